@@ -12,4 +12,7 @@ type Candidate struct {
 	Replaces []string
 	// Notes are sentences for the review: what else changes, and why.
 	Notes []string
+	// Binary is the conntrackd program that judges the candidate; blank means
+	// the one that is found in PATH or in /usr/sbin.
+	Binary string
 }

@@ -28,9 +28,13 @@ type Counters struct {
 	ErrorsSent  uint64
 	ErrorsRecv  uint64
 	Malformed   uint64
+	BadHeader   uint64 // part of Malformed; grows when the peer speaks another mode
 	Lost        uint64 // sequence numbers missed
+	Before      uint64 // messages dropped because a later one was seen before
 	Internal    uint64 // states of this node
 	External    uint64 // states of the peer; 0 when they go straight into the kernel
+	Injected    uint64 // states of the peer written into the kernel since the start
+	NoSpace     uint64 // states refused because HashLimit was reached
 	ResendQueue uint64
 	Overruns    uint64 // netlink overruns
 	Uptime      time.Duration

@@ -1,0 +1,199 @@
+package conntrackd
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// ErrCannotLook means that a question could not be asked, for lack of rights
+// or of a program. It is never a pass and never a failure.
+var ErrCannotLook = errors.New("cannot look")
+
+// ReadSockets asks the kernel which UDP sockets the process pid has and
+// compares them with what s asks for. It looks in the network namespace of the
+// calling thread and needs the right to read the process's open files.
+func ReadSockets(pid int, s Settings) (Sockets, error) {
+	inodes, err := socketInodes(pid)
+	if err != nil {
+		return Sockets{}, err
+	}
+	var found []udpSocket
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		sockets, err := udpSockets(family)
+		if err != nil {
+			return Sockets{}, err
+		}
+		for _, u := range sockets {
+			if inodes[u.inode] {
+				found = append(found, u)
+			}
+		}
+	}
+	return matchSockets(found, s), nil
+}
+
+// matchSockets finds the pair of sockets that conntrackd opens for one link: a
+// server bound to Current IP and Port, and a client on an ephemeral port. Each
+// carries the buffer of its direction only (udp.c).
+func matchSockets(found []udpSocket, s Settings) Sockets {
+	want := netip.AddrPortFrom(s.Current.Addr().WithZone("").Unmap(), s.Port)
+	var result Sockets
+	server := -1
+	for i, u := range found {
+		switch {
+		case u.local == want:
+			server = i
+			result.Bound = true
+		case u.local.Port() == s.Port && server < 0:
+			result.Address = u.local.String()
+		}
+	}
+	if server < 0 {
+		if result.Address == "" {
+			result.Address = strings.Join(otherAddresses(found), ", ")
+		}
+		return result
+	}
+	result.Address = found[server].local.String()
+	result.ReceiveBuffer = found[server].receiveBuffer
+	// The daemon opens a link's client right before its server, so the one
+	// before in creation order is the same link's.
+	for _, u := range found {
+		if u.local.Port() != s.Port && u.inode < found[server].inode && u.inode >= clientInode(found, server) {
+			result.SendBuffer = u.sendBuffer
+		}
+	}
+	return result
+}
+
+// clientInode returns the highest inode below the server's: socket inodes are
+// numbered as they are made.
+func clientInode(found []udpSocket, server int) uint32 {
+	var highest uint32
+	for _, u := range found {
+		if u.inode < found[server].inode && u.inode > highest {
+			highest = u.inode
+		}
+	}
+	return highest
+}
+
+func otherAddresses(found []udpSocket) []string {
+	var addresses []string
+	for _, u := range found {
+		addresses = append(addresses, u.local.String())
+	}
+	return addresses
+}
+
+// udpSocket is what sock_diag says of a socket.
+type udpSocket struct {
+	local                     netip.AddrPort
+	inode                     uint32
+	receiveBuffer, sendBuffer int
+	drops                     uint32
+}
+
+// diagRequest is struct inet_diag_req_v2 with nothing but family, protocol,
+// extension and states set (linux/inet_diag.h).
+type diagRequest struct{ family uint8 }
+
+const sizeofDiagRequest = 56
+
+func (r diagRequest) Len() int { return sizeofDiagRequest }
+
+func (r diagRequest) Serialize() []byte {
+	b := make([]byte, sizeofDiagRequest)
+	b[0] = r.family
+	b[1] = unix.IPPROTO_UDP
+	b[2] = 1 << (diagMemory - 1)
+	binary.NativeEndian.PutUint32(b[4:], 0xffffffff)
+	return b
+}
+
+const (
+	diagMemory  = 7  // INET_DIAG_SKMEMINFO
+	sizeofReply = 72 // struct inet_diag_msg
+)
+
+func udpSockets(family uint8) ([]udpSocket, error) {
+	request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
+	request.AddData(diagRequest{family})
+	replies, err := request.Execute(unix.NETLINK_INET_DIAG, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%w: ask the kernel for its UDP sockets: %w", ErrCannotLook, err)
+	}
+	var sockets []udpSocket
+	for _, reply := range replies {
+		u, err := parseSocket(reply)
+		if err != nil {
+			return nil, err
+		}
+		sockets = append(sockets, u)
+	}
+	return sockets, nil
+}
+
+// parseSocket reads struct inet_diag_msg and its SKMEMINFO attribute.
+func parseSocket(b []byte) (udpSocket, error) {
+	if len(b) < sizeofReply {
+		return udpSocket{}, fmt.Errorf("%w: socket description of %d bytes", ErrCannotLook, len(b))
+	}
+	addr := netip.AddrFrom4([4]byte(b[8:12]))
+	if b[0] == unix.AF_INET6 {
+		addr = netip.AddrFrom16([16]byte(b[8:24])).Unmap()
+	}
+	u := udpSocket{
+		local: netip.AddrPortFrom(addr, binary.BigEndian.Uint16(b[4:])),
+		inode: binary.NativeEndian.Uint32(b[68:]),
+	}
+	attributes, err := nl.ParseRouteAttr(b[sizeofReply:])
+	if err != nil {
+		return udpSocket{}, fmt.Errorf("%w: socket attributes: %w", ErrCannotLook, err)
+	}
+	for _, a := range attributes {
+		// enum sk_meminfo_vars: rmem, rcvbuf, tmem, sndbuf, fwd, queued,
+		// optmem, backlog, drops.
+		if a.Attr.Type != diagMemory || len(a.Value) < 36 {
+			continue
+		}
+		u.receiveBuffer = int(binary.NativeEndian.Uint32(a.Value[4:]))
+		u.sendBuffer = int(binary.NativeEndian.Uint32(a.Value[12:]))
+		u.drops = binary.NativeEndian.Uint32(a.Value[32:])
+	}
+	return u, nil
+}
+
+// socketInodes returns the inodes of a process's sockets.
+func socketInodes(pid int) (map[uint32]bool, error) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: open files of process %d: %w", ErrCannotLook, pid, err)
+	}
+	inodes := make(map[uint32]bool)
+	for _, e := range entries {
+		target, err := os.Readlink(filepath.Join(dir, e.Name()))
+		if err != nil {
+			continue // closed meanwhile
+		}
+		number, ok := strings.CutPrefix(target, "socket:[")
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 32)
+		if err == nil {
+			inodes[uint32(n)] = true
+		}
+	}
+	return inodes, nil
+}
