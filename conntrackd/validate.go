@@ -1,0 +1,171 @@
+package conntrackd
+
+import (
+	"fmt"
+	"math/big"
+	"net/netip"
+	"strconv"
+)
+
+// Validate returns every problem of the single values, at most one a field, in
+// the order of the fields; nil means good. It is pure: whether an address is on
+// the interface, or two addresses share a subnet, is not asked here. Where
+// Enabled is false a value that is not set is no problem, a bad one is.
+func (s Settings) Validate() []Problem {
+	bad := map[Field]string{}
+	note := func(f Field, message string) {
+		if message != "" {
+			bad[f] = message
+		}
+	}
+	note(FieldInterface, s.interfaceProblem())
+	note(FieldCurrentIP, s.addressProblem(s.Current, "this node's address on the sync interface", 101))
+	note(FieldPeerIP, s.addressProblem(s.Peer, "the peer's address on the sync link", 102))
+	if s.Enabled && s.Port == 0 {
+		note(FieldPort, "no port is given; type the UDP port, the same on both nodes, such as "+strconv.Itoa(DefaultPort))
+	}
+	note(FieldSendBuffer, s.bufferProblem(s.SendBuffer, "send"))
+	note(FieldReceiveBuffer, s.bufferProblem(s.ReceiveBuffer, "receive"))
+	return sorted(bad)
+}
+
+// Advice returns what is allowed and not advisable, as one sentence a field.
+func (s Settings) Advice() []Problem {
+	if s.Enabled && s.SendBuffer != s.ReceiveBuffer {
+		return []Problem{{Field: FieldReceiveBuffer, Message: fmt.Sprintf(
+			"%d differs from the send buffer, %d; the two should be equal, and the same on both nodes",
+			s.ReceiveBuffer, s.SendBuffer)}}
+	}
+	return nil
+}
+
+// WithDefaults returns s with [Defaults] for the port and the buffers where
+// they are not set, as a file made by hand may leave them out.
+func (s Settings) WithDefaults() Settings {
+	d := Defaults()
+	if s.Port == 0 {
+		s.Port = d.Port
+	}
+	if s.SendBuffer == 0 {
+		s.SendBuffer = d.SendBuffer
+	}
+	if s.ReceiveBuffer == 0 {
+		s.ReceiveBuffer = d.ReceiveBuffer
+	}
+	return s
+}
+
+// Complete reports whether s holds everything that a configuration file of the
+// sync needs, enabled or not.
+func (s Settings) Complete() bool {
+	s.Enabled = true
+	return len(s.WithDefaults().Validate()) == 0 && s.Port != 0
+}
+
+func (s Settings) interfaceProblem() string {
+	switch {
+	case s.Interface == "" && !s.Enabled:
+		return ""
+	case s.Interface == "lo":
+		return `"lo" is the loopback interface, which reaches no peer; type the sync interface, such as eth1`
+	}
+	return interfaceProblem(s.Interface)
+}
+
+func (s Settings) bufferProblem(n int, which string) string {
+	if n != 0 {
+		return checkBuffer(big.NewInt(int64(n)), strconv.Itoa(n))
+	}
+	if s.Enabled {
+		return fmt.Sprintf("no %s buffer size is given; %s", which, wantBuffer)
+	}
+	return ""
+}
+
+func (s Settings) addressProblem(p netip.Prefix, what string, example int) string {
+	a := p.Addr()
+	switch {
+	case !a.IsValid() && s.Enabled:
+		return fmt.Sprintf("%s is not given; type it with its prefix length, such as 10.0.0.%d/24", what, example)
+	case !a.IsValid():
+		return ""
+	}
+	if m := kindProblem(a, p.Bits()); m != "" {
+		return m
+	}
+	switch {
+	case p.Bits() < 0 && s.Enabled:
+		return fmt.Sprintf("the prefix length of %s is not known; type it after a slash, such as %s/%d", a, a, usualBits(a))
+	case p.Bits() < 0:
+		return ""
+	case p.Bits() == 0:
+		return fmt.Sprintf("%s covers every address; type the prefix length of the sync subnet, such as %s/%d", p, a, usualBits(a))
+	case a.Is4():
+		return edgeProblem4(p)
+	}
+	return edgeProblem6(p)
+}
+
+// kindProblem names the addresses that no node can have on a sync link (RFC
+// 1122 3.2.1.3, RFC 4291 2.5, RFC 1112 4).
+func kindProblem(a netip.Addr, bits int) string {
+	const want = "type an address of the sync link, such as 10.0.0.101/24"
+	this4 := netip.MustParsePrefix("0.0.0.0/8")
+	future4 := netip.MustParsePrefix("240.0.0.0/4")
+	compatible6 := netip.MustParsePrefix("::/96")
+	switch {
+	case a.Is4In6():
+		n := bits - 96
+		if n < 1 {
+			n = 24
+		}
+		return fmt.Sprintf("%s is an IPv4 address in IPv6 form; type it as %s/%d", a, a.Unmap(), n)
+	case a.IsUnspecified():
+		return fmt.Sprintf("%s is no address of a host: conntrackd would listen everywhere; %s", a, want)
+	case a.IsLoopback():
+		return fmt.Sprintf("%s is a loopback address, which never leaves the host; %s", a, want)
+	case a.IsMulticast():
+		return fmt.Sprintf("%s is a multicast address; the sync is from one node to one node; %s", a, want)
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fmt.Sprintf("%s is the broadcast address of every link; %s", a, want)
+	case this4.Contains(a):
+		return fmt.Sprintf("%s is in 0.0.0.0/8, which no host can have; %s", a, want)
+	case future4.Contains(a):
+		return fmt.Sprintf("%s is in 240.0.0.0/4, which is reserved; %s", a, want)
+	case compatible6.Contains(a):
+		return fmt.Sprintf("%s is in ::/96, which is no longer used; type such as fd00::101/64", a)
+	}
+	return ""
+}
+
+func edgeProblem4(p netip.Prefix) string {
+	if p.Bits() > 30 { // RFC 3021: both ends of a /31 are hosts
+		return ""
+	}
+	network, broadcast := p.Masked().Addr(), lastAddr(p)
+	switch p.Addr() {
+	case network:
+		return fmt.Sprintf("%s is the network address of its own subnet; type a host's address, from %s/%d to %s/%d",
+			p, network.Next(), p.Bits(), broadcast.Prev(), p.Bits())
+	case broadcast:
+		return fmt.Sprintf("%s is the broadcast address of its own subnet; type a host's address, from %s/%d to %s/%d",
+			p, network.Next(), p.Bits(), broadcast.Prev(), p.Bits())
+	}
+	return ""
+}
+
+func edgeProblem6(p netip.Prefix) string {
+	if p.Bits() > 126 || p.Addr() != p.Masked().Addr() { // RFC 6164: both ends of a /127 are hosts
+		return ""
+	}
+	return fmt.Sprintf("%s is the subnet-router anycast address of its own subnet; type a host's address, such as %s/%d",
+		p, p.Addr().Next(), p.Bits())
+}
+
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	return netip.AddrFrom4(b)
+}
