@@ -1,0 +1,84 @@
+package tui
+
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// helpScreen explains what had the focus and lists the keys that work there.
+type helpScreen struct {
+	heading       string
+	lines         []string
+	keys          []key.Binding
+	width, height int
+	first         int
+}
+
+var helpKeys = struct{ back, up, down key.Binding }{
+	back: key.NewBinding(key.WithKeys("esc", "enter", "q", "?", "space"), key.WithHelp("enter", "back")),
+	up:   key.NewBinding(key.WithKeys("up", "k", "pgup"), key.WithHelp("up/down", "scroll")),
+	down: key.NewBinding(key.WithKeys("down", "j", "pgdown")),
+}
+
+// openHelp explains the topmost screen: in its own words where it has some.
+func (m *Model) openHelp() tea.Cmd {
+	h := &helpScreen{heading: "Help", keys: append(m.top().help(), rootKeys.redraw, rootKeys.quit)}
+	if e, ok := m.top().(explainer); ok {
+		h.heading, h.lines = e.explain()
+	}
+	return m.open(h, nil)
+}
+
+func (h *helpScreen) title() string { return h.heading }
+
+func (h *helpScreen) update(msg tea.Msg) (outcome, tea.Cmd) {
+	k, ok := msg.(tea.KeyPressMsg)
+	switch {
+	case !ok:
+	case key.Matches(k, helpKeys.back):
+		return closed{}, nil
+	case key.Matches(k, helpKeys.up):
+		h.first = max(0, h.first-1)
+	case key.Matches(k, helpKeys.down):
+		h.first = max(0, min(h.first+1, len(h.text())-h.height))
+	}
+	return nil, nil
+}
+
+// text is everything the screen says, wrapped to its width.
+func (h *helpScreen) text() []string {
+	var out []string
+	for _, l := range h.lines {
+		for _, w := range wrap(l, h.width-4) {
+			out = append(out, "   "+w)
+		}
+	}
+	if len(out) > 0 {
+		out = append(out, "")
+	}
+	for _, b := range h.keys {
+		if b.Enabled() && b.Help().Key != "" {
+			out = append(out, "   "+pad(b.Help().Key, 12)+b.Help().Desc)
+		}
+	}
+	return out
+}
+
+func (h *helpScreen) view() string {
+	t := h.text()
+	first := max(0, min(h.first, len(t)-h.height))
+	return strings.Join(t[first:min(len(t), first+h.height)], "\n")
+}
+
+func (h *helpScreen) resize(w, hgt int) { h.width, h.height = w, hgt }
+
+func (h *helpScreen) help() []key.Binding {
+	if len(h.text()) <= h.height {
+		return []key.Binding{helpKeys.back}
+	}
+	return []key.Binding{helpKeys.back, helpKeys.up}
+}
+
+func (h *helpScreen) typing() bool { return false }

@@ -1,0 +1,63 @@
+package tui
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
+)
+
+// The outcomes that any screen may return.
+type (
+	// opened puts a screen on top of the one that returns it. cmd starts it.
+	opened struct {
+		screen screen
+		cmd    tea.Cmd
+	}
+	// replaced puts a screen in the place of the one that returns it.
+	replaced struct {
+		screen screen
+		cmd    tea.Cmd
+	}
+	// closed ends the screen; the one below appears again.
+	closed struct{}
+	// asked puts a question; the message of the chosen answer goes through
+	// the root to every open screen.
+	asked struct{ dialog *dialog }
+	// quitWanted leaves the program, after a question if something would be lost.
+	quitWanted struct{}
+)
+
+func (opened) outcome()     {}
+func (replaced) outcome()   {}
+func (closed) outcome()     {}
+func (asked) outcome()      {}
+func (quitWanted) outcome() {}
+
+// The outcomes of the form.
+type (
+	// saveWanted: the settings are good as far as the form can tell; check
+	// them, review the change and apply it.
+	saveWanted struct{ settings conntrackd.Settings }
+	// checkWanted: run the checks and show them, nothing more.
+	checkWanted struct{ settings conntrackd.Settings }
+	// statusWanted: show how the sync goes.
+	statusWanted struct{}
+	// pickWanted: choose an interface; current is what the field holds.
+	pickWanted struct{ current string }
+	// helpWanted: explain what has the focus.
+	helpWanted struct{}
+)
+
+func (saveWanted) outcome()   {}
+func (checkWanted) outcome()  {}
+func (statusWanted) outcome() {}
+func (pickWanted) outcome()   {}
+func (helpWanted) outcome()   {}
+
+// settingsSaved tells every screen that these settings are in force now; the
+// form takes them as what is saved.
+type settingsSaved struct{ settings conntrackd.Settings }
+
+// stateNoted sets the words at the right of the title, such as "in sync both
+// ways"; any screen may send it.
+type stateNoted struct{ text string }

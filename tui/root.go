@@ -1,0 +1,397 @@
+package tui
+
+import (
+	"context"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"connsync/conntrackd"
+)
+
+// The smallest screen that anything useful fits on.
+const (
+	minWidth  = 40
+	minHeight = 12
+)
+
+// Options are what the screens start from.
+type Options struct {
+	// Context ends every effect when the program ends; nil is Background.
+	Context context.Context
+	// Saved are the settings in force, [conntrackd.Defaults] where none are.
+	Saved    conntrackd.Settings
+	Hostname string
+	// Config is the path of the configuration file, for the eyes.
+	Config string
+	// Gate is why the option does not exist on this host; blank where it does.
+	Gate    string
+	Glyphs  Glyphs
+	Theme   Theme
+	Effects Effects
+}
+
+// Effects are what the screens can do to the host, each an interface that is
+// declared beside the screen that uses it. A nil member is an effect that this
+// host does not have; the screen says so.
+type Effects struct {
+	Interfaces Interfaces
+	Neighbours Neighbours
+}
+
+// env is what every screen is given by the root.
+type env struct {
+	ctx     context.Context
+	glyphs  Glyphs
+	theme   Theme
+	config  string
+	effects Effects
+}
+
+// shown makes text from outside fit for this terminal: see [Clean]; where the
+// terminal takes ASCII only, other characters become question marks.
+func (e *env) shown(s string) string {
+	s = Clean(s)
+	if !e.glyphs.ASCII || plain(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// closer is a screen with something to end when it leaves the stack.
+type closer interface{ close() }
+
+// cursorer is a screen that shows where the person is with the terminal's
+// cursor; x and y are cells of its body.
+type cursorer interface {
+	cursor() (x, y int, ok bool)
+}
+
+// explainer is a screen with help of its own beside the list of its keys.
+type explainer interface {
+	explain() (title string, lines []string)
+}
+
+// Model is the root: the only tea.Model. It owns a stack of screens, draws the
+// title and the key line round the topmost, and decides what comes next. It is
+// used by one goroutine at a time, as Bubble Tea does.
+type Model struct {
+	env      *env
+	form     *form
+	screens  []screen // form first
+	dialog   *dialog
+	hostname string
+	state    string
+	width    int
+	height   int
+	runs     int
+	quitting bool
+	cancel   context.CancelFunc
+}
+
+// New makes the root model with the form on it.
+func New(o Options) *Model {
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	ctx, cancel := context.WithCancel(o.Context)
+	e := &env{ctx: ctx, glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects}
+	m := &Model{
+		env: e, form: newForm(e, o.Saved, o.Gate), hostname: o.Hostname, state: syncState(o.Saved), cancel: cancel,
+	}
+	m.screens = []screen{m.form}
+	m.resize(80, 24)
+	return m
+}
+
+func syncState(s conntrackd.Settings) string {
+	if s.Enabled {
+		return "sync enabled"
+	}
+	return "sync disabled"
+}
+
+var rootKeys = struct{ redraw, quit, help key.Binding }{
+	redraw: key.NewBinding(key.WithKeys("ctrl+l"), key.WithHelp("ctrl+l", "redraw")),
+	quit:   key.NewBinding(key.WithKeys("ctrl+c"), key.WithHelp("ctrl+c", "quit")),
+	help:   key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
+}
+
+// quitConfirmed leaves the program whatever would be lost.
+type quitConfirmed struct{}
+
+// Init starts watching the interfaces.
+func (m *Model) Init() tea.Cmd { return m.form.start() }
+
+// Update dispatches a message: keys to the dialog or the topmost screen,
+// everything else to every screen, which knows its own messages.
+func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.resize(msg.Width, msg.Height)
+		return m, nil
+	case tea.KeyPressMsg:
+		return m, m.press(msg)
+	case tea.PasteMsg:
+		return m, m.hand(len(m.screens)-1, msg)
+	case dialogWoke:
+		if m.dialog != nil && m.dialog.run == msg.run {
+			m.dialog.deaf = false
+		}
+		return m, nil
+	case quitConfirmed:
+		return m, m.quit()
+	case stateNoted:
+		m.state = msg.text
+		return m, nil
+	case settingsSaved:
+		m.state = syncState(msg.settings)
+	}
+	return m, m.broadcast(msg)
+}
+
+func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case key.Matches(k, rootKeys.redraw):
+		return tea.ClearScreen
+	case key.Matches(k, rootKeys.quit):
+		return m.askQuit()
+	case m.dialog != nil && !m.dialog.deaf:
+		a := m.dialog.press(k)
+		if a == nil {
+			return nil
+		}
+		m.dialog = nil
+		if a.msg == nil {
+			return nil
+		}
+		_, cmd := m.Update(a.msg)
+		return cmd
+	case key.Matches(k, rootKeys.help) && m.helpAvailable():
+		return m.openHelp()
+	}
+	return m.hand(len(m.screens)-1, k)
+}
+
+// hand gives msg to one screen and follows its outcome.
+func (m *Model) hand(i int, msg tea.Msg) tea.Cmd {
+	o, cmd := m.screens[i].update(msg)
+	return tea.Batch(cmd, m.apply(i, o))
+}
+
+// broadcast gives msg to every screen, the topmost last. An outcome may change
+// the stack: the screens of the moment are asked, those that left are not.
+func (m *Model) broadcast(msg tea.Msg) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, s := range append([]screen(nil), m.screens...) {
+		if i := m.index(s); i >= 0 {
+			cmds = append(cmds, m.hand(i, msg))
+		}
+	}
+	return tea.Batch(cmds...)
+}
+
+func (m *Model) index(s screen) int {
+	for i := range m.screens {
+		if m.screens[i] == s {
+			return i
+		}
+	}
+	return -1
+}
+
+// apply changes the stack as the screen at i asks; what is not about the
+// stack is for follow.
+func (m *Model) apply(i int, o outcome) tea.Cmd {
+	switch o := o.(type) {
+	case nil:
+		return nil
+	case opened:
+		return m.open(o.screen, o.cmd)
+	case replaced:
+		m.drop(i)
+		return m.open(o.screen, o.cmd)
+	case closed:
+		m.drop(i)
+		return nil
+	case asked:
+		return m.ask(o.dialog)
+	case quitWanted:
+		return m.askQuit()
+	}
+	return m.follow(o)
+}
+
+// open puts s on top. cmd is what its constructor wants run.
+func (m *Model) open(s screen, cmd tea.Cmd) tea.Cmd {
+	m.screens = append(m.screens, s)
+	m.resize(m.width, m.height)
+	return cmd
+}
+
+// drop takes the screen at i and all above it off the stack. The form stays.
+func (m *Model) drop(i int) {
+	i = max(i, 1)
+	for _, s := range m.screens[min(i, len(m.screens)):] {
+		if c, ok := s.(closer); ok {
+			c.close()
+		}
+	}
+	m.screens = m.screens[:min(i, len(m.screens))]
+}
+
+// backToForm closes everything above the form.
+func (m *Model) backToForm() { m.drop(1) }
+
+func (m *Model) top() screen { return m.screens[len(m.screens)-1] }
+
+func (m *Model) ask(d *dialog) tea.Cmd {
+	m.dialog = d
+	m.runs++
+	return d.open(m.runs)
+}
+
+// askQuit leaves, or asks first where typed values would be lost. The second
+// ctrl+c in a row leaves in any case.
+func (m *Model) askQuit() tea.Cmd {
+	if m.quitting && m.dialog != nil || !m.form.draft.dirty() {
+		return m.quit()
+	}
+	m.quitting = true
+	return m.ask(m.form.quitDialog())
+}
+
+func (m *Model) quit() tea.Cmd {
+	m.drop(1)
+	m.cancel()
+	return tea.Quit
+}
+
+func (m *Model) resize(width, height int) {
+	m.width, m.height = width, height
+	for _, s := range m.screens {
+		s.resize(width, max(0, height-4))
+	}
+}
+
+// View draws title, rule, the topmost screen, rule and keys.
+func (m *Model) View() tea.View {
+	v := tea.View{AltScreen: true, DisableBracketedPasteMode: true}
+	if m.width < minWidth || m.height < minHeight {
+		v.Content = strings.Join(wrap("connsync needs a screen of 40 by 12; this one is smaller. ctrl+c quits.", max(1, m.width)), "\n")
+		return v
+	}
+	rule := " " + m.env.theme.Dim.Render(strings.Repeat(m.env.glyphs.Rule, m.width-2))
+	body, x, y, cursor := m.body()
+	lines := append([]string{m.title(), rule}, body...)
+	lines = append(lines, rule, m.keyLine())
+	v.Content = strings.Join(lines, "\n")
+	if cursor {
+		v.Cursor = tea.NewCursor(x, y+2)
+		v.Cursor.Blink = false
+	}
+	return v
+}
+
+// body is the topmost screen, exactly as high as there is room, with the
+// dialog over its last lines.
+func (m *Model) body() (lines []string, x, y int, cursor bool) {
+	room := m.height - 4
+	lines = strings.Split(m.top().view(), "\n")
+	for len(lines) < room {
+		lines = append(lines, "")
+	}
+	lines = lines[:room]
+	for i := range lines {
+		lines[i] = strings.TrimRight(ansi.Truncate(lines[i], m.width, ""), " ")
+	}
+	if m.dialog != nil {
+		box, bx, by := m.dialog.lines(m.width, m.env.glyphs)
+		box = append([]string{" " + strings.Repeat(m.env.glyphs.Rule, m.width-2)}, box...)
+		from := max(0, room-len(box))
+		return append(lines[:from], box...)[:room], bx, from + 1 + by, true
+	}
+	if c, ok := m.top().(cursorer); ok {
+		x, y, cursor = c.cursor()
+	}
+	return lines, x, y, cursor
+}
+
+func (m *Model) title() string {
+	left := "Connection Sync Settings"
+	if t, ok := m.top().(interface{ title() string }); ok {
+		left = t.title()
+	}
+	right := m.state
+	if m.hostname != "" {
+		right = m.env.shown(m.hostname) + "   " + m.state
+	}
+	gap := m.width - 3 - len(left) - ansi.StringWidth(right)
+	if gap < 2 {
+		right = m.state
+		gap = m.width - 3 - len(left) - ansi.StringWidth(right)
+	}
+	if gap < 2 {
+		right, gap = "", 0
+	}
+	return " " + m.env.theme.Title.Render(left) + strings.Repeat(" ", gap+1) + right
+}
+
+// keyLine is made of the bindings that work now: first those that are always
+// there are given room, then as many of the screen's as fit.
+func (m *Model) keyLine() string {
+	var own, always []key.Binding
+	if m.dialog != nil {
+		own = m.dialog.help()
+	} else {
+		own = m.top().help()
+		if m.helpAvailable() {
+			always = append(always, rootKeys.help)
+		}
+	}
+	always = append(always, rootKeys.redraw, rootKeys.quit)
+	return " " + strings.Join(fitKeys(own, always, m.width-2), "  ")
+}
+
+func fitKeys(own, always []key.Binding, width int) []string {
+	text := func(b key.Binding) string { return b.Help().Key + " " + b.Help().Desc }
+	usable := func(b key.Binding) bool { return b.Enabled() && b.Help().Key != "" }
+	if width < 60 { // redrawing is explained on the help screen
+		always = append([]key.Binding(nil), always...)
+		for i := range always {
+			if always[i].Help().Key == rootKeys.redraw.Help().Key {
+				always = append(always[:i], always[i+1:]...)
+				break
+			}
+		}
+	}
+	var tail []string
+	for _, b := range always {
+		tail = append(tail, text(b))
+		width -= len(text(b)) + 2
+	}
+	var out []string
+	for _, b := range own {
+		if !usable(b) {
+			continue
+		}
+		if width -= len(text(b)) + 2; width < -2 {
+			break
+		}
+		out = append(out, text(b))
+	}
+	return append(out, tail...)
+}
+
+// helpAvailable is false on the help screen itself.
+func (m *Model) helpAvailable() bool {
+	_, isHelp := m.top().(*helpScreen)
+	return !isHelp
+}
