@@ -1,6 +1,10 @@
 // Package lab builds pairs of nodes on one machine, from network namespaces
 // and real conntrackd daemons, for end-to-end tests, benchmarks and the
 // demonstration. The product never imports it.
+//
+// Everything here needs root. Nothing outlives the process that made it, even
+// when that process is killed: namespaces are anonymous, and what runs in a
+// [Node] ends with the pipe that the process holds.
 package lab
 
 import (
@@ -11,6 +15,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // Namespace is an anonymous network namespace, alive as long as this process
@@ -21,25 +26,16 @@ type Namespace struct {
 
 // NewNamespace makes a network namespace whose loopback interface is up.
 func NewNamespace() (*Namespace, error) {
-	made := make(chan error, 1)
 	n := &Namespace{handle: netns.None()}
-	go func() {
-		// The thread is never unlocked: it ends with the goroutine and takes
-		// the changed namespace along.
-		runtime.LockOSThread()
+	err := onThread(func() error {
 		h, err := netns.New()
 		if err != nil {
-			made <- fmt.Errorf("create network namespace: %w", err)
-			return
+			return fmt.Errorf("create network namespace: %w", err)
 		}
 		n.handle = h
-		lo, err := netlink.LinkByName("lo")
-		if err == nil {
-			err = netlink.LinkSetUp(lo)
-		}
-		made <- err
-	}()
-	if err := <-made; err != nil {
+		return setUp("lo")
+	})
+	if err != nil {
 		n.Close()
 		return nil, err
 	}
@@ -47,18 +43,14 @@ func NewNamespace() (*Namespace, error) {
 }
 
 // Do runs fn on a thread that is in the namespace. Goroutines that fn starts
-// are not.
+// are not. Sockets that fn opens stay in the namespace wherever they are used.
 func (n *Namespace) Do(fn func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
+	return onThread(func() error {
 		if err := netns.Set(n.handle); err != nil {
-			done <- fmt.Errorf("enter network namespace: %w", err)
-			return
+			return fmt.Errorf("enter network namespace: %w", err)
 		}
-		done <- fn()
-	}()
-	return <-done
+		return fn()
+	})
 }
 
 // Command is exec.Command inside the namespace. The namespace must stay open
@@ -88,4 +80,36 @@ func Veth(a *Namespace, nameA string, b *Namespace, nameB string) error {
 		}
 		return nil
 	})
+}
+
+// onThread runs fn on a thread of its own, which ends with it: fn may change
+// the thread's namespaces and need not change them back. The process's main
+// thread cannot end, so it is never taken.
+func onThread(fn func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		// Not unlocked: the thread ends with the goroutine.
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// While this goroutine holds the main thread the next one is on another.
+			err := onThread(fn)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- fn()
+	}()
+	return <-done
+}
+
+// setUp sets an interface of the calling thread's namespace up.
+func setUp(name string) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find interface %s: %w", name, err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set interface %s up: %w", name, err)
+	}
+	return nil
 }
