@@ -46,6 +46,7 @@ type Sockets struct {
 	Address       string // where it is bound, as the kernel shows it
 	ReceiveBuffer int    // in force, bytes, as doubled by the kernel
 	SendBuffer    int
+	Drops         uint64 // datagrams the kernel threw away because the receive buffer was full
 }
 
 // Health is the verdict with its reasons.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ var ErrCannotLook = errors.New("cannot look")
 // compares them with what s asks for. It looks in the network namespace of the
 // calling thread and needs the right to read the process's open files.
 func ReadSockets(pid int, s Settings) (Sockets, error) {
-	inodes, err := socketInodes(pid)
+	descriptors, err := socketDescriptors(pid)
 	if err != nil {
 		return Sockets{}, err
 	}
@@ -33,7 +34,8 @@ func ReadSockets(pid int, s Settings) (Sockets, error) {
 			return Sockets{}, err
 		}
 		for _, u := range sockets {
-			if inodes[u.inode] {
+			if fd, ok := descriptors[u.inode]; ok {
+				u.descriptor = fd
 				found = append(found, u)
 			}
 		}
@@ -42,63 +44,43 @@ func ReadSockets(pid int, s Settings) (Sockets, error) {
 }
 
 // matchSockets finds the pair of sockets that conntrackd opens for one link: a
-// server bound to Current IP and Port, and a client on an ephemeral port. Each
-// carries the buffer of its direction only (udp.c).
+// client on an ephemeral port and right after it a server bound to Current IP
+// and Port. Each carries the buffer of its own direction only (channel_udp.c).
 func matchSockets(found []udpSocket, s Settings) Sockets {
+	slices.SortFunc(found, func(a, b udpSocket) int { return a.descriptor - b.descriptor })
 	want := netip.AddrPortFrom(s.Current.Addr().WithZone("").Unmap(), s.Port)
-	var result Sockets
-	server := -1
-	for i, u := range found {
-		switch {
-		case u.local == want:
-			server = i
-			result.Bound = true
-		case u.local.Port() == s.Port && server < 0:
-			result.Address = u.local.String()
-		}
-	}
+	server := slices.IndexFunc(found, func(u udpSocket) bool { return u.local == want })
 	if server < 0 {
-		if result.Address == "" {
-			result.Address = strings.Join(otherAddresses(found), ", ")
-		}
-		return result
+		return Sockets{Address: otherAddress(found, s.Port)}
 	}
-	result.Address = found[server].local.String()
-	result.ReceiveBuffer = found[server].receiveBuffer
-	// The daemon opens a link's client right before its server, so the one
-	// before in creation order is the same link's.
-	for _, u := range found {
-		if u.local.Port() != s.Port && u.inode < found[server].inode && u.inode >= clientInode(found, server) {
-			result.SendBuffer = u.sendBuffer
-		}
+	result := Sockets{
+		Bound: true, Address: found[server].local.String(),
+		ReceiveBuffer: found[server].receiveBuffer, Drops: uint64(found[server].drops),
+	}
+	if server > 0 {
+		result.SendBuffer = found[server-1].sendBuffer
 	}
 	return result
 }
 
-// clientInode returns the highest inode below the server's: socket inodes are
-// numbered as they are made.
-func clientInode(found []udpSocket, server int) uint32 {
-	var highest uint32
-	for _, u := range found {
-		if u.inode < found[server].inode && u.inode > highest {
-			highest = u.inode
-		}
-	}
-	return highest
-}
-
-func otherAddresses(found []udpSocket) []string {
+// otherAddress says where the daemon listens instead: on the right port if
+// anywhere, else wherever.
+func otherAddress(found []udpSocket, port uint16) string {
 	var addresses []string
 	for _, u := range found {
+		if u.local.Port() == port {
+			return u.local.String()
+		}
 		addresses = append(addresses, u.local.String())
 	}
-	return addresses
+	return strings.Join(addresses, ", ")
 }
 
 // udpSocket is what sock_diag says of a socket.
 type udpSocket struct {
 	local                     netip.AddrPort
 	inode                     uint32
+	descriptor                int
 	receiveBuffer, sendBuffer int
 	drops                     uint32
 }
@@ -173,14 +155,14 @@ func parseSocket(b []byte) (udpSocket, error) {
 	return u, nil
 }
 
-// socketInodes returns the inodes of a process's sockets.
-func socketInodes(pid int) (map[uint32]bool, error) {
+// socketDescriptors returns a process's sockets: descriptors by inode.
+func socketDescriptors(pid int) (map[uint32]int, error) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: open files of process %d: %w", ErrCannotLook, pid, err)
 	}
-	inodes := make(map[uint32]bool)
+	descriptors := make(map[uint32]int)
 	for _, e := range entries {
 		target, err := os.Readlink(filepath.Join(dir, e.Name()))
 		if err != nil {
@@ -190,10 +172,13 @@ func socketInodes(pid int) (map[uint32]bool, error) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 32)
-		if err == nil {
-			inodes[uint32(n)] = true
+		inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 32)
+		if err != nil {
+			continue
+		}
+		if fd, err := strconv.Atoi(e.Name()); err == nil {
+			descriptors[uint32(inode)] = fd
 		}
 	}
-	return inodes, nil
+	return descriptors, nil
 }

@@ -1,0 +1,185 @@
+package conntrackd
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// testSettings is one node of the pair that the tests of this package use.
+func testSettings() Settings {
+	return Settings{
+		Enabled: true, Interface: "sync0",
+		Current: netip.MustParsePrefix("10.77.0.1/24"), Peer: netip.MustParsePrefix("10.77.0.2/24"),
+		Port: 3780, SendBuffer: 65536, ReceiveBuffer: 131072,
+	}
+}
+
+// testConfig is a complete sync file; the daemon's own files live in dir.
+func testConfig(s Settings, dir string) string {
+	version := "IPv4"
+	if s.Current.Addr().Is6() {
+		version = "IPv6"
+	}
+	lines := []string{
+		"Sync {", "  Mode FTFW {", "    DisableExternalCache on", "  }", "  UDP {",
+		"    " + version + "_address " + s.Current.Addr().String(),
+		"    " + version + "_Destination_Address " + s.Peer.Addr().String(),
+		"    Port " + Values{Port: itoa(int(s.Port))}.Port,
+		"    Interface " + s.Interface,
+		"    SndSocketBuffer " + itoa(s.SendBuffer), "    RcvSocketBuffer " + itoa(s.ReceiveBuffer),
+		"    Checksum on", "  }", "}", "General {", "  HashSize 4096", "  HashLimit 65536",
+		"  LockFile " + filepath.Join(dir, "lock"), "  LogFile " + filepath.Join(dir, "log"),
+		"  UNIX {", "    Path " + filepath.Join(dir, "ctl"), "  }", "}", "",
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestLint(t *testing.T) {
+	requireDaemon(t)
+	good := testConfig(testSettings(), "/var/lib/nowhere")
+	tests := []struct {
+		name     string
+		old, new string
+		want     LintReport
+	}{
+		{
+			name: "interface of another host", new: good,
+			want: LintReport{Problems: []string{"sync0 is an invalid interface"}},
+		}, {
+			name: "good", new: swap(good, "sync0", "lo"),
+		}, {
+			name: "unknown word", new: swap(good, "sync0", "lo", "Checksum on", "Banana on"),
+			want: LintReport{Problems: []string{`line 12: syntax error at "Banana"`}},
+		}, {
+			name: "missing brace", new: strings.TrimSuffix(swap(good, "sync0", "lo"), "}\n"),
+			want: LintReport{Problems: []string{"line 23: syntax error at the end of the file"}},
+		}, {
+			name: "prefix length in the file", new: swap(good, "sync0", "lo", "10.77.0.1\n", "10.77.0.1/24\n"),
+			want: LintReport{Problems: []string{"10.77.0.1/24 is not a valid IPv4 address"}},
+		}, {
+			name: "outdated option that is new", new: swap(good, "sync0", "lo", "HashSize", "Nice -5\nHashSize"), old: good,
+			want: LintReport{Problems: []string{niceWarning}},
+		}, {
+			name: "outdated option that was there", new: swap(good, "sync0", "lo", "HashSize", "Nice -5\nHashSize"),
+			old:  swap(good, "HashSize", "Nice -5\nHashSize"),
+			want: LintReport{Notes: []string{niceWarning}},
+		}, {
+			name: "semantic error", new: swap(good, "sync0", "lo", "HashSize", "PollSecs 0\nHashSize"),
+			want: LintReport{Problems: []string{"`PollSecs' clause must be > 0"}},
+		}, {
+			name: "byte that ends the reading", new: swap(good, "sync0", "lo", "General {", "\u00a0General {"),
+			want: LintReport{Problems: []string{"line 15: byte 0xc2 ends conntrackd's reading: it would ignore the rest of the file without a word"}},
+		}, {
+			name: "the same byte in a comment", new: swap(good, "sync0", "lo", "General {", "# \u00a0\nGeneral {"),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &Candidate{Old: []byte(tt.old), New: []byte(tt.new)}
+			got, err := c.LintReport(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("report (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+const niceWarning = "deprecated nice configuration, ignoring. The nice value can be set externally with nice(1) and renice(1)."
+
+// The client connects to the socket of the file that it lints; a daemon that
+// lives there must not notice.
+func TestLintLeavesTheLiveSocketAlone(t *testing.T) {
+	requireDaemon(t)
+	dir := t.TempDir()
+	asked := listen(t, filepath.Join(dir, "ctl"), func(request) []byte { return []byte("statistics") })
+	c := &Candidate{New: []byte(swap(testConfig(testSettings(), dir), "sync0", "lo"))}
+	problems, err := c.Lint(t.Context())
+	if err != nil || len(problems) > 0 {
+		t.Fatalf("Lint = %q, %v", problems, err)
+	}
+	if n := asked(); n != 0 {
+		t.Errorf("the lint asked the live daemon %d times", n)
+	}
+}
+
+func TestLintWithoutDaemon(t *testing.T) {
+	c := &Candidate{New: []byte("Sync {}\n"), Binary: filepath.Join(t.TempDir(), "conntrackd")}
+	if _, err := c.Lint(t.Context()); !errors.Is(err, ErrNotInstalled) || !errors.Is(err, ErrCannotLook) {
+		t.Errorf("Lint without a daemon: %v", err)
+	}
+	if err := c.DryStart(t.Context()); !errors.Is(err, ErrCannotLook) {
+		t.Errorf("DryStart without a daemon: %v", err)
+	}
+	if _, err := Version(t.Context(), c.Binary); !errors.Is(err, ErrCannotLook) {
+		t.Errorf("Version without a daemon: %v", err)
+	}
+}
+
+func TestLintOfAProgramThatIsNoDaemon(t *testing.T) {
+	c := &Candidate{New: []byte("Sync {}\n"), Binary: "/bin/true"}
+	problems, err := c.Lint(t.Context())
+	if err != nil || len(problems) != 1 {
+		t.Errorf("Lint with /bin/true = %q, %v; want one problem", problems, err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	requireDaemon(t)
+	got, err := Version(t.Context(), "")
+	if err != nil || !strings.HasPrefix(got, "1.4.") {
+		t.Errorf("Version = %q, %v", got, err)
+	}
+}
+
+func TestDryStart(t *testing.T) {
+	requireDaemon(t)
+	v6 := testSettings()
+	v6.Current, v6.Peer = netip.MustParsePrefix("fd77::1/64"), netip.MustParsePrefix("fd77::2/64")
+	s := testSettings()
+	tests := []struct {
+		name     string
+		settings Settings
+		edit     []string
+		want     string // part of the error; blank for a pass
+	}{
+		{name: "good", settings: s},
+		{name: "IPv6", settings: v6},
+		{name: "second link", settings: s, edit: []string{"General {", "Sync { UDP { IPv4_address 10.78.0.1 IPv4_Destination_Address 10.78.0.2 Port 3781 Interface sync1 } }\nGeneral {"}},
+		{name: "other address in the file", settings: s, edit: []string{"10.77.0.1\n", "10.77.0.9\n"}, want: "10.77.0.9:3780, not on 10.77.0.1:3780"},
+		{name: "prefix length in the file", settings: s, edit: []string{"10.77.0.1\n", "10.77.0.1/24\n"}, want: "0.0.0.0:3780, not on 10.77.0.1:3780"},
+		{name: "port that wraps", settings: s, edit: []string{"Port 3780", "Port 70000"}, want: "10.77.0.1:4464, not on 10.77.0.1:3780"},
+		{name: "no interface", settings: s, edit: []string{"    Interface sync0\n", ""}, want: "can't open channel socket"},
+		{name: "other interface in the file", settings: s, edit: []string{"Interface sync0", "Interface sync1"}, want: "No such device"},
+		{name: "huge HashSize", settings: s, edit: []string{"HashSize 4096", "HashSize 2147483647"}, want: "segmentation fault"},
+		{name: "unknown word", settings: s, edit: []string{"Checksum", "Banana"}, want: "syntax error"},
+		{name: "Stats instead of Sync", settings: s, edit: []string{"Sync {", "#Sync {"}, want: "syntax error"},
+		{name: "log that cannot be written", settings: s, edit: []string{"LogFile ", "LogFile /nonexistent"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			c := &Candidate{Settings: tt.settings, New: []byte(swap(testConfig(tt.settings, dir), tt.edit...))}
+			err := c.DryStart(t.Context())
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("DryStart: %v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("DryStart: %v, want %q in it", err, tt.want)
+			case errors.Is(err, ErrCannotLook):
+				t.Errorf("DryStart could not look: %v", err)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("the dry start used the candidate's own paths: %v", left)
+			}
+		})
+	}
+}
