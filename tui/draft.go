@@ -1,10 +1,253 @@
 package tui
 
-import "connsync/conntrackd"
+import (
+	"net/netip"
+	"strings"
 
-// draft is what has been typed, beside what is saved.
-type draft struct {
-	values, saved conntrackd.Values
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// ParseSettings converts text to settings and returns every problem: those of
+// each field (conntrackd) and those that the two addresses have with each
+// other (netcheck), at most one a field, in the order of the fields. The
+// screens, the line mode and the command line all go through it.
+func ParseSettings(v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
+	s, problems := v.Settings()
+	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
+		if !p.Warning {
+			problems = addProblem(problems, pairProblem(p))
+		}
+	}
+	return s, problems
 }
 
-func (d *draft) dirty() bool { return d.values != d.saved }
+// Warnings are what is unusual about settings that can be used, keyed by field.
+func Warnings(s conntrackd.Settings) []conntrackd.Problem {
+	var out []conntrackd.Problem
+	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
+		if p.Warning {
+			out = addProblem(out, pairProblem(p))
+		}
+	}
+	return out
+}
+
+func pairProblem(p netcheck.PairProblem) conntrackd.Problem {
+	f := conntrackd.FieldCurrentIP
+	if p.Peer {
+		f = conntrackd.FieldPeerIP
+	}
+	return conntrackd.Problem{Field: f, Message: p.Message}
+}
+
+// addProblem puts p in its place in the order of the fields, unless its field
+// has a problem already: the first one found is nearer to the cause.
+func addProblem(problems []conntrackd.Problem, p conntrackd.Problem) []conntrackd.Problem {
+	var out []conntrackd.Problem
+	for _, f := range conntrackd.Fields() {
+		if m := problemOf(problems, f); m != "" {
+			out = append(out, conntrackd.Problem{Field: f, Message: m})
+		} else if f == p.Field {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func problemOf(problems []conntrackd.Problem, f conntrackd.Field) string {
+	for _, p := range problems {
+		if p.Field == f {
+			return p.Message
+		}
+	}
+	return ""
+}
+
+// draft is what has been typed, beside what is saved. It knows no screen.
+type draft struct {
+	values, saved conntrackd.Values
+	// follows: the receive buffer is still what the send buffer is.
+	follows bool
+	// filled is what choosing an interface put into Current IP; as long as it
+	// stands there unedited, the next choice may replace it.
+	filled string
+}
+
+func newDraft(saved conntrackd.Settings) *draft {
+	v := saved.Values()
+	return &draft{values: v, saved: v, follows: v.SendBuffer == v.ReceiveBuffer}
+}
+
+// value is the text of one field.
+func (d *draft) value(f conntrackd.Field) string { return *valueAt(&d.values, f) }
+
+// savedValue is the text that the field had when it was last saved or read.
+func (d *draft) savedValue(f conntrackd.Field) string { return *valueAt(&d.saved, f) }
+
+// set is an edit by the operator.
+func (d *draft) set(f conntrackd.Field, text string) {
+	*valueAt(&d.values, f) = text
+	switch {
+	case f == conntrackd.FieldReceiveBuffer:
+		d.follows = false
+	case f == conntrackd.FieldSendBuffer && d.follows:
+		d.values.ReceiveBuffer = text
+	}
+}
+
+// settings is the one conversion from what was typed to what it means.
+func (d *draft) settings() (conntrackd.Settings, []conntrackd.Problem) {
+	return ParseSettings(d.values)
+}
+
+// problem is why one field cannot be used as it is; blank when it can.
+func (d *draft) problem(f conntrackd.Field) string {
+	_, problems := d.settings()
+	return problemOf(problems, f)
+}
+
+// changed reports whether a field means something else than what is saved:
+// 64K and 65536 are the same.
+func (d *draft) changed(f conntrackd.Field) bool {
+	now, saved := d.value(f), d.savedValue(f)
+	return now != saved && meaning(f, now) != meaning(f, saved)
+}
+
+// meaning is text in the form in which it is saved, or as typed where it
+// cannot be read.
+func meaning(f conntrackd.Field, text string) string {
+	var v conntrackd.Values
+	*valueAt(&v, f) = text
+	s, problems := v.Settings()
+	if problemOf(problems, f) != "" {
+		return strings.TrimSpace(text)
+	}
+	v = s.Values()
+	return *valueAt(&v, f)
+}
+
+// dirty reports whether anything would be lost by leaving.
+func (d *draft) dirty() bool { return len(d.changes()) > 0 }
+
+// changes are the changed fields in order.
+func (d *draft) changes() []conntrackd.Field {
+	var out []conntrackd.Field
+	for _, f := range conntrackd.Fields() {
+		if d.changed(f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// revert puts a field back to what is saved.
+func (d *draft) revert(f conntrackd.Field) {
+	d.set(f, d.savedValue(f))
+	if f == conntrackd.FieldReceiveBuffer {
+		d.follows = d.saved.SendBuffer == d.saved.ReceiveBuffer && !d.changed(conntrackd.FieldSendBuffer)
+	}
+}
+
+// rebase takes s as what is saved now. What was typed since the save stays.
+func (d *draft) rebase(s conntrackd.Settings) {
+	untouched := d.values
+	typed, problems := d.settings()
+	d.saved = s.Values()
+	if len(problems) == 0 && typed.Values() == d.saved {
+		untouched = d.saved
+	}
+	d.values = untouched
+}
+
+// chooseInterface takes an interface, and fills Current IP from its addresses
+// where that is blank or was filled the same way.
+func (d *draft) chooseInterface(i netcheck.Interface) {
+	d.values.Interface = i.Name
+	if d.values.CurrentIP != "" && d.values.CurrentIP != d.filled {
+		return
+	}
+	d.filled = ""
+	if own := ownAddresses(i); len(own) > 0 {
+		d.filled = own[0].String()
+	}
+	d.values.CurrentIP = d.filled
+}
+
+// ownAddresses are the addresses of an interface that can be a Current IP,
+// IPv4 first.
+func ownAddresses(i netcheck.Interface) []netip.Prefix {
+	var four, six []netip.Prefix
+	for _, p := range i.Addresses {
+		switch a := p.Addr(); {
+		case a.IsLinkLocalUnicast() || a.IsLoopback() || a.IsMulticast():
+		case a.Is4():
+			four = append(four, p)
+		default:
+			six = append(six, p)
+		}
+	}
+	return append(four, six...)
+}
+
+// suggestions are values that a field is likely to get: for Current IP the
+// addresses of its interface, for Peer IP the other end of a point-to-point
+// subnet, then the neighbours that have been seen in the subnet.
+func (d *draft) suggestions(f conntrackd.Field, on netcheck.Interface, seen []netip.Addr) []string {
+	var out []string
+	switch f {
+	case conntrackd.FieldCurrentIP:
+		for _, p := range ownAddresses(on) {
+			out = append(out, p.String())
+		}
+	case conntrackd.FieldPeerIP:
+		s, _ := d.settings()
+		if !s.Current.IsValid() {
+			return nil
+		}
+		if a, ok := netcheck.OtherEnd(s.Current); ok {
+			out = append(out, netip.PrefixFrom(a, s.Current.Bits()).String())
+		}
+		for _, a := range seen {
+			p := netip.PrefixFrom(a, s.Current.Bits())
+			if s.Current.Contains(a) && len(netcheck.SameSubnet(s.Current, p)) == 0 {
+				out = append(out, p.String())
+			}
+		}
+	}
+	return out
+}
+
+// suggestion is the first of the suggestions that goes on from what the field
+// holds; blank when there is none.
+func (d *draft) suggestion(f conntrackd.Field, on netcheck.Interface, seen []netip.Addr) string {
+	typed := d.value(f)
+	for _, s := range d.suggestions(f, on, seen) {
+		if len(s) > len(typed) && strings.HasPrefix(s, typed) {
+			return s
+		}
+	}
+	return ""
+}
+
+func valueAt(v *conntrackd.Values, f conntrackd.Field) *string {
+	switch f {
+	case conntrackd.FieldEnabled:
+		return &v.Enabled
+	case conntrackd.FieldInterface:
+		return &v.Interface
+	case conntrackd.FieldCurrentIP:
+		return &v.CurrentIP
+	case conntrackd.FieldPeerIP:
+		return &v.PeerIP
+	case conntrackd.FieldPort:
+		return &v.Port
+	case conntrackd.FieldSendBuffer:
+		return &v.SendBuffer
+	case conntrackd.FieldReceiveBuffer:
+		return &v.ReceiveBuffer
+	case conntrackd.FieldExternalCache:
+		return &v.ExternalCache
+	}
+	panic("tui: no such field: " + string(f))
+}
