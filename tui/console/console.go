@@ -1,0 +1,131 @@
+// Package console is the line between the program and the terminal: what kind
+// of terminal it is, how large, which bytes may go out to it, and how the
+// program ends when the line does. It exists because Bubble Tea sends
+// sequences that a serial console prints as text and has no options against
+// them.
+package console
+
+import (
+	"os"
+	"strings"
+
+	"github.com/charmbracelet/colorprofile"
+	"golang.org/x/sys/unix"
+)
+
+// Kind is how much a terminal can be trusted with.
+type Kind int
+
+const (
+	// Dumb cannot address the cursor, or does not say that it can.
+	Dumb Kind = iota
+	// Serial is treated as a VT100: no alternate screen, no queries, nothing
+	// outside ASCII unless the locale asks for it, output paced to the line.
+	Serial
+	// Rich is a terminal emulator on a pseudo-terminal that is known to
+	// understand more.
+	Rich
+)
+
+// Line is a terminal that the program runs on. It is not safe for concurrent
+// use.
+type Line struct {
+	in, out *os.File
+	environ []string
+	kind    Kind
+	uart    bool
+}
+
+// Open looks at the terminal behind in and out; environ is as from
+// [os.Environ]. It sends nothing.
+func Open(in, out *os.File, environ []string) *Line {
+	l := &Line{in: in, out: out, environ: environ}
+	pty := false
+	if rdev, ok := device(out); ok {
+		pty = isPty(rdev)
+		l.uart = !pty && !isVirtualConsole(rdev)
+	}
+	l.kind = kindOf(lookup(environ, "TERM"), pty)
+	return l
+}
+
+// Kind says what the terminal is.
+func (l *Line) Kind() Kind { return l.kind }
+
+// ASCII says whether only ASCII may be drawn: always on a serial line, and
+// wherever the locale is not UTF-8.
+func (l *Line) ASCII() bool {
+	return l.kind != Rich || !utf8Locale(l.environ)
+}
+
+// Profile is the colour profile. Any non-empty NO_COLOR means no colour
+// (https://no-color.org), and so do the VT100 family and a dumb terminal.
+func (l *Line) Profile() colorprofile.Profile {
+	term := lookup(l.environ, "TERM")
+	switch {
+	case lookup(l.environ, "NO_COLOR") != "":
+		return colorprofile.ASCII
+	case l.kind == Rich, strings.HasPrefix(term, "linux"), strings.HasPrefix(term, "xterm"):
+		return colorprofile.ANSI
+	default:
+		return colorprofile.ASCII
+	}
+}
+
+// rich lists terminal types whose emulators were tried with this program's
+// output. Anything else is treated as a VT100, which costs nothing but colour.
+var rich = []string{"xterm", "tmux", "screen", "rxvt", "alacritty", "foot", "kitty", "wezterm", "ghostty", "konsole", "gnome", "vte"}
+
+func kindOf(term string, pty bool) Kind {
+	if term == "" || term == "dumb" || term == "unknown" {
+		return Dumb
+	}
+	if pty {
+		for _, prefix := range rich {
+			if strings.HasPrefix(term, prefix) {
+				return Rich
+			}
+		}
+	}
+	return Serial
+}
+
+// utf8Locale follows the order of setlocale(3) for LC_CTYPE.
+func utf8Locale(environ []string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := lookup(environ, name); v != "" {
+			v = strings.ToLower(v)
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}
+
+// lookup returns the value of the last entry for name, as execve(2) users do.
+func lookup(environ []string, name string) string {
+	value := ""
+	for _, e := range environ {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+func device(f *os.File) (uint64, bool) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return 0, false
+	}
+	return st.Rdev, true
+}
+
+// isPty and isVirtualConsole follow the kernel's Documentation/admin-guide/devices.txt.
+func isPty(rdev uint64) bool {
+	major := unix.Major(rdev)
+	return major >= 136 && major <= 143
+}
+
+func isVirtualConsole(rdev uint64) bool {
+	return unix.Major(rdev) == 4 && unix.Minor(rdev) < 64
+}

@@ -1,0 +1,60 @@
+package console
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// drain is tcdrain(3). An error means that the line is gone, which the next
+// write finds out too.
+func drain(f *os.File) {
+	_ = unix.IoctlSetInt(int(f.Fd()), unix.TCSBRK, 1)
+}
+
+// discard throws away what the line has not sent yet (tcflush(3), TCOFLUSH).
+func discard(f *os.File) {
+	_ = unix.IoctlSetInt(int(f.Fd()), unix.TCFLSH, unix.TCOFLUSH)
+}
+
+// speeds are the termios constants of the speeds in use on consoles.
+var speeds = map[uint32]int{
+	unix.B1200: 1200, unix.B2400: 2400, unix.B4800: 4800, unix.B9600: 9600,
+	unix.B19200: 19200, unix.B38400: 38400, unix.B57600: 57600,
+	unix.B115200: 115200, unix.B230400: 230400, unix.B300: 300, unix.B600: 600,
+}
+
+// speed is the output speed in bits a second, 0 when it is unknown.
+func speed(f *os.File) int {
+	t, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		return 0
+	}
+	return speeds[t.Cflag&unix.CBAUD]
+}
+
+// windowSize is the size as the kernel has it; ok is false for 0x0, which is
+// what a serial line reports.
+func windowSize(f *os.File) (width, height int, ok bool) {
+	ws, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil || ws.Col == 0 || ws.Row == 0 {
+		return 0, 0, false
+	}
+	return int(ws.Col), int(ws.Row), true
+}
+
+func setWindowSize(f *os.File, width, height int) error {
+	return unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(width), Row: uint16(height)})
+}
+
+// readable waits for input; millis is the longest wait.
+func readable(f *os.File, millis int) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, millis)
+		if err == unix.EINTR {
+			continue
+		}
+		return err == nil && n > 0
+	}
+}
