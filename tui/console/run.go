@@ -121,7 +121,7 @@ func (l *Line) options(ctx context.Context, in *input) []tea.ProgramOption {
 // leave puts the shell's prompt below the last screen, where there is no
 // alternate screen to go back from.
 func (l *Line) leave() {
-	if l.kind != Rich {
+	if l.kind != Rich && writable(l.out, int(endLimit.Milliseconds()/2)) {
 		_, _ = l.out.WriteString("\r\n") // a lost line is reported by Run
 	}
 }

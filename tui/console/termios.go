@@ -48,8 +48,13 @@ func setWindowSize(f *os.File, width, height int) error {
 }
 
 // readable waits for input; millis is the longest wait.
-func readable(f *os.File, millis int) bool {
-	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}
+func readable(f *os.File, millis int) bool { return ready(f, unix.POLLIN, millis) }
+
+// writable waits until the line takes output.
+func writable(f *os.File, millis int) bool { return ready(f, unix.POLLOUT, millis) }
+
+func ready(f *os.File, events int16, millis int) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: events}}
 	for {
 		n, err := unix.Poll(fds, millis)
 		if err == unix.EINTR {
