@@ -1,0 +1,265 @@
+package conntrackd
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Severity says what a [Diagnostic] means for the daemon.
+type Severity string
+
+const (
+	SeverityError   Severity = "error"   // the daemon refuses the file
+	SeverityWarning Severity = "warning" // the daemon starts, and does something else than the file says
+)
+
+// Diagnostic is one finding in a configuration file.
+type Diagnostic struct {
+	Line     int // from 1
+	Column   int // in bytes, from 1
+	Severity Severity
+	// Message is a sentence. It may quote the file: control characters are
+	// the reader's to strip.
+	Message string
+}
+
+// File is a conntrackd.conf, kept byte for byte. It is not safe for concurrent
+// use while it is edited.
+type File struct {
+	name string
+	toks []token // the texts with what stands before each
+	tail string  // what stands after the last
+	top  []*node
+	// cut is the index of the token at which the daemon stops reading, or -1.
+	cut int
+	// open is true where a block does not end.
+	open  bool
+	diags []Diagnostic
+}
+
+// node is a directive with its values and its block.
+type node struct {
+	rule     *rule // nil where the directive is unknown
+	text     string
+	first    int   // index of its first token
+	last     int   // index of its last token
+	args     []int // indices of its values
+	open     int   // index of the brace that opens its block, or -1
+	block    section
+	children []*node
+}
+
+// maxDepth is more than any file needs; deeper blocks are kept and not looked
+// into.
+const maxDepth = 32
+
+// Parse reads a configuration file. Every input makes a File whose Bytes are
+// the input; what the daemon would refuse or misread is in the diagnostics, in
+// the order of the file. Directives that are not known survive. name is for
+// messages.
+func Parse(name string, src []byte) (*File, []Diagnostic) {
+	f := &File{name: name, cut: -1}
+	l := lexer{src: src, line: 1}
+	for {
+		t, ok := l.next()
+		if !ok {
+			f.tail = t.lead
+			break
+		}
+		f.toks = append(f.toks, t)
+	}
+	p := parser{f: f}
+	f.top = p.body(inFile, 0)
+	if p.pos < len(f.toks) && f.cut < 0 {
+		f.cut = p.pos
+	}
+	f.check()
+	return f, f.diags
+}
+
+// Name is what Parse was told.
+func (f *File) Name() string { return f.name }
+
+// Bytes returns the file as it is now.
+func (f *File) Bytes() []byte {
+	var b bytes.Buffer
+	for _, t := range f.toks {
+		b.WriteString(t.lead)
+		b.WriteString(t.text)
+	}
+	b.WriteString(f.tail)
+	return b.Bytes()
+}
+
+// Diagnostics returns what Parse found, or what is left of it after an edit.
+func (f *File) Diagnostics() []Diagnostic { return f.diags }
+
+// reparse brings the tree up to date with the tokens.
+func (f *File) reparse() {
+	g, _ := Parse(f.name, f.Bytes())
+	*f = *g
+}
+
+type parser struct {
+	f   *File
+	pos int
+}
+
+func (f *File) note(i int, s Severity, format string, args ...any) {
+	d := Diagnostic{Severity: s, Message: fmt.Sprintf(format, args...), Line: 1, Column: 1}
+	switch {
+	case i < len(f.toks):
+		d.Line, d.Column = f.toks[i].line, f.toks[i].col
+	case len(f.toks) > 0:
+		t := f.toks[len(f.toks)-1]
+		d.Line, d.Column = t.line, t.col+len(t.text)
+	}
+	f.diags = append(f.diags, d)
+}
+
+// body reads directives up to the brace that closes the block, which it leaves,
+// or to the end of the file.
+func (p *parser) body(in section, depth int) []*node {
+	var nodes []*node
+	for p.pos < len(p.f.toks) {
+		t := &p.f.toks[p.pos]
+		switch {
+		case t.kind == kindClose && depth > 0:
+			return nodes
+		case t.kind == kindTruncator && depth == 0:
+			p.f.note(p.pos, SeverityWarning, "byte 0x%02X: the daemon takes it for the end of the file and ignores everything from here", t.text[0])
+			return nodes
+		}
+		nodes = append(nodes, p.directive(in, depth))
+	}
+	return nodes
+}
+
+func (p *parser) directive(in section, depth int) *node {
+	toks := p.f.toks
+	t := &toks[p.pos]
+	n := &node{text: t.text, first: p.pos, last: p.pos, open: -1}
+	if k, ok := items[in]; ok && t.kind == k {
+		n.rule = &rule{keyword: t.text}
+		p.pos++
+		return n
+	}
+	if t.kind == kindKeyword {
+		n.rule = lookup[in][t.text]
+	}
+	if n.rule == nil {
+		p.f.note(p.pos, SeverityError, "%s", p.unknown(in, t))
+		p.pos++
+		p.skip(in, n, depth)
+		return n
+	}
+	s := p.shape(n.rule)
+	p.pos++
+	if s == nil {
+		p.f.note(p.pos, SeverityError, "%s %s", t.text, p.expected(n.rule))
+		p.skip(in, n, depth)
+		return n
+	}
+	for range s.args {
+		n.args = append(n.args, p.pos)
+		p.pos++
+	}
+	n.last = p.pos - 1
+	if s.block != noBlock {
+		n.block = s.block
+		p.block(n, depth)
+	}
+	return n
+}
+
+// shape returns the shape that the tokens after the current one complete.
+func (p *parser) shape(r *rule) *shape {
+	for i := range r.shapes {
+		s, at := &r.shapes[i], p.pos+1
+		ok := true
+		for _, a := range s.args {
+			if at >= len(p.f.toks) || !a.takes(&p.f.toks[at]) {
+				ok = false
+				break
+			}
+			at++
+		}
+		if ok && s.block != noBlock {
+			ok = at < len(p.f.toks) && p.f.toks[at].kind == kindOpen
+		}
+		if ok {
+			return s
+		}
+	}
+	return nil
+}
+
+func (a arg) takes(t *token) bool {
+	return t.kind == a.kind && (a.word == "" || a.word == t.text)
+}
+
+// block reads the braces at the current token and what stands between them.
+func (p *parser) block(n *node, depth int) {
+	n.open = p.pos
+	p.pos++
+	if depth >= maxDepth {
+		p.f.note(n.open, SeverityError, "blocks are nested deeper than %d", maxDepth)
+		p.balance(n)
+		return
+	}
+	n.children = p.body(n.block, depth+1)
+	if p.pos >= len(p.f.toks) {
+		p.unclosed(n)
+		return
+	}
+	n.last = p.pos
+	p.pos++
+}
+
+func (p *parser) unclosed(n *node) {
+	n.last = len(p.f.toks) - 1
+	if !p.f.open {
+		p.f.note(len(p.f.toks), SeverityError, "the block opened in line %d does not end: } is missing", p.f.toks[n.open].line)
+	}
+	p.f.open = true
+}
+
+// skip passes over what is not understood, up to the next directive that may
+// stand here, or past the block that belongs to it.
+func (p *parser) skip(in section, n *node, depth int) {
+	for p.pos < len(p.f.toks) {
+		t := &p.f.toks[p.pos]
+		_, known := lookup[in][t.text]
+		switch {
+		case t.kind == kindOpen:
+			n.open = p.pos
+			p.pos++
+			p.balance(n)
+			return
+		case t.kind == kindClose && depth > 0, known, t.kind == kindTruncator && depth == 0:
+			n.last = p.pos - 1
+			return
+		}
+		n.args = append(n.args, p.pos)
+		p.pos++
+	}
+	n.last = p.pos - 1
+}
+
+// balance passes over a block without looking into it.
+func (p *parser) balance(n *node) {
+	for depth := 1; p.pos < len(p.f.toks); p.pos++ {
+		switch p.f.toks[p.pos].kind {
+		case kindOpen:
+			depth++
+		case kindClose:
+			depth--
+		}
+		if depth == 0 {
+			n.last = p.pos
+			p.pos++
+			return
+		}
+	}
+	p.unclosed(n)
+}
