@@ -57,12 +57,12 @@ type rule struct {
 
 func take(args ...arg) shape             { return shape{args: args} }
 func block(b section, args ...arg) shape { return shape{args: args, block: b} }
-func word(w string) arg                  { return arg{word: w, kind: kindKeyword} }
+func literal(w string) arg               { return arg{word: w, kind: kindKeyword} }
 func one(k kind) arg                     { return arg{kind: k} }
 func each(ks ...kind) (s []shape)        { return eachOf(ks) }
-func link(b section) []shape             { return []shape{block(b), block(b, word("Default"))} }
+func link(b section) []shape             { return []shape{block(b), block(b, literal("Default"))} }
 func acceptOrIgnore(b section) []shape {
-	return []shape{block(b, word("Accept")), block(b, word("Ignore"))}
+	return []shape{block(b, literal("Accept")), block(b, literal("Ignore"))}
 }
 func places(s ...section) []section { return s }
 func flag(k, help string, in ...section) rule {
@@ -156,14 +156,14 @@ var schema = []rule{
 	{keyword: "Type", in: places(inScheduler), shapes: each(kindString), help: "rr or fifo"},
 
 	{keyword: "Filter", in: places(inGeneral), shapes: []shape{
-		block(inFilter), block(inFilter, word("From"), word("Userspace")), block(inFilter, word("From"), word("Kernelspace")),
+		block(inFilter), block(inFilter, literal("From"), literal("Userspace")), block(inFilter, literal("From"), literal("Kernelspace")),
 	}, help: "which states count"},
 	{keyword: "Protocol", in: places(inFilter), shapes: acceptOrIgnore(inProtocols), help: "by protocol, as in /etc/protocols"},
 	{keyword: "Address", in: places(inFilter), shapes: acceptOrIgnore(inAddresses), help: "by address of either end"},
 	{keyword: "State", in: places(inFilter), shapes: acceptOrIgnore(inStates), help: "by TCP state"},
 	{keyword: "TCP", in: places(inProtocols), shapes: []shape{take()}, help: "TCP"},
 	{keyword: "UDP", in: places(inProtocols), shapes: []shape{take()}, help: "UDP"},
-	{keyword: "for", in: places(inStates), shapes: []shape{take(word("TCP"))}, help: "ends the list of states"},
+	{keyword: "for", in: places(inStates), shapes: []shape{take(literal("TCP"))}, help: "ends the list of states"},
 	state("SYN_SENT"), state("SYN_RECV"), state("ESTABLISHED"), state("FIN_WAIT"), state("CLOSE_WAIT"),
 	state("LAST_ACK"), state("TIME_WAIT"), state("CLOSED"), aliasOf("CLOSED", state("CLOSE")), state("LISTEN"),
 
