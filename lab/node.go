@@ -174,10 +174,10 @@ func (n *Node) Enter(fn func() error) error {
 // pty.Start within [Node.Enter] instead.
 func (n *Node) Start(cmd *exec.Cmd) error { return n.Enter(cmd.Start) }
 
-// Command is exec.Command inside the node, as a child of nsenter: when nsenter
-// is killed the program is killed too, any other signal ends nsenter alone and
-// so kills the program. The working directory is /. Daemons that the program
-// leaves behind live on in the node.
+// Command is exec.Command inside the node, for a caller who has to start it
+// himself: it is nsenter with the program as its child, and a signal to it
+// ends nsenter alone, whereupon the kernel kills the program. The working
+// directory is /. Daemons that the program leaves behind live on in the node.
 func (n *Node) Command(name string, args ...string) *exec.Cmd {
 	return exec.Command("nsenter", n.arguments(name, args)...)
 }
@@ -185,6 +185,7 @@ func (n *Node) Command(name string, args ...string) *exec.Cmd {
 // CommandContext is [Node.Command] with a context that kills the program.
 func (n *Node) CommandContext(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "nsenter", n.arguments(name, args)...)
+	cmd.Cancel = func() error { return killChild(cmd.Process) }
 	cmd.WaitDelay = 2 * time.Second // a daemon may have kept the output open
 	return cmd
 }
@@ -195,14 +196,38 @@ func (n *Node) arguments(name string, args []string) []string {
 	return append(line, args...)
 }
 
-// Run runs a program in the node to its end and returns what it printed on
-// both outputs. The error of a failed program holds that output too.
-func (n *Node) Run(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := n.CommandContext(ctx, name, args...).CombinedOutput()
+// killChild kills what nsenter runs, so that nsenter collects it and ends. If
+// nsenter were killed first, the program would be an orphan of this host, and
+// the node could not end before the host's init has collected it.
+func killChild(nsenter *os.Process) error {
+	path := fmt.Sprintf("/proc/%d/task/%[1]d/children", nsenter.Pid)
+	children, err := os.ReadFile(path)
 	if err != nil {
-		return string(out), fmt.Errorf("%s: %s %s: %w: %s", n.name, name, strings.Join(args, " "), err, bytes.TrimSpace(out))
+		return nsenter.Kill()
 	}
-	return string(out), nil
+	pid, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	if err != nil {
+		return nsenter.Kill() // it has not started the program yet
+	}
+	return unix.Kill(pid, unix.SIGKILL)
+}
+
+// Run runs a program in the node to its end, or the context's, and returns
+// what it printed on both outputs. The error of a failed program holds that
+// output too.
+func (n *Node) Run(ctx context.Context, name string, args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = 2 * time.Second // a daemon may have kept the output open
+	err := n.Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		return out.String(), fmt.Errorf("%s: %s %s: %w: %s", n.name, name, strings.Join(args, " "), err, bytes.TrimSpace(out.Bytes()))
+	}
+	return out.String(), nil
 }
 
 // WriteFile writes a file of the node, mode 0644, and makes its directories.
@@ -285,16 +310,21 @@ func (n *Node) Signal(ctx context.Context, command string, sig syscall.Signal) e
 // gone. A second Close does nothing.
 func (n *Node) Close() error {
 	n.hold.Close()
-	select {
-	case <-n.exited:
-	case <-time.After(5 * time.Second):
-		n.init.Process.Kill()
-		<-n.exited
-	}
 	for _, s := range n.spaces {
 		unix.Close(s.fd)
 	}
 	n.spaces = nil
 	n.Namespace.handle = netns.None()
-	return nil
+	select {
+	case <-n.exited:
+		return nil
+	case <-time.After(5 * time.Second):
+	}
+	n.init.Process.Kill()
+	select {
+	case <-n.exited:
+		return nil
+	case <-time.After(5 * time.Second):
+		return fmt.Errorf("node %s does not end: a process of it waits to be collected", n.name)
+	}
 }

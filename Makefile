@@ -1,0 +1,61 @@
+# Commands of a Debian package may stand where an ordinary user's PATH does not look.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+# A clone that belongs to somebody else cannot be asked for its revision.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+GO ?= go
+PACKAGES ?= ./...
+SOURCES = cmd tui conntrackd netcheck lab
+
+.PHONY: build run demo test lint golden bench deps clean root bin
+
+build: bin
+
+bin:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/connsync ./cmd/connsync
+	@[ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" bin
+
+# The configurator on this host, on its own conntrackd: make run ARGS=show
+run: bin
+	bin/connsync $(ARGS)
+
+# A two-node pair on this machine, and the configurator inside node A.
+demo: root
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/demo ./lab/demo
+	@bin/demo -connsync bin/connsync
+
+# Every test, end to end on real namespaces, daemons and a booted Debian.
+test: root
+	@scripts/deps test
+	@scripts/gotest -race -count=1 -timeout 13m $(TESTFLAGS) $(PACKAGES)
+
+lint:
+	@files=$$(gofmt -l $(SOURCES)) && [ -z "$$files" ] || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@scripts/vulncheck
+
+# Writes the screens' golden files anew; look at the difference before committing.
+golden:
+	$(GO) test ./tui -count=1 -update
+
+bench: root
+	@scripts/deps demo
+	$(GO) test -run '^$$' -bench . -count=1 $(TESTFLAGS) $(PACKAGES)
+
+deps: root
+	@scripts/deps test
+
+clean:
+	rm -rf bin dist
+
+root:
+	@[ "$$(id -u)" = 0 ] || { \
+		echo "make $(MAKECMDGOALS) needs root: it makes network namespaces, runs conntrackd in them and installs"; \
+		echo "Debian packages that are missing. Run:"; \
+		echo; \
+		echo "    sudo env \"PATH=\$$PATH\" make $(MAKECMDGOALS)"; \
+		echo; \
+		exit 1; } >&2
