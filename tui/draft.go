@@ -24,7 +24,7 @@ func ParseSettings(v conntrackd.Values) (conntrackd.Settings, []conntrackd.Probl
 
 // Warnings are what is unusual about settings that can be used, keyed by field.
 func Warnings(s conntrackd.Settings) []conntrackd.Problem {
-	var out []conntrackd.Problem
+	out := s.Advice()
 	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
 		if p.Warning {
 			out = addProblem(out, pairProblem(p))
@@ -75,7 +75,7 @@ type draft struct {
 }
 
 func newDraft(saved conntrackd.Settings) *draft {
-	v := saved.Values()
+	v := saved.WithDefaults().Values()
 	return &draft{values: v, saved: v, follows: v.SendBuffer == v.ReceiveBuffer}
 }
 
@@ -153,7 +153,7 @@ func (d *draft) revert(f conntrackd.Field) {
 func (d *draft) rebase(s conntrackd.Settings) {
 	untouched := d.values
 	typed, problems := d.settings()
-	d.saved = s.Values()
+	d.saved = s.WithDefaults().Values()
 	if len(problems) == 0 && typed.Values() == d.saved {
 		untouched = d.saved
 	}

@@ -7,6 +7,9 @@ func (m *Model) follow(o outcome) tea.Cmd {
 	switch o := o.(type) {
 	case pickWanted:
 		return m.openPicker(o.current)
+	case picked:
+		m.backToForm()
+		return m.form.picked(o.name)
 	case helpWanted:
 		return m.openHelp()
 	}

@@ -2,37 +2,411 @@ package tui
 
 import (
 	"charm.land/bubbles/v2/key"
+	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
 )
 
 // form is the screen with the settings, always at the bottom of the stack.
+//
+// What stands beside and below the fields is computed when a field is left,
+// not while it is typed in: on a slow line a typed character costs one byte.
 type form struct {
-	env   *env
-	draft *draft
-	gate  string
+	env    *env
+	draft  *draft
+	host   host
+	gate   string
+	fields []field
+	inputs []textinput.Model // beside fields; unused for a radio field
+	focus  int               // a field, then the buttons
+	// shown are the problems that the person has been told about: a field's
+	// when it was left or a save was refused, until a keystroke cures it.
+	shown   map[conntrackd.Field]string
+	refused bool // the last save was refused because of what is shown
+	notes   []string
+	hint    string
+	advice  []conntrackd.Problem
+	first   int // the first field in the window, where they do not all fit
+	layout  layout
+}
+
+// The buttons, in their order after the fields.
+const (
+	saveButton = iota
+	checkButton
+	statusButton
+	quitButton
+)
+
+// savePressed saves as the button does; the quit dialog sends it.
+type savePressed struct{}
+
+var formKeys = struct{ next, prev, choose, change, left, right, undo, back, quit key.Binding }{
+	next:   key.NewBinding(key.WithKeys("tab", "down"), key.WithHelp("tab", "next")),
+	prev:   key.NewBinding(key.WithKeys("shift+tab", "up"), key.WithHelp("shift+tab", "back")),
+	choose: key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "choose")),
+	change: key.NewBinding(key.WithKeys("space")),
+	left:   key.NewBinding(key.WithKeys("left")),
+	right:  key.NewBinding(key.WithKeys("right")),
+	undo:   key.NewBinding(key.WithKeys("ctrl+r"), key.WithHelp("ctrl+r", "put back")),
+	back:   key.NewBinding(key.WithKeys("esc")),
+	quit:   key.NewBinding(key.WithKeys("q")),
 }
 
 func newForm(e *env, saved conntrackd.Settings, gate string) *form {
-	return &form{env: e, draft: &draft{}, gate: gate}
+	f := &form{env: e, draft: newDraft(saved), gate: gate, fields: fields(), shown: map[conntrackd.Field]string{}}
+	f.inputs = make([]textinput.Model, len(f.fields))
+	f.notes = make([]string, len(f.fields))
+	for i := range f.inputs {
+		f.inputs[i] = newInput()
+	}
+	f.enter(0)
+	return f
 }
 
-func (f *form) start() tea.Cmd { return nil }
+// newInput is a line editor whose drawing is ours: textinput's own cursor is
+// wrong once the text scrolls. Bound are only keys that every line passes on:
+// no ctrl+a (screen, minicom), no clipboard, tab is for the form.
+func newInput() textinput.Model {
+	t := textinput.New()
+	t.SetVirtualCursor(false)
+	t.CharLimit = inputLimit
+	none := key.NewBinding()
+	t.KeyMap.LineStart = key.NewBinding(key.WithKeys("home"))
+	t.KeyMap.Paste, t.KeyMap.AcceptSuggestion = none, none
+	t.KeyMap.NextSuggestion, t.KeyMap.PrevSuggestion = none, none
+	return t
+}
 
-func (f *form) update(tea.Msg) (outcome, tea.Cmd) { return nil, nil }
-
-func (f *form) view() string { return f.gate }
-
-func (f *form) resize(int, int) {}
-
-func (f *form) help() []key.Binding { return nil }
-
-func (f *form) typing() bool { return true }
-
-func (f *form) quitDialog() *dialog {
-	return &dialog{
-		text:    []string{"Leave without saving? What was changed here is lost."},
-		answers: []answer{{label: "No, stay", key: "n"}, {label: "Yes, leave", key: "y", msg: quitConfirmed{}}},
+// start begins to watch the interfaces.
+func (f *form) start() tea.Cmd {
+	if f.gate != "" {
+		return nil
 	}
+	return f.host.watch(f.env.ctx, f.env.effects.Interfaces)
+}
+
+func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		return f.press(msg)
+	case tea.PasteMsg:
+		f.edit(msg)
+	case settingsSaved:
+		f.draft.rebase(msg.settings)
+		f.recheck()
+		f.settle()
+	case savePressed:
+		return f.save(), nil
+	default:
+		taken, cmd := f.host.update(msg)
+		if taken {
+			cmd = tea.Batch(cmd, f.lookAround())
+			f.settle()
+		}
+		return nil, cmd
+	}
+	return nil, nil
+}
+
+func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
+	if f.gate != "" {
+		if key.Matches(k, formKeys.choose, formKeys.change, formKeys.quit, formKeys.back) {
+			return quitWanted{}, nil
+		}
+		return nil, nil
+	}
+	switch {
+	case key.Matches(k, formKeys.next):
+		return nil, f.move(+1)
+	case f.focus >= len(f.fields) && k.String() == "up":
+		return nil, f.moveTo(len(f.fields) - 1)
+	case key.Matches(k, formKeys.prev):
+		return nil, f.move(-1)
+	case key.Matches(k, formKeys.back):
+		return nil, f.moveTo(len(f.fields) + quitButton)
+	case f.focus >= len(f.fields):
+		return f.pressButton(k)
+	case key.Matches(k, formKeys.undo):
+		f.draft.revert(f.fields[f.focus].id)
+		f.recheck()
+		f.settle()
+		return nil, nil
+	}
+	switch f.fields[f.focus].kind {
+	case radioField:
+		return f.pressRadio(k)
+	case interfaceField:
+		if key.Matches(k, formKeys.choose, formKeys.change) {
+			return pickWanted{f.value()}, nil
+		}
+	}
+	if key.Matches(k, formKeys.choose) {
+		return nil, f.move(+1)
+	}
+	if key.Matches(k, formKeys.right) && f.takeSuggestion() {
+		return nil, nil
+	}
+	f.edit(k)
+	return nil, nil
+}
+
+func (f *form) pressRadio(k tea.KeyPressMsg) (outcome, tea.Cmd) {
+	enabled := f.draft.values.Enabled == "enable"
+	switch {
+	case key.Matches(k, formKeys.choose):
+		return nil, f.move(+1)
+	case key.Matches(k, formKeys.quit):
+		return quitWanted{}, nil
+	case key.Matches(k, formKeys.change):
+		enabled = !enabled
+	case key.Matches(k, formKeys.left):
+		enabled = true
+	case key.Matches(k, formKeys.right):
+		enabled = false
+	default:
+		return nil, nil
+	}
+	word := "disable"
+	if enabled {
+		word = "enable"
+	}
+	f.draft.set(conntrackd.FieldEnabled, word)
+	f.recheck()
+	f.settle()
+	return nil, nil
+}
+
+func (f *form) pressButton(k tea.KeyPressMsg) (outcome, tea.Cmd) {
+	button := f.focus - len(f.fields)
+	switch {
+	case key.Matches(k, formKeys.left):
+		return nil, f.moveTo(max(f.focus-1, len(f.fields)))
+	case key.Matches(k, formKeys.right):
+		return nil, f.moveTo(min(f.focus+1, f.stops()-1))
+	case key.Matches(k, formKeys.quit):
+		return quitWanted{}, nil
+	case !key.Matches(k, formKeys.choose, formKeys.change):
+		return nil, nil
+	}
+	switch button {
+	case saveButton:
+		return f.save(), nil
+	case checkButton:
+		return f.check(), nil
+	case statusButton:
+		return statusWanted{}, nil
+	}
+	return quitWanted{}, nil
+}
+
+// stops is how many places the focus can be in.
+func (f *form) stops() int { return len(f.fields) + quitButton + 1 }
+
+// move goes to the next place, or to the one before: round and round with tab,
+// and from the buttons, which stand beside each other, up to the last field.
+func (f *form) move(by int) tea.Cmd {
+	return f.moveTo((f.focus + by + f.stops()) % f.stops())
+}
+
+func (f *form) moveTo(to int) tea.Cmd {
+	if to == f.focus {
+		return nil
+	}
+	cmd := f.leave()
+	f.enter(to)
+	return cmd
+}
+
+// leave looks at what was typed: now is the time to say what is wrong.
+func (f *form) leave() tea.Cmd {
+	if f.focus >= len(f.fields) {
+		return nil
+	}
+	f.inputs[f.focus].Blur()
+	if f.fields[f.focus].kind == interfaceField {
+		if i, ok := f.host.find(f.value()); ok && f.draft.changed(conntrackd.FieldInterface) {
+			f.draft.chooseInterface(i)
+		}
+	}
+	f.showProblems(false)
+	return f.lookAround()
+}
+
+// enter gives the focus to a place; the cursor goes to the end of a text.
+func (f *form) enter(to int) {
+	f.focus, f.refused = to, false
+	f.settle()
+	if to < len(f.fields) && f.fields[to].kind != radioField {
+		f.inputs[to].Focus()
+		f.inputs[to].CursorEnd()
+	}
+	f.scroll()
+}
+
+// lookAround asks for the neighbours while there is no peer to be seen.
+func (f *form) lookAround() tea.Cmd {
+	if f.draft.values.PeerIP != "" {
+		return nil
+	}
+	return f.host.askNeighbours(f.env.ctx, f.env.effects.Neighbours, f.draft.values.Interface)
+}
+
+// edit gives a key or a paste to the line editor of the focused field.
+func (f *form) edit(msg tea.Msg) {
+	if f.gate != "" || f.focus >= len(f.fields) || f.fields[f.focus].kind == radioField {
+		return
+	}
+	f.inputs[f.focus], _ = f.inputs[f.focus].Update(msg)
+	if v := f.inputs[f.focus].Value(); v != f.value() {
+		f.draft.set(f.fields[f.focus].id, v)
+		f.recheck()
+		f.noteSuggestion()
+	}
+}
+
+// takeSuggestion completes the field, where the cursor is at its end and a
+// suggestion stands beside it.
+func (f *form) takeSuggestion() bool {
+	in := &f.inputs[f.focus]
+	s := f.suggestion(f.focus)
+	if s == "" || in.Position() < len([]rune(in.Value())) {
+		return false
+	}
+	f.draft.set(f.fields[f.focus].id, s)
+	f.recheck()
+	f.settle()
+	in.CursorEnd()
+	return true
+}
+
+func (f *form) suggestion(i int) string {
+	on, _ := f.host.find(f.draft.values.Interface)
+	var seen = f.host.seen
+	if on.Index != f.host.seenOn {
+		seen = nil
+	}
+	return f.draft.suggestion(f.fields[i].id, on, seen)
+}
+
+// picked takes an interface that was chosen from the list.
+func (f *form) picked(name string) tea.Cmd {
+	if i, ok := f.host.find(name); ok {
+		f.draft.chooseInterface(i)
+	} else {
+		f.draft.set(conntrackd.FieldInterface, name)
+	}
+	f.showProblems(false)
+	f.settle()
+	return tea.Batch(f.lookAround(), f.move(+1))
+}
+
+// value is the text of the focused field.
+func (f *form) value() string { return f.draft.value(f.fields[f.focus].id) }
+
+// save asks for the save, or says why it is not possible and goes to the field
+// that is in the way.
+func (f *form) save() outcome {
+	f.leave()
+	s, problems := f.draft.settings()
+	if len(problems) > 0 {
+		f.refuse(problems)
+		return nil
+	}
+	f.settle()
+	return saveWanted{s}
+}
+
+// check asks for the checks; they need the values that an enabled sync needs.
+func (f *form) check() outcome {
+	f.leave()
+	v := f.draft.values
+	v.Enabled = "enable"
+	s, problems := ParseSettings(v)
+	if len(problems) > 0 {
+		f.refuse(problems)
+		return nil
+	}
+	s.Enabled = f.draft.values.Enabled == "enable"
+	f.settle()
+	return checkWanted{s}
+}
+
+func (f *form) refuse(problems []conntrackd.Problem) {
+	clear(f.shown)
+	for _, p := range problems {
+		f.shown[p.Field] = p.Message
+	}
+	for i := range f.fields {
+		if f.shown[f.fields[i].id] != "" {
+			f.enter(i)
+			break
+		}
+	}
+	f.refused = true
+}
+
+// showProblems tells about every field that holds something bad, and with
+// blank also about those that hold nothing and should.
+func (f *form) showProblems(blank bool) {
+	_, problems := f.draft.settings()
+	for _, p := range problems {
+		if blank || f.draft.value(p.Field) != "" || f.shown[p.Field] != "" {
+			f.shown[p.Field] = p.Message
+		}
+	}
+	f.recheck()
+}
+
+// recheck takes away the problems that are cured. The message about the
+// focused field stays as it is until it is left: it would change with every
+// keystroke.
+func (f *form) recheck() {
+	if len(f.shown) == 0 {
+		return
+	}
+	_, problems := f.draft.settings()
+	for id := range f.shown {
+		switch now := problemOf(problems, id); {
+		case now == "":
+			delete(f.shown, id)
+		case !f.focused(id):
+			f.shown[id] = now
+		}
+	}
+	f.refused = f.refused && len(f.shown) > 0
+}
+
+func (f *form) focused(id conntrackd.Field) bool {
+	return f.focus < len(f.fields) && f.fields[f.focus].id == id
+}
+
+// disabledReason is why a save is not possible; blank when it is.
+func (f *form) disabledReason() string {
+	_, problems := f.draft.settings()
+	if len(problems) == 0 {
+		return ""
+	}
+	return f.labelOf(problems[0].Field) + ": " + problems[0].Message
+}
+
+func (f *form) labelOf(id conntrackd.Field) string {
+	for i := range f.fields {
+		if f.fields[i].id == id {
+			return f.fields[i].label
+		}
+	}
+	return string(id)
+}
+
+func (f *form) typing() bool {
+	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].kind != radioField
+}
+
+func (f *form) help() []key.Binding {
+	if f.gate != "" {
+		return []key.Binding{key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "quit"))}
+	}
+	return []key.Binding{formKeys.next, formKeys.prev, formKeys.choose, formKeys.undo}
 }

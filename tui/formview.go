@@ -1,0 +1,369 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"connsync/conntrackd"
+)
+
+// layout is where things stand on the form; columns are cells from the left.
+type layout struct {
+	width, height int
+	mark, label   int
+	flag, value   int
+	note          int // 0: no room for notes
+	fieldRows     int // how many fields are visible at a time
+	hintRows      int
+	problemRows   int
+	tight         bool // hint and problem share their rows, no blank lines
+}
+
+// layoutFor is the form's layout for a body of that many cells.
+func layoutFor(width, height, fields int) layout {
+	l := layout{width: width, height: height, mark: 1, label: 3, flag: 23, value: 25, note: 42, fieldRows: fields, hintRows: 1, problemRows: 2}
+	if width < 60 {
+		l.mark, l.label, l.flag, l.value, l.note = 0, 2, 16, 18, 0
+	}
+	if width < 80 {
+		l.hintRows, l.problemRows = 2, 3
+	}
+	if height < fields+1+l.hintRows+l.problemRows+2 {
+		l.tight = true
+		l.hintRows, l.problemRows = 0, 2
+		l.fieldRows = max(1, min(fields, height-3))
+	}
+	return l
+}
+
+func (f *form) resize(width, height int) {
+	f.layout = layoutFor(width, height, len(f.fields))
+	f.scroll()
+}
+
+// scroll moves the window of fields as little as shows the focused one.
+func (f *form) scroll() {
+	rows := max(1, f.layout.fieldRows)
+	last := min(f.focus, len(f.fields)-1)
+	f.first = min(max(f.first, last-rows+1), last)
+	f.first = max(0, min(f.first, len(f.fields)-rows))
+}
+
+// settle brings everything beside and below the fields up to date.
+func (f *form) settle() {
+	s, problems := f.draft.settings()
+	for i, fd := range f.fields {
+		if v := f.draft.value(fd.id); f.inputs[i].Value() != v {
+			f.inputs[i].SetValue(v)
+			f.inputs[i].CursorEnd()
+		}
+		f.notes[i] = f.note(i, s)
+	}
+	f.advice = nil
+	for _, p := range append(f.host.advice(f.draft.values, s), Warnings(s)...) {
+		pair := p.Field == conntrackd.FieldReceiveBuffer && problemOf(problems, conntrackd.FieldSendBuffer) != ""
+		if problemOf(problems, p.Field) == "" && !pair {
+			f.advice = addProblem(f.advice, p)
+		}
+	}
+	f.hint = f.hintText(s)
+}
+
+// note is the short word beside a field.
+func (f *form) note(i int, s conntrackd.Settings) string {
+	switch fd := f.fields[i]; fd.id {
+	case conntrackd.FieldInterface:
+		return f.host.interfaceNote(f.draft.values.Interface)
+	case conntrackd.FieldSendBuffer:
+		return bytesNote(strings.TrimSpace(f.draft.values.SendBuffer), s.SendBuffer)
+	case conntrackd.FieldReceiveBuffer:
+		return bytesNote(strings.TrimSpace(f.draft.values.ReceiveBuffer), s.ReceiveBuffer)
+	case conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+		if offer := f.suggestion(i); offer != "" {
+			return offer + "? right arrow"
+		}
+	}
+	return ""
+}
+
+// noteSuggestion keeps the offer beside a field true while it is typed in.
+func (f *form) noteSuggestion() {
+	id := f.fields[f.focus].id
+	if id == conntrackd.FieldCurrentIP || id == conntrackd.FieldPeerIP {
+		f.notes[f.focus] = f.note(f.focus, conntrackd.Settings{})
+	}
+}
+
+// hintText is the line that says what the focused place is for.
+func (f *form) hintText(s conntrackd.Settings) string {
+	switch f.focus - len(f.fields) {
+	case saveButton:
+		if f.draft.dirty() {
+			return "Save Changes: run the checks, show what would change, then write and restart."
+		}
+		return "Save Changes: nothing has been changed; what is in force stays."
+	case checkButton:
+		return "Check: run the checks alone; nothing is written."
+	case statusButton:
+		return "Status: how the sync goes at this moment."
+	case quitButton:
+		return "Quit: leave connsync."
+	}
+	fd := f.fields[f.focus]
+	hint := fd.hint
+	if on := f.draft.values.Interface; fd.id == conntrackd.FieldCurrentIP && on != "" {
+		hint = strings.Replace(hint, "the interface", f.env.shown(on), 1)
+	}
+	return fd.label + ": " + hint
+}
+
+// message is the one line about what is in the way: of the focused field
+// first, then of any other, then what the host says against a good value.
+func (f *form) message() string {
+	for _, id := range f.order() {
+		if m := f.shown[id]; m != "" {
+			return f.env.glyphs.Bad + " " + f.told(id, m)
+		}
+	}
+	if f.focus == len(f.fields)+saveButton {
+		if r := f.disabledReason(); r != "" {
+			return f.env.glyphs.Bad + " Not possible yet. " + f.env.shown(r)
+		}
+	}
+	for _, id := range f.order() {
+		if m := problemOf(f.advice, id); m != "" {
+			return f.env.glyphs.Bad + " " + f.told(id, m)
+		}
+	}
+	if f.host.err != nil {
+		return f.env.glyphs.Bad + " " + f.env.shown("the interfaces of this host cannot be read: "+f.host.err.Error())
+	}
+	return ""
+}
+
+// told is a message with the name of its field, unless that has the focus.
+func (f *form) told(id conntrackd.Field, message string) string {
+	if !f.focused(id) {
+		message = f.labelOf(id) + ": " + message
+	} else if f.refused {
+		message = "Not saved: " + message
+	}
+	return f.env.shown(message)
+}
+
+// order is all fields, the focused one first.
+func (f *form) order() []conntrackd.Field {
+	out := make([]conntrackd.Field, 0, len(f.fields)+1)
+	if f.focus < len(f.fields) {
+		out = append(out, f.fields[f.focus].id)
+	}
+	for i := range f.fields {
+		out = append(out, f.fields[i].id)
+	}
+	return out
+}
+
+func (f *form) view() string {
+	if f.gate != "" {
+		return f.gateView()
+	}
+	l := f.layout
+	var lines []string
+	for i := f.first; i < min(len(f.fields), f.first+l.fieldRows); i++ {
+		lines = append(lines, f.row(i))
+	}
+	f.markMore(lines)
+	bad := f.env.theme.Bad
+	problem := f.paragraph(f.message(), l.problemRows)
+	for i := range problem {
+		if problem[i] != "" {
+			problem[i] = bad.Render(problem[i])
+		}
+	}
+	if l.tight {
+		if f.message() == "" {
+			problem = f.paragraph(f.hint, l.problemRows)
+		}
+	} else {
+		lines = append(lines, "")
+		lines = append(lines, f.paragraph(f.hint, l.hintRows)...)
+		problem = append(problem, "")
+	}
+	lines = append(lines, problem...)
+	row, _ := f.buttons()
+	return strings.Join(append(lines, row), "\n")
+}
+
+// row is one field.
+func (f *form) row(i int) string {
+	l, fd := f.layout, f.fields[i]
+	mark, label := " ", fd.label
+	if i == f.focus {
+		mark = f.env.glyphs.Mark
+	}
+	if l.note == 0 {
+		label = fd.short
+	}
+	s := strings.Repeat(" ", l.mark) + mark
+	s = pad(pad(s, l.label)+label, l.flag) + f.flag(fd.id) + " "
+	value, _ := f.valueText(i)
+	s += value
+	if n := f.env.shown(f.notes[i]); n != "" && l.note > 0 && ansi.StringWidth(s) <= l.note-1 {
+		n = ansi.Truncate(n, l.width-l.note-1, f.env.glyphs.Ellipsis)
+		s = pad(s, l.note) + f.env.theme.Dim.Render(n)
+	}
+	return s
+}
+
+// flag is the sign before a value: bad, else changed.
+func (f *form) flag(id conntrackd.Field) string {
+	switch {
+	case f.shown[id] != "":
+		return f.env.theme.Bad.Render(f.env.glyphs.Bad)
+	case f.draft.changed(id):
+		return f.env.theme.Accent.Render(f.env.glyphs.Changed)
+	}
+	return " "
+}
+
+// valueText is the value as it is drawn, and the column of the cursor in it.
+// What is wider than its room is drawn from where the cursor is visible.
+func (f *form) valueText(i int) (text string, x int) {
+	l, g := f.layout, f.env.glyphs
+	if f.fields[i].kind == radioField {
+		gap := "   "
+		if l.note == 0 {
+			gap = " "
+		}
+		on, off := g.On, g.Off
+		if f.draft.values.Enabled != "enable" {
+			on, off = off, on
+			x = ansi.StringWidth(on+" Enable"+gap) + 1
+			return on + " Enable" + gap + off + " Disable", x
+		}
+		return on + " Enable" + gap + off + " Disable", 1
+	}
+	room := max(4, l.width-l.value-1)
+	runes, pos := []rune(f.inputs[i].Value()), f.inputs[i].Position()
+	if i != f.focus {
+		pos = 0
+	}
+	from := 0
+	for ansi.StringWidth(f.env.shown(string(runes[from:pos]))) >= room {
+		from++
+	}
+	text = ansi.Truncate(f.env.shown(string(runes[from:])), room, "")
+	return text, ansi.StringWidth(f.env.shown(string(runes[from:pos])))
+}
+
+// markMore says at the right edge that there are fields above or below.
+func (f *form) markMore(lines []string) {
+	edge := func(i int, sign string) {
+		lines[i] = pad(lines[i], f.layout.width-1) + sign
+	}
+	if f.first > 0 {
+		edge(0, "^")
+	}
+	if f.first+len(lines) < len(f.fields) {
+		edge(len(lines)-1, "v")
+	}
+}
+
+// paragraph wraps text into exactly so many rows; what does not fit is cut.
+func (f *form) paragraph(text string, rows int) []string {
+	margin := f.layout.label
+	lines := wrap(text, f.layout.width-margin-1)
+	out := make([]string, rows)
+	for i := range out {
+		if i >= len(lines) || text == "" {
+			break
+		}
+		l := lines[i]
+		if i == rows-1 && len(lines) > rows {
+			l = ansi.Truncate(strings.Join(lines[i:], " "), f.layout.width-margin-1, f.env.glyphs.Ellipsis)
+		}
+		out[i] = strings.Repeat(" ", margin) + l
+	}
+	return out
+}
+
+func (f *form) buttonLabels() []string {
+	if f.layout.note == 0 {
+		return []string{"Save", "Check", "Status", "Quit"}
+	}
+	return []string{"Save Changes", "Check", "Status", "Quit"}
+}
+
+func (f *form) buttons() (string, int) {
+	return buttonRow(f.buttonLabels(), f.focus-len(f.fields), f.layout.width, f.env.glyphs)
+}
+
+// gateView says why the option is not there.
+func (f *form) gateView() string {
+	var lines []string
+	for _, l := range wrap(f.env.shown(f.gate), f.layout.width-6) {
+		lines = append(lines, "   "+l)
+	}
+	row, _ := buttonRow([]string{"Quit"}, 0, f.layout.width, f.env.glyphs)
+	return strings.Join(append(lines, "", row), "\n")
+}
+
+// cursor is where the person is: at the text, on the radio mark, or on the
+// first letter of a button.
+func (f *form) cursor() (x, y int, ok bool) {
+	l := f.layout
+	switch {
+	case f.gate != "":
+		_, x = buttonRow([]string{"Quit"}, 0, l.width, f.env.glyphs)
+		return x, strings.Count(f.gateView(), "\n"), true
+	case f.focus >= len(f.fields):
+		_, x = f.buttons()
+		return x, strings.Count(f.view(), "\n"), true
+	}
+	_, x = f.valueText(f.focus)
+	return l.value + x, f.focus - f.first, true
+}
+
+// explain is the help of the focused field: its rule, default and an example,
+// and what is wrong with it now, in full.
+func (f *form) explain() (string, []string) {
+	if f.gate != "" {
+		return "Help", []string{f.env.shown(f.gate)}
+	}
+	if f.focus >= len(f.fields) {
+		return "Help: the form", []string{f.hint}
+	}
+	fd := f.fields[f.focus]
+	lines := append([]string(nil), fd.about...)
+	lines = append(lines, "", "Default: "+fd.standard, "Example: "+fd.example)
+	if f.draft.changed(fd.id) {
+		saved := f.draft.savedValue(fd.id)
+		if saved == "" {
+			saved = "blank"
+		}
+		lines = append(lines, "Saved:   "+f.env.shown(saved)+" (ctrl+r puts it back)")
+	}
+	if m := f.draft.problem(fd.id); m != "" && f.draft.value(fd.id) != "" {
+		lines = append(lines, "", f.env.glyphs.Bad+" "+f.env.shown(m))
+	}
+	return "Help: " + fd.label, lines
+}
+
+// quitDialog asks before typed values are lost. It starts on No.
+func (f *form) quitDialog() *dialog {
+	n := len(f.draft.changes())
+	text := "Leave without saving? One change would be lost."
+	if n > 1 {
+		text = fmt.Sprintf("Leave without saving? %d changes would be lost.", n)
+	}
+	return &dialog{
+		text: []string{text},
+		answers: []answer{
+			{label: "No, stay", key: "n"},
+			{label: "Save", key: "s", msg: savePressed{}},
+			{label: "Yes, leave", key: "y", msg: quitConfirmed{}},
+		},
+	}
+}
