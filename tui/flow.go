@@ -13,5 +13,5 @@ func (m *Model) follow(o outcome) tea.Cmd {
 	case helpWanted:
 		return m.openHelp()
 	}
-	return nil
+	return m.followSave(o)
 }

@@ -39,6 +39,10 @@ type Options struct {
 type Effects struct {
 	Interfaces Interfaces
 	Neighbours Neighbours
+	Planner    Planner
+	Reviewer   Reviewer
+	Applier    Applier
+	Observer   Observer
 }
 
 // env is what every screen is given by the root.
@@ -48,7 +52,11 @@ type env struct {
 	theme   Theme
 	config  string
 	effects Effects
+	top     func() screen // the topmost screen; nil where there is no root
 }
+
+// inSight reports whether s is the screen that is seen.
+func (e *env) inSight(s screen) bool { return e.top == nil || e.top() == s }
 
 // shown makes text from outside fit for this terminal: see [Clean]; where the
 // terminal takes ASCII only, other characters become question marks.
@@ -73,6 +81,10 @@ type closer interface{ close() }
 type cursorer interface {
 	cursor() (x, y int, ok bool)
 }
+
+// interrupter is a screen that takes ctrl+c for itself while it is at work:
+// interrupt is what the key does then, in a word; blank when it quits.
+type interrupter interface{ interrupt() string }
 
 // explainer is a screen with help of its own beside the list of its keys.
 type explainer interface {
@@ -107,6 +119,7 @@ func New(o Options) *Model {
 		env: e, form: newForm(e, o.Saved, o.Gate), hostname: o.Hostname, state: syncState(o.Saved), cancel: cancel,
 	}
 	m.screens = []screen{m.form}
+	e.top = m.top
 	m.resize(80, 24)
 	return m
 }
@@ -161,7 +174,7 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case key.Matches(k, rootKeys.redraw):
 		return tea.ClearScreen
-	case key.Matches(k, rootKeys.quit):
+	case key.Matches(k, rootKeys.quit) && m.interrupt() == "":
 		return m.askQuit()
 	case m.dialog != nil && !m.dialog.deaf:
 		a := m.dialog.press(k)
@@ -178,6 +191,14 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 		return m.openHelp()
 	}
 	return m.hand(len(m.screens)-1, k)
+}
+
+// interrupt is what ctrl+c does beside quitting; blank when it quits.
+func (m *Model) interrupt() string {
+	if i, ok := m.top().(interrupter); ok && m.dialog == nil {
+		return i.interrupt()
+	}
+	return ""
 }
 
 // hand gives msg to one screen and follows its outcome.
@@ -356,7 +377,11 @@ func (m *Model) keyLine() string {
 			always = append(always, rootKeys.help)
 		}
 	}
-	always = append(always, rootKeys.redraw, rootKeys.quit)
+	quit := rootKeys.quit
+	if does := m.interrupt(); does != "" {
+		quit.SetHelp("ctrl+c", does)
+	}
+	always = append(always, rootKeys.redraw, quit)
 	return " " + strings.Join(fitKeys(own, always, m.width-2), "  ")
 }
 

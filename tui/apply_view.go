@@ -1,0 +1,175 @@
+package tui
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"connsync/conntrackd"
+)
+
+func (a *apply) resize(width, height int) {
+	a.width, a.height = width, height
+	a.follow()
+}
+
+// stepTitleWidth is the column of the titles, the same for every apply, so
+// that a new step moves no other.
+const stepTitleWidth = 24
+
+// text is the steps and, once it has ended, what to do at the other node.
+func (a *apply) text() []string {
+	var lines []string
+	for _, s := range a.steps {
+		lines = append(lines, a.step(s)...)
+	}
+	if a.ended && a.outcome.Err == nil && a.settings.Enabled {
+		lines = append(lines, "")
+		lines = append(lines, peerLines(a.env, a.settings, a.width)...)
+	}
+	return lines
+}
+
+// step is a step on one line where it fits, else with its detail beneath.
+// The daemon may have said several lines.
+func (a *apply) step(s conntrackd.Step) []string {
+	word := stepWord(s.Status)
+	head := " " + a.env.word(word)
+	name := a.env.fit(a.env.shown(s.Title), min(stepTitleWidth, a.width-wordWidth-3))
+	details := a.details(s.Detail)
+	took := tookText(s.Took)
+	rest := a.width - 1 - wordWidth - 2 - stepTitleWidth - 2
+	single := join("  ", join(" ", details...), took)
+	if len(details) <= 1 && ansi.StringWidth(single) <= rest {
+		return []string{strings.TrimRight(head+pad(name, stepTitleWidth)+"  "+single, " ")}
+	}
+	if len(details) == 0 {
+		return []string{head + name}
+	}
+	lines := []string{strings.TrimRight(head+pad(name, stepTitleWidth)+"  "+took, " ")}
+	indent := strings.Repeat(" ", min(1+wordWidth+2, a.width/5))
+	for _, d := range details {
+		lines = append(lines, hang(d, indent, a.width)...)
+	}
+	return lines
+}
+
+// details are the lines of a detail, each safe to show.
+func (a *apply) details(detail string) []string {
+	var lines []string
+	for line := range strings.Lines(detail) {
+		if line = a.env.shown(strings.TrimRight(line, "\r\n")); strings.TrimSpace(line) != "" {
+			lines = append(lines, line)
+		}
+		if len(lines) == maxDetailLines {
+			break
+		}
+	}
+	return lines
+}
+
+// maxDetailLines bounds what a step may say.
+const maxDetailLines = 20
+
+// peerLines is what to type at the other node, broken where a shell lets it.
+func peerLines(e *env, s conntrackd.Settings, width int) []string {
+	lines := hang("At the other node, with its own interface name:", " ", width)
+	line := "   "
+	for _, word := range peerWords(s) {
+		word = e.shown(word)
+		if line != "   " && ansi.StringWidth(line)+1+ansi.StringWidth(word)+2 > width {
+			lines = append(lines, line+" \\")
+			line = "     "
+		}
+		if strings.TrimSpace(line) != "" {
+			line += " "
+		}
+		line += word
+	}
+	lines = append(lines, line)
+	return append(lines, hang("Both nodes then show the fingerprint "+Fingerprint(s)+".", " ", width)...)
+}
+
+// footer is how it ended and where to go, or what ctrl+c would do.
+func (a *apply) footer() []string {
+	if !a.ended {
+		return hang(a.waiting(), " ", a.width)
+	}
+	lines := hang(a.env.shown(OutcomeSentence(a.outcome)), " ", a.width)
+	word := wordOK
+	switch {
+	case a.outcome.Err != nil:
+		word = wordFail
+		lines = append(lines, hang(a.env.shown(a.outcome.Err.Error()), " ", a.width)...)
+	case a.settings.Enabled && a.outcome.Verdict != "":
+		lines = hang(a.env.shown(OutcomeSentence(a.outcome)+" "+StatusSentence(conntrackd.Health{Verdict: a.outcome.Verdict})), " ", a.width)
+		word = verdictWord(a.outcome.Verdict)
+	}
+	lines = a.env.styled(word, lines)
+	focus := 0
+	if a.onForm {
+		focus = 1
+	}
+	row, _ := buttonRow([]string{"Status", "Form"}, focus, a.width, a.env.glyphs)
+	return append(lines, row)
+}
+
+func (a *apply) waiting() string {
+	switch {
+	case a.stopping && !a.written():
+		return "Stopping. Nothing has been written."
+	case a.stopping:
+		return "Stopping. The change is finished or taken back first."
+	case a.written():
+		return "Working. ctrl+c stops it: the change is then finished or taken back."
+	}
+	return "Working. ctrl+c stops it; nothing has been written yet."
+}
+
+func (a *apply) textHeight() int { return max(a.height-1-len(a.footer()), 1) }
+
+// follow keeps the newest step in sight, until the operator scrolls. At the
+// end a failure is what to see first.
+func (a *apply) follow() {
+	if a.scrolled {
+		a.scroll(0)
+		return
+	}
+	a.top = clampTop(len(a.text()), len(a.text()), a.textHeight())
+	if !a.ended {
+		return
+	}
+	line := 0
+	for _, s := range a.steps {
+		if s.Status == conntrackd.StepFailed {
+			a.top = min(a.top, line)
+			return
+		}
+		line += len(a.step(s))
+	}
+}
+
+func (a *apply) scroll(by int) {
+	a.scrolled = a.scrolled || by != 0
+	a.top = clampTop(max(a.top+by, 0), len(a.text()), a.textHeight())
+}
+
+func (a *apply) view() string {
+	text, height := a.text(), a.textHeight()
+	lines := window(text, a.top, height)
+	lines = append(lines, a.env.theme.Dim.Render(more(a.top, len(text), height)))
+	return strings.Join(append(lines, a.footer()...), "\n")
+}
+
+// cursor stands on the button with the focus.
+func (a *apply) cursor() (x, y int, ok bool) {
+	if !a.ended {
+		return 0, 0, false
+	}
+	focus := 0
+	if a.onForm {
+		focus = 1
+	}
+	_, x = buttonRow([]string{"Status", "Form"}, focus, a.width, a.env.glyphs)
+	return x, a.textHeight() + len(a.footer()), true
+}

@@ -1,0 +1,38 @@
+package tui
+
+import tea "charm.land/bubbletea/v2"
+
+// followSave decides what comes next on the way of a save: checks, review,
+// apply, status. Switching off needs no peer and no link, so it is not checked.
+func (m *Model) followSave(o outcome) tea.Cmd {
+	switch o := o.(type) {
+	case saveWanted:
+		if !o.settings.Enabled {
+			return m.openReview(reviewWanted{settings: o.settings})
+		}
+		p := newPreflight(m.env, o.settings, true)
+		return m.open(p, p.start())
+	case checkWanted:
+		p := newPreflight(m.env, o.settings, false)
+		return m.open(p, p.start())
+	case reviewWanted:
+		return m.openReview(o)
+	case applyWanted:
+		m.backToForm()
+		a := newApply(m.env, o.settings, o.review)
+		return m.open(a, a.start())
+	case statusWanted:
+		m.backToForm()
+		saved, _ := m.form.draft.saved.Settings()
+		s := newStatus(m.env, saved)
+		return m.open(s, s.start())
+	case formWanted:
+		m.backToForm()
+	}
+	return nil
+}
+
+func (m *Model) openReview(o reviewWanted) tea.Cmd {
+	r := newReview(m.env, o.settings, o.firstNode)
+	return m.open(r, r.start())
+}

@@ -1,0 +1,88 @@
+package tui
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"connsync/conntrackd"
+)
+
+// PeerCommand is the command to type at the other node of the pair: the same
+// settings with the two addresses swapped. The interface is this node's; the
+// other one may have another name for it, see [PeerNote].
+func PeerCommand(s conntrackd.Settings) string {
+	return strings.Join(peerWords(s), " ")
+}
+
+// PeerNote says what has to be adapted in [PeerCommand].
+const PeerNote = "put the peer's own interface name after --interface"
+
+// peerWords are the words of the command, each flag together with its value,
+// so that a line break never parts them.
+func peerWords(s conntrackd.Settings) []string {
+	words := []string{"connsync apply", "--enable"}
+	add := func(flag, value string) {
+		if value != "" {
+			words = append(words, flag+" "+shellWord(Clean(value)))
+		}
+	}
+	add("--interface", s.Interface)
+	add("--current-ip", prefixText(s.Peer, s.Current))
+	add("--peer-ip", prefixText(s.Current, s.Peer))
+	add("--port", nonZero(int(s.Port)))
+	add("--send-buffer", nonZero(s.SendBuffer))
+	add("--receive-buffer", nonZero(s.ReceiveBuffer))
+	if s.ExternalCache {
+		words = append(words, "--external-cache=on")
+	}
+	return words
+}
+
+// prefixText is p as it is typed. A prefix length that is not known is taken
+// from the other end of the link, which has the same one.
+func prefixText(p, other netip.Prefix) string {
+	switch {
+	case !p.Addr().IsValid():
+		return ""
+	case p.Bits() >= 0:
+		return p.String()
+	case other.Bits() >= 0 && other.Addr().Is4() == p.Addr().Is4():
+		return netip.PrefixFrom(p.Addr(), other.Bits()).String()
+	}
+	return p.Addr().String()
+}
+
+func nonZero(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// shellWord quotes s for a POSIX shell where it has to be.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._/:,%+@", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Fingerprint is eight hexadecimal digits in two groups over what must be
+// equal on both nodes: the pair of addresses, the port, both buffers and the
+// cache mode. Both nodes of a pair show the same one.
+func Fingerprint(s conntrackd.Settings) string {
+	pair := []netip.Addr{s.Current.Addr(), s.Peer.Addr()}
+	slices.SortFunc(pair, netip.Addr.Compare)
+	bits := cmp.Or(max(s.Current.Bits(), 0), max(s.Peer.Bits(), 0))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%v %v %d %d %d %d %t",
+		pair[0], pair[1], bits, s.Port, s.SendBuffer, s.ReceiveBuffer, s.ExternalCache))
+	return fmt.Sprintf("%02x%02x-%02x%02x", sum[0], sum[1], sum[2], sum[3])
+}

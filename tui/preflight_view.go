@@ -1,0 +1,200 @@
+package tui
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"connsync/netcheck"
+)
+
+func (p *preflight) resize(width, height int) {
+	p.width, p.height = width, height
+	p.reveal()
+}
+
+func (p *preflight) view() string {
+	var lines []string
+	if p.headed() {
+		lines = append(lines, p.env.fit(" "+p.env.pair(p.settings), p.width))
+	}
+	list, footer := p.list(), p.footer()
+	height := p.listHeight()
+	top := clampTop(p.top, len(list), height)
+	lines = append(lines, window(list, top, height)...)
+	lines = append(lines, p.env.theme.Dim.Render(more(top, len(list), height)))
+	lines = append(lines, footer...)
+	return strings.Join(lines, "\n")
+}
+
+// headed reports whether there is room to say what is being checked.
+func (p *preflight) headed() bool { return p.height >= 12 }
+
+// listHeight is how many lines of the list are in sight.
+func (p *preflight) listHeight() int {
+	height := p.height - 1 - len(p.footer())
+	if p.headed() {
+		height--
+	}
+	return max(height, 1)
+}
+
+// list is all lines of the list; the selected result is followed by what did
+// not fit on its line.
+func (p *preflight) list() []string {
+	var lines []string
+	title := p.titleWidth()
+	for i, r := range p.results {
+		lines = append(lines, p.line(r, i == p.cursor, title))
+		if i == p.cursor {
+			lines = append(lines, p.detail(r, title)...)
+		}
+	}
+	return lines
+}
+
+// titleWidth is the width of the column of titles. It follows from the plan
+// alone, so that no result moves it.
+func (p *preflight) titleWidth() int {
+	width := 0
+	for _, r := range p.results {
+		width = max(width, ansi.StringWidth(p.env.shown(r.Title)))
+	}
+	return min(width, max(p.width-wordWidth-4, 8), 26)
+}
+
+// line is one check on one line.
+func (p *preflight) line(r netcheck.Result, focused bool, title int) string {
+	word := checkWord(r)
+	if p.state == preflightStopped && r.Status == netcheck.Pending {
+		word = "-"
+	}
+	name := p.env.fit(p.env.shown(r.Title), title)
+	line := p.env.mark(focused) + p.env.word(word)
+	rest := p.detailWidth(title)
+	detail := p.env.fit(p.env.shown(r.Detail), rest)
+	if rest < 12 || detail == "" {
+		return line + p.faint(r, name)
+	}
+	return line + p.faint(r, name+strings.Repeat(" ", title-ansi.StringWidth(name)+2)+detail)
+}
+
+// faint dims what was not asked: its cause is shown elsewhere.
+func (p *preflight) faint(r netcheck.Result, s string) string {
+	if r.Status == netcheck.Skipped {
+		return p.env.theme.Dim.Render(s)
+	}
+	return s
+}
+
+// detailWidth is the room for the finding on a check's line.
+func (p *preflight) detailWidth(title int) int {
+	return p.width - 2 - wordWidth - 2 - title - 2
+}
+
+// detail is what the line of the selected result could not say.
+func (p *preflight) detail(r netcheck.Result, title int) []string {
+	var lines []string
+	indent := strings.Repeat(" ", min(2+wordWidth+2, p.width/4))
+	finding, rest := p.env.shown(r.Detail), p.detailWidth(title)
+	if rest < 12 || ansi.StringWidth(finding) > rest {
+		if finding != "" {
+			lines = append(lines, hang(finding, indent, p.width)...)
+		}
+	}
+	if remedy := p.env.shown(r.Remedy); remedy != "" {
+		lines = append(lines, hang(remedy, indent+p.env.glyphs.Arrow+" ", p.width)...)
+	}
+	return lines
+}
+
+// footer is the verdict and what is possible now.
+func (p *preflight) footer() []string {
+	switch p.state {
+	case preflightRunning:
+		return []string{" Checking. Esc stops."}
+	case preflightStopped:
+		return []string{" Stopped. Nothing was changed. r checks again."}
+	}
+	report := p.report()
+	sentence := p.env.shown(CheckSentence(report))
+	if p.passable() {
+		sentence += " Enter goes on to the review."
+	}
+	lines := hang(sentence, " ", p.width)
+	lines = p.env.styled(verdictRole(report.Verdict()), lines)
+	if p.offersFirstNode() {
+		lines = append(lines, p.choice(p.firstNode, "f", "this is the first node of the pair: the peer does not exist yet.")...)
+		if p.firstNode || p.height >= 12 {
+			lines = append(lines, hang("The way to the peer is then not proven, and nothing is in sync until the peer is set up.", "       ", p.width)...)
+		}
+	}
+	if p.offersUnknown() {
+		lines = append(lines, p.choice(p.takesUnknown, "y", "go on without knowing.")...)
+	}
+	return lines
+}
+
+// choice is something that the operator has to say explicitly.
+func (p *preflight) choice(on bool, letter, text string) []string {
+	box := " [ ] "
+	if on {
+		box = " [x] "
+	}
+	return hang(text, box+letter+" ", p.width)
+}
+
+func verdictRole(v netcheck.Verdict) string {
+	switch v {
+	case netcheck.VerdictPass:
+		return wordOK
+	case netcheck.VerdictBlocked:
+		return wordFail
+	}
+	return wordWarn
+}
+
+// move goes one check up or down. Inside a detail that is taller than the
+// window it goes one line instead.
+func (p *preflight) move(by int) {
+	p.moved = true
+	from, to := p.block()
+	height := p.listHeight()
+	switch {
+	case by > 0 && to > p.top+height:
+		p.top++
+		return
+	case by < 0 && from < p.top:
+		p.top--
+		return
+	}
+	p.jump(p.cursor + by)
+}
+
+// jump selects a check.
+func (p *preflight) jump(to int) {
+	p.moved = true
+	p.cursor = max(0, min(to, len(p.results)-1))
+	p.reveal()
+}
+
+// block is where the selected result stands in the list.
+func (p *preflight) block() (from, to int) {
+	if p.cursor >= len(p.results) {
+		return 0, 0
+	}
+	return p.cursor, p.cursor + 1 + len(p.detail(p.results[p.cursor], p.titleWidth()))
+}
+
+// reveal scrolls as little as it takes to show the selected result.
+func (p *preflight) reveal() {
+	from, to := p.block()
+	height := p.listHeight()
+	if to > p.top+height {
+		p.top = to - height
+	}
+	if from < p.top {
+		p.top = from
+	}
+	p.top = clampTop(p.top, len(p.results)+to-from-1, height)
+}

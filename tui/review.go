@@ -1,0 +1,274 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"github.com/aymanbagabas/go-udiff"
+
+	"connsync/conntrackd"
+)
+
+// Reviewer works out what a save would do. It changes nothing.
+type Reviewer interface {
+	Review(ctx context.Context, s conntrackd.Settings) (Review, error)
+}
+
+// Review is what a save would do, for the operator to agree to.
+type Review struct {
+	// Candidate is the file as it would be, with the settings that are to be
+	// in force; nil only beside an error.
+	Candidate *conntrackd.Candidate
+	// Commands are what will run, in order, in shell words.
+	Commands []string
+	// Unchanged says that file and service are already as wanted: there is
+	// nothing to apply.
+	Unchanged bool
+}
+
+// replaces lists what the operator has to agree to lose.
+func (r Review) replaces() []string {
+	if r.Candidate == nil || r.Unchanged {
+		return nil
+	}
+	return r.Candidate.Replaces
+}
+
+// diff is the change of the file; blank when there is none.
+func (r Review) diff() string {
+	if r.Candidate == nil || r.Unchanged {
+		return ""
+	}
+	return udiff.Unified(r.Candidate.Path, r.Candidate.Path, string(r.Candidate.Old), string(r.Candidate.New))
+}
+
+// reviewMade is the answer of the Reviewer.
+type reviewMade struct {
+	run    *run
+	review Review
+	diff   string // of the file, unified
+	err    error
+}
+
+// reviewSettled tells that the grace period after a review appeared is over.
+type reviewSettled struct{ run *run }
+
+type reviewState int
+
+const (
+	reviewLoading reviewState = iota
+	reviewReady
+	reviewFailed
+)
+
+// reviewItem is what can have the focus.
+type reviewItem int
+
+const (
+	itemAgree reviewItem = iota
+	itemApply
+	itemStatus
+	itemRetry
+	itemBack
+)
+
+// review shows the change of the file and the commands before anything
+// happens. It starts on Apply, and on Back where something would be lost.
+type review struct {
+	env       *env
+	settings  conntrackd.Settings
+	firstNode bool
+
+	state   reviewState
+	run     *run
+	cancel  context.CancelFunc
+	review  Review
+	diff    string
+	err     error
+	settled bool
+	agreed  bool
+	focus   reviewItem
+
+	width, height int
+	text          []string // all that can be scrolled, laid out for width
+	top           int
+}
+
+var reviewKeys = struct{ next, prev, press, agree, up, down, pageUp, pageDown, back key.Binding }{
+	press:    bind("enter", "choose", "enter"),
+	next:     bind("tab", "next", "tab", "right"),
+	prev:     bind("shift+tab", "", "shift+tab", "left"),
+	agree:    bind("a", "agree", "a"),
+	up:       bind("up", "", "up", "k"),
+	down:     bind("up/down", "scroll", "down", "j"),
+	pageUp:   bind("pgup", "", "pgup", "b"),
+	pageDown: bind("pgdn", "", "pgdown", "space"),
+	back:     bind("esc", "back", "esc"),
+}
+
+// newReview returns the screen; start asks the Reviewer.
+func newReview(e *env, s conntrackd.Settings, firstNode bool) *review {
+	return &review{env: e, settings: s, firstNode: firstNode, cancel: func() {}}
+}
+
+func (r *review) start() tea.Cmd {
+	r.cancel()
+	ctx, cancel := context.WithCancel(r.env.ctx)
+	current, reviewer, settings := newRun(r.run), r.env.effects.Reviewer, r.settings
+	r.state, r.run, r.cancel = reviewLoading, current, cancel
+	r.agreed, r.settled, r.top = false, false, 0
+	return func() tea.Msg {
+		defer cancel()
+		if reviewer == nil {
+			return reviewMade{run: current, err: errNoEffect}
+		}
+		made, err := reviewer.Review(ctx, settings)
+		return reviewMade{current, made, made.diff(), err}
+	}
+}
+
+// close drops what is still being worked out.
+func (r *review) close() { r.cancel() }
+
+func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
+	switch msg := msg.(type) {
+	case reviewMade:
+		if msg.run == r.run && r.state == reviewLoading {
+			return nil, r.take(msg)
+		}
+	case reviewSettled:
+		if msg.run == r.run {
+			r.settled = true
+		}
+	case tea.KeyPressMsg:
+		return r.press(msg)
+	}
+	return nil, nil
+}
+
+func (r *review) take(msg reviewMade) tea.Cmd {
+	r.review, r.diff, r.err = msg.review, msg.diff, msg.err
+	switch {
+	case msg.err != nil:
+		r.state, r.focus = reviewFailed, itemBack
+	case msg.review.Unchanged:
+		r.state, r.focus = reviewReady, itemStatus
+	case len(msg.review.replaces()) > 0:
+		r.state, r.focus = reviewReady, itemBack
+	default:
+		r.state, r.focus = reviewReady, itemApply
+	}
+	r.layOut()
+	current := r.run
+	return tea.Tick(dialogGrace, func(time.Time) tea.Msg { return reviewSettled{current} })
+}
+
+func (r *review) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
+	k := reviewKeys
+	switch {
+	case key.Matches(msg, k.back):
+		return closed{}, nil
+	case key.Matches(msg, k.up):
+		r.scroll(-1)
+	case key.Matches(msg, k.down):
+		r.scroll(1)
+	case key.Matches(msg, k.pageUp):
+		r.scroll(-r.textHeight())
+	case key.Matches(msg, k.next):
+		r.step(1)
+	case key.Matches(msg, k.prev):
+		r.step(-1)
+	case !r.settled:
+		// What was typed ahead is no agreement to what just appeared.
+	case key.Matches(msg, k.agree) && len(r.review.replaces()) > 0:
+		r.agreed = !r.agreed
+	case key.Matches(msg, k.pageDown) && r.focus == itemAgree && msg.String() == "space":
+		r.agreed = !r.agreed
+	case key.Matches(msg, k.pageDown):
+		r.scroll(r.textHeight())
+	case key.Matches(msg, k.press):
+		return r.choose()
+	}
+	return nil, nil
+}
+
+func (r *review) choose() (outcome, tea.Cmd) {
+	if r.state == reviewLoading {
+		return nil, nil
+	}
+	switch r.focus {
+	case itemAgree:
+		r.agreed = !r.agreed
+	case itemApply:
+		if r.blocked() == "" {
+			return applyWanted{r.settings, r.review}, nil
+		}
+	case itemStatus:
+		return statusWanted{}, nil
+	case itemRetry:
+		return nil, r.start()
+	case itemBack:
+		return closed{}, nil
+	}
+	return nil, nil
+}
+
+// blocked is why Apply does nothing yet; blank when it works.
+func (r *review) blocked() string {
+	if len(r.review.replaces()) > 0 && !r.agreed {
+		return "Apply needs your agreement above."
+	}
+	return ""
+}
+
+// items are what can have the focus, in order.
+func (r *review) items() []reviewItem {
+	switch {
+	case r.state == reviewLoading:
+		return nil
+	case r.state == reviewFailed:
+		return []reviewItem{itemRetry, itemBack}
+	case r.review.Unchanged:
+		return []reviewItem{itemStatus, itemBack}
+	case len(r.review.replaces()) > 0:
+		return []reviewItem{itemAgree, itemApply, itemBack}
+	}
+	return []reviewItem{itemApply, itemBack}
+}
+
+// step moves the focus round.
+func (r *review) step(by int) {
+	items := r.items()
+	for i, item := range items {
+		if item == r.focus {
+			r.focus = items[(i+by+len(items))%len(items)]
+			return
+		}
+	}
+}
+
+func (r *review) scroll(by int) {
+	r.top = clampTop(max(r.top+by, 0), len(r.text), r.textHeight())
+}
+
+func (r *review) help() []key.Binding {
+	k := reviewKeys
+	k.agree.SetEnabled(r.state == reviewReady && len(r.review.replaces()) > 0)
+	k.press.SetEnabled(r.state != reviewLoading)
+	k.next.SetEnabled(r.state != reviewLoading)
+	k.down.SetEnabled(len(r.text) > r.textHeight())
+	return []key.Binding{k.press, k.next, k.agree, k.down, k.back}
+}
+
+func (r *review) typing() bool { return false }
+
+func (r *review) title() string { return "Connection Sync: review" }
+
+func (r *review) explain() (title string, lines []string) {
+	return "Help: review", []string{
+		"What a save would do; nothing has happened yet. Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
+		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
+	}
+}

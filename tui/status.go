@@ -1,0 +1,163 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
+)
+
+// Observer looks at the sync. An error means that it could not look at all.
+type Observer interface {
+	Observe(ctx context.Context) (conntrackd.Health, error)
+}
+
+const (
+	// statusEvery is the time between two looks.
+	statusEvery = time.Second
+	// statusPatience is how long one look may take.
+	statusPatience = 5 * time.Second
+)
+
+// observed is the answer of the Observer.
+type observed struct {
+	run    *run
+	health conntrackd.Health
+	err    error
+}
+
+// statusDue tells that it is time to look again.
+type statusDue struct{ run *run }
+
+// status shows how the sync goes, and looks again every second while it is
+// in sight.
+type status struct {
+	env      *env
+	settings conntrackd.Settings
+
+	run    *run
+	cancel context.CancelFunc
+	seen   bool // an answer has come
+	health conntrackd.Health
+	trace  trace
+
+	width, height int
+	top           int
+}
+
+var statusKeys = struct{ again, up, down, back key.Binding }{
+	again: bind("r", "look now", "r"),
+	up:    bind("up", "", "up", "k", "pgup"),
+	down:  bind("up/down", "scroll", "down", "j", "pgdown", "space"),
+	back:  bind("esc", "back", "esc", "enter", "q"),
+}
+
+// newStatus returns the screen; s are the settings in force. start looks.
+func newStatus(e *env, s conntrackd.Settings) *status {
+	return &status{env: e, settings: s, cancel: func() {}}
+}
+
+// start looks now. What an older look still answers is dropped, so that there
+// is never more than one chain of looks.
+func (s *status) start() tea.Cmd {
+	s.cancel()
+	ctx, cancel := context.WithTimeout(s.env.ctx, statusPatience)
+	current, observer := newRun(s.run), s.env.effects.Observer
+	s.run, s.cancel = current, cancel
+	return func() tea.Msg {
+		defer cancel()
+		if observer == nil {
+			return observed{run: current, err: errNoEffect}
+		}
+		health, err := observer.Observe(ctx)
+		return observed{current, health, err}
+	}
+}
+
+// close ends the looking.
+func (s *status) close() {
+	s.cancel()
+	s.run = newRun(s.run)
+}
+
+func (s *status) update(msg tea.Msg) (outcome, tea.Cmd) {
+	switch msg := msg.(type) {
+	case observed:
+		if msg.run == s.run {
+			return nil, tea.Batch(s.take(msg), later(msg.run))
+		}
+	case statusDue:
+		switch {
+		case msg.run != s.run:
+		case !s.env.inSight(s):
+			return nil, later(msg.run)
+		default:
+			return nil, s.start()
+		}
+	case settingsSaved:
+		s.settings = msg.settings
+	case tea.KeyPressMsg:
+		return s.press(msg)
+	}
+	return nil, nil
+}
+
+func later(current *run) tea.Cmd {
+	return tea.Tick(statusEvery, func(time.Time) tea.Msg { return statusDue{current} })
+}
+
+// take shows an answer, and tells the root when the verdict is another one.
+func (s *status) take(msg observed) tea.Cmd {
+	health := msg.health
+	if msg.err != nil {
+		health = conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: msg.err.Error()}
+	}
+	changed := !s.seen || health.Verdict != s.health.Verdict
+	s.seen, s.health = true, health
+	s.trace.add(health.Counters)
+	s.scroll(0)
+	if !changed {
+		return nil
+	}
+	noted := stateNoted{stateWords(health.Verdict)}
+	return func() tea.Msg { return noted }
+}
+
+func (s *status) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
+	switch {
+	case key.Matches(msg, statusKeys.back):
+		return closed{}, nil
+	case key.Matches(msg, statusKeys.again):
+		return nil, s.start()
+	case key.Matches(msg, statusKeys.up):
+		s.scroll(-1)
+	case key.Matches(msg, statusKeys.down):
+		s.scroll(1)
+	}
+	return nil, nil
+}
+
+func (s *status) scroll(by int) {
+	s.top = clampTop(max(s.top+by, 0), len(s.text()), s.textHeight())
+}
+
+func (s *status) help() []key.Binding {
+	k := statusKeys
+	k.down.SetEnabled(len(s.text()) > s.textHeight())
+	return []key.Binding{k.down, k.again, k.back}
+}
+
+func (s *status) typing() bool { return false }
+
+func (s *status) title() string { return "Connection Sync: status" }
+
+func (s *status) explain() (title string, lines []string) {
+	return "Help: status", []string{
+		"In sync is said only when messages went both ways since the daemon was started.",
+		"messages: what the daemons tell each other; two idle nodes exchange one a second each way. lost: numbers missing from the peer's messages; raise the receive buffer when it grows. resend queue: what the peer has not acknowledged yet. netlink overruns: the kernel told of connections faster than the daemon read.",
+		"The kernel doubles a buffer that it is asked for; what is in force is shown as the kernel has it.",
+	}
+}
