@@ -1,6 +1,11 @@
 package conntrackd
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
 
 // StepID names a step of an apply; stable, it is in the JSON.
 type StepID string
@@ -14,6 +19,8 @@ const (
 	StepRestart  StepID = "restart"
 	StepStop     StepID = "stop"
 	StepBound    StepID = "bound"         // the daemon's socket has Current IP, port and buffers
+	StepStaysUp  StepID = "stays-up"      // the daemon is still the same a while later
+	StepResync   StepID = "resync"        // states asked of the peer, and sent to it
 	StepHeard    StepID = "heard-peer"    // a message of the peer arrived
 	StepHeardBy  StepID = "heard-by-peer" // the peer acknowledged ours
 	StepRollback StepID = "rollback"
@@ -47,4 +54,91 @@ type Outcome struct {
 	Steps      []Step
 	Verdict    Verdict // of the sync, as far as it was seen
 	Err        error   // why the apply failed; nil when it is done
+}
+
+// Applier saves a candidate: it writes the file, has the service run it, and
+// proves that it does, or puts everything back as it was.
+type Applier struct {
+	// Service runs the daemon; nil means that the file is written and the
+	// service left alone.
+	Service Service
+	// StateDir keeps the backups, RuntimeDir the writer lock. Both are made
+	// when missing.
+	StateDir, RuntimeDir string
+	// FirstNode says that the peer is not expected to answer yet.
+	FirstNode bool
+	// Client makes the client of a control socket; nil means [NewClient].
+	Client func(path string) *Client
+	// Sockets reads the daemon's sockets; nil means [ReadSockets].
+	Sockets func(pid int, s Settings) (Sockets, error)
+	// Listen opens an ear on the sync link; nil means that there is none.
+	Listen Listen
+	// Settle is how long a restarted daemon has to stay up before it is
+	// believed; zero means 1.5 seconds.
+	Settle time.Duration
+	// Patience is how long to wait for the peer's word; zero means 5 seconds.
+	Patience time.Duration
+
+	files *files // nil means the real ones
+}
+
+// ErrDaemon means that the daemon does not run the new file as it should. The
+// old state was put back.
+var ErrDaemon = errors.New("conntrackd does not run with the new settings")
+
+// Apply saves c and reports each step as it begins and as it ends; each may be
+// nil. It works on the calling goroutine.
+//
+// When ctx ends before the file is written nothing has changed. Afterwards the
+// save goes on until the daemon runs as it should or the old state is back,
+// which is a matter of seconds; only the wait for the peer is cut short.
+//
+// A peer that is silent is no failure: the outcome's verdict tells.
+func (a *Applier) Apply(ctx context.Context, c *Candidate, each func(Step)) Outcome {
+	t := newTransaction(a, c, each)
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return t.outcome(err)
+	}
+	defer unlock()
+	if t.inForce() {
+		t.nothingToDo()
+		t.proof(ctx)
+		return t.outcome(nil)
+	}
+	if err := t.write(ctx); err != nil {
+		if !t.wrote {
+			return t.outcome(err)
+		}
+		return t.outcome(t.rollBack(ctx, err))
+	}
+	// From here on a cancelled context must not leave things half done.
+	if err := t.serve(context.WithoutCancel(ctx)); err != nil {
+		return t.outcome(t.rollBack(ctx, err))
+	}
+	t.proof(ctx)
+	return t.outcome(nil)
+}
+
+func (t *transaction) outcome(err error) Outcome {
+	t.cleanUp()
+	return Outcome{
+		Changed:    (t.wrote || t.touched) && !t.rolledBack,
+		RolledBack: t.rolledBack,
+		Steps:      t.steps,
+		Verdict:    t.verdict,
+		Err:        err,
+	}
+}
+
+// BusyError means that another process is saving.
+type BusyError struct {
+	PID int // zero when it is not known
+}
+
+func (e *BusyError) Error() string {
+	if e.PID == 0 {
+		return "another connsync is saving just now"
+	}
+	return fmt.Sprintf("another connsync is saving just now (process %d)", e.PID)
 }

@@ -1,6 +1,10 @@
 package conntrackd
 
-import "time"
+import (
+	"context"
+	"sync"
+	"time"
+)
 
 // Verdict is the state of the sync in one word.
 type Verdict string
@@ -57,4 +61,122 @@ type Health struct {
 	Service ServiceState
 	Sockets Sockets
 	Counters
+}
+
+// Observer watches a running daemon and says how the sync is. Its methods are
+// safe for concurrent use.
+type Observer struct {
+	Service  Service
+	Client   *Client
+	Settings Settings
+	// Mode is the sync mode of our configuration file; blank means FTFW.
+	Mode string
+	// Sockets reads the daemon's sockets; nil means [ReadSockets].
+	Sockets func(pid int, s Settings) (Sockets, error)
+	// Listen opens an ear on the sync link; nil means that there is none,
+	// which makes "two-way" harder to prove.
+	Listen Listen
+
+	mu       sync.Mutex
+	ear      *ear
+	run      ServiceState // whose readings these are
+	readings []Counters
+	drops    uint64 // Sockets.Drops when the run was first looked at
+}
+
+// keepReadings is how long a reading counts.
+const keepReadings = 30 * time.Second
+
+// Start opens the ear, in the network namespace of the calling thread, until
+// ctx ends. After an error the observer works without it.
+func (o *Observer) Start(ctx context.Context) error {
+	if o.Listen == nil {
+		return nil
+	}
+	datagrams, err := o.Listen(ctx, o.Settings)
+	if err != nil {
+		return err
+	}
+	e := new(ear)
+	o.mu.Lock()
+	o.ear = e
+	o.mu.Unlock()
+	go e.listen(datagrams)
+	return nil
+}
+
+// Observe takes one reading and judges it together with the earlier ones of
+// the same run of the daemon. The first few seconds of an observation end in
+// "unknown" more often than later ones.
+func (o *Observer) Observe(ctx context.Context) Health {
+	e := evidence{settings: o.Settings, mode: o.Mode}
+	if e.mode == "" {
+		e.mode = "FTFW"
+	}
+	e.service, e.serviceErr = o.Service.State(ctx)
+	if e.serviceErr == nil && e.service.Active {
+		o.look(ctx, &e)
+	}
+	e.now = time.Now()
+	j := judge(e)
+	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets}
+	if len(e.readings) > 0 {
+		h.Counters = e.last()
+	}
+	return h
+}
+
+// look reads sockets, counters and wire of a running daemon.
+func (o *Observer) look(ctx context.Context, e *evidence) {
+	read := o.Sockets
+	if read == nil {
+		read = ReadSockets
+	}
+	e.sockets, e.socketsErr = read(e.service.MainPID, o.Settings)
+	counters, err := o.Client.Counters(ctx)
+	e.countersErr = err
+
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.run.MainPID != e.service.MainPID || o.readings == nil {
+		o.run, o.readings, o.drops = e.service, nil, e.sockets.Drops
+	}
+	// One start time for the whole run: it is computed anew each time, from
+	// clocks that drift.
+	e.service.Since = o.run.Since
+	if err == nil {
+		o.readings = append(o.readings, counters)
+	}
+	for len(o.readings) > 2 && counters.Time.Sub(o.readings[0].Time) > keepReadings {
+		o.readings = o.readings[1:]
+	}
+	e.readings = append([]Counters(nil), o.readings...)
+	e.drops = e.sockets.Drops - min(o.drops, e.sockets.Drops)
+	if o.ear != nil {
+		e.wire = o.ear.since(o.run.Since)
+	}
+}
+
+// Watch observes every 250 ms until the sync is seen to work both ways or to
+// lose messages, or until the limit is over.
+// each, which may be nil, gets every health on the way.
+func (o *Observer) Watch(ctx context.Context, limit time.Duration, each func(Health)) Health {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ticker := time.NewTicker(250 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		h := o.Observe(context.WithoutCancel(ctx))
+		if each != nil {
+			each(h)
+		}
+		if h.Verdict == VerdictTwoWay || h.Verdict == VerdictLosing {
+			return h
+		}
+		select {
+		case <-ctx.Done():
+			return h
+		case <-ticker.C:
+		}
+	}
 }

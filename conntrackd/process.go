@@ -1,0 +1,164 @@
+package conntrackd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultConfig is the file that the daemon reads without -C.
+const DefaultConfig = "/etc/conntrackd/conntrackd.conf"
+
+// process is a running conntrackd daemon.
+type process struct {
+	pid, parent int
+	config      string // as given to -C
+	network     string // its network namespace, as /proc shows it
+	mounts      string
+	ticks       uint64 // start time in clock ticks since boot: tells reused PIDs apart
+}
+
+// processes returns the conntrackd daemons of this machine that /proc shows,
+// whatever their namespaces. Zombies, one-shot clients and the children that
+// a daemon forks for a dump are left out.
+func processes() ([]process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotLook, err)
+	}
+	var list []process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if p, ok := readProcess(pid); ok {
+			list = append(list, p)
+		}
+	}
+	return slices.DeleteFunc(list, func(p process) bool {
+		return slices.ContainsFunc(list, func(q process) bool { return q.pid == p.parent && q.config == p.config })
+	}), nil
+}
+
+// readProcess returns false for whatever is not a live daemon.
+func readProcess(pid int) (process, bool) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return process{}, false
+	}
+	// "pid (comm) state ppid ...", where comm may hold anything; proc(5).
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open || string(stat[open+1:end]) != "conntrackd" {
+		return process{}, false
+	}
+	fields := strings.Fields(string(stat[end+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return process{}, false
+	}
+	p := process{pid: pid}
+	p.parent, err = strconv.Atoi(fields[1])
+	if err != nil {
+		return process{}, false
+	}
+	if p.ticks, err = strconv.ParseUint(fields[19], 10, 64); err != nil {
+		return process{}, false
+	}
+	arguments, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil {
+		return process{}, false
+	}
+	var daemon bool
+	p.config, daemon = daemonConfig(strings.Split(strings.TrimSuffix(string(arguments), "\x00"), "\x00"))
+	if !daemon {
+		return process{}, false
+	}
+	p.network, err = os.Readlink(filepath.Join(dir, "ns/net"))
+	if err != nil {
+		return process{}, false
+	}
+	p.mounts, err = os.Readlink(filepath.Join(dir, "ns/mnt"))
+	return p, err == nil
+}
+
+// daemonConfig reads a conntrackd command line: the configuration file, and
+// whether it is a daemon's. Everything but -C and -d makes it a client.
+func daemonConfig(arguments []string) (config string, daemon bool) {
+	config = DefaultConfig
+	for i := 1; i < len(arguments); i++ {
+		switch arguments[i] {
+		case "-d":
+		case "-C":
+			if i++; i < len(arguments) {
+				config = arguments[i]
+			}
+		default:
+			return "", false
+		}
+	}
+	return config, true
+}
+
+// started returns when the process started, to a hundredth of a second.
+func (p process) started() (time.Time, error) {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return time.Time{}, fmt.Errorf("read the time since boot: %w", err)
+	}
+	// USER_HZ is 100 on every architecture that Go runs on.
+	age := time.Duration(up.Nano()) - time.Duration(p.ticks)*(time.Second/100)
+	return time.Now().Add(-age), nil
+}
+
+// lives says whether the same process is still there.
+func (p process) lives() bool {
+	now, ok := readProcess(p.pid)
+	return ok && now.ticks == p.ticks
+}
+
+// signal sends sig unless the process has ended.
+func (p process) signal(sig unix.Signal) error {
+	if !p.lives() {
+		return nil
+	}
+	err := unix.Kill(p.pid, sig)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// sameFile compares two names of a configuration file. A daemon that was
+// given a relative name has left its directory, so there the ends must agree.
+func sameFile(given, config string) bool {
+	given, config = filepath.Clean(given), filepath.Clean(config)
+	if !filepath.IsAbs(given) {
+		return strings.HasSuffix(config, "/"+strings.TrimPrefix(given, "./"))
+	}
+	if given == config {
+		return true
+	}
+	a, errA := os.Stat(given)
+	b, errB := os.Stat(config)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+// ownNamespaces returns the network and mount namespace of the calling thread.
+func ownNamespaces() (network, mounts string, err error) {
+	if network, err = os.Readlink("/proc/thread-self/ns/net"); err != nil {
+		return "", "", fmt.Errorf("%w: %w", ErrCannotLook, err)
+	}
+	if mounts, err = os.Readlink("/proc/thread-self/ns/mnt"); err != nil {
+		return "", "", fmt.Errorf("%w: %w", ErrCannotLook, err)
+	}
+	return network, mounts, nil
+}

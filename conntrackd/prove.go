@@ -1,0 +1,303 @@
+package conntrackd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// serve has the service do what the settings say and sees that it does.
+func (t *transaction) serve(ctx context.Context) error {
+	switch {
+	case t.a.Service == nil:
+		return nil
+	case !t.c.Settings.Enabled:
+		return t.stopped(ctx)
+	}
+	t.startObserver()
+	if err := t.boot(ctx, true); err != nil {
+		return err
+	}
+	restarted := time.Now()
+	if err := t.ask(ctx, StepRestart, "Restart conntrackd", t.a.Service.Restart); err != nil {
+		return err
+	}
+	var up ServiceState
+	err := t.step(StepBound, "Listening on "+listenAddress(t.c.Settings), func() (status StepStatus, detail string, err error) {
+		up, status, detail, err = t.bound(ctx)
+		return status, detail, err
+	})
+	if err != nil {
+		return err
+	}
+	// At once: until then a flow that ends here is lost.
+	t.resync(ctx)
+	return t.step(StepStaysUp, "Staying up", func() (StepStatus, string, error) {
+		err := t.staysUp(ctx, up, restarted.Add(t.settle()))
+		return StepDone, "", t.withLog(ctx, err)
+	})
+}
+
+func (t *transaction) settle() time.Duration {
+	if t.a.Settle == 0 {
+		return defaultSettle
+	}
+	return t.a.Settle
+}
+
+// listenAddress is where the daemon listens with settings s.
+func listenAddress(s Settings) string {
+	return netip.AddrPortFrom(s.Current.Addr(), s.Port).String()
+}
+
+// stopped is serve for settings with Enabled false. The file stays.
+func (t *transaction) stopped(ctx context.Context) error {
+	t.verdict = VerdictStopped
+	if err := t.boot(ctx, false); err != nil {
+		return err
+	}
+	if !t.before.Active {
+		t.skip(StepStop, "Stop conntrackd", "it is stopped already")
+		return nil
+	}
+	return t.ask(ctx, StepStop, "Stop conntrackd", func(ctx context.Context) error {
+		if err := t.a.Service.Stop(ctx); err != nil {
+			return err
+		}
+		state, err := t.a.Service.State(ctx)
+		if err == nil && state.Active {
+			err = fmt.Errorf("stop %s: it still runs (process %d)", t.a.Service.Name(), state.MainPID)
+		}
+		return err
+	})
+}
+
+// boot settles whether the daemon starts at boot.
+func (t *transaction) boot(ctx context.Context, on bool) error {
+	id, title, action, do := StepEnable, "Start at boot", ActionEnable, t.a.Service.Enable
+	if !on {
+		id, title, action, do = StepDisable, "Do not start at boot", ActionDisable, t.a.Service.Disable
+	}
+	switch {
+	case len(t.a.Service.Commands(action)) == 0:
+		t.skip(id, title, "there is no service manager: nothing starts conntrackd at boot")
+		return nil
+	case t.before.Enabled == on:
+		t.skip(id, title, "it is set so already")
+		return nil
+	}
+	t.enabled = true
+	return t.ask(ctx, id, title, do)
+}
+
+// ask has the service do something, in bounded time, and tells in the
+// daemon's own words why when it does not.
+func (t *transaction) ask(ctx context.Context, id StepID, title string, do func(context.Context) error) error {
+	t.touched = true
+	return t.step(id, title, func() (StepStatus, string, error) {
+		bounded, cancel := context.WithTimeout(ctx, serviceTimeout)
+		defer cancel()
+		if err := do(bounded); err != nil {
+			return "", "", t.withLog(ctx, err)
+		}
+		return StepDone, "", nil
+	})
+}
+
+// withLog adds what the daemon has said since the transaction began.
+func (t *transaction) withLog(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	lines, logErr := t.a.Service.Log(ctx, t.began)
+	if logErr != nil {
+		return fmt.Errorf("%w (its log cannot be read: %w)", err, logErr)
+	}
+	said := ownWords(messages([]byte(strings.Join(lines, "\n"))))
+	var fresh []string // a service that tries again has it said again
+	for _, s := range said {
+		if !strings.Contains(err.Error(), s) && !slices.Contains(fresh, s) {
+			fresh = append(fresh, s)
+		}
+	}
+	if len(fresh) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; conntrackd says: %s", err, strings.Join(fresh[:min(len(fresh), 5)], "; "))
+}
+
+// bound waits until the daemon's sockets are as asked for. That they could
+// not be looked at is no failure.
+func (t *transaction) bound(ctx context.Context) (ServiceState, StepStatus, string, error) {
+	state, detail, err := t.awaitBound(ctx, t.c.Settings)
+	switch {
+	case errors.Is(err, ErrCannotLook):
+		return state, StepUnknown, err.Error(), nil
+	case err != nil:
+		return state, "", "", t.withLog(ctx, fmt.Errorf("%w: %w", ErrDaemon, err))
+	}
+	return state, StepDone, detail, nil
+}
+
+// awaitBound returns the state in which the sockets were right.
+func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, boundTimeout)
+	defer cancel()
+	for {
+		state, err := t.a.Service.State(ctx)
+		problem := "it does not run"
+		switch {
+		case err != nil && ctx.Err() == nil:
+			return state, "", fmt.Errorf("%w: %w", ErrCannotLook, err)
+		case err == nil && state.Active:
+			sockets, err := t.sockets(state.MainPID, s)
+			if problem = boundProblem(sockets, s); err == nil && problem == "" {
+				return state, fmt.Sprintf("receive buffer %d, send buffer %d bytes in force", sockets.ReceiveBuffer, sockets.SendBuffer), nil
+			}
+			if errors.Is(err, ErrCannotLook) && processLives(state.MainPID) {
+				return state, "", err
+			}
+		case err == nil && state.Detail != "":
+			problem += ": " + state.Detail
+		}
+		if pause(ctx) != nil {
+			return state, "", errors.New(problem)
+		}
+	}
+}
+
+// boundProblem says how the sockets differ from what s asks for; blank when
+// they do not.
+func boundProblem(k Sockets, s Settings) string {
+	want := listenAddress(s)
+	switch {
+	case !k.Bound && k.Address == "":
+		return fmt.Sprintf("it has no socket on %s", want)
+	case !k.Bound:
+		return fmt.Sprintf("it listens on %s, not on %s", k.Address, want)
+	case k.ReceiveBuffer < inForce(s.ReceiveBuffer):
+		return fmt.Sprintf("its receive buffer is %d bytes, not %d", k.ReceiveBuffer, inForce(s.ReceiveBuffer))
+	case k.SendBuffer < inForce(s.SendBuffer):
+		return fmt.Sprintf("its send buffer is %d bytes, not %d", k.SendBuffer, inForce(s.SendBuffer))
+	}
+	return ""
+}
+
+// inForce is what the kernel makes of a requested buffer size: it doubles it,
+// up to a limit (net/core/sock.c).
+func inForce(asked int) int { return int(min(2*int64(asked), 1<<31-2)) }
+
+func processLives(pid int) bool {
+	_, ok := readProcess(pid)
+	return ok
+}
+
+// staysUp watches the daemon until a point in time.
+func (t *transaction) staysUp(ctx context.Context, first ServiceState, until time.Time) error {
+	for {
+		state, err := t.a.Service.State(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf("look at %s: %w", t.a.Service.Name(), err)
+		case !state.Active:
+			return fmt.Errorf("%w: it ended soon after its start: %s", ErrDaemon, state.Detail)
+		case state.MainPID != first.MainPID || state.Restarts > first.Restarts:
+			return fmt.Errorf("%w: it ended soon after its start and was started again (process %d, now %d)", ErrDaemon, first.MainPID, state.MainPID)
+		case !time.Now().Before(until):
+			return nil
+		}
+		for range 10 {
+			if pause(ctx) != nil {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// startObserver opens the ear before the daemon starts, since the peer
+// answers its first message.
+func (t *transaction) startObserver() {
+	client := t.a.Client
+	if client == nil {
+		client = NewClient
+	}
+	t.observer = &Observer{
+		Service: t.a.Service, Client: client(ControlSocket(t.c.New)), Settings: t.c.Settings,
+		Mode: syncMode(t.c.New), Sockets: t.a.Sockets, Listen: t.a.Listen,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.hangUp = cancel
+	if err := t.observer.Start(ctx); err != nil {
+		cancel() // proof goes by the counters then
+	}
+}
+
+// proof has the states exchanged and waits for the peer's word. Nothing in it
+// fails the save.
+func (t *transaction) proof(ctx context.Context) {
+	if t.a.Service == nil || !t.c.Settings.Enabled {
+		return
+	}
+	if t.observer == nil {
+		t.startObserver()
+	}
+	patience := t.a.Patience
+	switch {
+	case t.a.FirstNode:
+		patience = time.Millisecond
+	case patience == 0:
+		patience = defaultPatience
+	}
+	var health Health
+	_ = t.step(StepHeard, "Heard the peer", func() (StepStatus, string, error) {
+		health = t.observer.Watch(ctx, patience, nil)
+		status, detail := t.heardStatus(health)
+		return status, detail, nil
+	})
+	t.verdict = health.Verdict
+	_ = t.step(StepHeardBy, "Heard by the peer", func() (StepStatus, string, error) {
+		switch health.Verdict {
+		case VerdictTwoWay, VerdictLosing, VerdictSendingOnly:
+			return StepDone, "", nil
+		case VerdictReceivingOnly:
+			return StepFailed, health.Cause, nil
+		}
+		return t.notYet(), health.Cause, nil
+	})
+}
+
+func (t *transaction) heardStatus(h Health) (StepStatus, string) {
+	switch {
+	case h.Verdict == VerdictTwoWay, h.Verdict == VerdictLosing, h.Verdict == VerdictReceivingOnly, h.PacketsRecv > 0 && h.Verdict == VerdictUnknown:
+		return StepDone, ""
+	case t.a.FirstNode:
+		return StepSkipped, "this is the first node of the pair"
+	case h.Verdict == VerdictUnknown:
+		return StepUnknown, h.Cause
+	}
+	return StepFailed, h.Cause
+}
+
+// notYet is the status of what could not be seen.
+func (t *transaction) notYet() StepStatus {
+	if t.a.FirstNode {
+		return StepSkipped
+	}
+	return StepUnknown
+}
+
+// resync asks the peer for its states and sends ours, which a fresh daemon
+// does not do by itself.
+func (t *transaction) resync(ctx context.Context) {
+	_ = t.step(StepResync, "Exchange the states", func() (StepStatus, string, error) {
+		client := t.observer.Client
+		if err := client.RequestResync(ctx); err != nil {
+			return "", "", err
+		}
+		return StepDone, "asked the peer for its states and sent ours", client.SendBulk(ctx)
+	})
+}

@@ -1,0 +1,109 @@
+package conntrackd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// rollBack puts file and service back as they were, sees that they are, and
+// returns the cause with what went wrong on the way. It does not stop for a
+// cancelled context.
+func (t *transaction) rollBack(ctx context.Context, cause error) error {
+	ctx = context.WithoutCancel(ctx)
+	t.verdict = VerdictUnknown
+	started := time.Now()
+	err := t.step(StepRollback, "Roll back", func() (StepStatus, string, error) {
+		err := errors.Join(t.restoreFile(), t.restoreService(ctx))
+		return StepDone, "", err
+	})
+	if err != nil {
+		return fmt.Errorf("%w; the rollback failed: %w", cause, err)
+	}
+	err = t.step(StepVerify, "Verify the rollback", func() (StepStatus, string, error) {
+		detail, err := t.verify(ctx, started)
+		return StepDone, detail, err
+	})
+	if err != nil {
+		return fmt.Errorf("%w; the rollback could not be verified: %w", cause, err)
+	}
+	t.rolledBack = true
+	return cause
+}
+
+func (t *transaction) restoreFile() error {
+	if !t.wrote {
+		return nil
+	}
+	if t.c.Old == nil {
+		if err := unchanged(t.c.Path, t.c.New); err != nil {
+			return err
+		}
+		if err := t.files.remove(t.c.Path); err != nil {
+			return fmt.Errorf("remove %s: %w", t.c.Path, err)
+		}
+		return nil
+	}
+	return t.files.replace(t.c.Path, t.c.New, t.c.Old)
+}
+
+// restoreService asks only for what the transaction has changed.
+func (t *transaction) restoreService(ctx context.Context) error {
+	if !t.touched {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
+	defer cancel()
+	run := t.a.Service.Stop
+	if t.before.Active {
+		run = t.a.Service.Restart
+	}
+	err := run(ctx)
+	if !t.enabled {
+		return err
+	}
+	boot := t.a.Service.Disable
+	if t.before.Enabled {
+		boot = t.a.Service.Enable
+	}
+	return errors.Join(err, boot(ctx))
+}
+
+// verify compares file and service with what they were.
+func (t *transaction) verify(ctx context.Context, started time.Time) (string, error) {
+	if err := unchanged(t.c.Path, t.c.Old); err != nil {
+		return "", err
+	}
+	if t.a.Service == nil {
+		return "the old file is back", nil
+	}
+	state, err := t.a.Service.State(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case state.Active != t.before.Active:
+		return "", fmt.Errorf("%s was running: %t, and is now: %t (%s)", t.a.Service.Name(), t.before.Active, state.Active, state.Detail)
+	case t.enabled && state.Enabled != t.before.Enabled:
+		return "", fmt.Errorf("%s was enabled: %t, and is now: %t", t.a.Service.Name(), t.before.Enabled, state.Enabled)
+	case !state.Active:
+		return "the old file is back, and conntrackd is stopped as before", nil
+	case !t.touched:
+		return "the old file is back, and conntrackd was not restarted", nil
+	}
+	return t.verifyRunning(ctx, state, started)
+}
+
+func (t *transaction) verifyRunning(ctx context.Context, state ServiceState, started time.Time) (string, error) {
+	detail := "the old file is back, and conntrackd runs with it"
+	old, ok := fileSettings(t.c.Old)
+	if ok && t.beforeBound {
+		bound, _, err := t.awaitBound(ctx, old)
+		if err != nil {
+			return "", err
+		}
+		state = bound
+		detail += " on " + listenAddress(old)
+	}
+	return detail, t.staysUp(ctx, state, started.Add(t.settle()))
+}

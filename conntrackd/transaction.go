@@ -1,0 +1,292 @@
+package conntrackd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// serviceTimeout bounds one request to the service: stopping a daemon with
+	// many states takes seconds.
+	serviceTimeout = 45 * time.Second
+	// boundTimeout is how long a started daemon may take to open its sockets;
+	// it does so before it reports its start.
+	boundTimeout    = 3 * time.Second
+	defaultSettle   = 1500 * time.Millisecond
+	defaultPatience = 5 * time.Second
+	// keepBackups is how many old files stay in the state directory.
+	keepBackups = 20
+)
+
+// transaction is one apply.
+type transaction struct {
+	a     *Applier
+	c     *Candidate
+	files files
+	each  func(Step)
+	steps []Step
+	began time.Time
+
+	before      ServiceState
+	beforeBound bool // the old daemon listened where the old file says
+	backup      string
+	wrote       bool // the file is not the old one
+	touched     bool // the service was asked for something
+	enabled     bool // the boot setting was changed
+	rolledBack  bool
+	verdict     Verdict
+	observer    *Observer
+	hangUp      context.CancelFunc // ends the observer's ear
+}
+
+func newTransaction(a *Applier, c *Candidate, each func(Step)) *transaction {
+	t := &transaction{a: a, c: c, each: each, began: time.Now(), verdict: VerdictUnknown, hangUp: func() {}}
+	if t.each == nil {
+		t.each = func(Step) {}
+	}
+	t.files = newFiles()
+	if a.files != nil {
+		t.files = *a.files
+	}
+	return t
+}
+
+func (t *transaction) cleanUp() { t.hangUp() }
+
+// step reports the beginning and the end of what do does. do returns how it
+// ended; an error makes that StepFailed and the error's text the detail.
+func (t *transaction) step(id StepID, title string, do func() (StepStatus, string, error)) error {
+	start := time.Now()
+	s := Step{ID: id, Title: title, Status: StepRunning}
+	t.each(s)
+	status, detail, err := do()
+	s.Status, s.Detail, s.Took = status, detail, time.Since(start)
+	if err != nil {
+		s.Status, s.Detail = StepFailed, err.Error()
+	}
+	t.steps = append(t.steps, s)
+	t.each(s)
+	return err
+}
+
+func (t *transaction) skip(id StepID, title, why string) {
+	_ = t.step(id, title, func() (StepStatus, string, error) { return StepSkipped, why, nil })
+}
+
+// lock makes this the only writer and looks at what is there.
+func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
+	var f *os.File
+	err = t.step(StepLock, "Take the writer lock", func() (StepStatus, string, error) {
+		var err error
+		if err = ctx.Err(); err != nil {
+			return "", "", err
+		}
+		if f, err = lockWriter(t.a.RuntimeDir); err != nil {
+			return "", "", err
+		}
+		if err = t.lookBefore(ctx); err != nil {
+			return "", "", err
+		}
+		return StepDone, "", nil
+	})
+	if err != nil && f != nil {
+		f.Close()
+	}
+	return func() { f.Close() }, err
+}
+
+func lockWriter(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("take the writer lock: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("take the writer lock: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		holder := make([]byte, 16)
+		n, _ := f.ReadAt(holder, 0)
+		f.Close()
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(holder[:n]))) // zero when unreadable
+		return nil, &BusyError{PID: pid}
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("take the writer lock: %w", err)
+	}
+	return f, nil
+}
+
+// lookBefore refuses what cannot go well, before anything changes.
+func (t *transaction) lookBefore(ctx context.Context) error {
+	if err := unchanged(t.c.Path, t.c.Old); err != nil {
+		return err
+	}
+	if t.a.Service == nil {
+		return nil
+	}
+	var err error
+	if t.before, err = t.a.Service.State(ctx); err != nil {
+		return fmt.Errorf("look at %s: %w", t.a.Service.Name(), err)
+	}
+	if !t.before.Present && t.c.Settings.Enabled {
+		return fmt.Errorf("%s does not exist on this host", t.a.Service.Name())
+	}
+	if old, ok := fileSettings(t.c.Old); ok && t.before.Active {
+		sockets, err := t.sockets(t.before.MainPID, old)
+		t.beforeBound = err == nil && sockets.Bound
+	}
+	return nil
+}
+
+func (t *transaction) sockets(pid int, s Settings) (Sockets, error) {
+	if t.a.Sockets != nil {
+		return t.a.Sockets(pid, s)
+	}
+	return ReadSockets(pid, s)
+}
+
+func (t *transaction) sameContent() bool {
+	return bytes.Equal(t.c.Old, t.c.New) && (t.c.Old == nil) == (t.c.New == nil)
+}
+
+// inForce says whether there is nothing to do: file and service are as asked
+// for, and the daemon runs this file since before.
+func (t *transaction) inForce() bool {
+	if !t.sameContent() {
+		return false
+	}
+	switch {
+	case t.a.Service == nil:
+		return true
+	case !t.c.Settings.Enabled:
+		return !t.before.Active && !t.before.Enabled
+	case !t.before.Active || !t.before.Enabled || t.startedBefore():
+		return false
+	}
+	sockets, err := t.sockets(t.before.MainPID, t.c.Settings)
+	return err != nil || boundProblem(sockets, t.c.Settings) == ""
+}
+
+// startedBefore says whether the file is younger than the running daemon.
+func (t *transaction) startedBefore() bool {
+	var st unix.Stat_t
+	if err := unix.Stat(t.c.Path, &st); err != nil {
+		return true
+	}
+	// The change time, since a file can be moved into place with its old
+	// modification time. It lags by a clock tick, and start times are in
+	// hundredths of a second.
+	const grain = 20 * time.Millisecond
+	changed := time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec))
+	return t.before.Since.Add(grain).Before(changed)
+}
+
+func (t *transaction) nothingToDo() {
+	t.skip(StepWrite, "Write the file", "the file is as it should be")
+	switch {
+	case t.a.Service == nil:
+	case t.c.Settings.Enabled:
+		t.skip(StepRestart, "Restart conntrackd", "it runs with this file already")
+	default:
+		t.skip(StepStop, "Stop conntrackd", "it is stopped already")
+	}
+}
+
+// write keeps the old file and puts the new one in its place.
+func (t *transaction) write(ctx context.Context) error {
+	if t.sameContent() {
+		t.skip(StepWrite, "Write the file", "the file is as it should be")
+		return ctx.Err()
+	}
+	if err := t.keepOld(); err != nil {
+		return err
+	}
+	return t.step(StepWrite, "Write "+t.c.Path, func() (StepStatus, string, error) {
+		err := ctx.Err()
+		if err == nil {
+			err = t.files.replace(t.c.Path, t.c.Old, t.c.New)
+		}
+		t.wrote = err == nil || errors.Is(err, errNotDurable)
+		if !t.wrote && t.backup != "" {
+			_ = os.Remove(t.backup)
+		}
+		return StepDone, "", err
+	})
+}
+
+// keepOld makes the backup. Its name sorts by time.
+func (t *transaction) keepOld() error {
+	const title = "Back up the old file"
+	if t.c.Old == nil {
+		t.skip(StepBackup, title, "there is no file yet")
+		return nil
+	}
+	return t.step(StepBackup, title, func() (StepStatus, string, error) {
+		dir := filepath.Join(t.a.StateDir, "backup")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", "", fmt.Errorf("back up the old file: %w", err)
+		}
+		name := filepath.Base(t.c.Path) + "." + t.began.UTC().Format("20060102T150405.000000000Z")
+		path := filepath.Join(dir, name)
+		if err := t.files.replace(path, nil, t.c.Old); err != nil {
+			return "", "", fmt.Errorf("back up the old file: %w", err)
+		}
+		t.backup = path
+		pruneBackups(dir, filepath.Base(t.c.Path)+".")
+		return StepDone, path, nil
+	})
+}
+
+func pruneBackups(dir, prefix string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	for len(names) > keepBackups {
+		_ = os.Remove(filepath.Join(dir, names[0]))
+		names = names[1:]
+	}
+}
+
+// fileSettings reads the first UDP link of a file, as far as a look at the
+// daemon's sockets needs it.
+func fileSettings(content []byte) (Settings, bool) {
+	for _, l := range fileLinks(content) {
+		if l.transport != "UDP" || len(l.addresses) == 0 {
+			continue
+		}
+		addr, err := netip.ParseAddr(l.addresses[len(l.addresses)-1])
+		port, portErr := strconv.ParseUint(l.port, 10, 16)
+		if err != nil || portErr != nil {
+			return Settings{}, false
+		}
+		return Settings{Interface: l.iface, Current: netip.PrefixFrom(addr, addr.BitLen()), Port: uint16(port)}, true
+	}
+	return Settings{}, false
+}
