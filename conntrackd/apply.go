@@ -59,8 +59,8 @@ type Outcome struct {
 // Applier saves a candidate: it writes the file, has the service run it, and
 // proves that it does, or puts everything back as it was.
 type Applier struct {
-	// Service runs the daemon; nil means that the file is written and the
-	// service left alone.
+	// Service runs the daemon; nil or [Unmanaged] means that the file is
+	// written and the service left alone.
 	Service Service
 	// StateDir keeps the backups, RuntimeDir the writer lock. Both are made
 	// when missing.

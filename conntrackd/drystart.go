@@ -49,12 +49,23 @@ func (c *Candidate) DryStart(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	trial := &trial{binary: path, dir: dir, settings: c.Settings, content: c.New}
+	return onThread(func() error { return trial.run(ctx) })
+}
+
+// onThread runs fn on a thread that ends with it and takes its namespaces
+// along. The process's main thread cannot end, so it is never used.
+func onThread(fn func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		// Never unlocked: the thread ends with the goroutine and takes the
-		// namespace along, and the daemon too by its parent-death signal.
-		runtime.LockOSThread()
-		done <- trial.run(ctx)
+		runtime.LockOSThread() // for good
+		if unix.Gettid() == unix.Getpid() {
+			// While the main thread is held here the next one is another.
+			err := onThread(fn)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- fn()
 	}()
 	return <-done
 }
@@ -69,7 +80,8 @@ type trial struct {
 
 func (t *trial) socket() string { return filepath.Join(t.dir, "ctl") }
 
-// run must be called on a thread that can be thrown away.
+// run must be called on a thread that can be thrown away; the daemon's
+// parent-death signal ends it with that thread at the latest.
 func (t *trial) run(ctx context.Context) error {
 	if err := t.namespace(); err != nil {
 		return fmt.Errorf("%w: dry start: %w", ErrCannotLook, err)

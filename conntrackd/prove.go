@@ -13,7 +13,7 @@ import (
 // serve has the service do what the settings say and sees that it does.
 func (t *transaction) serve(ctx context.Context) error {
 	switch {
-	case t.a.Service == nil:
+	case t.service == nil:
 		return nil
 	case !t.c.Settings.Enabled:
 		return t.stopped(ctx)
@@ -23,7 +23,7 @@ func (t *transaction) serve(ctx context.Context) error {
 		return err
 	}
 	restarted := time.Now()
-	if err := t.ask(ctx, StepRestart, "Restart conntrackd", t.a.Service.Restart); err != nil {
+	if err := t.ask(ctx, StepRestart, "Restart conntrackd", t.service.Restart); err != nil {
 		return err
 	}
 	var up ServiceState
@@ -65,12 +65,12 @@ func (t *transaction) stopped(ctx context.Context) error {
 		return nil
 	}
 	return t.ask(ctx, StepStop, "Stop conntrackd", func(ctx context.Context) error {
-		if err := t.a.Service.Stop(ctx); err != nil {
+		if err := t.service.Stop(ctx); err != nil {
 			return err
 		}
-		state, err := t.a.Service.State(ctx)
+		state, err := t.service.State(ctx)
 		if err == nil && state.Active {
-			err = fmt.Errorf("stop %s: it still runs (process %d)", t.a.Service.Name(), state.MainPID)
+			err = fmt.Errorf("stop %s: it still runs (process %d)", t.service.Name(), state.MainPID)
 		}
 		return err
 	})
@@ -78,12 +78,12 @@ func (t *transaction) stopped(ctx context.Context) error {
 
 // boot settles whether the daemon starts at boot.
 func (t *transaction) boot(ctx context.Context, on bool) error {
-	id, title, action, do := StepEnable, "Start at boot", ActionEnable, t.a.Service.Enable
+	id, title, action, do := StepEnable, "Start at boot", ActionEnable, t.service.Enable
 	if !on {
-		id, title, action, do = StepDisable, "Do not start at boot", ActionDisable, t.a.Service.Disable
+		id, title, action, do = StepDisable, "Do not start at boot", ActionDisable, t.service.Disable
 	}
 	switch {
-	case len(t.a.Service.Commands(action)) == 0:
+	case len(t.service.Commands(action)) == 0:
 		t.skip(id, title, "there is no service manager: nothing starts conntrackd at boot")
 		return nil
 	case t.before.Enabled == on:
@@ -113,7 +113,7 @@ func (t *transaction) withLog(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	lines, logErr := t.a.Service.Log(ctx, t.began)
+	lines, logErr := t.service.Log(ctx, t.began)
 	if logErr != nil {
 		return fmt.Errorf("%w (its log cannot be read: %w)", err, logErr)
 	}
@@ -148,7 +148,7 @@ func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState,
 	ctx, cancel := context.WithTimeout(ctx, boundTimeout)
 	defer cancel()
 	for {
-		state, err := t.a.Service.State(ctx)
+		state, err := t.service.State(ctx)
 		problem := "it does not run"
 		switch {
 		case err != nil && ctx.Err() == nil:
@@ -199,10 +199,10 @@ func processLives(pid int) bool {
 // staysUp watches the daemon until a point in time.
 func (t *transaction) staysUp(ctx context.Context, first ServiceState, until time.Time) error {
 	for {
-		state, err := t.a.Service.State(ctx)
+		state, err := t.service.State(ctx)
 		switch {
 		case err != nil:
-			return fmt.Errorf("look at %s: %w", t.a.Service.Name(), err)
+			return fmt.Errorf("look at %s: %w", t.service.Name(), err)
 		case !state.Active:
 			return fmt.Errorf("%w: it ended soon after its start: %s", ErrDaemon, state.Detail)
 		case state.MainPID != first.MainPID || state.Restarts > first.Restarts:
@@ -226,7 +226,7 @@ func (t *transaction) startObserver() {
 		client = NewClient
 	}
 	t.observer = &Observer{
-		Service: t.a.Service, Client: client(ControlSocket(t.c.New)), Settings: t.c.Settings,
+		Service: t.service, Client: client(ControlSocket(t.c.New)), Settings: t.c.Settings,
 		Mode: syncMode(t.c.New), Sockets: t.a.Sockets, Listen: t.a.Listen,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -239,7 +239,7 @@ func (t *transaction) startObserver() {
 // proof has the states exchanged and waits for the peer's word. Nothing in it
 // fails the save.
 func (t *transaction) proof(ctx context.Context) {
-	if t.a.Service == nil || !t.c.Settings.Enabled {
+	if t.service == nil || !t.c.Settings.Enabled {
 		return
 	}
 	if t.observer == nil {

@@ -55,17 +55,17 @@ func (t *transaction) restoreService(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
 	defer cancel()
-	run := t.a.Service.Stop
+	run := t.service.Stop
 	if t.before.Active {
-		run = t.a.Service.Restart
+		run = t.service.Restart
 	}
 	err := run(ctx)
 	if !t.enabled {
 		return err
 	}
-	boot := t.a.Service.Disable
+	boot := t.service.Disable
 	if t.before.Enabled {
-		boot = t.a.Service.Enable
+		boot = t.service.Enable
 	}
 	return errors.Join(err, boot(ctx))
 }
@@ -75,17 +75,17 @@ func (t *transaction) verify(ctx context.Context, started time.Time) (string, er
 	if err := unchanged(t.c.Path, t.c.Old); err != nil {
 		return "", err
 	}
-	if t.a.Service == nil {
+	if t.service == nil {
 		return "the old file is back", nil
 	}
-	state, err := t.a.Service.State(ctx)
+	state, err := t.service.State(ctx)
 	switch {
 	case err != nil:
 		return "", err
 	case state.Active != t.before.Active:
-		return "", fmt.Errorf("%s was running: %t, and is now: %t (%s)", t.a.Service.Name(), t.before.Active, state.Active, state.Detail)
+		return "", fmt.Errorf("%s was running: %t, and is now: %t (%s)", t.service.Name(), t.before.Active, state.Active, state.Detail)
 	case t.enabled && state.Enabled != t.before.Enabled:
-		return "", fmt.Errorf("%s was enabled: %t, and is now: %t", t.a.Service.Name(), t.before.Enabled, state.Enabled)
+		return "", fmt.Errorf("%s was enabled: %t, and is now: %t", t.service.Name(), t.before.Enabled, state.Enabled)
 	case !state.Active:
 		return "the old file is back, and conntrackd is stopped as before", nil
 	case !t.touched:

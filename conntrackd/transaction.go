@@ -31,12 +31,13 @@ const (
 
 // transaction is one apply.
 type transaction struct {
-	a     *Applier
-	c     *Candidate
-	files files
-	each  func(Step)
-	steps []Step
-	began time.Time
+	a       *Applier
+	c       *Candidate
+	service Service // nil when it is left alone
+	files   files
+	each    func(Step)
+	steps   []Step
+	began   time.Time
 
 	before      ServiceState
 	beforeBound bool // the old daemon listened where the old file says
@@ -54,6 +55,9 @@ func newTransaction(a *Applier, c *Candidate, each func(Step)) *transaction {
 	t := &transaction{a: a, c: c, each: each, began: time.Now(), verdict: VerdictUnknown, hangUp: func() {}}
 	if t.each == nil {
 		t.each = func(Step) {}
+	}
+	if _, alone := a.Service.(Unmanaged); !alone {
+		t.service = a.Service
 	}
 	t.files = newFiles()
 	if a.files != nil {
@@ -140,15 +144,15 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 	if err := unchanged(t.c.Path, t.c.Old); err != nil {
 		return err
 	}
-	if t.a.Service == nil {
+	if t.service == nil {
 		return nil
 	}
 	var err error
-	if t.before, err = t.a.Service.State(ctx); err != nil {
-		return fmt.Errorf("look at %s: %w", t.a.Service.Name(), err)
+	if t.before, err = t.service.State(ctx); err != nil {
+		return fmt.Errorf("look at %s: %w", t.service.Name(), err)
 	}
 	if !t.before.Present && t.c.Settings.Enabled {
-		return fmt.Errorf("%s does not exist on this host", t.a.Service.Name())
+		return fmt.Errorf("%s does not exist on this host", t.service.Name())
 	}
 	if old, ok := fileSettings(t.c.Old); ok && t.before.Active {
 		sockets, err := t.sockets(t.before.MainPID, old)
@@ -175,7 +179,7 @@ func (t *transaction) inForce() bool {
 		return false
 	}
 	switch {
-	case t.a.Service == nil:
+	case t.service == nil:
 		return true
 	case !t.c.Settings.Enabled:
 		return !t.before.Active && !t.before.Enabled
@@ -203,7 +207,7 @@ func (t *transaction) startedBefore() bool {
 func (t *transaction) nothingToDo() {
 	t.skip(StepWrite, "Write the file", "the file is as it should be")
 	switch {
-	case t.a.Service == nil:
+	case t.service == nil:
 	case t.c.Settings.Enabled:
 		t.skip(StepRestart, "Restart conntrackd", "it runs with this file already")
 	default:
