@@ -68,7 +68,7 @@ func (c *checker) before(n *node, in section) {
 	case inHelper, inHelperType:
 		c.helper(n)
 	case inSync:
-		if old, now := c.f.arg(n, 0), modeNames[n.block]; n.rule.keyword == "Mode" && now != "" && old != "" && old[0]|0x20 != now[0]|0x20 {
+		if old, now := c.f.arg(n, 0), modeNames[n.block]; n.rule.keyword == "Mode" && old[0]|0x20 != now[0]|0x20 {
 			c.f.note(n.args[0], SeverityWarning, "the mode %s is called %s today", old, now)
 		}
 	}

@@ -39,7 +39,7 @@ type File struct {
 
 // node is a directive with its values and its block.
 type node struct {
-	rule     *rule // nil where the directive is unknown
+	rule     *rule // nil where the directive is unknown or incomplete
 	text     string
 	first    int   // index of its first token
 	last     int   // index of its last token
@@ -157,6 +157,7 @@ func (p *parser) directive(in section, depth int) *node {
 	p.pos++
 	if s == nil {
 		p.f.note(p.pos, SeverityError, "%s %s", t.text, p.expected(n.rule))
+		n.rule = nil
 		p.skip(in, n, depth)
 		return n
 	}

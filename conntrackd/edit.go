@@ -1,0 +1,165 @@
+package conntrackd
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// The edits below change tokens and what stands between them, and nothing else.
+// Each leaves the tree out of date: the caller reparses before it looks again.
+
+// setArg replaces the value of a directive. What stands around it stays.
+func (f *File) setArg(n *node, text string) { f.toks[n.args[0]].text = text }
+
+// setKeyword renames a directive.
+func (f *File) setKeyword(n *node, keyword string) { f.toks[n.first].text = keyword }
+
+// insert adds directives, one a line, at the end of a block, in the block's own
+// layout. A line may have a comment.
+func (f *File) insert(block *node, lines ...string) {
+	brace := &f.toks[block.last]
+	nl := strings.LastIndexByte(brace.lead, '\n')
+	if nl < 0 {
+		f.insertInline(brace, lines)
+		return
+	}
+	indent := f.indent(block)
+	var b strings.Builder
+	b.WriteString(brace.lead[:nl+1])
+	for _, l := range lines {
+		if l != "" {
+			b.WriteString(indent)
+			b.WriteString(l)
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString(brace.lead[nl+1:])
+	brace.lead = b.String()
+}
+
+// insertInline adds directives to a block whose brace closes it on the line of
+// its last directive. A path would swallow a brace that follows at once, and a
+// comment everything up to the end of the line.
+func (f *File) insertInline(brace *token, lines []string) {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteByte(' ')
+		b.WriteString(strings.TrimLeft(l, "\t"))
+		if strings.Contains(l, "#") {
+			b.WriteByte('\n')
+		}
+	}
+	if brace.lead == "" {
+		brace.lead = " "
+	}
+	brace.lead = b.String() + brace.lead
+}
+
+// indent is the white space that begins the lines of a block.
+func (f *File) indent(block *node) string {
+	for i := len(block.children) - 1; i >= 0; i-- {
+		lead := f.toks[block.children[i].first].lead
+		if nl := strings.LastIndexByte(lead, '\n'); nl >= 0 {
+			return lead[nl+1:]
+		}
+	}
+	lead := f.toks[block.first].lead
+	outer := lead[strings.LastIndexByte(lead, '\n')+1:]
+	if strings.HasPrefix(outer, "    ") {
+		return outer + "    "
+	}
+	return outer + "\t"
+}
+
+// remove takes a directive out, with its line where it has the line to itself.
+// Comments before and behind it stay.
+func (f *File) remove(n *node) {
+	lead, next := f.toks[n.first].lead, f.after(n)
+	nl := strings.LastIndexByte(lead, '\n')
+	alone := strings.Trim(lead[nl+1:], " \t\r") == "" && (nl >= 0 || n.first == 0)
+	line, rest, ended := strings.Cut(*next, "\n")
+	switch {
+	case alone && ended && strings.Trim(line, " \t\r") == "":
+		*next = lead[:nl+1] + rest
+	case lead+*next == "":
+		*next = " "
+	default:
+		*next = lead + *next
+	}
+	f.toks = append(f.toks[:n.first:n.first], f.toks[n.last+1:]...)
+}
+
+// replace puts text in the place of a directive and its block.
+func (f *File) replace(n *node, text string) {
+	f.toks[n.first].text = text
+	f.toks = append(f.toks[:n.first+1:n.first+1], f.toks[n.last+1:]...)
+}
+
+// appendText adds sections at the end of the file.
+func (f *File) appendText(text string) {
+	all := f.Bytes()
+	if len(all) > 0 && all[len(all)-1] != '\n' {
+		f.tail += "\n"
+	}
+	if len(all) > 0 {
+		f.tail += "\n"
+	}
+	f.tail += text
+}
+
+// recordBits keeps the prefix length of an address in the comment behind it: in
+// the place where a comment already has it, else as "/24" before the comment
+// that is there, else in a new comment.
+func (f *File) recordBits(n *node, old, addr netip.Addr, bits int) {
+	next := f.after(n)
+	comment, at := f.comment(n)
+	length := "/" + strconv.Itoa(bits)
+	if at < 0 {
+		if bits >= 0 {
+			*next = " # " + length + endLine(*next) + *next
+		}
+		return
+	}
+	start, end := markIn(comment, old)
+	before, behind := (*next)[:at], (*next)[at+len(comment):]
+	switch {
+	case end > 0 && bits < 0:
+		comment = unmark(comment, old, start, end)
+	case end > 0:
+		comment = comment[:start] + length[1:] + comment[end:]
+		if old != addr {
+			comment = strings.Replace(comment, old.String()+"/", addr.String()+"/", 1)
+		}
+	case bits >= 0:
+		comment = "# " + length + " " + strings.TrimLeft(comment[1:], " \t")
+	}
+	if comment == "" {
+		before = strings.TrimRight(before, " \t")
+	}
+	*next = before + comment + behind
+}
+
+// endLine is the newline that a comment needs where other directives follow on
+// its line.
+func endLine(lead string) string {
+	line, _, ended := strings.Cut(lead, "\n")
+	if ended && strings.Trim(line, " \t\r") == "" {
+		return ""
+	}
+	return "\n"
+}
+
+// unmark takes the prefix length out of a comment, and the comment away where
+// nothing else is in it.
+func unmark(comment string, addr netip.Addr, start, end int) string {
+	begin := start - 1 // the slash
+	if full := addr.String(); strings.HasSuffix(comment[:begin], full) && strings.Trim(comment[:begin-len(full)], "# \t") == "" {
+		begin -= len(full)
+	}
+	left := comment[:begin] + strings.TrimLeft(comment[end:], " \t")
+	if strings.Trim(left, "# \t") == "" {
+		return ""
+	}
+	return left
+}

@@ -1,0 +1,230 @@
+package conntrackd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// ErrDamaged says that a file cannot be edited: a block does not end, or the
+// daemon stops reading before the end.
+var ErrDamaged = errors.New("the file cannot be edited")
+
+// SettingsError says that settings cannot be written to a file.
+type SettingsError struct{ Problems []Problem }
+
+func (e *SettingsError) Error() string {
+	var all []string
+	for _, p := range e.Problems {
+		all = append(all, string(p.Field)+": "+p.Message)
+	}
+	return "settings: " + strings.Join(all, "; ")
+}
+
+// Apply edits the file so that the daemon runs with the settings, whether they
+// are enabled or not. Only what the settings name changes, and beside that only
+// what the sync needs and the file lacks; comments and everything tuned stay.
+// Where the settings are in force already, no byte changes.
+//
+// A link of another transport, a mode without any answer from the peer, and a
+// Stats section that is no distribution's own are taken away; replaces lists
+// them, for the operator to agree to. notes are sentences on whatever else
+// changes or deserves a look. A zero buffer or port, and a prefix length of -1,
+// leave the file's own.
+//
+// The errors are *[SettingsError] for settings that are bad or incomplete, and
+// [ErrDamaged]; the file is as before then.
+func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
+	if problems := s.unwritable(); problems != nil {
+		return nil, nil, &SettingsError{Problems: problems}
+	}
+	m := &merge{s: s, h: h}
+	src := f.Bytes()
+	if len(bytes.TrimSpace(src)) == 0 {
+		src = NewFile(s, h)
+	}
+	if bom := []byte("\ufeff"); bytes.HasPrefix(src, bom) {
+		src = bytes.TrimPrefix(src, bom)
+		m.note("The byte order mark at the beginning goes: the daemon took it for the end of the file.")
+	}
+	m.f, _ = Parse(f.name, src)
+	if err := m.f.damage(); err != nil {
+		return nil, nil, err
+	}
+	m.before, _ = m.f.Settings()
+	if m.f.inForce(s, h) {
+		*f = *m.f
+		return nil, m.notes, nil
+	}
+	for _, step := range []func(){m.statistics, m.transports, m.sync, m.mode, m.link, m.general, m.ignore} {
+		step()
+		m.f.reparse()
+	}
+	if got, err := m.f.Settings(); err != nil || !same(got, s) {
+		return nil, nil, fmt.Errorf("%w: %s: the settings would not be in force after the edit", ErrDamaged, f.name)
+	}
+	*f = *m.f
+	return m.replaces, m.notes, nil
+}
+
+// unwritable are the problems that keep s out of any file. What Apply leaves to
+// the file may be missing.
+func (s Settings) unwritable() []Problem {
+	s.Enabled = true
+	s = s.WithDefaults()
+	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {
+		if a := p.Addr(); p.Bits() < 0 && a.IsValid() {
+			*p = netip.PrefixFrom(a, a.BitLen())
+		}
+	}
+	return s.Validate()
+}
+
+func (f *File) damage() error {
+	switch {
+	case f.cut >= 0:
+		t := f.toks[f.cut]
+		return fmt.Errorf("%w: %s: line %d, column %d: the daemon takes byte 0x%02X for the end of the file; remove it",
+			ErrDamaged, f.name, t.line, t.col, t.text[0])
+	case f.open:
+		for _, d := range f.diags {
+			if d.Severity == SeverityError {
+				return fmt.Errorf("%w: %s: line %d, column %d: %s", ErrDamaged, f.name, d.Line, d.Column, d.Message)
+			}
+		}
+	}
+	return nil
+}
+
+// inForce reports whether the file says s already, so that there is nothing to
+// do. Without a control socket nothing could be known of the daemon, and a
+// daemon that does not tell systemd is killed after 90 seconds: these are
+// mended in any case.
+func (f *File) inForce(s Settings, h Host) bool {
+	got, err := f.Settings()
+	if err != nil || !same(got, s) || len(named(f.top, "Stats")) > 0 {
+		return false
+	}
+	link, _ := f.link()
+	for _, n := range link.children {
+		if n.rule != nil && strings.HasSuffix(strings.ToLower(n.text), "_address") {
+			if _, ok := readAddress(n.text, f.arg(n, 0)); !ok {
+				return false
+			}
+		}
+	}
+	general := inside(f.top, "General")
+	silent := last(general, "Systemd")
+	if h.UnitNotify && silent != nil && f.argKind(silent) == kindOff {
+		return false
+	}
+	return last(inside(general, "UNIX"), "Path") != nil
+}
+
+// same compares what a file keeps of two settings; what b leaves open does not
+// count.
+func same(a, b Settings) bool {
+	return a.Interface == b.Interface && a.ExternalCache == b.ExternalCache &&
+		a.Current.Addr() == b.Current.Addr() && a.Peer.Addr() == b.Peer.Addr() &&
+		(b.Current.Bits() < 0 || a.Current.Bits() == b.Current.Bits()) &&
+		(b.Peer.Bits() < 0 || a.Peer.Bits() == b.Peer.Bits()) &&
+		(b.Port == 0 || a.Port == b.Port) &&
+		(b.SendBuffer == 0 || a.SendBuffer == b.SendBuffer) &&
+		(b.ReceiveBuffer == 0 || a.ReceiveBuffer == b.ReceiveBuffer)
+}
+
+// merge is one Apply under way.
+type merge struct {
+	f        *File
+	s        Settings
+	h        Host
+	before   Settings
+	stock    bool
+	replaces []string
+	notes    []string
+}
+
+func (m *merge) note(format string, args ...any) {
+	m.notes = append(m.notes, fmt.Sprintf(format, args...))
+}
+
+// replacing says that something of the operator's goes.
+func (m *merge) replacing(n *node, what string) {
+	m.replaces = append(m.replaces, fmt.Sprintf("%s (line %d)", what, m.f.line(n)))
+}
+
+// statistics puts a Sync section in the place of a Stats section.
+func (m *merge) statistics() {
+	m.stock = m.f.Stock()
+	if m.stock {
+		m.note("The distribution's file for statistics becomes one for the sync.")
+	}
+	for {
+		n := last(m.f.top, "Stats")
+		if n == nil {
+			return
+		}
+		if !m.stock {
+			m.replacing(n, "Stats section: the daemon cannot gather statistics and sync at once")
+		}
+		if len(named(m.f.top, "Sync")) == 0 {
+			m.f.replace(n, strings.TrimSuffix(syncSection(m.s), "\n"))
+		} else {
+			m.f.remove(n)
+		}
+		m.f.reparse()
+	}
+}
+
+// transports takes away the links that are not UDP.
+func (m *merge) transports() {
+	for {
+		sync := inside(m.f.top, "Sync")
+		n := last(sync, "TCP", "Multicast")
+		if n == nil {
+			return
+		}
+		t := m.f.transport(n)
+		m.replacing(n, t.Transport+" link"+strings.TrimPrefix(t.what(), t.Transport))
+		if len(named(sync, "UDP", "TCP", "Multicast")) == 1 {
+			m.f.replace(n, m.inPlace(n, udpBlock(m.s, "")))
+		} else {
+			m.f.remove(n)
+		}
+		m.f.reparse()
+	}
+}
+
+// inPlace prepares a block to stand where n does: indented alike, without the
+// comment that introduces it in a new file.
+func (m *merge) inPlace(n *node, text string) string {
+	for strings.HasPrefix(text, "#") {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	lead := m.f.toks[n.first].lead
+	indent := lead[strings.LastIndexByte(lead, '\n')+1:]
+	if strings.Trim(indent, " \t") != "" {
+		indent = "\t"
+	}
+	return strings.TrimSpace(shift(indent, text))
+}
+
+// sync adds the section and the link where they are missing.
+func (m *merge) sync() {
+	_, err := m.f.link()
+	switch {
+	case errors.Is(err, ErrNoLink):
+		m.f.insert(last(m.f.top, "Sync"), lines(udpBlock(m.s, ""))...)
+	case err != nil:
+		m.f.appendText(syncSection(m.s))
+	}
+	if n := len(named(inside(m.f.top, "Sync"), "UDP")); n > 1 {
+		m.note("The file has %d UDP links; only the one that the daemon starts with is set.", n)
+	}
+}
+
+func lines(text string) []string {
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}

@@ -1,0 +1,212 @@
+package conntrackd
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+)
+
+// mode sees to it that there is a mode in which the peer's states can go where
+// the settings want them.
+func (m *merge) mode() {
+	mode := m.f.mode()
+	switch {
+	case mode == nil:
+		m.f.insert(last(m.f.top, "Sync"), append([]string{""}, lines(modeBlock(m.s, ""))...)...)
+		return
+	case mode.block == inAlarm && !m.s.ExternalCache:
+		m.replacing(mode, "Mode ALARM: it always keeps the peer's states in the external cache")
+		m.f.replace(mode, m.inPlace(mode, modeBlock(m.s, "")))
+		return
+	case mode.block == inAlarm:
+		m.note("Mode ALARM stays: an idle pair sends nothing in it, so that its health cannot be seen.")
+		return
+	case mode.block == inNotrack:
+		m.note("Mode NOTRACK stays: the peer never confirms what it received in it.")
+	}
+	m.switchMode("DisableExternalCache", !m.s.ExternalCache, m.f.externalCache() != m.s.ExternalCache)
+	m.f.reparse()
+	resync := m.f.modeSetting("StartupResync")
+	m.switchMode("StartupResync", true, resync == nil)
+	if resync != nil && m.f.argKind(resync) == kindOff {
+		m.note("StartupResync off stays: a node that restarts holds no states of the peer until they change.")
+	}
+	m.f.reparse()
+	m.commitTimeout()
+}
+
+// switchMode sets an on/off directive of the mode in force where it is due.
+func (m *merge) switchMode(name string, on, due bool) {
+	if !due {
+		return
+	}
+	if n := m.f.modeSetting(name); n != nil {
+		m.f.setArg(n, onOff(on))
+		return
+	}
+	m.f.insert(m.f.mode(), name+" "+onOff(on))
+}
+
+// commitTimeout takes away what means nothing without the external cache, and
+// of which the daemon warns then.
+func (m *merge) commitTimeout() {
+	if m.s.ExternalCache {
+		return
+	}
+	for {
+		sync := inside(m.f.top, "Sync")
+		all := named(sync, "CommitTimeout")
+		for _, mode := range named(sync, "Mode") {
+			all = append(all, named(mode.children, "CommitTimeout")...)
+		}
+		if len(all) == 0 {
+			return
+		}
+		m.note("CommitTimeout (line %d) goes: nothing is committed when states go straight into the kernel.", m.f.line(all[0]))
+		m.f.remove(all[0])
+		m.f.reparse()
+	}
+}
+
+// link sets the UDP link with which the daemon starts.
+func (m *merge) link() {
+	m.address(m.s.Current, "%s_address")
+	m.address(m.s.Peer, "%s_Destination_Address")
+	if m.s.Port != 0 {
+		m.number("Port", int(m.s.Port))
+	}
+	m.interfaceName()
+	if m.s.SendBuffer != 0 {
+		m.number("SndSocketBuffer", m.s.SendBuffer)
+	}
+	if m.s.ReceiveBuffer != 0 {
+		m.number("RcvSocketBuffer", m.s.ReceiveBuffer)
+	}
+}
+
+// inLink returns the link and its last directive with one of the names; either
+// is nil where there is none.
+func (m *merge) inLink(names ...string) (block, n *node) {
+	m.f.reparse()
+	block, err := m.f.link()
+	if err != nil {
+		return nil, nil
+	}
+	return block, last(block.children, names...)
+}
+
+func (m *merge) number(name string, value int) {
+	block, n := m.inLink(name)
+	text := strconv.Itoa(value)
+	switch {
+	case block == nil:
+	case n == nil:
+		m.f.insert(block, name+" "+text)
+	case atoi(m.f.arg(n, 0)) != value:
+		m.f.setArg(n, text)
+	}
+}
+
+func (m *merge) interfaceName() {
+	block, n := m.inLink("Interface")
+	switch {
+	case block == nil:
+	case n == nil:
+		m.f.insert(block, "Interface "+m.s.Interface)
+	case m.f.arg(n, 0) != m.s.Interface:
+		m.f.setArg(n, m.s.Interface)
+	}
+}
+
+// address sets an address directive of whatever family it was. The last of
+// several is the one in force.
+func (m *merge) address(p netip.Prefix, format string) {
+	keyword := fmt.Sprintf(format, family(p.Addr()))
+	block, n := m.inLink(fmt.Sprintf(format, "IPv4"), fmt.Sprintf(format, "IPv6"))
+	switch {
+	case block == nil:
+		return
+	case n == nil:
+		m.f.insert(block, addressLine(format, p))
+		return
+	}
+	text := m.f.arg(n, 0)
+	old, ok := readAddress(n.text, text)
+	if !ok {
+		if was, known := meant(text); known {
+			old = was.Addr()
+		}
+		m.note("%s in line %d was no bare address: the daemon went on without it.", show(text), m.f.line(n))
+	}
+	if old != p.Addr() || p.Bits() >= 0 && m.f.recordedBits(n, old) != p.Bits() {
+		m.f.recordBits(n, old, p.Addr(), p.Bits())
+	}
+	if !ok || old != p.Addr() {
+		m.f.setKeyword(n, keyword)
+		m.f.setArg(n, p.Addr().String())
+	}
+}
+
+// ignore keeps the sync addresses in the list of addresses whose connections
+// are not replicated, where the file has such a list.
+func (m *merge) ignore() {
+	for _, change := range []struct{ old, now netip.Addr }{
+		{m.before.Current.Addr(), m.s.Current.Addr()}, {m.before.Peer.Addr(), m.s.Peer.Addr()},
+	} {
+		m.f.reparse()
+		list := m.ignoreList()
+		if list == nil {
+			return
+		}
+		entry, covered := m.f.listed(list, change.old), m.f.covers(list, change.now)
+		keep := change.old == m.s.Current.Addr() || change.old == m.s.Peer.Addr() || slices.Contains(m.h.OwnAddresses, change.old)
+		switch {
+		case change.old == change.now && covered, covered && (entry == nil || keep):
+		case entry != nil && !keep && covered:
+			m.f.remove(entry)
+		case entry != nil && !keep:
+			m.f.setKeyword(entry, family(change.now)+"_address")
+			m.f.setArg(entry, change.now.String())
+		default:
+			m.f.insert(list, ignoreLine(change.now))
+		}
+	}
+}
+
+// ignoreList returns the last Address Ignore of the file, or nil.
+func (m *merge) ignoreList() *node {
+	var list *node
+	for _, n := range named(inside(inside(m.f.top, "General"), "Filter"), "Address") {
+		if m.f.arg(n, 0) == "Ignore" && n.open >= 0 {
+			list = n
+		}
+	}
+	return list
+}
+
+// listed returns the entry for exactly this address, or nil.
+func (f *File) listed(list *node, a netip.Addr) *node {
+	for _, n := range list.children {
+		if n.rule == nil {
+			continue
+		}
+		if b, ok := readAddress(n.text, f.arg(n, 0)); ok && b == a {
+			return n
+		}
+	}
+	return nil
+}
+
+// covers reports whether the list has the address or a network around it.
+func (f *File) covers(list *node, a netip.Addr) bool {
+	for _, n := range list.children {
+		if n.rule == nil {
+			continue
+		}
+		if p, ok := meant(f.arg(n, 0)); ok && p.Contains(a) {
+			return true
+		}
+	}
+	return f.listed(list, a) != nil
+}

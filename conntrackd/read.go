@@ -1,0 +1,212 @@
+package conntrackd
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Errors of [File.Settings].
+var (
+	// ErrNoSync: the file has no Sync section, and no Stats section either.
+	ErrNoSync = errors.New("the file has no Sync section")
+	// ErrStatsOnly: the daemon only gathers statistics, as the distributions'
+	// stock files have it; see [File.Stock].
+	ErrStatsOnly = errors.New("the file is for statistics only")
+	// ErrNoLink: there is a Sync section without any dedicated link.
+	ErrNoLink = errors.New("the Sync section has no dedicated link")
+)
+
+// TransportError says that the dedicated link is not one of UDP.
+type TransportError struct {
+	Transport string // Multicast or TCP
+	Interface string // as in the file; blank where it is not given
+	Line      int
+}
+
+func (e *TransportError) Error() string {
+	return fmt.Sprintf("line %d: the dedicated link is %s", e.Line, e.what())
+}
+
+func (e *TransportError) what() string {
+	if e.Interface == "" {
+		return e.Transport
+	}
+	return e.Transport + " on " + e.Interface
+}
+
+// Settings returns what the daemon would do after reading the file: of values
+// that stand twice the last, of several links the one that it starts with. The
+// prefix length comes from the comment on the line of the address ("# /24" or
+// "# 10.0.0.101/24"), Bits is -1 where there is none. Enabled is never set: the
+// service knows. An address which the daemon does not take, such as one with
+// its prefix length, is returned as it was meant; a diagnostic says so.
+//
+// The errors are [ErrNoSync], [ErrStatsOnly], [ErrNoLink] and *[TransportError];
+// the Settings are [Defaults] then.
+func (f *File) Settings() (Settings, error) {
+	link, err := f.link()
+	if err != nil {
+		return Defaults(), err
+	}
+	s := Settings{ExternalCache: f.externalCache()}
+	set := link.children
+	if n := last(set, "Interface"); n != nil {
+		s.Interface = f.arg(n, 0)
+	}
+	s.Current = f.address(set, "IPv4_address", "IPv6_address")
+	s.Peer = f.address(set, "IPv4_Destination_Address", "IPv6_Destination_Address")
+	if n := last(set, "Port"); n != nil {
+		s.Port = port(f.arg(n, 0))
+	}
+	if n := last(set, "SndSocketBuffer"); n != nil {
+		s.SendBuffer = atoi(f.arg(n, 0))
+	}
+	if n := last(set, "RcvSocketBuffer"); n != nil {
+		s.ReceiveBuffer = atoi(f.arg(n, 0))
+	}
+	return s, nil
+}
+
+// link returns the UDP link with which the daemon starts: the last one marked
+// Default, or the first.
+func (f *File) link() (*node, error) {
+	sync := named(f.top, "Sync")
+	if len(sync) == 0 {
+		if len(named(f.top, "Stats")) > 0 {
+			return nil, ErrStatsOnly
+		}
+		return nil, ErrNoSync
+	}
+	links := named(inside(f.top, "Sync"), "UDP", "TCP", "Multicast")
+	if len(links) == 0 {
+		return nil, ErrNoLink
+	}
+	chosen := links[0]
+	for _, l := range links {
+		if l.rule.keyword != "UDP" {
+			return nil, f.transport(l)
+		}
+		if f.arg(l, 0) == "Default" {
+			chosen = l
+		}
+	}
+	return chosen, nil
+}
+
+func (f *File) transport(l *node) *TransportError {
+	e := &TransportError{Transport: l.rule.keyword, Line: f.line(l)}
+	if n := last(l.children, "Interface"); n != nil {
+		e.Interface = f.arg(n, 0)
+	}
+	return e
+}
+
+// mode returns the Mode in force: FTFW before ALARM before NOTRACK (the flags
+// are tested in that order), and of equal ones the last. It is nil where there
+// is none, which is FTFW.
+func (f *File) mode() *node {
+	modes := named(inside(f.top, "Sync"), "Mode")
+	for _, b := range []section{inFTFW, inAlarm, inNotrack} {
+		for i := len(modes) - 1; i >= 0; i-- {
+			if modes[i].block == b {
+				return modes[i]
+			}
+		}
+	}
+	return nil
+}
+
+// modeSetting returns the last directive with the name in any Mode: the daemon
+// keeps one value for all.
+func (f *File) modeSetting(name string) *node {
+	var found *node
+	for _, m := range named(inside(f.top, "Sync"), "Mode") {
+		if n := last(m.children, name); n != nil {
+			found = n
+		}
+	}
+	return found
+}
+
+func (f *File) externalCache() bool {
+	n := f.modeSetting("DisableExternalCache")
+	return n == nil || f.argKind(n) != kindOn
+}
+
+// address returns the address in force among directives of either family.
+func (f *File) address(nodes []*node, names ...string) netip.Prefix {
+	var wanted netip.Prefix
+	for _, n := range named(nodes, names...) {
+		if len(n.args) == 0 {
+			continue
+		}
+		text := f.arg(n, 0)
+		if a, ok := readAddress(n.rule.keyword, text); ok {
+			wanted = netip.PrefixFrom(a, f.recordedBits(n, a))
+		} else if p, ok := meant(text); ok && !wanted.Addr().IsValid() {
+			wanted = p
+		}
+	}
+	return wanted
+}
+
+// prefixMark is how the prefix length stands at the beginning of a comment.
+var prefixMark = regexp.MustCompile(`^#[ \t]*/([0-9]{1,3})\b`)
+
+// recordedBits returns the prefix length which the comment behind a directive
+// records for an address, or -1.
+func (f *File) recordedBits(n *node, a netip.Addr) int {
+	comment, _ := f.comment(n)
+	start, end := markIn(comment, a)
+	if end == 0 {
+		return -1
+	}
+	bits, err := strconv.Atoi(comment[start:end])
+	if err != nil || bits > a.BitLen() {
+		return -1
+	}
+	return bits
+}
+
+// markIn finds the digits of the prefix length in a comment; end is zero where
+// there are none. The length after another address than a is not a's.
+func markIn(comment string, a netip.Addr) (start, end int) {
+	if m := prefixMark.FindStringSubmatchIndex(comment); m != nil {
+		return m[2], m[3]
+	}
+	full := a.String() + "/"
+	i := strings.Index(comment, full)
+	if i < 0 || i > 0 && strings.IndexByte("0123456789abcdefABCDEF.:", comment[i-1]) >= 0 {
+		return 0, 0
+	}
+	start = i + len(full)
+	end = start + span([]byte(comment[start:]), isDigit)
+	if end == start || end > start+3 {
+		return 0, 0
+	}
+	return start, end
+}
+
+// comment returns the comment that follows a directive on its line, without
+// the end of the line, and where it begins in the lead of the next token.
+func (f *File) comment(n *node) (text string, at int) {
+	lead := f.after(n)
+	line, _, _ := strings.Cut(*lead, "\n")
+	at = strings.IndexByte(line, '#')
+	if at < 0 {
+		return "", -1
+	}
+	return strings.TrimRight(line[at:], "\r"), at
+}
+
+// after is what stands between a directive and the next token.
+func (f *File) after(n *node) *string {
+	if n.last+1 < len(f.toks) {
+		return &f.toks[n.last+1].lead
+	}
+	return &f.tail
+}

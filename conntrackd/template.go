@@ -1,0 +1,147 @@
+package conntrackd
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// NewFile returns a complete, commented file for the settings and the host. The
+// settings have to be good; see [Settings.Complete].
+func NewFile(s Settings, h Host) []byte {
+	return []byte(`# conntrackd.conf: synchronisation of connections with the peer node.
+#
+# connsync keeps the link in "UDP" and "DisableExternalCache" up to date and
+# leaves everything else as it stands here. The number after an address is the
+# prefix length of the sync subnet: conntrackd itself takes bare addresses only.
+# After a change by hand: systemctl restart conntrackd
+
+` + syncSection(s) + "\n" + generalSection(s, h))
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func syncSection(s Settings) string {
+	return "Sync {\n" + modeBlock(s, "\t") + "\n" + udpBlock(s, "\t") + "}\n"
+}
+
+func modeBlock(s Settings, indent string) string {
+	return shift(indent, fmt.Sprintf(`# Reliable: what is lost on the way is sent again.
+Mode FTFW {
+	# on: the peer's states go straight into the kernel's table, so that a
+	# failover needs no script. off: they are kept in the external cache
+	# until a failover script commits them.
+	DisableExternalCache %s
+
+	# Ask the peer for its states at start; a restarted node stays empty
+	# otherwise.
+	StartupResync on
+}
+`, onOff(!s.ExternalCache)))
+}
+
+func udpBlock(s Settings, indent string) string {
+	s = s.WithDefaults()
+	return shift(indent, fmt.Sprintf(`# The dedicated link: this node's address, the peer's, and the port, which is
+# the same on both nodes.
+UDP {
+	%s
+	%s
+	Port %d
+	Interface %s
+
+	# In bytes; the kernel doubles them. Raise both, on both nodes, when
+	# messages are lost.
+	SndSocketBuffer %d
+	RcvSocketBuffer %d
+
+	Checksum on
+}
+`, addressLine("%s_address", s.Current), addressLine("%s_Destination_Address", s.Peer),
+		s.Port, s.Interface, s.SendBuffer, s.ReceiveBuffer))
+}
+
+// addressLine is an address directive with the prefix length behind it.
+func addressLine(keyword string, p netip.Prefix) string {
+	line := fmt.Sprintf(keyword, family(p.Addr())) + " " + p.Addr().String()
+	if p.Bits() >= 0 {
+		line += fmt.Sprintf(" # /%d", p.Bits())
+	}
+	return line
+}
+
+func generalSection(s Settings, h Host) string {
+	var b strings.Builder
+	b.WriteString("General {\n")
+	if h.UnitNotify {
+		b.WriteString("\t# The service unit waits for this (Type=notify).\n\tSystemd on\n\n")
+	}
+	known := ""
+	if h.ConntrackMax <= 0 {
+		known = ", as assumed"
+	}
+	fmt.Fprintf(&b, `	# For the kernel's table of %d connections%s (nf_conntrack_max):
+	# a quarter of it in buckets, twice of it in states. A full cache loses
+	# states without a word.
+	HashSize %d
+	HashLimit %d
+
+	LockFile %s
+
+	UNIX {
+		Path %s
+	}
+
+	# Room for the kernel's events, in bytes, and up to where it grows. Without
+	# the second the first is ignored.
+	NetlinkBufferSize %d
+	NetlinkBufferSizeMaxGrowth %d
+
+`, h.table(), known, h.hashSize(), h.hashLimit(), h.lockFile(), h.socketPath(), netlinkBuffer, netlinkGrowth)
+	b.WriteString(filterBlock(s, h, "\t"))
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// What upstream recommends against lost events, in bytes.
+const (
+	netlinkBuffer = 2 << 20
+	netlinkGrowth = 8 << 20
+)
+
+func filterBlock(s Settings, h Host, indent string) string {
+	return shift(indent, `# Connections of the nodes themselves are not replicated. Single addresses
+# only: what is in a network listed here would be lost at a failover.
+Filter From Userspace {
+`+ignoreBlock(h.ignored(s), "\t")+`}
+`)
+}
+
+func ignoreBlock(addrs []netip.Addr, indent string) string {
+	var b strings.Builder
+	b.WriteString("Address Ignore {\n")
+	for _, a := range addrs {
+		b.WriteString("\t" + ignoreLine(a) + "\n")
+	}
+	b.WriteString("}\n")
+	return shift(indent, b.String())
+}
+
+func ignoreLine(a netip.Addr) string { return family(a) + "_address " + a.String() }
+
+// shift indents every line that is not blank.
+func shift(indent, text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if line != "\n" {
+			b.WriteString(indent)
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
