@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		holdPair()
 	}
+	if os.Getenv(machineVariable) != "" {
+		holdMachine()
+	}
 	os.Exit(m.Run())
 }
 

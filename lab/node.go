@@ -32,6 +32,7 @@ type Node struct {
 	*Namespace // the node's network
 
 	name   string
+	pid    int // of the node's first process, as seen here
 	init   *exec.Cmd
 	hold   io.Closer     // the pipe; closing it ends the node
 	exited chan struct{} // closed when init has been reaped
@@ -103,7 +104,7 @@ func startNode(ctx context.Context, name string) (*Node, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	n := &Node{name: name, init: cmd, hold: hold, exited: make(chan struct{}), Namespace: &Namespace{handle: netns.None()}}
+	n := &Node{name: name, pid: cmd.Process.Pid, init: cmd, hold: hold, exited: make(chan struct{}), Namespace: &Namespace{handle: netns.None()}}
 	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
 	ready, err := bufio.NewReader(out).ReadString('\n')
 	stop()
@@ -133,7 +134,7 @@ func (n *Node) open() error {
 		{"pid", unix.CLONE_NEWPID, -1}, {"uts", unix.CLONE_NEWUTS, -1}, {"ipc", unix.CLONE_NEWIPC, -1},
 		{"net", unix.CLONE_NEWNET, -1}, {"mnt", unix.CLONE_NEWNS, -1},
 	} {
-		path := fmt.Sprintf("/proc/%d/ns/%s", n.init.Process.Pid, s.kind)
+		path := fmt.Sprintf("/proc/%d/ns/%s", n.pid, s.kind)
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("open %s: %w", path, err)
@@ -191,7 +192,7 @@ func (n *Node) CommandContext(ctx context.Context, name string, args ...string) 
 }
 
 func (n *Node) arguments(name string, args []string) []string {
-	line := []string{"--target", strconv.Itoa(n.init.Process.Pid), "--net", "--pid", "--mount", "--uts", "--ipc", "--",
+	line := []string{"--target", strconv.Itoa(n.pid), "--net", "--pid", "--mount", "--uts", "--ipc", "--",
 		"setpriv", "--pdeathsig", "KILL", "--", name}
 	return append(line, args...)
 }

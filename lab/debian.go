@@ -1,0 +1,201 @@
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cacheDirectory holds the Debian tree between runs, and what machines need
+// while they run.
+const cacheDirectory = "/var/cache/connsync-lab"
+
+// debianPackages is what a machine has beyond Debian's essential packages:
+// what a stock node has, and what a test looks at it with.
+func debianPackages() []string {
+	return []string{
+		"systemd", "systemd-sysv", "dbus", "logrotate", "netbase", "procps",
+		"conntrackd", "conntrack", "iproute2", "nftables",
+	}
+}
+
+// NewDebian returns the root directory of a Debian of this host's own release,
+// with systemd and the packaged conntrackd. The first call on a host builds it
+// with debootstrap, from the mirror that apt uses here, which takes about a
+// minute; later ones find it in /var/cache/connsync-lab. Nobody may write to
+// it: a [Machine] runs on a layer above it.
+func NewDebian(ctx context.Context) (root string, err error) {
+	root, err = newDebian(ctx, cacheDirectory)
+	if err != nil {
+		return "", fmt.Errorf("make a Debian tree: %w", err)
+	}
+	return root, nil
+}
+
+func newDebian(ctx context.Context, cache string) (string, error) {
+	if os.Geteuid() != 0 {
+		return "", errors.New("debootstrap needs root")
+	}
+	release, err := debianRelease()
+	if err != nil {
+		return "", err
+	}
+	arch, err := output(ctx, "dpkg", "--print-architecture")
+	if err != nil {
+		return "", err
+	}
+	recipe := sha256.Sum256([]byte("1 " + release + " " + arch + " " + strings.Join(debianPackages(), " ")))
+	root := filepath.Join(cache, fmt.Sprintf("debian-%s-%x", release, recipe[:6]))
+	if _, err := os.Stat(root); err == nil {
+		return root, nil
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lockFile(ctx, filepath.Join(cache, "build.lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(root); err == nil {
+		return root, nil // somebody else has built it meanwhile
+	}
+	mirror, err := debianMirror(ctx, release)
+	if err != nil {
+		return "", err
+	}
+	return root, buildDebian(ctx, release, mirror, filepath.Join(cache, "build"), root)
+}
+
+// buildDebian builds in a directory that only the holder of the lock uses, and
+// gives it its name when it is whole. What a crashed build left is removed
+// first: it holds no mounts, they went with their namespace.
+func buildDebian(ctx context.Context, release, mirror, build, root string) error {
+	if err := os.RemoveAll(build); err != nil {
+		return err
+	}
+	defer os.RemoveAll(build)
+	proxy, err := aptProxy(ctx)
+	if err != nil {
+		return err
+	}
+	var log bytes.Buffer
+	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--",
+		"debootstrap", "--variant=minbase", "--include="+strings.Join(debianPackages(), ","), release, build, mirror)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
+	if proxy != "" {
+		cmd.Env = append(cmd.Env, "http_proxy="+proxy, "https_proxy="+proxy)
+	}
+	cmd.WaitDelay = 5 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// Pdeathsig is about the thread that started the process: it has to last.
+	if err := onThread(cmd.Run); err != nil {
+		return fmt.Errorf("debootstrap %s: %w: %s", release, err, tail(log.Bytes(), 2000))
+	}
+	return os.Rename(build, root)
+}
+
+// debianRelease is the code name of this host's release, such as bookworm.
+func debianRelease() (string, error) {
+	f, err := os.Open("/etc/os-release")
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if name, ok := strings.CutPrefix(lines.Text(), "VERSION_CODENAME="); ok {
+			return strings.Trim(name, `"'`), nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return "", err
+	}
+	return "", errors.New("/etc/os-release names no VERSION_CODENAME: this is no Debian release")
+}
+
+// debianMirror is where apt gets the release's main component from. RELEASE is
+// what apt's sources say, such as stable; CODENAME is known after apt-get update.
+func debianMirror(ctx context.Context, release string) (string, error) {
+	out, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages")
+	if err != nil {
+		return "", err
+	}
+	for _, line := range strings.Split(out, "\n") {
+		f := strings.Split(line, "|")
+		if len(f) == 4 && (f[1] == release || f[2] == release) && f[3] == "main" {
+			return f[0], nil
+		}
+	}
+	return "", fmt.Errorf("apt has no source for the main component of %s", release)
+}
+
+func aptProxy(ctx context.Context) (string, error) {
+	out, err := output(ctx, "apt-config", "dump", "--format", "%v", "Acquire::http::Proxy")
+	if out == "DIRECT" {
+		return "", err
+	}
+	return out, err
+}
+
+// output runs a program and returns what it printed, trimmed.
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, tail(complaint.Bytes(), 500))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func tail(b []byte, most int) string {
+	return strings.TrimSpace(string(b[max(0, len(b)-most):]))
+}
+
+// lockFile takes the lock that ends with this process at the latest, waiting
+// for another's as long as ctx lasts.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	for {
+		f, err := tryLock(path)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for lock %s: %w", path, context.Cause(ctx))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// tryLock returns the locked file, or an error that is EWOULDBLOCK when
+// somebody else has the lock.
+func tryLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: err}
+	}
+	return f, nil
+}

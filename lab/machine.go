@@ -1,0 +1,204 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// Machine is a booted Debian with systemd as its first process and the
+// packaged conntrackd.service, in a container. It is a [Node] whose files,
+// down to /, are its own: Run, Command, Enter, WriteFile and the others work
+// in it, and lab.Veth connects its network. For a program on a terminal call
+// pty.Start within Enter: the terminal is the machine's.
+//
+// Its files are a layer in memory above the tree of [NewDebian]. The layer
+// and its mounts are in a mount namespace that ends with the machine, and the
+// machine ends with the process that booted it, even when that is killed;
+// what is left then, an empty directory and empty control groups, goes with
+// the next Boot.
+type Machine struct {
+	*Node
+	place   *place
+	network *Namespace // owned; nil when it was given
+	notify  *notifySocket
+	console *console
+	halt    context.CancelFunc // nil until it was started
+	halted  chan struct{}      // closed when nothing of it runs any more
+	err     error              // why it halted; read after halted
+	close   sync.Once
+}
+
+// MachineOptions say how a machine is booted.
+type MachineOptions struct {
+	// Name is the host name; blank means "debian".
+	Name string
+	// Network is the machine's network namespace, such as a [Node]'s, with
+	// the interfaces it has; it stays the caller's. Nil means a new one with
+	// nothing but loopback. It lasts over a reboot.
+	Network *Namespace
+}
+
+// Boot boots a machine and returns when systemd has started everything.
+// It needs root, systemd-nspawn and what [NewDebian] needs.
+func Boot(ctx context.Context, opts MachineOptions) (*Machine, error) {
+	root, err := NewDebian(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Name == "" {
+		opts.Name = "debian"
+	}
+	m := &Machine{
+		Node:    &Node{name: opts.Name, Namespace: &Namespace{handle: netns.None()}},
+		console: &console{},
+		halted:  make(chan struct{}),
+	}
+	if err := m.boot(ctx, root, opts.Network); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("boot machine %s: %w", opts.Name, err)
+	}
+	return m, nil
+}
+
+func (m *Machine) boot(ctx context.Context, tree string, network *Namespace) (err error) {
+	if network == nil {
+		if m.network, err = NewNamespace(); err != nil {
+			return err
+		}
+		network = m.network
+	}
+	if m.place, err = newPlace(ctx, filepath.Join(cacheDirectory, "machines")); err != nil {
+		return err
+	}
+	if m.notify, err = listenNotify(m.place.path("notify")); err != nil {
+		return err
+	}
+	// The machine outlives the context of its boot.
+	running, halt := context.WithCancel(context.WithoutCancel(ctx))
+	m.halt = halt
+	go func() {
+		defer close(m.halted)
+		m.err = onThread(func() error { return m.supervise(running, tree, network) })
+	}()
+	return m.up(ctx)
+}
+
+// up waits for systemd's word that the machine is up and opens it.
+func (m *Machine) up(ctx context.Context) error {
+	select {
+	case leader := <-m.notify.ready:
+		m.closeSpaces()
+		m.pid = leader
+		return m.open()
+	case <-m.halted:
+		return fmt.Errorf("it halted: %w: %s", m.err, m.console.tail())
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %s", context.Cause(ctx), m.console.tail())
+	}
+}
+
+func (m *Machine) closeSpaces() {
+	for _, s := range m.spaces {
+		unix.Close(s.fd)
+	}
+	m.spaces = nil
+}
+
+// Reboot shuts the machine down in order and boots it again, with the files
+// and the network that it has. Nothing else may use the machine meanwhile.
+func (m *Machine) Reboot(ctx context.Context) error {
+	// The connection to systemd may end before its answer; what counts is
+	// that the machine comes back.
+	out, asked := m.Run(ctx, "systemctl", "reboot")
+	if err := m.up(ctx); err != nil {
+		return fmt.Errorf("reboot %s: %w (systemctl: %v %s)", m.name, err, asked, out)
+	}
+	return nil
+}
+
+// Console is what the machine has written to its console so far, the newest
+// 64 KiB of it.
+func (m *Machine) Console() string { return m.console.tail() }
+
+// CopyIn copies a file of the host into the machine, with its mode, and makes
+// the directory there.
+func (m *Machine) CopyIn(source, target string) (err error) {
+	from, err := os.Open(source)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	var to *os.File
+	err = m.Enter(func() (err error) {
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		to, err = os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("copy %s into %s: %w", source, m.name, err)
+	}
+	_, err = io.Copy(to, from)
+	return errors.Join(err, to.Close())
+}
+
+// Close ends the machine at once, as pulling its plug would, and removes its
+// files. A second Close does nothing.
+func (m *Machine) Close() error {
+	var err error
+	m.close.Do(func() {
+		if m.halt != nil {
+			m.halt()
+			<-m.halted
+		}
+		m.closeSpaces()
+		m.Namespace.handle = netns.None()
+		if m.notify != nil {
+			err = errors.Join(err, m.notify.Close())
+		}
+		if m.place != nil {
+			err = errors.Join(err, m.place.remove())
+		}
+		if m.network != nil {
+			err = errors.Join(err, m.network.Close())
+		}
+	})
+	return err
+}
+
+// console keeps the end of what was written to it.
+type console struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	const most = 64 << 10
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.text = append(c.text, p...)
+	if over := len(c.text) - most; over > 0 {
+		c.text = append(c.text[:0], c.text[over:]...)
+	}
+	return len(p), nil
+}
+
+func (c *console) tail() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(bytes.TrimSpace(c.text))
+}
