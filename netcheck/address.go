@@ -1,0 +1,164 @@
+package netcheck
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// duplicateDetection is how long an IPv6 address may stay tentative: one
+// probe and its timer (RFC 4862, 5.4), and as much again for a busy host.
+const duplicateDetection = 2 * time.Second
+
+// runCurrentAssigned asks whether Current IP is on the interface, with the
+// prefix length that is set.
+func runCurrentAssigned(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		addr := t.Current.Addr().Unmap()
+		if !addr.IsValid() {
+			return failed("Current IP: an address of "+t.Interface, "no Current IP is set")
+		}
+		for deadline := time.Now().Add(duplicateDetection); ; {
+			all, err := Interfaces(ctx)
+			if err != nil {
+				return unknown(err)
+			}
+			f, tentative := judgeAssigned(all, t)
+			if !tentative || time.Now().After(deadline) || !pause(ctx, 100*time.Millisecond) {
+				return f
+			}
+		}
+	}
+}
+
+// judgeAssigned finds Current IP among the interfaces; tentative says that the
+// finding may be better in a moment.
+func judgeAssigned(all []Interface, t Target) (f Finding, tentative bool) {
+	addr, want := t.Current.Addr().Unmap(), unmapPrefix(t.Current)
+	var own Interface
+	var elsewhere string
+	for _, i := range all {
+		switch {
+		case i.Name == t.Interface:
+			own = i
+		case elsewhere == "" && i.Has(addr):
+			elsewhere = i.Name
+		}
+	}
+	have, ok := own.prefixOf(addr)
+	switch {
+	case ok && slices.Contains(own.Tentative, addr):
+		return failed("ip address show dev "+own.Name, "%v on %s is still being looked for on other nodes", addr, own.Name), true
+	case ok && want.Bits() >= 0 && have.Bits() != want.Bits():
+		return failed(fmt.Sprintf("Current IP: %v", have), "%s has %v, not %v", own.Name, have, want), false
+	case ok:
+		return passed("%v is on %s", have, own.Name), false
+	case elsewhere != "":
+		return failed("Interface Name: "+elsewhere, "%v is on %s, not on %s", addr, elsewhere, t.Interface), false
+	}
+	return missing(own, t, want), false
+}
+
+// missing is the finding for an address that no interface has.
+func missing(own Interface, t Target, want netip.Prefix) Finding {
+	if want.Bits() < 0 {
+		want = netip.PrefixFrom(want.Addr(), usualBits(want.Addr()))
+	}
+	remedy := fmt.Sprintf("ip address add %v dev %s", want, t.Interface)
+	var same []string
+	for _, p := range own.Addresses {
+		if p.Addr().Is4() == want.Addr().Is4() && (!p.Addr().IsLinkLocalUnicast() || want.Addr().IsLinkLocalUnicast()) {
+			same = append(same, p.String())
+		}
+	}
+	if len(same) == 0 {
+		return failed(remedy, "%v is on no interface; %s has no such address", want.Addr(), t.Interface)
+	}
+	return failed(remedy+", or Current IP: "+same[0], "%v is on no interface; %s has %s", want.Addr(), t.Interface, strings.Join(same, ", "))
+}
+
+// runPeerDistinct asks whether Peer IP is an address of this host, on any
+// interface.
+func runPeerDistinct(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		peer := t.Peer.Addr().Unmap()
+		const remedy = "Peer IP: the other node's address"
+		if !peer.IsValid() {
+			return failed(remedy, "no Peer IP is set")
+		}
+		all, err := Interfaces(ctx)
+		if err != nil {
+			return unknown(err)
+		}
+		for _, i := range all {
+			if i.Has(peer) {
+				return failed(remedy, "%v is this node's own address, on %s", peer, i.Name)
+			}
+		}
+		if peer == t.Current.Addr().Unmap() {
+			return failed(remedy, "Peer IP and Current IP are both %v", peer)
+		}
+		return passed("%v is not an address of this node", peer)
+	}
+}
+
+// runSameSubnet asks [SameSubnet]. Where the prefix length of Current IP is
+// not recorded it is read from the interface.
+func runSameSubnet(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		current := unmapPrefix(t.Current)
+		switch {
+		case !current.Addr().IsValid():
+			return failed("Current IP: an address of "+t.Interface, "no Current IP is set")
+		case !t.Peer.Addr().IsValid():
+			return failed("Peer IP: the other node's address", "no Peer IP is set")
+		case current.Bits() < 0:
+			all, err := Interfaces(ctx)
+			if err != nil {
+				return unknown(err)
+			}
+			for _, i := range all {
+				if p, ok := i.prefixOf(current.Addr()); ok {
+					current = p
+				}
+			}
+		}
+		return judgeSubnet(current, t.Peer)
+	}
+}
+
+func judgeSubnet(current, peer netip.Prefix) Finding {
+	problems := SameSubnet(current, peer)
+	if len(problems) == 0 {
+		return passed("%v is in %v", peer.Addr().Unmap(), current.Masked())
+	}
+	f := Finding{Status: Failed, Mild: true}
+	var messages []string
+	for _, p := range problems {
+		messages = append(messages, p.Message)
+		f.Mild = f.Mild && p.Warning
+	}
+	f.Detail = strings.Join(messages, "; ")
+	f.Remedy = subnetRemedy(current, problems)
+	return f
+}
+
+// subnetRemedy names the field to change, with a value where there is one.
+func subnetRemedy(current netip.Prefix, problems []PairProblem) string {
+	n := max(slices.IndexFunc(problems, func(p PairProblem) bool { return !p.Warning }), 0)
+	switch {
+	case !problems[n].Peer && problems[n].Warning:
+		return "Current IP: with the prefix length of the sync network"
+	case !problems[n].Peer:
+		return "Current IP: this node's address in the sync network, with prefix length"
+	case problems[n].Warning:
+		return fmt.Sprintf("Peer IP: with the prefix length %d, on the peer's interface too", current.Bits())
+	}
+	if other, ok := OtherEnd(current); ok {
+		return fmt.Sprintf("Peer IP: %v/%d", other, current.Bits())
+	}
+	return fmt.Sprintf("Peer IP: an address in %v", current.Masked())
+}

@@ -1,0 +1,160 @@
+package netcheck
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// failed and passed are what most findings come down to.
+func failed(remedy, format string, args ...any) Finding {
+	return Finding{Status: Failed, Detail: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+func passed(format string, args ...any) Finding {
+	return Finding{Status: Passed, Detail: fmt.Sprintf(format, args...)}
+}
+
+// unknown is a finding that could not be made because of err.
+func unknown(err error) Finding {
+	return Finding{Status: Unknown, Detail: err.Error(), Err: err}
+}
+
+// linkNamed looks one interface up by its name or an alternative name, without
+// its addresses and routes.
+func linkNamed(name string) (Interface, error) {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return Interface{}, fmt.Errorf("look up interface %s: %w", name, err)
+	}
+	return join([]netlink.Link{link}, nil, nil)[0], nil
+}
+
+// runInterface asks whether the interface exists and is of use by itself.
+func runInterface(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		if t.Interface == "" {
+			return failed("Interface Name: choose the sync interface", "no interface is set")
+		}
+		all, err := Interfaces(ctx)
+		if err != nil {
+			return unknown(err)
+		}
+		for _, i := range all {
+			if i.Name == t.Interface {
+				return judgeInterface(i)
+			}
+			if slices.Contains(i.AltNames, t.Interface) {
+				return failed("Interface Name: "+i.Name, "%s is only another name of %s", t.Interface, i.Name)
+			}
+		}
+		return failed("Interface Name: choose "+candidates(all), "this host has no interface %s", t.Interface)
+	}
+}
+
+func judgeInterface(i Interface) Finding {
+	switch {
+	case i.Loopback:
+		return failed("Interface Name: choose the interface towards the peer", "%s is the loopback interface, on which there is no peer", i.Name)
+	case i.Master != "" && i.MasterKind != "vrf":
+		f := failed("Interface Name: "+i.Master, "%s is a member of the %s %s, which takes what arrives on it", i.Name, i.MasterKind, i.Master)
+		f.Mild = true
+		return f
+	}
+	return passed("%s is a %s interface, MTU %d", i.Name, i.Kind, i.MTU)
+}
+
+// candidates names interfaces that could be chosen, the likely ones if there
+// are such.
+func candidates(all []Interface) string {
+	var likely, other []string
+	for _, i := range all {
+		switch {
+		case i.Loopback || i.Master != "":
+		case i.Up && i.Carrier && !i.DefaultRoute:
+			likely = append(likely, i.Name)
+		default:
+			other = append(other, i.Name)
+		}
+	}
+	names := likely
+	if len(names) == 0 {
+		names = other
+	}
+	const most = 6
+	switch {
+	case len(names) == 0:
+		return "one that exists"
+	case len(names) > most:
+		return strings.Join(names[:most], ", ") + ", ..."
+	}
+	return strings.Join(names, ", ")
+}
+
+// runLinkUp asks for the administrative state.
+func runLinkUp(t Target) func(context.Context) Finding {
+	return func(context.Context) Finding {
+		i, err := linkNamed(t.Interface)
+		switch {
+		case err != nil:
+			return unknown(err)
+		case !i.Up:
+			return failed("ip link set dev "+i.Name+" up", "%s is down", i.Name)
+		}
+		return passed("%s is up", i.Name)
+	}
+}
+
+// runCarrier asks whether the lower layer is up. The operational state alone
+// does not tell: tunnels and some drivers leave it unknown.
+func runCarrier(t Target) func(context.Context) Finding {
+	return func(context.Context) Finding {
+		i, err := linkNamed(t.Interface)
+		if err != nil {
+			return unknown(err)
+		}
+		return judgeCarrier(i)
+	}
+}
+
+func judgeCarrier(i Interface) Finding {
+	show := "ip -details link show dev " + i.Name
+	switch {
+	case !i.Carrier && i.OperState == "lower-layer-down":
+		return failed(show, "%s has no carrier: the interface below it, or its other end, is down", i.Name)
+	case !i.Carrier && (i.Kind == "bond" || i.Kind == "bridge" || i.Kind == "team"):
+		return failed("ip link show master "+i.Name, "%s has no carrier: none of its members has one", i.Name)
+	case !i.Carrier:
+		return failed("plug in the cable of "+i.Name+", or set its other end up; ethtool "+i.Name+" shows the link", "%s has no carrier", i.Name)
+	case i.OperState == "dormant":
+		f := failed(show, "%s is dormant: it waits for the other side, such as 802.1X", i.Name)
+		f.Mild = true
+		return f
+	case i.SpeedMbps > 0:
+		return passed("%s has a carrier, %d Mbit/s", i.Name, i.SpeedMbps)
+	}
+	return passed("%s has a carrier", i.Name)
+}
+
+// runDedicated asks whether the interface leads to the outside world too.
+func runDedicated(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		all, err := Interfaces(ctx)
+		if err != nil {
+			return unknown(err)
+		}
+		n := slices.IndexFunc(all, func(i Interface) bool { return i.Name == t.Interface })
+		if n < 0 {
+			return unknown(fmt.Errorf("interface %s has gone", t.Interface))
+		}
+		if !all[n].DefaultRoute {
+			return passed("no default route leaves through %s", t.Interface)
+		}
+		others := slices.Delete(slices.Clone(all), n, n+1)
+		return failed("Interface Name: choose a dedicated interface, such as "+candidates(others),
+			"the default route leaves through %s, so production traffic shares it with sync", t.Interface)
+	}
+}
