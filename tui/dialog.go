@@ -35,7 +35,7 @@ type dialog struct {
 type dialogWoke struct{ run int }
 
 var dialogKeys = struct{ next, prev, give, escape key.Binding }{
-	next:   key.NewBinding(key.WithKeys("tab", "right", "down", "space"), key.WithHelp("tab", "other answer")),
+	next:   key.NewBinding(key.WithKeys("tab", "right", "down", "space"), key.WithHelp("tab", "other")),
 	prev:   key.NewBinding(key.WithKeys("shift+tab", "left", "up")),
 	give:   key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "answer")),
 	escape: key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "back")),
@@ -74,7 +74,7 @@ func (d *dialog) press(k tea.KeyPressMsg) *answer {
 }
 
 func (d *dialog) help() []key.Binding {
-	return []key.Binding{dialogKeys.next, dialogKeys.give, dialogKeys.escape}
+	return []key.Binding{dialogKeys.give, dialogKeys.next, dialogKeys.escape}
 }
 
 // lines draws the dialog and says where the cursor is in it.

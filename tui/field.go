@@ -23,8 +23,8 @@ type field struct {
 	label string
 	short string // the label where the screen is narrow
 	kind  fieldKind
-	// hint is the line below the fields while this one has the focus; it fits
-	// into 76 cells.
+	// hint is the line below the fields while this one has the focus; with
+	// the label it fits into 76 cells, with the short one into twice 38.
 	hint string
 	// standard is the default in words, example a value that can be typed.
 	standard, example string
@@ -42,7 +42,7 @@ func fields() []field {
 	return []field{
 		{
 			id: conntrackd.FieldEnabled, label: "Enable Sync", short: "Enable Sync", kind: radioField,
-			hint:     "conntrackd runs now and at every boot, or not at all. Space changes it.",
+			hint:     "conntrackd runs now and at boot, or not at all. Space changes.",
 			standard: "Disable", example: "Enable",
 			about: []string{
 				"Enable starts conntrackd now and at every boot; Disable stops it, now and at boot. The settings stay in the file, so that enabling again needs no typing.",
@@ -52,7 +52,7 @@ func fields() []field {
 		},
 		{
 			id: conntrackd.FieldInterface, label: "Interface Name", short: "Interface", kind: interfaceField,
-			hint:     "the dedicated sync interface. Enter lists the interfaces; or type a name.",
+			hint:     "for sync alone. Enter lists them, or type a name.",
 			standard: "none", example: "ens192",
 			about: []string{
 				"The interface that the two nodes are connected by for the sync. It should be dedicated to it (ens33, ens192, bond0, eth1), not the one that carries production traffic: sync bursts and traffic bursts come together.",
@@ -61,7 +61,7 @@ func fields() []field {
 		},
 		{
 			id: conntrackd.FieldCurrentIP, label: "Current IP", short: "Current IP", kind: textField,
-			hint:     "the address on the interface that conntrackd binds to, with prefix length.",
+			hint:     "with prefix length, on the interface; conntrackd binds to it.",
 			standard: "none; choosing an interface fills it in", example: "10.0.0.101/24",
 			about: []string{
 				"The address of this node on the sync interface, with prefix length, IPv4 or IPv6. conntrackd binds to it, so it has to be assigned to the interface.",
@@ -70,7 +70,7 @@ func fields() []field {
 		},
 		{
 			id: conntrackd.FieldPeerIP, label: "Peer IP", short: "Peer IP", kind: textField,
-			hint:     "the other node's address in the same subnet, with prefix length.",
+			hint:     "the other node, in the same subnet, with prefix length.",
 			standard: "none", example: "10.0.0.102/24",
 			about: []string{
 				"The address of the other node on the sync link, with prefix length: in the same subnet as Current IP and reachable through the sync interface, without a gateway.",
@@ -79,7 +79,7 @@ func fields() []field {
 		},
 		{
 			id: conntrackd.FieldPort, label: "Port", short: "Port", kind: textField,
-			hint:     "UDP port 1-65535: free on this node, the same on both nodes.",
+			hint:     "UDP, 1-65535: free on this node, the same on both.",
 			standard: strconv.Itoa(conntrackd.DefaultPort), example: "3780",
 			about: []string{
 				"The UDP port of the sync, 1 to 65535. It has to be free on this node, the same on both nodes, and no firewall between or on them may block it.",
@@ -87,7 +87,7 @@ func fields() []field {
 		},
 		{
 			id: conntrackd.FieldSendBuffer, label: "Send Buffer Size", short: "Send Buffer", kind: bufferField,
-			hint:     "bytes, or 128K. Raise it when sync drops messages; 262144 for high load.",
+			hint:     "bytes, or 128K. Raise it when sync drops messages.",
 			standard: strconv.Itoa(conntrackd.DefaultBufferBytes), example: "131072 or 128K",
 			about: []string{
 				"How many bytes of messages to the peer may wait in the kernel. 131072 or 262144 for high throughput; raise it when the sync drops messages. 128K and 1M are understood.",
@@ -96,7 +96,7 @@ func fields() []field {
 		},
 		{
 			id: conntrackd.FieldReceiveBuffer, label: "Receive Buffer Size", short: "Receive Buffer", kind: bufferField,
-			hint:     "bytes, or 128K. As the send buffer, and the same on both nodes.",
+			hint:     "bytes. As the send buffer, the same on both nodes.",
 			standard: strconv.Itoa(conntrackd.DefaultBufferBytes) + "; it follows the send buffer until it is edited", example: "131072 or 128K",
 			about: []string{
 				"How many bytes of messages from the peer may wait in the kernel. It should equal the send buffer, and be the same on both nodes. 128K and 1M are understood.",

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"strings"
+
 	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -23,6 +25,7 @@ type form struct {
 	// shown are the problems that the person has been told about: a field's
 	// when it was left or a save was refused, until a keystroke cures it.
 	shown   map[conntrackd.Field]string
+	edited  bool // something was typed since the focus came here
 	refused bool // the last save was refused because of what is shown
 	notes   []string
 	hint    string
@@ -138,8 +141,8 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	case radioField:
 		return f.pressRadio(k)
 	case interfaceField:
-		if key.Matches(k, formKeys.choose, formKeys.change) {
-			return pickWanted{f.value()}, nil
+		if key.Matches(k, formKeys.change) || key.Matches(k, formKeys.choose) && !f.nameTyped() {
+			return pickWanted{strings.TrimSpace(f.value())}, nil
 		}
 	}
 	if key.Matches(k, formKeys.choose) {
@@ -150,6 +153,13 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	}
 	f.edit(k)
 	return nil, nil
+}
+
+// nameTyped reports whether the name of an interface has just been typed in
+// full, so that there is nothing to be chosen any more.
+func (f *form) nameTyped() bool {
+	_, known := f.host.find(f.value())
+	return f.edited && f.value() != "" && (known || !f.host.known)
 }
 
 func (f *form) pressRadio(k tea.KeyPressMsg) (outcome, tea.Cmd) {
@@ -236,7 +246,7 @@ func (f *form) leave() tea.Cmd {
 
 // enter gives the focus to a place; the cursor goes to the end of a text.
 func (f *form) enter(to int) {
-	f.focus, f.refused = to, false
+	f.focus, f.refused, f.edited = to, false, false
 	f.settle()
 	if to < len(f.fields) && f.fields[to].kind != radioField {
 		f.inputs[to].Focus()
@@ -260,6 +270,7 @@ func (f *form) edit(msg tea.Msg) {
 	}
 	f.inputs[f.focus], _ = f.inputs[f.focus].Update(msg)
 	if v := f.inputs[f.focus].Value(); v != f.value() {
+		f.edited = true
 		f.draft.set(f.fields[f.focus].id, v)
 		f.recheck()
 		f.noteSuggestion()

@@ -40,6 +40,7 @@ func layoutFor(width, height, fields int) layout {
 
 func (f *form) resize(width, height int) {
 	f.layout = layoutFor(width, height, len(f.fields))
+	f.settle()
 	f.scroll()
 }
 
@@ -82,7 +83,7 @@ func (f *form) note(i int, s conntrackd.Settings) string {
 		return bytesNote(strings.TrimSpace(f.draft.values.ReceiveBuffer), s.ReceiveBuffer)
 	case conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
 		if offer := f.suggestion(i); offer != "" {
-			return offer + "? right arrow"
+			return "right arrow: " + offer
 		}
 	}
 	return ""
@@ -101,7 +102,7 @@ func (f *form) hintText(s conntrackd.Settings) string {
 	switch f.focus - len(f.fields) {
 	case saveButton:
 		if f.draft.dirty() {
-			return "Save Changes: run the checks, show what would change, then write and restart."
+			return "Save Changes: check, show what would change, then write and restart."
 		}
 		return "Save Changes: nothing has been changed; what is in force stays."
 	case checkButton:
@@ -116,7 +117,13 @@ func (f *form) hintText(s conntrackd.Settings) string {
 	if on := f.draft.values.Interface; fd.id == conntrackd.FieldCurrentIP && on != "" {
 		hint = strings.Replace(hint, "the interface", f.env.shown(on), 1)
 	}
-	return fd.label + ": " + hint
+	if f.layout.note > 0 {
+		return fd.label + ": " + hint
+	}
+	if offer := f.suggestion(f.focus); offer != "" {
+		return fd.short + ": the right arrow takes " + offer + "."
+	}
+	return fd.short + ": " + hint
 }
 
 // message is the one line about what is in the way: of the focused field
@@ -145,9 +152,10 @@ func (f *form) message() string {
 
 // told is a message with the name of its field, unless that has the focus.
 func (f *form) told(id conntrackd.Field, message string) string {
-	if !f.focused(id) {
-		message = f.labelOf(id) + ": " + message
-	} else if f.refused {
+	label := f.labelOf(id)
+	if !f.focused(id) && !strings.HasPrefix(strings.ToLower(message), strings.ToLower(label)) {
+		message = label + ": " + message
+	} else if f.refused && f.focused(id) {
 		message = "Not saved: " + message
 	}
 	return f.env.shown(message)
@@ -174,7 +182,7 @@ func (f *form) view() string {
 	for i := f.first; i < min(len(f.fields), f.first+l.fieldRows); i++ {
 		lines = append(lines, f.row(i))
 	}
-	f.markMore(lines)
+	markMore(lines, l.width, f.first > 0, f.first+len(lines) < len(f.fields))
 	bad := f.env.theme.Bad
 	problem := f.paragraph(f.message(), l.problemRows)
 	for i := range problem {
@@ -258,35 +266,8 @@ func (f *form) valueText(i int) (text string, x int) {
 	return text, ansi.StringWidth(f.env.shown(string(runes[from:pos])))
 }
 
-// markMore says at the right edge that there are fields above or below.
-func (f *form) markMore(lines []string) {
-	edge := func(i int, sign string) {
-		lines[i] = pad(lines[i], f.layout.width-1) + sign
-	}
-	if f.first > 0 {
-		edge(0, "^")
-	}
-	if f.first+len(lines) < len(f.fields) {
-		edge(len(lines)-1, "v")
-	}
-}
-
-// paragraph wraps text into exactly so many rows; what does not fit is cut.
 func (f *form) paragraph(text string, rows int) []string {
-	margin := f.layout.label
-	lines := wrap(text, f.layout.width-margin-1)
-	out := make([]string, rows)
-	for i := range out {
-		if i >= len(lines) || text == "" {
-			break
-		}
-		l := lines[i]
-		if i == rows-1 && len(lines) > rows {
-			l = ansi.Truncate(strings.Join(lines[i:], " "), f.layout.width-margin-1, f.env.glyphs.Ellipsis)
-		}
-		out[i] = strings.Repeat(" ", margin) + l
-	}
-	return out
+	return paragraph(text, f.layout.label, f.layout.width, rows, f.env.glyphs.Ellipsis)
 }
 
 func (f *form) buttonLabels() []string {
@@ -337,7 +318,7 @@ func (f *form) explain() (string, []string) {
 	}
 	fd := f.fields[f.focus]
 	lines := append([]string(nil), fd.about...)
-	lines = append(lines, "", "Default: "+fd.standard, "Example: "+fd.example)
+	lines = append(lines, "Tab and the up and down arrows move from field to field.", "", "Default: "+fd.standard, "Example: "+fd.example)
 	if f.draft.changed(fd.id) {
 		saved := f.draft.savedValue(fd.id)
 		if saved == "" {

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -16,10 +17,12 @@ type helpScreen struct {
 	first         int
 }
 
-var helpKeys = struct{ back, up, down key.Binding }{
-	back: key.NewBinding(key.WithKeys("esc", "enter", "q", "?", "space"), key.WithHelp("enter", "back")),
-	up:   key.NewBinding(key.WithKeys("up", "k", "pgup"), key.WithHelp("up/down", "scroll")),
-	down: key.NewBinding(key.WithKeys("down", "j", "pgdown")),
+var helpKeys = struct{ back, up, down, pageUp, pageDown key.Binding }{
+	pageUp:   key.NewBinding(key.WithKeys("pgup")),
+	pageDown: key.NewBinding(key.WithKeys("pgdown")),
+	back:     key.NewBinding(key.WithKeys("esc", "enter", "q", "?", "space"), key.WithHelp("enter", "back")),
+	up:       key.NewBinding(key.WithKeys("up", "k", "shift+tab"), key.WithHelp("up/down", "more")),
+	down:     key.NewBinding(key.WithKeys("down", "j", "tab")),
 }
 
 // openHelp explains the topmost screen: in its own words where it has some.
@@ -40,11 +43,19 @@ func (h *helpScreen) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case key.Matches(k, helpKeys.back):
 		return closed{}, nil
 	case key.Matches(k, helpKeys.up):
-		h.first = max(0, h.first-1)
+		h.scroll(-1)
 	case key.Matches(k, helpKeys.down):
-		h.first = max(0, min(h.first+1, len(h.text())-h.height))
+		h.scroll(+1)
+	case key.Matches(k, helpKeys.pageUp):
+		h.scroll(1 - h.height)
+	case key.Matches(k, helpKeys.pageDown):
+		h.scroll(h.height - 1)
 	}
 	return nil, nil
+}
+
+func (h *helpScreen) scroll(by int) {
+	h.first = max(0, min(h.first+by, len(h.text())-h.height))
 }
 
 // text is everything the screen says, wrapped to its width.
@@ -68,11 +79,14 @@ func (h *helpScreen) text() []string {
 
 func (h *helpScreen) view() string {
 	t := h.text()
-	first := max(0, min(h.first, len(t)-h.height))
-	return strings.Join(t[first:min(len(t), first+h.height)], "\n")
+	last := min(len(t), h.first+h.height)
+	return strings.Join(markMore(slices.Clone(t[h.first:last]), h.width, h.first > 0, last < len(t)), "\n")
 }
 
-func (h *helpScreen) resize(w, hgt int) { h.width, h.height = w, hgt }
+func (h *helpScreen) resize(width, height int) {
+	h.width, h.height = width, height
+	h.scroll(0)
+}
 
 func (h *helpScreen) help() []key.Binding {
 	if len(h.text()) <= h.height {

@@ -16,6 +16,7 @@ import (
 type pick struct {
 	netcheck.Interface
 	refusal string // why it cannot be chosen; blank when it can
+	gone    bool   // it was there when the selection came to it
 	search  string // what a filter is looked for in, in lower case
 }
 
@@ -52,10 +53,16 @@ var pickerKeys = struct{ up, down, pageUp, pageDown, home, end, choose, back key
 	back:     key.NewBinding(key.WithKeys("esc", "ctrl+g"), key.WithHelp("esc", "back")),
 }
 
+// newPicker starts on current, or, where that is not an interface, with the
+// search for it.
 func newPicker(e *env, h *host, current string) *picker {
 	p := &picker{env: e, host: h, selected: current, filter: newInput()}
 	p.filter.CharLimit = 20
 	p.filter.Focus()
+	if _, ok := h.find(current); !ok && h.known {
+		p.filter.SetValue(current)
+		p.filter.CursorEnd()
+	}
 	p.refresh()
 	return p
 }
@@ -136,7 +143,7 @@ func (p *picker) refresh() {
 		items = append(items, newPick(i))
 	}
 	if _, there := p.host.find(p.selected); ghost != nil && !there {
-		ghost.refusal = "it is gone from this host"
+		ghost.gone, ghost.refusal = true, "it is gone from this host"
 		items = append(items, *ghost)
 	}
 	slices.SortFunc(items, func(a, b pick) int { return naturalCompare(a.Name, b.Name) })
@@ -242,6 +249,8 @@ func (p *picker) resize(w, h int) {
 // heading and the lines about the selection.
 func (p *picker) rows() int { return p.height - 2 - p.infoRows() }
 
+// infoRows are two lines about the selection, with a blank one above where
+// there is room.
 func (p *picker) infoRows() int {
 	if p.height < 12 {
 		return 2
@@ -250,7 +259,7 @@ func (p *picker) infoRows() int {
 }
 
 func (p *picker) help() []key.Binding {
-	return []key.Binding{pickerKeys.up, pickerKeys.choose, pickerKeys.back, pickerKeys.pageUp}
+	return []key.Binding{pickerKeys.choose, pickerKeys.up, pickerKeys.back, pickerKeys.pageUp}
 }
 
 // naturalCompare orders names as people do: eth2 before eth10.

@@ -83,6 +83,8 @@ func (p *picker) row(it *pick) string {
 func (p *picker) remark(it *pick) string {
 	var warn string
 	switch {
+	case it.gone:
+		warn = "gone"
 	case it.refusal != "":
 		warn = "unusable"
 	case it.DefaultRoute:
@@ -136,17 +138,11 @@ func (p *picker) info() []string {
 	if i := p.index(); i >= 0 {
 		text = p.about(&p.items[p.matches[i]])
 	}
-	rows := p.infoRows() - 1
-	lines := wrap(text, p.width-4)
-	out := make([]string, rows+1)
-	for i := 0; i < rows && i < len(lines) && text != ""; i++ {
-		l := lines[i]
-		if i == rows-1 && len(lines) > rows {
-			l = ansi.Truncate(strings.Join(lines[i:], " "), p.width-4, p.env.glyphs.Ellipsis)
-		}
-		out[i+1] = "   " + l
+	lines := paragraph(text, 3, p.width, 2, p.env.glyphs.Ellipsis)
+	if p.infoRows() > len(lines) {
+		lines = append([]string{""}, lines...)
 	}
-	return out
+	return lines
 }
 
 func (p *picker) about(it *pick) string {

@@ -356,11 +356,11 @@ func (m *Model) title() string {
 	}
 	gap := m.width - 3 - len(left) - ansi.StringWidth(right)
 	if gap < 2 {
-		right = m.state
+		right = m.env.shown(m.hostname)
 		gap = m.width - 3 - len(left) - ansi.StringWidth(right)
 	}
 	if gap < 2 {
-		right, gap = "", 0
+		return " " + m.env.theme.Title.Render(left)
 	}
 	return " " + m.env.theme.Title.Render(left) + strings.Repeat(" ", gap+1) + right
 }
@@ -407,10 +407,10 @@ func fitKeys(own, always []key.Binding, width int) []string {
 		if !usable(b) {
 			continue
 		}
-		if width -= len(text(b)) + 2; width < -2 {
-			break
+		if need := len(text(b)) + 2; need <= width+2 {
+			out = append(out, text(b))
+			width -= need
 		}
-		out = append(out, text(b))
 	}
 	return append(out, tail...)
 }
