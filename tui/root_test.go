@@ -115,13 +115,13 @@ func press(t *testing.T, m *Model, keys ...string) tea.Msg {
 	var last tea.Msg
 	for _, k := range keys {
 		_, cmd := m.Update(keyOf(k))
-		last = run(m, cmd)
+		last = perform(m, cmd)
 	}
 	return last
 }
 
-// run runs a command and everything that it causes.
-func run(m *Model, cmd tea.Cmd) tea.Msg {
+// perform runs a command and everything that it causes.
+func perform(m *Model, cmd tea.Cmd) tea.Msg {
 	if cmd == nil {
 		return nil
 	}
@@ -129,7 +129,7 @@ func run(m *Model, cmd tea.Cmd) tea.Msg {
 	if batch, ok := msg.(tea.BatchMsg); ok {
 		var last tea.Msg
 		for _, c := range batch {
-			if r := run(m, c); r != nil {
+			if r := perform(m, c); r != nil {
 				last = r
 			}
 		}
@@ -140,7 +140,7 @@ func run(m *Model, cmd tea.Cmd) tea.Msg {
 		return msg
 	}
 	_, next := m.Update(msg)
-	if r := run(m, next); r != nil {
+	if r := perform(m, next); r != nil {
 		return r
 	}
 	return msg
@@ -326,7 +326,7 @@ func TestInterfacesLost(t *testing.T) {
 	m := New(Options{Glyphs: ASCIIGlyphs(), Saved: savedSettings(), Effects: Effects{Interfaces: w}})
 	w.lists <- appliance()
 	close(w.lists)
-	run(m, m.Init())
+	perform(m, m.Init())
 	if !m.form.host.known || !m.form.host.lost {
 		t.Fatalf("known %v, lost %v", m.form.host.known, m.form.host.lost)
 	}
@@ -339,7 +339,7 @@ func TestInterfacesLost(t *testing.T) {
 
 	w.err = errors.New("netlink: \x1b[2Jno buffer space")
 	m = New(Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Interfaces: w}})
-	run(m, m.Init())
+	perform(m, m.Init())
 	mustShow(t, m, "! the interfaces of this host cannot be read: netlink: no buffer space")
 	if strings.Contains(m.View().Content, "\x1b[2J") {
 		t.Error("the error reaches the screen as it is")
