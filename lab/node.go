@@ -27,7 +27,8 @@ import (
 //
 // A node lives while the process that made it does, or until Close: its first
 // process waits for the end of a pipe, and the kernel ends everything else in
-// the node with it, daemons included. A Node may be used concurrently.
+// the node with it, daemons included. A Node may be used concurrently, but for
+// Close.
 type Node struct {
 	*Namespace // the node's network
 

@@ -96,22 +96,46 @@ func TestNodeProcessesAndSignal(t *testing.T) {
 	if err := n.Signal(t.Context(), "sleep", syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if pids, err := n.Processes("sleep"); err != nil || len(pids) != 0 {
-		t.Errorf("after SIGKILL: Processes = %v, %v; want none", pids, err)
-	}
-}
-
-func TestNodeCommandEndsWithItsContext(t *testing.T) {
-	n := newNode(t, "fw-a")
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := n.Run(ctx, "sleep", "100"); err == nil {
-		t.Error("the command ended well")
-	}
 	waitFor(t, "sleep to be gone", func() bool {
 		pids, err := n.Processes("sleep")
 		return err == nil && len(pids) == 0
 	})
+}
+
+func TestNodeCommandEndsWithItsContext(t *testing.T) {
+	n := newNode(t, "fw-a")
+	for name, sleep := range map[string]func(context.Context) error{
+		"Run":            func(ctx context.Context) error { _, err := n.Run(ctx, "sleep", "100"); return err },
+		"CommandContext": func(ctx context.Context) error { return n.CommandContext(ctx, "sleep", "100").Run() },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		err := sleep(ctx)
+		cancel()
+		if err == nil {
+			t.Errorf("%s: the command ended well", name)
+		}
+		waitFor(t, "sleep to be gone", func() bool {
+			pids, err := n.Processes("sleep")
+			return err == nil && len(pids) == 0
+		})
+	}
+	// Nothing waits to be collected by the host, so the node ends at once.
+	start := time.Now()
+	if err := n.Close(); err != nil || time.Since(start) > time.Second {
+		t.Errorf("Close took %v: %v", time.Since(start), err)
+	}
+}
+
+func TestNodeCommandPassesTheExitStatusOn(t *testing.T) {
+	n := newNode(t, "fw-a")
+	cmd := n.Command("sh", "-c", "exit 3")
+	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("exit status %d, %v; want 3", cmd.ProcessState.ExitCode(), err)
+	}
+	out, err := n.Run(t.Context(), "sh", "-c", "echo out; echo err >&2; exit 4")
+	if err == nil || out != "out\nerr\n" || !strings.Contains(err.Error(), "exit status 4") {
+		t.Errorf("Run = %q, %v", out, err)
+	}
 }
 
 func TestNodeEnterOnTerminal(t *testing.T) {

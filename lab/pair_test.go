@@ -232,6 +232,37 @@ func TestPairsDoNotCollide(t *testing.T) {
 	}
 }
 
+// A pair that is closed leaves no descriptor open and so no namespace alive.
+func TestPairCloseLetsGoOfEverything(t *testing.T) {
+	p := newPair(t, Options{})
+	spaces := map[string]bool{}
+	for _, m := range []*Member{p.A, p.B} {
+		for _, s := range m.spaces {
+			spaces[namespaceOf(s.fd)] = true
+		}
+	}
+	for _, n := range []*Namespace{p.Client, p.Server, p.LAN.Namespace, p.WAN.Namespace, p.Sync.Namespace} {
+		spaces[namespaceOf(int(n.handle))] = true
+	}
+	c := connect(t, p, 3)
+	c.Close()
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// A thread that was in a namespace ends a moment after its function.
+	waitFor(t, "every namespace to be let go of", func() bool {
+		for name := range holders(t) {
+			if spaces[name] {
+				return false
+			}
+		}
+		return true
+	})
+	if err := p.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
+
 func TestTraffic(t *testing.T) {
 	type result struct {
 		Sent, Received uint64
