@@ -27,6 +27,11 @@ func parseAddress(s, iface string) (netip.Prefix, string) {
 	if m != "" {
 		return netip.Prefix{}, m
 	}
+	// An address that cannot be used at all is no example of how to write it.
+	bits, _ := strconv.Atoi(length)
+	if m := kindProblem(addr, bits); m != "" {
+		return netip.Prefix{}, m
+	}
 	if zoned {
 		if m := zoneProblem(addr, zone, iface, length); m != "" {
 			return netip.Prefix{}, m
@@ -64,6 +69,8 @@ func addressWriting(s string) string {
 		return fmt.Sprintf("%s has a backslash; type a slash before the prefix length, such as 10.0.0.101/24", show(s))
 	case strings.ContainsAny(s, " \t"):
 		return spacedAddress(s)
+	case strings.Contains(s, ",") && strings.Contains(s, ":"), strings.Contains(s, ",") && strings.HasPrefix(strings.ToLower(s), "f"):
+		return fmt.Sprintf("%s has a comma; type one address with colons, such as fd00::101/64", show(s))
 	case strings.Contains(s, ",") && strings.Contains(strings.ReplaceAll(s, ",", ""), "."):
 		return fmt.Sprintf("%s has a comma; type one address with dots, such as 10.0.0.101/24", show(s))
 	case strings.Contains(s, ","):
@@ -74,6 +81,8 @@ func addressWriting(s string) string {
 		return fmt.Sprintf("%s has a wildcard; type one whole address, such as 10.0.0.101/24", show(s))
 	case strings.Count(s, "/") > 1:
 		return fmt.Sprintf("%s has more than one slash; %s", show(s), wantAddress)
+	case s[0] == '-' || s[0] == '+':
+		return fmt.Sprintf("%s begins with a sign; %s", show(s), wantAddress)
 	case s[0] == '/':
 		return fmt.Sprintf("%s has no address before the slash; %s", show(s), wantAddress)
 	}
@@ -106,12 +115,15 @@ func maskBits(m netip.Addr) (int, bool) {
 }
 
 func zoneProblem(addr netip.Addr, zone, iface, length string) string {
-	with := addr.String() + "/" + strconv.Itoa(usualBits(addr))
+	if n, err := strconv.Atoi(length); err != nil || n < 1 || n > addr.BitLen() {
+		length = strconv.Itoa(usualBits(addr))
+	}
+	with := addr.WithZone("").String() + "/" + length
 	switch {
 	case zone == "":
 		return fmt.Sprintf("nothing stands after the %%; type %s", with)
 	case !addr.IsLinkLocalUnicast() || addr.Is4():
-		return fmt.Sprintf("%%%s belongs to link-local addresses only; type %s", zone, with)
+		return fmt.Sprintf("%%%s belongs to IPv6 link-local addresses only; type %s", zone, with)
 	case iface != "" && zone != iface:
 		return fmt.Sprintf("%%%s is not the interface chosen, %s; type %s", zone, iface, with)
 	}

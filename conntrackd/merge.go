@@ -31,8 +31,10 @@ func (e *SettingsError) Error() string {
 // A link of another transport, a mode without any answer from the peer, and a
 // Stats section that is no distribution's own are taken away; replaces lists
 // them, for the operator to agree to. notes are sentences on whatever else
-// changes or deserves a look. A zero buffer or port, and a prefix length of -1,
-// leave the file's own.
+// changes or deserves a look.
+//
+// Enabled settings have to be valid. In disabled ones a zero buffer or port, and
+// a prefix length of -1, leave the file's own.
 //
 // The errors are *[SettingsError] for settings that are bad or incomplete, and
 // [ErrDamaged]; the file is as before then.
@@ -70,8 +72,11 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 }
 
 // unwritable are the problems that keep s out of any file. What Apply leaves to
-// the file may be missing.
+// the file may be missing in settings that are not to be started.
 func (s Settings) unwritable() []Problem {
+	if s.Enabled {
+		return s.Validate()
+	}
 	s.Enabled = true
 	s = s.WithDefaults()
 	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {

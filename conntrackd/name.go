@@ -30,7 +30,9 @@ func interfaceProblem(name string) string {
 		return fmt.Sprintf("the name contains %s; conntrackd reads plain letters, digits, dot, dash and underscore only", f)
 	case strings.ContainsAny(name, " \t"):
 		return fmt.Sprintf("%s contains a space; type one interface name, such as eth1", show(name))
-	case strings.ContainsAny(name, ",;"):
+	case strings.ContainsAny(name, "\"'"):
+		return fmt.Sprintf("%s has quotes, which conntrackd does not know; type the name alone, such as eth1", show(name))
+	case strings.Contains(name, ","):
 		return fmt.Sprintf("%s is a list; type one interface name, such as eth1", show(name))
 	case strings.Contains(name, "/"):
 		return fmt.Sprintf("%s contains a slash, which no interface name has; type the name alone, such as eth1", show(name))
@@ -48,10 +50,10 @@ func interfaceProblem(name string) string {
 		return fmt.Sprintf("%s is an address label, not an interface; type the interface: %s", show(name), base)
 	case len(name) > maxInterfaceName:
 		return fmt.Sprintf("%s has %d characters; an interface name has at most %d", show(name), len(name), maxInterfaceName)
-	case isHexWord(name):
-		return fmt.Sprintf("conntrackd reads %s as an IPv6 address (one to four hexadecimal digits); %s", show(name), rename)
 	case name[0] >= '0' && name[0] <= '9':
 		return fmt.Sprintf("%s begins with a digit, which conntrackd cannot read; %s", show(name), rename)
+	case isHexWord(name):
+		return fmt.Sprintf("conntrackd reads %s as an IPv6 address (one to four hexadecimal digits); %s", show(name), rename)
 	case !isLetter(name[0]):
 		return fmt.Sprintf("%s does not begin with a letter, so conntrackd cannot read it; %s", show(name), rename)
 	}

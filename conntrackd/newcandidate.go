@@ -16,8 +16,8 @@ const maxFileBytes = 4 << 20
 // NewCandidate reads the configuration file at path, which need not exist, and
 // works out what it would be with the settings. Nothing is written.
 //
-// Settings that are disabled and not complete cannot be kept in the file: it
-// stays as it is then. The errors are those of [File.Apply] and of reading.
+// Disabled settings that are not complete cannot be kept in the file: it stays
+// as it is then. The errors are those of [File.Apply] and of reading.
 func NewCandidate(path string, s Settings, h Host) (*Candidate, error) {
 	old, err := readConfig(path)
 	if err != nil {

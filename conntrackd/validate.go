@@ -116,10 +116,10 @@ func kindProblem(a netip.Addr, bits int) string {
 	switch {
 	case a.Is4In6():
 		n := bits - 96
-		if n < 1 {
+		if n < 1 || n > 32 {
 			n = 24
 		}
-		return fmt.Sprintf("%s is an IPv4 address in IPv6 form; type it as %s/%d", a, a.Unmap(), n)
+		return fmt.Sprintf("%s is an IPv4 address in IPv6 form; type it as an IPv4 one, such as %s/%d", a, a.Unmap(), n)
 	case a.IsUnspecified():
 		return fmt.Sprintf("%s is no address of a host: conntrackd would listen everywhere; %s", a, want)
 	case a.IsLoopback():

@@ -1,0 +1,194 @@
+package conntrackd
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var comparePrefix = cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})
+
+// goodValues are an enabled sync in which every field is good.
+func goodValues() Values {
+	return Values{
+		Enabled: "enable", Interface: "eth1", CurrentIP: "10.9.0.101/24", PeerIP: "10.9.0.102/24",
+		Port: "3780", SendBuffer: "65536", ReceiveBuffer: "65536", ExternalCache: "off",
+	}
+}
+
+// valueOf is the field's place in v.
+func valueOf(v *Values, f Field) *string {
+	return map[Field]*string{
+		FieldEnabled: &v.Enabled, FieldInterface: &v.Interface, FieldCurrentIP: &v.CurrentIP, FieldPeerIP: &v.PeerIP,
+		FieldPort: &v.Port, FieldSendBuffer: &v.SendBuffer, FieldReceiveBuffer: &v.ReceiveBuffer, FieldExternalCache: &v.ExternalCache,
+	}[f]
+}
+
+// Every bad value has its own message, which is the only problem, whether the
+// sync is enabled or not; and none reaches a file.
+func TestBadValues(t *testing.T) {
+	if n := len(badValues()); n < 240 {
+		t.Fatalf("only %d bad values", n)
+	}
+	seen := map[[2]string]string{}
+	for _, tt := range badValues() {
+		t.Run(string(tt.field)+"="+tt.typed, func(t *testing.T) {
+			key := [2]string{string(tt.field), tt.message}
+			if other, ok := seen[key]; ok {
+				t.Errorf("the same message as for %q", other)
+			}
+			seen[key] = tt.typed
+
+			v := goodValues()
+			*valueOf(&v, tt.field) = tt.typed
+			want := []Problem{{Field: tt.field, Message: tt.message}}
+			s, problems := v.Settings()
+			if diff := cmp.Diff(want, problems); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+			keepsOut(t, tt, s)
+
+			v.Enabled = "disable"
+			if tt.field == FieldEnabled {
+				return
+			}
+			if tt.typed == "" {
+				want = nil // nothing is missing while the sync is off
+			}
+			*valueOf(&v, tt.field) = tt.typed
+			if _, problems := v.Settings(); cmp.Diff(want, problems) != "" {
+				t.Errorf("disabled: problems (-want +got):\n%s", cmp.Diff(want, problems))
+			}
+		})
+	}
+}
+
+// keepsOut goes on in spite of the problem, as no caller should.
+func keepsOut(t *testing.T, bad badValue, s Settings) {
+	t.Helper()
+	if bad.field == FieldEnabled || bad.field == FieldExternalCache {
+		return // a switch is off then, which is a value like any other
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "conntrackd.conf")
+	before := []byte("General {\n}\nStats {\n}\n")
+	if err := os.WriteFile(path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewCandidate(path, s, Host{})
+	var refused *SettingsError
+	if !errors.As(err, &refused) || len(refused.Problems) != 1 || refused.Problems[0].Field != bad.field {
+		t.Errorf("candidate %v, error %v", c, err)
+	}
+}
+
+func TestGoodValues(t *testing.T) {
+	want := Settings{
+		Enabled: true, Interface: "eth1", Current: netip.MustParsePrefix("10.9.0.101/24"),
+		Peer: netip.MustParsePrefix("10.9.0.102/24"), Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
+	}
+	tests := []struct {
+		name   string
+		change func(*Values, *Settings)
+	}{
+		{"as they are", func(*Values, *Settings) {}},
+		{"space around", func(v *Values, _ *Settings) { v.CurrentIP = "  10.9.0.101/24\t"; v.Interface = " eth1 " }},
+		{"yes", func(v *Values, _ *Settings) { v.Enabled = "YES" }},
+		{"external cache", func(v *Values, s *Settings) { v.ExternalCache, s.ExternalCache = "On", true }},
+		{"blank external cache", func(v *Values, _ *Settings) { v.ExternalCache = "" }},
+		{"units", func(v *Values, s *Settings) {
+			v.SendBuffer, s.SendBuffer = "128K", 131072
+			v.ReceiveBuffer, s.ReceiveBuffer = "64 KiB", 65536
+		}},
+		{"more units", func(v *Values, s *Settings) {
+			v.SendBuffer, s.SendBuffer = "1m", 1<<20
+			v.ReceiveBuffer, s.ReceiveBuffer = "65536 bytes", 65536
+		}},
+		{"bounds", func(v *Values, s *Settings) {
+			v.SendBuffer, s.SendBuffer = "4096", 4096
+			v.ReceiveBuffer, s.ReceiveBuffer = "1073741823", 1073741823
+			v.Port, s.Port = "65535", 65535
+		}},
+		{"port 1", func(v *Values, s *Settings) { v.Port, s.Port = "1", 1 }},
+		{"both ends of a /31", func(v *Values, s *Settings) {
+			v.CurrentIP, s.Current = "10.9.0.0/31", netip.MustParsePrefix("10.9.0.0/31")
+			v.PeerIP, s.Peer = "10.9.0.1/31", netip.MustParsePrefix("10.9.0.1/31")
+		}},
+		{"/32 and /128", func(v *Values, s *Settings) {
+			v.CurrentIP, s.Current = "10.9.0.0/32", netip.MustParsePrefix("10.9.0.0/32")
+			v.PeerIP, s.Peer = "fd00::/128", netip.MustParsePrefix("fd00::/128")
+		}},
+		{"IPv6", func(v *Values, s *Settings) {
+			v.CurrentIP, s.Current = "FD00:0:0:0::101/64", netip.MustParsePrefix("fd00::101/64")
+			v.PeerIP, s.Peer = "fd00::/127", netip.MustParsePrefix("fd00::/127")
+		}},
+		{"zone of a link-local address", func(v *Values, s *Settings) {
+			v.CurrentIP, s.Current = "fe80::1%eth1/64", netip.MustParsePrefix("fe80::1/64")
+			v.PeerIP, s.Peer = "fe80::2/64", netip.MustParsePrefix("fe80::2/64")
+		}},
+		{"names", func(v *Values, s *Settings) { v.Interface, s.Interface = "bond0.100", "bond0.100" }},
+		{"fifteen characters", func(v *Values, s *Settings) { v.Interface, s.Interface = "enp130s0f1np1.9", "enp130s0f1np1.9" }},
+		{"five hexadecimal digits", func(v *Values, s *Settings) { v.Interface, s.Interface = "dead0", "dead0" }},
+		{"longer than a keyword", func(v *Values, s *Settings) { v.Interface, s.Interface = "Sync0", "Sync0" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v, s := goodValues(), want
+			tt.change(&v, &s)
+			got, problems := v.Settings()
+			if problems != nil {
+				t.Errorf("problems: %v", problems)
+			}
+			if diff := cmp.Diff(s, got, comparePrefix); diff != "" {
+				t.Errorf("settings (-want +got):\n%s", diff)
+			}
+			again, problems := got.Values().Settings()
+			if diff := cmp.Diff(s, again, comparePrefix); diff != "" || problems != nil {
+				t.Errorf("after Values: %v (-want +got):\n%s", problems, diff)
+			}
+		})
+	}
+}
+
+func TestBlankValues(t *testing.T) {
+	s, problems := Values{}.Settings()
+	if diff := cmp.Diff(Settings{}, s, comparePrefix); diff != "" || problems != nil {
+		t.Errorf("disabled and blank: %v\n%s", problems, diff)
+	}
+	_, problems = Values{Enabled: "enable"}.Settings()
+	var fields []Field
+	for _, p := range problems {
+		fields = append(fields, p.Field)
+	}
+	want := []Field{FieldInterface, FieldCurrentIP, FieldPeerIP, FieldPort, FieldSendBuffer, FieldReceiveBuffer}
+	if diff := cmp.Diff(want, fields); diff != "" {
+		t.Errorf("missing fields (-want +got):\n%s", diff)
+	}
+	if _, problems := Defaults().Values().Settings(); problems != nil {
+		t.Errorf("the defaults have problems: %v", problems)
+	}
+}
+
+func TestFormatBytes(t *testing.T) {
+	for n, want := range map[int]string{
+		0: "0 bytes", 1000: "1000 bytes", 65536: "64 KiB", 131072: "128 KiB", 1 << 20: "1 MiB", 1249280: "1220 KiB", 1 << 30: "1 GiB",
+	} {
+		if got := FormatBytes(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+		if n < MinBufferBytes || n > MaxBufferBytes {
+			continue
+		}
+		if back, err := ParseBytes(want); err != nil || back != n {
+			t.Errorf("%q read back: %d, %v", want, back, err)
+		}
+	}
+	if _, err := ParseBytes(" "); err == nil {
+		t.Error("a blank size was read")
+	}
+}
