@@ -49,7 +49,7 @@ type Sockets struct {
 	Bound         bool   // a socket of the daemon has Current IP and port
 	Address       string // where it is bound, as the kernel shows it
 	ReceiveBuffer int    // in force, bytes, as doubled by the kernel
-	SendBuffer    int
+	SendBuffer    int    // zero until the daemon has sent its first message
 	Drops         uint64 // datagrams the kernel threw away because the receive buffer was full
 }
 

@@ -44,9 +44,13 @@ func processes() ([]process, error) {
 			list = append(list, p)
 		}
 	}
-	return slices.DeleteFunc(list, func(p process) bool {
-		return slices.ContainsFunc(list, func(q process) bool { return q.pid == p.parent && q.config == p.config })
-	}), nil
+	var daemons []process
+	for _, p := range list {
+		if !slices.ContainsFunc(list, func(q process) bool { return q.pid == p.parent && q.config == p.config }) {
+			daemons = append(daemons, p)
+		}
+	}
+	return daemons, nil
 }
 
 // readProcess returns false for whatever is not a live daemon.

@@ -38,7 +38,10 @@ func (t *transaction) serve(ctx context.Context) error {
 	t.resync(ctx)
 	return t.step(StepStaysUp, "Staying up", func() (StepStatus, string, error) {
 		err := t.staysUp(ctx, up, restarted.Add(t.settle()))
-		return StepDone, "", t.withLog(ctx, err)
+		if err != nil {
+			return "", "", t.withLog(ctx, err)
+		}
+		return t.stillBound(up.MainPID)
 	})
 }
 
@@ -143,6 +146,22 @@ func (t *transaction) bound(ctx context.Context) (ServiceState, StepStatus, stri
 	return state, StepDone, detail, nil
 }
 
+// stillBound looks at the sockets a second time: the sending one is in the
+// kernel's table only after its first message.
+func (t *transaction) stillBound(pid int) (StepStatus, string, error) {
+	sockets, err := t.sockets(pid, t.c.Settings)
+	if err != nil {
+		return StepUnknown, err.Error(), nil
+	}
+	if problem := boundProblem(sockets, t.c.Settings); problem != "" {
+		return "", "", fmt.Errorf("%w: %s", ErrDaemon, problem)
+	}
+	if sockets.SendBuffer == 0 {
+		return StepDone, "the send buffer was not seen: nothing was sent yet", nil
+	}
+	return StepDone, fmt.Sprintf("send buffer of %d bytes in force", sockets.SendBuffer), nil
+}
+
 // awaitBound returns the state in which the sockets were right.
 func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, boundTimeout)
@@ -156,7 +175,7 @@ func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState,
 		case err == nil && state.Active:
 			sockets, err := t.sockets(state.MainPID, s)
 			if problem = boundProblem(sockets, s); err == nil && problem == "" {
-				return state, fmt.Sprintf("receive buffer %d, send buffer %d bytes in force", sockets.ReceiveBuffer, sockets.SendBuffer), nil
+				return state, fmt.Sprintf("receive buffer of %d bytes in force", sockets.ReceiveBuffer), nil
 			}
 			if errors.Is(err, ErrCannotLook) && processLives(state.MainPID) {
 				return state, "", err
@@ -181,7 +200,8 @@ func boundProblem(k Sockets, s Settings) string {
 		return fmt.Sprintf("it listens on %s, not on %s", k.Address, want)
 	case k.ReceiveBuffer < inForce(s.ReceiveBuffer):
 		return fmt.Sprintf("its receive buffer is %d bytes, not %d", k.ReceiveBuffer, inForce(s.ReceiveBuffer))
-	case k.SendBuffer < inForce(s.SendBuffer):
+	// Zero: the sending socket has not sent yet, and is not in the table.
+	case k.SendBuffer > 0 && k.SendBuffer < inForce(s.SendBuffer):
 		return fmt.Sprintf("its send buffer is %d bytes, not %d", k.SendBuffer, inForce(s.SendBuffer))
 	}
 	return ""

@@ -1,15 +1,12 @@
 package conntrackd
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -41,13 +38,8 @@ type Direct struct {
 	SocketPath string // the same
 	LogFile    string // the daemon's, for Log; blank means the same
 
-	mu    sync.Mutex
-	words []logLine // what starts said on their way to fail
-}
-
-type logLine struct {
-	at   time.Time
-	text string
+	mu     sync.Mutex
+	starts []directStart
 }
 
 var _ Service = (*Direct)(nil)
@@ -121,7 +113,7 @@ func (d *Direct) Restart(ctx context.Context) error {
 // start runs "conntrackd -d", which returns when the daemon has detached, and
 // with its reason on stderr when it could not start.
 func (d *Direct) start(ctx context.Context, binary string) error {
-	began := time.Now()
+	start := d.mark()
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary, "-d", "-C", d.Config)
 	cmd.Env = daemonEnvironment()
@@ -130,11 +122,8 @@ func (d *Direct) start(ctx context.Context, binary string) error {
 	// The detached daemon closes its copies of the pipe.
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
-	d.mu.Lock()
-	for line := range strings.Lines(out.String()) {
-		d.words = append(d.words, logLine{began, strings.TrimRight(line, "\n")})
-	}
-	d.mu.Unlock()
+	start.said = strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	d.remember(start)
 	if err == nil {
 		return nil
 	}
@@ -226,120 +215,11 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// clean removes the lock and the socket of a daemon that was killed, since
-// conntrackd refuses to start beside a lock file. It does so only when no
-// daemon can be the owner.
-func (d *Direct) clean(ctx context.Context) error {
-	lock := d.lock()
-	owned, err := lockOwner(lock)
-	if err != nil {
-		return err
-	}
-	if owned != nil {
-		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s)", lock, owned.pid, owned.config)
-	}
-	if err := removeStale(lock); err != nil {
-		return err
-	}
-	socket := d.socket()
-	if socket == "" || NewClient(socket).alive(ctx) {
-		return nil
-	}
-	if info, err := os.Lstat(socket); err != nil || info.Mode()&fs.ModeSocket == 0 {
-		return nil // nothing there, or not ours to remove
-	}
-	return removeStale(socket)
-}
-
-func removeStale(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove stale %w", err)
-	}
-	return nil
-}
-
-// lockOwner returns a live daemon that may hold the lock file: one that sees
-// the same files and whose configuration names it, or cannot be read.
-func lockOwner(lock string) (*process, error) {
-	all, err := processes()
-	if err != nil {
-		return nil, err
-	}
-	_, mounts, err := ownNamespaces()
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range all {
-		if p.mounts != mounts {
-			continue
-		}
-		content, err := os.ReadFile(p.config)
-		if err != nil || filepath.Clean(lockFile(content)) == filepath.Clean(lock) {
-			return &p, nil
-		}
-	}
-	return nil, nil
-}
-
 // Enable does nothing: there is no boot to speak of.
 func (d *Direct) Enable(ctx context.Context) error { return ctx.Err() }
 
 // Disable does nothing: there is no boot to speak of.
 func (d *Direct) Disable(ctx context.Context) error { return ctx.Err() }
-
-// Log returns what failed starts said and the lines of the daemon's log file,
-// each since t.
-func (d *Direct) Log(ctx context.Context, t time.Time) ([]string, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	var lines []string
-	d.mu.Lock()
-	for _, l := range d.words {
-		if !l.at.Before(t) {
-			lines = append(lines, l.text)
-		}
-	}
-	d.mu.Unlock()
-	path := d.log()
-	if path == "" {
-		return lines, nil
-	}
-	more, err := logSince(path, t)
-	return append(lines, more...), err
-}
-
-// maxLogTail is how much of a log file's end is looked at.
-const maxLogTail = 64 << 10
-
-// logSince reads the end of a daemon's log file. Its lines begin with a time
-// in whole seconds, "[Mon Nov 23 22:51:12 2026]".
-func logSince(path string, t time.Time) ([]string, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > maxLogTail {
-		if _, err := f.Seek(-maxLogTail, 2); err != nil {
-			return nil, err
-		}
-	}
-	var lines []string
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, maxLogTail+1)
-	for s.Scan() {
-		stamp, _, ok := strings.Cut(strings.TrimPrefix(s.Text(), "["), "]")
-		at, err := time.ParseInLocation(time.ANSIC, stamp, time.Local)
-		if ok && err == nil && !at.Before(t.Truncate(time.Second)) {
-			lines = append(lines, s.Text())
-		}
-	}
-	return lines, s.Err()
-}
 
 // Commands returns the shell words that do the same; none for enabling and
 // disabling.
@@ -367,26 +247,9 @@ func (d *Direct) config() []byte {
 	return content
 }
 
-func (d *Direct) lock() string {
-	if d.LockFile != "" {
-		return d.LockFile
-	}
-	return lockFile(d.config())
-}
-
 func (d *Direct) socket() string {
 	if d.SocketPath != "" {
 		return d.SocketPath
 	}
 	return ControlSocket(d.config())
-}
-
-func (d *Direct) log() string {
-	if d.LogFile != "" {
-		return d.LogFile
-	}
-	if path := argument(d.config(), "LogFile"); strings.HasPrefix(path, "/") {
-		return path
-	}
-	return ""
 }

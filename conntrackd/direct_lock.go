@@ -1,0 +1,72 @@
+package conntrackd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// clean removes the lock and the socket of a daemon that was killed, since
+// conntrackd refuses to start beside a lock file. It does so only when no
+// daemon can be the owner.
+func (d *Direct) clean(ctx context.Context) error {
+	lock := d.lock()
+	owned, err := lockOwner(lock)
+	if err != nil {
+		return err
+	}
+	if owned != nil {
+		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s)", lock, owned.pid, owned.config)
+	}
+	if err := removeStale(lock); err != nil {
+		return err
+	}
+	socket := d.socket()
+	if socket == "" || NewClient(socket).alive(ctx) {
+		return nil
+	}
+	if info, err := os.Lstat(socket); err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return nil // nothing there, or not ours to remove
+	}
+	return removeStale(socket)
+}
+
+func removeStale(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove stale %w", err)
+	}
+	return nil
+}
+
+// lockOwner returns a live daemon that may hold the lock file: one that sees
+// the same files and whose configuration names it, or cannot be read.
+func lockOwner(lock string) (*process, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	_, mounts, err := ownNamespaces()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if p.mounts != mounts {
+			continue
+		}
+		content, err := os.ReadFile(p.config)
+		if err != nil || filepath.Clean(lockFile(content)) == filepath.Clean(lock) {
+			return &p, nil
+		}
+	}
+	return nil, nil
+}
+
+func (d *Direct) lock() string {
+	if d.LockFile != "" {
+		return d.LockFile
+	}
+	return lockFile(d.config())
+}
