@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(machineVariable) != "" {
 		holdMachine()
 	}
-	os.Exit(m.Run())
+	Main(m, callables)
 }
 
 // holdPair makes a pair with running daemons, prints the namespaces of it and
