@@ -42,7 +42,7 @@ func fields() []field {
 	return []field{
 		{
 			id: conntrackd.FieldEnabled, label: "Enable Sync", short: "Enable Sync", kind: radioField,
-			hint:     "conntrackd runs now and at boot, or not at all. Space changes.",
+			hint:     "conntrackd runs now and at boot, or not at all.",
 			standard: "Disable", example: "Enable",
 			about: []string{
 				"Enable starts conntrackd now and at every boot; Disable stops it, now and at boot. The settings stay in the file, so that enabling again needs no typing.",
@@ -61,7 +61,7 @@ func fields() []field {
 		},
 		{
 			id: conntrackd.FieldCurrentIP, label: "Current IP", short: "Current IP", kind: textField,
-			hint:     "with prefix length, on the interface; conntrackd binds to it.",
+			hint:     "with prefix length, an address of the interface.",
 			standard: "none; choosing an interface fills it in", example: "10.0.0.101/24",
 			about: []string{
 				"The address of this node on the sync interface, with prefix length, IPv4 or IPv6. conntrackd binds to it, so it has to be assigned to the interface.",
