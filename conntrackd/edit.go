@@ -19,6 +19,9 @@ func (f *File) setKeyword(n *node, keyword string) { f.toks[n.first].text = keyw
 // layout. A line may have a comment.
 func (f *File) insert(block *node, lines ...string) {
 	brace := &f.toks[block.last]
+	if len(block.children) == 0 && strings.Trim(brace.lead, " \t") == "" {
+		brace.lead = "\n" + f.outer(block)
+	}
 	nl := strings.LastIndexByte(brace.lead, '\n')
 	if nl < 0 {
 		f.insertInline(brace, lines)
@@ -64,12 +67,22 @@ func (f *File) indent(block *node) string {
 			return lead[nl+1:]
 		}
 	}
-	lead := f.toks[block.first].lead
-	outer := lead[strings.LastIndexByte(lead, '\n')+1:]
+	outer := f.outer(block)
 	if strings.HasPrefix(outer, "    ") {
 		return outer + "    "
 	}
 	return outer + "\t"
+}
+
+// outer is the white space that begins the line of a block, or "" where
+// something else does.
+func (f *File) outer(block *node) string {
+	lead := f.toks[block.first].lead
+	nl := strings.LastIndexByte(lead, '\n')
+	if nl < 0 && block.first > 0 {
+		return ""
+	}
+	return lead[nl+1:]
 }
 
 // remove takes a directive out, with its line where it has the line to itself.

@@ -150,6 +150,11 @@ func (p *parser) directive(in section, depth int) *node {
 	if n.rule == nil {
 		p.f.note(p.pos, SeverityError, "%s", p.unknown(in, t))
 		p.pos++
+		if t.kind == kindOpen {
+			n.open = n.first
+			p.balance(n)
+			return n
+		}
 		p.skip(in, n, depth)
 		return n
 	}
