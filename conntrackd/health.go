@@ -109,6 +109,11 @@ func (o *Observer) Start(ctx context.Context) error {
 // the same run of the daemon. The first few seconds of an observation end in
 // "unknown" more often than later ones.
 func (o *Observer) Observe(ctx context.Context) Health {
+	return o.gather(ctx).health()
+}
+
+// gather takes one reading.
+func (o *Observer) gather(ctx context.Context) evidence {
 	e := evidence{settings: o.Settings, mode: o.Mode}
 	if e.mode == "" {
 		e.mode = "FTFW"
@@ -118,6 +123,10 @@ func (o *Observer) Observe(ctx context.Context) Health {
 		o.look(ctx, &e)
 	}
 	e.now = time.Now()
+	return e
+}
+
+func (e evidence) health() Health {
 	j := judge(e)
 	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets}
 	if len(e.readings) > 0 {

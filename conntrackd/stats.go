@@ -236,6 +236,7 @@ func parseQueues(text string) (map[string]uint64, error) {
 
 func parseLinks(text string) ([]LinkStats, error) {
 	var links []LinkStats
+	figures := 0
 	s := bufio.NewScanner(strings.NewReader(text))
 	for s.Scan() {
 		line := strings.TrimSpace(s.Text())
@@ -258,10 +259,13 @@ func parseLinks(text string) ([]LinkStats, error) {
 			l.PacketsSent, l.PacketsRecv = v[0], v[1]
 		case strings.Contains(line, " Error send"):
 			l.ErrorsSent, l.ErrorsRecv = v[0], v[1]
+		default:
+			continue
 		}
+		figures++
 	}
-	if len(links) == 0 {
-		return nil, fmt.Errorf("%w: no link in it", ErrReply)
+	if len(links) == 0 || figures != 3*len(links) {
+		return nil, fmt.Errorf("%w: no whole link in it", ErrReply)
 	}
 	return links, nil
 }

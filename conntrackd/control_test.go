@@ -1,0 +1,300 @@
+package conntrackd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// captured returns a reply that a real daemon gave (testdata/control).
+func captured(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", "control", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func TestParseReplies(t *testing.T) {
+	tests := []struct {
+		file  string
+		parse func(string) (any, error)
+		want  any
+	}{
+		{"network", wrap(parseNetwork), NetworkStats{}},
+		{"network-mismatch", wrap(parseNetwork), NetworkStats{Malformed: 4, BadHeader: 4, Lost: 12}},
+		{"link", wrap(parseLinks), []LinkStats{{
+			Transport: "UDP", Device: "sync0", Status: "RUNNING", Active: true,
+			BytesSent: 21024, BytesRecv: 112, PacketsSent: 352, PacketsRecv: 7,
+		}}},
+		{"link-two", wrap(parseLinks), []LinkStats{
+			{Transport: "UDP", Device: "sync0", Status: "NO-CARRIER", BytesSent: 16, PacketsSent: 2},
+			{Transport: "UDP", Device: "sync1", Status: "RUNNING", Active: true, BytesSent: 16, PacketsSent: 2},
+		}},
+		{"cache", wrap(parseCache), CacheStats{Internal: 100}},
+		{"cache-inject", wrap(parseCache), CacheStats{Internal: 2, Injected: 7}},
+		{"cache-bypass", wrap(parseCache), CacheStats{}},
+		{"runtime", wrap(parseRuntime), RuntimeStats{Events: 600}},
+		{"queue", wrap(parseQueues), map[string]uint64{"txqueue": 0, "errorq": 0, "rsqueue": 15}},
+		{"queue-notrack", wrap(parseQueues), map[string]uint64{"txqueue": 0, "errorq": 0}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			text := captured(t, tt.file)
+			got, err := tt.parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			// A reply that was cut off must not pass for zeros.
+			if _, err := tt.parse(text[:20]); err == nil {
+				t.Error("the first 20 bytes alone were taken for a reply")
+			}
+		})
+	}
+	if _, err := parseCache(captured(t, "cache-stats")); !errors.Is(err, ErrStatsMode) {
+		t.Errorf("the cache of a daemon in Stats mode: %v", err)
+	}
+}
+
+func wrap[T any](parse func(string) (T, error)) func(string) (any, error) {
+	return func(s string) (any, error) { return parse(s) }
+}
+
+func TestParseUptime(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		" 0 min":               0,
+		" 1 h 5 min":           65 * time.Minute,
+		" 1 day 0 h 1 min":     24*time.Hour + time.Minute,
+		" 12 days 3 h 59 min ": 12*24*time.Hour + 3*time.Hour + 59*time.Minute,
+	} {
+		if got, err := parseUptime(text); err != nil || got != want {
+			t.Errorf("parseUptime(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "min", "5", "5 fortnights", "-5 min"} {
+		if got, err := parseUptime(text); err == nil {
+			t.Errorf("parseUptime(%q) = %v", text, got)
+		}
+	}
+}
+
+// answers serves the captured replies of a daemon in FTFW mode.
+func answers(t *testing.T) func(request) []byte {
+	replies := map[request]string{
+		requestNetwork: captured(t, "network-mismatch"), requestLink: captured(t, "link"), requestCache: captured(t, "cache"),
+		requestRuntime: captured(t, "runtime"), requestQueue: captured(t, "queue"),
+	}
+	return func(r request) []byte { return []byte(replies[r]) }
+}
+
+func TestCounters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ctl")
+	listen(t, path, answers(t))
+	before := time.Now()
+	got, err := NewClient(path).Counters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Time.Before(before) || time.Since(got.Time) > time.Minute {
+		t.Errorf("time of the reading: %v", got.Time)
+	}
+	got.Time = time.Time{}
+	want := Counters{
+		Device: "sync0", Link: "RUNNING", BytesSent: 21024, BytesRecv: 112, PacketsSent: 352, PacketsRecv: 7,
+		Malformed: 4, BadHeader: 4, Lost: 12, Internal: 100, ResendQueue: 15,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+}
+
+func TestCommandsSendTheirCode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ctl")
+	var mu sync.Mutex
+	var seen []request
+	reply := answers(t)
+	listen(t, path, func(r request) []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		if r != requestLink {
+			seen = append(seen, r)
+		}
+		return reply(r)
+	})
+	c := NewClient(path)
+	for _, do := range []func(context.Context) error{
+		c.RequestResync, c.SendBulk, c.Commit, c.FlushCaches, c.FlushKernel, c.ResyncKernel, c.ResetTimers, c.Kill,
+	} {
+		if err := do(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	// include/conntrackd.h
+	want := []request{23, 22, 46, 45, 43, 44, 26, 20}
+	if !slices.Equal(seen, want) {
+		t.Errorf("codes %v, want %v", seen, want)
+	}
+}
+
+func TestClientInStatsMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ctl")
+	listen(t, path, func(request) []byte { return nil })
+	c := NewClient(path)
+	if _, err := c.Counters(t.Context()); !errors.Is(err, ErrStatsMode) {
+		t.Errorf("Counters: %v", err)
+	}
+	if err := c.RequestResync(t.Context()); !errors.Is(err, ErrStatsMode) {
+		t.Errorf("RequestResync: %v", err)
+	}
+}
+
+func TestClientNobodyListens(t *testing.T) {
+	dir := t.TempDir()
+	stale := filepath.Join(dir, "stale")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{stale, file, filepath.Join(dir, "missing")} {
+		if _, err := NewClient(path).Network(t.Context()); !errors.Is(err, ErrNotListening) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// A daemon that is stopped accepts and says nothing.
+func TestClientSilentServer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ctl")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	start := time.Now()
+	_, err = (&Client{Path: path, Timeout: 50 * time.Millisecond}).Network(t.Context())
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := NewClient(path).Network(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if _, err := NewClient(path).Network(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before: %v", err)
+	}
+}
+
+func TestClientStrangeServers(t *testing.T) {
+	for name, reply := range map[string][]byte{
+		"truncated": []byte(captured(t, "network")[:100]),
+		"huge":      bytes.Repeat([]byte("x: 1\n"), maxReply/4),
+		"nonsense":  []byte("HTTP/1.1 400 Bad Request\r\n\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "ctl")
+			listen(t, path, func(request) []byte { return reply })
+			if _, err := NewClient(path).Network(t.Context()); !errors.Is(err, ErrReply) {
+				t.Errorf("error %v, want ErrReply", err)
+			}
+		})
+	}
+}
+
+// recorder notes what a connection is used for, in order.
+type recorder struct {
+	net.Conn
+	calls *[]string
+}
+
+func (r recorder) Write(b []byte) (int, error) {
+	*r.calls = append(*r.calls, "write")
+	return r.Conn.Write(b)
+}
+
+func (r recorder) Read(b []byte) (int, error) {
+	*r.calls = append(*r.calls, "read")
+	return r.Conn.Read(b)
+}
+
+func (r recorder) SetDeadline(at time.Time) error {
+	*r.calls = append(*r.calls, "deadline")
+	return r.Conn.SetDeadline(at)
+}
+
+// The daemon stands still between its accept and our request.
+func TestClientWritesFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ctl")
+	listen(t, path, answers(t))
+	var calls []string
+	c := NewClient(path)
+	c.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return recorder{conn, &calls}, err
+	}
+	if _, err := c.Network(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(calls) == 0 || calls[0] != "write" {
+		t.Errorf("calls %v, want the write first", calls)
+	}
+	c.dial = func(context.Context, string, string) (net.Conn, error) { return nil, syscall.EACCES }
+	if _, err := c.Network(t.Context()); !errors.Is(err, syscall.EACCES) || errors.Is(err, ErrNotListening) {
+		t.Errorf("no permission: %v", err)
+	}
+}
+
+func TestParseDatagram(t *testing.T) {
+	ack := []byte{0x1a, 0x08, 0, 16, 0x6b, 4, 0xc3, 6, 0x6b, 4, 0xc3, 5, 0x6b, 4, 0xc3, 5}
+	hello := []byte{0x1a, 0x30, 0, 8, 0x6b, 4, 0xc3, 3}
+	helloBack := []byte{0x1a, 0x68, 0, 16, 0x6b, 4, 0xc3, 3, 0x6b, 4, 0xc3, 3, 0x6b, 4, 0xc3, 3}
+	state := append([]byte{0x10, 0, 0, 20, 0, 0, 0, 9}, make([]byte, 12)...)
+	tests := []struct {
+		name    string
+		payload []byte
+		want    []Header
+		err     bool
+	}{
+		{"nothing", nil, nil, false},
+		{"acknowledgement", ack, []Header{{1, 10, FlagACK, 16, 0x6b04c306}}, false},
+		{"first word", hello, []Header{{1, 10, FlagAlive | FlagHello, 8, 0x6b04c303}}, false},
+		{"answer", helloBack, []Header{{1, 10, FlagACK | FlagHello | FlagHelloBack, 16, 0x6b04c303}}, false},
+		{"packed", slices.Concat(state, ack), []Header{{1, 0, 0, 20, 9}, {1, 10, FlagACK, 16, 0x6b04c306}}, false},
+		{"cut off", slices.Concat(state, ack[:10]), []Header{{1, 0, 0, 20, 9}}, true},
+		{"length zero", []byte{0x1a, 8, 0, 0, 0, 0, 0, 1}, nil, true},
+		{"other version", []byte{0x2a, 8, 0, 8, 0, 0, 0, 1}, nil, true},
+		{"text", []byte(strings.Repeat("hello ", 3)), nil, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParseDatagram(tt.payload)
+			if errors.Is(err, ErrMessage) != tt.err {
+				t.Errorf("error %v", err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("headers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
