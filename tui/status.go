@@ -158,6 +158,7 @@ func (s *status) explain() (title string, lines []string) {
 	return "Help: status", []string{
 		"In sync is said only when messages went both ways since the daemon was started.",
 		"messages: what the daemons tell each other; two idle nodes exchange one a second each way. lost: numbers missing from the peer's messages; raise the receive buffer when it grows. resend queue: what the peer has not acknowledged yet. netlink overruns: the kernel told of connections faster than the daemon read.",
-		"The kernel doubles a buffer that it is asked for; what is in force is shown as the kernel has it.",
+		"into kernel: states of the peer written into this node's kernel since the start. peer's states: those that the daemon keeps until a failover.",
+		"buffers: what is in force, as the kernel has it; it doubles what it is asked for.",
 	}
 }

@@ -144,31 +144,38 @@ func StatusText(h conntrackd.Health) []string {
 
 // CheckSentence is what a finished report means for a save, in one sentence.
 func CheckSentence(r netcheck.Report) string {
-	var blockers, unknowns, warnings []string
+	var blockers, unknowns, warnings int
 	for _, res := range r.Results {
-		title := Clean(res.Title)
 		switch {
-		case res.Status == netcheck.Passed:
-		case res.Severity == netcheck.Warning && res.Status != netcheck.Skipped:
-			warnings = append(warnings, title)
+		case res.Status == netcheck.Passed || res.Status == netcheck.Skipped:
+		case res.Severity == netcheck.Warning:
+			warnings++
 		case res.Status == netcheck.Failed:
-			blockers = append(blockers, title)
-		case res.Status == netcheck.Unknown:
-			unknowns = append(unknowns, title)
+			blockers++
+		default:
+			unknowns++
 		}
 	}
+	total := len(r.Results)
 	switch r.Verdict() {
 	case netcheck.VerdictPass:
-		return fmt.Sprintf("All %d checks passed.", len(r.Results))
+		return fmt.Sprintf("All %d checks passed.", total)
 	case netcheck.VerdictWarn:
-		return "A save is possible, with a warning: " + strings.Join(warnings, ", ") + "."
+		return fmt.Sprintf("A save is possible, with %d %s.", warnings, plural(warnings, "warning", "warnings"))
 	case netcheck.VerdictBlocked:
-		return "A save is blocked by: " + strings.Join(blockers, ", ") + "."
+		return fmt.Sprintf("A save is blocked by %d of %d checks.", blockers, total)
 	}
-	if len(r.Results) == 0 {
+	if total == 0 {
 		return "Nothing was checked, so nothing is known."
 	}
-	return "Could not be looked at: " + strings.Join(unknowns, ", ") + ". That is no pass."
+	return fmt.Sprintf("%d of %d checks could not look: no pass.", unknowns, total)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // OutcomeSentence says in one sentence how an apply ended.
@@ -179,7 +186,7 @@ func OutcomeSentence(o conntrackd.Outcome) string {
 	case o.Err == nil:
 		return "Saved, and in force."
 	case o.RolledBack:
-		return "Failed and taken back: the old file and the old service state are in force again."
+		return "Failed and taken back: the old state is in force again."
 	case o.Changed:
 		return "Failed, and the old state could NOT be brought back. Look at the steps above."
 	}

@@ -14,8 +14,8 @@ func (a *apply) resize(width, height int) {
 }
 
 // stepTitleWidth is the column of the titles, the same for every apply, so
-// that a new step moves no other.
-const stepTitleWidth = 24
+// that a new step moves no other. A longer title pushes its own detail aside.
+const stepTitleWidth = 28
 
 // text is the steps and, once it has ended, what to do at the other node.
 func (a *apply) text() []string {
@@ -23,9 +23,8 @@ func (a *apply) text() []string {
 	for _, s := range a.steps {
 		lines = append(lines, a.step(s)...)
 	}
-	if a.ended && a.outcome.Err == nil && a.settings.Enabled {
-		lines = append(lines, "")
-		lines = append(lines, peerLines(a.env, a.settings, a.width)...)
+	if a.tellsPeer() {
+		lines = append(append(lines, ""), peerLines(a.env, a.settings, a.width)...)
 	}
 	return lines
 }
@@ -33,20 +32,21 @@ func (a *apply) text() []string {
 // step is a step on one line where it fits, else with its detail beneath.
 // The daemon may have said several lines.
 func (a *apply) step(s conntrackd.Step) []string {
-	word := stepWord(s.Status)
-	head := " " + a.env.word(word)
-	name := a.env.fit(a.env.shown(s.Title), min(stepTitleWidth, a.width-wordWidth-3))
-	details := a.details(s.Detail)
-	took := tookText(s.Took)
-	rest := a.width - 1 - wordWidth - 2 - stepTitleWidth - 2
-	single := join("  ", join(" ", details...), took)
-	if len(details) <= 1 && ansi.StringWidth(single) <= rest {
-		return []string{strings.TrimRight(head+pad(name, stepTitleWidth)+"  "+single, " ")}
+	room := a.width - 1 - wordWidth - 2
+	name := a.env.fit(a.env.shown(s.Title), room)
+	if w := ansi.StringWidth(name); w < stepTitleWidth && stepTitleWidth < room {
+		name = pad(name, stepTitleWidth)
 	}
-	if len(details) == 0 {
-		return []string{head + name}
+	head := " " + a.env.word(stepWord(s.Status)) + name
+	details, took := a.details(s.Detail), tookText(s.Took)
+	beside := join("  ", join(" ", details...), took)
+	if len(details) <= 1 && ansi.StringWidth(name)+2+ansi.StringWidth(beside) <= room {
+		return []string{strings.TrimRight(head+"  "+beside, " ")}
 	}
-	lines := []string{strings.TrimRight(head+pad(name, stepTitleWidth)+"  "+took, " ")}
+	if ansi.StringWidth(name)+2+len(took) <= room {
+		head += "  " + took
+	}
+	lines := []string{strings.TrimRight(head, " ")}
 	indent := strings.Repeat(" ", min(1+wordWidth+2, a.width/5))
 	for _, d := range details {
 		lines = append(lines, hang(d, indent, a.width)...)
@@ -87,6 +87,9 @@ func peerLines(e *env, s conntrackd.Settings, width int) []string {
 		line += word
 	}
 	lines = append(lines, line)
+	for i := range lines { // only a value that cannot be right is longer
+		lines[i] = e.fit(lines[i], width)
+	}
 	return append(lines, hang("Both nodes then show the fingerprint "+Fingerprint(s)+".", " ", width)...)
 }
 
@@ -95,15 +98,17 @@ func (a *apply) footer() []string {
 	if !a.ended {
 		return hang(a.waiting(), " ", a.width)
 	}
-	lines := hang(a.env.shown(OutcomeSentence(a.outcome)), " ", a.width)
-	word := wordOK
+	sentence, word := OutcomeSentence(a.outcome), wordOK
 	switch {
 	case a.outcome.Err != nil:
 		word = wordFail
-		lines = append(lines, hang(a.env.shown(a.outcome.Err.Error()), " ", a.width)...)
 	case a.settings.Enabled && a.outcome.Verdict != "":
-		lines = hang(a.env.shown(OutcomeSentence(a.outcome)+" "+StatusSentence(conntrackd.Health{Verdict: a.outcome.Verdict})), " ", a.width)
+		sentence += " " + StatusSentence(conntrackd.Health{Verdict: a.outcome.Verdict})
 		word = verdictWord(a.outcome.Verdict)
+	}
+	lines := hang(sentence, " ", a.width)
+	if why := a.unsaid(); why != "" {
+		lines = append(lines, hang(why, " ", a.width)...)
 	}
 	lines = a.env.styled(word, lines)
 	focus := 0
@@ -112,6 +117,20 @@ func (a *apply) footer() []string {
 	}
 	row, _ := buttonRow([]string{"Status", "Form"}, focus, a.width, a.env.glyphs)
 	return append(lines, row)
+}
+
+// unsaid is the reason of a failure, unless a failed step has said it.
+func (a *apply) unsaid() string {
+	if a.outcome.Err == nil {
+		return ""
+	}
+	why := a.outcome.Err.Error()
+	for _, s := range a.steps {
+		if s.Status == conntrackd.StepFailed && strings.Contains(s.Detail, why) {
+			return ""
+		}
+	}
+	return a.env.shown(why)
 }
 
 func (a *apply) waiting() string {
@@ -128,14 +147,20 @@ func (a *apply) waiting() string {
 
 func (a *apply) textHeight() int { return max(a.height-1-len(a.footer()), 1) }
 
+// tellsPeer reports whether there is something to type at the other node.
+func (a *apply) tellsPeer() bool {
+	return a.ended && a.outcome.Err == nil && a.settings.Enabled
+}
+
 // follow keeps the newest step in sight, until the operator scrolls. At the
-// end a failure is what to see first.
+// end the first failure is what to see, or what to type at the other node.
 func (a *apply) follow() {
 	if a.scrolled {
 		a.scroll(0)
 		return
 	}
-	a.top = clampTop(len(a.text()), len(a.text()), a.textHeight())
+	total := len(a.text())
+	a.top = clampTop(total, total, a.textHeight())
 	if !a.ended {
 		return
 	}
@@ -146,6 +171,9 @@ func (a *apply) follow() {
 			return
 		}
 		line += len(a.step(s))
+	}
+	if a.tellsPeer() {
+		a.top = min(a.top, line+1)
 	}
 }
 

@@ -152,9 +152,9 @@ func (r *review) agreement() []string {
 	if r.agreed {
 		box = "[x] a  "
 	}
-	lines := hang("I agree: what is listed as replaced goes away.", r.env.mark(r.focus == itemAgree)+box, r.width)
+	lines := hang("I agree: what is listed as replaced goes away.", " "+r.env.mark(r.focus == itemAgree)+box, r.width)
 	if why := r.blocked(); why != "" && r.focus == itemApply {
-		lines = append(lines, "  "+why)
+		lines = append(lines, "   "+why)
 	}
 	return lines
 }
@@ -197,7 +197,7 @@ func (r *review) cursor() (x, y int, ok bool) {
 		return 0, 0, false
 	}
 	if r.focus == itemAgree {
-		return 3, r.textHeight() + 1, true
+		return 4, r.textHeight() + 1, true
 	}
 	var labels []string
 	focus := 0

@@ -60,7 +60,7 @@ func (p *preflight) titleWidth() int {
 	for _, r := range p.results {
 		width = max(width, ansi.StringWidth(p.env.shown(r.Title)))
 	}
-	return min(width, max(p.width-wordWidth-4, 8), 26)
+	return min(width, max(p.width-wordWidth-4, 8), 32)
 }
 
 // line is one check on one line.
@@ -71,12 +71,22 @@ func (p *preflight) line(r netcheck.Result, focused bool, title int) string {
 	}
 	name := p.env.fit(p.env.shown(r.Title), title)
 	line := p.env.mark(focused) + p.env.word(word)
-	rest := p.detailWidth(title)
-	detail := p.env.fit(p.env.shown(r.Detail), rest)
-	if rest < 12 || detail == "" {
+	finding := p.beside(r, focused, title)
+	if finding == "" {
 		return line + p.faint(r, name)
 	}
-	return line + p.faint(r, name+strings.Repeat(" ", title-ansi.StringWidth(name)+2)+detail)
+	return line + pad(name, title) + "  " + finding
+}
+
+// beside is the finding as far as it stands on the line of its check. What was
+// skipped hangs on a check that says more, and says why when it is selected.
+func (p *preflight) beside(r netcheck.Result, focused bool, title int) string {
+	rest := p.findingWidth(title)
+	finding := p.env.shown(r.Detail)
+	if rest < 12 || r.Status == netcheck.Skipped || focused && ansi.StringWidth(finding) > rest {
+		return ""
+	}
+	return p.env.fit(finding, rest)
 }
 
 // faint dims what was not asked: its cause is shown elsewhere.
@@ -87,8 +97,8 @@ func (p *preflight) faint(r netcheck.Result, s string) string {
 	return s
 }
 
-// detailWidth is the room for the finding on a check's line.
-func (p *preflight) detailWidth(title int) int {
+// findingWidth is the room for the finding on a check's line.
+func (p *preflight) findingWidth(title int) int {
 	return p.width - 2 - wordWidth - 2 - title - 2
 }
 
@@ -96,11 +106,8 @@ func (p *preflight) detailWidth(title int) int {
 func (p *preflight) detail(r netcheck.Result, title int) []string {
 	var lines []string
 	indent := strings.Repeat(" ", min(2+wordWidth+2, p.width/4))
-	finding, rest := p.env.shown(r.Detail), p.detailWidth(title)
-	if rest < 12 || ansi.StringWidth(finding) > rest {
-		if finding != "" {
-			lines = append(lines, hang(finding, indent, p.width)...)
-		}
+	if finding := p.env.shown(r.Detail); finding != "" && p.beside(r, true, title) == "" {
+		lines = append(lines, hang(finding, indent, p.width)...)
 	}
 	if remedy := p.env.shown(r.Remedy); remedy != "" {
 		lines = append(lines, hang(remedy, indent+p.env.glyphs.Arrow+" ", p.width)...)
@@ -110,27 +117,30 @@ func (p *preflight) detail(r netcheck.Result, title int) []string {
 
 // footer is the verdict and what is possible now.
 func (p *preflight) footer() []string {
-	switch p.state {
-	case preflightRunning:
+	roomy := p.width >= 60
+	switch {
+	case p.state == preflightRunning:
 		return []string{" Checking. Esc stops."}
-	case preflightStopped:
-		return []string{" Stopped. Nothing was changed. r checks again."}
+	case p.state == preflightStopped:
+		return []string{" Stopped. r checks again."}
 	}
 	report := p.report()
-	sentence := p.env.shown(CheckSentence(report))
-	if p.passable() {
+	sentence := CheckSentence(report)
+	if p.passable() && roomy {
 		sentence += " Enter goes on to the review."
 	}
-	lines := hang(sentence, " ", p.width)
-	lines = p.env.styled(verdictRole(report.Verdict()), lines)
-	if p.offersFirstNode() {
-		lines = append(lines, p.choice(p.firstNode, "f", "this is the first node of the pair: the peer does not exist yet.")...)
-		if p.firstNode || p.height >= 12 {
-			lines = append(lines, hang("The way to the peer is then not proven, and nothing is in sync until the peer is set up.", "       ", p.width)...)
+	lines := p.env.styled(verdictRole(report.Verdict()), hang(sentence, " ", p.width))
+	switch {
+	case p.offersFirstNode() && roomy:
+		lines = append(lines, p.choice(p.firstNode, "f", "This is the first node of the pair: the peer does not exist yet.")...)
+		lines = append(lines, hang("The way to the peer is then not proven, and nothing is in sync until the peer is set up.", "        ", p.width)...)
+	case p.offersFirstNode():
+		lines = append(lines, p.choice(p.firstNode, "f", "First node: no peer yet.")...)
+		if p.firstNode {
+			lines = append(lines, hang("Nothing is in sync until it is set up.", " ", p.width)...)
 		}
-	}
-	if p.offersUnknown() {
-		lines = append(lines, p.choice(p.takesUnknown, "y", "go on without knowing.")...)
+	case p.offersUnknown():
+		lines = append(lines, p.choice(p.takesUnknown, "y", "Go on without knowing.")...)
 	}
 	return lines
 }
@@ -141,7 +151,7 @@ func (p *preflight) choice(on bool, letter, text string) []string {
 	if on {
 		box = " [x] "
 	}
-	return hang(text, box+letter+" ", p.width)
+	return hang(text, box+letter+"  ", p.width)
 }
 
 func verdictRole(v netcheck.Verdict) string {

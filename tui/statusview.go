@@ -35,18 +35,26 @@ func (s *status) text() []string {
 	if !s.seen {
 		return []string{" Looking."}
 	}
-	lines := s.verdict()
-	if !s.health.Counters.Time.IsZero() {
-		lines = append(lines, "")
-		lines = append(lines, s.traffic()...)
-		lines = append(lines, "")
-		lines = append(lines, s.counts()...)
-	}
-	if about := s.about(); len(about) > 0 {
-		lines = append(append(lines, ""), about...)
+	blocks := [][]string{s.verdict()}
+	counted := !s.health.Counters.Time.IsZero()
+	if counted {
+		blocks = append(blocks, s.traffic())
 	}
 	if s.wantsPeer() {
-		lines = append(append(lines, ""), peerLines(s.env, s.settings, s.width)...)
+		blocks = append(blocks, peerLines(s.env, s.settings, s.width), s.about())
+	}
+	if counted {
+		blocks = append(blocks, s.counts())
+	}
+	if !s.wantsPeer() {
+		blocks = append(blocks, s.about())
+	}
+	var lines []string
+	for _, block := range blocks {
+		if len(lines) > 0 && len(block) > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, block...)
 	}
 	return lines
 }
@@ -89,9 +97,9 @@ func (s *status) traffic() []string {
 		func(c conntrackd.Counters) uint64 { return c.PacketsSent }, func(c conntrackd.Counters) uint64 { return c.BytesSent })
 	recv := row("received", c.PacketsRecv,
 		func(c conntrackd.Counters) uint64 { return c.PacketsRecv }, func(c conntrackd.Counters) uint64 { return c.BytesRecv })
-	head := fmt.Sprintf(" %-9s%12s%12s", "", "messages", "a second")
+	head := fmt.Sprintf(" %-9s%12s%12s", "", "messages", "per second")
 	scale := s.trace.scale()
-	legend := fmt.Sprintf("5 s a sign, top %.0f/s", scale)
+	legend := fmt.Sprintf("5 s a sign, top is %.0f/s", scale)
 	if narrow {
 		room := s.width - 11
 		return []string{head, sent, recv, " plots: " + legend,
@@ -99,7 +107,7 @@ func (s *status) traffic() []string {
 			strings.TrimRight(" received "+plot(s.trace.recv, scale, room, g.Plot), " ")}
 	}
 	room := min(s.width-len(sent)-4, plotMax)
-	head += fmt.Sprintf("%12s", "bytes a s")
+	head += fmt.Sprintf("%12s", "bytes/s")
 	return []string{head + "   " + legend,
 		strings.TrimRight(sent+"   "+plot(s.trace.sent, scale, room, g.Plot), " "),
 		strings.TrimRight(recv+"   "+plot(s.trace.recv, scale, room, g.Plot), " ")}
@@ -121,10 +129,10 @@ func (s *status) rate(of func(conntrackd.Counters) uint64) string {
 func (s *status) counts() []string {
 	c := s.health.Counters
 	peer := number(c.External)
-	peerName := "states of peer"
+	peerName := "peer's states"
 	if !s.settings.ExternalCache {
 		// They go straight into the kernel's table and are counted on the way.
-		peerName, peer = "peer's, written", number(c.Injected)
+		peerName, peer = "into kernel", number(c.Injected)
 	}
 	cells := []struct{ name, value string }{
 		{"states here", number(c.Internal)}, {"lost", number(c.Lost)}, {"malformed", number(c.Malformed)},
@@ -170,7 +178,7 @@ func (s *status) about() []string {
 	}
 	add("link", join(", ", join(" ", s.env.shown(h.Device), s.env.shown(h.Link)), bound))
 	if h.Sockets.Bound {
-		add("buffers", s.buffer("receive", h.Sockets.ReceiveBuffer, s.settings.ReceiveBuffer)+"; "+
+		add("buffers", s.buffer("receive", h.Sockets.ReceiveBuffer, s.settings.ReceiveBuffer)+", "+
 			s.buffer("send", h.Sockets.SendBuffer, s.settings.SendBuffer))
 	}
 	add("daemon", s.daemon())
@@ -182,13 +190,13 @@ func (s *status) about() []string {
 func (s *status) buffer(name string, inForce, asked int) string {
 	switch {
 	case asked == 0:
-		return fmt.Sprintf("%s %d, the kernel's own", name, inForce)
+		return fmt.Sprintf("%s %d (the kernel's own)", name, inForce)
 	case inForce < 2*asked:
-		return fmt.Sprintf("%s ONLY %d, asked %d", name, inForce, asked)
+		return fmt.Sprintf("%s ONLY %d (asked 2 x %d)", name, inForce, asked)
 	case inForce == 2*asked:
-		return fmt.Sprintf("%s %d, twice the %d asked", name, inForce, asked)
+		return fmt.Sprintf("%s %d (2 x %d)", name, inForce, asked)
 	}
-	return fmt.Sprintf("%s %d, asked %d", name, inForce, asked)
+	return fmt.Sprintf("%s %d (asked %d)", name, inForce, asked)
 }
 
 func (s *status) daemon() string {

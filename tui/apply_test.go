@@ -1,0 +1,228 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// fakeApplier plays a list of steps.
+type fakeApplier struct {
+	steps   []conntrackd.Step
+	pace    time.Duration // between two steps
+	outcome conntrackd.Outcome
+	hold    bool // after the steps, wait until stopped
+	stopped bool
+}
+
+func (f *fakeApplier) Apply(ctx context.Context, r Review, each func(conntrackd.Step)) conntrackd.Outcome {
+	out := f.outcome
+	for _, s := range f.steps {
+		running := s
+		running.Status, running.Detail, running.Took = conntrackd.StepRunning, "", 0
+		each(running)
+		if s.Status == conntrackd.StepRunning {
+			break
+		}
+		time.Sleep(f.pace)
+		each(s)
+		out.Steps = append(out.Steps, s)
+	}
+	if f.hold {
+		out.Err = untilDone(ctx)
+		f.stopped = true
+	}
+	return out
+}
+
+func step(id conntrackd.StepID, title string, status conntrackd.StepStatus, detail string, took time.Duration) conntrackd.Step {
+	return conntrackd.Step{ID: id, Title: title, Status: status, Detail: detail, Took: took}
+}
+
+const done, failed = conntrackd.StepDone, conntrackd.StepFailed
+
+func beginning() []conntrackd.Step {
+	return []conntrackd.Step{
+		step(conntrackd.StepLock, "Take the writer lock", done, "", time.Millisecond),
+		step(conntrackd.StepBackup, "Keep the old file", done, "/var/lib/connsync/2026-11-23T22:50:01.conf", 2*time.Millisecond),
+		step(conntrackd.StepWrite, "Write /etc/conntrackd/conntrackd.conf", done, "731 bytes", 3*time.Millisecond),
+		step(conntrackd.StepEnable, "Start at boot", done, "conntrackd.service", 210*time.Millisecond),
+	}
+}
+
+func savedSteps() []conntrackd.Step {
+	return append(beginning(),
+		step(conntrackd.StepRestart, "Restart conntrackd.service", done, "PID 4711", 320*time.Millisecond),
+		step(conntrackd.StepBound, "Listening on 10.0.0.101:3780", done, "buffers 131072 and 131072", 4*time.Millisecond),
+		step(conntrackd.StepHeard, "Heard the peer", done, "", 900*time.Millisecond),
+		step(conntrackd.StepHeardBy, "Heard by the peer", done, "", 1100*time.Millisecond))
+}
+
+func silentSteps() []conntrackd.Step {
+	s := savedSteps()[:6]
+	return append(s,
+		step(conntrackd.StepHeard, "Heard the peer", conntrackd.StepUnknown, "no word from 10.0.0.102 in 5 s", 5*time.Second),
+		step(conntrackd.StepHeardBy, "Heard by the peer", conntrackd.StepSkipped, "the peer was not heard", 0))
+}
+
+func rolledBackSteps() []conntrackd.Step {
+	return append(beginning(),
+		step(conntrackd.StepRestart, "Restart conntrackd.service", failed, "restart conntrackd.service: failed (Result: exit-code)\n"+
+			"[ERROR] can't open channel socket: Cannot assign requested address\n"+
+			"[ERROR] initialization failed\nconntrackd cannot start, please review your configuration", 80*time.Millisecond),
+		step(conntrackd.StepRollback, "Roll back", done, "the old file, conntrackd.service restarted", 350*time.Millisecond),
+		step(conntrackd.StepVerify, "Verify the rollback", done, "listening on 10.0.0.7:3780, not started at boot", 5*time.Millisecond))
+}
+
+func rollbackFailedSteps() []conntrackd.Step {
+	s := rolledBackSteps()
+	s[5] = step(conntrackd.StepRollback, "Roll back", failed, "write /etc/conntrackd/conntrackd.conf: no space left on device", 20*time.Millisecond)
+	s[6] = step(conntrackd.StepVerify, "Verify the rollback", failed, "the file is not the old one; the old one is /var/lib/connsync/2026-11-23T22:50:01.conf", time.Millisecond)
+	return s
+}
+
+// toApply starts an apply and lets time pass.
+func toApply(t time.Duration, keys ...string) func(*driver) {
+	return func(d *driver) {
+		d.follow(applyWanted{pairSettings(), changedReview()})
+		d.wait(t)
+		d.press(keys...)
+	}
+}
+
+var errRestart = errors.New("restart conntrackd.service: failed (Result: exit-code)")
+
+func TestApplyPages(t *testing.T) {
+	with := func(f fakeApplier) Effects { return Effects{Applier: &f} }
+	saved := conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}
+	restarting := append(beginning(), step(conntrackd.StepRestart, "Restart conntrackd.service", conntrackd.StepRunning, "", 0))
+	checkPages(t, []page{
+		{"starting", with(fakeApplier{hold: true, steps: beginning()[:2]}), toApply(time.Second)},
+		{"running", with(fakeApplier{hold: true, steps: restarting}), toApply(time.Second)},
+		{"stopping", with(fakeApplier{pace: time.Minute, steps: savedSteps()}), toApply(4*time.Minute+time.Second, "ctrl+c")},
+		{"done", with(fakeApplier{steps: savedSteps(), outcome: saved}), toApply(time.Second)},
+		{"silent", with(fakeApplier{steps: silentSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictSilent}}), toApply(time.Second)},
+		{"rolledback", with(fakeApplier{steps: rolledBackSteps(), outcome: conntrackd.Outcome{RolledBack: true, Err: errRestart}}), toApply(time.Second)},
+		{"rollbackfailed", with(fakeApplier{steps: rollbackFailedSteps(), outcome: conntrackd.Outcome{Changed: true, Err: errRestart}}), toApply(time.Second)},
+		{"refused", with(fakeApplier{steps: []conntrackd.Step{step(conntrackd.StepLock, "Take the writer lock", failed, "connsync with PID 812 is saving", 0)},
+			outcome: conntrackd.Outcome{Err: errors.New("connsync with PID 812 is saving")}}), toApply(time.Second)},
+		{"noeffect", Effects{}, toApply(time.Second)},
+	}, "done", "rolledback")
+}
+
+func TestApplyDisabling(t *testing.T) {
+	steps := append(beginning()[:1],
+		step(conntrackd.StepDisable, "Do not start at boot", done, "", 0), step(conntrackd.StepStop, "Stop conntrackd.service", done, "", 0))
+	f := &fakeApplier{steps: steps, outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictStopped}}
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f}}, 80, 24, func(d *driver) {
+		off := pairSettings()
+		off.Enabled = false
+		d.follow(applyWanted{off, changedReview()})
+		d.wait(time.Second)
+		d.wants("Saved, and in force.", "sync disabled")
+		d.lacks("At the other node", "Stopped:")
+	})
+}
+
+func TestApplyTellsTheOthers(t *testing.T) {
+	tests := []struct {
+		name    string
+		outcome conntrackd.Outcome
+		state   string
+		told    bool
+	}{
+		{"saved", conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}, "in sync both ways", true},
+		{"unchanged", conntrackd.Outcome{Verdict: conntrackd.VerdictSilent}, "no word from the peer", true},
+		{"taken back", conntrackd.Outcome{RolledBack: true, Err: errRestart}, "sync enabled", false},
+		{"failed before", conntrackd.Outcome{Err: errRestart}, "sync enabled", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: &fakeApplier{steps: savedSteps(), outcome: tt.outcome}}}
+			o.Saved = pairSettings()
+			o.Saved.Port = 1
+			drive(t, o, 80, 24, func(d *driver) {
+				toApply(time.Second)(d)
+				d.wants(tt.state)
+				saved, _ := d.m.form.draft.saved.Settings()
+				if got := saved.Port == pairSettings().Port; got != tt.told {
+					t.Errorf("the form holds port %d as saved", saved.Port)
+				}
+			})
+		})
+	}
+}
+
+func TestApplyInterrupted(t *testing.T) {
+	tests := []struct {
+		name  string
+		steps []conntrackd.Step
+		says  string
+	}{
+		{"before the write", beginning()[:2], "Stopping. Nothing has been written."},
+		{"after the write", beginning(), "Stopping. The change is finished or taken back first."},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fakeApplier{steps: tt.steps, hold: true}
+			drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f}}, 80, 24, func(d *driver) {
+				toApply(time.Second, "esc", "enter", "s")(d)
+				d.wantScreen(&apply{})
+				d.wants("ctrl+c stop")
+				d.send(keyPress("ctrl+c"))
+				d.wants(tt.says)
+				d.settle()
+				d.wantScreen(&apply{}) // the program has not been left
+				if !f.stopped || !d.top().(*apply).ended {
+					t.Error("the work was not stopped")
+				}
+				d.wants("ctrl+c quit")
+			})
+		})
+	}
+}
+
+func TestApplyIgnoresTypedAhead(t *testing.T) {
+	f := &fakeApplier{steps: savedSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}}
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f, Observer: &fakeObserver{}}}, 80, 24, func(d *driver) {
+		toApply(0)(d)
+		d.wants("Saved, and in force. In sync both ways.")
+		d.press("enter", "esc", "s", "tab")
+		d.wantScreen(&apply{})
+		d.wait(dialogGrace)
+		d.press("enter")
+		d.wantScreen(&status{})
+		d.press("esc")
+		d.wantScreen(&form{})
+	})
+}
+
+func TestApplyUpdatesOneLine(t *testing.T) {
+	f := &fakeApplier{steps: savedSteps(), pace: time.Second}
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f}}, 80, 24, func(d *driver) {
+		toApply(4500 * time.Millisecond)(d)
+		before := d.content()
+		d.wait(time.Second)
+		if n := changedLines(before, d.content()); n != 2 { // one ends, the next begins
+			t.Errorf("%d lines changed\n%s\n%s", n, before, d.content())
+		}
+	})
+}
+
+func TestApplyHostileText(t *testing.T) {
+	steps := rolledBackSteps()
+	steps[4].Detail = hostile + "\n" + hostile
+	steps[5].Title = hostile
+	f := fakeApplier{steps: steps, outcome: conntrackd.Outcome{RolledBack: true, Err: errors.New(hostile)}}
+	checkHostile(t, Effects{Applier: &f}, toApply(time.Second))
+	checkHostile(t, Effects{Applier: &fakeApplier{outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}}}, func(d *driver) {
+		s := pairSettings()
+		s.Interface = "start\x1b[2J\x00'; reboot; '"
+		d.follow(applyWanted{s, changedReview()})
+		d.wait(time.Second)
+		d.lacks("--interface start;")
+	})
+}

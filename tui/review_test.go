@@ -1,0 +1,226 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// fakeReviewer answers with what it has, or blocks until it is stopped.
+type fakeReviewer struct {
+	review Review
+	err    error
+	block  bool
+	after  time.Duration
+}
+
+func (f fakeReviewer) Review(ctx context.Context, s conntrackd.Settings) (Review, error) {
+	if f.block {
+		return Review{}, untilDone(ctx)
+	}
+	time.Sleep(f.after)
+	r := f.review
+	if r.Candidate != nil {
+		c := *r.Candidate
+		c.Settings = s
+		r.Candidate = &c
+	}
+	return r, f.err
+}
+
+const oldFile = `# conntrackd of fw-a
+Sync {
+	Mode FTFW {
+		DisableExternalCache on
+	}
+	UDP {
+		IPv4_address 10.0.0.7
+		IPv4_Destination_Address 10.0.0.102
+		Port 3780
+		Interface eth1
+		SndSocketBuffer 1249280
+		RcvSocketBuffer 1249280
+		Checksum on
+	}
+}
+General {
+	HashSize 32768
+	HashLimit 131072
+	LogFile on
+	LockFile /var/lock/conntrackd.lock
+	UNIX {
+		Path /var/run/conntrackd.ctl
+	}
+}
+`
+
+func newFile() string {
+	return strings.NewReplacer("IPv4_address 10.0.0.7\n", "IPv4_address 10.0.0.101 # /24\n",
+		"Destination_Address 10.0.0.102\n", "Destination_Address 10.0.0.102 # /24\n",
+		"SndSocketBuffer 1249280", "SndSocketBuffer 65536", "RcvSocketBuffer 1249280", "RcvSocketBuffer 65536").Replace(oldFile)
+}
+
+var saveCommands = []string{"systemctl enable conntrackd.service", "systemctl reset-failed conntrackd.service",
+	"systemctl restart conntrackd.service"}
+
+func changedReview() Review {
+	return Review{
+		Candidate: &conntrackd.Candidate{
+			Path: "/etc/conntrackd/conntrackd.conf", Old: []byte(oldFile), New: []byte(newFile()),
+			Notes: []string{"the daemon's caches are empty after the restart; the peer is asked for its states"},
+		},
+		Commands: saveCommands,
+	}
+}
+
+func replacingReview() Review {
+	r := changedReview()
+	r.Candidate.Replaces = []string{"Multicast link on eth1, group 225.0.0.50"}
+	return r
+}
+
+func creatingReview() Review {
+	r := changedReview()
+	r.Candidate.Old = nil
+	return r
+}
+
+// toReview opens the review and lets it settle.
+func toReview(firstNode bool, keys ...string) func(*driver) {
+	return func(d *driver) {
+		d.follow(reviewWanted{pairSettings(), firstNode})
+		d.wait(time.Second)
+		d.press(keys...)
+	}
+}
+
+func TestReviewPages(t *testing.T) {
+	with := func(r Review) Effects { return Effects{Reviewer: fakeReviewer{review: r}} }
+	checkPages(t, []page{
+		{"loading", Effects{Reviewer: fakeReviewer{block: true}}, toReview(false)},
+		{"diff", with(changedReview()), toReview(false)},
+		{"scrolled", with(changedReview()), toReview(false, "space", "down")},
+		{"create", with(creatingReview()), toReview(true)},
+		{"replaces", with(replacingReview()), toReview(false)},
+		{"disagreed", with(replacingReview()), toReview(false, "shift+tab", "enter")},
+		{"agreed", with(replacingReview()), toReview(false, "a", "shift+tab")},
+		{"unchanged", with(Review{Candidate: &conntrackd.Candidate{}, Unchanged: true}), toReview(false)},
+		{"failed", Effects{Reviewer: fakeReviewer{err: errors.New("read /etc/conntrackd/conntrackd.conf: line 6: permission denied")}}, toReview(false)},
+		{"noeffect", Effects{}, toReview(false)},
+	}, "diff", "replaces")
+}
+
+func TestReviewDecisions(t *testing.T) {
+	tests := []struct {
+		name   string
+		review Review
+		err    error
+		keys   []string
+		want   screen
+	}{
+		{"apply", changedReview(), nil, []string{"enter"}, &apply{}},
+		{"back by button", changedReview(), nil, []string{"tab", "enter"}, &form{}},
+		{"back by key", changedReview(), nil, []string{"esc"}, &form{}},
+		{"a loss starts on back", replacingReview(), nil, []string{"enter"}, &form{}},
+		{"a loss needs agreement", replacingReview(), nil, []string{"shift+tab", "enter", "enter"}, &review{}},
+		{"a loss agreed to by letter", replacingReview(), nil, []string{"a", "shift+tab", "enter"}, &apply{}},
+		{"a loss agreed to by space", replacingReview(), nil, []string{"tab", "space", "tab", "enter"}, &apply{}},
+		{"a loss agreed to by enter", replacingReview(), nil, []string{"tab", "enter", "tab", "enter"}, &apply{}},
+		{"agreement taken back", replacingReview(), nil, []string{"a", "a", "shift+tab", "enter"}, &review{}},
+		{"nothing to do offers the status", Review{Unchanged: true}, nil, []string{"enter"}, &status{}},
+		{"nothing to do never applies", Review{Unchanged: true}, nil, []string{"tab", "enter"}, &form{}},
+		{"failure", Review{}, errors.New("no"), []string{"enter"}, &form{}},
+		{"failure, again", Review{}, errors.New("no"), []string{"tab", "enter", "wait"}, &review{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			effects := Effects{Reviewer: fakeReviewer{review: tt.review, err: tt.err}, Applier: &fakeApplier{hold: true}}
+			drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
+				toReview(false)(d)
+				for _, k := range tt.keys {
+					if k == "wait" {
+						d.wait(time.Second)
+						continue
+					}
+					d.press(k)
+				}
+				d.wantScreen(tt.want)
+			})
+		})
+	}
+}
+
+func TestReviewIgnoresTypedAhead(t *testing.T) {
+	effects := Effects{Reviewer: fakeReviewer{review: replacingReview(), after: 500 * time.Millisecond}, Applier: &fakeApplier{hold: true}}
+	drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
+		d.follow(reviewWanted{pairSettings(), false})
+		d.press("a", "shift+tab", "enter") // while it is worked out
+		d.wait(500 * time.Millisecond)
+		d.wants("replaces")
+		d.press("a", "enter") // in the moment that it appears
+		d.wantScreen(&review{})
+		d.wants("[ ] a")
+		d.wait(dialogGrace)
+		d.press("a")
+		d.wants("[x] a")
+	})
+}
+
+func TestReviewEndsItsWork(t *testing.T) {
+	drive(t, Options{Effects: Effects{Reviewer: fakeReviewer{block: true}}}, 80, 24, func(d *driver) {
+		toReview(false, "esc")(d)
+		d.wantScreen(&form{}) // the bubble fails the test if the effect went on
+	})
+}
+
+func TestReviewMarksLongLines(t *testing.T) {
+	r := changedReview()
+	r.Candidate.New = append([]byte("# "+strings.Repeat("long ", 60)+"end\n"), r.Candidate.New...)
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Reviewer: fakeReviewer{review: r}}}, 80, 24, func(d *driver) {
+		toReview(false)(d)
+		found := false
+		for line := range strings.SplitSeq(d.content(), "\n") {
+			if strings.HasPrefix(line, " +# long") {
+				found = strings.HasSuffix(line, "...") && len(line) == 80
+			}
+		}
+		if !found {
+			t.Errorf("no cut line with its mark:\n%s", d.content())
+		}
+	})
+}
+
+func TestReviewOfManyLines(t *testing.T) {
+	r := creatingReview()
+	var b strings.Builder
+	for i := range 20000 {
+		fmt.Fprintf(&b, "# line %d\n", i)
+	}
+	r.Candidate.New = []byte(b.String())
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Reviewer: fakeReviewer{review: r}}}, 80, 24, func(d *driver) {
+		toReview(false)(d)
+		d.wants("Creates /etc/conntrackd/conntrackd.conf, 20000 lines.")
+		s := d.top().(*review)
+		s.scroll(1 << 30)
+		d.wants("+# line 19999")
+		d.lacks("below")
+		s.scroll(-1 << 30)
+		d.wants("Creates")
+	})
+}
+
+func TestReviewHostileText(t *testing.T) {
+	r := replacingReview()
+	r.Candidate.New = []byte(hostile + "\n" + newFile())
+	r.Candidate.Replaces = []string{hostile}
+	r.Candidate.Notes = []string{hostile}
+	r.Commands = []string{hostile}
+	r.Candidate.Path = "/etc/\x1b[2Jconntrackd.conf"
+	checkHostile(t, Effects{Reviewer: fakeReviewer{review: r}}, toReview(true))
+	checkHostile(t, Effects{Reviewer: fakeReviewer{err: errors.New(hostile)}}, toReview(false))
+}
