@@ -5,10 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,9 +32,13 @@ func readJournal(ctx context.Context, unit string, since time.Time) ([]string, e
 	_ = exec.CommandContext(syncing, "journalctl", "--sync").Run()
 	stop()
 
-	cmd := exec.CommandContext(ctx, "journalctl", "--unit", unit, "--output", "json", "--quiet", "--no-pager",
-		"--output-fields", "MESSAGE,_PID", "--lines", fmt.Sprint(journalLines),
-		"--since", fmt.Sprintf("@%d.%06d", since.Unix(), since.Nanosecond()/1000))
+	// Newest first: with --since and --lines alone the oldest lines are shown.
+	args := []string{"--reverse", "--unit", unit, "--output", "json", "--quiet", "--no-pager",
+		"--output-fields", "MESSAGE,_PID", "--lines", strconv.Itoa(journalLines)}
+	if !since.IsZero() {
+		args = append(args, "--since", fmt.Sprintf("@%d.%06d", since.Unix(), since.Nanosecond()/1000))
+	}
+	cmd := exec.CommandContext(ctx, "journalctl", args...)
 	cmd.WaitDelay = time.Second
 	var complaint bytes.Buffer
 	cmd.Stderr = &limitedWriter{w: &complaint, left: 4096}
@@ -44,22 +49,23 @@ func readJournal(ctx context.Context, unit string, since time.Time) ([]string, e
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("read journal of %s: %w", unit, err)
 	}
-	lines, readErr := parseJournal(io.LimitReader(out, journalBytes))
-	cancelled := ctx.Err()
-	cancel() // whatever is beyond the bound is not waited for
-	err = cmd.Wait()
+	bounded := &io.LimitedReader{R: out, N: journalBytes}
+	lines, readErr := parseJournal(bounded)
+	slices.Reverse(lines)
+	if late := ctx.Err(); late != nil {
+		_ = cmd.Wait()
+		return lines, fmt.Errorf("read journal of %s: %w", unit, late)
+	}
+	if bounded.N == 0 || readErr != nil {
+		cancel() // what lies beyond the bound is not waited for
+	}
+	// Its exit status says nothing more: 1 stands for no lines too.
+	_ = cmd.Wait()
 	switch {
-	case cancelled != nil:
-		return lines, fmt.Errorf("read journal of %s: %w", unit, cancelled)
 	case readErr != nil:
 		return lines, fmt.Errorf("read journal of %s: %w", unit, readErr)
 	case complaint.Len() > 0 && len(lines) == 0:
 		return nil, fmt.Errorf("read journal of %s: %s", unit, strings.TrimSpace(complaint.String()))
-	}
-	// Killed at its last breath or with a full pipe: what it said was read.
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		return lines, fmt.Errorf("read journal of %s: %w", unit, err)
 	}
 	return lines, nil
 }
@@ -67,7 +73,7 @@ func readJournal(ctx context.Context, unit string, since time.Time) ([]string, e
 // parseJournal reads journalctl's JSON lines (systemd's "Journal Export
 // Formats"): a field is a string, an array of byte values where it is not
 // valid UTF-8, an array of those where it occurs twice, or null where it is
-// longer than 4096 bytes. systemd's own lines are left out.
+// longer than 4096 bytes. systemd's own lines are left out. The order stays.
 func parseJournal(r io.Reader) ([]string, error) {
 	var lines []string
 	in := bufio.NewScanner(r)

@@ -27,7 +27,7 @@ type systemdConn interface {
 // dialSystemd connects to the system bus or, where there is none, to systemd's
 // private socket, which is root's alone. The connection ends with ctx.
 func dialSystemd(ctx context.Context) (systemdConn, error) {
-	conn, busErr := dialWithin(ctx, 3*time.Second, sd.NewSystemConnectionContext)
+	conn, busErr := dialWithin(ctx, 1500*time.Millisecond, sd.NewSystemConnectionContext)
 	if busErr == nil {
 		return conn, nil
 	}
@@ -179,10 +179,11 @@ func (u unit) words() string {
 	switch {
 	case u.load == "":
 		return ""
-	case u.loadError != "":
+	case u.load == "loaded":
+	case u.active == "inactive" && (u.load == "masked" || u.load == "not-found"):
+		return u.load // LoadError says no more than that
+	case u.active == "inactive":
 		return u.load + ": " + u.loadError
-	case u.load != "loaded" && u.active == "inactive":
-		return u.load
 	}
 	w := u.active
 	if u.sub != u.active {
