@@ -164,7 +164,9 @@ func (p *Pair) connect(ctx context.Context, m *Member, opts Options) error {
 }
 
 // firewall is a node's rule set: everything on the sync interface is let in,
-// and forwarded is what has a state or opens one properly.
+// and forwarded is what has a state or opens one properly. Protocols are
+// numbers (ICMP 1, UDP 17, ICMPv6 58) because nft takes their names from
+// /etc/protocols, which a small Debian does not have.
 func firewall(opts Options) string {
 	rules := `
 table inet filter {
@@ -172,14 +174,14 @@ table inet filter {
 		type filter hook input priority filter; policy drop;
 		ct state established,related accept
 		iifname { lo, ` + SyncInterface + ` } accept
-		meta l4proto { icmp, ipv6-icmp } accept
+		meta l4proto { 1, 58 } accept
 	}
 	chain forward {
 		type filter hook forward priority filter; policy drop;
 		ct state invalid drop
 		ct state established,related accept
 		iifname ` + LANInterface + ` oifname ` + WANInterface + ` ct state new tcp flags & (fin | syn | rst | ack) == syn accept
-		iifname ` + LANInterface + ` oifname ` + WANInterface + ` ct state new meta l4proto { icmp, udp } accept
+		iifname ` + LANInterface + ` oifname ` + WANInterface + ` ct state new meta l4proto { 1, 17 } accept
 	}
 }
 `

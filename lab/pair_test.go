@@ -143,7 +143,7 @@ func TestFaults(t *testing.T) {
 	}
 	waitFor(t, "the link to work again", func() bool { return passes(t, p.A, p.B, p.B.Sync, 100) })
 
-	if err := p.Sync.Drop("a", "ip protocol udp"); err != nil {
+	if err := p.Sync.Drop("a", "ip protocol 17"); err != nil {
 		t.Fatal(err)
 	}
 	if passes(t, p.A, p.B, p.B.Sync, 100) {

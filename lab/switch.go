@@ -124,6 +124,7 @@ func (s *Switch) port(port string, do func(netlink.Link) error) error {
 // Drop drops, silently, what enters by a port and matches, a condition in
 // nft's words for the bridge family such as "udp dport 3780" or "numgen random
 // mod 100 < 30" (a loss of 30 %). Blank matches every frame, ARP included.
+// Names of protocols need /etc/protocols, numbers do not: "ip protocol 1".
 func (s *Switch) Drop(port, match string) error {
 	return s.nft(fmt.Sprintf("add rule bridge faults forward iifname %q %s drop\n", port, match))
 }
