@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // clean removes the lock and the socket of a daemon that was killed, since
@@ -42,7 +43,8 @@ func removeStale(path string) error {
 }
 
 // lockOwner returns a live daemon that may hold the lock file: one that sees
-// the same files and whose configuration names it, or cannot be read.
+// the same files and whose configuration names it. Where its configuration
+// cannot be read any more, it is one that started when the file was made.
 func lockOwner(lock string) (*process, error) {
 	all, err := processes()
 	if err != nil {
@@ -57,11 +59,25 @@ func lockOwner(lock string) (*process, error) {
 			continue
 		}
 		content, err := os.ReadFile(p.config)
+		if err != nil && !madeAtStart(lock, p) {
+			continue
+		}
 		if err != nil || filepath.Clean(lockFile(content)) == filepath.Clean(lock) {
 			return &p, nil
 		}
 	}
 	return nil, nil
+}
+
+// madeAtStart says whether the lock file is as old as the process, which
+// makes it within its first second.
+func madeAtStart(lock string, p process) bool {
+	info, err := os.Stat(lock)
+	if err != nil {
+		return false
+	}
+	started, err := p.started()
+	return err != nil || info.ModTime().Sub(started).Abs() < 5*time.Second
 }
 
 func (d *Direct) lock() string {

@@ -122,7 +122,13 @@ func (d *Direct) start(ctx context.Context, binary string) error {
 	// The detached daemon closes its copies of the pipe.
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
-	start.said = strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	said := out.Bytes()
+	if err != nil && ctx.Err() == nil && len(ownWords(messages(said))) == 0 && d.log() == "" {
+		said = d.explain(ctx, binary)
+	}
+	for line := range strings.Lines(string(said)) {
+		start.said = append(start.said, strings.TrimRight(line, "\n"))
+	}
 	d.remember(start)
 	if err == nil {
 		return nil
@@ -130,10 +136,27 @@ func (d *Direct) start(ctx context.Context, binary string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if said := ownWords(messages(out.Bytes())); len(said) > 0 {
-		return fmt.Errorf("%s (%s)", strings.Join(said, "; "), exitReason(err))
+	if words := ownWords(messages(said)); len(words) > 0 {
+		return fmt.Errorf("%s (%s)", strings.Join(words, "; "), exitReason(err))
 	}
 	return errors.New(exitReason(err))
+}
+
+// explain has a daemon that failed to start fail once more. With -d and no
+// log file the reason goes nowhere (log.c); without -d it goes to stdout.
+func (d *Direct) explain(ctx context.Context, binary string) []byte {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, binary, "-C", d.Config)
+	cmd.Env = daemonEnvironment()
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// Should it start this time, it is to go as it came.
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = time.Second
+	_ = cmd.Run() // its output is all that is wanted
+	return out.Bytes()
 }
 
 // serves waits until the daemon answers, and returns early when it has died.
@@ -181,14 +204,18 @@ func stopProcess(ctx context.Context, p process) error {
 	if gone || err != nil {
 		return err
 	}
-	if err := p.signal(unix.SIGKILL); err != nil {
-		return err
-	}
-	gone, err = awaitEnd(ctx, p, directKillTimeout)
+	gone, err = killProcess(ctx, p)
 	if err == nil && !gone {
 		err = errors.New("it does not end, not even by SIGKILL")
 	}
 	return err
+}
+
+func killProcess(ctx context.Context, p process) (gone bool, err error) {
+	if err := p.signal(unix.SIGKILL); err != nil {
+		return false, err
+	}
+	return awaitEnd(ctx, p, directKillTimeout)
 }
 
 // awaitEnd waits until p is gone, a time limit passes or ctx ends.
@@ -197,7 +224,7 @@ func awaitEnd(ctx context.Context, p process, limit time.Duration) (gone bool, e
 	defer cancel()
 	for p.lives() {
 		if pause(waiting) != nil {
-			return false, ctx.Err()
+			return false, ctx.Err() // nil when the limit has passed
 		}
 	}
 	return true, nil

@@ -1,0 +1,300 @@
+package conntrackd
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// writeConfig gives the node a file without an apply.
+func (n *testNode) writeConfig(content string) {
+	n.t.Helper()
+	if err := os.WriteFile(n.config(), []byte(content), 0o644); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *testNode) restart() error {
+	var err error
+	n.do(func() error {
+		err = n.service.Restart(n.t.Context())
+		return nil
+	})
+	return err
+}
+
+func TestDirectLifeCycle(t *testing.T) {
+	a, b := newPair(t)
+	a.writeConfig(testConfig(a.settings, a.dir))
+	b.writeConfig(testConfig(b.settings, b.dir))
+	if s := a.state(); s.Active || s.Enabled || !s.Present || s.MainPID != 0 || !s.Since.IsZero() {
+		t.Errorf("before the start: %+v", s)
+	}
+	a.do(func() error { return a.service.Stop(t.Context()) }) // stopping a stopped one
+	before := time.Now()
+	for _, n := range []*testNode{a, b} {
+		if err := n.restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := a.state()
+	if !first.Active || !first.Enabled || first.MainPID == 0 || !strings.Contains(first.Detail, "nothing starts it at boot") {
+		t.Errorf("after the start: %+v", first)
+	}
+	if first.Since.Before(before.Add(-20*time.Millisecond)) || first.Since.After(time.Now()) {
+		t.Errorf("started at %v, after %v", first.Since, before)
+	}
+	if err := a.restart(); err != nil {
+		t.Fatal(err)
+	}
+	other := b.state()
+	if second := a.state(); second.MainPID == first.MainPID || second.MainPID == other.MainPID {
+		t.Errorf("process %d after the restart, was %d, the other node's is %d", second.MainPID, first.MainPID, other.MainPID)
+	}
+	a.do(func() error { return a.service.Stop(t.Context()) })
+	if a.state().Active || !b.state().Active {
+		t.Error("stopping one node has to stop that node and no other")
+	}
+	if left := listing(t, a.dir); strings.Join(left, " ") != "conntrackd.conf log" {
+		t.Errorf("a daemon that was stopped left %v", left)
+	}
+}
+
+// A namespace of its own is not enough to be another host: the files are
+// shared, and the lock file of a live daemon is nobody else's to remove.
+func TestDirectLeavesAnotherNamespacesLockAlone(t *testing.T) {
+	a, b := newPair(t)
+	a.writeConfig(testConfig(a.settings, a.dir))
+	if err := a.restart(); err != nil {
+		t.Fatal(err)
+	}
+	pid := a.state().MainPID
+	b.writeConfig(testConfig(b.settings, a.dir)) // a's lock file and socket
+	if err := b.restart(); err == nil || !strings.Contains(err.Error(), "belongs to another conntrackd") {
+		t.Errorf("start beside a live lock file: %v", err)
+	}
+	if a.state().MainPID != pid {
+		t.Error("the other daemon is gone")
+	}
+	if _, err := os.Stat(filepath.Join(a.dir, "lock")); err != nil {
+		t.Error(err)
+	}
+	b.do(func() error { return b.service.Stop(t.Context()) })
+	if !a.state().Active {
+		t.Error("stopping one node stopped the other's daemon")
+	}
+}
+
+func TestDirectAfterAKill(t *testing.T) {
+	a, _ := newPair(t)
+	a.writeConfig(testConfig(a.settings, a.dir))
+	if err := a.restart(); err != nil {
+		t.Fatal(err)
+	}
+	pid := a.state().MainPID
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Second); a.state().Active; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a killed daemon, perhaps a zombie, counts as active")
+		}
+	}
+	if _, err := os.Stat(filepath.Join(a.dir, "lock")); err != nil {
+		t.Fatalf("there is no stale lock file, the test shows nothing: %v", err)
+	}
+	if err := a.restart(); err != nil {
+		t.Fatalf("start after a kill: %v", err)
+	}
+	if got := a.sockets(a.settings); !got.Bound {
+		t.Errorf("sockets %+v", got)
+	}
+}
+
+// A stopped process does not see SIGTERM.
+func TestDirectStopsAStoppedProcess(t *testing.T) {
+	a, _ := newPair(t)
+	a.writeConfig(testConfig(a.settings, a.dir))
+	if err := a.restart(); err != nil {
+		t.Fatal(err)
+	}
+	running, err := processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := a.state().MainPID
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	a.do(func() error {
+		start := time.Now()
+		if err := a.service.Stop(ctx); err == nil {
+			t.Error("a cancelled stop of a hanging daemon says that it is done")
+		}
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("it returned %v after its context", took)
+		}
+		return nil
+	})
+	for _, p := range running {
+		if p.pid != pid {
+			continue
+		}
+		if gone, err := killProcess(t.Context(), p); !gone || err != nil {
+			t.Errorf("kill: gone %t, %v", gone, err)
+		}
+	}
+	if a.state().Active {
+		t.Error("it still runs")
+	}
+}
+
+func TestDirectStartFailures(t *testing.T) {
+	a, _ := newPair(t)
+	good := testConfig(a.settings, a.dir)
+	withoutLog := swap(good, "  LogFile "+filepath.Join(a.dir, "log")+"\n", "")
+	tests := []struct {
+		name, config, want string
+	}{
+		{"no file", "", "can't open config file"},
+		{"syntax", swap(withoutLog, "Checksum", "Banana"), "symbol 'Banana': syntax error"},
+		{"address", swap(withoutLog, "10.77.0.1\n", "10.77.0.9\n"), "Cannot assign requested address"},
+		{"crash", swap(withoutLog, "HashSize 4096", "HashSize 2147483647"), "segmentation fault"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.config == "" {
+				_ = os.Remove(a.config())
+			} else {
+				a.writeConfig(tt.config)
+			}
+			began := time.Now()
+			err := a.restart()
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q in it", err, tt.want)
+			}
+			lines, logErr := a.service.Log(t.Context(), began)
+			if logErr != nil || tt.name != "crash" && !strings.Contains(strings.Join(lines, "\n"), tt.want) {
+				t.Errorf("log %q, %v", lines, logErr)
+			}
+			if late, _ := a.service.Log(t.Context(), time.Now()); len(late) > 0 {
+				t.Errorf("log from now on: %q", late)
+			}
+			a.writeConfig(good)
+			if err := a.restart(); err != nil {
+				t.Errorf("with a good file again: %v", err)
+			}
+			a.do(func() error { return a.service.Stop(t.Context()) })
+		})
+	}
+}
+
+// Only daemons count: not the clients of a daemon, not other programs.
+func TestDaemonConfig(t *testing.T) {
+	tests := []struct {
+		line   string
+		config string
+		daemon bool
+	}{
+		{"conntrackd -d -C /a.conf", "/a.conf", true},
+		{"conntrackd -C /a.conf -d", "/a.conf", true},
+		{"/usr/sbin/conntrackd -C /a.conf", "/a.conf", true},
+		{"conntrackd -d", DefaultConfig, true},
+		{"conntrackd", DefaultConfig, true},
+		{"conntrackd -C /a.conf -s", "", false},
+		{"conntrackd -C /a.conf -i", "", false},
+		{"conntrackd -k", "", false},
+	}
+	for _, tt := range tests {
+		config, daemon := daemonConfig(strings.Fields(tt.line))
+		if config != tt.config || daemon != tt.daemon {
+			t.Errorf("%s: %q, %t", tt.line, config, daemon)
+		}
+	}
+}
+
+func TestProcessesAreConntrackdOnly(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	cmd.Args = []string{"conntrackd", "60"} // a liar: its argv is conntrackd's
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	if p, ok := readProcess(cmd.Process.Pid); ok {
+		t.Errorf("a process that calls itself conntrackd counts as one: %+v", p)
+	}
+}
+
+func TestLogSince(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	at := time.Date(2026, 11, 23, 22, 51, 12, 500e6, time.Local)
+	content := "[Mon Nov 23 22:51:11 2026] (pid=1) [notice] before\n" +
+		"[Mon Nov 23 22:51:12 2026] (pid=1) [notice] same second\n" +
+		"\x1b[31mno time\x00\n" +
+		"[Mon Nov 23 22:51:13 2026] (pid=1) [ERROR] after \x1b[2J\n"
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for offset, want := range map[int64]int{-1: 2, 0: 2, 60: 1, 1000: 2} {
+		lines, err := logSince(path, at, offset)
+		if err != nil || len(lines) != want {
+			t.Errorf("from %d: %q, %v", offset, lines, err)
+		}
+	}
+	if lines, err := logSince(path+"x", at, -1); err != nil || len(lines) != 0 {
+		t.Errorf("without a file: %q, %v", lines, err)
+	}
+	long := strings.Repeat("x", 2<<20) + "\n" + content
+	if err := os.WriteFile(path, []byte(long), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := logSince(path, at, -1); err != nil || len(lines) != 2 {
+		t.Errorf("after a line of 2 MiB: %q, %v", lines, err)
+	}
+}
+
+// A stale socket is removed, a living one and what is no socket stay.
+func TestDirectClean(t *testing.T) {
+	dir := t.TempDir()
+	d := &Direct{Config: filepath.Join(dir, "conf"), LockFile: filepath.Join(dir, "lock"), SocketPath: filepath.Join(dir, "ctl")}
+	if err := os.WriteFile(d.SocketPath, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.SocketPath); err != nil {
+		t.Errorf("a file that is no socket was removed: %v", err)
+	}
+	if err := os.Remove(d.SocketPath); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: d.SocketPath})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if err := d.clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.SocketPath); err == nil {
+		t.Error("a stale socket is still there")
+	}
+	listen(t, d.SocketPath, func(request) []byte { return nil })
+	if err := d.clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.SocketPath); err != nil {
+		t.Error("a living socket was removed")
+	}
+}
