@@ -141,7 +141,9 @@ func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) 
 	if pair := property[[]any](all, "LoadError"); len(pair) == 2 {
 		u.loadError, _ = pair[1].(string)
 	}
-	if micros := property[uint64](all, "ActiveEnterTimestamp"); micros != 0 {
+	// The process's start, not the unit's readiness: it is then that the
+	// daemon read its file.
+	if micros := property[uint64](all, "ExecMainStartTimestamp"); micros != 0 {
 		u.since = time.UnixMicro(int64(micros))
 	}
 	if u.load == "" || u.active == "" {

@@ -101,7 +101,7 @@ func props(pairs ...any) map[string]any {
 		"LoadState": "loaded", "ActiveState": "active", "SubState": "running", "Result": "success",
 		"Type": "notify", "MainPID": uint32(41), "NRestarts": uint32(0),
 		"ExecMainCode": int32(0), "ExecMainStatus": int32(0),
-		"ActiveEnterTimestamp": uint64(1_700_000_000_000_000),
+		"ExecMainStartTimestamp": uint64(1_700_000_000_000_000),
 		"LoadError":            []any{"", ""},
 	}
 	for i := 0; i < len(pairs); i += 2 {
@@ -112,7 +112,7 @@ func props(pairs ...any) map[string]any {
 
 func inactive(load string) map[string]any {
 	return props("LoadState", load, "ActiveState", "inactive", "SubState", "dead", "MainPID", uint32(0),
-		"ActiveEnterTimestamp", uint64(0))
+		"ExecMainStartTimestamp", uint64(0))
 }
 
 func newFake(f *fakeSystemd, results ...string) *Systemd {

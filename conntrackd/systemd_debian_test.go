@@ -23,6 +23,7 @@ const insideVariable = "CONNSYNC_TEST_INSIDE"
 // and by whom, and what is looked at from outside afterwards.
 type debianCase struct {
 	setup  string // shell
+	stock  bool   // the packaged conntrackd.conf stays
 	nobody bool   // run inside as the user nobody
 	inside func(*testing.T)
 	after  func(*testing.T, *lab.Machine)
@@ -31,6 +32,9 @@ type debianCase struct {
 func debianCases() map[string]debianCase {
 	const stopDBus = "systemctl stop dbus.socket dbus.service"
 	return map[string]debianCase{
+		"save, enable and disable":  {stock: true, setup: syncLink + "; systemctl disable --now conntrackd", inside: saveOnStockHost},
+		"save that fails":           {setup: syncLink, inside: failedSave},
+		"save while masked":         {setup: syncLink + "; systemctl mask --now conntrackd", inside: saveWhileMasked},
 		"restart and enable":        {setup: "systemctl disable --now conntrackd", inside: restartAndEnable, after: runsAfterReboot},
 		"bad file":                  {inside: badFile},
 		"masked":                    {setup: "systemctl mask conntrackd", inside: masked},
@@ -90,8 +94,10 @@ func (c debianCase) run(t *testing.T, name, binary string) {
 	if err := m.CopyIn(binary, "/usr/local/bin/inside"); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.WriteFile("/etc/conntrackd/conntrackd.conf", []byte(goodFile)); err != nil {
-		t.Fatal(err)
+	if !c.stock {
+		if err := m.WriteFile("/etc/conntrackd/conntrackd.conf", []byte(goodFile)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := m.Run(ctx, "sh", "-c", "set -e; "+c.setup); err != nil {
 		t.Fatal(err)
