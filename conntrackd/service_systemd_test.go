@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,7 +101,7 @@ func props(pairs ...any) map[string]any {
 		"Type": "notify", "MainPID": uint32(41), "NRestarts": uint32(0),
 		"ExecMainCode": int32(0), "ExecMainStatus": int32(0),
 		"ExecMainStartTimestamp": uint64(1_700_000_000_000_000),
-		"LoadError":            []any{"", ""},
+		"LoadError":              []any{"", ""},
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		p[pairs[i].(string)] = pairs[i+1]
@@ -361,77 +360,5 @@ func TestSystemdUnreachable(t *testing.T) {
 		for _, call := range []func(context.Context) error{s.Restart, s.Stop, s.Enable, s.Disable} {
 			checkServiceError(t, call(t.Context()), test.reason, "private socket")
 		}
-	}
-}
-
-func TestParseJournal(t *testing.T) {
-	in := strings.Join([]string{
-		`{"MESSAGE":"Starting conntrackd.service","_PID":"1"}`,
-		`{"MESSAGE":"[ERROR] symbol 'banana'","_PID":"77"}`,
-		`{"MESSAGE":[27,91,51,49,109,255],"_PID":"77"}`,
-		`{"MESSAGE":null,"_PID":"77"}`,
-		`{"MESSAGE":["one",[116,119,111]],"_PID":"77"}`,
-		`{"_PID":["77","78"]}`,
-		`{"MESSAGE":"cut of`,
-	}, "\n")
-	got, err := parseJournal(strings.NewReader(in))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"[ERROR] symbol 'banana'", "\x1b[31m\xff", "(a line too long for the journal to show)", "one two",
-		"(a line too long for the journal to show)"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error("lines (-want +got)", diff)
-	}
-	if _, err := parseJournal(strings.NewReader(strings.Repeat("x", 2<<20))); err == nil {
-		t.Error("a line without end is read to its end")
-	}
-}
-
-func TestFindService(t *testing.T) {
-	direct := &struct{ Service }{Unmanaged{}}
-	present := &fakeSystemd{states: []map[string]any{props()}}
-	masked := &fakeSystemd{states: []map[string]any{inactive("masked")}}
-	absent := &fakeSystemd{states: []map[string]any{inactive("not-found")}}
-	mute := &fakeSystemd{}
-	for _, test := range []struct {
-		choice string
-		booted bool
-		fake   *fakeSystemd
-		want   string
-	}{
-		{"auto", false, present, "direct"},
-		{"", false, present, "direct"},
-		{"auto", true, present, "systemd"},
-		{"auto", true, masked, "systemd"},
-		{"auto", true, absent, "direct"},
-		{"auto", true, mute, "systemd"},
-		{"systemd", false, absent, "systemd"},
-		{"direct", true, present, "direct"},
-		{"none", true, present, "none"},
-		{"openrc", true, present, "error"},
-	} {
-		f := serviceFinder{bootedWithSystemd: func() bool { return test.booted }, systemd: newFake(test.fake)}
-		got := "error"
-		found, err := f.find(t.Context(), test.choice, direct)
-		switch {
-		case err != nil:
-		case found == Service(direct):
-			got = "direct"
-		case found == Service(f.systemd):
-			got = "systemd"
-		case found == Service(Unmanaged{}):
-			got = "none"
-		}
-		if got != test.want {
-			t.Errorf("choice %q, booted %v: %s (%v), want %s", test.choice, test.booted, got, err, test.want)
-		}
-		if want := !slices.Contains(ServiceChoices(), test.choice) && test.choice != ""; (err != nil) != want {
-			t.Errorf("choice %q: error %v", test.choice, err)
-		}
-	}
-	var none Unmanaged
-	for _, call := range []func(context.Context) error{none.Restart, none.Stop, none.Enable, none.Disable} {
-		checkServiceError(t, call(t.Context()), ErrServiceUnmanaged, "")
 	}
 }

@@ -251,6 +251,27 @@ func checkGone(t *testing.T, p place, pids []int) {
 	}
 }
 
+// A build that is cut short leaves neither a tree that looks whole nor half of one.
+func TestNewDebianCutShort(t *testing.T) {
+	cache := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	start := time.Now()
+	if root, err := newDebian(ctx, cache); err == nil {
+		t.Fatalf("built %s in no time", root)
+	}
+	if took := time.Since(start); took > 9*time.Second {
+		t.Errorf("gave up after %v", took)
+	}
+	left, err := filepath.Glob(filepath.Join(cache, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) != 1 || filepath.Base(left[0]) != "build.lock" {
+		t.Errorf("left: %q", left)
+	}
+}
+
 func TestBootHonoursItsContext(t *testing.T) {
 	if _, err := NewDebian(within(t, 8*time.Minute)); err != nil {
 		t.Fatal(err)
