@@ -1,4 +1,76 @@
-// Command connsync configures conntrackd's connection sync between two nodes.
+// Command connsync configures conntrackd's connection sync between two nodes,
+// from a form on a console or from a script, and says truly whether it works.
 package main
 
-func main() {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"connsync/tui"
+)
+
+// The exit statuses of every command; the documentation and scripts rely on
+// them.
+const (
+	exitDone    = 0
+	exitRefused = 1 // refused, or failed
+	exitUnknown = 2 // could not tell
+	exitUsage   = 64
+)
+
+// exitError ends the program with a status of its own. Its cause is printed,
+// unless there is none: then everything has been said.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func refused(format string, args ...any) error {
+	return &exitError{exitRefused, fmt.Errorf(format, args...)}
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in      *os.File
+	out     io.Writer
+	err     io.Writer
+	environ []string
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+}
+
+// run is the program without its process: arguments in, exit status out.
+func run(args []string, s streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var exit *exitError
+	if !errors.As(err, &exit) {
+		exit = &exitError{exitRefused, err}
+	}
+	if exit.err != nil {
+		fmt.Fprintln(s.err, "connsync: "+tui.Clean(exit.err.Error()))
+	}
+	return exit.status
+}

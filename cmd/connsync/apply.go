@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+	"connsync/tui"
+)
+
+type applyFlags struct {
+	settingFlags
+	replaceTransport bool
+	acceptUnknown    bool
+	dryRun           bool
+	asJSON           bool
+	application      string
+}
+
+const applyHelp = `apply checks the settings, writes conntrackd.conf, restarts conntrackd and proves
+that it is bound and whether the peer is heard. What is not given keeps its saved
+value, else its default. A step that fails puts the old file and service back.
+Applying what is in force changes nothing.
+
+Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
+
+func newApply(s streams, g *globals) *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:     "apply",
+		Short:   "Check the settings, save them and restart conntrackd",
+		Long:    applyHelp,
+		Example: "  connsync apply --enable --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			return n.apply(cmd, s, f)
+		},
+	}
+	f.register(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "agree that a Multicast, TCP or hand-made Stats setup in the file is replaced")
+	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not look")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	flags.StringVar(&f.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
+	return cmd
+}
+
+func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
+	ctx := cmd.Context()
+	if reason, err := gate(f.application, applicationFile); err != nil {
+		return err
+	} else if reason != "" {
+		return refused("%s; nothing is changed", reason)
+	}
+	saved, err := n.load(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := f.settings(cmd, saved)
+	if err != nil {
+		return err
+	}
+	review, err := n.review(ctx, saved, settings)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return printReview(s.out, review, f.asJSON)
+	}
+	if len(review.Candidate.Replaces) > 0 && !f.replaceTransport {
+		return refused("the save would replace %s; agree with --replace-transport", strings.Join(review.Candidate.Replaces, " and "))
+	}
+	if !review.Unchanged && settings.Enabled {
+		report := n.check(ctx, s.out, f.asJSON, settings, f.firstNode)
+		if err := n.mayProceed(report, f, s.out); err != nil {
+			return err
+		}
+	}
+	return n.carryOut(ctx, s.out, review, f.firstNode, f.asJSON)
+}
+
+// mayProceed says why a report stops the save, nil when it does not.
+func (n *node) mayProceed(report netcheck.Report, f applyFlags, w io.Writer) error {
+	err := verdictError(report)
+	if report.Verdict() == netcheck.VerdictUnknown && f.acceptUnknown {
+		return nil
+	}
+	if err == nil {
+		return nil
+	}
+	if f.asJSON {
+		return errorsOf(printJSON(w, applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Refused: &report}), err)
+	}
+	fmt.Fprintln(w, "Nothing was changed.")
+	return err
+}
+
+func errorsOf(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// review is the change as a person sees it before it happens.
+func (n *node) review(ctx context.Context, s saved, settings conntrackd.Settings) (tui.Review, error) {
+	c, err := n.candidate(ctx, s, settings)
+	if err != nil {
+		return tui.Review{}, err
+	}
+	r := tui.Review{Candidate: c}
+	inForce := s.state.Active == settings.Enabled && s.state.Enabled == settings.Enabled
+	if n.unmanaged() {
+		inForce = true
+	}
+	r.Unchanged = !c.Changed() && inForce
+	if r.Unchanged {
+		return r, nil
+	}
+	if c.Changed() {
+		r.Commands = append(r.Commands, "write "+n.config)
+	}
+	for _, action := range actions(settings.Enabled) {
+		r.Commands = append(r.Commands, n.service.Commands(action)...)
+	}
+	return r, nil
+}
+
+func actions(enabled bool) []conntrackd.Action {
+	if enabled {
+		return []conntrackd.Action{conntrackd.ActionEnable, conntrackd.ActionRestart}
+	}
+	return []conntrackd.Action{conntrackd.ActionStop, conntrackd.ActionDisable}
+}
+
+func (n *node) unmanaged() bool {
+	_, ok := n.service.(conntrackd.Unmanaged)
+	return ok
+}
+
+// reviewed is what apply --dry-run --json prints.
+type reviewed struct {
+	Changed  bool     `json:"changed"`
+	Diff     string   `json:"diff"`
+	Commands []string `json:"commands"`
+	Replaces []string `json:"replaces"`
+	Notes    []string `json:"notes"`
+}
+
+func printReview(w io.Writer, r tui.Review, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, reviewed{
+			Changed: !r.Unchanged, Diff: r.Candidate.Diff(), Commands: orEmpty(r.Commands),
+			Replaces: orEmpty(r.Candidate.Replaces), Notes: orEmpty(r.Candidate.Notes),
+		})
+	}
+	if r.Unchanged {
+		fmt.Fprintln(w, "These settings are in force: there is nothing to do.")
+		return nil
+	}
+	for _, line := range strings.Split(strings.TrimSuffix(r.Candidate.Diff(), "\n"), "\n") {
+		fmt.Fprintln(w, tui.Clean(line))
+	}
+	section(w, "This replaces:", r.Candidate.Replaces)
+	section(w, "Notes:", r.Candidate.Notes)
+	section(w, "These commands would run:", r.Commands)
+	return nil
+}
+
+func section(w io.Writer, title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintln(w, title)
+	for _, line := range lines {
+		fmt.Fprintln(w, "  "+tui.Clean(line))
+	}
+}
+
+// orEmpty keeps null out of the JSON.
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// applied is what apply --json prints.
+type applied struct {
+	Changed    bool             `json:"changed"`
+	RolledBack bool             `json:"rolled_back"`
+	Steps      []appliedStep    `json:"steps"`
+	Verdict    string           `json:"verdict"`
+	Error      string           `json:"error,omitempty"`
+	Refused    *netcheck.Report `json:"checks,omitempty"`
+}
+
+type appliedStep struct {
+	ID     conntrackd.StepID     `json:"id"`
+	Title  string                `json:"title"`
+	Status conntrackd.StepStatus `json:"status"`
+	Detail string                `json:"detail"`
+	Millis float64               `json:"millis"`
+}
+
+func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, firstNode, asJSON bool) error {
+	each := func(step conntrackd.Step) {
+		if step.Status == conntrackd.StepRunning || asJSON {
+			return
+		}
+		fmt.Fprintln(w, tui.StepText(step))
+	}
+	outcome := n.applier(firstNode).Apply(ctx, r.Candidate, each)
+	if asJSON {
+		if err := printJSON(w, appliedOf(outcome)); err != nil {
+			return err
+		}
+	} else {
+		printOutcome(w, r, outcome)
+	}
+	if outcome.Err != nil {
+		return &exitError{exitRefused, nil}
+	}
+	return nil
+}
+
+func appliedOf(o conntrackd.Outcome) applied {
+	a := applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: string(o.Verdict), Steps: []appliedStep{}}
+	for _, s := range o.Steps {
+		a.Steps = append(a.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
+	}
+	if o.Err != nil {
+		a.Error = o.Err.Error()
+	}
+	return a
+}
+
+func printOutcome(w io.Writer, r tui.Review, o conntrackd.Outcome) {
+	fmt.Fprintln(w, tui.OutcomeSentence(o))
+	if o.Err == nil && o.Changed && r.Candidate.Settings.Enabled {
+		fmt.Fprintln(w, "On the other node: "+tui.PeerCommand(r.Candidate.Settings))
+	}
+}

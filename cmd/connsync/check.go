@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+	"connsync/tui"
+)
+
+func newCheck(s streams, g *globals) *cobra.Command {
+	var (
+		flags  settingFlags
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Prove that the settings can work here and with the peer; change nothing",
+		Long: `check asks the host, conntrackd and the peer whether the settings can work:
+the ones in force, or with flags the ones that apply would save. It changes
+nothing and sends the peer nothing that its conntrackd could take for a message.
+
+Exit status: 0 all good or warnings only, 1 something blocks a save, 2 could not
+tell, 64 wrong usage.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			n, err := openNode(ctx, *g)
+			if err != nil {
+				return err
+			}
+			saved, err := n.load(ctx)
+			if err != nil {
+				return err
+			}
+			settings, err := flags.settings(cmd, saved)
+			if err != nil {
+				return err
+			}
+			if !settings.Complete() {
+				return refused("there is nothing to check: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
+			}
+			report := n.check(ctx, s.out, asJSON, settings, flags.firstNode)
+			if asJSON {
+				if err := printJSON(s.out, report); err != nil {
+					return err
+				}
+			}
+			return verdictError(report)
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// settings are the saved ones with the flags over them, or all their problems.
+func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Settings, error) {
+	values, err := f.over(s.settings.Values(), cmd.Flags().Changed)
+	if err != nil {
+		return conntrackd.Settings{}, err
+	}
+	settings, problems := tui.ParseSettings(values)
+	if len(problems) == 0 {
+		return settings, nil
+	}
+	for _, p := range problems {
+		flag := strings.ReplaceAll(string(p.Field), "_", "-")
+		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: --%s: %s\n", flag, tui.Clean(p.Message))
+	}
+	return settings, &exitError{exitRefused, nil}
+}
+
+// check runs the plan and prints each result as it arrives, unless quiet.
+func (n *node) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) netcheck.Report {
+	report := netcheck.Run(ctx, n.plan(ctx, settings, firstNode), nil)
+	if quiet {
+		return report
+	}
+	for _, r := range report.Results {
+		for _, line := range tui.CheckText(r) {
+			fmt.Fprintln(w, line)
+		}
+	}
+	fmt.Fprintln(w, tui.CheckSentence(report))
+	return report
+}
+
+// verdictError is the exit status of a report that does not allow a save.
+func verdictError(r netcheck.Report) error {
+	switch r.Verdict() {
+	case netcheck.VerdictBlocked:
+		return &exitError{exitRefused, nil}
+	case netcheck.VerdictUnknown:
+		return &exitError{exitUnknown, nil}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// The checks that need to know the daemon; the others are netcheck's.
+const (
+	checkNameReadable netcheck.ID = "name-readable"
+	checkDaemon       netcheck.ID = "daemon"
+	checkDaemonLint   netcheck.ID = "daemon-lint"
+)
+
+// plan joins netcheck's plan with the daemon's own checks, so that neither
+// package has to know the other.
+func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode bool) []netcheck.Check {
+	target := netcheck.Target{
+		Interface: settings.Interface,
+		Current:   settings.Current,
+		Peer:      settings.Peer,
+		Port:      settings.Port,
+		FirstNode: firstNode,
+	}
+	// Without the state no process counts as ours, and port-free names it.
+	if state, err := n.service.State(ctx); err == nil && state.MainPID != 0 {
+		target.DaemonPIDs = []int{state.MainPID}
+	}
+	checks := []netcheck.Check{nameReadable(settings.Interface)}
+	checks = append(checks, netcheck.Plan(target)...)
+	return append(checks, n.daemon(), n.daemonLint(settings))
+}
+
+func nameReadable(name string) netcheck.Check {
+	return netcheck.Check{
+		ID: checkNameReadable, Title: "conntrackd can read the interface's name", Severity: netcheck.Blocker,
+		Run: func(context.Context) netcheck.Finding {
+			if err := conntrackd.CheckInterfaceName(name); err != nil {
+				return netcheck.Finding{
+					Status: netcheck.Failed, Detail: err.Error(), Err: err,
+					Remedy: "ip link set dev " + name + " down; ip link set dev " + name + " name sync0; ip link set dev sync0 up",
+				}
+			}
+			return netcheck.Finding{Status: netcheck.Passed, Detail: name + " is a name that conntrackd's file can hold"}
+		},
+	}
+}
+
+func (n *node) daemon() netcheck.Check {
+	return netcheck.Check{
+		ID: checkDaemon, Title: "conntrackd is installed", Severity: netcheck.Blocker,
+		Run: func(ctx context.Context) netcheck.Finding {
+			version, err := conntrackd.Version(ctx, "")
+			switch {
+			case errors.Is(err, conntrackd.ErrNotInstalled):
+				return netcheck.Finding{Status: netcheck.Failed, Detail: "conntrackd is not installed on this host", Err: err,
+					Remedy: "apt-get install conntrackd"}
+			case err != nil:
+				return netcheck.Finding{Status: netcheck.Unknown, Detail: "conntrackd did not say its version: " + err.Error(), Err: err,
+					Remedy: "conntrackd -v"}
+			}
+			state, err := n.service.State(ctx)
+			if errors.Is(err, conntrackd.ErrServiceMasked) {
+				return netcheck.Finding{Status: netcheck.Failed, Detail: n.service.Name() + " is masked", Err: err,
+					Remedy: "systemctl unmask " + n.service.Name()}
+			}
+			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.service.Name())
+			if state.Notify {
+				detail += " (Type=notify)"
+			}
+			return netcheck.Finding{Status: netcheck.Passed, Detail: detail}
+		},
+	}
+}
+
+// daemonLint asks the daemon itself about the file that would be written, and
+// then starts it once in a namespace of its own.
+func (n *node) daemonLint(settings conntrackd.Settings) netcheck.Check {
+	return netcheck.Check{
+		ID: checkDaemonLint, Title: "conntrackd accepts the new file", Severity: netcheck.Blocker,
+		Needs: []netcheck.ID{checkNameReadable, checkDaemon},
+		Run: func(ctx context.Context) netcheck.Finding {
+			saved, err := n.load(ctx)
+			if err != nil {
+				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
+			}
+			c, err := n.candidate(ctx, saved, settings)
+			if err != nil {
+				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
+			}
+			problems, err := c.Lint(ctx)
+			if err != nil {
+				return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err}
+			}
+			if len(problems) > 0 {
+				return netcheck.Finding{Status: netcheck.Failed, Detail: strings.Join(problems, "; "), Remedy: "edit " + n.config}
+			}
+			switch err := c.DryStart(ctx); {
+			case errors.Is(err, conntrackd.ErrCannotLook):
+				return netcheck.Finding{Status: netcheck.Unknown, Detail: "conntrackd reads the file; a trial start was not possible: " + err.Error(), Err: err,
+					Remedy: "run connsync as root"}
+			case err != nil:
+				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
+			}
+			return netcheck.Finding{Status: netcheck.Passed, Detail: "no error, no warning, and a trial start worked"}
+		},
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/term"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+	"connsync/tui"
+	"connsync/tui/console"
+)
+
+// runForm opens the form on the terminal.
+func runForm(ctx context.Context, s streams, g globals) error {
+	out, ok := s.out.(*os.File)
+	if !ok || !isTerminal(s.in) || !isTerminal(out) {
+		return &exitError{exitUsage, errors.New("the form needs a terminal for input and output; without one use connsync show, check, apply or status (see connsync --help)")}
+	}
+	line := console.Open(s.in, out, s.environ)
+	if line.Kind() == console.Dumb {
+		return &exitError{exitUsage, errors.New("this terminal cannot place the cursor (TERM is dumb or not set); set TERM=vt100 if it can, or use connsync show, check, apply and status")}
+	}
+	n, err := openNode(ctx, g)
+	if err != nil {
+		return err
+	}
+	options, effects, err := n.formOptions(ctx, line)
+	if err != nil {
+		return err
+	}
+	typed, err := line.FindSize()
+	if err != nil {
+		return err
+	}
+	_, err = line.Run(ctx, tui.New(options), typed)
+	effects.running.Wait() // a save that has begun ends, even when nobody watches
+	if errors.Is(err, console.ErrLineLost) {
+		return &exitError{exitRefused, nil}
+	}
+	return err
+}
+
+func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }
+
+func (n *node) formOptions(ctx context.Context, line *console.Line) (tui.Options, *effects, error) {
+	reason, err := gate("", applicationFile)
+	if err != nil {
+		return tui.Options{}, nil, err
+	}
+	saved, err := n.load(ctx)
+	var broken *brokenFileError
+	switch {
+	case errors.As(err, &broken):
+		reason = broken.Error()
+	case err != nil:
+		return tui.Options{}, nil, err
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = ""
+	}
+	e := &effects{ctx: ctx, node: n}
+	o := tui.Options{
+		Context: ctx, Saved: saved.settings, Hostname: hostname, Config: n.config, Gate: reason,
+		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
+		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e},
+	}
+	if n.ascii || line.ASCII() {
+		o.Glyphs = tui.ASCIIGlyphs()
+	}
+	if line.Profile() != colorprofile.ASCII {
+		o.Theme = tui.ColourTheme()
+	}
+	return o, e, nil
+}
+
+// effects is what the screens can do to this host.
+type effects struct {
+	ctx     context.Context
+	node    *node
+	running sync.WaitGroup
+	// firstNode is the operator's word at the last checks.
+	firstNode atomic.Bool
+
+	mu       sync.Mutex
+	observer *conntrackd.Observer
+	observed []byte // the file it was made for
+	stop     context.CancelFunc
+}
+
+func (e *effects) Watch(ctx context.Context) (<-chan []netcheck.Interface, error) {
+	return netcheck.Watch(ctx)
+}
+
+func (e *effects) Neighbours(ctx context.Context, ifindex int) ([]netip.Addr, error) {
+	return netcheck.Neighbours(ctx, ifindex)
+}
+
+// Plan asks the service, which is quick or given up on: a daemon of ours may
+// have started since the last time.
+func (e *effects) Plan(s conntrackd.Settings, firstNode bool) []netcheck.Check {
+	e.firstNode.Store(firstNode)
+	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+	defer cancel()
+	return e.node.plan(ctx, s, firstNode)
+}
+
+func (e *effects) Review(ctx context.Context, s conntrackd.Settings) (tui.Review, error) {
+	saved, err := e.node.load(ctx)
+	if err != nil {
+		return tui.Review{}, err
+	}
+	return e.node.review(ctx, saved, s)
+}
+
+func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.Step)) conntrackd.Outcome {
+	e.running.Add(1)
+	defer e.running.Done()
+	return e.node.applier(e.firstNode.Load()).Apply(ctx, r.Candidate, each)
+}
+
+// Observe keeps one observer as long as the file stays as it is: what it has
+// seen before belongs to the verdict.
+func (e *effects) Observe(ctx context.Context) (conntrackd.Health, error) {
+	saved, err := e.node.load(ctx)
+	if err != nil {
+		return conntrackd.Health{}, err
+	}
+	return e.watching(saved).Observe(ctx), nil
+}
+
+func (e *effects) watching(s saved) *conntrackd.Observer {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.observer == nil || !bytes.Equal(e.observed, s.content) {
+		if e.stop != nil {
+			e.stop()
+		}
+		var ctx context.Context
+		ctx, e.stop = context.WithCancel(e.ctx)
+		e.observer, e.observed = e.node.observer(s), s.content
+		_ = e.observer.Start(ctx) // without an ear the observer says less, and says so
+	}
+	return e.observer
+}

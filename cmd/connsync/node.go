@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// node is this host as the commands and the screens use it: the configuration
+// file, the service and the network, joined.
+type node struct {
+	globals
+	service conntrackd.Service
+}
+
+// openNode finds the service; it reads nothing else.
+func openNode(ctx context.Context, g globals) (*node, error) {
+	n := &node{globals: g}
+	service, err := conntrackd.FindService(ctx, g.service, &conntrackd.Direct{Config: g.config})
+	if err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
+	}
+	n.service = service
+	return n, nil
+}
+
+// inRuntimeDir is where a daemon whose file names no lock and socket gets them:
+// where the distribution's package has them, unless --runtime-dir says
+// otherwise.
+func (n *node) inRuntimeDir(name, packaged string) string {
+	if n.runtimeDir == defaultRuntimeDir {
+		return packaged
+	}
+	return filepath.Join(n.runtimeDir, name)
+}
+
+// saved are the settings in force.
+type saved struct {
+	settings conntrackd.Settings
+	content  []byte // of the file, nil when there is none
+	state    conntrackd.ServiceState
+	// none says why there are no settings: no file yet, or one of another
+	// kind. Blank when there are.
+	none string
+}
+
+// load reads the file and the service. An error means that the file cannot be
+// worked with and a person has to look at it.
+func (n *node) load(ctx context.Context) (saved, error) {
+	s := saved{settings: conntrackd.Defaults()}
+	state, err := n.service.State(ctx)
+	if err != nil && !errors.Is(err, conntrackd.ErrServiceUnmanaged) && !errors.Is(err, conntrackd.ErrCannotLook) {
+		return s, fmt.Errorf("read the state of %s: %w", n.service.Name(), err)
+	}
+	s.state = state
+	s.content, err = os.ReadFile(n.config)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.none = "there is no " + n.config + " yet"
+		return s, nil
+	case err != nil:
+		return s, err
+	}
+	file, diagnostics := conntrackd.Parse(n.config, s.content)
+	if err := broken(n.config, diagnostics); err != nil {
+		return s, err
+	}
+	settings, err := file.Settings()
+	if err != nil {
+		s.none = err.Error()
+		return s, nil
+	}
+	settings.Enabled = state.Active && state.Enabled
+	s.settings = n.withPrefixes(ctx, settings)
+	return s, nil
+}
+
+// brokenFileError says that conntrackd itself would not read the file.
+type brokenFileError struct {
+	path   string
+	errors []conntrackd.Diagnostic
+}
+
+// broken returns a *brokenFileError when one of the diagnostics is an error.
+func broken(path string, diagnostics []conntrackd.Diagnostic) error {
+	e := &brokenFileError{path: path}
+	for _, d := range diagnostics {
+		if d.Severity == conntrackd.SeverityError {
+			e.errors = append(e.errors, d)
+		}
+	}
+	if len(e.errors) == 0 {
+		return nil
+	}
+	return e
+}
+
+func (e *brokenFileError) Error() string {
+	words := make([]string, len(e.errors))
+	for i, d := range e.errors {
+		words[i] = fmt.Sprintf("%s:%d:%d: %s", e.path, d.Line, d.Column, d.Message)
+	}
+	return strings.Join(words, "; ") + "; conntrackd cannot read this file, so it is left alone: mend it, or move it away and start anew"
+}
+
+// withPrefixes fills in prefix lengths that the file does not record, from the
+// interface's addresses.
+func (n *node) withPrefixes(ctx context.Context, s conntrackd.Settings) conntrackd.Settings {
+	if s.Current.Bits() >= 0 && s.Peer.Bits() >= 0 {
+		return s
+	}
+	if s.Current.Bits() < 0 {
+		interfaces, err := netcheck.Interfaces(ctx)
+		if err != nil {
+			return s // the length stays unknown, and the form asks for it
+		}
+		s.Current = prefixOf(interfaces, s.Interface, s.Current)
+	}
+	if s.Peer.Bits() < 0 && s.Current.Bits() >= 0 {
+		s.Peer = netip.PrefixFrom(s.Peer.Addr(), s.Current.Bits())
+	}
+	return s
+}
+
+func prefixOf(interfaces []netcheck.Interface, name string, current netip.Prefix) netip.Prefix {
+	for _, i := range interfaces {
+		if i.Name != name {
+			continue
+		}
+		for _, a := range i.Addresses {
+			if a.Addr() == current.Addr().WithZone("") {
+				return netip.PrefixFrom(current.Addr(), a.Bits())
+			}
+		}
+	}
+	return current
+}
+
+// host gathers what a new file is computed from.
+func (n *node) host(ctx context.Context, s saved) (conntrackd.Host, error) {
+	h, err := conntrackd.ReadHost()
+	if err != nil {
+		return h, err
+	}
+	h.LockFile = n.inRuntimeDir("conntrackd.lock", conntrackd.DefaultLockFile)
+	h.SocketPath = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+	h.UnitNotify = s.state.Notify
+	interfaces, err := netcheck.Interfaces(ctx)
+	if err != nil {
+		return h, err
+	}
+	for _, i := range interfaces {
+		for _, a := range i.Addresses {
+			if !a.Addr().IsLinkLocalUnicast() {
+				h.OwnAddresses = append(h.OwnAddresses, a.Addr())
+			}
+		}
+	}
+	return h, nil
+}
+
+// candidate is the file as it would be with the settings.
+func (n *node) candidate(ctx context.Context, s saved, settings conntrackd.Settings) (*conntrackd.Candidate, error) {
+	h, err := n.host(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return conntrackd.NewCandidate(n.config, settings, h)
+}
+
+// applier carries out a change on this host.
+func (n *node) applier(firstNode bool) *conntrackd.Applier {
+	return &conntrackd.Applier{
+		Service: n.service, StateDir: n.stateDir, RuntimeDir: n.runtimeDir, FirstNode: firstNode, Listen: heard,
+	}
+}
+
+// observer looks at the daemon that runs with the file in force.
+func (n *node) observer(s saved) *conntrackd.Observer {
+	socket := conntrackd.ControlSocket(s.content)
+	if socket == "" {
+		socket = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+	}
+	return &conntrackd.Observer{Service: n.service, Client: conntrackd.NewClient(socket), Settings: s.settings, Listen: heard}
+}
+
+// heard listens on the sync link for the peer's messages, before netfilter.
+func heard(ctx context.Context, s conntrackd.Settings) (<-chan []byte, error) {
+	datagrams, err := netcheck.ListenSync(ctx, s.Interface, s.Peer.Addr(), s.Port)
+	if err != nil {
+		return nil, err
+	}
+	payloads := make(chan []byte)
+	go func() {
+		defer close(payloads)
+		for d := range datagrams {
+			select {
+			case payloads <- d.Payload:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return payloads, nil
+}

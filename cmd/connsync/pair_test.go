@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/lab"
+)
+
+// The story that the program exists for: one node is configured from a script,
+// the other from the form, mistakes included, and then both daemons sync.
+func TestPairIsConfiguredFromTheForm(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	program := build(t)
+	pair, err := lab.NewPair(ctx, lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pair.Close()
+
+	if out, err := pair.B.Run(ctx, program, "apply", "--enable", "--first-node",
+		"--interface", lab.SyncInterface, "--current-ip", pair.B.Sync.String(), "--peer-ip", pair.A.Sync.String(),
+		"--send-buffer", "256K", "--receive-buffer", "256K"); err != nil {
+		t.Fatalf("apply on B: %v\n%s", err, out)
+	}
+
+	tm := open(t, pair.A.Command(program), func(start func() error) error { return start() })
+	tm.see("Connection Sync Settings", "sync disabled", "Interface Name")
+	tm.press(space) // Enable
+	tm.see("(*) Enable")
+
+	tm.press(tab, enter) // the picker
+	tm.see(lab.LANInterface, lab.SyncInterface, "default route")
+	tm.press(lab.SyncInterface, enter)
+	// Current IP is the one address of the interface.
+	tm.see("Interface Name        "+lab.SyncInterface, pair.A.Sync.String())
+
+	tm.press(tab, tab) // to Peer IP
+	tm.press(strings.Split("10.0.9.102/24", "")...)
+	tm.press(tab)
+	tm.see("!") // the subnet is another
+	tm.press(shiftTab, ctrlU)
+	tm.press(strings.Split(pair.B.Sync.String(), "")...)
+	tm.press(tab, tab) // Port stays
+	tm.press(ctrlU)
+	tm.press(strings.Split("256K", "")...)
+	tm.press(tab)
+	tm.see("256K", "256 KiB")
+	tm.press(tab) // Receive buffer follows; Save Changes
+	tm.press(enter)
+
+	tm.see("conntrackd accepts the new file") // the checks
+	tm.until("shows the end of the checks", func(s string) bool { return strings.Contains(s, "enter") })
+	tm.press(enter)
+	tm.see("DisableExternalCache on") // the review
+	time.Sleep(time.Second)           // a screen that opens by itself takes no key for a moment
+	tm.press(enter)
+	tm.see("in sync both ways")
+
+	for _, m := range []*lab.Member{pair.A, pair.B} {
+		out, err := m.Run(ctx, program, "status", "--json")
+		if err != nil {
+			t.Errorf("status on %s: %v\n%s", m.Name(), err, out)
+			continue
+		}
+		var s reported
+		if err := json.Unmarshal([]byte(out), &s); err != nil {
+			t.Fatalf("status on %s: %v\n%s", m.Name(), err, out)
+		}
+		if s.SendBuffer != 2*256<<10 || s.ReceiveBuffer != 2*256<<10 || !s.Bound {
+			t.Errorf("status on %s: bound %v, buffers %d and %d, want both 524288", m.Name(), s.Bound, s.SendBuffer, s.ReceiveBuffer)
+		}
+	}
+
+	connections, err := pair.Connect(ctx, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connections.Close()
+	for _, m := range []*lab.Member{pair.A, pair.B} {
+		if err := m.WaitEstablished(ctx, connections); err != nil {
+			t.Errorf("through A, in the kernel of %s: %v", m.Name(), err)
+		}
+	}
+	if err := pair.Activate(pair.B); err != nil {
+		t.Fatal(err)
+	}
+	back, err := pair.Connect(ctx, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	if err := pair.A.WaitEstablished(ctx, back); err != nil {
+		t.Errorf("through B, in the kernel of A: %v", err)
+	}
+	if alive := connections.Alive(10 * time.Second); alive != 20 {
+		t.Errorf("%d of 20 connections survived the move to B", alive)
+	}
+
+	tm.press(escKey)
+	tm.press(ctrlC)
+	if status := tm.ends(); status != exitDone {
+		t.Errorf("exit status %d, want 0", status)
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+)
+
+// globals are the flags that every command takes.
+type globals struct {
+	config     string
+	service    string
+	runtimeDir string
+	stateDir   string
+	ascii      bool
+}
+
+const (
+	defaultConfig     = "/etc/conntrackd/conntrackd.conf"
+	defaultRuntimeDir = "/run"
+	defaultStateDir   = "/var/lib/connsync"
+)
+
+const longHelp = `connsync sets up conntrackd's connection sync between two nodes: it proves that
+the settings can work, writes conntrackd.conf, restarts conntrackd, and proves
+from the daemon's own traffic that the nodes sync.
+
+Without a command it opens the form. Every setting, check and verdict is also
+there as text and, with --json, as JSON.
+
+Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
+
+func newRoot(s streams) *cobra.Command {
+	var g globals
+	root := &cobra.Command{
+		Use:           "connsync",
+		Short:         "Set up and prove conntrackd's connection sync",
+		Long:          longHelp,
+		Args:          noArguments,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runForm(cmd.Context(), s, g)
+		},
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(&g.config, "config", defaultConfig, "conntrackd's configuration `file`")
+	flags.StringVar(&g.service, "service", "auto", "who runs conntrackd: "+strings.Join(conntrackd.ServiceChoices(), ", "))
+	flags.StringVar(&g.runtimeDir, "runtime-dir", defaultRuntimeDir, "`directory` of lock and socket files")
+	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the kept previous files")
+	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
+	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newStatus(s, &g))
+	return root
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasParent() {
+		return &exitError{exitUsage, fmt.Errorf("%s takes no argument, got %q: settings are flags, see connsync %s --help", cmd.Name(), args[0], cmd.Name())}
+	}
+	return &exitError{exitUsage, fmt.Errorf("no command is called %q: see connsync --help", args[0])}
+}
+
+// settingFlags are the settings as flags. What is not given keeps its saved
+// value.
+type settingFlags struct {
+	enable, disable bool
+	firstNode       bool
+	values          conntrackd.Values
+}
+
+func (f *settingFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.enable, "enable", false, "sync now and at boot")
+	flags.BoolVar(&f.disable, "disable", false, "stop the sync now and at boot; the file stays")
+	flags.StringVar(&f.values.Interface, "interface", "", "dedicated sync interface, such as eth1")
+	flags.StringVar(&f.values.CurrentIP, "current-ip", "", "`address` of this node on it, with prefix length, such as 10.0.0.101/24")
+	flags.StringVar(&f.values.PeerIP, "peer-ip", "", "`address` of the other node, such as 10.0.0.102/24")
+	flags.StringVar(&f.values.Port, "port", "", "UDP port, the same on both nodes (default 3780)")
+	flags.StringVar(&f.values.SendBuffer, "send-buffer", "", "send buffer in `bytes`, such as 65536 or 128K (default 65536)")
+	flags.StringVar(&f.values.ReceiveBuffer, "receive-buffer", "", "receive buffer in `bytes`, the same on both nodes (default 65536)")
+	flags.StringVar(&f.values.ExternalCache, "external-cache", "", "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)")
+	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there yet: do not insist on reaching it")
+}
+
+// over puts what was given over the saved values. changed tells which flags
+// were given, since a blank value that was given is an error and one that was
+// not is not.
+func (f *settingFlags) over(saved conntrackd.Values, changed func(flag string) bool) (conntrackd.Values, error) {
+	v := saved
+	switch {
+	case f.enable && f.disable:
+		return v, &exitError{exitUsage, errors.New("--enable and --disable exclude each other")}
+	case f.enable:
+		v.Enabled = "enable"
+	case f.disable:
+		v.Enabled = "disable"
+	}
+	for _, s := range []struct {
+		flag  string
+		to    *string
+		value string
+	}{
+		{"interface", &v.Interface, f.values.Interface},
+		{"current-ip", &v.CurrentIP, f.values.CurrentIP},
+		{"peer-ip", &v.PeerIP, f.values.PeerIP},
+		{"port", &v.Port, f.values.Port},
+		{"send-buffer", &v.SendBuffer, f.values.SendBuffer},
+		{"receive-buffer", &v.ReceiveBuffer, f.values.ReceiveBuffer},
+		{"external-cache", &v.ExternalCache, f.values.ExternalCache},
+	} {
+		if !changed(s.flag) {
+			continue
+		}
+		if strings.TrimSpace(s.value) == "" {
+			return v, &exitError{exitUsage, errors.New("--" + s.flag + " has no value; leave the flag out to keep the saved one")}
+		}
+		*s.to = s.value
+	}
+	return v, nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+// shown is what show --json prints and apply reads.
+type shown struct {
+	Enabled       bool   `json:"enabled"`
+	Interface     string `json:"interface"`
+	CurrentIP     string `json:"current_ip"`
+	PeerIP        string `json:"peer_ip"`
+	Port          uint16 `json:"port"`
+	SendBuffer    int    `json:"send_buffer"`
+	ReceiveBuffer int    `json:"receive_buffer"`
+	ExternalCache bool   `json:"external_cache"`
+	Config        string `json:"config"`
+}
+
+func newShow(s streams, g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Print the settings in force",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			saved, err := n.load(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(s.out, n.shown(saved.settings))
+			}
+			n.printSettings(s.out, saved)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (n *node) shown(s conntrackd.Settings) shown {
+	v := s.Values()
+	return shown{
+		Enabled: s.Enabled, Interface: s.Interface, CurrentIP: v.CurrentIP, PeerIP: v.PeerIP, Port: s.Port,
+		SendBuffer: s.SendBuffer, ReceiveBuffer: s.ReceiveBuffer, ExternalCache: s.ExternalCache, Config: n.config,
+	}
+}
+
+func (n *node) printSettings(w io.Writer, s saved) {
+	v := s.settings.Values()
+	for _, line := range [][2]string{
+		{"Enable Sync", v.Enabled},
+		{"Interface Name", v.Interface},
+		{"Current IP", v.CurrentIP},
+		{"Peer IP", v.PeerIP},
+		{"Port", v.Port},
+		{"Send Buffer Size", v.SendBuffer},
+		{"Receive Buffer Size", v.ReceiveBuffer},
+		{"External Cache", v.ExternalCache},
+		{"File", n.config},
+	} {
+		value := tui.Clean(line[1])
+		if value == "" {
+			value = "-"
+		}
+		fmt.Fprintf(w, "%-20s %s\n", line[0], value)
+	}
+	if s.none != "" {
+		fmt.Fprintln(w, "Nothing is set: "+tui.Clean(s.none)+".")
+	}
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

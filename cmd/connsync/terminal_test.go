@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/vt"
+	"github.com/creack/pty"
+)
+
+// terminal is the program on a pseudo-terminal, with an emulator that shows
+// what a person would see.
+type terminal struct {
+	t    *testing.T
+	ptmx *os.File
+	cmd  *exec.Cmd
+	done chan error
+
+	mu     sync.Mutex
+	screen *vt.Emulator
+	sent   []byte // everything the program wrote
+}
+
+const (
+	columns = 80
+	lines   = 24
+	// patience is how long a screen may take; checks and restarts included.
+	patience = 30 * time.Second
+)
+
+// open starts cmd on a terminal of its own. The start function starts it, so
+// that it can be done inside a node.
+func open(t *testing.T, cmd *exec.Cmd, start func(func() error) error) *terminal {
+	t.Helper()
+	cmd.Env = append(os.Environ(), "TERM=vt100", "LC_ALL=C")
+	tm := &terminal{t: t, cmd: cmd, screen: vt.NewEmulator(columns, lines), done: make(chan error, 1)}
+	err := start(func() (err error) {
+		tm.ptmx, err = pty.StartWithSize(cmd, &pty.Winsize{Cols: columns, Rows: lines})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, tm.screen) // what the emulator would answer
+	go tm.read()
+	go func() { tm.done <- cmd.Wait() }()
+	t.Cleanup(func() {
+		if tm.cmd.Process != nil {
+			_ = tm.cmd.Process.Kill()
+		}
+		tm.ptmx.Close()
+	})
+	return tm
+}
+
+func (tm *terminal) read() {
+	buf := make([]byte, 4096)
+	for {
+		n, err := tm.ptmx.Read(buf)
+		tm.mu.Lock()
+		tm.sent = append(tm.sent, buf[:n]...)
+		tm.screen.Write(buf[:n])
+		tm.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// shows is the screen as text.
+func (tm *terminal) shows() string {
+	tm.mu.Lock()
+	defer tm.mu.Unlock()
+	return tm.screen.String()
+}
+
+// see waits until the screen holds every one of texts.
+func (tm *terminal) see(texts ...string) {
+	tm.t.Helper()
+	tm.until("shows "+strings.Join(texts, ", "), func(screen string) bool {
+		for _, text := range texts {
+			if !strings.Contains(screen, text) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// gone waits until the screen no longer holds text.
+func (tm *terminal) gone(text string) {
+	tm.t.Helper()
+	tm.until("no longer shows "+text, func(screen string) bool { return !strings.Contains(screen, text) })
+}
+
+func (tm *terminal) until(what string, ok func(screen string) bool) {
+	tm.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok(tm.shows()) {
+		if time.Now().After(deadline) {
+			tm.t.Fatalf("the screen never %s; it shows:\n%s", what, tm.shows())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// keys are what a serial line sends.
+const (
+	tab      = "\t"
+	shiftTab = "\x1b[Z"
+	enter    = "\r"
+	space    = " "
+	right    = "\x1b[C"
+	down     = "\x1b[B"
+	escKey   = "\x1b"
+	ctrlC    = "\x03"
+	ctrlU    = "\x15"
+)
+
+// press types; a key at a time, as fast as a line of 9600 baud brings them.
+func (tm *terminal) press(keys ...string) {
+	tm.t.Helper()
+	for _, k := range keys {
+		if _, err := tm.ptmx.WriteString(k); err != nil {
+			tm.t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// ends waits for the program to end and returns its exit status.
+func (tm *terminal) ends() int {
+	tm.t.Helper()
+	select {
+	case <-tm.done:
+		return tm.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		tm.t.Fatalf("the program did not end; it shows:\n%s", tm.shows())
+		return -1
+	}
+}
+
+// build makes the program as it is shipped: static, so that it runs in every
+// node and machine.
+func build(t *testing.T) string {
+	t.Helper()
+	path := t.TempDir() + "/connsync"
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
