@@ -37,9 +37,9 @@ func TestPairIsConfiguredFromTheForm(t *testing.T) {
 	tm.see(lab.LANInterface, lab.SyncInterface, "default route")
 	tm.press(lab.SyncInterface, enter)
 	// Current IP is the one address of the interface.
-	tm.see("Interface Name        "+lab.SyncInterface, pair.A.Sync.String())
+	tm.see("Interface Name      * "+lab.SyncInterface, "> Current IP          * "+pair.A.Sync.String())
 
-	tm.press(tab, tab) // to Peer IP
+	tm.press(tab) // to Peer IP
 	tm.press(strings.Split("10.0.9.102/24", "")...)
 	tm.press(tab)
 	tm.see("!") // the subnet is another
@@ -49,7 +49,7 @@ func TestPairIsConfiguredFromTheForm(t *testing.T) {
 	tm.press(ctrlU)
 	tm.press(strings.Split("256K", "")...)
 	tm.press(tab)
-	tm.see("256K", "256 KiB")
+	tm.see("Receive Buffer Size * 256K")
 	tm.press(tab) // Receive buffer follows; Save Changes
 	tm.press(enter)
 

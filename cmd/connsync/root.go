@@ -21,7 +21,7 @@ type globals struct {
 
 const (
 	defaultConfig     = "/etc/conntrackd/conntrackd.conf"
-	defaultRuntimeDir = "/run"
+	defaultRuntimeDir = "/run/connsync"
 	defaultStateDir   = "/var/lib/connsync"
 )
 
