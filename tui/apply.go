@@ -13,9 +13,9 @@ import (
 // Applier carries out a review that the operator agreed to.
 type Applier interface {
 	// Apply tells each step as it starts and as it ends; a step keeps its ID.
-	// When ctx ends before the write, nothing is left behind; when it ends
-	// later, Apply still returns only after the change is finished or taken
-	// back, and the outcome says which.
+	// When ctx ends before the write, nothing is left behind. Later, Apply
+	// goes on until the change is finished or taken back, and only the wait
+	// for the peer is cut short. A program that ends has to wait for Apply.
 	Apply(ctx context.Context, r Review, each func(conntrackd.Step)) conntrackd.Outcome
 }
 
@@ -199,6 +199,15 @@ func (a *apply) written() bool {
 	return false
 }
 
+// awaitsPeer reports whether all that goes on is the wait for the peer's word.
+func (a *apply) awaitsPeer() bool {
+	if len(a.steps) == 0 {
+		return false
+	}
+	last := a.steps[len(a.steps)-1]
+	return last.Status == conntrackd.StepRunning && (last.ID == conntrackd.StepHeard || last.ID == conntrackd.StepHeardBy)
+}
+
 // interrupt makes ctrl+c end the work, not the program, while it goes on.
 func (a *apply) interrupt() string {
 	if a.ended {
@@ -225,6 +234,6 @@ func (a *apply) explain() (title string, lines []string) {
 	return "Help: apply", []string{
 		"The old file is kept, the new one is written, the daemon is restarted, and then looked at: is it bound, does the peer send, does the peer hear this node?",
 		"A step that fails puts the old file and the old service state back; that is looked at and reported too.",
-		"ctrl+c before the write leaves no trace. After it, the change is finished or taken back before anything else.",
+		"ctrl+c before the write leaves no trace. After it, the change is finished or taken back in any case; only the wait for the peer is cut short.",
 	}
 }

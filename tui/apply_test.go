@@ -64,8 +64,8 @@ func savedSteps() []conntrackd.Step {
 func silentSteps() []conntrackd.Step {
 	s := savedSteps()[:6]
 	return append(s,
-		step(conntrackd.StepHeard, "Heard the peer", conntrackd.StepUnknown, "no word from 10.0.0.102 in 5 s", 5*time.Second),
-		step(conntrackd.StepHeardBy, "Heard by the peer", conntrackd.StepSkipped, "the peer was not heard", 0))
+		step(conntrackd.StepHeard, "Heard the peer", failed, "no word from 10.0.0.102 since conntrackd started", 5*time.Second),
+		step(conntrackd.StepHeardBy, "Heard by the peer", conntrackd.StepUnknown, "no word from 10.0.0.102 since conntrackd started", 0))
 }
 
 func rolledBackSteps() []conntrackd.Step {
@@ -102,6 +102,7 @@ func TestApplyPages(t *testing.T) {
 	checkPages(t, []page{
 		{"starting", with(fakeApplier{hold: true, steps: beginning()[:2]}), toApply(time.Second)},
 		{"running", with(fakeApplier{hold: true, steps: restarting}), toApply(time.Second)},
+		{"waiting", with(fakeApplier{hold: true, steps: append(savedSteps()[:6], step(conntrackd.StepHeard, "Heard the peer", conntrackd.StepRunning, "", 0))}), toApply(time.Second)},
 		{"stopping", with(fakeApplier{pace: time.Minute, steps: savedSteps()}), toApply(4*time.Minute+time.Second, "ctrl+c")},
 		{"done", with(fakeApplier{steps: savedSteps(), outcome: saved}), toApply(time.Second)},
 		{"silent", with(fakeApplier{steps: silentSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictSilent}}), toApply(time.Second)},

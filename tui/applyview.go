@@ -133,14 +133,17 @@ func (a *apply) unsaid() string {
 	return a.env.shown(why)
 }
 
+// waiting says what goes on, and what ctrl+c would do to it.
 func (a *apply) waiting() string {
 	switch {
 	case a.stopping && !a.written():
 		return "Stopping. Nothing has been written."
 	case a.stopping:
 		return "Stopping. The change is finished or taken back first."
+	case a.awaitsPeer():
+		return "Waiting for the peer. ctrl+c ends the wait; the change stays."
 	case a.written():
-		return "Working. ctrl+c stops it: the change is then finished or taken back."
+		return "Working. The change is finished or taken back, ctrl+c or not."
 	}
 	return "Working. ctrl+c stops it; nothing has been written yet."
 }
@@ -166,7 +169,7 @@ func (a *apply) follow() {
 	}
 	line := 0
 	for _, s := range a.steps {
-		if s.Status == conntrackd.StepFailed {
+		if s.Status == conntrackd.StepFailed && a.outcome.Err != nil {
 			a.top = min(a.top, line)
 			return
 		}

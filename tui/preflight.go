@@ -60,7 +60,7 @@ type preflight struct {
 	settled bool              // the grace period is over
 
 	width, height int
-	cursor        int // index into results
+	selected      int // index into results
 	top           int // first line of the list in sight
 	moved         bool
 	keys          preflightKeys
@@ -103,7 +103,7 @@ func (p *preflight) start() tea.Cmd {
 		p.results[i] = netcheck.Result{ID: c.ID, Title: c.Title, Severity: c.Severity}
 	}
 	p.state, p.settled, p.takesUnknown = preflightRunning, false, false
-	p.cursor, p.top, p.moved = 0, 0, false
+	p.selected, p.top, p.moved = 0, 0, false
 	current := newRun(p.run)
 	p.run = current
 
@@ -171,7 +171,7 @@ func (p *preflight) take(r netcheck.Result) {
 func (p *preflight) finish(report netcheck.Report) tea.Cmd {
 	p.results, p.state = report.Results, preflightFinished
 	if !p.moved {
-		p.cursor = rootCause(p.results)
+		p.selected = rootCause(p.results)
 	}
 	p.reveal()
 	current := p.run
@@ -208,9 +208,9 @@ func (p *preflight) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 	case key.Matches(msg, k.down):
 		p.move(1)
 	case key.Matches(msg, k.pageUp):
-		p.jump(p.cursor - p.listHeight())
+		p.jump(p.selected - p.listHeight())
 	case key.Matches(msg, k.pageDown):
-		p.jump(p.cursor + p.listHeight())
+		p.jump(p.selected + p.listHeight())
 	case key.Matches(msg, k.first):
 		p.jump(0)
 	case key.Matches(msg, k.last):
@@ -264,7 +264,11 @@ func (p *preflight) offersFirstNode() bool {
 
 // aboutPeer reports whether a check can only pass when the peer is there.
 func aboutPeer(id netcheck.ID) bool {
-	return slices.Contains([]netcheck.ID{"peer-link", "peer-ping", "peer-port", "path-mtu"}, id)
+	switch id {
+	case netcheck.CheckPeerLink, netcheck.CheckPeerPing, netcheck.CheckPeerPort, netcheck.CheckPathMTU:
+		return true
+	}
+	return false
 }
 
 func (p *preflight) help() []key.Binding {

@@ -45,8 +45,8 @@ func (p *preflight) list() []string {
 	var lines []string
 	title := p.titleWidth()
 	for i, r := range p.results {
-		lines = append(lines, p.line(r, i == p.cursor, title))
-		if i == p.cursor {
+		lines = append(lines, p.line(r, i == p.selected, title))
+		if i == p.selected {
 			lines = append(lines, p.detail(r, title)...)
 		}
 	}
@@ -178,22 +178,22 @@ func (p *preflight) move(by int) {
 		p.top--
 		return
 	}
-	p.jump(p.cursor + by)
+	p.jump(p.selected + by)
 }
 
 // jump selects a check.
 func (p *preflight) jump(to int) {
 	p.moved = true
-	p.cursor = max(0, min(to, len(p.results)-1))
+	p.selected = max(0, min(to, len(p.results)-1))
 	p.reveal()
 }
 
 // block is where the selected result stands in the list.
 func (p *preflight) block() (from, to int) {
-	if p.cursor >= len(p.results) {
+	if p.selected >= len(p.results) {
 		return 0, 0
 	}
-	return p.cursor, p.cursor + 1 + len(p.detail(p.results[p.cursor], p.titleWidth()))
+	return p.selected, p.selected + 1 + len(p.detail(p.results[p.selected], p.titleWidth()))
 }
 
 // reveal scrolls as little as it takes to show the selected result.
@@ -207,4 +207,14 @@ func (p *preflight) reveal() {
 		p.top = from
 	}
 	p.top = clampTop(p.top, len(p.results)+to-from-1, height)
+}
+
+// cursor stands on the selected check.
+func (p *preflight) cursor() (x, y int, ok bool) {
+	from, _ := p.block()
+	y = from - p.top
+	if p.headed() {
+		y++
+	}
+	return 0, y, len(p.results) > 0 && from >= p.top
 }

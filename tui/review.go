@@ -6,7 +6,6 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/aymanbagabas/go-udiff"
 
 	"connsync/conntrackd"
 )
@@ -23,6 +22,9 @@ type Review struct {
 	Candidate *conntrackd.Candidate
 	// Commands are what will run, in order, in shell words.
 	Commands []string
+	// FirstNode is the operator's word that the peer does not exist yet. The
+	// screen sets it; a Reviewer leaves it alone.
+	FirstNode bool
 	// Unchanged says that file and service are already as wanted: there is
 	// nothing to apply.
 	Unchanged bool
@@ -41,7 +43,7 @@ func (r Review) diff() string {
 	if r.Candidate == nil || r.Unchanged {
 		return ""
 	}
-	return udiff.Unified(r.Candidate.Path, r.Candidate.Path, string(r.Candidate.Old), string(r.Candidate.New))
+	return r.Candidate.Diff()
 }
 
 // reviewMade is the answer of the Reviewer.
@@ -150,6 +152,7 @@ func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 
 func (r *review) take(msg reviewMade) tea.Cmd {
 	r.review, r.diff, r.err = msg.review, msg.diff, msg.err
+	r.review.FirstNode = r.firstNode
 	switch {
 	case msg.err != nil:
 		r.state, r.focus = reviewFailed, itemBack
