@@ -37,7 +37,7 @@ type dialogWoke struct{ run int }
 var dialogKeys = struct{ next, prev, give, escape key.Binding }{
 	next:   key.NewBinding(key.WithKeys("tab", "right", "down", "space"), key.WithHelp("tab", "other")),
 	prev:   key.NewBinding(key.WithKeys("shift+tab", "left", "up")),
-	give:   key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "answer")),
+	give:   key.NewBinding(key.WithKeys("enter", "ctrl+j"), key.WithHelp("enter", "answer")),
 	escape: key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "back")),
 }
 

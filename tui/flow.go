@@ -10,8 +10,6 @@ func (m *Model) follow(o outcome) tea.Cmd {
 	case picked:
 		m.backToForm()
 		return m.form.picked(o.name)
-	case helpWanted:
-		return m.openHelp()
 	}
 	return m.followSave(o)
 }

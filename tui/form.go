@@ -45,16 +45,15 @@ const (
 // savePressed saves as the button does; the quit dialog sends it.
 type savePressed struct{}
 
-var formKeys = struct{ next, prev, choose, change, left, right, undo, back, quit key.Binding }{
+var formKeys = struct{ next, prev, choose, change, left, right, undo, back key.Binding }{
 	next:   key.NewBinding(key.WithKeys("tab", "down"), key.WithHelp("tab", "next")),
 	prev:   key.NewBinding(key.WithKeys("shift+tab", "up"), key.WithHelp("shift+tab", "back")),
-	choose: key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "choose")),
+	choose: key.NewBinding(key.WithKeys("enter", "ctrl+j"), key.WithHelp("enter", "choose")),
 	change: key.NewBinding(key.WithKeys("space")),
 	left:   key.NewBinding(key.WithKeys("left")),
 	right:  key.NewBinding(key.WithKeys("right")),
 	undo:   key.NewBinding(key.WithKeys("ctrl+r"), key.WithHelp("ctrl+r", "put back")),
 	back:   key.NewBinding(key.WithKeys("esc")),
-	quit:   key.NewBinding(key.WithKeys("q")),
 }
 
 func newForm(e *env, saved conntrackd.Settings, gate string) *form {
@@ -115,7 +114,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 
 func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	if f.gate != "" {
-		if key.Matches(k, formKeys.choose, formKeys.change, formKeys.quit, formKeys.back) {
+		if key.Matches(k, formKeys.choose, formKeys.change, formKeys.back) {
 			return quitWanted{}, nil
 		}
 		return nil, nil
@@ -167,8 +166,6 @@ func (f *form) pressRadio(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	switch {
 	case key.Matches(k, formKeys.choose):
 		return nil, f.move(+1)
-	case key.Matches(k, formKeys.quit):
-		return quitWanted{}, nil
 	case key.Matches(k, formKeys.change):
 		enabled = !enabled
 	case key.Matches(k, formKeys.left):
@@ -195,8 +192,6 @@ func (f *form) pressButton(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		return nil, f.moveTo(max(f.focus-1, len(f.fields)))
 	case key.Matches(k, formKeys.right):
 		return nil, f.moveTo(min(f.focus+1, f.stops()-1))
-	case key.Matches(k, formKeys.quit):
-		return quitWanted{}, nil
 	case !key.Matches(k, formKeys.choose, formKeys.change):
 		return nil, nil
 	}
@@ -315,101 +310,6 @@ func (f *form) picked(name string) tea.Cmd {
 
 // value is the text of the focused field.
 func (f *form) value() string { return f.draft.value(f.fields[f.focus].id) }
-
-// save asks for the save, or says why it is not possible and goes to the field
-// that is in the way.
-func (f *form) save() outcome {
-	f.leave()
-	s, problems := f.draft.settings()
-	if len(problems) > 0 {
-		f.refuse(problems)
-		return nil
-	}
-	f.settle()
-	return saveWanted{s}
-}
-
-// check asks for the checks; they need the values that an enabled sync needs.
-func (f *form) check() outcome {
-	f.leave()
-	v := f.draft.values
-	v.Enabled = "enable"
-	s, problems := ParseSettings(v)
-	if len(problems) > 0 {
-		f.refuse(problems)
-		return nil
-	}
-	s.Enabled = f.draft.values.Enabled == "enable"
-	f.settle()
-	return checkWanted{s}
-}
-
-func (f *form) refuse(problems []conntrackd.Problem) {
-	clear(f.shown)
-	for _, p := range problems {
-		f.shown[p.Field] = p.Message
-	}
-	for i := range f.fields {
-		if f.shown[f.fields[i].id] != "" {
-			f.enter(i)
-			break
-		}
-	}
-	f.refused = true
-}
-
-// showProblems tells about every field that holds something bad, and with
-// blank also about those that hold nothing and should.
-func (f *form) showProblems(blank bool) {
-	_, problems := f.draft.settings()
-	for _, p := range problems {
-		if blank || f.draft.value(p.Field) != "" || f.shown[p.Field] != "" {
-			f.shown[p.Field] = p.Message
-		}
-	}
-	f.recheck()
-}
-
-// recheck takes away the problems that are cured. The message about the
-// focused field stays as it is until it is left: it would change with every
-// keystroke.
-func (f *form) recheck() {
-	if len(f.shown) == 0 {
-		return
-	}
-	_, problems := f.draft.settings()
-	for id := range f.shown {
-		switch now := problemOf(problems, id); {
-		case now == "":
-			delete(f.shown, id)
-		case !f.focused(id):
-			f.shown[id] = now
-		}
-	}
-	f.refused = f.refused && len(f.shown) > 0
-}
-
-func (f *form) focused(id conntrackd.Field) bool {
-	return f.focus < len(f.fields) && f.fields[f.focus].id == id
-}
-
-// disabledReason is why a save is not possible; blank when it is.
-func (f *form) disabledReason() string {
-	_, problems := f.draft.settings()
-	if len(problems) == 0 {
-		return ""
-	}
-	return f.labelOf(problems[0].Field) + ": " + problems[0].Message
-}
-
-func (f *form) labelOf(id conntrackd.Field) string {
-	for i := range f.fields {
-		if f.fields[i].id == id {
-			return f.fields[i].label
-		}
-	}
-	return string(id)
-}
 
 func (f *form) typing() bool {
 	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].kind != radioField

@@ -1,23 +1,9 @@
 package tui
 
-import (
-	tea "charm.land/bubbletea/v2"
-
-	"connsync/conntrackd"
-)
+import "connsync/conntrackd"
 
 // The outcomes that any screen may return.
 type (
-	// opened puts a screen on top of the one that returns it. cmd starts it.
-	opened struct {
-		screen screen
-		cmd    tea.Cmd
-	}
-	// replaced puts a screen in the place of the one that returns it.
-	replaced struct {
-		screen screen
-		cmd    tea.Cmd
-	}
 	// closed ends the screen; the one below appears again.
 	closed struct{}
 	// asked puts a question; the message of the chosen answer goes through
@@ -27,8 +13,6 @@ type (
 	quitWanted struct{}
 )
 
-func (opened) outcome()     {}
-func (replaced) outcome()   {}
 func (closed) outcome()     {}
 func (asked) outcome()      {}
 func (quitWanted) outcome() {}
@@ -44,15 +28,12 @@ type (
 	statusWanted struct{}
 	// pickWanted: choose an interface; current is what the field holds.
 	pickWanted struct{ current string }
-	// helpWanted: explain what has the focus.
-	helpWanted struct{}
 )
 
 func (saveWanted) outcome()   {}
 func (checkWanted) outcome()  {}
 func (statusWanted) outcome() {}
 func (pickWanted) outcome()   {}
-func (helpWanted) outcome()   {}
 
 // settingsSaved tells every screen that these settings are in force now; the
 // form takes them as what is saved.

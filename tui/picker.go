@@ -49,7 +49,7 @@ var pickerKeys = struct{ up, down, pageUp, pageDown, home, end, choose, back key
 	pageDown: key.NewBinding(key.WithKeys("pgdown", "ctrl+f")),
 	home:     key.NewBinding(key.WithKeys("home")),
 	end:      key.NewBinding(key.WithKeys("end")),
-	choose:   key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "choose")),
+	choose:   key.NewBinding(key.WithKeys("enter", "ctrl+j"), key.WithHelp("enter", "choose")),
 	back:     key.NewBinding(key.WithKeys("esc", "ctrl+g"), key.WithHelp("esc", "back")),
 }
 

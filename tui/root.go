@@ -6,7 +6,6 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
 )
@@ -104,7 +103,7 @@ type Model struct {
 	width    int
 	height   int
 	runs     int
-	quitting bool
+	leaving  *dialog // the question whether to leave, as long as it stands
 	cancel   context.CancelFunc
 }
 
@@ -131,7 +130,8 @@ func syncState(s conntrackd.Settings) string {
 	return "sync disabled"
 }
 
-var rootKeys = struct{ redraw, quit, help key.Binding }{
+var rootKeys = struct{ redraw, quit, leave, help key.Binding }{
+	leave:  key.NewBinding(key.WithKeys("q")),
 	redraw: key.NewBinding(key.WithKeys("ctrl+l"), key.WithHelp("ctrl+l", "redraw")),
 	quit:   key.NewBinding(key.WithKeys("ctrl+c"), key.WithHelp("ctrl+c", "quit")),
 	help:   key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
@@ -164,6 +164,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case stateNoted:
 		m.state = msg.text
 		return m, nil
+	case savePressed:
+		m.backToForm()
 	case settingsSaved:
 		m.state = syncState(msg.settings)
 	}
@@ -187,6 +189,8 @@ func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
 		}
 		_, cmd := m.Update(a.msg)
 		return cmd
+	case key.Matches(k, rootKeys.leave) && m.top() == screen(m.form) && !m.form.typing():
+		return m.askQuit()
 	case key.Matches(k, rootKeys.help) && m.helpAvailable():
 		return m.openHelp()
 	}
@@ -234,11 +238,6 @@ func (m *Model) apply(i int, o outcome) tea.Cmd {
 	switch o := o.(type) {
 	case nil:
 		return nil
-	case opened:
-		return m.open(o.screen, o.cmd)
-	case replaced:
-		m.drop(i)
-		return m.open(o.screen, o.cmd)
 	case closed:
 		m.drop(i)
 		return nil
@@ -282,11 +281,11 @@ func (m *Model) ask(d *dialog) tea.Cmd {
 // askQuit leaves, or asks first where typed values would be lost. The second
 // ctrl+c in a row leaves in any case.
 func (m *Model) askQuit() tea.Cmd {
-	if m.quitting && m.dialog != nil || !m.form.draft.dirty() {
+	if m.leaving != nil && m.leaving == m.dialog || !m.form.draft.dirty() {
 		return m.quit()
 	}
-	m.quitting = true
-	return m.ask(m.form.quitDialog())
+	m.leaving = m.form.quitDialog()
+	return m.ask(m.leaving)
 }
 
 func (m *Model) quit() tea.Cmd {
@@ -300,123 +299,4 @@ func (m *Model) resize(width, height int) {
 	for _, s := range m.screens {
 		s.resize(width, max(0, height-4))
 	}
-}
-
-// View draws title, rule, the topmost screen, rule and keys.
-func (m *Model) View() tea.View {
-	v := tea.View{AltScreen: true, DisableBracketedPasteMode: true}
-	if m.width < minWidth || m.height < minHeight {
-		v.Content = strings.Join(wrap("connsync needs a screen of 40 by 12; this one is smaller. ctrl+c quits.", max(1, m.width)), "\n")
-		return v
-	}
-	rule := " " + m.env.theme.Dim.Render(strings.Repeat(m.env.glyphs.Rule, m.width-2))
-	body, x, y, cursor := m.body()
-	lines := append([]string{m.title(), rule}, body...)
-	lines = append(lines, rule, m.keyLine())
-	v.Content = strings.Join(lines, "\n")
-	if cursor {
-		v.Cursor = tea.NewCursor(x, y+2)
-		v.Cursor.Blink = false
-	}
-	return v
-}
-
-// body is the topmost screen, exactly as high as there is room, with the
-// dialog over its last lines.
-func (m *Model) body() (lines []string, x, y int, cursor bool) {
-	room := m.height - 4
-	lines = strings.Split(m.top().view(), "\n")
-	for len(lines) < room {
-		lines = append(lines, "")
-	}
-	lines = lines[:room]
-	for i := range lines {
-		lines[i] = strings.TrimRight(ansi.Truncate(lines[i], m.width, ""), " ")
-	}
-	if m.dialog != nil {
-		box, bx, by := m.dialog.lines(m.width, m.env.glyphs)
-		box = append([]string{" " + strings.Repeat(m.env.glyphs.Rule, m.width-2)}, box...)
-		from := max(0, room-len(box))
-		return append(lines[:from], box...)[:room], bx, from + 1 + by, true
-	}
-	if c, ok := m.top().(cursorer); ok {
-		x, y, cursor = c.cursor()
-	}
-	return lines, x, y, cursor
-}
-
-func (m *Model) title() string {
-	left := "Connection Sync Settings"
-	if t, ok := m.top().(interface{ title() string }); ok {
-		left = t.title()
-	}
-	right := m.state
-	if m.hostname != "" {
-		right = m.env.shown(m.hostname) + "   " + m.state
-	}
-	gap := m.width - 3 - len(left) - ansi.StringWidth(right)
-	if gap < 2 {
-		right = m.env.shown(m.hostname)
-		gap = m.width - 3 - len(left) - ansi.StringWidth(right)
-	}
-	if gap < 2 {
-		return " " + m.env.theme.Title.Render(left)
-	}
-	return " " + m.env.theme.Title.Render(left) + strings.Repeat(" ", gap+1) + right
-}
-
-// keyLine is made of the bindings that work now: first those that are always
-// there are given room, then as many of the screen's as fit.
-func (m *Model) keyLine() string {
-	var own, always []key.Binding
-	if m.dialog != nil {
-		own = m.dialog.help()
-	} else {
-		own = m.top().help()
-		if m.helpAvailable() {
-			always = append(always, rootKeys.help)
-		}
-	}
-	quit := rootKeys.quit
-	if does := m.interrupt(); does != "" {
-		quit.SetHelp("ctrl+c", does)
-	}
-	always = append(always, rootKeys.redraw, quit)
-	return " " + strings.Join(fitKeys(own, always, m.width-2), "  ")
-}
-
-func fitKeys(own, always []key.Binding, width int) []string {
-	text := func(b key.Binding) string { return b.Help().Key + " " + b.Help().Desc }
-	usable := func(b key.Binding) bool { return b.Enabled() && b.Help().Key != "" }
-	if width < 60 { // redrawing is explained on the help screen
-		always = append([]key.Binding(nil), always...)
-		for i := range always {
-			if always[i].Help().Key == rootKeys.redraw.Help().Key {
-				always = append(always[:i], always[i+1:]...)
-				break
-			}
-		}
-	}
-	var tail []string
-	for _, b := range always {
-		tail = append(tail, text(b))
-		width -= len(text(b)) + 2
-	}
-	var out []string
-	for _, b := range own {
-		if !usable(b) {
-			continue
-		}
-		if need := len(text(b)) + 2; need <= width+2 {
-			out = append(out, text(b))
-			width -= need
-		}
-	}
-	return append(out, tail...)
-}
-
-// helpAvailable is false on the help screen itself.
-func (m *Model) helpAvailable() bool {
-	_, isHelp := m.top().(*helpScreen)
-	return !isHelp
 }

@@ -255,6 +255,7 @@ func TestQuit(t *testing.T) {
 		{"changed, y leaves", []string{"space", "ctrl+c", "y"}, true},
 		{"changed, right right enter leaves", []string{"space", "ctrl+c", "right", "right", "enter"}, true},
 		{"a No in between asks again", []string{"space", "ctrl+c", "n", "ctrl+c"}, false},
+		{"another question in between asks", []string{"space", "ctrl+c", "n", "down", "ctrl+c"}, false},
 		{"from the picker", []string{"down", "enter", "ctrl+c"}, true},
 		{"from the help", []string{"?", "ctrl+c"}, true},
 		{"put back, it is clean", []string{"space", "ctrl+r", "ctrl+c"}, true},
@@ -306,12 +307,10 @@ func TestRedraw(t *testing.T) {
 // No key that a serial line, minicom, screen, telnet or virsh takes for itself
 // is bound anywhere.
 func TestNoTakenKeys(t *testing.T) {
-	m := newModel(t, 80, 24, withSaved)
-	before := shot(m)
 	for _, keys := range [][]string{{}, {"down"}, {"down", "down"}, {"esc"}} {
 		m := newModel(t, 80, 24, withSaved)
 		press(t, m, keys...)
-		before = shot(m)
+		before := shot(m)
 		for _, k := range []string{"ctrl+s", "ctrl+q", "ctrl+a", "ctrl+]", "ctrl+z"} {
 			press(t, m, k)
 			if shot(m) != before {

@@ -1,0 +1,98 @@
+package tui
+
+import "connsync/conntrackd"
+
+// save asks for the save, or says why it is not possible and goes to the field
+// that is in the way.
+func (f *form) save() outcome {
+	f.leave()
+	s, problems := f.draft.settings()
+	if len(problems) > 0 {
+		f.refuse(problems)
+		return nil
+	}
+	f.settle()
+	return saveWanted{s}
+}
+
+// check asks for the checks; they need the values that an enabled sync needs.
+func (f *form) check() outcome {
+	f.leave()
+	v := f.draft.values
+	v.Enabled = "enable"
+	s, problems := ParseSettings(v)
+	if len(problems) > 0 {
+		f.refuse(problems)
+		return nil
+	}
+	s.Enabled = f.draft.values.Enabled == "enable"
+	f.settle()
+	return checkWanted{s}
+}
+
+func (f *form) refuse(problems []conntrackd.Problem) {
+	clear(f.shown)
+	for _, p := range problems {
+		f.shown[p.Field] = p.Message
+	}
+	for i := range f.fields {
+		if f.shown[f.fields[i].id] != "" {
+			f.enter(i)
+			break
+		}
+	}
+	f.refused = true
+}
+
+// showProblems tells about every field that holds something bad, and with
+// blank also about those that hold nothing and should.
+func (f *form) showProblems(blank bool) {
+	_, problems := f.draft.settings()
+	for _, p := range problems {
+		if blank || f.draft.value(p.Field) != "" || f.shown[p.Field] != "" {
+			f.shown[p.Field] = p.Message
+		}
+	}
+	f.recheck()
+}
+
+// recheck takes away the problems that are cured. The message about the
+// focused field stays as it is until it is left: it would change with every
+// keystroke.
+func (f *form) recheck() {
+	if len(f.shown) == 0 {
+		return
+	}
+	_, problems := f.draft.settings()
+	for id := range f.shown {
+		switch now := problemOf(problems, id); {
+		case now == "":
+			delete(f.shown, id)
+		case !f.focused(id):
+			f.shown[id] = now
+		}
+	}
+	f.refused = f.refused && len(f.shown) > 0
+}
+
+func (f *form) focused(id conntrackd.Field) bool {
+	return f.focus < len(f.fields) && f.fields[f.focus].id == id
+}
+
+// disabledReason is why a save is not possible; blank when it is.
+func (f *form) disabledReason() string {
+	_, problems := f.draft.settings()
+	if len(problems) == 0 {
+		return ""
+	}
+	return f.labelOf(problems[0].Field) + ": " + problems[0].Message
+}
+
+func (f *form) labelOf(id conntrackd.Field) string {
+	for i := range f.fields {
+		if f.fields[i].id == id {
+			return f.fields[i].label
+		}
+	}
+	return string(id)
+}
