@@ -77,8 +77,13 @@ func TestGlyphsAreInOneFile(t *testing.T) {
 
 func TestASCIIGlyphsAreASCII(t *testing.T) {
 	g := ASCIIGlyphs()
-	all := g.Rule + g.Mark + g.On + g.Off + g.Changed + g.Bad + g.Ellipsis + g.Arrow
+	all := g.Rule + g.Mark + g.On + g.Off + g.Changed + g.Bad + g.Ellipsis + g.Arrow + strings.Join(g.Plot, "")
 	if strings.ContainsFunc(all, func(r rune) bool { return r > '~' }) {
 		t.Errorf("%q", all)
+	}
+	for _, p := range UnicodeGlyphs().Plot {
+		if utf8.RuneCountInString(p) != 1 {
+			t.Errorf("%q is not one cell", p)
+		}
 	}
 }

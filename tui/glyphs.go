@@ -1,5 +1,7 @@
 package tui
 
+import "strings"
+
 // Glyphs are the signs on the screen that are not words. Every character
 // outside ASCII that the program itself draws is in this file.
 type Glyphs struct {
@@ -11,13 +13,15 @@ type Glyphs struct {
 	Bad      string // a field that cannot be used
 	Ellipsis string
 	Arrow    string
+	// Plot are the steps of a bar one cell wide, from nothing to full.
+	Plot []string
 }
 
 // ASCIIGlyphs is the set for serial lines, and for a locale without UTF-8.
 func ASCIIGlyphs() Glyphs {
 	return Glyphs{
 		ASCII: true, Rule: "-", Mark: ">", On: "(*)", Off: "( )", Changed: "*", Bad: "!",
-		Ellipsis: "...", Arrow: "->",
+		Ellipsis: "...", Arrow: "->", Plot: strings.Split(" .:-=+*#", ""),
 	}
 }
 
@@ -26,6 +30,6 @@ func ASCIIGlyphs() Glyphs {
 func UnicodeGlyphs() Glyphs {
 	return Glyphs{
 		Rule: "─", Mark: "›", On: "(•)", Off: "( )", Changed: "•", Bad: "!",
-		Ellipsis: "…", Arrow: "→",
+		Ellipsis: "…", Arrow: "→", Plot: strings.Split(" ▁▂▃▄▅▆▇█", ""),
 	}
 }
