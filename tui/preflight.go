@@ -19,6 +19,14 @@ type Planner interface {
 	Plan(s conntrackd.Settings, firstNode bool) []netcheck.Check
 }
 
+// planMade is the plan of a run, about to be asked until ctx ends.
+type planMade struct {
+	run    *run
+	ctx    context.Context
+	cancel context.CancelFunc
+	checks []netcheck.Check
+}
+
 // checkFinished is one result of a run.
 type checkFinished struct {
 	run    *run
@@ -91,32 +99,43 @@ func newPreflight(e *env, s conntrackd.Settings, saving bool) *preflight {
 	}
 }
 
-// start asks all checks anew. What an older run still sends is dropped.
+// start asks all checks anew. What an older run still sends is dropped. The
+// plan is made in the background too: it may have to look at the service.
 func (p *preflight) start() tea.Cmd {
 	p.cancel()
-	var checks []netcheck.Check
-	if planner := p.env.effects.Planner; planner != nil {
-		checks = planner.Plan(p.settings, p.firstNode)
-	}
-	p.results = make([]netcheck.Result, len(checks))
-	for i, c := range checks {
-		p.results[i] = netcheck.Result{ID: c.ID, Title: c.Title, Severity: c.Severity}
-	}
 	p.state, p.settled, p.takesUnknown = preflightRunning, false, false
 	p.selected, p.top, p.moved = 0, 0, false
+	for i := range p.results { // an older plan shows what is asked again
+		p.results[i].Finding = netcheck.Finding{}
+	}
 	current := newRun(p.run)
 	p.run = current
-
 	ctx, cancel := context.WithCancel(p.env.ctx)
 	p.cancel = cancel
-	results := make(chan netcheck.Result, len(checks))
-	ask := func() tea.Msg {
-		defer cancel()
-		defer close(results)
-		report := netcheck.Run(ctx, checks, func(r netcheck.Result) { results <- r })
-		return planFinished{current, report}
+	planner, settings, firstNode := p.env.effects.Planner, p.settings, p.firstNode
+	return func() tea.Msg {
+		var checks []netcheck.Check
+		if planner != nil {
+			checks = planner.Plan(settings, firstNode)
+		}
+		return planMade{current, ctx, cancel, checks}
 	}
-	return tea.Batch(ask, awaitCheck(current, results))
+}
+
+// ask shows the plan and begins to ask.
+func (p *preflight) ask(plan planMade) tea.Cmd {
+	p.results = make([]netcheck.Result, len(plan.checks))
+	for i, c := range plan.checks {
+		p.results[i] = netcheck.Result{ID: c.ID, Title: c.Title, Severity: c.Severity}
+	}
+	results := make(chan netcheck.Result, len(plan.checks))
+	work := func() tea.Msg {
+		defer plan.cancel()
+		defer close(results)
+		report := netcheck.Run(plan.ctx, plan.checks, func(r netcheck.Result) { results <- r })
+		return planFinished{plan.run, report}
+	}
+	return tea.Batch(work, awaitCheck(plan.run, results))
 }
 
 func awaitCheck(current *run, results <-chan netcheck.Result) tea.Cmd {
@@ -139,6 +158,10 @@ func (p *preflight) close() {
 
 func (p *preflight) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
+	case planMade:
+		if msg.run == p.run {
+			return nil, p.ask(msg)
+		}
 	case checkFinished:
 		if msg.run != p.run {
 			return nil, nil
