@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,6 +53,35 @@ func TestApplyBothNodes(t *testing.T) {
 			t.Errorf("health %+v", health)
 		}
 	}
+}
+
+func TestApplyIPv6(t *testing.T) {
+	a, b := newPair(t)
+	a.settings.Current, a.settings.Peer = netip.MustParsePrefix("fd77::1/64"), netip.MustParsePrefix("fd77::2/64")
+	b.settings.Current, b.settings.Peer = a.settings.Peer, a.settings.Current
+	for _, n := range []*testNode{a, b} {
+		n.do(func() error {
+			link, err := netlink.LinkByName("sync0")
+			if err != nil {
+				return err
+			}
+			return addAddress(link, n.settings.Current)
+		})
+		if outcome := n.mustApply(n.settings); outcome.RolledBack {
+			t.Fatalf("outcome %+v", outcome)
+		}
+		if got := n.sockets(n.settings); got.Address != netip.AddrPortFrom(n.settings.Current.Addr(), 3780).String() {
+			t.Errorf("sockets %+v", got)
+		}
+	}
+	// Without an ear: that of these tests hears IPv4 only.
+	o := &Observer{Service: a.service, Client: NewClient(filepath.Join(a.dir, "ctl")), Settings: a.settings}
+	a.do(func() error {
+		if h := o.Watch(t.Context(), 10*time.Second, nil); h.Verdict != VerdictTwoWay {
+			t.Errorf("verdict %s, %s", h.Verdict, h.Cause)
+		}
+		return nil
+	})
 }
 
 func TestApplyOfWhatIsInForceDoesNothing(t *testing.T) {

@@ -283,7 +283,7 @@ func (t *transaction) proof(ctx context.Context) {
 		switch health.Verdict {
 		case VerdictTwoWay, VerdictLosing, VerdictSendingOnly:
 			return StepDone, "", nil
-		case VerdictReceivingOnly:
+		case VerdictReceivingOnly, VerdictMismatch:
 			return StepFailed, health.Cause, nil
 		}
 		return t.notYet(), health.Cause, nil
@@ -291,8 +291,12 @@ func (t *transaction) proof(ctx context.Context) {
 }
 
 func (t *transaction) heardStatus(h Health) (StepStatus, string) {
+	switch h.Verdict {
+	case VerdictTwoWay, VerdictLosing, VerdictReceivingOnly, VerdictMismatch:
+		return StepDone, ""
+	}
 	switch {
-	case h.Verdict == VerdictTwoWay, h.Verdict == VerdictLosing, h.Verdict == VerdictReceivingOnly, h.PacketsRecv > 0 && h.Verdict == VerdictUnknown:
+	case h.Verdict == VerdictUnknown && h.PacketsRecv > 0:
 		return StepDone, ""
 	case t.a.FirstNode:
 		return StepSkipped, "this is the first node of the pair"
