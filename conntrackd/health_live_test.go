@@ -74,7 +74,10 @@ func (n *testNode) run(edit ...string) {
 // contact is how long two fresh daemons take to find each other, and more.
 const contact = 2500 * time.Millisecond
 
-const notrack = "Mode FTFW {\n    DisableExternalCache on"
+// asNotrack turns the tests' configuration into one of mode NOTRACK.
+func asNotrack(config string) string {
+	return swap(config, "Mode FTFW {\n    DisableExternalCache on", "Mode NOTRACK {")
+}
 
 // scenario is a fault of a pair, and what node a has to say of it.
 type scenario struct {
@@ -82,66 +85,57 @@ type scenario struct {
 	want  Verdict
 	cause string // part of it
 	mode  string // of node a, where it is not FTFW
-	deaf  bool   // without an ear
-	// fault is called with both nodes stopped and returns with both as the
-	// scenario has them.
-	fault func(a, b *testNode)
+	deaf  bool   // node a has no ear
+	alone bool   // node b's daemon does not run
+	// own and peer change the configuration of a node before its start.
+	own, peer func(config string) string
+	// early is called before the daemons start, late when they have met.
+	early, late func(a, b *testNode)
+
+	a, b     *testNode
+	observer *Observer
+	last     evidence
 }
 
-func both(a, b *testNode) {
-	a.run()
-	b.run()
-	time.Sleep(contact)
+func onLink(n *testNode, do func(netlink.Link) error) {
+	n.t.Helper()
+	n.do(func() error {
+		link, err := netlink.LinkByName("sync0")
+		if err != nil {
+			return err
+		}
+		return do(link)
+	})
 }
 
-func scenarios() []scenario {
-	return []scenario{
-		{name: "both-up", want: VerdictTwoWay, fault: both},
-		{name: "both-up-without-ear", want: VerdictTwoWay, deaf: true, fault: both},
-		{name: "peer-disabled", want: VerdictSilent, cause: "since conntrackd started", fault: func(a, b *testNode) { a.run() }},
-		{name: "peer-stopped", want: VerdictSilent, cause: "any more", fault: func(a, b *testNode) {
-			both(a, b)
-			if err := unix.Kill(b.state().MainPID, unix.SIGSTOP); err != nil {
+func scenarios() []*scenario {
+	dropInput := func(n *testNode) { n.nft("input", "udp dport 3780 drop") }
+	dropOutput := func(n *testNode) { n.nft("output", "udp dport 3780 drop") }
+	peerDropsInput := func(_, b *testNode) { dropInput(b) }
+	return []*scenario{
+		{name: "both-up", want: VerdictTwoWay},
+		{name: "both-up-without-ear", want: VerdictTwoWay, deaf: true},
+		{name: "peer-disabled", want: VerdictSilent, cause: "since conntrackd started", alone: true},
+		{name: "peer-stopped", want: VerdictSilent, cause: "any more", late: func(_, b *testNode) {
+			pid := b.state().MainPID
+			if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
 				b.t.Fatal(err)
 			}
-			pid := b.state().MainPID
 			b.t.Cleanup(func() { _ = unix.Kill(pid, unix.SIGCONT) })
 		}},
-		{name: "peer-port-differs", want: VerdictSilent, fault: func(a, b *testNode) {
-			a.run()
-			b.run("Port 3780", "Port 3790")
-		}},
-		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive us", fault: func(a, b *testNode) {
-			both(a, b)
-			b.nft("input", "udp dport 3780 drop")
-		}},
-		{name: "peer-input-dropped-without-ear", want: VerdictReceivingOnly, deaf: true, fault: func(a, b *testNode) {
-			both(a, b)
-			b.nft("input", "udp dport 3780 drop")
-		}},
-		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive us", fault: func(a, b *testNode) {
-			b.nft("input", "udp dport 3780 drop")
-			both(a, b)
-		}},
-		{name: "own-output-dropped", want: VerdictReceivingOnly, cause: "cannot be sent from here", fault: func(a, b *testNode) {
-			both(a, b)
-			a.nft("output", "udp dport 3780 drop")
-		}},
-		{name: "own-input-dropped", want: VerdictSendingOnly, cause: "do not reach conntrackd", fault: func(a, b *testNode) {
-			both(a, b)
-			a.nft("input", "udp dport 3780 drop")
-		}},
-		{name: "peer-output-dropped", want: VerdictSilent, cause: "any more", fault: func(a, b *testNode) {
-			both(a, b)
-			b.nft("output", "udp dport 3780 drop")
-		}},
-		{name: "peer-address-removed", want: VerdictSilent, fault: func(a, b *testNode) {
-			both(a, b)
-			b.do(func() error {
-				link, err := netlink.LinkByName("sync0")
-				if err != nil {
-					return err
-				}
+		{name: "peer-port-differs", want: VerdictSilent,
+			peer: func(config string) string { return swap(config, "Port 3780", "Port 3790") }},
+		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive us", late: peerDropsInput},
+		{name: "peer-input-dropped-without-ear", want: VerdictReceivingOnly, deaf: true, late: peerDropsInput},
+		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive us", early: peerDropsInput},
+		{name: "own-output-dropped", want: VerdictReceivingOnly, cause: "cannot be sent from here",
+			late: func(a, _ *testNode) { dropOutput(a) }},
+		{name: "own-input-dropped", want: VerdictSendingOnly, cause: "do not reach conntrackd",
+			late: func(a, _ *testNode) { dropInput(a) }},
+		{name: "peer-output-dropped", want: VerdictSilent, cause: "any more",
+			late: func(_, b *testNode) { dropOutput(b) }},
+		{name: "peer-address-removed", want: VerdictSilent, late: func(_, b *testNode) {
+			onLink(b, func(link netlink.Link) error {
 				addr, err := netlink.ParseAddr(b.settings.Current.String())
 				if err != nil {
 					return err
@@ -149,97 +143,106 @@ func scenarios() []scenario {
 				return netlink.AddrDel(link, addr)
 			})
 		}},
-		{name: "link-down", want: VerdictSilent, cause: "sync0 is NO-CARRIER", fault: func(a, b *testNode) {
-			both(a, b)
-			b.do(func() error {
-				link, err := netlink.LinkByName("sync0")
-				if err != nil {
-					return err
-				}
-				return netlink.LinkSetDown(link)
-			})
-		}},
-		{name: "peer-notrack", want: VerdictReceivingOnly, cause: "another Mode", fault: func(a, b *testNode) {
-			a.run()
-			b.run(notrack, "Mode NOTRACK {")
-		}},
-		{name: "own-notrack", want: VerdictMismatch, mode: "NOTRACK", fault: func(a, b *testNode) {
-			a.run(notrack, "Mode NOTRACK {")
-			b.run()
-		}},
-		{name: "both-notrack", want: VerdictUnknown, cause: "does not confirm", mode: "NOTRACK", fault: func(a, b *testNode) {
-			a.run(notrack, "Mode NOTRACK {")
-			b.run(notrack, "Mode NOTRACK {")
-		}},
-		{name: "loss", want: VerdictLosing, cause: "lost on the way", fault: func(a, b *testNode) {
-			both(a, b)
-			b.nft("postrouting", "udp dport 3780 numgen inc mod 3 == 0 drop")
-			a.nft("prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop")
-		}},
+		{name: "link-down", want: VerdictSilent, cause: "sync0 is NO-CARRIER",
+			late: func(_, b *testNode) { onLink(b, netlink.LinkSetDown) }},
+		{name: "peer-notrack", want: VerdictReceivingOnly, cause: "another Mode", peer: asNotrack},
+		{name: "own-notrack", want: VerdictMismatch, mode: "NOTRACK", own: asNotrack},
+		{name: "both-notrack", want: VerdictUnknown, cause: "does not confirm", mode: "NOTRACK", own: asNotrack, peer: asNotrack},
+		{name: "loss", want: VerdictLosing, cause: "lost on the way",
+			late: func(a, _ *testNode) { a.nft("prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
 	}
 }
 
-// TestHealthScenarios brings each fault about. With CONNSYNC_UPDATE=1 it keeps
-// the evidence for TestJudgeCaptured.
-func TestHealthScenarios(t *testing.T) {
-	for _, s := range scenarios() {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			a, b := newPair(t)
-			s.fault(a, b)
-			e := s.observe(t, a)
-			got := e.health()
-			if got.Verdict != s.want || !strings.Contains(got.Cause, s.cause) {
-				t.Errorf("verdict %s: %q (%s); want %s: ...%s...\nwire %+v\nlast %+v", got.Verdict, got.Cause, got.Next, s.want, s.cause, e.wire, got.Counters)
-			}
-			if (got.Next == "") != (got.Verdict == VerdictTwoWay) {
-				t.Errorf("verdict %s has next step %q", got.Verdict, got.Next)
-			}
-			if os.Getenv("CONNSYNC_UPDATE") == "" || t.Failed() {
-				return
-			}
-			content, err := json.MarshalIndent(newRecord(e, s.want), "", " ")
-			if err == nil {
-				err = os.WriteFile(filepath.Join("testdata", "health", s.name+".json"), append(content, '\n'), 0o644)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
+// start brings the pair up, with what is wrong from the start.
+func (s *scenario) start(t *testing.T) {
+	s.a, s.b = newPair(t)
+	if s.early != nil {
+		s.early(s.a, s.b)
 	}
-}
-
-// observe watches node a for longer than any window of the judge, so that
-// what was seen before the fault has faded.
-func (s scenario) observe(t *testing.T, a *testNode) evidence {
-	o := &Observer{
-		Service: a.service, Client: NewClient(filepath.Join(a.dir, "ctl")), Settings: a.settings, Mode: s.mode,
+	for _, n := range []*testNode{s.a, s.b} {
+		config, edit := testConfig(n.settings, n.dir), s.own
+		if n == s.b {
+			if s.alone {
+				continue
+			}
+			edit = s.peer
+		}
+		if edit != nil {
+			config = edit(config)
+		}
+		n.writeConfig(config)
+		if err := n.restart(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	s.observer = &Observer{Service: s.a.service, Client: NewClient(filepath.Join(s.a.dir, "ctl")), Settings: s.a.settings, Mode: s.mode}
 	if !s.deaf {
-		o.Listen = listenTest
+		s.observer.Listen = listenTest
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var e evidence
-	a.do(func() error {
-		if err := o.Start(ctx); err != nil {
-			return err
+}
+
+// judge compares the verdict with what it has to be. With CONNSYNC_UPDATE=1
+// it keeps the evidence for TestJudgeCaptured.
+func (s *scenario) judge(t *testing.T) {
+	got := s.last.health()
+	if got.Verdict != s.want || !strings.Contains(got.Cause, s.cause) {
+		t.Errorf("verdict %s: %q (%s); want %s: ...%s...\nwire %+v\nlast %+v", got.Verdict, got.Cause, got.Next, s.want, s.cause, s.last.wire, got.Counters)
+	}
+	if (got.Next == "") != (got.Verdict == VerdictTwoWay) {
+		t.Errorf("verdict %s has next step %q", got.Verdict, got.Next)
+	}
+	if os.Getenv("CONNSYNC_UPDATE") == "" || t.Failed() {
+		return
+	}
+	content, err := json.MarshalIndent(newRecord(s.last, s.want), "", " ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join("testdata", "health", s.name+".json"), append(content, '\n'), 0o644)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHealthScenarios brings all faults about at once, each on a pair of its
+// own, and watches for longer than any window of the judge, so that what was
+// seen before the fault has faded.
+func TestHealthScenarios(t *testing.T) {
+	all := scenarios()
+	for _, s := range all {
+		s.start(t)
+	}
+	time.Sleep(contact)
+	for _, s := range all {
+		if s.late != nil {
+			s.late(s.a, s.b)
 		}
-		for range 16 {
-			e = o.gather(ctx)
-			time.Sleep(500 * time.Millisecond)
+		s.a.do(func() error { return s.observer.Start(t.Context()) })
+	}
+	for range 16 {
+		for _, s := range all {
+			s.a.do(func() error {
+				s.last = s.observer.gather(t.Context())
+				return nil
+			})
 		}
-		return nil
-	})
-	return e
+		time.Sleep(400 * time.Millisecond)
+	}
+	for _, s := range all {
+		t.Run(s.name, s.judge)
+	}
 }
 
 // A fresh daemon is not called in sync on the strength of the last one's
 // messages, and soon is on its own.
 func TestHealthAfterARestart(t *testing.T) {
-	t.Parallel()
 	a, b := newPair(t)
-	both(a, b)
+	for _, n := range []*testNode{a, b} {
+		n.writeConfig(testConfig(n.settings, n.dir))
+		if err := n.restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(contact)
 	b.nft("input", "udp dport 3780 drop") // nothing of the new run gets through
 	o := &Observer{Service: a.service, Client: NewClient(filepath.Join(a.dir, "ctl")), Settings: a.settings, Listen: listenTest}
 	ctx, cancel := context.WithCancel(t.Context())
