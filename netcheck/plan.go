@@ -53,6 +53,10 @@ const (
 // skipped. What only a living peer can answer blocks the save, because a pair
 // that cannot talk does not sync, unless this is the first node.
 func Plan(t Target) []Check {
+	ofPeer := Blocker
+	if t.FirstNode {
+		ofPeer = Warning
+	}
 	// An IPv6 address leaves a link that goes down, and stays tentative on one
 	// without carrier; IPv4 does neither.
 	addressNeeds := []ID{CheckInterface}
@@ -74,6 +78,19 @@ func Plan(t Target) []Check {
 			Needs: []ID{CheckPeerDistinct}, Run: runSameSubnet(t)},
 		{ID: CheckRoute, Title: "Route to the peer", Severity: Blocker,
 			Needs: []ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runRoute(t)},
+		{ID: CheckDuplicateAddress, Title: "Current IP is no other host's", Severity: Blocker,
+			Needs: []ID{CheckCarrier, CheckCurrentAssigned}, Run: runDuplicateAddress(t)},
+		{ID: CheckPeerLink, Title: "Peer is on the wire", Severity: ofPeer,
+			Needs: []ID{CheckRoute}, Run: runPeerLink(t)},
+		// Replies go to whoever has Current IP, so these need to know whose it is.
+		{ID: CheckPeerPing, Title: "Peer answers ping", Severity: ofPeer,
+			Needs: []ID{CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPing(t)},
+		{ID: CheckPathMTU, Title: "Full-size packets reach the peer", Severity: ofPeer,
+			Needs: []ID{CheckPeerPing}, Run: runPathMTU(t)},
+		{ID: CheckPortFree, Title: "Port is free on this node", Severity: Blocker,
+			Needs: []ID{CheckCurrentAssigned}, Run: runPortFree(t)},
+		{ID: CheckPeerPort, Title: "Peer does not refuse the port", Severity: ofPeer,
+			Needs: []ID{CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
 		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: Blocker, Run: runConntrack},
 	}
 }

@@ -1,0 +1,106 @@
+package netcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	peerPortTries    = 2
+	peerPortInterval = 100 * time.Millisecond
+)
+
+// runPeerPort asks whether the peer refuses datagrams to the sync port.
+//
+// Only datagrams without content are sent: conntrackd counts them as received
+// and nothing else, while any other content counts as malformed, and a valid
+// message would break the peer's sequence.
+func runPeerPort(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		link, err := linkNamed(t.Interface)
+		if err != nil {
+			return unknown(err)
+		}
+		if f, ok := refusedRoute(t, link); ok {
+			return f
+		}
+		k, err := openUDP(ctx, t, link)
+		if err != nil {
+			return linkUnknown(err, "the peer's port could not be asked")
+		}
+		defer k.close()
+		err = knock(ctx, k)
+		if ctx.Err() != nil {
+			return Finding{Status: Unknown, Detail: "cancelled", Err: context.Cause(ctx)}
+		}
+		return judgePeerPort(t, link, err, len(link.HardwareAddr) == 0 || resolved(ctx, link.Index, k.peer))
+	}
+}
+
+// knock sends empty datagrams and returns what comes back; nil is silence.
+func knock(ctx context.Context, k *talk) error {
+	for range peerPortTries {
+		if err := k.send(ctx, nil); err != nil {
+			return err
+		}
+		waiting, cancel := context.WithTimeout(ctx, peerPortInterval)
+		_, err := k.hear(waiting)
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
+	return nil
+}
+
+func judgePeerPort(t Target, link Interface, err error, resolved bool) Finding {
+	peer := t.Peer.Addr().Unmap()
+	r := &refusal{}
+	errors.As(err, &r)
+	switch {
+	case errors.Is(err, unix.ECONNREFUSED) && r.offender == t.Peer.Addr().Unmap().WithZone(""):
+		// Normal for the first of two nodes to be set up.
+		f := failed(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule("INTERFACE", t.Current.Addr())),
+			"nothing listens on UDP port %d of %v yet, or a firewall there rejects it", t.Port, peer)
+		f.Mild = true
+		return f
+	case r.offender.IsValid() && r.offender == t.Peer.Addr().Unmap().WithZone(""):
+		f := failed("on the peer: "+t.portRule("INTERFACE", t.Current.Addr()),
+			"the firewall of the peer %v rejects UDP port %d%s", peer, t.Port, r.manner())
+		f.Err = err
+		return f
+	case err != nil:
+		return explainRefusal(t, link, err, fmt.Sprintf("datagrams to UDP port %d", t.Port))
+	case !resolved:
+		return Finding{Status: Unknown, Remedy: t.ip("neighbour show %v dev %s", peer, link.Name),
+			Detail: fmt.Sprintf("%v has not been found on %s, so its port could not be asked", peer, link.Name)}
+	}
+	return passed("%v does not refuse UDP port %d; whether conntrackd listens there shows after the start", peer, t.Port)
+}
+
+// portRule is the command that lets sync datagrams from one address in.
+func (t Target) portRule(iface string, from netip.Addr) string {
+	return fmt.Sprintf("nft insert rule inet filter input iifname %q %s saddr %v udp dport %d accept",
+		iface, t.nftFamily(), from.Unmap().WithZone(""), t.Port)
+}
+
+// resolved says that the kernel knows the hardware address of the peer, or
+// needs none: silence of a host that has never been found is no answer.
+func resolved(ctx context.Context, index int, peer netip.Addr) bool {
+	neighs, err := dump(ctx, func() ([]netlink.Neigh, error) { return netlink.NeighList(index, netlink.FAMILY_ALL) })
+	if err != nil {
+		return false
+	}
+	for _, n := range neighs {
+		if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap() == peer {
+			return n.State&(netlink.NUD_INCOMPLETE|netlink.NUD_FAILED) == 0
+		}
+	}
+	return false
+}

@@ -1,0 +1,221 @@
+package netcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	probing "github.com/prometheus-community/pro-bing"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	pingCount    = 3
+	pingInterval = 40 * time.Millisecond
+	// pingTimeout bounds the whole run: pro-bing's Count counts replies, so
+	// one that is lost is waited for until then.
+	pingTimeout = time.Second
+)
+
+// pings is what became of the echo requests.
+type pings struct {
+	sent, received int
+	min, average   time.Duration
+	// err is why there are not more replies, where somebody said so.
+	err error
+}
+
+// runPeerPing asks whether the peer answers echo requests on the interface.
+func runPeerPing(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		link, err := linkWithAddresses(ctx, t.Interface)
+		if err != nil {
+			return unknown(err)
+		}
+		if f, ok := refusedRoute(t, link); ok {
+			return f
+		}
+		got, err := ping(ctx, t, link)
+		switch {
+		case ctx.Err() != nil:
+			return Finding{Status: Unknown, Detail: "cancelled", Err: context.Cause(ctx)}
+		case err != nil:
+			return linkUnknown(err, "no echo request could be made")
+		case got.received > 0 && got.err == nil:
+			return judgeReplies(t, link, got)
+		case got.err != nil:
+			return judgeRefusedPing(t, link, got)
+		}
+		return judgeSilence(ctx, t, link)
+	}
+}
+
+// refusedRoute is the finding when the kernel refuses to route to the peer.
+// pro-bing must not even be started then: on EACCES, which a prohibit route
+// gives, it sends again and again without end.
+func refusedRoute(t Target, link Interface) (Finding, bool) {
+	a := askRoute(t.Peer.Addr().Unmap().WithZone(""), link.Index, t.Current.Addr().Unmap().WithZone(""))
+	if a.err == nil {
+		return Finding{}, false
+	}
+	v := &routeView{target: t, link: link.Index}
+	return v.judgeError(a.err, " through "+link.Name, findForbidding), true
+}
+
+// ping sends echo requests with pro-bing, and one more on a socket that hears
+// the ICMP errors which pro-bing does not: a refusal ends both at once.
+func ping(ctx context.Context, t Target, link Interface) (pings, error) {
+	k, err := openEcho(ctx, t, link)
+	if err != nil {
+		return pings{}, err
+	}
+	defer k.close()
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout+100*time.Millisecond)
+	defer cancel()
+
+	refused := make(chan error, 1)
+	go func() {
+		err := k.echo(ctx, 0, 24)
+		if err == nil {
+			_, err = k.hearEcho(ctx)
+		}
+		if r := (*refusal)(nil); errors.As(err, &r) {
+			refused <- err
+			cancel()
+		}
+	}()
+	got, err := probe(ctx, t, link)
+	select {
+	case got.err = <-refused:
+		return got, nil
+	default:
+		return got, err
+	}
+}
+
+// probe runs pro-bing. What its socket could not be made for is the error;
+// what sending met is pings.err.
+func probe(ctx context.Context, t Target, link Interface) (pings, error) {
+	p := &pinger{target: t, link: link, forbidden: new(atomic.Bool), sendError: new(atomic.Pointer[error])}
+	err := p.run(ctx, false)
+	if !p.open && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EPROTONOSUPPORT)) {
+		err = p.run(ctx, true)
+	}
+	got := p.result
+	switch sendError := p.sendError.Load(); {
+	case p.forbidden.Load():
+		got.err = unix.EACCES
+	case sendError != nil:
+		got.err = *sendError
+	case !p.open:
+		return got, err
+	}
+	return got, nil
+}
+
+// pinger drives one run of pro-bing.
+type pinger struct {
+	target Target
+	link   Interface
+
+	open      bool // the socket could be made
+	forbidden *atomic.Bool
+	sendError *atomic.Pointer[error]
+	result    pings
+}
+
+func (p *pinger) run(ctx context.Context, raw bool) error {
+	t := p.target
+	peer, source := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	to := &net.IPAddr{IP: peer.AsSlice()}
+	e := probing.New("")
+	if peer.Is6() && peer.IsLinkLocalUnicast() {
+		to.Zone = p.link.Name
+	} else {
+		// pro-bing cannot parse a source with a zone; for a link-local peer
+		// the kernel takes the link-local address of the interface.
+		e.Source = source.String()
+	}
+	e.SetIPAddr(to)
+	e.SetPrivileged(raw)
+	e.InterfaceName = p.link.Name
+	e.Count, e.Interval, e.Timeout = pingCount, pingInterval, pingTimeout
+	e.SetLogger(breaker{forbidden: p.forbidden})
+	e.OnSetup = func() { p.open = true }
+	e.OnSendError = func(_ *probing.Packet, err error) { p.sendError.CompareAndSwap(nil, &err) }
+	err := e.RunWithContext(ctx)
+	s := e.Statistics()
+	p.result = pings{sent: s.PacketsSent, received: s.PacketsRecv, min: s.MinRtt, average: s.AvgRtt}
+	return err
+}
+
+// breaker is pro-bing's logger. It prints nothing. Its Infof ends the
+// goroutine that calls it: pro-bing calls it only where it is about to repeat
+// a send that met EACCES, without end and deaf to its context. Its deferred
+// functions then end the whole run.
+type breaker struct {
+	probing.NoopLogger
+	forbidden *atomic.Bool
+}
+
+func (b breaker) Infof(string, ...any) {
+	b.forbidden.Store(true)
+	runtime.Goexit()
+}
+
+// judgeReplies is for a peer that answers.
+func judgeReplies(t Target, link Interface, got pings) Finding {
+	peer := t.Peer.Addr().Unmap()
+	if got.received < got.sent {
+		f := failed("ip -statistics link show dev "+link.Name+", here and on the peer, shows errors and drops",
+			"%d of %d echo requests to %v were lost on %s", got.sent-got.received, got.sent, peer, link.Name)
+		f.Mild = true
+		return f
+	}
+	return passed("%v answers %d of %d, round trip %s, at best %s", peer, got.received, got.sent,
+		milliseconds(got.average), milliseconds(got.min))
+}
+
+// judgeRefusedPing is for a peer to which sending failed, or which refused.
+func judgeRefusedPing(t Target, link Interface, got pings) Finding {
+	f := explainRefusal(t, link, got.err, "echo requests")
+	if got.received > 0 {
+		f.Detail = fmt.Sprintf("after %d replies: %s", got.received, f.Detail)
+	}
+	return f
+}
+
+// judgeSilence tells a peer that filters echo requests from one that is not there.
+func judgeSilence(ctx context.Context, t Target, link Interface) Finding {
+	peer, how := t.Peer.Addr().Unmap(), t.resolution()
+	q, err := peerInquiry(t, link)
+	var got answers
+	if err == nil {
+		q.tries = 1
+		got, err = q.ask(ctx)
+	}
+	switch {
+	case err != nil:
+		return Finding{Status: Failed, Remedy: t.pingRule(),
+			Detail: fmt.Sprintf("%v does not answer echo requests on %s; whether it is there at all could not be seen: %v", peer, link.Name, err)}
+	case len(got.owners) == 0:
+		return failed(fmt.Sprintf("on the peer: %s && ip link set dev INTERFACE up, on the interface that is wired to %s here",
+			t.ip("address add %v dev INTERFACE", prefixOn(link, t.Peer)), link.Name),
+			"%v answers neither echo requests nor %s on %s: it is not there", peer, how, link.Name)
+	}
+	return failed(t.pingRule(), "%v is on %s and answers %s, but drops echo requests: a firewall there or here filters ICMP", peer, link.Name, how)
+}
+
+// pingRule is the command for the peer that lets our echo requests in.
+func (t Target) pingRule() string {
+	word, ip := "icmp type", "ip"
+	if t.family() == 6 {
+		word, ip = "icmpv6 type", "ip6"
+	}
+	return fmt.Sprintf("on the peer: nft insert rule inet filter input %s saddr %v %s echo-request accept",
+		ip, t.Current.Addr().Unmap().WithZone(""), word)
+}

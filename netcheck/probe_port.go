@@ -1,0 +1,126 @@
+package netcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// runPortFree asks whether conntrackd can have the port at Current IP.
+func runPortFree(t Target) func(context.Context) Finding {
+	return func(ctx context.Context) Finding {
+		err := tryBind(ctx, t)
+		switch {
+		case err == nil:
+			return passed("UDP port %d is free at %v", t.Port, t.Current.Addr().Unmap())
+		case !errors.Is(err, unix.EADDRINUSE):
+			return judgeBind(t, err)
+		}
+		found, err := holders(ctx, t)
+		return judgeHolders(t, found, err)
+	}
+}
+
+// tryBind binds a socket to Current IP and Port and closes it. It does not set
+// SO_REUSEADDR, as Go does not for UDP: a socket that did would be given the
+// port of a running conntrackd, and its datagrams.
+func tryBind(ctx context.Context, t Target) error {
+	addr := t.Current.Addr().Unmap().WithZone("")
+	if addr.Is6() && addr.IsLinkLocalUnicast() {
+		addr = addr.WithZone(t.Interface)
+	}
+	network := "udp4"
+	if addr.Is6() {
+		network = "udp6"
+	}
+	var config net.ListenConfig
+	conn, err := config.ListenPacket(ctx, network, netip.AddrPortFrom(addr, t.Port).String())
+	if err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	return conn.Close()
+}
+
+// judgeBind is for a bind that failed for another reason than a holder.
+func judgeBind(t Target, err error) Finding {
+	addr := t.Current.Addr().Unmap()
+	switch {
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return Finding{Status: Failed, Err: err, Remedy: t.ip("address add %v dev %s", prefixOn(Interface{}, t.Current), t.Interface),
+			Detail: fmt.Sprintf("%v is no address of this host, so nothing can listen on it", addr)}
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return Finding{Status: Unknown, Err: err, Remedy: "run connsync as root",
+			Detail: fmt.Sprintf("only root may try UDP port %d", t.Port)}
+	}
+	return unknown(err)
+}
+
+// judgeHolders weighs who holds the port, which cannot be bound.
+func judgeHolders(t Target, found []holder, err error) Finding {
+	at := netip.AddrPortFrom(t.Current.Addr().Unmap().WithZone(""), t.Port)
+	const other = "or Port: another one, on both nodes"
+	var ours, others []holder
+	for _, h := range found {
+		if len(h.pids) > 0 && !slices.ContainsFunc(h.pids, func(pid int) bool { return !slices.Contains(t.DaemonPIDs, pid) }) {
+			ours = append(ours, h)
+		} else {
+			others = append(others, h)
+		}
+	}
+	switch {
+	case err != nil:
+		return Finding{Status: Failed, Err: err, Remedy: fmt.Sprintf("ss -ulpn 'sport = :%d' shows the process; stop it, %s", t.Port, other),
+			Detail: fmt.Sprintf("UDP port %d is in use at %v; by whom could not be seen: %v", t.Port, at.Addr(), err)}
+	case len(others) == 0 && len(ours) > 0:
+		return passed("UDP port %d is held by our own conntrackd (process %s)", t.Port, pidList(ours[0].pids))
+	case len(others) == 0:
+		return failed(fmt.Sprintf("ss -uanp shows all sockets; stop the one with port %d, %s", t.Port, other),
+			"UDP port %d is in use at %v, but no socket that holds it can be seen", t.Port, at.Addr())
+	}
+	h := others[0]
+	detail := fmt.Sprintf("UDP port %d is held at %s by %s", t.Port, h.where(), h.who())
+	if h.command == "conntrackd" {
+		detail = fmt.Sprintf("a second conntrackd, %s, holds UDP port %d at %s; two share the port without complaint and take each other's messages", h.who(), t.Port, h.where())
+	}
+	return failed(h.stop()+", "+other, "%s", detail)
+}
+
+// where is the address that a socket is bound to, in words.
+func (h holder) where() string {
+	if h.addr.IsUnspecified() {
+		return fmt.Sprintf("every address (%v)", h.addr)
+	}
+	return h.addr.String()
+}
+
+// who names the process.
+func (h holder) who() string {
+	switch {
+	case len(h.pids) == 0:
+		return fmt.Sprintf("a socket (inode %d) of a process that cannot be seen from here", h.inode)
+	case h.unit != "":
+		return fmt.Sprintf("%s (process %s, %s)", h.command, pidList(h.pids), h.unit)
+	}
+	return fmt.Sprintf("%s (process %s)", h.command, pidList(h.pids))
+}
+
+// stop is the command that ends the holder.
+func (h holder) stop() string {
+	switch {
+	case len(h.pids) == 0:
+		return fmt.Sprintf("ss -uanpe | grep ino:%d shows the socket; end its process", h.inode)
+	case h.unit != "":
+		return "systemctl stop " + h.unit
+	}
+	return "kill " + strings.ReplaceAll(pidList(h.pids), ", ", " ")
+}
+
+func pidList(pids []int) string {
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(pids)), ", "), "[]")
+}

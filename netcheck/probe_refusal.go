@@ -1,0 +1,57 @@
+package netcheck
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// explainRefusal is the finding for an error about packets of one kind that
+// were sent to the peer.
+func explainRefusal(t Target, link Interface, err error, what string) Finding {
+	f := Finding{Status: Failed, Err: err}
+	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	r := &refusal{}
+	errors.As(err, &r)
+	switch {
+	case r.offender.IsValid() && r.offender == peer:
+		f.Detail = fmt.Sprintf("the firewall of the peer %v rejects %s%s", peer, what, r.manner())
+		f.Remedy = t.pingRule()
+	case errors.Is(err, unix.EHOSTUNREACH) && r.offender == current && !r.prohibited():
+		f.Detail = fmt.Sprintf("%v does not answer %s on %s: it is not there", peer, t.resolution(), link.Name)
+		f.Remedy = t.ip("neighbour show %v dev %s", peer, link.Name)
+	case r.offender.IsValid() && r.offender != current:
+		f.Detail = fmt.Sprintf("%v, which is not the peer, rejects %s to %v%s", r.offender, what, peer, r.manner())
+		f.Remedy = t.ip("route get %v", peer)
+	case r.offender.IsValid(), errors.Is(err, unix.EPERM), errors.Is(err, unix.ECONNREFUSED):
+		f.Detail = fmt.Sprintf("the firewall of this node does not let %s to %v out on %s", what, peer, link.Name)
+		f.Remedy = fmt.Sprintf("nft insert rule inet filter output oifname %q %s daddr %v accept", link.Name, t.nftFamily(), peer)
+	case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENETUNREACH):
+		f.Detail = fmt.Sprintf("%s went down, or lost its route to %v, during the check", link.Name, peer)
+		f.Remedy = "ip link set dev " + link.Name + " up"
+	case errors.Is(err, unix.EACCES):
+		f.Detail = fmt.Sprintf("the kernel forbids %s to %v: a prohibit route or a broadcast address", what, peer)
+		f.Remedy = t.ip("route get %v oif %s", peer, link.Name)
+	default:
+		f.Detail = fmt.Sprintf("%s to %v cannot be sent: %v", what, peer, err)
+		f.Remedy = t.ip("route get %v oif %s", peer, link.Name)
+	}
+	return f
+}
+
+// manner is how a firewall refused.
+func (r *refusal) manner() string {
+	if r.prohibited() {
+		return " (administratively prohibited)"
+	}
+	return fmt.Sprintf(" (ICMP type %d code %d)", r.kind, r.code)
+}
+
+// nftFamily is the name of the address family in nft rules.
+func (t Target) nftFamily() string {
+	if t.family() == 4 {
+		return "ip"
+	}
+	return "ip6"
+}
