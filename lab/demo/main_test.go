@@ -136,7 +136,7 @@ func TestWithoutTerminal(t *testing.T) {
 	}
 	for _, want := range []string{
 		"fw-b# connsync apply --enable --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --first-node",
-		"fw-a# connsync check ", "fw-a# connsync apply --dry-run ", "+\t\tIPv4_address 10.0.0.101",
+		"fw-a# connsync check ", "fw-a# connsync apply --dry-run ", "IPv4_Destination_Address 10.0.0.102",
 		"fw-a# connsync status", "fw-b# connsync status",
 		"ESTABLISHED src=10.1.0.10 dst=10.2.0.10", "10 of 10 connections go on through fw-b",
 	} {
@@ -156,7 +156,7 @@ func TestOnTerminal(t *testing.T) {
 	term := onTerminal(t, exec.Command(p.demo, "-connsync", p.connsync))
 	term.waitFor("Press Enter")
 	term.typeKeys("\r")
-	term.waitFor("Interface Name        ")
+	term.waitFor("[ Save Changes ]")
 	term.typeKeys("\x03")
 	if status := term.status(); status != 1 {
 		t.Errorf("exit status %d, want 1", status)
