@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/mdlayher/packet"
@@ -26,6 +27,9 @@ type Datagram struct {
 // after them the kernel's buffer fills, and then the newest are lost.
 const listenBacklog = 64
 
+// listenRecheck is how often an interface that went down is looked for.
+const listenRecheck = 500 * time.Millisecond
+
 // ListenSync delivers the UDP datagrams that arrive on an interface from peer
 // to port, from any source port, until ctx ends or the interface goes away;
 // then the channel is closed. It sees them before netfilter does, so also those
@@ -43,11 +47,11 @@ func ListenSync(ctx context.Context, ifname string, peer netip.Addr, port uint16
 	if err != nil {
 		return nil, err
 	}
-	protocol, filter := unix.ETH_P_IP, filterIPv4(peer, port)
+	protocol, filter := unix.ETH_P_IP, filterIPv4
 	if peer.Is6() {
-		protocol, filter = unix.ETH_P_IPV6, filterIPv6(peer, port)
+		protocol, filter = unix.ETH_P_IPV6, filterIPv6
 	}
-	program, err := bpf.Assemble(filter)
+	program, err := bpf.Assemble(filter(peer, port))
 	if err != nil {
 		return nil, fmt.Errorf("assemble filter: %w", err)
 	}
@@ -70,10 +74,10 @@ func deliver(ctx context.Context, conn *packet.Conn, peer netip.Addr, out chan<-
 	for {
 		n, _, err := conn.ReadFrom(buf)
 		switch {
-		case errors.Is(err, unix.ENETDOWN):
-			// Said once; what comes when the interface is up again is seen. An
-			// interface that is no more takes its index away from the socket.
-			if gone(conn) {
+		case errors.Is(err, unix.ENETDOWN), errors.Is(err, os.ErrDeadlineExceeded):
+			// That the interface went down is said once, that it is no more is
+			// not said, and what comes when it is up again is simply read.
+			if gone(conn) || conn.SetReadDeadline(time.Now().Add(listenRecheck)) != nil {
 				return
 			}
 			continue

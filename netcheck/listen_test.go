@@ -63,7 +63,12 @@ func next(t *testing.T, in <-chan Datagram) (Datagram, bool) {
 func TestListenSync(t *testing.T) {
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		// A firewall that drops everything does not hide the peer.
-		n.nft(n.own, `table inet f { chain input { type filter hook input priority 0; policy drop; icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept; } }`)
+		n.nft(n.own, `table inet f {
+			chain input {
+				type filter hook input priority 0; policy drop;
+				icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+			}
+		}`)
 		ctx, cancel := context.WithCancel(t.Context())
 		heard := listenIn(t, ctx, n.own, "eth1", target.Peer.Addr(), 3780)
 
