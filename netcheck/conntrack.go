@@ -78,7 +78,9 @@ func trackedConnections() (entries, limit uint32, err error) {
 		statsEntries = 1 // CTA_STATS_GLOBAL_ENTRIES
 		statsLimit   = 2 // CTA_STATS_GLOBAL_MAX_ENTRIES
 	)
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|getStats, unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+	// The kernel marks the answer as part of several and sends no end, so only
+	// the acknowledgement says that it is whole.
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|getStats, unix.NLM_F_ACK)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
 	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
 	if err != nil {

@@ -123,12 +123,12 @@ func runCarrier(t Target) func(context.Context) Finding {
 func judgeCarrier(i Interface) Finding {
 	show := "ip -details link show dev " + i.Name
 	switch {
-	case !i.Carrier && i.OperState == "lower-layer-down":
-		return failed(show, "%s has no carrier: the interface below it, or its other end, is down", i.Name)
+	case !i.Carrier && i.Kind == "physical":
+		return failed("plug in the cable of "+i.Name+", or set its other end up; ethtool "+i.Name+" shows the link", "%s has no carrier", i.Name)
 	case !i.Carrier && (i.Kind == "bond" || i.Kind == "bridge" || i.Kind == "team"):
 		return failed("ip link show master "+i.Name, "%s has no carrier: none of its members has one", i.Name)
 	case !i.Carrier:
-		return failed("plug in the cable of "+i.Name+", or set its other end up; ethtool "+i.Name+" shows the link", "%s has no carrier", i.Name)
+		return failed(show, "%s has no carrier: the interface below it, or its other end, is down", i.Name)
 	case i.OperState == "dormant":
 		f := failed(show, "%s is dormant: it waits for the other side, such as 802.1X", i.Name)
 		f.Mild = true

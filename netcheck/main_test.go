@@ -13,6 +13,8 @@ func TestMain(m *testing.M) {
 		"plan": lab.Function(func(ctx context.Context, t Target) (Report, error) {
 			return Run(ctx, Plan(t), nil), nil
 		}),
+		"check":      lab.Function(checkTarget),
+		"interfaces": lab.Function(listInterfaces),
 	})
 }
 

@@ -1,0 +1,143 @@
+package netcheck
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// failure is a failed result in short.
+type failure struct {
+	ID             ID
+	Severity       Severity
+	Detail, Remedy string
+}
+
+// fault is one thing that is wrong on a, on a link that is otherwise good.
+type fault struct {
+	name   string
+	family int                       // 4 when zero
+	do     string                    // commands on a
+	doB    string                    // commands on b
+	set    func(l *wired, s *target) // other settings, or more of a world
+	want   []failure                 // all failures, in the plan's order
+	cures  bool                      // following the remedies makes everything pass
+}
+
+func TestEachFaultFailsItsOwnCheck(t *testing.T) {
+	for _, faults := range [][]fault{interfaceFaults, dedicatedFaults, addressFaults, routeFaults, ruleFaults, conntrackFaults} {
+		for _, tt := range faults {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				l, settings := newWired(t, max(tt.family, 4))
+				l.run(l.a, tt.do)
+				l.run(l.b, tt.doB)
+				if tt.set != nil {
+					tt.set(l, &settings)
+				}
+				expect(t, l.check(settings), tt.want)
+				if tt.cures {
+					for _, f := range tt.want {
+						settings = l.follow(settings, f.Remedy)
+					}
+					expect(t, l.check(settings), nil)
+				}
+			})
+		}
+	}
+}
+
+// expect compares the failures of a report, and wants nothing unknown, and
+// nothing skipped without a failure.
+func expect(t *testing.T, report Report, want []failure) {
+	t.Helper()
+	var got []failure
+	for _, r := range report.Results {
+		switch {
+		case r.Status == Failed:
+			got = append(got, failure{r.ID, r.Severity, r.Detail, r.Remedy})
+		case r.Status == Passed && (r.Detail == "" || r.Remedy != ""):
+			t.Errorf("%s passed with detail %q and remedy %q", r.ID, r.Detail, r.Remedy)
+		case r.Status == Passed:
+		case r.Status != Skipped || len(want) == 0:
+			t.Errorf("%s is %v: %s", r.ID, r.Status, r.Detail)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+}
+
+// follow does what a remedy says: a command, or a value for a field. Of
+// several ways the first is taken.
+func (l *wired) follow(s target, remedy string) target {
+	l.t.Helper()
+	remedy, _, _ = strings.Cut(remedy, ", or ")
+	field, value, isField := strings.Cut(remedy, ": ")
+	switch {
+	case isField && field == "Interface Name":
+		s.Interface = value
+	case isField && field == "Current IP":
+		s.Current = value
+	case isField && field == "Peer IP":
+		s.Peer = value
+	default:
+		l.run(l.a, remedy)
+	}
+	return s
+}
+
+func TestHealthyPairPasses(t *testing.T) {
+	for _, family := range []int{4, 6} {
+		t.Run(fmt.Sprintf("IPv%d", family), func(t *testing.T) {
+			t.Parallel()
+			l, settings := newWired(t, family)
+			report := l.check(settings)
+			expect(t, report, nil)
+			if v := report.Verdict(); v != VerdictPass {
+				t.Errorf("verdict %q", v)
+			}
+		})
+	}
+}
+
+var interfaceFaults = []fault{
+	{name: "no interface set", set: func(_ *wired, s *target) { s.Interface = "" }, want: []failure{
+		{CheckInterface, Blocker, "no interface is set", "Interface Name: choose the sync interface"}}},
+	{name: "interface missing", set: func(_ *wired, s *target) { s.Interface = "eth9" }, want: []failure{
+		{CheckInterface, Blocker, "this host has no interface eth9", "Interface Name: choose eth1"}}},
+	{name: "alternative name", do: "ip link property add dev eth1 altname enp3s0f1np1-the-long-one",
+		set: func(_ *wired, s *target) { s.Interface = "enp3s0f1np1-the-long-one" }, cures: true, want: []failure{
+			{CheckInterface, Blocker, "enp3s0f1np1-the-long-one is only another name of eth1", "Interface Name: eth1"}}},
+	{name: "loopback", set: func(_ *wired, s *target) { s.Interface = "lo" }, want: []failure{
+		{CheckInterface, Blocker, "lo is the loopback interface, on which there is no peer", "Interface Name: choose the interface towards the peer"}}},
+	{name: "down", do: "ip link set dev eth1 down", cures: true, want: []failure{
+		{CheckLinkUp, Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
+	{name: "down, IPv6, whose address goes too", family: 6, do: "ip link set dev eth1 down", want: []failure{
+		{CheckLinkUp, Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
+	{name: "no carrier", doB: "ip link set dev eth1 down", want: []failure{
+		{CheckCarrier, Blocker, "eth1 has no carrier: the interface below it, or its other end, is down", "ip -details link show dev eth1"}}},
+	{name: "no carrier, IPv6", family: 6, doB: "ip link set dev eth1 down", want: []failure{
+		{CheckCarrier, Blocker, "eth1 has no carrier: the interface below it, or its other end, is down", "ip -details link show dev eth1"}}},
+}
+
+func outward(name string) []failure {
+	return []failure{{CheckDedicated, Warning, "the default route leaves through " + name + ", so production traffic shares it with sync",
+		"Interface Name: choose a dedicated interface, such as one that exists"}}
+}
+
+var dedicatedFaults = []fault{
+	{name: "default route", do: "ip route add default via 10.0.0.102", want: outward("eth1")},
+	{name: "default route of the other family", do: "ip -6 address add fd00::1/64 dev eth1 nodad\nip -6 route add default via fd00::9 dev eth1", want: outward("eth1")},
+	{name: "default route, IPv6", family: 6, do: "ip -6 route add default via fd00::102", want: outward("eth1")},
+	{name: "default route without a gateway", do: "ip route add default dev eth1", want: outward("eth1")},
+	{name: "default route over several links", do: "ip route add default nexthop via 10.0.0.7 dev eth1 nexthop via 10.0.0.8 dev eth1", want: outward("eth1")},
+	{name: "default route in another table", do: "ip route add default via 10.0.0.102 table 100", want: outward("eth1")},
+	{name: "two halves of the internet", do: "ip route add 0.0.0.0/1 via 10.0.0.102\nip route add 128.0.0.0/1 via 10.0.0.102", want: outward("eth1")},
+	{name: "default route, and a better interface", do: "ip route add default via 10.0.0.102",
+		set: func(l *wired, _ *target) { l.wire("eth2", "eth2") }, want: []failure{
+			{CheckDedicated, Warning, "the default route leaves through eth1, so production traffic shares it with sync",
+				"Interface Name: choose a dedicated interface, such as eth2"}}},
+}
