@@ -84,7 +84,7 @@ func (s *status) wantsPeer() bool {
 // traffic is a table of both directions with their plots. Its columns never
 // move: a refresh sends the digits that changed.
 func (s *status) traffic() []string {
-	c, g := s.health.Counters, s.env.glyphs
+	c := s.health.Counters
 	narrow := s.width < 70
 	row := func(name string, total uint64, messages, bytes func(conntrackd.Counters) uint64) string {
 		line := fmt.Sprintf(" %-9s%12d%12s", name, total, s.rate(messages))
@@ -97,20 +97,21 @@ func (s *status) traffic() []string {
 		func(c conntrackd.Counters) uint64 { return c.PacketsSent }, func(c conntrackd.Counters) uint64 { return c.BytesSent })
 	recv := row("received", c.PacketsRecv,
 		func(c conntrackd.Counters) uint64 { return c.PacketsRecv }, func(c conntrackd.Counters) uint64 { return c.BytesRecv })
-	head := fmt.Sprintf(" %-9s%12s%12s", "", "messages", "per second")
-	scale := s.trace.scale()
-	legend := fmt.Sprintf("5 s a sign, top is %.0f/s", scale)
+	room := min(s.width-13, plotMax)
+	scale := s.trace.scale(room)
+	legend := fmt.Sprintf("plots: 5 s a sign, top is %.0f/s", scale)
+	lines := []string{fmt.Sprintf(" %-9s%12s%12s", "", "messages", "per second"), sent, recv}
 	if narrow {
-		room := s.width - 11
-		return []string{head, sent, recv, " plots: " + legend,
-			strings.TrimRight(" sent     "+plot(s.trace.sent, scale, room, g.Plot), " "),
-			strings.TrimRight(" received "+plot(s.trace.recv, scale, room, g.Plot), " ")}
+		lines = append(lines, " "+legend)
+	} else {
+		lines[0] += fmt.Sprintf("%12s   %s", "bytes/s", legend)
 	}
-	room := min(s.width-len(sent)-4, plotMax)
-	head += fmt.Sprintf("%12s", "bytes/s")
-	return []string{head + "   " + legend,
-		strings.TrimRight(sent+"   "+plot(s.trace.sent, scale, room, g.Plot), " "),
-		strings.TrimRight(recv+"   "+plot(s.trace.recv, scale, room, g.Plot), " ")}
+	// Plots have lines of their own: the renderer would send the cells between
+	// a digit and a sign on the same line too. Their frame keeps the length.
+	draw := func(name string, values []float64) string {
+		return fmt.Sprintf(" %-9s|%s|", name, pad(plot(values, scale, room, s.env.glyphs.Plot), room))
+	}
+	return append(lines, draw("sent", s.trace.sent), draw("received", s.trace.recv))
 }
 
 // rate is a rate in at most nine cells.

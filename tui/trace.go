@@ -12,8 +12,8 @@ const (
 	// plotStep is the time that one sign of the plot stands for. It is longer
 	// than a refresh, so that the plot moves seldom.
 	plotStep = 5 * time.Second
-	// plotMax bounds how many signs are kept.
-	plotMax = 120
+	// plotMax bounds how many signs are kept and drawn.
+	plotMax = 60
 )
 
 // trace turns readings of the counters into rates and plots. The zero value
@@ -75,11 +75,11 @@ func (t *trace) rate(of func(conntrackd.Counters) uint64) (rate float64, ok bool
 	return perSecond(of(first), of(last), last.Time.Sub(first.Time)), true
 }
 
-// scale is what the highest sign of both plots stands for: 10, 20, 50, 100 and
-// so on, so that it changes seldom.
-func (t *trace) scale() float64 {
+// scale is what the highest sign of both plots of that width stands for: 10,
+// 20, 50, 100 and so on, so that it changes seldom.
+func (t *trace) scale(width int) float64 {
 	top := 0.0
-	for i := range t.sent {
+	for i := max(0, len(t.sent)-max(width, 0)); i < len(t.sent); i++ {
 		top = max(top, t.sent[i], t.recv[i])
 	}
 	for scale := 10.0; ; scale *= 10 {

@@ -66,20 +66,20 @@ func TestTracePlot(t *testing.T) {
 	if len(tr.sent) != 12 || len(tr.recv) != 12 {
 		t.Fatalf("%d and %d signs for 60 s", len(tr.sent), len(tr.recv))
 	}
-	if got := tr.scale(); got != 200 {
+	if got := tr.scale(20); got != 200 {
 		t.Errorf("scale %v for a top of 110", got)
 	}
 	signs := ASCIIGlyphs().Plot
-	if got := plot(tr.sent, tr.scale(), 20, signs); got != " ..:::---===" {
+	if got := plot(tr.sent, tr.scale(20), 20, signs); got != " ..:::---===" {
 		t.Errorf("%q", got)
 	}
-	if got := plot(tr.sent, tr.scale(), 3, signs); len(got) != 3 {
+	if got := plot(tr.sent, tr.scale(20), 3, signs); len(got) != 3 {
 		t.Errorf("%q is not the newest 3", got)
 	}
 	if got := plot([]float64{0, 0.01, 5, 9.99, 10, 99}, 10, 10, signs); got != " .=###" {
 		t.Errorf("%q", got)
 	}
-	if got := plot(tr.recv, tr.scale(), -1, signs); got != "" {
+	if got := plot(tr.recv, tr.scale(20), -1, signs); got != "" {
 		t.Errorf("%q without room", got)
 	}
 }
