@@ -138,7 +138,7 @@ func (t *trial) namespace() error {
 	}
 	n := 0
 	for name, prefixes := range links {
-		if err := addLink(name, fmt.Sprintf("peer%d", n), prefixes); err != nil {
+		if err := addLink(name, fmt.Sprintf("connsync-end%d", n), prefixes); err != nil {
 			return err
 		}
 		n++

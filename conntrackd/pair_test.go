@@ -154,7 +154,7 @@ func (n *testNode) observe(want Verdict) Health {
 	}
 	o := &Observer{
 		Service: n.service, Client: NewClient(ControlSocket(content)), Settings: n.settings,
-		Mode: syncMode(content), Listen: listenTest,
+		Mode: SyncMode(content), Listen: listenTest,
 	}
 	ctx, cancel := context.WithTimeout(n.t.Context(), 15*time.Second)
 	defer cancel()

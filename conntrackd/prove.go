@@ -166,9 +166,9 @@ func (t *transaction) stillBound(pid int) (StepStatus, string, error) {
 func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, boundTimeout)
 	defer cancel()
+	problem := "it does not run"
 	for {
 		state, err := t.service.State(ctx)
-		problem := "it does not run"
 		switch {
 		case err != nil && ctx.Err() == nil:
 			return state, "", fmt.Errorf("%w: %w", ErrCannotLook, err)
@@ -180,8 +180,8 @@ func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState,
 			if errors.Is(err, ErrCannotLook) && processLives(state.MainPID) {
 				return state, "", err
 			}
-		case err == nil && state.Detail != "":
-			problem += ": " + state.Detail
+		case err == nil:
+			problem = "it does not run: " + state.Detail
 		}
 		if pause(ctx) != nil {
 			return state, "", errors.New(problem)
@@ -247,7 +247,7 @@ func (t *transaction) startObserver() {
 	}
 	t.observer = &Observer{
 		Service: t.service, Client: client(ControlSocket(t.c.New)), Settings: t.c.Settings,
-		Mode: syncMode(t.c.New), Sockets: t.a.Sockets, Listen: t.a.Listen,
+		Mode: SyncMode(t.c.New), Sockets: t.a.Sockets, Listen: t.a.Listen,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.hangUp = cancel

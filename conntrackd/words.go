@@ -103,8 +103,9 @@ func lockFile(content []byte) string {
 	return "/var/lock/conntrackd.lock" // DEFAULT_LOCKFILE
 }
 
-// syncMode returns the mode in which a daemon with this configuration syncs.
-func syncMode(content []byte) string {
+// SyncMode returns the mode in which a daemon with this configuration syncs:
+// FTFW, NOTRACK or ALARM. It is what [Observer].Mode wants.
+func SyncMode(content []byte) string {
 	list, _ := words(content)
 	mode := ""
 	for i := 0; i+1 < len(list); i++ {

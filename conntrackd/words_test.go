@@ -49,9 +49,9 @@ General { LockFile /a LockFile /b
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
 	for name, pair := range map[string][2]string{
-		"mode":         {syncMode(content), "NOTRACK"},
-		"old name":     {syncMode([]byte("Sync { Mode nack {} }")), "FTFW"},
-		"default mode": {syncMode(nil), "FTFW"},
+		"mode":         {SyncMode(content), "NOTRACK"},
+		"old name":     {SyncMode([]byte("Sync { Mode nack {} }")), "FTFW"},
+		"default mode": {SyncMode(nil), "FTFW"},
 		"lock":         {lockFile(content), "/b"},
 		"default lock": {lockFile(nil), "/var/lock/conntrackd.lock"},
 		"socket":       {ControlSocket(content), "/c"},
