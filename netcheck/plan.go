@@ -80,17 +80,19 @@ func Plan(t Target) []Check {
 			Needs: []ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runRoute(t)},
 		{ID: CheckDuplicateAddress, Title: "Current IP is no other host's", Severity: Blocker,
 			Needs: []ID{CheckCarrier, CheckCurrentAssigned}, Run: runDuplicateAddress(t)},
+		// Frames go out on the interface whatever the route is, so a cut wire
+		// shows beside a wrong route.
 		{ID: CheckPeerLink, Title: "Peer is on the wire", Severity: ofPeer,
-			Needs: []ID{CheckRoute}, Run: runPeerLink(t)},
+			Needs: []ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runPeerLink(t)},
 		// Replies go to whoever has Current IP, so these need to know whose it is.
 		{ID: CheckPeerPing, Title: "Peer answers ping", Severity: ofPeer,
-			Needs: []ID{CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPing(t)},
+			Needs: []ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPing(t)},
 		{ID: CheckPathMTU, Title: "Full-size packets reach the peer", Severity: ofPeer,
 			Needs: []ID{CheckPeerPing}, Run: runPathMTU(t)},
 		{ID: CheckPortFree, Title: "Port is free on this node", Severity: Blocker,
 			Needs: []ID{CheckCurrentAssigned}, Run: runPortFree(t)},
 		{ID: CheckPeerPort, Title: "Peer does not refuse the port", Severity: ofPeer,
-			Needs: []ID{CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
+			Needs: []ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
 		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: Blocker, Run: runConntrack},
 	}
 }
