@@ -84,6 +84,33 @@ func TestApplyIPv6(t *testing.T) {
 	})
 }
 
+// The file that a fresh host gets passes the daemon's own eyes, starts, and is
+// left alone by the next save of the same settings.
+func TestApplyNewCandidate(t *testing.T) {
+	a, _ := newPair(t)
+	host := Host{ConntrackMax: 65536, LockFile: filepath.Join(a.dir, "lock"), SocketPath: filepath.Join(a.dir, "ctl")}
+	for _, changed := range []bool{true, false} {
+		var c *Candidate
+		a.do(func() (err error) {
+			if c, err = NewCandidate(a.config(), a.settings, host); err != nil {
+				return err
+			}
+			problems, err := c.Lint(t.Context())
+			if err != nil || len(problems) > 0 {
+				return fmt.Errorf("lint: %q, %w", problems, err)
+			}
+			return c.DryStart(t.Context())
+		})
+		outcome := a.apply(t.Context(), a.applier(), c)
+		if outcome.Err != nil || outcome.Changed != changed {
+			t.Errorf("changed %t, want %t: %v", outcome.Changed, changed, outcome.Err)
+		}
+	}
+	if got := a.sockets(a.settings); !got.Bound {
+		t.Errorf("sockets %+v", got)
+	}
+}
+
 func TestApplyOfWhatIsInForceDoesNothing(t *testing.T) {
 	a, _ := newPair(t)
 	a.mustApply(a.settings)

@@ -63,14 +63,6 @@ func (n *testNode) nft(hook, rule string) {
 	}
 }
 
-func (n *testNode) run(edit ...string) {
-	n.t.Helper()
-	n.writeConfig(swap(testConfig(n.settings, n.dir), edit...))
-	if err := n.restart(); err != nil {
-		n.t.Fatal(err)
-	}
-}
-
 // contact is how long two fresh daemons take to find each other, and more.
 const contact = 2500 * time.Millisecond
 

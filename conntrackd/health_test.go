@@ -85,7 +85,7 @@ func TestJudge(t *testing.T) {
 		{"Stats mode", edited(idle(8), func(e *evidence) { e.countersErr = fmt.Errorf("ask: %w", ErrStatsMode) }), VerdictStopped, "no Sync section"},
 		{"no answer", edited(idle(8), func(e *evidence) { e.countersErr = context.DeadlineExceeded }), VerdictUnknown, "does not answer"},
 		{"nothing read", edited(idle(8), func(e *evidence) { e.readings = nil }), VerdictUnknown, ""},
-		{"one reading", idle(1), VerdictUnknown, "just started"},
+		{"one reading", idle(1), VerdictUnknown, "too briefly"},
 		{"two readings, one second", idle(2), VerdictTwoWay, ""},
 		{"started a second ago, no word", edited(quiet(idle(2)), func(e *evidence) { e.service.Since = e.now.Add(-time.Second) }), VerdictUnknown, "just started"},
 		{"started a second ago, answered", edited(idle(1), func(e *evidence) {

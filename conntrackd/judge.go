@@ -78,7 +78,11 @@ func judge(e evidence) judgement {
 	case in == broken:
 		return e.judgeSilence()
 	}
-	return judgement{VerdictUnknown, "conntrackd has just started; there is no word from the peer yet", "wait a few seconds"}
+	cause := "conntrackd was looked at too briefly to tell whether the peer is heard"
+	if e.now.Sub(e.service.Since) < window {
+		cause = "conntrackd has just started; there is no word from the peer yet"
+	}
+	return judgement{VerdictUnknown, cause, "wait a few seconds"}
 }
 
 // judgeDaemon settles the cases in which the sync need not be looked at.
