@@ -11,6 +11,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"connsync/lab/vt102"
 	"connsync/netcheck"
 	"connsync/tui/console"
 )
@@ -24,7 +25,7 @@ type serial struct {
 	done  chan error
 
 	mu     sync.Mutex
-	screen *screen102
+	screen *vt102.Screen
 	sent   int
 	stream []byte
 	news   chan struct{}
@@ -45,7 +46,7 @@ func startSerial(t *testing.T, term string, w, h int, options ...func(*Options))
 	for _, c := range options {
 		c(&o)
 	}
-	s := &serial{t: t, model: New(o), ptmx: ptmx, done: make(chan error, 1), screen: newScreen(w, h), news: make(chan struct{}, 1)}
+	s := &serial{t: t, model: New(o), ptmx: ptmx, done: make(chan error, 1), screen: vt102.New(w, h), news: make(chan struct{}, 1)}
 	go s.read()
 	go func() {
 		_, err := console.Open(tty, tty, []string{"TERM=" + term}).Run(context.Background(), s.model, nil)
@@ -97,10 +98,10 @@ func (s *serial) shows(text string) {
 	limit := time.After(20 * time.Second)
 	for {
 		s.mu.Lock()
-		screen := emulated(s.screen.Emulator)
-		c := s.screen.CursorPosition()
+		screen := s.screen.String()
+		x, y := s.screen.Cursor()
 		s.mu.Unlock()
-		screen += fmt.Sprintf("[cursor %d,%d]", c.X, c.Y)
+		screen += fmt.Sprintf("[cursor %d,%d]", x, y)
 		if strings.Contains(screen, text) == want {
 			return
 		}

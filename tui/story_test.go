@@ -3,7 +3,6 @@ package tui
 import (
 	"bytes"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,9 +10,9 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/exp/golden"
 	"github.com/charmbracelet/x/exp/teatest/v2"
-	"github.com/charmbracelet/x/vt"
 
 	"connsync/conntrackd"
+	"connsync/lab/vt102"
 	"connsync/netcheck"
 )
 
@@ -81,74 +80,10 @@ func screenOf(stream []byte, w, h int) string {
 		stream = stream[:i]
 	}
 	stream = bytes.ReplaceAll(stream, []byte("\n"), []byte("\r\n"))
-	e := newScreen(w, h)
+	e := vt102.New(w, h)
 	defer e.Close()
 	_, _ = e.Write(stream)
-	return emulated(e.Emulator)
-}
-
-// screen102 is the emulator with the one thing of a VT102 that it lacks and
-// Bubble Tea uses: insert mode (IRM). A character in that mode is preceded by
-// one that is made room for (ICH).
-type screen102 struct {
-	*vt.Emulator
-	insert bool
-	seq    []byte
-}
-
-func newScreen(w, h int) *screen102 { return &screen102{Emulator: vt.NewEmulator(w, h)} }
-
-func (s *screen102) Write(p []byte) (int, error) {
-	for _, b := range p {
-		switch {
-		case b == 0x1b:
-			s.seq = []byte{b}
-			continue
-		case len(s.seq) == 1:
-			s.seq = append(s.seq, b)
-			if b == '[' {
-				continue
-			}
-		case len(s.seq) > 1:
-			if s.seq = append(s.seq, b); b < 0x40 {
-				continue
-			}
-		case s.insert && b >= ' ':
-			s.seq = []byte{0x1b, '[', '@', b}
-		default:
-			s.seq = []byte{b}
-		}
-		switch string(s.seq) {
-		case "\x1b[4h":
-			s.insert = true
-		case "\x1b[4l":
-			s.insert = false
-		default:
-			if _, err := s.Emulator.Write(s.seq); err != nil {
-				return 0, err
-			}
-		}
-		s.seq = nil
-	}
-	return len(p), nil
-}
-
-func TestScreen102(t *testing.T) {
-	s := newScreen(10, 2)
-	defer s.Close()
-	_, _ = s.Write([]byte("abef\x1b[1;3H\x1b[4hcd\x1b[4l\x1b[2;1Hx\x1b[2"))
-	_, _ = s.Write([]byte(";4Hy"))
-	if got := emulated(s.Emulator); got != "abcdef\nx  y\n" {
-		t.Errorf("%q", got)
-	}
-}
-
-func emulated(e *vt.Emulator) string {
-	lines := strings.Split(e.String(), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " \r")
-	}
-	return strings.Join(lines, "\n") + "\n"
+	return e.String()
 }
 
 // The screens that an operator sees on the way from a fresh host to a save.

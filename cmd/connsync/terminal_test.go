@@ -2,16 +2,15 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+
+	"connsync/lab/vt102"
 )
 
 // terminal is the program on a pseudo-terminal, with an emulator that shows
@@ -22,9 +21,7 @@ type terminal struct {
 	cmd  *exec.Cmd
 	done chan error
 
-	mu     sync.Mutex
-	screen *vt.Emulator
-	sent   []byte // everything the program wrote
+	screen *vt102.Screen
 }
 
 const (
@@ -39,7 +36,7 @@ const (
 func open(t *testing.T, cmd *exec.Cmd, start func(func() error) error) *terminal {
 	t.Helper()
 	cmd.Env = append(os.Environ(), "TERM=vt100", "LC_ALL=C")
-	tm := &terminal{t: t, cmd: cmd, screen: vt.NewEmulator(columns, lines), done: make(chan error, 1)}
+	tm := &terminal{t: t, cmd: cmd, screen: vt102.New(columns, lines), done: make(chan error, 1)}
 	err := start(func() (err error) {
 		tm.ptmx, err = pty.StartWithSize(cmd, &pty.Winsize{Cols: columns, Rows: lines})
 		return err
@@ -47,7 +44,6 @@ func open(t *testing.T, cmd *exec.Cmd, start func(func() error) error) *terminal
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(io.Discard, tm.screen) // what the emulator would answer
 	go tm.read()
 	go func() { tm.done <- cmd.Wait() }()
 	t.Cleanup(func() {
@@ -63,10 +59,7 @@ func (tm *terminal) read() {
 	buf := make([]byte, 4096)
 	for {
 		n, err := tm.ptmx.Read(buf)
-		tm.mu.Lock()
-		tm.sent = append(tm.sent, buf[:n]...)
 		tm.screen.Write(buf[:n])
-		tm.mu.Unlock()
 		if err != nil {
 			return
 		}
@@ -74,11 +67,7 @@ func (tm *terminal) read() {
 }
 
 // shows is the screen as text.
-func (tm *terminal) shows() string {
-	tm.mu.Lock()
-	defer tm.mu.Unlock()
-	return tm.screen.String()
-}
+func (tm *terminal) shows() string { return tm.screen.String() }
 
 // see waits until the screen holds every one of texts.
 func (tm *terminal) see(texts ...string) {
@@ -133,6 +122,10 @@ func (tm *terminal) press(keys ...string) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// ponder is what a person does before an answer: a screen that came up by
+// itself takes no key for a moment, so that none typed ahead is taken for one.
+func (tm *terminal) ponder() { time.Sleep(time.Second) }
 
 // ends waits for the program to end and returns its exit status.
 func (tm *terminal) ends() int {

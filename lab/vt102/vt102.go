@@ -1,0 +1,94 @@
+// Package vt102 is a terminal for tests: it turns what a program sends to a
+// terminal into what a person would see.
+package vt102
+
+import (
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/charmbracelet/x/vt"
+)
+
+// Screen is an emulated terminal. It adds to the emulator underneath the one
+// thing of a VT102 that it lacks and Bubble Tea uses: insert mode (IRM). Its
+// methods are safe for concurrent use.
+type Screen struct {
+	mu       sync.Mutex
+	emulator *vt.Emulator
+	insert   bool
+	seq      []byte
+}
+
+// New returns a blank screen. What a terminal would answer is thrown away.
+func New(width, height int) *Screen {
+	s := &Screen{emulator: vt.NewEmulator(width, height)}
+	go io.Copy(io.Discard, s.emulator)
+	return s
+}
+
+// Write shows what a program sent. A sequence may be split over two calls.
+func (s *Screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range p {
+		if !s.take(b) {
+			continue
+		}
+		switch string(s.seq) {
+		case "\x1b[4h":
+			s.insert = true
+		case "\x1b[4l":
+			s.insert = false
+		default:
+			if _, err := s.emulator.Write(s.seq); err != nil {
+				return 0, err
+			}
+		}
+		s.seq = s.seq[:0]
+	}
+	return len(p), nil
+}
+
+// take adds b to the sequence and says whether that ends it. A character in
+// insert mode is preceded by one that is made room for (ICH).
+func (s *Screen) take(b byte) bool {
+	switch {
+	case b == 0x1b:
+		s.seq = append(s.seq[:0], b)
+		return false
+	case len(s.seq) == 1:
+		s.seq = append(s.seq, b)
+		return b != '['
+	case len(s.seq) > 1:
+		s.seq = append(s.seq, b)
+		return b >= 0x40
+	case s.insert && b >= ' ':
+		s.seq = append(s.seq, 0x1b, '[', '@', b)
+	default:
+		s.seq = append(s.seq, b)
+	}
+	return true
+}
+
+// String is the text on the screen, a line each, without trailing blanks.
+func (s *Screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := strings.Split(s.emulator.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " \r")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Cursor is where the cursor is, both from 0.
+func (s *Screen) Cursor() (x, y int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.emulator.CursorPosition()
+	return p.X, p.Y
+}
+
+// Close ends the emulation.
+func (s *Screen) Close() error { return s.emulator.Close() }
