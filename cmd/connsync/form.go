@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/charmbracelet/colorprofile"
@@ -88,8 +87,6 @@ type effects struct {
 	ctx     context.Context
 	node    *node
 	running sync.WaitGroup
-	// firstNode is the operator's word at the last checks.
-	firstNode atomic.Bool
 
 	mu       sync.Mutex
 	observer *conntrackd.Observer
@@ -108,7 +105,6 @@ func (e *effects) Neighbours(ctx context.Context, ifindex int) ([]netip.Addr, er
 // Plan asks the service, which is quick or given up on: a daemon of ours may
 // have started since the last time.
 func (e *effects) Plan(s conntrackd.Settings, firstNode bool) []netcheck.Check {
-	e.firstNode.Store(firstNode)
 	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
 	defer cancel()
 	return e.node.plan(ctx, s, firstNode)
@@ -125,7 +121,7 @@ func (e *effects) Review(ctx context.Context, s conntrackd.Settings) (tui.Review
 func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.Step)) conntrackd.Outcome {
 	e.running.Add(1)
 	defer e.running.Done()
-	return e.node.applier(e.firstNode.Load()).Apply(ctx, r.Candidate, each)
+	return e.node.applier(r.FirstNode).Apply(ctx, r.Candidate, each)
 }
 
 // Observe keeps one observer as long as the file stays as it is: what it has

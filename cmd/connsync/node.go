@@ -189,7 +189,10 @@ func (n *node) observer(s saved) *conntrackd.Observer {
 	if socket == "" {
 		socket = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 	}
-	return &conntrackd.Observer{Service: n.service, Client: conntrackd.NewClient(socket), Settings: s.settings, Listen: heard}
+	return &conntrackd.Observer{
+		Service: n.service, Client: conntrackd.NewClient(socket), Settings: s.settings,
+		Mode: conntrackd.SyncMode(s.content), Listen: heard,
+	}
 }
 
 // heard listens on the sync link for the peer's messages, before netfilter.

@@ -30,36 +30,9 @@ func TestPairIsConfiguredFromTheForm(t *testing.T) {
 
 	tm := open(t, pair.A.Command(program), func(start func() error) error { return start() })
 	tm.see("Connection Sync Settings", "sync disabled", "Interface Name")
-	tm.press(space) // Enable
-	tm.see("(*) Enable")
-
-	tm.press(tab, enter) // the picker
-	tm.see(lab.LANInterface, lab.SyncInterface, "default route")
-	tm.press(lab.SyncInterface, enter)
-	// Current IP is the one address of the interface.
-	tm.see("Interface Name      * "+lab.SyncInterface, "> Current IP          * "+pair.A.Sync.String())
-
-	tm.press(tab) // to Peer IP
-	tm.press(strings.Split("10.0.9.102/24", "")...)
-	tm.press(tab)
-	tm.see("!") // the subnet is another
-	tm.press(shiftTab, ctrlU)
-	tm.press(strings.Split(pair.B.Sync.String(), "")...)
-	tm.press(tab, tab) // Port stays
-	tm.press(ctrlU)
-	tm.press(strings.Split("256K", "")...)
-	tm.press(tab)
-	tm.see("Receive Buffer Size * 256K")
-	tm.press(tab) // Receive buffer follows; Save Changes
-	tm.press(enter)
-
-	tm.see("checks passed. Enter goes on to the review.")
-	tm.ponder()
-	tm.press(enter)
-	tm.see("Creates "+lab.ConfigPath, "[ Apply ]")
-	tm.ponder()
-	tm.press(enter)
-	tm.see("in sync both ways")
+	fillForm(tm, pair.A.Sync.String(), pair.B.Sync.String())
+	save(tm)
+	tm.see("In sync both ways")
 
 	for _, m := range []*lab.Member{pair.A, pair.B} {
 		out, err := m.Run(ctx, program, "status", "--json")
@@ -106,4 +79,46 @@ func TestPairIsConfiguredFromTheForm(t *testing.T) {
 	if status := tm.ends(); status != exitDone {
 		t.Errorf("exit status %d, want 0", status)
 	}
+}
+
+// fillForm sets every value on an empty form, with a mistake on the way, and
+// ends on Save Changes.
+func fillForm(tm *terminal, current, peer string) {
+	tm.t.Helper()
+	tm.press(space)
+	tm.see("(*) Enable")
+
+	tm.press(tab, enter) // the picker
+	tm.see("Choose the sync interface", lab.SyncInterface)
+	tm.press(lab.SyncInterface, enter)
+	// Current IP is the one address of the interface.
+	tm.see("Interface Name      * "+lab.SyncInterface, "> Current IP          * "+current)
+
+	tm.press(tab) // to Peer IP
+	tm.press(strings.Split("10.0.9.102/24", "")...)
+	tm.press(tab)
+	tm.see("! Peer IP: 10.0.9.102 is not in 10.0.0.0/24, the subnet of Current IP")
+	tm.press(shiftTab, ctrlU)
+	tm.gone("! Peer IP:")
+	tm.press(strings.Split(peer, "")...)
+	tm.press(tab, tab) // Port stays
+	tm.press(ctrlU)
+	tm.press(strings.Split("256K", "")...)
+	tm.press(tab)
+	tm.see("Receive Buffer Size * 256K") // follows
+	tm.press(tab)
+	tm.see("> [ Save Changes ]")
+}
+
+// save goes from Save Changes through checks and review to the apply.
+func save(tm *terminal) {
+	tm.t.Helper()
+	tm.press(enter)
+	tm.see("Enter goes on to the review.")
+	tm.ponder()
+	tm.press(enter)
+	tm.see("Connection Sync: review", "> [ Apply ]")
+	tm.ponder()
+	tm.press(enter)
+	tm.see("Connection Sync: apply")
 }
