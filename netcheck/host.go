@@ -51,7 +51,7 @@ func runInterface(t Target) func(context.Context) Finding {
 				return failed("Interface Name: "+i.Name, "%s is only another name of %s", t.Interface, i.Name)
 			}
 		}
-		return failed("Interface Name: choose "+candidates(all), "this host has no interface %s", t.Interface)
+		return failed("Interface Name: "+choose("choose one that exists", all), "this host has no interface %s", t.Interface)
 	}
 }
 
@@ -67,13 +67,13 @@ func judgeInterface(i Interface) Finding {
 	return passed("%s is a %s interface, MTU %d", i.Name, i.Kind, i.MTU)
 }
 
-// candidates names interfaces that could be chosen, the likely ones if there
-// are such.
-func candidates(all []Interface) string {
+// choose adds the interfaces that could be chosen to a piece of advice: the
+// likely ones if there are such, else those that are down or busy.
+func choose(advice string, all []Interface) string {
 	var likely, other []string
 	for _, i := range all {
 		switch {
-		case i.Loopback || i.Master != "":
+		case i.Loopback || i.Master != "" || len(i.HardwareAddr) != 6 || slices.Contains(noLink, i.Kind):
 		case i.Up && i.Carrier && !i.DefaultRoute:
 			likely = append(likely, i.Name)
 		default:
@@ -87,12 +87,15 @@ func candidates(all []Interface) string {
 	const most = 6
 	switch {
 	case len(names) == 0:
-		return "one that exists"
+		return advice
 	case len(names) > most:
-		return strings.Join(names[:most], ", ") + ", ..."
+		names = append(names[:most:most], "...")
 	}
-	return strings.Join(names, ", ")
+	return advice + ": " + strings.Join(names, ", ")
 }
+
+// noLink are kinds of interfaces that look like Ethernet and lead to no wire.
+var noLink = []string{"ifb", "dummy", "gretap", "ip6gretap", "erspan", "ip6erspan"}
 
 // runLinkUp asks for the administrative state.
 func runLinkUp(t Target) func(context.Context) Finding {
@@ -154,7 +157,7 @@ func runDedicated(t Target) func(context.Context) Finding {
 			return passed("no default route leaves through %s", t.Interface)
 		}
 		others := slices.Delete(slices.Clone(all), n, n+1)
-		return failed("Interface Name: choose a dedicated interface, such as "+candidates(others),
+		return failed("Interface Name: "+choose("choose a dedicated interface", others),
 			"the default route leaves through %s, so production traffic shares it with sync", t.Interface)
 	}
 }

@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 		}),
 		"check":      lab.Function(checkTarget),
 		"interfaces": lab.Function(listInterfaces),
+		"watch":      lab.Function(watchStoryOf),
 	})
 }
 

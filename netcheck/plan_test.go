@@ -107,7 +107,7 @@ var interfaceFaults = []fault{
 	{name: "no interface set", set: func(_ *wired, s *target) { s.Interface = "" }, want: []failure{
 		{CheckInterface, Blocker, "no interface is set", "Interface Name: choose the sync interface"}}},
 	{name: "interface missing", set: func(_ *wired, s *target) { s.Interface = "eth9" }, want: []failure{
-		{CheckInterface, Blocker, "this host has no interface eth9", "Interface Name: choose eth1"}}},
+		{CheckInterface, Blocker, "this host has no interface eth9", "Interface Name: choose one that exists: eth1"}}},
 	{name: "alternative name", do: "ip link property add dev eth1 altname enp3s0f1np1-the-long-one",
 		set: func(_ *wired, s *target) { s.Interface = "enp3s0f1np1-the-long-one" }, cures: true, want: []failure{
 			{CheckInterface, Blocker, "enp3s0f1np1-the-long-one is only another name of eth1", "Interface Name: eth1"}}},
@@ -125,7 +125,7 @@ var interfaceFaults = []fault{
 
 func outward(name string) []failure {
 	return []failure{{CheckDedicated, Warning, "the default route leaves through " + name + ", so production traffic shares it with sync",
-		"Interface Name: choose a dedicated interface, such as one that exists"}}
+		"Interface Name: choose a dedicated interface"}}
 }
 
 var dedicatedFaults = []fault{
@@ -139,5 +139,5 @@ var dedicatedFaults = []fault{
 	{name: "default route, and a better interface", do: "ip route add default via 10.0.0.102",
 		set: func(l *wired, _ *target) { l.wire("eth2", "eth2") }, want: []failure{
 			{CheckDedicated, Warning, "the default route leaves through eth1, so production traffic shares it with sync",
-				"Interface Name: choose a dedicated interface, such as eth2"}}},
+				"Interface Name: choose a dedicated interface: eth2"}}},
 }

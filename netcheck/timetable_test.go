@@ -1,0 +1,131 @@
+package netcheck
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPlan reads the plan as a timetable: id, severity, what it waits for.
+func TestPlan(t *testing.T) {
+	four := target{Interface: "eth1", Current: "10.0.0.101/24", Peer: "10.0.0.102/24", Port: 3780}
+	six := target{Interface: "eth1", Current: "fd00::101/64", Peer: "fd00::102/64", Port: 3780}
+	first := four
+	first.FirstNode = true
+	plan := func(t target) string {
+		var b strings.Builder
+		for _, c := range Plan(t.Target()) {
+			fmt.Fprintf(&b, "%s %v", c.ID, c.Severity)
+			for _, id := range c.Needs {
+				fmt.Fprintf(&b, " %s", id)
+			}
+			b.WriteByte('\n')
+		}
+		return b.String()
+	}
+	const want = `interface blocker
+link-up blocker interface
+carrier blocker link-up
+dedicated warning interface
+current-ip-assigned blocker interface
+peer-distinct blocker
+same-subnet blocker peer-distinct
+route blocker carrier current-ip-assigned same-subnet
+duplicate-address blocker carrier current-ip-assigned
+peer-link blocker carrier current-ip-assigned same-subnet
+peer-ping blocker route peer-link duplicate-address
+path-mtu blocker peer-ping
+port-free blocker current-ip-assigned
+peer-port blocker route peer-link duplicate-address
+conntrack blocker
+`
+	if diff := cmp.Diff(want, plan(four)); diff != "" {
+		t.Errorf("IPv4 (-want +got):\n%s", diff)
+	}
+	wantSix := strings.Replace(want, "current-ip-assigned blocker interface", "current-ip-assigned blocker carrier", 1)
+	if diff := cmp.Diff(wantSix, plan(six)); diff != "" {
+		t.Errorf("IPv6 (-want +got):\n%s", diff)
+	}
+	wantFirst := want
+	for _, id := range []ID{CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
+		wantFirst = strings.Replace(wantFirst, "\n"+string(id)+" blocker", "\n"+string(id)+" warning", 1)
+	}
+	if diff := cmp.Diff(wantFirst, plan(first)); diff != "" {
+		t.Errorf("first node (-want +got):\n%s", diff)
+	}
+}
+
+// TestPlanIsSound: every check has a title of its own and something to ask,
+// and needs only what stands before it, so that a report reads from cause to
+// consequence.
+func TestPlanIsSound(t *testing.T) {
+	var ids []ID
+	titles := map[string]bool{}
+	for _, c := range Plan(Target{}) {
+		if c.Title == "" || titles[c.Title] || c.Run == nil {
+			t.Errorf("%s: title %q, run %t", c.ID, c.Title, c.Run != nil)
+		}
+		titles[c.Title] = true
+		for _, need := range c.Needs {
+			if !slices.Contains(ids, need) {
+				t.Errorf("%s needs %s, which does not stand before it", c.ID, need)
+			}
+		}
+		if slices.Contains(ids, c.ID) {
+			t.Errorf("%s stands there twice", c.ID)
+		}
+		ids = append(ids, c.ID)
+	}
+}
+
+// TestRootCauses runs the real plan with each check in turn failing, and looks
+// who is still asked.
+func TestRootCauses(t *testing.T) {
+	for _, tt := range []struct {
+		fails   ID
+		skipped []ID
+	}{
+		{CheckInterface, []ID{CheckLinkUp, CheckCarrier, CheckDedicated, CheckCurrentAssigned, CheckRoute, CheckDuplicateAddress,
+			CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckPeerPort}},
+		{CheckLinkUp, []ID{CheckCarrier, CheckRoute, CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckDedicated, nil},
+		{CheckPeerDistinct, []ID{CheckSameSubnet, CheckRoute, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckRoute, []ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckPeerLink, []ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckPeerPing, []ID{CheckPathMTU}},
+		{CheckPortFree, nil},
+		{CheckPeerPort, nil},
+		{CheckConntrack, nil},
+	} {
+		t.Run(string(tt.fails), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				checks := Plan(Target{Peer: prefix("10.0.0.102/24")})
+				for i := range checks {
+					status := Passed
+					if checks[i].ID == tt.fails {
+						status = Failed
+					}
+					checks[i].Run = answering(checks[i].ID, time.Second, status).Run
+				}
+				var skipped []ID
+				for _, r := range Run(context.Background(), checks, nil).Results {
+					if r.Status == Skipped {
+						skipped = append(skipped, r.ID)
+						if want := "not asked, because " + string(tt.fails) + " failed"; r.Detail != want {
+							t.Errorf("%s: %q, want %q", r.ID, r.Detail, want)
+						}
+					}
+				}
+				if diff := cmp.Diff(tt.skipped, skipped); diff != "" {
+					t.Errorf("skipped (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
