@@ -73,7 +73,7 @@ func choose(advice string, all []Interface) string {
 	var likely, other []string
 	for _, i := range all {
 		switch {
-		case i.Loopback || i.Master != "" || len(i.HardwareAddr) != 6 || slices.Contains(noLink, i.Kind):
+		case i.Loopback || i.Master != "" || len(i.HardwareAddr) != 6 || !wiredKind(i.Kind):
 		case i.Up && i.Carrier && !i.DefaultRoute:
 			likely = append(likely, i.Name)
 		default:
@@ -94,8 +94,16 @@ func choose(advice string, all []Interface) string {
 	return advice + ": " + strings.Join(names, ", ")
 }
 
-// noLink are kinds of interfaces that look like Ethernet and lead to no wire.
-var noLink = []string{"ifb", "dummy", "gretap", "ip6gretap", "erspan", "ip6erspan"}
+// wiredKind says that an interface of this kind leads somewhere; the others look
+// like Ethernet and do not, or lead through a tunnel that the kernel makes in
+// every namespace.
+func wiredKind(kind string) bool {
+	switch kind {
+	case "ifb", "dummy", "gretap", "ip6gretap", "erspan", "ip6erspan":
+		return false
+	}
+	return true
+}
 
 // runLinkUp asks for the administrative state.
 func runLinkUp(t Target) func(context.Context) Finding {
