@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -210,3 +211,27 @@ func (n *testNet) listen(h *lab.Namespace, at string) {
 
 // at is an address of the target with the sync port.
 func at(p netip.Prefix) string { return netip.AddrPortFrom(p.Addr(), 3780).String() }
+
+// ask runs one check on this node. The check must not need goroutines in its
+// namespace.
+func (n *testNet) ask(t *testing.T, check func(context.Context) Finding) Finding {
+	t.Helper()
+	var f Finding
+	if err := n.own.Do(func() error {
+		f = check(t.Context())
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// mac is the hardware address of an interface.
+func (n *testNet) mac(h *lab.Namespace, iface string) string {
+	n.t.Helper()
+	f := strings.Fields(n.run(h, "ip", "-brief", "link", "show", "dev", iface))
+	if len(f) < 3 {
+		n.t.Fatalf("no hardware address of %s: %q", iface, f)
+	}
+	return f[2]
+}

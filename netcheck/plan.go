@@ -93,6 +93,8 @@ func Plan(t Target) []Check {
 			Needs: []ID{CheckCurrentAssigned}, Run: runPortFree(t)},
 		{ID: CheckPeerPort, Title: "Peer does not refuse the port", Severity: ofPeer,
 			Needs: []ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
+		{ID: CheckFirewall, Title: "Firewall lets sync through", Severity: Warning,
+			Needs: []ID{CheckInterface}, Run: runFirewall(t)},
 		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: Blocker, Run: runConntrack},
 	}
 }

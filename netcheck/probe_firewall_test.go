@@ -1,0 +1,172 @@
+package netcheck
+
+import (
+	"connsync/lab"
+	"errors"
+	"fmt"
+	"golang.org/x/sys/unix"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The rules stand in a table of this node; @ stands for the address family's
+// word. Each verdict is compared with what the kernel does to real datagrams,
+// before and after the remedy.
+func TestFirewall(t *testing.T) {
+	const drop = "type filter hook input priority 0; policy drop\n"
+	cases := []struct {
+		name   string
+		rules  string
+		status Status
+		detail string
+	}{
+		{"no rules", "", Passed, "no firewall rules"},
+		{"policy accept", "chain in { type filter hook input priority 0; policy accept\n}", Passed, "let UDP port 3780 in"},
+		{"policy drop", "chain in {" + drop + "}", Failed, "chain in of table f has the policy drop"},
+		{"only established", "chain in {" + drop + "ct state established,related accept\n tcp dport 22 accept\n}", Failed, "policy drop"},
+		{"established by map", "chain in {" + drop + "ct state vmap { established : accept, related : accept, invalid : drop }\n}", Failed, "policy drop"},
+		{"new", "chain in {" + drop + "ct state new accept\n}", Passed, ""},
+		{"the exact rule", "chain in {" + drop + "iifname \"eth1\" @ saddr PEER udp dport 3780 accept\n}", Passed, ""},
+		{"source port", "chain in {" + drop + "udp sport 3780 accept\n}", Unknown, "no telling what rule 1 does in chain in of table f"},
+		{"other port", "chain in {" + drop + "udp dport 3781 accept\n}", Failed, "policy drop"},
+		{"other interface", "chain in {" + drop + "iifname \"eth0\" accept\n}", Failed, "policy drop"},
+		{"interface by index", "chain in {" + drop + "iif \"eth1\" accept\n}", Passed, ""},
+		{"interface by pattern", "chain in {" + drop + "iifname \"eth*\" accept\n}", Passed, ""},
+		{"interface by set", "chain in {" + drop + "iifname { \"eth0\", \"eth1\" } accept\n}", Passed, ""},
+		{"interface not in set", "chain in {" + drop + "iifname { \"eth0\", \"eth2\" } accept\n}", Failed, "policy drop"},
+		{"subnet", "chain in {" + drop + "@ saddr NET accept\n}", Passed, ""},
+		{"other subnet", "chain in {" + drop + "@ saddr OTHER accept\n}", Failed, "policy drop"},
+		{"addresses by set", "chain in {" + drop + "@ saddr { PEER } accept\n}", Passed, ""},
+		{"subnets by set", "chain in {" + drop + "@ saddr { OTHER, NET } accept\n}", Passed, ""},
+		{"other subnets by set", "chain in {" + drop + "@ saddr { OTHER } accept\n}", Failed, "policy drop"},
+		{"both addresses", "chain in {" + drop + "@ saddr PEER @ daddr OWN accept\n}", Passed, ""},
+		{"port range", "chain in {" + drop + "udp dport 3000-4000 accept\n}", Passed, ""},
+		{"other port range", "chain in {" + drop + "udp dport 3781-4000 accept\n}", Failed, "policy drop"},
+		{"ports by set", "chain in {" + drop + "udp dport { 22, 3780 } accept\n}", Passed, ""},
+		{"port ranges by set", "chain in {" + drop + "udp dport { 22, 3700-3800 } accept\n}", Passed, ""},
+		{"other port ranges by set", "chain in {" + drop + "udp dport { 22, 3700-3779, 3781-3800 } accept\n}", Failed, "policy drop"},
+		{"named set", "set s { type inet_service; elements = { 3780 } }\n chain in {" + drop + "udp dport @s accept\n}", Passed, ""},
+		{"address and port by set", "chain in {" + drop + "@ saddr . udp dport { PEER . 3780 } accept\n}", Passed, ""},
+		{"address and other port by set", "chain in {" + drop + "@ saddr . udp dport { PEER . 3781 } accept\n}", Failed, "policy drop"},
+		{"not in set", "chain in {" + drop + "udp dport != { 22, 23 } accept\n}", Passed, ""},
+		{"protocol", "chain in {" + drop + "meta l4proto udp accept\n}", Passed, ""},
+		{"protocols by set", "chain in {" + drop + "meta l4proto { tcp, udp } th dport 3780 accept\n}", Passed, ""},
+		{"tcp only", "chain in {" + drop + "tcp dport 3780 accept\n}", Failed, "policy drop"},
+		{"jump accepts", "chain sub { udp dport 3780 accept\n}\nchain in {" + drop + "jump sub\n}", Passed, ""},
+		{"jump returns", "chain sub { udp dport 3780 return\n accept\n}\nchain in {" + drop + "jump sub\n}", Failed, "policy drop"},
+		{"goto ends", "chain sub { tcp dport 1 accept\n}\nchain in {" + drop + "goto sub\n accept\n}", Failed, "policy drop"},
+		{"drop rule", "chain in { type filter hook input priority 0; policy accept\n counter udp dport 3780 drop\n}", Failed, "rule 1 in chain in of table f"},
+		{"reject rule", "chain in { type filter hook input priority 0; policy accept\n udp dport 3780 counter reject\n}", Failed, "rule 1 in chain in of table f"},
+		{"second chain drops", "chain in { type filter hook input priority 0; policy accept\n accept\n}\nchain late { type filter hook input priority 10; policy drop\n}", Failed, "chain late"},
+		{"early drop", "chain raw { type filter hook prerouting priority -300; policy accept\n udp dport 3780 drop\n}", Failed, "chain raw"},
+		{"output drop", "chain out { type filter hook output priority 0; policy drop\n}", Failed, "datagrams out"},
+		{"output rule", "chain out { type filter hook output priority 0; policy drop\n oifname \"eth1\" @ daddr PEER udp dport 3780 accept\n}", Passed, ""},
+		{"output by source port", "chain out { type filter hook output priority 0; policy drop\n udp sport 3780 accept\n}", Unknown, "datagrams out cannot be told"},
+		{"limit", "chain in {" + drop + "udp dport 3780 limit rate 10/second accept\n}", Unknown, "rule 1"},
+		{"limit on another port", "chain in {" + drop + "udp dport 1 limit rate 10/second accept\n}", Failed, "policy drop"},
+		{"mark", "chain in {" + drop + "meta mark 7 accept\n}", Unknown, "rule 1"},
+		{"verdict map", "chain sub { accept\n}\nchain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth1\" : jump sub }\n}", Unknown, "no telling what rule 1 does"},
+		{"verdict map of others", "chain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth0\" : accept }\n}", Failed, "policy drop"},
+		{"forward only", "chain through { type filter hook forward priority 0; policy drop\n}", Passed, ""},
+		{"named counter", "counter c { }\nchain in {" + drop + "counter name c udp dport 3780 accept\n}", Passed, ""},
+	}
+
+	for _, family := range []int{4, 6} {
+		n := newTestNet(t, 0)
+		n.settle(n.own, n.peer)
+		target := n.families[family]
+		n.introduce(n.own, n.peer, target.Peer.Addr())
+		n.introduce(n.peer, n.own, target.Current.Addr())
+		words := strings.NewReplacer("@ ", target.nftFamily()+" ", "PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
+			"NET", target.Peer.Masked().String(), "OTHER", map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family])
+		for _, tt := range cases {
+			t.Run(fmt.Sprintf("ipv%d/%s", family, tt.name), func(t *testing.T) {
+				n.nft(n.own, "flush ruleset")
+				if tt.rules != "" {
+					n.nft(n.own, "table inet f {\n"+words.Replace(tt.rules)+"\n}\n")
+				}
+				f := n.ask(t, runFirewall(target))
+				if f.Status != tt.status || !strings.Contains(f.Detail, tt.detail) {
+					t.Errorf("%v: %s, want %v: %s", f.Status, f.Detail, tt.status, tt.detail)
+				}
+				if f.Status == Passed {
+					if got := n.passes(target); got != "in and out" {
+						t.Errorf("%s, but datagrams pass %s", f.Detail, got)
+					}
+					return
+				}
+				if got := n.passes(target); f.Status == Failed && got == "in and out" {
+					t.Errorf("%s, but datagrams pass %s", f.Detail, got)
+				}
+				// What is advised has to help.
+				n.run(n.own, "sh", "-c", f.Remedy)
+				if f := n.ask(t, runFirewall(target)); f.Status != Passed {
+					t.Errorf("after the remedy: %v: %s; remedy: %s", f.Status, f.Detail, f.Remedy)
+				}
+				if got := n.passes(target); got != "in and out" {
+					t.Errorf("after the remedy datagrams pass %s; remedy: %s", got, f.Remedy)
+				}
+			})
+		}
+	}
+}
+
+// introduce tells a host the hardware address of another one, so that rules
+// against IPv6 neighbour discovery do not blur the picture.
+func (n *testNet) introduce(host, other *lab.Namespace, addr netip.Addr) {
+	n.t.Helper()
+	mac := n.mac(other, "eth1")
+	n.run(host, "ip", "neighbour", "replace", addr.String(), "lladdr", mac, "dev", "eth1", "nud", "permanent")
+}
+
+// passes says in which directions the kernel lets sync datagrams through.
+func (n *testNet) passes(target Target) string {
+	n.t.Helper()
+	in := n.carries(n.peer, n.own, target.Peer.Addr(), target.Current.Addr())
+	out := n.carries(n.own, n.peer, target.Current.Addr(), target.Peer.Addr())
+	switch {
+	case in && out:
+		return "in and out"
+	case in:
+		return "in"
+	case out:
+		return "out"
+	}
+	return "not at all"
+}
+
+// carries sends a datagram to the sync port of a host, as conntrackd does, and
+// says whether it arrived.
+func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Addr) bool {
+	n.t.Helper()
+	var listener net.PacketConn
+	err := to.Do(func() (err error) {
+		listener, err = net.ListenPacket("udp", netip.AddrPortFrom(destination, n.port).String())
+		return err
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer listener.Close()
+	err = from.Do(func() error {
+		conn, err := net.Dial("udp", listener.LocalAddr().String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, err = conn.Write([]byte("x"))
+		return err
+	})
+	if errors.Is(err, unix.EPERM) {
+		return false
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	listener.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	_, _, err = listener.ReadFrom(make([]byte, 16))
+	return err == nil
+}
