@@ -44,7 +44,7 @@ func firewallUnknown(err error) Finding {
 type weighed struct {
 	chain *nftables.Chain
 	in    bool
-	ends  outcome
+	ends  fates
 	where string // the rule or policy that drops, or that is not understood
 }
 

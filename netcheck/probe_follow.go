@@ -8,12 +8,12 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// outcome is a set of ways in which a packet can leave a chain; more than one
+// fates is a set of ways in which a packet can leave a chain; more than one
 // when a rule is not understood.
-type outcome uint8
+type fates uint8
 
 const (
-	accepts outcome = 1 << iota
+	accepts fates = 1 << iota
 	drops
 	falls // through to what called the chain, or to the policy
 )
@@ -41,7 +41,7 @@ const maxJumps = 16
 
 // follow returns the possible fates of a flow in a base chain, in words where
 // it drops, or what makes it unclear.
-func (r *ruleset) follow(base *nftables.Chain, f *flow) (outcome, string) {
+func (r *ruleset) follow(base *nftables.Chain, f *flow) (fates, string) {
 	w := &follower{rules: r, flow: f}
 	ends := w.chain(base)
 	if ends&falls != 0 {
@@ -59,7 +59,7 @@ func (r *ruleset) follow(base *nftables.Chain, f *flow) (outcome, string) {
 	return ends, w.where
 }
 
-func (w *follower) chain(c *nftables.Chain) outcome {
+func (w *follower) chain(c *nftables.Chain) fates {
 	if w.depth++; w.depth > maxJumps {
 		return w.unclear(c, "there are too many jumps")
 	}
@@ -68,7 +68,7 @@ func (w *follower) chain(c *nftables.Chain) outcome {
 	if err != nil {
 		return w.unclear(c, "the rules could not be read ("+err.Error()+")")
 	}
-	var ends outcome
+	var ends fates
 	for i, rule := range rules {
 		out, goesOn := w.rule(c, i+1, rule)
 		ends |= out
@@ -84,7 +84,7 @@ func inWords(c *nftables.Chain) string {
 }
 
 // unclear notes the first thing that was not understood.
-func (w *follower) unclear(c *nftables.Chain, why string) outcome {
+func (w *follower) unclear(c *nftables.Chain, why string) fates {
 	if w.doubt == "" {
 		w.doubt = why + " in " + inWords(c)
 	}
@@ -93,7 +93,7 @@ func (w *follower) unclear(c *nftables.Chain, why string) outcome {
 
 // rule returns the ways in which the packet can leave the chain at a rule, and
 // whether it can go on to the next one.
-func (w *follower) rule(c *nftables.Chain, number int, rule *nftables.Rule) (outcome, bool) {
+func (w *follower) rule(c *nftables.Chain, number int, rule *nftables.Rule) (fates, bool) {
 	s := &state{flow: w.flow, rules: w.rules, table: c.Table}
 	holds := yes
 	for _, e := range rule.Exprs {
@@ -119,7 +119,7 @@ func (w *follower) rule(c *nftables.Chain, number int, rule *nftables.Rule) (out
 	return 0, true
 }
 
-func (w *follower) verdict(c *nftables.Chain, number int, v *expr.Verdict) (outcome, bool) {
+func (w *follower) verdict(c *nftables.Chain, number int, v *expr.Verdict) (fates, bool) {
 	switch v.Kind {
 	case expr.VerdictAccept:
 		return accepts, false
