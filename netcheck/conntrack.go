@@ -24,7 +24,7 @@ func runConntrack(context.Context) Finding {
 	tracked, limit, err := trackedConnections()
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return Finding{Status: Unknown, Err: err, Remedy: "run this as root", Detail: "only root may ask the kernel about tracked connections"}
+		return Finding{Status: Unknown, Err: err, Remedy: "run connsync as root", Detail: "only root may ask the kernel about tracked connections"}
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
 		return Finding{Status: Failed, Err: err, Remedy: "modprobe nf_conntrack_netlink", Detail: "the kernel cannot tell of tracked connections (nf_conntrack_netlink)"}
 	case err != nil:
@@ -65,7 +65,7 @@ func judgeEvents(value string, tracked, limit uint32, listening func() (bool, er
 		return unknown(fmt.Errorf("nf_conntrack_events is %q, which is not known here", value))
 	}
 	if tracked == 0 {
-		return passed("the kernel reports connections; it tracks none now, and never will without a firewall rule that uses conntrack")
+		return passed("the kernel reports connections; it tracks none now; without a firewall rule that uses conntrack it never does")
 	}
 	return passed("the kernel reports connections; it tracks %d of at most %d", tracked, limit)
 }

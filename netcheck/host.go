@@ -60,9 +60,7 @@ func judgeInterface(i Interface) Finding {
 	case i.Loopback:
 		return failed("Interface Name: choose the interface towards the peer", "%s is the loopback interface, on which there is no peer", i.Name)
 	case i.Master != "" && i.MasterKind != "vrf":
-		f := failed("Interface Name: "+i.Master, "%s is a member of the %s %s, which takes what arrives on it", i.Name, i.MasterKind, i.Master)
-		f.Mild = true
-		return f
+		return failed("Interface Name: "+i.Master, "%s is a member of the %s %s, which takes what arrives on it", i.Name, i.MasterKind, i.Master)
 	}
 	return passed("%s is a %s interface, MTU %d", i.Name, i.Kind, i.MTU)
 }

@@ -2,10 +2,13 @@ package netcheck
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"connsync/lab"
 )
 
 // failure is a failed result in short.
@@ -117,6 +120,8 @@ var interfaceFaults = []fault{
 		{CheckLinkUp, Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
 	{name: "down, IPv6, whose address goes too", family: 6, do: "ip link set dev eth1 down", want: []failure{
 		{CheckLinkUp, Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
+	{name: "member of a bridge", do: "ip link add br0 type bridge\nip link set dev eth1 master br0\nip link set dev br0 up", want: []failure{
+		{CheckInterface, Blocker, "eth1 is a member of the bridge br0, which takes what arrives on it", "Interface Name: br0"}}},
 	{name: "no carrier", doB: "ip link set dev eth1 down", want: []failure{
 		{CheckCarrier, Blocker, "eth1 has no carrier: the interface below it, or its other end, is down", "ip -details link show dev eth1"}}},
 	{name: "no carrier, IPv6", family: 6, doB: "ip link set dev eth1 down", want: []failure{
@@ -135,9 +140,43 @@ var dedicatedFaults = []fault{
 	{name: "default route without a gateway", do: "ip route add default dev eth1", want: outward("eth1")},
 	{name: "default route over several links", do: "ip route add default nexthop via 10.0.0.7 dev eth1 nexthop via 10.0.0.8 dev eth1", want: outward("eth1")},
 	{name: "default route in another table", do: "ip route add default via 10.0.0.102 table 100", want: outward("eth1")},
+	{name: "default route by a nexthop object", do: "ip nexthop add id 1 via 10.0.0.102 dev eth1\nip route add default nhid 1", want: outward("eth1")},
 	{name: "two halves of the internet", do: "ip route add 0.0.0.0/1 via 10.0.0.102\nip route add 128.0.0.0/1 via 10.0.0.102", want: outward("eth1")},
 	{name: "default route, and a better interface", do: "ip route add default via 10.0.0.102",
 		set: func(l *wired, _ *target) { l.wire("eth2", "eth2") }, want: []failure{
 			{CheckDedicated, Warning, "the default route leaves through eth1, so production traffic shares it with sync",
 				"Interface Name: choose a dedicated interface: eth2"}}},
+}
+
+// TestWithoutRights: a check that may not look says so. Root without
+// capabilities has no more rights than anybody.
+func TestWithoutRights(t *testing.T) {
+	t.Parallel()
+	w, settings := newWired(t, 4)
+	powerless := lab.CommandFunc(func(name string, args ...string) *exec.Cmd {
+		return w.a.Command("setpriv", append([]string{"--bounding-set", "-all", "--inh-caps", "-all", "--", name}, args...)...)
+	})
+	var report Report
+	if err := lab.Call(t.Context(), powerless, "check", settings, &report); err != nil {
+		t.Fatal(err)
+	}
+	var got []ID
+	for _, r := range report.Results {
+		switch {
+		case r.Status == Unknown && r.Remedy != "run connsync as root":
+			t.Errorf("%s: %s; remedy %q", r.ID, r.Detail, r.Remedy)
+		case r.Status == Passed:
+			got = append(got, r.ID)
+		}
+	}
+	// The kernel tells anybody of links, addresses and routes, and lets anybody
+	// send a datagram.
+	want := []ID{CheckInterface, CheckLinkUp, CheckCarrier, CheckDedicated, CheckCurrentAssigned, CheckPeerDistinct, CheckSameSubnet, CheckRoute,
+		CheckPortFree, CheckPeerPort}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("passed (-want +got):\n%s", diff)
+	}
+	if v := report.Verdict(); v != VerdictUnknown {
+		t.Errorf("verdict %q", v)
+	}
 }
