@@ -43,6 +43,7 @@ peer-ping blocker route peer-link duplicate-address
 path-mtu blocker peer-ping
 port-free blocker current-ip-assigned
 peer-port blocker route peer-link duplicate-address
+firewall warning interface
 conntrack blocker
 `
 	if diff := cmp.Diff(want, plan(four)); diff != "" {
@@ -92,7 +93,7 @@ func TestRootCauses(t *testing.T) {
 		skipped []ID
 	}{
 		{CheckInterface, []ID{CheckLinkUp, CheckCarrier, CheckDedicated, CheckCurrentAssigned, CheckRoute, CheckDuplicateAddress,
-			CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckPeerPort}},
+			CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckPeerPort, CheckFirewall}},
 		{CheckLinkUp, []ID{CheckCarrier, CheckRoute, CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
 		{CheckDedicated, nil},
 		{CheckPeerDistinct, []ID{CheckSameSubnet, CheckRoute, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
