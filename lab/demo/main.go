@@ -110,7 +110,7 @@ func (d *demo) settings(m *lab.Member) []string {
 }
 
 func (d *demo) configureB(ctx context.Context) error {
-	d.say("Node B is set up from the command line. Its peer does not sync yet, so it is the first node of the pair.")
+	d.say("Node B is set up by a command. Its peer does not sync yet: it is the first node.")
 	args := append([]string{"apply"}, d.settings(d.pair.B)...)
 	return d.connsync(ctx, d.pair.B, append(args, "--first-node")...)
 }
@@ -122,7 +122,7 @@ func (d *demo) configureA(ctx context.Context) error {
 		title string
 		args  []string
 	}{
-		{"There is no terminal, so node A is set up from the command line too. The checks first.", append([]string{"check"}, flags...)},
+		{"There is no terminal, so node A is set up by commands too. First the checks.", append([]string{"check"}, flags...)},
 		{"What a save would change.", append([]string{"apply", "--dry-run"}, flags...)},
 		{"The save.", append([]string{"apply"}, flags...)},
 	} {
@@ -139,11 +139,12 @@ The configurator opens inside fw-a now, where nothing is set yet. Fill in
 
     Enable Sync       Enable
     Interface Name    eth1             (Enter opens the list)
-    Current IP        10.0.0.101/24
+    Current IP        10.0.0.101/24    (filled in with the interface)
     Peer IP           10.0.0.102/24
 
-leave Port and the buffer sizes as they are, choose Save Changes, and leave it
-when fw-a has heard fw-b. Press Enter to open it, Ctrl+C to end the demonstration. `
+leave the rest as it is, choose Save Changes, and quit when fw-a has heard fw-b.
+
+Press Enter to open it, Ctrl+C to end the demonstration. `
 
 func (d *demo) configureByHand(ctx context.Context) error {
 	fmt.Fprint(d.out, instructions)
@@ -239,7 +240,7 @@ func (d *demo) prove(ctx context.Context) error {
 	}
 	fmt.Fprintf(d.out, "fw-b# conntrack -L -p tcp --sport %d     (the first of %d, all there)\n%s\n", port, count, out)
 
-	d.say("fw-a fails: its cables to the client and to the server are cut, and fw-b takes the virtual addresses.")
+	d.say("fw-a fails: its cables to client and server are cut, fw-b takes their addresses.")
 	for _, s := range []*lab.Switch{d.pair.LAN, d.pair.WAN} {
 		if err := s.Cut(d.pair.A.Port); err != nil {
 			return err
