@@ -38,7 +38,7 @@ func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode
 
 func nameReadable(name string) netcheck.Check {
 	return netcheck.Check{
-		ID: checkNameReadable, Title: "conntrackd can read the interface's name", Severity: netcheck.Blocker,
+		ID: checkNameReadable, Title: "conntrackd can read the name", Severity: netcheck.Blocker,
 		Run: func(context.Context) netcheck.Finding {
 			if err := conntrackd.CheckInterfaceName(name); err != nil {
 				return netcheck.Finding{
