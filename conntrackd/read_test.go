@@ -1,0 +1,124 @@
+package conntrackd
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReadSettings(t *testing.T) {
+	bare := func(a string, bits int) netip.Prefix { return netip.PrefixFrom(netip.MustParseAddr(a), bits) }
+	tests := []struct {
+		name, src string
+		want      Settings
+	}{
+		{"complete", tuned, Settings{Interface: "eth1", Current: bare("10.9.0.101", 24), Peer: bare("10.9.0.102", 24),
+			Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536}},
+		{"empty link", "Sync { UDP { } }", Settings{ExternalCache: true}},
+		{"no prefix length", "Sync { UDP { IPv4_address 10.0.0.1 # /33\n IPv4_Destination_Address 10.0.0.2 # see /etc/hosts\n } }",
+			Settings{ExternalCache: true, Current: bare("10.0.0.1", -1), Peer: bare("10.0.0.2", -1)}},
+		{"another's prefix length", "Sync { UDP { IPv4_address 10.0.0.1 # not 10.0.0.2/24\n IPv4_Destination_Address 10.0.0.2 # 110.0.0.2/24\n } }",
+			Settings{ExternalCache: true, Current: bare("10.0.0.1", -1), Peer: bare("10.0.0.2", -1)}},
+		{"comment of the next line", "Sync { UDP { IPv4_address 10.0.0.1\n # /24\n } }",
+			Settings{ExternalCache: true, Current: bare("10.0.0.1", -1)}},
+		{"last wins", "Sync { UDP { Port 1 Port 2 SndSocketBuffer 1 SndSocketBuffer 2 Interface a1z Interface b1z IPv4_address 10.0.0.1 IPv6_address fd00::1 } }",
+			Settings{ExternalCache: true, Port: 2, SendBuffer: 2, Interface: "b1z", Current: bare("fd00::1", -1)}},
+		{"what the daemon does not take does not count", "Sync { UDP { IPv4_address 10.0.0.1 IPv4_address 10.0.0.256 IPv6_Destination_Address 10.0.0.2 } }",
+			Settings{ExternalCache: true, Current: bare("10.0.0.1", -1)}},
+		{"meant", "Sync { UDP { IPv4_address 10.0.0.1/24 } }", Settings{ExternalCache: true, Current: bare("10.0.0.1", 24)}},
+		{"wrapped", "Sync { UDP { Port 70000 SndSocketBuffer 4294967296 RcvSocketBuffer 2147483648 } }",
+			Settings{ExternalCache: true, Port: 4464, ReceiveBuffer: -2147483648}},
+		{"huge", "Sync { UDP { Port 99999999999999999999 SndSocketBuffer 5000000000 } }",
+			Settings{ExternalCache: true, Port: 65535, SendBuffer: 705032704}},
+		{"first link", "Sync { UDP { Port 1 } UDP { Port 2 } }", Settings{ExternalCache: true, Port: 1}},
+		{"default link", "Sync { UDP { Port 1 } UDP Default { Port 2 } UDP Default { Port 3 } UDP { Port 4 } }", Settings{ExternalCache: true, Port: 3}},
+		{"two sections", "Sync { Mode NOTRACK { DisableExternalCache on } } Sync { UDP { Port 1 } }", Settings{Port: 1}},
+		{"cache of the last mode", "Sync { Mode FTFW { DisableExternalCache on } Mode NOTRACK { DisableExternalCache off } UDP { } }", Settings{ExternalCache: true}},
+		{"octal", "Sync { UDP { IPv4_address 010.0.0.010 } }", Settings{ExternalCache: true, Current: bare("8.0.0.8", -1)}},
+		{"behind the end", "Sync { UDP { Port 1 } }\n\x80 Sync { UDP Default { Port 2 } }", Settings{ExternalCache: true, Port: 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f, _ := Parse("", []byte(tt.src+"\n"))
+			got, err := f.Settings()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got, comparePrefix); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadOtherFiles(t *testing.T) {
+	for src, want := range map[string]error{
+		"": ErrNoSync, "General { }": ErrNoSync, "Stats { }": ErrStatsOnly, "Sync { Mode FTFW { } }": ErrNoLink,
+		"\ufeff Sync { UDP { } }": ErrNoSync,
+	} {
+		f, _ := Parse("", []byte(src+"\n"))
+		if got, err := f.Settings(); !errors.Is(err, want) || got != Defaults() {
+			t.Errorf("%q: %v, %v; want %v", src, got, err, want)
+		}
+	}
+	for src, want := range map[string]TransportError{
+		"Sync {\n Multicast { Interface eth7 } }":        {Transport: "Multicast", Interface: "eth7", Line: 2},
+		"Sync { UDP { } TCP { } }":                       {Transport: "TCP", Line: 1},
+		"Sync { TCP Default { Interface eth8 Port 1 } }": {Transport: "TCP", Interface: "eth8", Line: 1},
+	} {
+		f, _ := Parse("", []byte(src+"\n"))
+		_, err := f.Settings()
+		var got *TransportError
+		if !errors.As(err, &got) || *got != want {
+			t.Errorf("%q: %v", src, err)
+		}
+	}
+}
+
+func TestStock(t *testing.T) {
+	all := samples(t)
+	for name, want := range map[string]bool{"debian": true, "stats": true, "sync-ftfw": false, "sync-alarm": false} {
+		f, _ := Parse(name, all[name])
+		if f.Stock() != want {
+			t.Errorf("%s: stock %v", name, !want)
+		}
+	}
+	debian := string(all["debian"])
+	for old, want := range map[string]struct {
+		now   string
+		stock bool
+	}{
+		"# Default debian config.":         {"# A word", true},
+		"HashSize 8192\n\tHashLimit 65535": {"HashLimit 65535 HashSize 8192", true},
+		"SocketBufferSize 262142":          {"NetlinkBufferSize 262142", true},
+		"\tSystemd on\n":                   {"", true},
+		"HashSize 8192":                    {"HashSize 16384", false},
+		"LogFile on":                       {"LogFile /var/log/flows", false},
+		"Backlog 20":                       {"Backlog 20 Colour 3", false},
+		"Syslog on":                        {"Syslog local3", false},
+		"Stats {":                          {"Stats {\n}\nHelper {", false},
+		"\tUNIX {":                         {"PollSecs 3 UNIX {", false},
+	} {
+		f, _ := Parse("", []byte(swap(debian, old, want.now)))
+		if f.Stock() != want.stock {
+			t.Errorf("%q instead of %q: stock %v", want.now, old, !want.stock)
+		}
+	}
+}
+
+func TestDiagnosticPositions(t *testing.T) {
+	src := "# x\nSync {\n\tTurbo on\n  UDP { port 3780 Port x\n IPv4_address 10.0.0.1/24 }\n}\nGeneral { HashSize }\n"
+	_, got := Parse("", []byte(src))
+	want := []Diagnostic{
+		{3, 2, SeverityError, `"Turbo" is not known in Sync`},
+		{4, 9, SeverityError, `"port" is not known; the daemon writes it Port`},
+		{4, 24, SeverityError, `Port needs a number; found "x"`},
+		{5, 15, SeverityWarning, `"10.0.0.1/24" is no bare IPv4 address: the daemon goes on without it`},
+		{7, 20, SeverityError, `HashSize needs a number; found "}"`},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
