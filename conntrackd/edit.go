@@ -7,17 +7,22 @@ import (
 )
 
 // The edits below change tokens and what stands between them, and nothing else.
-// Each leaves the tree out of date: the caller reparses before it looks again.
+// Each leaves the tree out of date: reparse mends it before the next look.
 
 // setArg replaces the value of a directive. What stands around it stays.
-func (f *File) setArg(n *node, text string) { f.toks[n.args[0]].text = text }
+func (f *File) setArg(n *node, text string) {
+	f.toks[n.args[0]].text, f.dirty = text, true
+}
 
 // setKeyword renames a directive.
-func (f *File) setKeyword(n *node, keyword string) { f.toks[n.first].text = keyword }
+func (f *File) setKeyword(n *node, keyword string) {
+	f.toks[n.first].text, f.dirty = keyword, true
+}
 
 // insert adds directives, one a line, at the end of a block, in the block's own
 // layout. A line may have a comment.
 func (f *File) insert(block *node, lines ...string) {
+	f.dirty = true
 	brace := &f.toks[block.last]
 	if len(block.children) == 0 && strings.Trim(brace.lead, " \t") == "" {
 		brace.lead = "\n" + f.outer(block)
@@ -42,13 +47,17 @@ func (f *File) insert(block *node, lines ...string) {
 }
 
 // insertInline adds directives to a block whose brace closes it on the line of
-// its last directive. A path would swallow a brace that follows at once, and a
+// its last directive, without the lines that only explain. A path would swallow a brace that follows at once, and a
 // comment everything up to the end of the line.
 func (f *File) insertInline(brace *token, lines []string) {
 	var b strings.Builder
 	for _, l := range lines {
+		l = strings.TrimLeft(l, "\t")
+		if l == "" || l[0] == '#' {
+			continue
+		}
 		b.WriteByte(' ')
-		b.WriteString(strings.TrimLeft(l, "\t"))
+		b.WriteString(l)
 		if strings.Contains(l, "#") {
 			b.WriteByte('\n')
 		}
@@ -88,6 +97,7 @@ func (f *File) outer(block *node) string {
 // remove takes a directive out, with its line where it has the line to itself.
 // Comments before and behind it stay.
 func (f *File) remove(n *node) {
+	f.dirty = true
 	lead, next := f.toks[n.first].lead, f.after(n)
 	nl := strings.LastIndexByte(lead, '\n')
 	alone := strings.Trim(lead[nl+1:], " \t\r") == "" && (nl >= 0 || n.first == 0)
@@ -105,12 +115,14 @@ func (f *File) remove(n *node) {
 
 // replace puts text in the place of a directive and its block.
 func (f *File) replace(n *node, text string) {
+	f.dirty = true
 	f.toks[n.first].text = text
 	f.toks = append(f.toks[:n.first+1:n.first+1], f.toks[n.last+1:]...)
 }
 
 // appendText adds sections at the end of the file.
 func (f *File) appendText(text string) {
+	f.dirty = true
 	all := f.Bytes()
 	if len(all) > 0 && all[len(all)-1] != '\n' {
 		f.tail += "\n"
@@ -125,6 +137,7 @@ func (f *File) appendText(text string) {
 // the place where a comment already has it, else as "/24" before the comment
 // that is there, else in a new comment.
 func (f *File) recordBits(n *node, old, addr netip.Addr, bits int) {
+	f.dirty = true
 	next := f.after(n)
 	comment, at := f.comment(n)
 	length := "/" + strconv.Itoa(bits)

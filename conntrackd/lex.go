@@ -1,7 +1,6 @@
 package conntrackd
 
 import (
-	"bytes"
 	"regexp"
 	"strings"
 )
@@ -41,10 +40,13 @@ type token struct {
 // lexer reads tokens as flex does: the longest match, and of equal ones the
 // first rule.
 type lexer struct {
-	src  []byte
+	src  string
 	pos  int
 	line int
 	bol  int // where the line begins
+	// lastLine is known once no newline was found ahead, so that a line of
+	// nothing but # is not searched at each of them.
+	lastLine bool
 }
 
 // next returns the next token; ok is false at the end, and the token then holds
@@ -52,13 +54,13 @@ type lexer struct {
 func (l *lexer) next() (t token, ok bool) {
 	start := l.pos
 	l.blank()
-	t.lead = string(l.src[start:l.pos])
+	t.lead = l.src[start:l.pos]
 	t.line, t.col = l.line, l.pos-l.bol+1
 	if l.pos == len(l.src) {
 		return t, false
 	}
 	n, k := match(l.src[l.pos:])
-	t.text, t.kind = string(l.src[l.pos:l.pos+n]), k
+	t.text, t.kind = l.src[l.pos:l.pos+n], k
 	l.pos += n // no token contains a newline
 	return t, true
 }
@@ -73,8 +75,12 @@ func (l *lexer) blank() {
 			l.bol = l.pos + 1
 		case ' ', '\t', '\r':
 		case '#':
-			n := bytes.IndexByte(l.src[l.pos:], '\n')
+			if l.lastLine {
+				return
+			}
+			n := strings.IndexByte(l.src[l.pos:], '\n')
 			if n < 0 {
+				l.lastLine = true
 				return
 			}
 			l.pos += n
@@ -88,7 +94,7 @@ func (l *lexer) blank() {
 
 // match returns the length and class of the token at the beginning of s, which
 // is not empty and begins with no white space.
-func match(s []byte) (int, kind) {
+func match(s string) (int, kind) {
 	switch c := s[0]; {
 	case c == '{':
 		return 1, kindOpen
@@ -98,7 +104,7 @@ func match(s []byte) (int, kind) {
 		// Returned as a char, these are zero or negative: bison's end of file.
 		return 1, kindTruncator
 	case c == '/':
-		n := bytes.IndexAny(s, "\"\n ")
+		n := strings.IndexAny(s, "\"\n ")
 		if n < 0 {
 			n = len(s)
 		}
@@ -111,11 +117,11 @@ func match(s []byte) (int, kind) {
 		}
 	}
 	// In the order of the rules, for the first of equal length wins.
-	word := span(s, isStringByte)
-	if !isLetter(s[0]) {
-		word = 0
+	word := 0
+	if isLetter(s[0]) {
+		word = span(s, isStringByte)
 	}
-	_, keyword := keywords[string(s[:min(word, longestKeyword)])]
+	_, keyword := keywords[s[:min(word, longestKeyword)]]
 	if keyword && word <= longestKeyword {
 		try(word, kindKeyword)
 	}
@@ -151,7 +157,7 @@ var cased = []casedWord{
 	{"ftfw", kindFTFW}, {"nack", kindFTFW}, {"notrack", kindNotrack},
 }
 
-func (w casedWord) match(s []byte) int {
+func (w casedWord) match(s string) int {
 	if len(s) < len(w.letters) {
 		return 0
 	}
@@ -164,39 +170,67 @@ func (w casedWord) match(s []byte) int {
 	return len(w.letters)
 }
 
-var (
-	ip4Pattern = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+(/[0-9]+)?`)
-	ip6Pattern = func() *regexp.Regexp {
-		const hex, cidr = `[0-9a-fA-F]{1,4}`, `(/[0-9]+)?`
-		re := regexp.MustCompile(`^((` + hex + `:?){0,7}::(` + hex + `:?){0,7}|(` + hex + `:){0,7}` + hex + `)` + cidr)
-		re.Longest()
-		return re
-	}()
-)
+// longestIP6 is more than the rule ip6 can match, without its prefix length.
+const longestIP6 = 80
+
+var ip6Pattern = func() *regexp.Regexp {
+	const hex = `[0-9a-fA-F]{1,4}`
+	re := regexp.MustCompile(`^((` + hex + `:?){0,7}::(` + hex + `:?){0,7}|(` + hex + `:){0,7}` + hex + `)`)
+	re.Longest()
+	return re
+}()
 
 // matchAddress is the rules ip4 and ip6. Up to four hexadecimal digits are an
 // IPv6 address, too.
-func matchAddress(s []byte) int {
+func matchAddress(s string) int {
+	return max(matchIP4(s), matchIP6(s))
+}
+
+func matchIP4(s string) int {
 	n := 0
-	if isDigit(s[0]) {
-		n = len(ip4Pattern.Find(s))
-	}
-	run := span(s, func(c byte) bool { return isHexDigit(c) || c == ':' })
-	if bytes.IndexByte(s[:run], ':') >= 0 {
-		return max(n, len(ip6Pattern.Find(s)))
-	}
-	hex := min(run, 4)
-	if hex > 0 && hex < len(s) && s[hex] == '/' {
-		if d := span(s[hex+1:], isDigit); d > 0 {
-			hex += 1 + d
+	for i := range 4 {
+		if i > 0 {
+			if n == len(s) || s[n] != '.' {
+				return 0
+			}
+			n++
 		}
+		digits := span(s[n:], isDigit)
+		if digits == 0 {
+			return 0
+		}
+		n += digits
 	}
-	return max(n, hex)
+	return n + matchLength(s[n:])
+}
+
+func matchIP6(s string) int {
+	near := s[:min(len(s), longestIP6)]
+	run := span(near, func(c byte) bool { return isHexDigit(c) || c == ':' })
+	n := min(run, 4)
+	if strings.IndexByte(s[:run], ':') >= 0 {
+		n = len(ip6Pattern.FindString(near[:run]))
+	}
+	if n == 0 {
+		return 0
+	}
+	return n + matchLength(s[n:])
+}
+
+// matchLength is the prefix length that may follow an address.
+func matchLength(s string) int {
+	if len(s) < 2 || s[0] != '/' {
+		return 0
+	}
+	if n := span(s[1:], isDigit); n > 0 {
+		return 1 + n
+	}
+	return 0
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-func span(s []byte, in func(byte) bool) int {
+func span(s string, in func(byte) bool) int {
 	n := 0
 	for n < len(s) && in(s[n]) {
 		n++
@@ -210,7 +244,7 @@ func classify(s string) kind {
 	if s == "" || strings.ContainsAny(s[:1], " \t\r\n#") {
 		return kindStray
 	}
-	n, k := match([]byte(s))
+	n, k := match(s)
 	if n != len(s) {
 		return kindStray
 	}

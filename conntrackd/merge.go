@@ -60,9 +60,14 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		*f = *m.f
 		return nil, m.notes, nil
 	}
-	for _, step := range []func(){m.statistics, m.transports, m.sync, m.mode, m.link, m.general, m.ignore} {
+	for _, step := range []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.link, m.general, m.ignore} {
 		step()
 		m.f.reparse()
+		// A comment that nothing ended becomes one when lines follow it, and
+		// may take a brace with it.
+		if err := m.f.damage(); err != nil {
+			return nil, nil, err
+		}
 	}
 	if got, err := m.f.Settings(); err != nil || !same(got, s) {
 		return nil, nil, fmt.Errorf("%w: %s: the settings would not be in force after the edit", ErrDamaged, f.name)
@@ -113,8 +118,10 @@ func (f *File) inForce(s Settings, h Host) bool {
 		return false
 	}
 	link, _ := f.link()
-	for _, n := range link.children {
-		if n.rule != nil && strings.HasSuffix(strings.ToLower(n.text), "_address") {
+	for _, slot := range [][]string{
+		{"IPv4_address", "IPv6_address"}, {"IPv4_Destination_Address", "IPv6_Destination_Address"},
+	} {
+		if n := last(link.children, slot...); n != nil {
 			if _, ok := readAddress(n.text, f.arg(n, 0)); !ok {
 				return false
 			}

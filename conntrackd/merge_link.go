@@ -32,8 +32,6 @@ func (m *merge) mode() {
 	if resync != nil && m.f.argKind(resync) == kindOff {
 		m.note("StartupResync off stays: a node that restarts holds no states of the peer until they change.")
 	}
-	m.f.reparse()
-	m.commitTimeout()
 }
 
 // switchMode sets an on/off directive of the mode in force where it is due.
@@ -51,10 +49,7 @@ func (m *merge) switchMode(name string, on, due bool) {
 // commitTimeout takes away what means nothing without the external cache, and
 // of which the daemon warns then.
 func (m *merge) commitTimeout() {
-	if m.s.ExternalCache {
-		return
-	}
-	for {
+	for !m.s.ExternalCache {
 		sync := inside(m.f.top, "Sync")
 		all := named(sync, "CommitTimeout")
 		for _, mode := range named(sync, "Mode") {

@@ -34,6 +34,8 @@ type File struct {
 	cut int
 	// open is true where a block does not end.
 	open  bool
+	dirty bool // the tokens were edited since the tree was built
+	bad   bool // there is an error among the diagnostics
 	diags []Diagnostic
 }
 
@@ -59,7 +61,7 @@ const maxDepth = 32
 // messages.
 func Parse(name string, src []byte) (*File, []Diagnostic) {
 	f := &File{name: name, cut: -1}
-	l := lexer{src: src, line: 1}
+	l := lexer{src: string(src), line: 1}
 	for {
 		t, ok := l.next()
 		if !ok {
@@ -96,8 +98,15 @@ func (f *File) Diagnostics() []Diagnostic { return f.diags }
 
 // reparse brings the tree up to date with the tokens.
 func (f *File) reparse() {
+	if !f.dirty {
+		return
+	}
 	g, _ := Parse(f.name, f.Bytes())
 	*f = *g
+}
+
+func (f *File) full(s Severity) bool {
+	return len(f.diags) >= maxDiagnostics && (f.bad || s != SeverityError)
 }
 
 type parser struct {
@@ -105,7 +114,15 @@ type parser struct {
 	pos int
 }
 
+// maxDiagnostics keeps a file that is no configuration from filling the memory.
+const maxDiagnostics = 200
+
+// note adds a finding at a token. The first error is never left out.
 func (f *File) note(i int, s Severity, format string, args ...any) {
+	if f.full(s) {
+		return
+	}
+	f.bad = f.bad || s == SeverityError
 	d := Diagnostic{Severity: s, Message: fmt.Sprintf(format, args...), Line: 1, Column: 1}
 	switch {
 	case i < len(f.toks):
@@ -148,7 +165,9 @@ func (p *parser) directive(in section, depth int) *node {
 		n.rule = lookup[in][t.text]
 	}
 	if n.rule == nil {
-		p.f.note(p.pos, SeverityError, "%s", p.unknown(in, t))
+		if !p.f.full(SeverityError) {
+			p.f.note(p.pos, SeverityError, "%s", p.unknown(in, t))
+		}
 		p.pos++
 		if t.kind == kindOpen {
 			n.open = n.first

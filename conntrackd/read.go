@@ -184,7 +184,7 @@ func markIn(comment string, a netip.Addr) (start, end int) {
 		return 0, 0
 	}
 	start = i + len(full)
-	end = start + span([]byte(comment[start:]), isDigit)
+	end = start + span(comment[start:], isDigit)
 	if end == start || end > start+3 {
 		return 0, 0
 	}

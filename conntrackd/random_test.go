@@ -1,0 +1,132 @@
+package conntrackd
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// scribe writes files that follow the schema, mostly.
+type scribe struct {
+	*rand.Rand
+	b strings.Builder
+}
+
+func (s *scribe) pick(of ...string) string { return of[s.IntN(len(of))] }
+
+func (s *scribe) word(text string) {
+	s.b.WriteString(s.pick(" ", " ", "\n", "\n\t", "\t", " # note\n", "\r\n", "\n# 10.9.0.101/24\n"))
+	s.b.WriteString(text)
+}
+
+func (s *scribe) section(in section, depth int) {
+	var rules []*rule
+	for i := range schema {
+		for _, place := range schema[i].in {
+			if place == in && schema[i].keyword != "Helper" {
+				rules = append(rules, &schema[i])
+			}
+		}
+	}
+	for range s.IntN(6) {
+		if k, ok := items[in]; ok && (rules == nil || s.IntN(2) == 0) {
+			s.word(s.value(&rule{}, one(k)))
+			continue
+		}
+		r := rules[s.IntN(len(rules))]
+		if s.IntN(200) == 0 {
+			r = &schema[s.IntN(len(schema))] // in a wrong place
+		}
+		s.directive(r, depth)
+	}
+	if in == inStates {
+		s.word("for TCP")
+	}
+}
+
+func (s *scribe) directive(r *rule, depth int) {
+	s.word(r.keyword)
+	shape := r.shapes[s.IntN(len(r.shapes))]
+	for _, a := range shape.args {
+		if s.IntN(300) == 0 {
+			continue // left out
+		}
+		s.word(s.value(r, a))
+	}
+	if shape.block == noBlock {
+		return
+	}
+	s.word("{")
+	if depth < 4 {
+		s.section(shape.block, depth+1)
+	}
+	s.word("}")
+}
+
+func (s *scribe) value(r *rule, a arg) string {
+	if a.word != "" {
+		return a.word
+	}
+	switch a.kind {
+	case kindOn:
+		return s.pick("on", "ON", "yes", "On")
+	case kindOff:
+		return s.pick("off", "No", "OFF")
+	case kindNumber:
+		return s.pick("1", "3780", "65536", "70000", "0", "007", "2147483648", "99999999999999999999", "50")
+	case kindSigned:
+		return s.pick("-5", "+0")
+	case kindPath:
+		return s.pick("/nonexistent/a", "/nonexistent/b.ctl", "/nonexistent/"+strings.Repeat("x", 95), "/nonexistent/{}")
+	case kindAddress:
+		if strings.HasPrefix(r.keyword, "IPv4") {
+			return s.pick("10.9.0.101", "10.9.0.102", "10.9.0.1", "127.0.0.1", "10.9.0.0/24", "10.9.0.300", "010.1.1.1", "fd00::7", "10.9.0.102/32", "10.9.0.3/99")
+		}
+		return s.pick("fd00::1", "::1", "fd00::/64", "fd00::2", "abc", "1.2.3.4", "fd00::3/200", "::ffff:10.9.0.101")
+	case kindAlarm:
+		return s.pick("ALARM", "alarm")
+	case kindFTFW:
+		return s.pick("FTFW", "ftfw", "NACK")
+	case kindNotrack:
+		return "NOTRACK"
+	}
+	return s.pick("eth1", "eth0", "tcp", "udp", "inet", "rr", "daemon", "ftp", "bond0.1", "averyverylongname16")
+}
+
+// Files written at random from the schema: parser and daemon agree on each, the
+// laws of the edit hold, and the daemon reads what comes out.
+func TestRandomFiles(t *testing.T) {
+	accepted, edited := 0, 0
+	for seed := range uint64(600) {
+		s := &scribe{Rand: rand.New(rand.NewPCG(seed, 1))}
+		for range 1 + s.IntN(3) {
+			s.directive(&schema[[]int{0, 0, 1, 1, 2}[s.IntN(5)]], 1)
+		}
+		src := []byte(s.b.String() + " \nGeneral { UNIX { Path /nonexistent/last } }\n")
+		want := pairSettings()
+		want.ExternalCache = s.IntN(2) == 0
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			file, diags := Parse("random", src)
+			ours := firstError(diags) == nil
+			theirs, complaints := daemonSays(t, src)
+			if ours != theirs {
+				t.Fatalf("accepted %v, the daemon %v: %v\n%v\n%s", ours, theirs, complaints, firstError(diags), src)
+			}
+			if !applyLaws(t, src, want) || !theirs {
+				return
+			}
+			accepted++
+			if _, _, err := file.Apply(want, pairHost()); err != nil {
+				t.Fatal(err)
+			}
+			if ok, complaints := daemonSays(t, elsewhere(file.Bytes())); !ok {
+				t.Fatalf("the daemon refuses %q\n%s\nmade of\n%s", complaints, file.Bytes(), src)
+			}
+			edited++
+		})
+	}
+	if accepted < 100 || edited != accepted {
+		t.Errorf("%d files were good and %d edited: the test is not worth much", accepted, edited)
+	}
+}
