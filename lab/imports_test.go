@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"cmd/connsync": {"tui", "tui/console", "conntrackd", "netcheck"},
 	"lab":          {},
 	"lab/demo":     {"lab"},
+	"lab/vt102":    {},
 }
 
 func TestImportArrows(t *testing.T) {
@@ -51,8 +52,9 @@ func TestImportArrows(t *testing.T) {
 			}
 		}
 		for _, imported := range ours(append(p.TestImports, p.XTestImports...)) {
-			// A test may use the lab and its own package besides.
-			if imported != "lab" && imported != name && !slices.Contains(may, imported) {
+			// A test may use the lab, what stands under it, and its own package besides.
+			ofLab := imported == "lab" || strings.HasPrefix(imported, "lab/")
+			if !ofLab && imported != name && !slices.Contains(may, imported) {
 				t.Errorf("a test of %s imports %s; it may import lab and %v", name, imported, may)
 			}
 		}
@@ -72,7 +74,7 @@ func TestDependenciesOfTheProduct(t *testing.T) {
 		screen := name == "tui" || strings.HasPrefix(name, "cmd/")
 		for _, dep := range p.Deps {
 			switch {
-			case dep == module+"lab", dep == "testing",
+			case strings.HasPrefix(dep, module+"lab"), dep == "testing",
 				strings.Contains(dep, "/teatest"), strings.HasPrefix(dep, "github.com/rogpeppe/go-internal"):
 				t.Errorf("%s depends on %s, which is for tests", name, dep)
 			case !screen && strings.HasPrefix(dep, "charm.land/"):
