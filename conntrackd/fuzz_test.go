@@ -98,7 +98,7 @@ func firstError(diags []Diagnostic) *Diagnostic {
 
 // Input made to hurt is read in a moment and kept as it is.
 func TestHostileInput(t *testing.T) {
-	const mega, flood = 1 << 20, 1 << 18 // bytes of one token, and of many
+	const mega, flood = 1 << 20, 1 << 17 // bytes of one token, and of many
 	crash, err := os.ReadFile(filepath.Join("testdata", "samples", "sync-ftfw.conf"))
 	if err != nil {
 		t.Fatal(err)

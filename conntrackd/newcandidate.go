@@ -19,7 +19,7 @@ const maxFileBytes = 4 << 20
 // Disabled settings that are not complete cannot be kept in the file: it stays
 // as it is then. The errors are those of [File.Apply] and of reading.
 func NewCandidate(path string, s Settings, h Host) (*Candidate, error) {
-	old, err := readConfig(path)
+	old, err := ReadConfig(path)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +52,9 @@ func (c *Candidate) Diff() string {
 	return udiff.Unified(from, c.Path, string(c.Old), string(c.New))
 }
 
-// readConfig returns nil where there is no file. A device or a pipe would never
-// end.
-func readConfig(path string) ([]byte, error) {
+// ReadConfig reads a configuration file, without waiting for a device or a pipe
+// that stands in its place. It returns nil, and no error, where there is no file.
+func ReadConfig(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
