@@ -23,6 +23,14 @@ type node struct {
 
 // openNode finds the service; it reads nothing else.
 func openNode(ctx context.Context, g globals) (*node, error) {
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	var err error
+	// The daemon is started from another directory.
+	if g.config, err = filepath.Abs(g.config); err != nil {
+		return nil, err
+	}
 	n := &node{globals: g}
 	service, err := conntrackd.FindService(ctx, g.service, &conntrackd.Direct{Config: g.config})
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +49,6 @@ func newRoot(s streams) *cobra.Command {
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.config, "config", defaultConfig, "conntrackd's configuration `file`")
 	flags.StringVar(&g.service, "service", "auto", "who runs conntrackd: "+strings.Join(conntrackd.ServiceChoices(), ", "))
@@ -58,17 +56,8 @@ func newRoot(s streams) *cobra.Command {
 	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the kept previous files")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newStatus(s, &g))
+	strict(root)
 	return root
-}
-
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if cmd.HasParent() {
-		return &exitError{exitUsage, fmt.Errorf("%s takes no argument, got %q: settings are flags, see connsync %s --help", cmd.Name(), args[0], cmd.Name())}
-	}
-	return &exitError{exitUsage, fmt.Errorf("no command is called %q: see connsync --help", args[0])}
 }
 
 // settingFlags are the settings as flags. What is not given keeps its saved
@@ -101,6 +90,10 @@ func (f *settingFlags) over(saved conntrackd.Values, changed func(flag string) b
 	switch {
 	case f.enable && f.disable:
 		return v, &exitError{exitUsage, errors.New("--enable and --disable exclude each other")}
+	case changed("enable") && !f.enable:
+		return v, &exitError{exitUsage, errors.New("--enable takes no value; --disable disables")}
+	case changed("disable") && !f.disable:
+		return v, &exitError{exitUsage, errors.New("--disable takes no value; --enable enables")}
 	case f.enable:
 		v.Enabled = "enable"
 	case f.disable:

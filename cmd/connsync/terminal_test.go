@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"strings"
@@ -137,19 +136,4 @@ func (tm *terminal) ends() int {
 		tm.t.Fatalf("the program did not end; it shows:\n%s", tm.shows())
 		return -1
 	}
-}
-
-// build makes the program as it is shipped: static, so that it runs in every
-// node and machine.
-func build(t *testing.T) string {
-	t.Helper()
-	path := t.TempDir() + "/connsync"
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return path
 }

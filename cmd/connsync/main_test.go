@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// programDir holds what the tests build; it goes with the test process.
+var programDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "connsync-test-") })
+
+// program builds the program as it is shipped, once: static, so that it runs
+// in every node and machine.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := programDir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "connsync")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	// For those who are not root too.
+	return path, os.Chmod(dir, 0o755)
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if dir, err := programDir(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(status)
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
