@@ -61,6 +61,7 @@ func next(t *testing.T, in <-chan Datagram) (Datagram, bool) {
 }
 
 func TestListenSync(t *testing.T) {
+	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		// A firewall that drops everything does not hide the peer.
 		n.nft(n.own, `table inet f {
@@ -105,6 +106,7 @@ func TestListenSync(t *testing.T) {
 
 // The interface goes down and comes back, and then goes for good.
 func TestListenSyncOutlivesTheLink(t *testing.T) {
+	t.Parallel()
 	n := newTestNet(t, 0)
 	heard := listenIn(t, t.Context(), n.own, "eth1", netip.MustParseAddr("10.9.0.2"), 3780)
 	n.run(n.own, "ip", "link", "set", "eth1", "down")
@@ -138,6 +140,7 @@ func TestListenSyncOutlivesTheLink(t *testing.T) {
 }
 
 func TestListenSyncRefuses(t *testing.T) {
+	t.Parallel()
 	n := newTestNet(t, 0)
 	err := n.own.Do(func() error {
 		if _, err := ListenSync(t.Context(), "eth9", netip.MustParseAddr("10.9.0.2"), 3780); err == nil {
@@ -154,6 +157,7 @@ func TestListenSyncRefuses(t *testing.T) {
 }
 
 func TestUDPPayload(t *testing.T) {
+	t.Parallel()
 	v4 := append([]byte{0x45, 0, 0, 31, 19: 0}, 0, 1, 14, 196, 0, 11, 0, 0, 'a', 'b', 'c')
 	for _, tt := range []struct {
 		name string

@@ -2,7 +2,10 @@ package netcheck
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"testing"
+	"time"
 
 	"connsync/lab"
 )
@@ -13,10 +16,58 @@ func TestMain(m *testing.M) {
 		"plan": lab.Function(func(ctx context.Context, t Target) (Report, error) {
 			return Run(ctx, Plan(t), nil), nil
 		}),
+		"one":        lab.Function(runOne),
+		"send":       lab.Function(sendForbidden),
 		"check":      lab.Function(checkTarget),
 		"interfaces": lab.Function(listInterfaces),
 		"watch":      lab.Function(watchStoryOf),
 	})
+}
+
+// question is one check of a plan, whatever it needs.
+type question struct {
+	Target Target
+	ID     ID
+	// Cancel, unless zero, is when to end its context.
+	Cancel time.Duration
+}
+
+func runOne(ctx context.Context, q question) (Result, error) {
+	if q.Cancel != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, q.Cancel)
+		defer cancel()
+	}
+	for _, c := range Plan(q.Target) {
+		if c.ID == q.ID {
+			begin := time.Now()
+			f := c.Run(ctx) // not by Run, which would not wait for it
+			return Result{ID: c.ID, Severity: c.Severity, Finding: f, Took: time.Since(begin)}, nil
+		}
+	}
+	return Result{}, fmt.Errorf("there is no check %q", q.ID)
+}
+
+// forbidden is what became of pro-bing where sending is forbidden.
+type forbidden struct {
+	Err        string
+	Took       time.Duration
+	Goroutines int // left behind
+}
+
+// sendForbidden runs pro-bing past the look at the route.
+func sendForbidden(ctx context.Context, t Target) (forbidden, error) {
+	link, err := linkWithAddresses(ctx, t.Interface)
+	if err != nil {
+		return forbidden{}, err
+	}
+	before, begin := runtime.NumGoroutine(), time.Now()
+	got, err := probe(ctx, t, link)
+	f := forbidden{Took: time.Since(begin), Goroutines: runtime.NumGoroutine() - before}
+	if got.err != nil {
+		f.Err = got.err.Error()
+	}
+	return f, err
 }
 
 // planIn runs the whole plan of a target in a namespace or a node.

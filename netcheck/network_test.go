@@ -57,6 +57,8 @@ func (n *testNet) host(name, iface string, mtu int, addresses ...string) *lab.Na
 		n.t.Fatal(err)
 	}
 	n.t.Cleanup(func() { h.Close() })
+	// Duplicate address detection would take a second for every address.
+	n.run(h, "sysctl", "-qw", "net.ipv6.conf.default.dad_transmits=0")
 	n.plug(h, name, iface, mtu, addresses...)
 	return h
 }
@@ -72,8 +74,6 @@ func (n *testNet) plug(h *lab.Namespace, port, iface string, mtu int, addresses 
 	}
 }
 
-// address adds an address without duplicate address detection, so that it can
-// be used, and duplicated, at once.
 func (n *testNet) address(h *lab.Namespace, iface, address string) {
 	n.t.Helper()
 	n.run(h, "ip", "address", "add", address, "dev", iface)
@@ -172,6 +172,7 @@ func format(report Report) string {
 func eachFamily(t *testing.T, mtu int, test func(t *testing.T, n *testNet, target Target)) {
 	for _, family := range []int{4, 6} {
 		t.Run(fmt.Sprintf("ipv%d", family), func(t *testing.T) {
+			t.Parallel()
 			n := newTestNet(t, mtu)
 			n.settle(n.own, n.peer)
 			test(t, n, n.families[family])

@@ -16,6 +16,7 @@ import (
 // word. Each verdict is compared with what the kernel does to real datagrams,
 // before and after the remedy.
 func TestFirewall(t *testing.T) {
+	t.Parallel()
 	const drop = "type filter hook input priority 0; policy drop\n"
 	cases := []struct {
 		name   string

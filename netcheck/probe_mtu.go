@@ -32,7 +32,7 @@ func runPathMTU(t Target) func(context.Context) Finding {
 		}
 		k, err := openEcho(ctx, t, link)
 		if err != nil {
-			return linkUnknown(err, "no echo request could be made")
+			return cannotTalk(t, link, err, "echo requests", "no echo request could be made")
 		}
 		defer k.close()
 		if err := k.dontFragment(); err != nil {

@@ -32,7 +32,7 @@ func runPeerPort(t Target) func(context.Context) Finding {
 		}
 		k, err := openUDP(ctx, t, link)
 		if err != nil {
-			return linkUnknown(err, "the peer's port could not be asked")
+			return cannotTalk(t, link, err, "datagrams", "the peer's port could not be asked")
 		}
 		defer k.close()
 		err = knock(ctx, k)

@@ -70,6 +70,9 @@ func refusedRoute(t Target, link Interface) (Finding, bool) {
 // the ICMP errors which pro-bing does not: a refusal ends both at once.
 func ping(ctx context.Context, t Target, link Interface) (pings, error) {
 	k, err := openEcho(ctx, t, link)
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return pings{err: err}, nil
+	}
 	if err != nil {
 		return pings{}, err
 	}

@@ -7,6 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cannotTalk is the finding for a socket to the peer that could not be made.
+func cannotTalk(t Target, link Interface, err error, what, detail string) Finding {
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return explainRefusal(t, link, err, what)
+	}
+	return linkUnknown(err, detail)
+}
+
 // explainRefusal is the finding for an error about packets of one kind that
 // were sent to the peer.
 func explainRefusal(t Target, link Interface, err error, what string) Finding {

@@ -67,7 +67,8 @@ func openEcho(ctx context.Context, t Target, link Interface) (*talk, error) {
 		protocol = unix.IPPROTO_ICMPV6
 	}
 	k, err := openTalk(ctx, t, link, unix.SOCK_DGRAM, protocol, 0)
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EPROTONOSUPPORT) {
+	if refused := (*refusal)(nil); !errors.As(err, &refused) &&
+		(errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EPROTONOSUPPORT)) {
 		k, err = openTalk(ctx, t, link, unix.SOCK_RAW, protocol, 0)
 	}
 	if err != nil {
@@ -122,6 +123,10 @@ func (k *talk) setUp(ctx context.Context, t Target, link Interface, port uint16)
 		return fmt.Errorf("bind to %v: %w", t.Current.Addr(), err)
 	}
 	_, err := k.conn.Connect(ctx, sockaddr(t.Peer.Addr(), port, link.Index))
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return &refusal{errno: errno} // no route, or a forbidden one
+	}
 	return err
 }
 

@@ -1,20 +1,304 @@
 package netcheck
 
 import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
+
+	"connsync/lab"
 )
 
+// one runs a single check on this node, without what it needs.
+func (n *testNet) one(where lab.Commander, q question) Result {
+	n.t.Helper()
+	var r Result
+	ctx, cancel := context.WithTimeout(n.t.Context(), 20*time.Second)
+	defer cancel()
+	if err := lab.Call(ctx, where, "one", q, &r); err != nil {
+		n.t.Fatalf("%s: %v", q.ID, err)
+	}
+	return r
+}
+
+// wordsFor are the words of a family.
+func wordsFor(t Target) (icmp, resolution string) {
+	if t.family() == 6 {
+		return "icmpv6", "neighbour discovery"
+	}
+	return "icmp", "ARP"
+}
+
 func TestHealthyPair(t *testing.T) {
+	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		n.listen(n.peer, at(target.Peer))
-		begin := time.Now()
+		// Both nodes ask for each other's addresses at the same time.
+		other := Target{Interface: "eth1", Current: target.Peer, Peer: target.Current, Port: 3781}
+		reports := make(chan Report, 1)
+		go func() { reports <- planIn(t, n.peer, other) }()
 		report := n.plan(t, target)
-		took := time.Since(begin)
 		mustFind(t, report)
+		mustFind(t, <-reports, expected{CheckPeerPort, Failed, "nothing listens", "Port 3781"})
+		var took time.Duration
+		for _, id := range []ID{CheckDuplicateAddress, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
+			r, _ := report.Result(id)
+			took += r.Took
+		}
 		// Most of it is the wait for another owner of Current IP.
-		if took > 900*time.Millisecond {
-			t.Errorf("a healthy pair was checked in %v", took)
+		if took > time.Second {
+			t.Errorf("the probes of a healthy pair took %v:\n%s", took, format(report))
 		}
 	})
+}
+
+func TestLinkLocalPair(t *testing.T) {
+	t.Parallel()
+	n := newTestNet(t, 0)
+	n.address(n.own, "eth1", "fe80::a/64")
+	n.address(n.peer, "eth1", "fe80::b/64")
+	n.settle(n.own, n.peer)
+	target := Target{Interface: "eth1", Current: prefix("fe80::a/64"), Peer: prefix("fe80::b/64"), Port: 3780}
+	for _, id := range []ID{CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckFirewall} {
+		if r := n.one(n.own, question{Target: target, ID: id}); r.Status != Passed {
+			t.Errorf("%s %v: %s", id, r.Status, r.Detail)
+		}
+	}
+	if r := n.one(n.own, question{Target: target, ID: CheckPeerPort}); r.Status != Failed || !strings.Contains(r.Detail, "nothing listens") {
+		t.Errorf("peer-port %v: %s", r.Status, r.Detail)
+	}
+}
+
+// A second interface in the same network leads to the peer; the chosen one's
+// wire does not.
+func TestCutWireWithTwoInterfaces(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		n.plug(n.own, "second", "eth0", 0, "10.9.0.11/24", "fd09::11/64")
+		n.settle(n.own)
+		n.listen(n.peer, at(target.Peer))
+		// This node answers for all its addresses on both interfaces, and is
+		// nobody else.
+		mustFind(t, n.plan(t, target))
+
+		if err := n.sync.Drop("own", ""); err != nil {
+			t.Fatal(err)
+		}
+		_, how := wordsFor(target)
+		n.run(n.own, "ip", "neighbour", "flush", "dev", "eth1")
+		mustFind(t, n.plan(t, target), expected{CheckPeerLink, Failed, "nobody answers " + how + " for " + target.Peer.Addr().String() + " on eth1", "on the peer: ip"})
+		n.run(n.own, "ip", "neighbour", "replace", target.Peer.Addr().String(), "lladdr", n.mac(n.peer, "eth1"), "dev", "eth0", "nud", "reachable")
+		mustFind(t, n.plan(t, target), expected{CheckPeerLink, Failed, "but it has been seen on eth0", "Interface Name: eth0"})
+		// On its own the echo has to fail too: go-ping's did not.
+		if r := n.one(n.own, question{Target: target, ID: CheckPeerPing}); r.Status != Failed || !strings.Contains(r.Detail, "it is not there") {
+			t.Errorf("peer-ping %v: %s", r.Status, r.Detail)
+		}
+		if err := n.sync.Cut("own"); err != nil {
+			t.Fatal(err)
+		}
+		report := n.plan(t, target)
+		if r, _ := report.Result(CheckCarrier); r.Status != Failed {
+			t.Errorf("carrier %v with the cable out\n%s", r.Status, format(report))
+		}
+	})
+}
+
+func TestDuplicateAddress(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		n.listen(n.peer, at(target.Peer))
+		third := n.host("third", "eth1", 0)
+		n.address(third, "eth1", target.Current.String())
+		n.settle(third)
+		mac := n.mac(third, "eth1")
+		mustFind(t, n.plan(t, target), expected{CheckDuplicateAddress, Failed, mac, "Current IP: "})
+		n.run(third, "ip", "address", "flush", "dev", "eth1", "scope", "global")
+		mustFind(t, n.plan(t, target))
+
+		n.address(third, "eth1", target.Peer.String())
+		n.settle(third)
+		mustFind(t, n.plan(t, target), expected{CheckPeerLink, Failed, "2 hardware addresses answer", "ip "})
+	})
+}
+
+// The kernel itself has found the other owner, and does not use the address.
+func TestFailedDuplicateAddressDetection(t *testing.T) {
+	t.Parallel()
+	n := newTestNet(t, 0)
+	third := n.host("third", "eth1", 0, "fd09::77/64")
+	n.settle(n.own, third)
+	n.run(n.own, "sysctl", "-qw", "net.ipv6.conf.eth1.dad_transmits=1")
+	n.address(n.own, "eth1", "fd09::77/64")
+	deadline := time.Now().Add(5 * time.Second)
+	for !strings.Contains(n.run(n.own, "ip", "-6", "address", "show", "dev", "eth1"), "dadfailed") {
+		if time.Now().After(deadline) {
+			t.Fatal("duplicate address detection has not failed")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	target := n.families[6]
+	target.Current = prefix("fd09::77/64")
+	for _, tt := range []struct {
+		do     func()
+		detail string
+	}{
+		{func() {}, n.mac(third, "eth1")},
+		{func() { n.run(third, "ip", "link", "set", "eth1", "down") }, "the kernel found fd09::77 in use by another host"},
+	} {
+		tt.do()
+		r := n.one(n.own, question{Target: target, ID: CheckDuplicateAddress})
+		if r.Status != Failed || !strings.Contains(r.Detail, tt.detail) ||
+			!strings.Contains(r.Remedy, "ip -6 address del fd09::77/64 dev eth1 && ip -6 address add fd09::77/64 dev eth1") {
+			t.Errorf("%v: %s; remedy: %s", r.Status, r.Detail, r.Remedy)
+		}
+	}
+}
+
+func TestPeerDown(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		if err := n.sync.Cut("peer"); err != nil {
+			t.Fatal(err)
+		}
+		_, how := wordsFor(target)
+		report := n.plan(t, target)
+		mustFind(t, report, expected{CheckPeerLink, Failed, "nobody answers " + how, "ip link set dev INTERFACE up"})
+		if r, _ := report.Result(CheckPeerLink); r.Took > 1500*time.Millisecond {
+			t.Errorf("it took %v", r.Took)
+		}
+		if v := report.Verdict(); v != VerdictBlocked {
+			t.Errorf("verdict %v", v)
+		}
+		target.FirstNode = true
+		if report := n.plan(t, target); report.Verdict() != VerdictWarn {
+			t.Errorf("verdict %v for the first node:\n%s", report.Verdict(), format(report))
+		}
+		r := n.one(n.own, question{Target: target, ID: CheckPeerPing})
+		if r.Status != Failed || !strings.Contains(r.Detail, "answers neither echo requests nor "+how) || r.Took > 2*time.Second {
+			t.Errorf("peer-ping %v after %v: %s", r.Status, r.Took, r.Detail)
+		}
+		for _, id := range []ID{CheckPathMTU, CheckPeerPort} {
+			if r := n.one(n.own, question{Target: target, ID: id}); r.Status != Unknown {
+				t.Errorf("%s %v: %s", id, r.Status, r.Detail)
+			}
+		}
+	})
+}
+
+// inputRules are rules on the peer, or on this node, for what arrives.
+func inputRules(rules string) string {
+	return "table inet filter { chain input { type filter hook input priority 0; policy accept\n" + rules + "\n}\n}\n"
+}
+
+func TestFilteredPing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ verdict, detail string }{
+		{"drop", "but drops echo requests"},
+		{"reject with icmpx admin-prohibited", "rejects echo requests (administratively prohibited)"},
+		{"reject with icmpx port-unreachable", "rejects echo requests"},
+	} {
+		t.Run(strings.ReplaceAll(tt.verdict, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+				n.listen(n.peer, at(target.Peer))
+				icmp, _ := wordsFor(target)
+				n.nft(n.peer, inputRules(icmp+" type echo-request "+tt.verdict))
+				report := n.plan(t, target)
+				mustFind(t, report, expected{CheckPeerPing, Failed, tt.detail, "on the peer: nft insert rule inet filter input"})
+				r, _ := report.Result(CheckPeerPing)
+				if tt.verdict != "drop" && r.Took > 700*time.Millisecond {
+					t.Errorf("a rejection was understood after %v", r.Took)
+				}
+				// What is advised has to help.
+				n.run(n.peer, "sh", "-c", strings.TrimPrefix(r.Remedy, "on the peer: "))
+				mustFind(t, n.plan(t, target))
+			})
+		})
+	}
+}
+
+func TestRejectedPort(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		verdict string
+		want    []expected
+	}{
+		{"reject with icmpx admin-prohibited", []expected{{CheckPeerPort, Failed, "rejects UDP port 3780 (administratively prohibited)", "udp dport 3780 accept"}}},
+		{"reject with icmpx port-unreachable", []expected{{CheckPeerPort, Failed, "or a firewall there rejects it", "udp dport 3780 accept"}}},
+		{"drop", nil}, // silence is all that a daemon answers too
+	} {
+		t.Run(strings.ReplaceAll(tt.verdict, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+				n.listen(n.peer, at(target.Peer))
+				n.nft(n.peer, inputRules("udp dport 3780 "+tt.verdict))
+				report := n.plan(t, target)
+				mustFind(t, report, tt.want...)
+				if r, _ := report.Result(CheckPeerPort); r.Status == Passed && !strings.Contains(r.Detail, "whether conntrackd listens there shows after the start") {
+					t.Errorf("silence is taken for %q", r.Detail)
+				}
+			})
+		})
+	}
+}
+
+// The peer's port is closed before the peer has been set up: no blocker.
+func TestClosedPort(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		report := n.plan(t, target)
+		mustFind(t, report, expected{CheckPeerPort, Failed, "nothing listens on UDP port 3780", "Port 3780"})
+		if v := report.Verdict(); v != VerdictWarn {
+			t.Errorf("verdict %v", v)
+		}
+	})
+}
+
+func TestPathMTU(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		cut  func(n *testNet) error
+		low  int // of what may be found
+		high int
+	}{
+		{"1500-byte switch", func(n *testNet) error { return n.sync.Drop("own", "meta length > 1500") }, 1500, 1500},
+		{"the way back", func(n *testNet) error { return n.sync.Drop("peer", "meta length > 1492") }, 1492, 1492},
+		{"odd size", func(n *testNet) error { return n.sync.Drop("own", "meta length > 3333") }, 3333, 3333},
+		{"almost", func(n *testNet) error { return n.sync.Drop("own", "meta length > 8999") }, 8999, 8999},
+		// The kernel's bridge lets 4 bytes more through, for a VLAN tag.
+		{"1500-byte port", func(n *testNet) error {
+			return n.sync.Do(func() error { return exec.Command("ip", "link", "set", "peer", "mtu", "1500").Run() })
+		}, 1500, 1504},
+	} {
+		t.Run(strings.ReplaceAll(tt.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			eachFamily(t, 9000, func(t *testing.T, n *testNet, target Target) {
+				n.listen(n.peer, at(target.Peer))
+				if r := n.one(n.own, question{Target: target, ID: CheckPathMTU}); r.Status != Passed {
+					t.Errorf("whole path: %v: %s", r.Status, r.Detail)
+				}
+				if err := tt.cut(n); err != nil {
+					t.Fatal(err)
+				}
+				report := n.plan(t, target)
+				mustFind(t, report, expected{CheckPathMTU, Failed, "packets of 9000 bytes, the MTU of eth1, vanish", "ip link set dev eth1 mtu"})
+				r, _ := report.Result(CheckPathMTU)
+				var found int
+				if _, err := fmt.Sscanf(r.Remedy, "ip link set dev eth1 mtu %d,", &found); err != nil || found < tt.low || found > tt.high {
+					t.Errorf("found %d, want %d to %d: %s", found, tt.low, tt.high, r.Remedy)
+				}
+				if r.Took > 2500*time.Millisecond {
+					t.Errorf("it took %v", r.Took)
+				}
+				n.run(n.own, "ip", "link", "set", "dev", "eth1", "mtu", fmt.Sprint(found))
+				n.run(n.peer, "ip", "link", "set", "dev", "eth1", "mtu", fmt.Sprint(found))
+				if r := n.one(n.own, question{Target: target, ID: CheckPathMTU}); r.Status != Passed {
+					t.Errorf("after the remedy: %v: %s", r.Status, r.Detail)
+				}
+			})
+		})
+	}
 }
