@@ -63,7 +63,13 @@ func sendForbidden(ctx context.Context, t Target) (forbidden, error) {
 	}
 	before, begin := runtime.NumGoroutine(), time.Now()
 	got, err := probe(ctx, t, link)
-	f := forbidden{Took: time.Since(begin), Goroutines: runtime.NumGoroutine() - before}
+	f := forbidden{Took: time.Since(begin)}
+	for range 50 { // one that has said it is done may still be about to end
+		if f.Goroutines = runtime.NumGoroutine() - before; f.Goroutines <= 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	if got.err != nil {
 		f.Err = got.err.Error()
 	}

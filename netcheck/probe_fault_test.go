@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -169,7 +170,7 @@ func without(h *lab.Namespace, args ...string) lab.Commander {
 	})
 }
 
-func TestWithoutRights(t *testing.T) {
+func TestProbesWithoutRights(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		rootWithoutRaw := without(n.own, "--bounding-set=-net_raw", "--inh-caps=-net_raw")
@@ -212,6 +213,10 @@ func (n *testNet) hold(t *testing.T, at string, reuse bool) {
 			network = "udp4"
 		}
 		conn, err := config.ListenPacket(t.Context(), network, at)
+		for i := 0; i < 100 && errors.Is(err, unix.EADDRINUSE); i++ { // see testNet.carries
+			time.Sleep(10 * time.Millisecond)
+			conn, err = config.ListenPacket(t.Context(), network, at)
+		}
 		if err == nil {
 			t.Cleanup(func() { conn.Close() })
 		}

@@ -145,7 +145,15 @@ func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Add
 	n.t.Helper()
 	var listener net.PacketConn
 	err := to.Do(func() (err error) {
-		listener, err = net.ListenPacket("udp", netip.AddrPortFrom(destination, n.port).String())
+		// The last listener lives on for a moment in processes that other
+		// tests are just starting.
+		for range 100 {
+			listener, err = net.ListenPacket("udp", netip.AddrPortFrom(destination, n.port).String())
+			if !errors.Is(err, unix.EADDRINUSE) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 		return err
 	})
 	if err != nil {
