@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -69,13 +67,13 @@ func (n *node) load(ctx context.Context) (saved, error) {
 		return s, fmt.Errorf("read the state of %s: %w", n.service.Name(), err)
 	}
 	s.state = state
-	s.content, err = os.ReadFile(n.config)
+	s.content, err = conntrackd.ReadConfig(n.config)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s.none = "there is no " + n.config + " yet"
-		return s, nil
 	case err != nil:
 		return s, err
+	case s.content == nil:
+		s.none = "there is no " + n.config + " yet"
+		return s, nil
 	}
 	file, diagnostics := conntrackd.Parse(n.config, s.content)
 	if err := broken(n.config, diagnostics); err != nil {
