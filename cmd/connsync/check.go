@@ -76,16 +76,29 @@ func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Setting
 	return settings, &exitError{exitRefused, nil}
 }
 
-// check runs the plan and prints each result as it arrives, unless quiet.
+// check runs the plan and prints the results in its order, each as soon as the
+// ones before it are known, unless quiet.
 func (n *node) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) netcheck.Report {
-	report := netcheck.Run(ctx, n.plan(ctx, settings, firstNode), nil)
+	plan := n.plan(ctx, settings, firstNode)
 	if quiet {
-		return report
+		return netcheck.Run(ctx, plan, nil)
 	}
-	for _, r := range report.Results {
-		for _, line := range tui.CheckText(r) {
-			fmt.Fprintln(w, line)
+	arrived := map[netcheck.ID]netcheck.Result{}
+	next := 0
+	printed := func(r netcheck.Result) {
+		for arrived[r.ID] = r; next < len(plan); next++ {
+			r, ok := arrived[plan[next].ID]
+			if !ok {
+				return
+			}
+			for _, line := range tui.CheckText(r) {
+				fmt.Fprintln(w, line)
+			}
 		}
+	}
+	report := netcheck.Run(ctx, plan, printed)
+	for _, r := range report.Results[next:] {
+		printed(r) // what a cancelled run has left open
 	}
 	fmt.Fprintln(w, tui.CheckSentence(report))
 	return report

@@ -20,7 +20,7 @@ import (
 
 // runForm opens the form on the terminal.
 func runForm(ctx context.Context, s streams, g globals) error {
-	out, ok := s.out.(*os.File)
+	out, ok := s.screen()
 	if !ok || !isTerminal(s.in) || !isTerminal(out) {
 		return &exitError{exitUsage, errors.New("the form needs a terminal for input and output; without one use connsync show, check, apply or status (see connsync --help)")}
 	}
