@@ -6,22 +6,41 @@ import (
 	"time"
 )
 
-// Listen opens an ear on the sync link: the payloads of the UDP datagrams
-// that the peer of s sends to Port of s on Interface of s, as they arrive and
-// before the host's firewall. The channel is closed when ctx ends. It must
+// Overheard is one packet between the two nodes, as it is on the sync link.
+type Overheard struct {
+	// Own says that this node sent it to the peer's Port. The end of its
+	// payload may be missing.
+	Own bool
+	// Refused says that this is no datagram but the peer's ICMP answer to one of
+	// ours: it does not take datagrams to Port.
+	Refused bool
+	Port    uint16 // where it goes; for the peer's datagrams any
+	Payload []byte // of UDP
+}
+
+// Listen opens an ear on the sync link: what passes there between this node
+// and the peer of s on Interface of s, as it comes, and before this host's
+// firewall sees what arrives. The channel is closed when ctx ends. It must
 // listen in the network namespace of the calling thread.
-type Listen func(ctx context.Context, s Settings) (<-chan []byte, error)
+type Listen func(ctx context.Context, s Settings) (<-chan Overheard, error)
 
 // maxHeard bounds the memory of an ear. A quiet peer sends one message a
 // second; a flood of requests to send again fills it sooner.
 const maxHeard = 1024
 
-// ear collects what the peer says on the wire. It is safe for concurrent use.
+// ear collects what is said on the wire. It is safe for concurrent use.
 type ear struct {
-	mu     sync.Mutex
-	last   time.Time // of any message
-	heard  []heardMessage
-	broken int // datagrams that are no sync messages
+	port uint16 // of the sync
+
+	mu        sync.Mutex
+	last      time.Time // of any message
+	plain     time.Time // of the peer's last message without a hello
+	ownHello  time.Time // of our last message with a hello
+	ownPlain  time.Time // of our last message without
+	refused   time.Time // of the peer's last refusal
+	elsewhere time.Time // of the peer's last sync message to another port
+	otherPort uint16    // that one
+	heard     []heardMessage
 }
 
 type heardMessage struct {
@@ -30,26 +49,53 @@ type heardMessage struct {
 }
 
 // listen collects until the channel is closed.
-func (e *ear) listen(datagrams <-chan []byte) {
-	for payload := range datagrams {
-		e.add(time.Now(), payload)
+func (e *ear) listen(packets <-chan Overheard) {
+	for p := range packets {
+		e.add(time.Now(), p)
 	}
 }
 
-func (e *ear) add(at time.Time, payload []byte) {
-	if len(payload) == 0 {
-		return // a port probe
-	}
-	headers, err := ParseDatagram(payload)
+func (e *ear) add(at time.Time, p Overheard) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err != nil {
-		e.broken++
+	switch {
+	case p.Refused:
+		e.refused = at
+	case len(p.Payload) == 0: // a port probe
+	case p.Own:
+		e.addOwn(at, p.Payload)
+	case p.Port != e.port:
+		// Whatever else the nodes have to tell each other is none of ours.
+		if h, err := ParseHeader(p.Payload); err == nil && (h.Control() || h.Length > ackBytes) {
+			e.elsewhere, e.otherPort = at, p.Port
+		}
+	default:
+		e.addPeers(at, p.Payload)
 	}
+}
+
+// addOwn looks at the first message only: all of a datagram have the same
+// hello.
+func (e *ear) addOwn(at time.Time, payload []byte) {
+	if len(payload) < headerSize || payload[0]>>4 != protocolVersion {
+		return
+	}
+	if Flags(payload[1]).Has(FlagHello) {
+		e.ownHello = at
+	} else {
+		e.ownPlain = at
+	}
+}
+
+func (e *ear) addPeers(at time.Time, payload []byte) {
+	headers, _ := ParseDatagram(payload) // the daemon counts what is damaged
 	for _, h := range headers {
 		e.last = at
+		if !h.Flags.Has(FlagHello) {
+			e.plain = at
+		}
 		if h.Flags == 0 {
-			continue // a state, which says nothing about the other direction
+			continue // a state, which says nothing more about the other direction
 		}
 		if len(e.heard) == maxHeard {
 			e.heard = append(e.heard[:0], e.heard[maxHeard/2:]...)
@@ -58,42 +104,71 @@ func (e *ear) add(at time.Time, payload []byte) {
 	}
 }
 
-// wire is what the ear has collected in one run of our daemon.
+// wire is what the ear has collected in one run of our daemon. Times are zero
+// for never.
 type wire struct {
-	listening bool      // false when there is no ear
-	last      time.Time // the last message of the peer; zero for none
-	acks      int       // messages that confirm ours, or ask for them again
-	helloBack bool      // the peer has answered a hello
-	hellos    int       // the peer has just started, or does not know that we hear it
-	// alive counts the heartbeats since the last sign that the peer receives
+	Listening bool      // false when there is no ear
+	Last      time.Time // the last message of the peer
+	Plain     time.Time // its last one without a hello
+	ACKs      int       // messages that confirm ours, or ask for them again
+	NACKs     int       // the latter alone, since recent
+	Confirmed time.Time // the last of the former, or of HelloBack
+	HelloBack bool      // the peer has answered a hello
+	Hellos    int       // the peer has just started, or does not know that we hear it
+	// Alive counts the heartbeats since the last sign that the peer receives
 	// us: "I have received nothing since my last message".
-	alive int
+	Alive int
+	// Our daemon greets until the peer has answered it, and never again in the
+	// same run (sync-ftfw.c, hello_state).
+	OwnHello, OwnPlain time.Time
+	Refused            time.Time // the peer's last word that it does not take our messages
+	Elsewhere          time.Time // the peer's last sync message to another port
+	OtherPort          uint16    // that one
 }
 
-// since sums up what arrived after t.
-func (e *ear) since(t time.Time) wire {
+// since sums up what arrived after start; requests to send again count after
+// recent.
+func (e *ear) since(start, recent time.Time) wire {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	w := wire{listening: true}
-	if e.last.After(t) {
-		w.last = e.last
+	after := func(t time.Time) time.Time {
+		if t.After(start) {
+			return t
+		}
+		return time.Time{}
+	}
+	w := wire{
+		Listening: true, Last: after(e.last), Plain: after(e.plain), OwnHello: after(e.ownHello), OwnPlain: after(e.ownPlain),
+		Refused: after(e.refused), Elsewhere: after(e.elsewhere), OtherPort: e.otherPort,
 	}
 	for _, m := range e.heard {
-		if !m.at.After(t) {
-			continue
-		}
-		if m.flags.Has(FlagHello) {
-			w.hellos++
-		}
-		switch {
-		case m.flags.Has(FlagHelloBack):
-			w.helloBack, w.alive = true, 0
-		case m.flags.Has(FlagACK), m.flags.Has(FlagNACK):
-			w.acks++
-			w.alive = 0
-		case m.flags.Has(FlagAlive):
-			w.alive++
+		if m.at.After(start) {
+			w.count(m, recent)
 		}
 	}
 	return w
+}
+
+func (w *wire) count(m heardMessage, recent time.Time) {
+	if m.flags.Has(FlagHello) {
+		w.Hellos++
+	}
+	if m.flags.Has(FlagNACK) && m.at.After(recent) {
+		w.NACKs++
+	}
+	switch {
+	case m.flags.Has(FlagHelloBack):
+		w.HelloBack, w.Alive, w.Confirmed = true, 0, m.at
+	case m.flags.Has(FlagACK), m.flags.Has(FlagNACK):
+		w.ACKs++
+		w.Alive, w.Confirmed = 0, m.at
+	case m.flags.Has(FlagAlive):
+		w.Alive++
+	}
+}
+
+// answered says that the peer has answered our daemon's greeting in this run,
+// so that it has received at least one of its messages.
+func (w wire) answered() bool {
+	return !w.OwnPlain.IsZero() && w.OwnPlain.After(w.OwnHello)
 }

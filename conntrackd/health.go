@@ -15,7 +15,7 @@ const (
 	VerdictSendingOnly   Verdict = "sending-only"   // the peer hears us and is not heard
 	VerdictSilent        Verdict = "silent"         // no word from the peer
 	VerdictLosing        Verdict = "losing"         // both ways, and messages are lost
-	VerdictMismatch      Verdict = "mismatch"       // the peer speaks another mode
+	VerdictMismatch      Verdict = "mismatch"       // the peer speaks another mode, or to another port
 	VerdictStopped       Verdict = "stopped"        // no daemon runs
 	VerdictUnknown       Verdict = "unknown"        // we could not look
 )
@@ -40,6 +40,7 @@ type Counters struct {
 	Injected    uint64 // states of the peer written into the kernel since the start
 	NoSpace     uint64 // states refused because HashLimit was reached
 	ResendQueue uint64
+	Reliable    bool   // the daemon runs FTFW, which has a resend queue
 	Overruns    uint64 // netlink overruns
 	Uptime      time.Duration
 }
@@ -97,7 +98,7 @@ func (o *Observer) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e := new(ear)
+	e := &ear{port: o.Settings.Port}
 	o.mu.Lock()
 	o.ear = e
 	o.mu.Unlock()
@@ -122,6 +123,9 @@ func (o *Observer) gather(ctx context.Context) evidence {
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
 	}
+	if host, err := ReadHost(); err == nil { // without it a number is missing in a sentence
+		e.conntrackMax = host.ConntrackMax
+	}
 	e.now = time.Now()
 	return e
 }
@@ -142,6 +146,7 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 		read = ReadSockets
 	}
 	e.sockets, e.socketsErr = read(e.service.MainPID, o.Settings)
+	e.absent = absent(o.Settings)
 	counters, err := o.Client.Counters(ctx)
 	e.countersErr = err
 
@@ -162,7 +167,11 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 	e.readings = append([]Counters(nil), o.readings...)
 	e.drops = e.sockets.Drops - min(o.drops, e.sockets.Drops)
 	if o.ear != nil {
-		e.wire = o.ear.since(o.run.Since)
+		recent := o.run.Since
+		if len(o.readings) > 0 {
+			recent = o.readings[0].Time
+		}
+		e.wire = o.ear.since(o.run.Since, recent)
 	}
 }
 

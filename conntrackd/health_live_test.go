@@ -22,30 +22,22 @@ type record struct {
 	Service  ServiceState
 	Sockets  Sockets
 	Drops    uint64
-	Wire     recordedWire
+	Wire     wire
+	Absent   bool
 	Readings []Counters
-}
-
-type recordedWire struct {
-	Listening bool
-	Last      time.Time
-	ACKs      int
-	HelloBack bool
-	Hellos    int
-	Alive     int
 }
 
 func newRecord(e evidence, want Verdict) record {
 	return record{
 		Want: want, Mode: e.mode, Now: e.now, Service: e.service, Sockets: e.sockets, Drops: e.drops, Readings: e.readings,
-		Wire: recordedWire{e.wire.listening, e.wire.last, e.wire.acks, e.wire.helloBack, e.wire.hellos, e.wire.alive},
+		Wire: e.wire, Absent: e.absent,
 	}
 }
 
 func (r record) evidence() evidence {
 	return evidence{
-		now: r.Now, service: r.Service, sockets: r.Sockets, drops: r.Drops, readings: r.Readings, mode: r.Mode, settings: testSettings(),
-		wire: wire{r.Wire.Listening, r.Wire.Last, r.Wire.ACKs, r.Wire.HelloBack, r.Wire.Hellos, r.Wire.Alive},
+		now: r.Now, service: r.Service, sockets: r.Sockets, drops: r.Drops, readings: r.Readings, mode: r.Mode,
+		settings: testSettings(), wire: r.Wire, absent: r.Absent,
 	}
 }
 
@@ -69,6 +61,10 @@ const contact = 2500 * time.Millisecond
 // asNotrack turns the tests' configuration into one of mode NOTRACK.
 func asNotrack(config string) string {
 	return swap(config, "Mode FTFW {\n    DisableExternalCache on", "Mode NOTRACK {")
+}
+
+func asAlarm(config string) string {
+	return swap(config, "Mode FTFW {\n    DisableExternalCache on", "Mode ALARM {")
 }
 
 // scenario is a fault of a pair, and what node a has to say of it.
@@ -103,11 +99,33 @@ func onLink(n *testNode, do func(netlink.Link) error) {
 func scenarios() []*scenario {
 	dropInput := func(n *testNode) { n.nft("input", "udp dport 3780 drop") }
 	dropOutput := func(n *testNode) { n.nft("output", "udp dport 3780 drop") }
+	// A kernel believes in a neighbour for half a minute.
+	forgetful := func(a, _ *testNode) {
+		for _, setting := range []string{"base_reachable_time_ms=300", "delay_first_probe_time=1", "retrans_time_ms=200"} {
+			if out, err := a.ns.Command("sysctl", "-w", "net.ipv4.neigh.sync0."+setting).CombinedOutput(); err != nil {
+				a.t.Fatalf("sysctl: %v: %s", err, out)
+			}
+		}
+	}
 	peerDropsInput := func(_, b *testNode) { dropInput(b) }
 	return []*scenario{
 		{name: "both-up", want: VerdictTwoWay},
 		{name: "both-up-without-ear", want: VerdictTwoWay, deaf: true},
-		{name: "peer-disabled", want: VerdictSilent, cause: "since conntrackd started", alone: true},
+		{name: "peer-disabled", want: VerdictSilent, cause: "refuses UDP port 3780: sync is not enabled there", alone: true},
+		{name: "peer-disabled-behind-its-firewall", want: VerdictSilent, cause: "since conntrackd started", alone: true, early: peerDropsInput},
+		{name: "peer-daemon-ended", want: VerdictSilent, cause: "refuses UDP port 3780", late: func(_, b *testNode) {
+			b.do(func() error { return b.service.Stop(b.t.Context()) })
+		}},
+		{name: "peer-restarted", want: VerdictTwoWay, late: func(_, b *testNode) {
+			if err := b.restart(); err != nil {
+				b.t.Fatal(err)
+			}
+		}},
+		{name: "own-restarted", want: VerdictTwoWay, late: func(a, _ *testNode) {
+			if err := a.restart(); err != nil {
+				a.t.Fatal(err)
+			}
+		}},
 		{name: "peer-stopped", want: VerdictSilent, cause: "any more", late: func(_, b *testNode) {
 			pid := b.state().MainPID
 			if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
@@ -115,7 +133,7 @@ func scenarios() []*scenario {
 			}
 			b.t.Cleanup(func() { _ = unix.Kill(pid, unix.SIGCONT) })
 		}},
-		{name: "peer-port-differs", want: VerdictSilent,
+		{name: "peer-port-differs", want: VerdictMismatch, cause: "sends to UDP port 3790, and this node listens on 3780",
 			peer: func(config string) string { return swap(config, "Port 3780", "Port 3790") }},
 		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive us", late: peerDropsInput},
 		{name: "peer-input-dropped-without-ear", want: VerdictReceivingOnly, deaf: true, late: peerDropsInput},
@@ -126,7 +144,9 @@ func scenarios() []*scenario {
 			late: func(a, _ *testNode) { dropInput(a) }},
 		{name: "peer-output-dropped", want: VerdictSilent, cause: "any more",
 			late: func(_, b *testNode) { dropOutput(b) }},
-		{name: "peer-address-removed", want: VerdictSilent, late: func(_, b *testNode) {
+		{name: "peer-input-rejected", want: VerdictReceivingOnly, cause: "refuses UDP port 3780 by ICMP",
+			late: func(_, b *testNode) { b.nft("input", "udp dport 3780 reject") }},
+		{name: "peer-address-removed", want: VerdictSilent, cause: "no host answers for 10.77.0.2", early: forgetful, late: func(_, b *testNode) {
 			onLink(b, func(link netlink.Link) error {
 				addr, err := netlink.ParseAddr(b.settings.Current.String())
 				if err != nil {
@@ -137,9 +157,12 @@ func scenarios() []*scenario {
 		}},
 		{name: "link-down", want: VerdictSilent, cause: "sync0 is NO-CARRIER",
 			late: func(_, b *testNode) { onLink(b, netlink.LinkSetDown) }},
-		{name: "peer-notrack", want: VerdictReceivingOnly, cause: "another Mode", peer: asNotrack},
+		{name: "peer-notrack", want: VerdictMismatch, cause: "another Mode than FTFW", peer: asNotrack},
+		{name: "peer-alarm", want: VerdictSilent, peer: asAlarm}, // idle, it says nothing
 		{name: "own-notrack", want: VerdictMismatch, mode: "NOTRACK", own: asNotrack},
 		{name: "both-notrack", want: VerdictUnknown, cause: "does not confirm", mode: "NOTRACK", own: asNotrack, peer: asNotrack},
+		{name: "peer-loses", want: VerdictLosing, cause: "asked",
+			late: func(_, b *testNode) { b.nft("prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
 		{name: "loss", want: VerdictLosing, cause: "lost on the way",
 			late: func(a, _ *testNode) { a.nft("prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
 	}

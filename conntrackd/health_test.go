@@ -42,20 +42,26 @@ func idle(n int) evidence {
 	e := evidence{
 		now: now, service: ServiceState{Active: true, MainPID: 7, Since: now.Add(-time.Hour)},
 		sockets: Sockets{Bound: true, Address: "10.77.0.1:3780"}, mode: "FTFW", settings: testSettings(),
-		wire: wire{listening: true, last: now.Add(-time.Second), acks: n},
+		wire: wire{Listening: true, Last: now.Add(-time.Second), ACKs: n},
 	}
 	for i := range n {
 		e.readings = append(e.readings, Counters{
-			Time: now.Add(time.Duration(i-n+1) * time.Second), Device: "sync0", Link: "RUNNING",
+			Time: now.Add(time.Duration(i-n+1) * time.Second), Device: "sync0", Link: "RUNNING", Reliable: true,
 			PacketsSent: uint64(3600 + i), PacketsRecv: uint64(3600 + i), BytesSent: uint64(16 * (3600 + i)), BytesRecv: uint64(16 * (3600 + i)),
 		})
 	}
 	return e
 }
 
+// busyPeer is a peer that sends states and no control messages.
+func busyPeer(e evidence) evidence {
+	e.wire = wire{Listening: true, Last: e.now, Plain: e.now}
+	return e
+}
+
 // quiet takes the peer away from evidence e.
 func quiet(e evidence) evidence {
-	e.wire = wire{listening: true}
+	e.wire = wire{Listening: true}
 	for i := range e.readings {
 		e.readings[i].PacketsRecv, e.readings[i].BytesRecv = 0, 0
 	}
@@ -90,11 +96,11 @@ func TestJudge(t *testing.T) {
 		{"started a second ago, no word", edited(quiet(idle(2)), func(e *evidence) { e.service.Since = e.now.Add(-time.Second) }), VerdictUnknown, "just started"},
 		{"started a second ago, answered", edited(idle(1), func(e *evidence) {
 			e.service.Since = e.now.Add(-time.Second)
-			e.wire = wire{listening: true, last: e.now, helloBack: true}
+			e.wire = wire{Listening: true, Last: e.now, HelloBack: true}
 		}), VerdictTwoWay, ""},
-		{"one acknowledgement, perhaps of the last run", edited(idle(8), func(e *evidence) { e.wire.acks = 1 }), VerdictUnknown, "not confirmed"},
-		{"two late heartbeats", edited(idle(8), func(e *evidence) { e.wire.alive = 2 }), VerdictTwoWay, ""},
-		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.alive = 3 }), VerdictReceivingOnly, "does not receive us"},
+		{"one acknowledgement, perhaps of the last run", edited(idle(8), func(e *evidence) { e.wire.ACKs = 1 }), VerdictUnknown, "not confirmed"},
+		{"two late heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 2 }), VerdictTwoWay, ""},
+		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 3 }), VerdictReceivingOnly, "does not receive us"},
 		{"stuck resend queue", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
 				e.readings[i].ResendQueue = uint64(1000 + i)
@@ -125,7 +131,7 @@ func TestJudge(t *testing.T) {
 		{"silent, link down", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "DOWN" }), VerdictSilent, "sync0 is DOWN"},
 		{"silent, own sends fail", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].ErrorsSent = 9 }), VerdictSilent, "cannot be sent"},
 		{"own firewall, both ways", edited(quiet(idle(8)), func(e *evidence) {
-			e.wire = wire{listening: true, last: e.now, alive: 5}
+			e.wire = wire{Listening: true, Last: e.now, Alive: 5}
 		}), VerdictSilent, "this node's firewall"},
 		{"other mode", growth(func(c *Counters) { c.BadHeader = 4 }), VerdictMismatch, "same Mode"},
 		{"lost", growth(func(c *Counters) { c.Lost = 12 }), VerdictLosing, "12 messages"},
@@ -138,6 +144,57 @@ func TestJudge(t *testing.T) {
 		{"overrun", growth(func(c *Counters) { c.Overruns = 1 }), VerdictLosing, "raise Send Buffer Size"},
 		{"table full", growth(func(c *Counters) { c.NoSpace = 1 }), VerdictLosing, "HashLimit"},
 		{"malformed", growth(func(c *Counters) { c.Malformed = 1 }), VerdictLosing, "second sender"},
+		{"asked to send again", edited(idle(8), func(e *evidence) { e.wire.NACKs = 3 }), VerdictLosing, "asked 3 times"},
+		{"table full, size known", edited(growth(func(c *Counters) { c.NoSpace = 1 }), func(e *evidence) { e.conntrackMax = 262144 }), VerdictLosing, "HashLimit in conntrackd.conf to 524288"},
+		{"larger buffer", edited(growth(func(c *Counters) { c.Lost = 12 }), func(e *evidence) { e.drops, e.settings.ReceiveBuffer = 5, 262144 }), VerdictLosing, "to 524288"},
+		{"bound elsewhere and both ways", edited(idle(8), func(e *evidence) { e.sockets = Sockets{Address: "0.0.0.0:3780"} }), VerdictTwoWay, "listens on 0.0.0.0:3780"},
+		{"peer under load, ear just opened", edited(busyPeer(idle(2)), func(e *evidence) { e.wire.OwnPlain = e.now }), VerdictTwoWay, "answered"},
+		{"peer under load, nothing of ours seen", busyPeer(idle(2)), VerdictUnknown, "not confirmed"},
+		{"peer under load, our greeting stands", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.service.Since, e.wire.OwnHello = e.now.Add(-time.Second), e.now
+		}), VerdictUnknown, "not confirmed"},
+		{"peer started anew", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Plain, e.wire.Hellos = e.now, e.now.Add(-time.Second), 1
+			e.wire.Last = e.now
+		}), VerdictUnknown, "not confirmed"},
+		{"queue of a window and no more", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].ResendQueue = uint64(321 + 40*i)
+			}
+			e.readings[7].ResendQueue = 0
+		}), VerdictTwoWay, ""},
+		{"slow node, queue beyond the window", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].ResendQueue = uint64(321 + i)
+			}
+		}), VerdictReceivingOnly, "does not receive us"},
+		{"other mode, which greets not", edited(idle(8), func(e *evidence) {
+			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now, Alive: 5}
+		}), VerdictMismatch, "never answers"},
+		{"ALARM peer with traffic", edited(idle(8), func(e *evidence) {
+			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now}
+		}), VerdictMismatch, "never answers"},
+		{"ALARM peer that was not heard long enough", edited(idle(8), func(e *evidence) {
+			e.service.Since = e.now.Add(-2 * time.Second)
+			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now}
+		}), VerdictUnknown, "not confirmed"},
+		{"file changed and not restarted", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].Reliable = false
+			}
+		}), VerdictUnknown, "restart conntrackd"},
+		{"other port", edited(quiet(idle(8)), func(e *evidence) {
+			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
+		}), VerdictMismatch, "sends to UDP port 3790, and this node listens on 3780"},
+		{"another link of the peer", edited(idle(8), func(e *evidence) {
+			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
+		}), VerdictTwoWay, ""},
+		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
+		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.absent = true }), VerdictSilent, "no host answers"},
+		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},
+		{"refused before it confirmed", edited(idle(8), func(e *evidence) {
+			e.wire.Refused, e.wire.Confirmed = e.now.Add(-2*time.Second), e.now.Add(-time.Second)
+		}), VerdictTwoWay, ""},
 		{"errors", growth(func(c *Counters) { c.ErrorsSent = 1 }), VerdictLosing, "firewall"},
 	}
 	for _, tt := range tests {
@@ -150,52 +207,5 @@ func TestJudge(t *testing.T) {
 				t.Error("no cause")
 			}
 		})
-	}
-}
-
-func TestEar(t *testing.T) {
-	control := func(flags Flags) []byte {
-		if flags.Has(FlagACK) || flags.Has(FlagNACK) {
-			return append([]byte{0x1a, byte(flags), 0, 16, 0, 0, 0, 1}, make([]byte, 8)...)
-		}
-		return []byte{0x1a, byte(flags), 0, 8, 0, 0, 0, 1}
-	}
-	state := append([]byte{0x10, 0, 0, 16, 0, 0, 0, 1}, make([]byte, 8)...)
-	start := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
-	tests := []struct {
-		name  string
-		said  [][]byte // one a second, the first a second after the start
-		since time.Duration
-		want  wire
-	}{
-		{"nothing", nil, 0, wire{}},
-		{"contact", [][]byte{control(FlagAlive | FlagHello), control(FlagACK | FlagHello | FlagHelloBack), control(FlagACK)}, 0,
-			wire{last: start.Add(3 * time.Second), acks: 1, helloBack: true, hellos: 2}},
-		{"not heard", [][]byte{control(FlagACK), control(FlagAlive), control(FlagAlive), control(FlagAlive)}, 0,
-			wire{last: start.Add(4 * time.Second), acks: 1, alive: 3}},
-		{"heard again", [][]byte{control(FlagAlive), control(FlagAlive), control(FlagNACK)}, 0,
-			wire{last: start.Add(3 * time.Second), acks: 1}},
-		{"of the last run", [][]byte{control(FlagACK | FlagHelloBack), control(FlagACK), state}, 2 * time.Second,
-			wire{last: start.Add(3 * time.Second)}},
-		{"a port probe and rubbish", [][]byte{{}, []byte("hello, is anybody there?")}, 0, wire{}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var e ear
-			for i, payload := range tt.said {
-				e.add(start.Add(time.Duration(i+1)*time.Second), payload)
-			}
-			tt.want.listening = true
-			if got := e.since(start.Add(tt.since)); got != tt.want {
-				t.Errorf("got %+v\nwant %+v", got, tt.want)
-			}
-		})
-	}
-	var e ear
-	for range 10 * maxHeard {
-		e.add(start, control(FlagNACK))
-	}
-	if len(e.heard) > maxHeard {
-		t.Errorf("a flood of requests fills the memory: %d", len(e.heard))
 	}
 }

@@ -3,8 +3,6 @@ package conntrackd
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,7 +11,6 @@ import (
 	"connsync/lab"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // testNode is one host of a pair: a network namespace and a directory for
@@ -175,42 +172,4 @@ func (n *testNode) observe(want Verdict) Health {
 		n.t.Errorf("verdict %s (%s), want %s", health.Verdict, health.Cause, want)
 	}
 	return health
-}
-
-// listenTest is an ear of its own for the tests: the payloads of the peer's
-// UDP datagrams, before netfilter.
-func listenTest(ctx context.Context, s Settings) (<-chan []byte, error) {
-	iface, err := net.InterfaceByName(s.Interface)
-	if err != nil {
-		return nil, err
-	}
-	const ethIPv4 = 0x0008 // in network byte order on a little-endian host
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: ethIPv4, Ifindex: iface.Index}); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 100_000}); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	datagrams := make(chan []byte, 64)
-	go func() {
-		defer close(datagrams)
-		defer unix.Close(fd)
-		for ctx.Err() == nil {
-			packet := make([]byte, 2048)
-			n, _, err := unix.Recvfrom(fd, packet, 0)
-			if err != nil || n < 28 || packet[9] != unix.IPPROTO_UDP {
-				continue
-			}
-			if netip.AddrFrom4([4]byte(packet[12:16])) == s.Peer.Addr() {
-				datagrams <- packet[28:n]
-			}
-		}
-	}()
-	return datagrams, nil
 }

@@ -54,6 +54,7 @@ func newCounters(n NetworkStats, links []LinkStats, cache CacheStats, run Runtim
 		Internal: cache.Internal, External: cache.External, Injected: cache.Injected, NoSpace: cache.NoSpace,
 		ResendQueue: queues["rsqueue"], Overruns: run.Overruns, Uptime: run.Uptime,
 	}
+	_, c.Reliable = queues["rsqueue"]
 	for _, l := range links {
 		if !l.Active {
 			continue

@@ -23,6 +23,9 @@ const (
 // Has says whether all of want are set.
 func (f Flags) Has(want Flags) bool { return f&want == want }
 
+// protocolVersion is CONNTRACKD_PROTOCOL_VERSION.
+const protocolVersion = 1
+
 // headerSize is sizeof(struct nethdr).
 const headerSize = 8
 
@@ -60,7 +63,7 @@ func ParseHeader(b []byte) (Header, error) {
 		Sequence: binary.BigEndian.Uint32(b[4:]),
 	}
 	switch {
-	case h.Version != 1:
+	case h.Version != protocolVersion:
 		return Header{}, fmt.Errorf("%w: version %d", ErrMessage, h.Version)
 	case h.Length < headerSize || h.Length > len(b):
 		return Header{}, fmt.Errorf("%w: length %d in %d bytes", ErrMessage, h.Length, len(b))

@@ -3,7 +3,6 @@ package netcheck
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -16,11 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Datagram is one UDP datagram as it arrived on the wire.
+// Datagram is one packet between this node and its peer, as it is on the wire.
 type Datagram struct {
-	Time    time.Time // when it was read
-	Source  netip.Addr
-	Payload []byte
+	Time time.Time // when it was read
+	// Own says that this node sent it to the peer. Of such a datagram the
+	// first bytes of the payload are kept only.
+	Own bool
+	// Refused says that this is no datagram but the peer's ICMP answer to one
+	// of ours: nobody listens on Port, or a firewall does not let it in.
+	Refused bool
+	Port    uint16 // the destination port
+	Payload []byte // of UDP; nil with Refused
 }
 
 // listenBacklog is how many datagrams wait for a slow reader of the channel;
@@ -30,11 +35,12 @@ const listenBacklog = 64
 // listenRecheck is how often an interface that went down is looked for.
 const listenRecheck = 500 * time.Millisecond
 
-// ListenSync delivers the UDP datagrams that arrive on an interface from peer
-// to port, from any source port, until ctx ends or the interface goes away;
-// then the channel is closed. It sees them before netfilter does, so also those
-// that a firewall on this node drops, it takes none away from the daemon, and
-// it sends nothing. It needs CAP_NET_RAW.
+// ListenSync delivers, until ctx ends or the interface goes away, when the
+// channel is closed: the UDP datagrams from peer to any port of this node, those
+// of this node to port of peer, and the peer's word that it refuses them. It
+// sees what comes before netfilter does, so also what a firewall on this node
+// drops, and what goes after netfilter. It takes none away from the daemon and
+// sends nothing. It needs CAP_NET_RAW.
 //
 // An interface that is down, or goes down, is waited for. IP fragments and
 // IPv6 packets with extension headers are left out: conntrackd sends neither.
@@ -47,15 +53,12 @@ func ListenSync(ctx context.Context, ifname string, peer netip.Addr, port uint16
 	if err != nil {
 		return nil, err
 	}
-	protocol, filter := unix.ETH_P_IP, filterIPv4
-	if peer.Is6() {
-		protocol, filter = unix.ETH_P_IPV6, filterIPv6
-	}
-	program, err := bpf.Assemble(filter(peer, port))
+	program, err := bpf.Assemble(filterBetween(peer))
 	if err != nil {
 		return nil, fmt.Errorf("assemble filter: %w", err)
 	}
-	conn, err := packet.Listen(&net.Interface{Index: link.Index, Name: link.Name}, packet.Datagram, protocol, &packet.Config{Filter: program})
+	// A socket for one protocol would not be shown what this node sends.
+	conn, err := packet.Listen(&net.Interface{Index: link.Index, Name: link.Name}, packet.Datagram, unix.ETH_P_ALL, &packet.Config{Filter: program})
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", ifname, err)
 	}
@@ -64,12 +67,12 @@ func ListenSync(ctx context.Context, ifname string, peer netip.Addr, port uint16
 		defer close(out)
 		defer conn.Close()
 		defer context.AfterFunc(ctx, func() { conn.Close() })()
-		deliver(ctx, conn, peer, out)
+		deliver(ctx, conn, overhearing{peer, port}, out)
 	}()
 	return out, nil
 }
 
-func deliver(ctx context.Context, conn *packet.Conn, peer netip.Addr, out chan<- Datagram) {
+func deliver(ctx context.Context, conn *packet.Conn, between overhearing, out chan<- Datagram) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, _, err := conn.ReadFrom(buf)
@@ -84,12 +87,13 @@ func deliver(ctx context.Context, conn *packet.Conn, peer netip.Addr, out chan<-
 		case err != nil:
 			return
 		}
-		payload, ok := udpPayload(buf[:n], peer.Is4())
+		d, ok := between.datagram(buf[:n])
 		if !ok {
 			continue
 		}
+		d.Time, d.Payload = time.Now(), bytes.Clone(d.Payload)
 		select {
-		case out <- Datagram{Time: time.Now(), Source: peer, Payload: bytes.Clone(payload)}:
+		case out <- d:
 		case <-ctx.Done():
 			return
 		}
@@ -112,71 +116,4 @@ func gone(conn *packet.Conn) bool {
 		}
 	})
 	return err != nil || index <= 0
-}
-
-const (
-	ipv4FragmentAt = 6
-	ipv4ProtocolAt = 9
-	ipv4SourceAt   = 12
-	udpHeaderSize  = 8
-	udpLengthAt    = 4
-)
-
-// filterIPv4 accepts whole UDP datagrams from peer to port. Offsets count from
-// the IP header.
-func filterIPv4(peer netip.Addr, port uint16) []bpf.Instruction {
-	a := peer.As4()
-	return []bpf.Instruction{
-		bpf.LoadAbsolute{Off: ipv4ProtocolAt, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_UDP, SkipTrue: 8},
-		bpf.LoadAbsolute{Off: ipv4SourceAt, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(a[:]), SkipTrue: 6},
-		bpf.LoadAbsolute{Off: ipv4FragmentAt, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x3fff, SkipTrue: 4}, // more fragments, or an offset
-		bpf.LoadMemShift{Off: 0},                                    // header length
-		bpf.LoadIndirect{Off: 2, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(port), SkipTrue: 1},
-		bpf.RetConstant{Val: 1 << 16},
-		bpf.RetConstant{Val: 0},
-	}
-}
-
-// filterIPv6 is filterIPv4 for IPv6.
-func filterIPv6(peer netip.Addr, port uint16) []bpf.Instruction {
-	a := peer.As16()
-	program := []bpf.Instruction{
-		bpf.LoadAbsolute{Off: ipv6NextHeaderAt, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_UDP, SkipTrue: 11},
-	}
-	for i := range 4 {
-		program = append(program,
-			bpf.LoadAbsolute{Off: ipv6SourceAt + uint32(4*i), Size: 4},
-			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(a[4*i:]), SkipTrue: uint8(9 - 2*i)})
-	}
-	return append(program,
-		bpf.LoadAbsolute{Off: ipv6HeaderSize + 2, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(port), SkipTrue: 1},
-		bpf.RetConstant{Val: 1 << 16},
-		bpf.RetConstant{Val: 0})
-}
-
-// udpPayload takes the headers off a packet that a filter has accepted. The
-// length in the UDP header counts: an Ethernet frame may be padded.
-func udpPayload(b []byte, v4 bool) ([]byte, bool) {
-	header := ipv6HeaderSize
-	if v4 {
-		if len(b) == 0 {
-			return nil, false
-		}
-		header = int(b[0]&0x0f) * 4
-	}
-	if len(b) < header+udpHeaderSize {
-		return nil, false
-	}
-	b = b[header:]
-	length := int(binary.BigEndian.Uint16(b[udpLengthAt:]))
-	if length < udpHeaderSize || length > len(b) {
-		return nil, false
-	}
-	return b[udpHeaderSize:length], true
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"connsync/lab"
 )
@@ -83,15 +85,14 @@ func TestListenSync(t *testing.T) {
 		n.send(n.peer, "", at(target.Current), "")
 		n.send(n.peer, netip.AddrPortFrom(target.Peer.Addr(), 4000).String(), at(target.Current), "two")
 
-		for _, want := range []string{"one", "", "two"} {
-			begin := time.Now()
-			d, _ := next(t, heard)
-			if diff := cmp.Diff(want, string(d.Payload)); diff != "" {
-				t.Errorf("payload (-want +got):\n%s", diff)
-			}
-			if d.Source != target.Peer.Addr() || d.Time.IsZero() || d.Time.After(time.Now()) || begin.Sub(d.Time) > time.Minute {
-				t.Errorf("datagram from %v at %v", d.Source, d.Time)
-			}
+		for _, want := range []Datagram{
+			{Port: 3781, Payload: []byte("to another port")},
+			{Port: 3781, Payload: []byte("from the port")},
+			{Port: 3780, Payload: []byte("one")},
+			{Port: 3780, Payload: []byte{}},
+			{Port: 3780, Payload: []byte("two")},
+		} {
+			wantNext(t, heard, want)
 		}
 		cancel()
 		begin := time.Now()
@@ -101,6 +102,40 @@ func TestListenSync(t *testing.T) {
 		if took := time.Since(begin); took > 100*time.Millisecond {
 			t.Errorf("the channel was closed %v after the context", took)
 		}
+	})
+}
+
+// wantNext waits for one datagram and compares it, but for its time.
+func wantNext(t *testing.T, in <-chan Datagram, want Datagram) {
+	t.Helper()
+	begin := time.Now()
+	got, _ := next(t, in)
+	if got.Time.After(time.Now()) || begin.Sub(got.Time) > time.Minute {
+		t.Errorf("heard at %v", got.Time)
+	}
+	got.Time = time.Time{}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("datagram (-want +got):\n%s", diff)
+	}
+}
+
+// What this node sends is heard as it leaves, cut; what its own firewall drops
+// is not; and so is the peer's word that nobody listens.
+func TestListenSyncOwn(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		heard := listenIn(t, t.Context(), n.own, "eth1", target.Peer.Addr(), 3999)
+		peer := netip.AddrPortFrom(target.Peer.Addr(), 3999)
+		n.send(n.own, "", netip.AddrPortFrom(target.Peer.Addr(), 4000).String(), "to another port")
+		n.send(n.own, "", peer.String(), "a greeting")
+		wantNext(t, heard, Datagram{Own: true, Port: 3999, Payload: []byte("a greeting")})
+		wantNext(t, heard, Datagram{Refused: true, Port: 3999})
+		n.send(n.own, "", peer.String(), strings.Repeat("x", 1000))
+		long, _ := next(t, heard)
+		if len(long.Payload) < 16 || len(long.Payload) > 128 || !long.Own {
+			t.Errorf("own %v with %d bytes", long.Own, len(long.Payload))
+		}
+		wantNext(t, heard, Datagram{Refused: true, Port: 3999})
 	})
 }
 
@@ -156,27 +191,59 @@ func TestListenSyncRefuses(t *testing.T) {
 	}
 }
 
-func TestUDPPayload(t *testing.T) {
+func TestOverhearing(t *testing.T) {
 	t.Parallel()
-	v4 := append([]byte{0x45, 0, 0, 31, 19: 0}, 0, 1, 14, 196, 0, 11, 0, 0, 'a', 'b', 'c')
+	between := func(from, to string, tail ...byte) []byte {
+		source, destination := netip.MustParseAddr(from), netip.MustParseAddr(to)
+		b := []byte{0x45, 9: unix.IPPROTO_UDP, 19: 0}
+		copy(b[12:], source.AsSlice())
+		copy(b[16:], destination.AsSlice())
+		return append(b, tail...)
+	}
+	in := func(tail ...byte) []byte { return between("10.9.0.2", "10.9.0.1", tail...) }
+	abc := []byte{0, 1, 14, 196, 0, 11, 0, 0, 'a', 'b', 'c'}
+	icmp := func(kind, code byte, about []byte) []byte {
+		b := in(append([]byte{kind, code, 0, 0, 0, 0, 0, 0}, about...)...)
+		b[9] = unix.IPPROTO_ICMP
+		return b
+	}
+	own := between("10.9.0.1", "10.9.0.2", abc...)
+	fragment := in(abc...)
+	fragment[6] = 0x20
+	longer := in(abc...)
+	longer[0] = 0x4f
 	for _, tt := range []struct {
 		name string
 		in   []byte
-		v4   bool
-		want string
+		want Datagram
 		ok   bool
 	}{
-		{"whole", v4, true, "abc", true},
-		{"padded", append(append([]byte{}, v4...), 0, 0, 0), true, "abc", true},
-		{"cut", v4[:len(v4)-1], true, "", false},
-		{"header only", v4[:24], true, "", false},
-		{"empty", nil, true, "", false},
-		{"length below the header", append(append([]byte{}, v4[:25]...), 7, 0, 0, 'a', 'b', 'c'), true, "", false},
-		{"ipv6 too short", make([]byte, 47), false, "", false},
+		{"whole", in(abc...), Datagram{Port: 3780, Payload: []byte("abc")}, true},
+		{"padded", in(append(abc[:11:11], 0, 0)...), Datagram{Port: 3780, Payload: []byte("abc")}, true},
+		{"cut", in(abc[:10]...), Datagram{}, false},
+		{"cut, our own", own[:len(own)-1], Datagram{Own: true, Port: 3780, Payload: []byte("ab")}, true},
+		{"header only", in(abc[:4]...), Datagram{}, false},
+		{"empty", nil, Datagram{}, false},
+		{"length below the header", in(0, 1, 14, 196, 0, 7, 0, 0, 'a'), Datagram{}, false},
+		{"fragment", fragment, Datagram{}, false},
+		{"options beyond the end", longer, Datagram{}, false},
+		{"port unreachable", icmp(3, 3, own), Datagram{Refused: true, Port: 3780}, true},
+		{"prohibited", icmp(3, 13, own), Datagram{Refused: true, Port: 3780}, true},
+		{"too big", icmp(3, 4, own), Datagram{}, false},
+		{"about nothing", icmp(3, 3, nil), Datagram{}, false},
+		{"about another port", icmp(3, 3, between("10.9.0.1", "10.9.0.2", 0, 1, 0, 53, 0, 8, 0, 0)), Datagram{}, false},
 	} {
-		got, ok := udpPayload(tt.in, tt.v4)
-		if string(got) != tt.want || ok != tt.ok {
-			t.Errorf("%s: %q, %v, want %q, %v", tt.name, got, ok, tt.want, tt.ok)
+		got, ok := overhearing{netip.MustParseAddr("10.9.0.2"), 3780}.datagram(tt.in)
+		if ok != tt.ok {
+			t.Errorf("%s: ok %v", tt.name, ok)
+			continue
 		}
+		if diff := cmp.Diff(tt.want, got); ok && diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	v6 := overhearing{netip.MustParseAddr("fd09::2"), 3780}
+	for length := range 60 {
+		v6.datagram(make([]byte, length)) // must not read beyond the end
 	}
 }

@@ -88,7 +88,7 @@ func StatusSentence(h conntrackd.Health) string {
 	case conntrackd.VerdictLosing:
 		return "Losing messages: both ways are up, not everything arrives."
 	case conntrackd.VerdictMismatch:
-		return "Not in sync: the peer speaks another mode."
+		return "Not in sync: the peer speaks another mode or to another port."
 	case conntrackd.VerdictStopped:
 		return "Stopped: no conntrackd runs with these settings."
 	}

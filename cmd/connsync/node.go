@@ -201,21 +201,21 @@ func (n *node) observer(s saved) *conntrackd.Observer {
 	}
 }
 
-// heard listens on the sync link for the peer's messages, before netfilter.
-func heard(ctx context.Context, s conntrackd.Settings) (<-chan []byte, error) {
+// heard listens on the sync link, before this host's firewall.
+func heard(ctx context.Context, s conntrackd.Settings) (<-chan conntrackd.Overheard, error) {
 	datagrams, err := netcheck.ListenSync(ctx, s.Interface, s.Peer.Addr(), s.Port)
 	if err != nil {
 		return nil, err
 	}
-	payloads := make(chan []byte)
+	packets := make(chan conntrackd.Overheard)
 	go func() {
-		defer close(payloads)
+		defer close(packets)
 		for d := range datagrams {
 			select {
-			case payloads <- d.Payload:
+			case packets <- conntrackd.Overheard{Own: d.Own, Refused: d.Refused, Port: d.Port, Payload: d.Payload}:
 			case <-ctx.Done():
 			}
 		}
 	}()
-	return payloads, nil
+	return packets, nil
 }

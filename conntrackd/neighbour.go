@@ -1,0 +1,31 @@
+package conntrackd
+
+import (
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// absent says that the kernel asks for the peer on the link and gets no
+// answer (ARP or neighbour solicitation). That it did not ask, or could not be
+// asked itself, is no sign of absence.
+func absent(s Settings) bool {
+	peer := s.Peer.Addr().WithZone("").Unmap()
+	link, err := netlink.LinkByName(s.Interface)
+	if err != nil || !peer.IsValid() {
+		return false
+	}
+	family := unix.AF_INET
+	if peer.Is6() {
+		family = unix.AF_INET6
+	}
+	neighbours, err := netlink.NeighList(link.Attrs().Index, family)
+	if err != nil {
+		return false
+	}
+	for _, n := range neighbours {
+		if n.IP.Equal(peer.AsSlice()) {
+			return n.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0
+		}
+	}
+	return false
+}
