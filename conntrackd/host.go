@@ -84,7 +84,8 @@ func (h Host) table() int {
 // takes 64 bytes a bucket, and multiplies by 16 in an int: a far larger one
 // crashes it.
 func (h Host) hashSize() int {
-	const least, most = 8192, 1 << 20
+	// With 8192 and less the daemon refuses to flush after a commit; see commitStep.
+	const least, most = 2 * commitStep, 1 << 20
 	n := least
 	for n < most && n < h.table()/4 {
 		n *= 2

@@ -127,6 +127,11 @@ func (m *merge) warn() {
 				v, m.h.ConntrackMax)
 		}
 	}
+	if _, n := m.inGeneral("HashSize"); n != nil && m.s.ExternalCache {
+		if v := atoi(m.f.arg(n, 0)); v > 0 && v <= commitStep {
+			m.note("HashSize %d stays: with %d or less conntrackd refuses to flush its caches at a failover.", v, commitStep)
+		}
+	}
 	if _, n := m.inGeneral("PollSecs"); n != nil {
 		m.note("PollSecs stays: the daemon polls the kernel, and short connections are not synchronised.")
 	}

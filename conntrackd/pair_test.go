@@ -21,6 +21,7 @@ type testNode struct {
 	dir      string
 	settings Settings
 	service  *Direct
+	patience time.Duration // of its failovers
 }
 
 // newPair makes two nodes whose sync0 interfaces are connected. Their daemons

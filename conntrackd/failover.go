@@ -1,0 +1,237 @@
+package conntrackd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Role is the part that a node takes over, as the program that moves the
+// addresses sees it.
+type Role string
+
+const (
+	RolePrimary Role = "primary" // the connections come here now
+	RoleBackup  Role = "backup"  // the other node has them
+	RoleFault   Role = "fault"   // this node cannot take them, nor ask for anything
+)
+
+// Roles are the roles that there are.
+func Roles() []Role { return []Role{RolePrimary, RoleBackup, RoleFault} }
+
+// Steps of a failover; stable, they are in the JSON and in logs. The letter is
+// conntrackd's own option for the same.
+const (
+	StepCommit        StepID = "commit"         // -c: the peer's states go into the kernel
+	StepFlushCaches   StepID = "flush-caches"   // -f
+	StepResyncKernel  StepID = "resync-kernel"  // -R: the kernel's states go into the internal cache
+	StepSendBulk      StepID = "send-bulk"      // -B
+	StepPurge         StepID = "purge"          // -t: the kernel's old states go after PurgeTimeout
+	StepRequestResync StepID = "request-resync" // -n
+)
+
+// Failover tells the daemon which role its node has taken, so that the
+// connections go on: what keepalived's notify scripts are for. It speaks to the
+// control socket alone and never starts a daemon. The zero value of every
+// field but Client will do.
+type Failover struct {
+	Client *Client
+	// Mode is the sync mode of the file in force, as [SyncMode] has it; blank
+	// means FTFW. Where the peer's states are kept, in an external cache or
+	// in the kernel, the daemon itself is asked.
+	Mode string
+	// RuntimeDir keeps the lock that keeps two calls from mixing their steps;
+	// it is made when missing. Blank means that there is none.
+	RuntimeDir string
+	// Started is the time of the call on the clock of [FailoverClock]; of two
+	// calls the later one counts, whichever comes first to the lock. Zero
+	// means now.
+	Started time.Duration
+	// Kernel returns how many entries the kernel's connection table has; nil
+	// means [KernelEntries].
+	Kernel func() (int, error)
+	// Patience is how long an effect may take to show; zero means 2 seconds.
+	Patience time.Duration
+}
+
+// FailoverOutcome is how a failover ended.
+type FailoverOutcome struct {
+	Role Role
+	// ExternalCache says where the daemon keeps the peer's states: in its
+	// external cache, else in the kernel's table.
+	ExternalCache bool
+	Steps         []Step
+	// SupersededBy is the role that a later call has given the node while this
+	// one waited; nothing was done for this one then. Blank otherwise.
+	SupersededBy Role
+	// Err says why nothing was done: [ErrNotListening], [ErrStatsMode], or
+	// another error of the control socket.
+	Err error
+	// Unlocked says why the lock could not be taken; the steps were done
+	// without it, because taking the connections over matters more.
+	Unlocked error
+}
+
+// Failed reports whether something that was to be done is not known to be
+// done: a step failed, or nothing could be done at all.
+func (o FailoverOutcome) Failed() bool { return o.Err != nil || o.has(StepFailed) }
+
+// Unseen reports whether a step's effect could not be seen.
+func (o FailoverOutcome) Unseen() bool { return o.has(StepUnknown) }
+
+func (o FailoverOutcome) has(status StepStatus) bool {
+	for _, s := range o.Steps {
+		if s.Status == status {
+			return true
+		}
+	}
+	return false
+}
+
+// failoverStep is one request to the daemon and the look at what came of it.
+type failoverStep struct {
+	id    StepID
+	title string
+	// after is a step which must not have failed before this one.
+	after StepID
+	ask   func(*Client, context.Context) error
+	// late says that the effect depends on the peer: nothing waits for it, and
+	// it is looked at without the lock.
+	late   bool
+	effect func(context.Context, *failoverRun, tables) (StepStatus, string)
+}
+
+// place is where the daemon keeps states, on which its part in a failover
+// depends.
+type place struct {
+	external bool // there is an external cache for the peer's states
+	internal bool // there is an internal cache for this node's
+	asks     bool // the mode knows bulks and requests for them; ALARM repeats every state instead
+}
+
+// failoverSteps is what a role means for the daemon. It is conntrack-tools'
+// primary-backup.sh corrected: with the states in the kernel (external cache
+// disabled) nothing is committed, and above all nothing is purged, since the
+// purge would take the peer's states with it.
+func failoverSteps(role Role, p place) []failoverStep {
+	var steps []failoverStep
+	when := func(condition bool, s failoverStep) {
+		if condition {
+			steps = append(steps, s)
+		}
+	}
+	purge := failoverStep{id: StepPurge, title: "Let old states go", ask: (*Client).ResetTimers, effect: purgeEffect}
+	switch role {
+	case RolePrimary:
+		when(p.external, failoverStep{id: StepCommit, title: "Commit the peer's states", ask: (*Client).Commit, effect: commitEffect})
+		// What could not be committed would be lost by this.
+		when(p.external, failoverStep{id: StepFlushCaches, title: "Flush the caches", after: StepCommit, ask: (*Client).FlushCaches, effect: flushEffect})
+		when(p.internal, failoverStep{id: StepResyncKernel, title: "Read the kernel's table", ask: (*Client).ResyncKernel, effect: resyncEffect})
+		when(p.asks, failoverStep{id: StepSendBulk, title: "Send all states", ask: (*Client).SendBulk, effect: bulkEffect, late: true})
+	case RoleBackup:
+		when(p.external, purge)
+		when(p.asks, failoverStep{id: StepRequestResync, title: "Ask the peer for its states", ask: (*Client).RequestResync, effect: requestEffect, late: true})
+	case RoleFault:
+		when(p.external, purge)
+	}
+	return steps
+}
+
+const (
+	failoverPatience = 2 * time.Second
+	// lockPatience is longer than a whole run takes with 100,000 states.
+	lockPatience = 10 * time.Second
+)
+
+// Run gives the node its role and reports each step as it begins and as it
+// ends; each may be nil. It works on the calling goroutine and in the network
+// namespace of its thread.
+//
+// The requests are made even when ctx ends: half a failover is worse than a
+// whole one. Each of them is bounded by itself, and a whole run by a minute and
+// a half with a daemon that does not answer, a second or two with one that does.
+func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) FailoverOutcome {
+	if each == nil {
+		each = func(Step) {}
+	}
+	r := &failoverRun{f: f, each: each, asking: context.WithoutCancel(ctx), outcome: FailoverOutcome{Role: role}}
+	first, err := r.read()
+	if err != nil {
+		r.outcome.Err = failoverError(err)
+		return r.outcome
+	}
+	r.outcome.ExternalCache = !first.direct
+	var unlock func()
+	unlock, r.outcome.SupersededBy, r.outcome.Unlocked = f.lock(ctx, role)
+	if r.outcome.SupersededBy != "" {
+		return r.outcome
+	}
+	var late []func()
+	for _, s := range failoverSteps(role, place{external: !first.direct, internal: !first.bypass, asks: f.Mode != "ALARM"}) {
+		if look := r.step(ctx, s); look != nil {
+			late = append(late, look)
+		}
+	}
+	unlock()
+	for _, look := range late {
+		look()
+	}
+	return r.outcome
+}
+
+func failoverError(err error) error {
+	if errors.Is(err, ErrNotListening) {
+		return fmt.Errorf("conntrackd does not run, so no state can be taken over: %w", err)
+	}
+	return err
+}
+
+// failoverRun is one call of Run.
+type failoverRun struct {
+	f       *Failover
+	each    func(Step)
+	asking  context.Context // outlives the caller's
+	outcome FailoverOutcome
+}
+
+// step makes one request. It returns the look at the effect where that is for
+// later, nil where it is done.
+func (r *failoverRun) step(ctx context.Context, s failoverStep) (look func()) {
+	began := time.Now()
+	index := len(r.outcome.Steps)
+	r.outcome.Steps = append(r.outcome.Steps, Step{ID: s.id, Title: s.title, Status: StepRunning})
+	r.each(r.outcome.Steps[index])
+	end := func(status StepStatus, detail string) {
+		step := &r.outcome.Steps[index]
+		step.Status, step.Detail, step.Took = status, detail, time.Since(began)
+		r.each(*step)
+	}
+	if s.after != "" && r.statusOf(s.after) == StepFailed {
+		end(StepSkipped, "not done, since the step before failed")
+		return nil
+	}
+	before, err := r.read()
+	if err == nil {
+		err = s.ask(r.f.Client, r.asking)
+	}
+	if err != nil {
+		end(StepFailed, err.Error())
+		return nil
+	}
+	look = func() { end(s.effect(ctx, r, before)) }
+	if s.late {
+		return look
+	}
+	look()
+	return nil
+}
+
+func (r *failoverRun) statusOf(id StepID) StepStatus {
+	for _, s := range r.outcome.Steps {
+		if s.ID == id {
+			return s.Status
+		}
+	}
+	return ""
+}

@@ -1,0 +1,244 @@
+package conntrackd
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// failoverPair is a pair whose daemons run with the given mode block, and whose
+// kernels track and report connections.
+func failoverPair(t *testing.T, mode string) (a, b *testNode) {
+	t.Helper()
+	a, b = newPair(t)
+	for _, n := range []*testNode{a, b} {
+		n.do(func() error { return os.WriteFile("/proc/sys/net/netfilter/nf_conntrack_events", []byte("1"), 0o644) })
+		config := swap(testConfig(n.settings, n.dir), "Mode FTFW {\n    DisableExternalCache on\n  }", mode,
+			"HashSize 4096", "HashSize 16384", "HashLimit 65536", "HashLimit 65536\n  Filter From Userspace {\n Address Ignore {\n IPv4_address 10.77.0.1\n IPv4_address 10.77.0.2\n }\n }")
+		if err := os.WriteFile(n.config(), []byte(config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		n.do(func() error { return n.service.Restart(t.Context()) })
+	}
+	if strings.Contains(mode, "ALARM") {
+		return a, b // whose nodes are silent while nothing happens
+	}
+	for _, n := range []*testNode{a, b} {
+		eventually(t, "the peer is heard", func() bool { return n.tables().link.PacketsRecv > 0 })
+	}
+	return a, b
+}
+
+func (n *testNode) failover() *Failover {
+	content, err := os.ReadFile(n.config())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return &Failover{Client: NewClient(ControlSocket(content)), Mode: SyncMode(content), RuntimeDir: n.dir, Patience: n.patience}
+}
+
+// becomes runs a failover and returns its steps' ids and statuses.
+func (n *testNode) becomes(role Role) map[StepID]StepStatus {
+	n.t.Helper()
+	var outcome FailoverOutcome
+	n.do(func() error {
+		outcome = n.failover().Run(n.t.Context(), role, nil)
+		return outcome.Err
+	})
+	got := map[StepID]StepStatus{}
+	for _, s := range outcome.Steps {
+		got[s.ID] = s.Status
+		n.t.Logf("%s %-8s %-15s %-8s %6.1f ms  %s", n.settings.Current.Addr(), role, s.ID, s.Status, s.Took.Seconds()*1000, s.Detail)
+	}
+	return got
+}
+
+func (n *testNode) tables() tables {
+	n.t.Helper()
+	var now tables
+	n.do(func() (err error) {
+		r := failoverRun{f: n.failover(), asking: n.t.Context()}
+		now, err = r.read()
+		return err
+	})
+	return now
+}
+
+// track puts count established TCP connections into the node's kernel.
+func (n *testNode) track(network string, count int) {
+	n.t.Helper()
+	var script strings.Builder
+	addr := netip.MustParseAddr(network)
+	for range count {
+		addr = addr.Next()
+		fmt.Fprintf(&script, "conntrack -I -p tcp -s %s -d 192.0.2.1 --sport 40000 --dport 80 --state ESTABLISHED -u ASSURED -t 600 >/dev/null 2>&1 || exit 1\n", addr)
+	}
+	if out, err := n.ns.Command("sh", "-c", script.String()).CombinedOutput(); err != nil {
+		n.t.Fatalf("conntrack -I: %v %s", err, out)
+	}
+}
+
+func (n *testNode) flushKernel() {
+	n.t.Helper()
+	if out, err := n.ns.Command("conntrack", "-F").CombinedOutput(); err != nil {
+		n.t.Fatalf("conntrack -F: %v %s", err, out)
+	}
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(8 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// The way there and back, in every mode and with both places for the peer's
+// states: b takes over from a, connections are born there, a comes back empty
+// and takes all of them over.
+func TestFailoverOnAPair(t *testing.T) {
+	all := map[Role]map[StepID]StepStatus{
+		RolePrimary: {StepResyncKernel: StepDone, StepSendBulk: StepDone},
+		RoleBackup:  {StepRequestResync: StepDone},
+		RoleFault:   {},
+	}
+	cached := map[Role]map[StepID]StepStatus{
+		RolePrimary: {StepCommit: StepDone, StepFlushCaches: StepDone, StepResyncKernel: StepDone, StepSendBulk: StepDone},
+		RoleBackup:  {StepPurge: StepDone, StepRequestResync: StepDone},
+		RoleFault:   {StepPurge: StepDone},
+	}
+	for _, tt := range []struct {
+		name, mode string
+		external   bool
+		want       map[Role]map[StepID]StepStatus
+	}{
+		{"FTFW, states in the kernel", "Mode FTFW {\n DisableExternalCache on\n }", false, all},
+		{"FTFW, external cache", "Mode FTFW {\n }", true, cached},
+		{"NOTRACK, states in the kernel", "Mode NOTRACK {\n DisableExternalCache on\n }", false, all},
+		{"NOTRACK, external cache", "Mode NOTRACK {\n }", true, cached},
+		{"NOTRACK, no cache at all", "Mode NOTRACK {\n DisableInternalCache on\n DisableExternalCache on\n }", false, map[Role]map[StepID]StepStatus{
+			RolePrimary: {StepSendBulk: StepDone}, RoleBackup: {StepRequestResync: StepDone}, RoleFault: {},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := failoverPair(t, tt.mode)
+			has := func(n *testNode, count int) func() bool {
+				return func() bool {
+					if tt.external {
+						return int(n.tables().external) >= count
+					}
+					return n.tables().kernel >= count
+				}
+			}
+			a.track("198.18.0.0", 50)
+			eventually(t, "b has a's 50 connections", has(b, 50))
+			check := func(n *testNode, role Role) {
+				t.Helper()
+				if diff := cmp.Diff(tt.want[role], n.becomes(role)); diff != "" {
+					t.Errorf("%s: steps (-want +got):\n%s", role, diff)
+				}
+			}
+			check(a, RoleFault)
+			check(b, RolePrimary)
+			if got := b.tables(); got.kernel < 50 || got.external != 0 {
+				t.Errorf("b as primary has %d connections in the kernel, %d outside", got.kernel, got.external)
+			}
+			b.track("198.18.1.0", 20)
+
+			a.do(func() error { return a.service.Stop(t.Context()) })
+			a.flushKernel()
+			a.do(func() error { return a.service.Restart(t.Context()) })
+			eventually(t, "a hears b again", func() bool { return a.tables().link.PacketsRecv > 0 })
+			check(a, RoleBackup)
+			eventually(t, "a has b's 70 connections", has(a, 70))
+			check(a, RolePrimary)
+			check(b, RoleBackup)
+			if got := a.tables().kernel; got < 70 {
+				t.Errorf("a as primary has %d of 70 connections in the kernel", got)
+			}
+		})
+	}
+}
+
+// What -t begins, -c ends; and it is what removes the peer's states where
+// there is no external cache, which is why the hook leaves it out there.
+func TestFailoverPurge(t *testing.T) {
+	t.Run("a backup's old states go", func(t *testing.T) {
+		a, _ := failoverPair(t, "Mode FTFW {\n PurgeTimeout 1\n }")
+		a.track("198.18.0.0", 10)
+		a.becomes(RoleBackup)
+		eventually(t, "the kernel's table is empty", func() bool { return a.tables().kernel < 10 })
+	})
+	t.Run("not those of one that is primary again", func(t *testing.T) {
+		a, _ := failoverPair(t, "Mode FTFW {\n PurgeTimeout 2\n }")
+		a.patience = 300 * time.Millisecond // the peer has nothing to send, which is waited for
+		a.track("198.18.0.0", 10)
+		a.becomes(RoleBackup)
+		a.becomes(RolePrimary)
+		time.Sleep(2500 * time.Millisecond)
+		if got := a.tables().kernel; got < 10 {
+			t.Errorf("the purge was not taken back: %d of 10 connections are left", got)
+		}
+	})
+	t.Run("not the peer's in the kernel", func(t *testing.T) {
+		a, b := failoverPair(t, "Mode FTFW {\n DisableExternalCache on\n PurgeTimeout 1\n }")
+		a.track("198.18.0.0", 10)
+		eventually(t, "b has a's connections", func() bool { return b.tables().kernel >= 10 })
+		b.becomes(RoleBackup)
+		time.Sleep(2500 * time.Millisecond)
+		if got := b.tables().kernel; got < 10 {
+			t.Errorf("%d of the peer's 10 connections are left on the backup", got)
+		}
+		// The control: what the packaged script does in its place.
+		if err := b.failover().Client.ResetTimers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "-t removes the peer's connections", func() bool { return b.tables().kernel < 10 })
+	})
+}
+
+// A whole failover with nobody at the other end is a success: that is what
+// failovers are for.
+func TestFailoverWhilePeerIsDown(t *testing.T) {
+	for _, mode := range []string{"Mode FTFW {\n DisableExternalCache on\n }", "Mode FTFW {\n }"} {
+		a, b := failoverPair(t, mode)
+		a.track("198.18.0.0", 10)
+		eventually(t, "b has a's connections", func() bool { got := b.tables(); return got.external+uint64(got.kernel) >= 10 })
+		a.do(func() error { return a.service.Stop(t.Context()) })
+		for id, status := range b.becomes(RolePrimary) {
+			if status != StepDone {
+				t.Errorf("%s: %s is %s", mode, id, status)
+			}
+		}
+		if got := b.becomes(RoleBackup)[StepRequestResync]; got != StepUnknown {
+			t.Errorf("%s: a request that nobody answers is %s", mode, got)
+		}
+	}
+}
+
+// conntrackd refuses to flush after a commit that was done at once. The hook
+// must see that, since the daemon's answer is the same.
+func TestFailoverSeesARefusedFlush(t *testing.T) {
+	a, b := failoverPair(t, "Mode FTFW {\n }")
+	content, err := os.ReadFile(b.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(b.config(), []byte(swap(string(content), "HashSize 16384", "HashSize 8192")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.do(func() error { return b.service.Restart(t.Context()) })
+	b.patience = 300 * time.Millisecond
+	a.track("198.18.0.0", 10)
+	eventually(t, "b has a's connections", func() bool { return b.tables().external >= 10 })
+	want := map[StepID]StepStatus{StepCommit: StepDone, StepFlushCaches: StepFailed, StepResyncKernel: StepDone, StepSendBulk: StepDone}
+	if diff := cmp.Diff(want, b.becomes(RolePrimary)); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
