@@ -86,10 +86,10 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	if len(spaces) != 2*5+5 {
 		t.Errorf("the pair has %d namespaces: %s", len(spaces), names)
 	}
-	before := processesIn(t, spaces)
+	before := holders(t, spaces)
 	daemons := 0
-	for _, p := range before {
-		if strings.HasPrefix(p, "conntrackd ") {
+	for _, command := range before {
+		if command == "conntrackd" {
 			daemons++
 		}
 	}
@@ -100,12 +100,7 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "every process of the pair to end", func() bool { return len(processesIn(t, spaces)) == 0 })
-	for name := range holders(t) {
-		if spaces[name] {
-			t.Errorf("namespace %s is still held", name)
-		}
-	}
+	waitFor(t, "every namespace of the pair to be let go of", func() bool { return len(left(t, before, spaces)) == 0 })
 	// Other tests may be at work on this host: only what is like ours counts.
 	if strings.Contains(read(t, "/proc/self/mountinfo"), "upperdir=/run/") {
 		t.Error("a node's mounts are seen on the host")
@@ -118,48 +113,50 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 	}
 }
 
-// processesIn returns the processes that are in one of the namespaces, as
-// "command pid".
-func processesIn(t *testing.T, spaces map[string]bool) []string {
-	t.Helper()
-	var found []string
-	links, err := filepath.Glob("/proc/[0-9]*/ns/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for _, link := range links {
-		name, err := os.Readlink(link)
-		pid := strings.Split(link, "/")[2]
-		if err != nil || !spaces[name] || seen[pid] {
-			continue // gone meanwhile, or another's
-		}
-		seen[pid] = true
-		comm, err := os.ReadFile("/proc/" + pid + "/comm")
-		if err == nil {
-			found = append(found, strings.TrimSpace(string(comm))+" "+pid)
-		}
-	}
-	return found
-}
+// process is a process for good: its ID is given to another one day, its start
+// time, in clock ticks since the boot, is not.
+type process struct{ pid, start string }
 
-// holders returns every namespace that a process is in, holds open or has
-// mounted.
-func holders(t *testing.T) map[string]bool {
+// holders returns the processes, with their command names, that are in one of
+// the namespaces with a thread or hold one open.
+func holders(t *testing.T, spaces map[string]bool) map[process]string {
 	t.Helper()
-	held := map[string]bool{}
+	found := map[process]string{}
 	for _, pattern := range []string{"/proc/[0-9]*/task/[0-9]*/ns/*", "/proc/[0-9]*/fd/*"} {
 		links, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, link := range links {
-			if name, err := os.Readlink(link); err == nil && strings.Contains(name, ":[") {
-				held[name] = true
+			if name, err := os.Readlink(link); err != nil || !spaces[name] {
+				continue // gone meanwhile, or another's
 			}
+			pid := strings.Split(link, "/")[2]
+			stat, err := os.ReadFile("/proc/" + pid + "/stat")
+			if err != nil {
+				continue
+			}
+			// proc_pid_stat(5): the command in parentheses is field 2, the start 22.
+			front, rest, _ := strings.Cut(string(stat), ") ")
+			_, command, _ := strings.Cut(front, "(")
+			found[process{pid, strings.Fields(rest)[22-3]}] = command
 		}
 	}
-	return held
+	return found
+}
+
+// left returns the processes that have held the namespaces and still do. Others
+// do not count: the kernel gives the number of a namespace that is gone to the
+// next one that anybody makes.
+func left(t *testing.T, before map[process]string, spaces map[string]bool) []string {
+	t.Helper()
+	var still []string
+	for p, command := range holders(t, spaces) {
+		if _, ok := before[p]; ok {
+			still = append(still, command+" "+p.pid)
+		}
+	}
+	return still
 }
 
 func read(t *testing.T, path string) string {

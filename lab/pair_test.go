@@ -246,18 +246,15 @@ func TestPairCloseLetsGoOfEverything(t *testing.T) {
 	}
 	c := connect(t, p, 3)
 	c.Close()
+	before := holders(t, spaces)
+	if len(before) == 0 {
+		t.Fatal("nobody holds the namespaces of a pair")
+	}
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	// A thread that was in a namespace ends a moment after its function.
-	waitFor(t, "every namespace to be let go of", func() bool {
-		for name := range holders(t) {
-			if spaces[name] {
-				return false
-			}
-		}
-		return true
-	})
+	waitFor(t, "every namespace to be let go of", func() bool { return len(left(t, before, spaces)) == 0 })
 	if err := p.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
