@@ -64,8 +64,8 @@ func ListenSync(ctx context.Context, ifname string, peer netip.Addr, port uint16
 	}
 	out := make(chan Datagram, listenBacklog)
 	go func() {
+		defer conn.Close() // takes its time
 		defer close(out)
-		defer conn.Close()
 		defer context.AfterFunc(ctx, func() { conn.Close() })()
 		deliver(ctx, conn, overhearing{peer, port}, out)
 	}()

@@ -63,10 +63,11 @@ func weighFlows(t Target, rules *ruleset) ([]weighed, error) {
 		if incoming(chain) {
 			f = in
 		}
-		if chain.Device != "" && chain.Device != link.Name {
-			continue
-		}
 		ends, where := rules.follow(chain, f)
+		if ingress(chain) && ends&drops != 0 {
+			// The library does not read which devices it is for.
+			ends, where = ends|accepts, "there is no telling which interfaces are meant by "+inWords(chain)
+		}
 		all = append(all, weighed{chain, f.in, ends, where})
 	}
 	return all, nil
@@ -74,11 +75,7 @@ func weighFlows(t Target, rules *ruleset) ([]weighed, error) {
 
 // incoming says which direction a base chain sees.
 func incoming(c *nftables.Chain) bool {
-	switch *c.Hooknum {
-	case *nftables.ChainHookOutput, *nftables.ChainHookPostrouting:
-		return c.Table.Family == nftables.TableFamilyNetdev
-	}
-	return true
+	return ingress(c) || *c.Hooknum != *nftables.ChainHookOutput && *c.Hooknum != *nftables.ChainHookPostrouting
 }
 
 func judgeFirewall(t Target, verdicts []weighed, any bool, legacy string) Finding {
@@ -151,7 +148,7 @@ func familyName(f nftables.TableFamily) string {
 
 // ruleset is the part of nftables that sync datagrams can meet.
 type ruleset struct {
-	base   []*nftables.Chain // filter chains, in the order of their priority
+	base   []*nftables.Chain // filter chains, in the order in which packets meet them
 	chains map[chainName]*nftables.Chain
 	rules  func(*nftables.Chain) ([]*nftables.Rule, error)
 	// elements reads a set of a table.
@@ -205,16 +202,33 @@ func readRuleset(family int) (*ruleset, error) {
 			r.base = append(r.base, c)
 		}
 	}
-	slices.SortStableFunc(r.base, func(a, b *nftables.Chain) int { return cmp.Compare(*a.Priority, *b.Priority) })
+	slices.SortStableFunc(r.base, func(a, b *nftables.Chain) int {
+		return cmp.Or(cmp.Compare(stage(a), stage(b)), cmp.Compare(*a.Priority, *b.Priority))
+	})
 	return r, nil
 }
 
 // onTheWay says whether sync datagrams, which are not forwarded, meet a hook.
 func onTheWay(c *nftables.Chain) bool {
 	if c.Table.Family == nftables.TableFamilyNetdev {
-		return *c.Hooknum == *nftables.ChainHookIngress
+		return ingress(c)
 	}
 	return *c.Hooknum != *nftables.ChainHookForward
+}
+
+// stage is when a packet meets a hook; the kernel numbers them in that order.
+func stage(c *nftables.Chain) int {
+	if ingress(c) {
+		return -1
+	}
+	return int(*c.Hooknum)
+}
+
+// ingress says that a chain sees packets as a device delivers them.
+func ingress(c *nftables.Chain) bool {
+	const inetIngress = 5 // NF_INET_INGRESS
+	return c.Table.Family == nftables.TableFamilyNetdev && *c.Hooknum == *nftables.ChainHookIngress ||
+		c.Table.Family == nftables.TableFamilyINet && *c.Hooknum == inetIngress
 }
 
 // legacyRules says what there is of the old kernel tables of iptables, which
@@ -271,4 +285,6 @@ type flow struct {
 	index               int
 	source, destination netip.Addr
 	port                uint16 // destination; the source port is anything
+	// untracked says that a rule may have taken it out of connection tracking.
+	untracked bool
 }

@@ -72,6 +72,10 @@ func TestFirewall(t *testing.T) {
 		{"verdict map", "chain sub { accept\n}\nchain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth1\" : jump sub }\n}", Unknown, "no telling what rule 1 does"},
 		{"verdict map of others", "chain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth0\" : accept }\n}", Failed, "policy drop"},
 		{"forward only", "chain through { type filter hook forward priority 0; policy drop\n}", Passed, ""},
+		{"untracked", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 notrack\n}\nchain in {" + drop + "ct state new accept\n}", Unknown, "no telling what rule 1 does in chain in"},
+		{"late prerouting", "chain early { type filter hook prerouting priority 300\n accept\n}\nchain in {" + drop + "}", Failed, "chain in"},
+		{"ingress", "chain early { type filter hook ingress device eth1 priority 0\n @ saddr PEER udp dport 3780 drop\n}", Unknown, "which interfaces are meant by chain early"},
+		{"ingress of another", "chain early { type filter hook ingress device lo priority 0\n udp dport 3780 drop\n}", Unknown, "which interfaces are meant by chain early"},
 		{"named counter", "counter c { }\nchain in {" + drop + "counter name c udp dport 3780 accept\n}", Passed, ""},
 	}
 

@@ -132,13 +132,15 @@ func (s *state) expr(e expr.Any) (truth, *expr.Verdict) {
 		return yes, e
 	case *expr.Reject:
 		return yes, drop
-	case *expr.Counter, *expr.Log, *expr.NAT, *expr.Masq, *expr.Notrack, *expr.FlowOffload, *expr.CtHelper, *expr.CtTimeout, *expr.SecMark:
+	case *expr.Counter, *expr.Log, *expr.NAT, *expr.Masq, *expr.FlowOffload, *expr.CtHelper, *expr.CtTimeout, *expr.SecMark:
 		return yes, nil
 	case *expr.Objref:
 		if e.Type == unix.NFT_OBJECT_COUNTER {
 			return yes, nil
 		}
 		return maybe, nil
+	case *expr.Notrack:
+		s.flow.untracked = true
 	case *expr.Meta:
 		s.meta(e)
 	case *expr.Payload:
@@ -256,7 +258,7 @@ func (s *state) ct(e *expr.Ct) {
 		return
 	}
 	var v value
-	if e.Key == expr.CtKeySTATE {
+	if e.Key == expr.CtKeySTATE && !s.flow.untracked {
 		v = known(binary.NativeEndian.AppendUint32(nil, expr.CtStateBitNEW))
 	}
 	s.load(e.Register, v)
@@ -354,17 +356,17 @@ func (s *state) match(e *expr.Match) truth {
 		}
 		return in
 	case *xt.ConntrackMtinfo3:
-		return conntrackState(info.ConntrackMtinfoBase, info.StateMask)
+		return s.conntrackState(info.ConntrackMtinfoBase, info.StateMask)
 	case *xt.ConntrackMtinfo2:
-		return conntrackState(info.ConntrackMtinfoBase, info.StateMask)
+		return s.conntrackState(info.ConntrackMtinfoBase, info.StateMask)
 	}
 	return maybe
 }
 
 // conntrackState is iptables' --ctstate for a new flow.
-func conntrackState(info xt.ConntrackMtinfoBase, mask uint16) truth {
+func (s *state) conntrackState(info xt.ConntrackMtinfoBase, mask uint16) truth {
 	const stateNew = 1 << 3 // XT_CONNTRACK_STATE_BIT(IP_CT_NEW)
-	if xt.ConntrackFlags(info.MatchFlags)&^xt.ConntrackStateAlias != xt.ConntrackState {
+	if s.flow.untracked || xt.ConntrackFlags(info.MatchFlags)&^xt.ConntrackStateAlias != xt.ConntrackState {
 		return maybe
 	}
 	in := truthOf(mask&stateNew != 0)
@@ -379,8 +381,11 @@ func (s *state) target(e *expr.Target) (truth, *expr.Verdict) {
 	switch e.Name {
 	case "REJECT", "DROP":
 		return yes, &expr.Verdict{Kind: expr.VerdictDrop}
-	case "LOG", "NFLOG", "CT", "MARK", "CONNMARK":
+	case "CT", "NOTRACK":
+		s.flow.untracked = true
+		return yes, nil
+	case "LOG", "NFLOG", "MARK", "CONNMARK":
 		return yes, nil
 	}
-	return maybe, nil
+	return maybe, &expr.Verdict{Kind: verdictUnknown}
 }
