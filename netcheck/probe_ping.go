@@ -202,6 +202,8 @@ func judgeSilence(ctx context.Context, t Target, link Interface) Finding {
 		got, err = q.ask(ctx)
 	}
 	switch {
+	case errors.Is(err, unix.ENETDOWN):
+		return explainRefusal(t, link, err, "echo requests")
 	case err != nil:
 		return Finding{Status: Failed, Remedy: t.pingRule(),
 			Detail: fmt.Sprintf("%v does not answer echo requests on %s; whether it is there at all could not be seen: %v", peer, link.Name, err)}
