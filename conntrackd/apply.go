@@ -25,6 +25,7 @@ const (
 	StepHeardBy  StepID = "heard-by-peer" // the peer acknowledged ours
 	StepRollback StepID = "rollback"
 	StepVerify   StepID = "verify-rollback"
+	StepRecord   StepID = "record" // in the history; only where that failed
 )
 
 // StepStatus is how a step ended.
@@ -54,6 +55,7 @@ type Outcome struct {
 	Steps      []Step
 	Verdict    Verdict // of the sync, as far as it was seen
 	Err        error   // why the apply failed; nil when it is done
+	Entry      int     // the number of the save in the history; zero where there is none
 }
 
 // Applier saves a candidate: it writes the file, has the service run it, and
@@ -62,9 +64,11 @@ type Applier struct {
 	// Service runs the daemon; nil or [Unmanaged] means that the file is
 	// written and the service left alone.
 	Service Service
-	// StateDir keeps the backups, RuntimeDir the writer lock. Both are made
+	// StateDir keeps the [History], RuntimeDir the writer lock. Both are made
 	// when missing.
 	StateDir, RuntimeDir string
+	// By is who saves, for the history.
+	By Actor
 	// FirstNode says that the peer is not expected to answer yet.
 	FirstNode bool
 	// Client makes the client of a control socket; nil means [NewClient].
@@ -116,13 +120,21 @@ func (a *Applier) Apply(ctx context.Context, c *Candidate, each func(Step)) Outc
 	if err := t.serve(context.WithoutCancel(ctx)); err != nil {
 		return t.outcome(t.rollBack(ctx, err))
 	}
+	// What follows is a look at the peer: the save itself is done.
+	t.conclude(nil)
 	t.proof(ctx)
 	return t.outcome(nil)
 }
 
 func (t *transaction) outcome(err error) Outcome {
 	t.cleanUp()
+	t.conclude(err)
+	entry := 0
+	if t.entry != nil {
+		entry = t.entry.Number
+	}
 	return Outcome{
+		Entry:      entry,
 		Changed:    (t.wrote || t.touched) && !t.rolledBack,
 		RolledBack: t.rolledBack,
 		Steps:      t.steps,

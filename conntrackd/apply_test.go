@@ -351,9 +351,8 @@ func TestApplyWriteFails(t *testing.T) {
 	other := a.settings
 	other.SendBuffer = 262144
 	broken := newFiles()
-	renames := 0
 	broken.rename = func(from, to string) error {
-		if renames++; renames == 2 { // the first is the backup's
+		if to == a.config() { // not the history's
 			return syscall.EIO
 		}
 		return os.Rename(from, to)
@@ -364,8 +363,8 @@ func TestApplyWriteFails(t *testing.T) {
 	if !errors.Is(outcome.Err, syscall.EIO) || outcome.Changed || a.state().MainPID != pid {
 		t.Errorf("outcome %+v", outcome)
 	}
-	if left, _ := os.ReadDir(filepath.Join(a.dir, "state", "backup")); len(left) > 0 {
-		t.Errorf("a save that wrote nothing left a backup: %v", left)
+	if entries, err := OpenHistory(applier.StateDir).Entries(); err != nil || len(entries) != 1 {
+		t.Errorf("a save that wrote nothing is in the history: %v, %v", entries, err)
 	}
 }
 

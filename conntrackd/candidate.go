@@ -6,13 +6,33 @@ type Candidate struct {
 	Path     string   // the configuration file
 	Settings Settings // what the candidate was made from
 	Old      []byte   // nil when there is no file yet
-	New      []byte
+	New      []byte   // nil where the save takes the file away
 	// Replaces lists what the save would take away and the operator has to
 	// agree to, such as "Multicast link on eth1"; blank in the ordinary case.
 	Replaces []string
 	// Notes are sentences for the review: what else changes, and why.
 	Notes []string
+	// Restore is the state that the service is to be in, where Settings.Enabled
+	// does not tell it all; nil in the ordinary case.
+	Restore *Running
+	// Undoes is the number of the save that this one takes back; zero in the
+	// ordinary case.
+	Undoes int
 	// Binary is the conntrackd program that judges the candidate; blank means
 	// the one that is found in PATH or in /usr/sbin.
 	Binary string
+}
+
+// asked is what the service is to do after the save.
+func (c *Candidate) asked() Running {
+	if c.Restore != nil {
+		return *c.Restore
+	}
+	return Running{c.Settings.Enabled, c.Settings.Enabled}
+}
+
+// syncs reports whether the daemon is to run with a link that can be looked at.
+func (c *Candidate) syncs() bool {
+	s := c.Settings
+	return c.asked().Active && s.Interface != "" && s.Current.Addr().IsValid() && s.Port != 0
 }

@@ -1,13 +1,10 @@
 package conntrackd
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-
-	"github.com/aymanbagabas/go-udiff"
 )
 
 // maxFileBytes is far more than any configuration file has.
@@ -40,16 +37,12 @@ func NewCandidate(path string, s Settings, h Host) (*Candidate, error) {
 }
 
 // Changed reports whether a save would write anything.
-func (c *Candidate) Changed() bool { return !bytes.Equal(c.Old, c.New) }
+func (c *Candidate) Changed() bool { return !sameContent(c.Old, c.New) }
 
 // Diff returns the change as a unified diff, or "" where there is none. It holds
 // the file's own text: control characters are the reader's to strip.
 func (c *Candidate) Diff() string {
-	from := c.Path
-	if c.Old == nil {
-		from = os.DevNull
-	}
-	return udiff.Unified(from, c.Path, string(c.Old), string(c.New))
+	return unifiedDiff(c.Path, c.Old, c.New)
 }
 
 // ReadConfig reads a configuration file, without waiting for a device or a pipe

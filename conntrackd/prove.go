@@ -15,16 +15,21 @@ func (t *transaction) serve(ctx context.Context) error {
 	switch {
 	case t.service == nil:
 		return nil
-	case !t.c.Settings.Enabled:
+	case !t.c.asked().Active:
 		return t.stopped(ctx)
 	}
-	t.startObserver()
-	if err := t.boot(ctx, true); err != nil {
+	if t.c.syncs() {
+		t.startObserver()
+	}
+	if err := t.boot(ctx, t.c.asked().Enabled); err != nil {
 		return err
 	}
 	restarted := time.Now()
 	if err := t.ask(ctx, StepRestart, "Restart conntrackd", t.service.Restart); err != nil {
 		return err
+	}
+	if !t.c.syncs() {
+		return t.onlyStaysUp(ctx, restarted)
 	}
 	var up ServiceState
 	err := t.step(StepBound, "Listening on "+listenAddress(t.c.Settings), func() (status StepStatus, detail string, err error) {
@@ -45,6 +50,21 @@ func (t *transaction) serve(ctx context.Context) error {
 	})
 }
 
+// onlyStaysUp is the proof for a file without a link that can be looked at,
+// such as one for statistics only.
+func (t *transaction) onlyStaysUp(ctx context.Context, restarted time.Time) error {
+	return t.step(StepStaysUp, "Staying up", func() (StepStatus, string, error) {
+		up, err := t.service.State(ctx)
+		if err == nil {
+			err = t.staysUp(ctx, up, restarted.Add(t.settle()))
+		}
+		if err != nil {
+			return "", "", t.withLog(ctx, err)
+		}
+		return StepDone, "there is no sync link in this file to look at", nil
+	})
+}
+
 func (t *transaction) settle() time.Duration {
 	if t.a.Settle == 0 {
 		return defaultSettle
@@ -60,7 +80,7 @@ func listenAddress(s Settings) string {
 // stopped is serve for settings with Enabled false. The file stays.
 func (t *transaction) stopped(ctx context.Context) error {
 	t.verdict = VerdictStopped
-	if err := t.boot(ctx, false); err != nil {
+	if err := t.boot(ctx, t.c.asked().Enabled); err != nil {
 		return err
 	}
 	if !t.before.Active {
@@ -259,7 +279,7 @@ func (t *transaction) startObserver() {
 // proof has the states exchanged and waits for the peer's word. Nothing in it
 // fails the save.
 func (t *transaction) proof(ctx context.Context) {
-	if t.service == nil || !t.c.Settings.Enabled {
+	if t.service == nil || !t.c.syncs() {
 		return
 	}
 	if t.observer == nil {

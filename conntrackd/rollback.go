@@ -15,8 +15,11 @@ func (t *transaction) rollBack(ctx context.Context, cause error) error {
 	t.verdict = VerdictUnknown
 	started := time.Now()
 	err := t.step(StepRollback, "Roll back", func() (StepStatus, string, error) {
-		err := errors.Join(t.restoreFile(), t.restoreService(ctx))
-		return StepDone, "", err
+		fileErr, detail := t.restoreFile(), ""
+		if errors.Is(fileErr, errNotDurable) { // it is back, and what is not certain is told
+			fileErr, detail = nil, fileErr.Error()
+		}
+		return StepDone, detail, errors.Join(fileErr, t.restoreService(ctx))
 	})
 	if err != nil {
 		return fmt.Errorf("%w; the rollback failed: %w", cause, err)
@@ -36,16 +39,7 @@ func (t *transaction) restoreFile() error {
 	if !t.wrote {
 		return nil
 	}
-	if t.c.Old == nil {
-		if err := unchanged(t.c.Path, t.c.New); err != nil {
-			return err
-		}
-		if err := t.files.remove(t.c.Path); err != nil {
-			return fmt.Errorf("remove %s: %w", t.c.Path, err)
-		}
-		return nil
-	}
-	return t.files.replace(t.c.Path, t.c.New, t.c.Old)
+	return t.files.put(t.c.Path, t.c.New, t.c.Old)
 }
 
 // restoreService asks only for what the transaction has changed.

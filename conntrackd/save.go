@@ -43,6 +43,10 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s was changed by someone else since it was read (%s, now %s)", e.Path, Fingerprint(e.Read), Fingerprint(e.Now))
 }
 
+// Diff is what someone else changed, unified; it holds the file's own text:
+// control characters are the reader's to strip.
+func (e *ChangedError) Diff() string { return unifiedDiff(e.Path, e.Read, e.Now) }
+
 // newFileMode is the mode of a configuration file that did not exist; the
 // file holds no secret and the packaged one has the same.
 const newFileMode = 0o644
@@ -136,6 +140,20 @@ func (fsys files) replace(path string, read, content []byte) error {
 	}
 	if err := fsys.syncDir(filepath.Dir(target)); err != nil {
 		return fmt.Errorf("%w: sync the directory of %s: %w", errNotDurable, target, err)
+	}
+	return nil
+}
+
+// put is replace for content that may be nil, which removes the file.
+func (fsys files) put(path string, read, content []byte) error {
+	if content != nil {
+		return fsys.replace(path, read, content)
+	}
+	if err := unchanged(path, read); err != nil {
+		return err
+	}
+	if err := fsys.remove(path); err != nil {
+		return fmt.Errorf("remove %s: %w", path, err)
 	}
 	return nil
 }
@@ -237,7 +255,9 @@ func followLinks(path string) (string, error) {
 
 // tempPrefix is how the names of our temporary files for target begin. It is
 // long enough not to match an editor's swap file.
-func tempPrefix(target string) string { return "." + filepath.Base(target) + ".connsync-" }
+func tempPrefix(target string) string { return "." + filepath.Base(target) + tempMark }
+
+const tempMark = ".connsync-"
 
 // sweep removes what saves that were killed have left beside target. The
 // caller holds the writer lock, so none of them is still at work.
@@ -263,5 +283,8 @@ func (fsys files) remove(path string) error {
 	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return fsys.syncDir(filepath.Dir(target))
+	if err := fsys.syncDir(filepath.Dir(target)); err != nil {
+		return fmt.Errorf("%w: sync the directory: %w", errNotDurable, err)
+	}
+	return nil
 }

@@ -41,6 +41,7 @@ const (
 // proof of sync: see [Health].
 type ServiceState struct {
 	Present  bool      // the unit or program exists
+	Masked   bool      // the unit is masked: it cannot be started nor enabled
 	Active   bool      // a daemon with our configuration file runs
 	Enabled  bool      // it will start at boot; equals Active where there is no boot to speak of
 	Notify   bool      // the manager waits for sd_notify (Type=notify)

@@ -164,6 +164,7 @@ func (u unit) notify() bool { return u.kind == "notify" || u.kind == "notify-rel
 func (u unit) state() ServiceState {
 	s := ServiceState{
 		Present:  u.load != "not-found",
+		Masked:   u.load == "masked",
 		Active:   u.active == "active" || u.active == "reloading",
 		Notify:   u.notify(),
 		MainPID:  u.pid,

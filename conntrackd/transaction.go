@@ -1,14 +1,12 @@
 package conntrackd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +23,6 @@ const (
 	boundTimeout    = 3 * time.Second
 	defaultSettle   = 1500 * time.Millisecond
 	defaultPatience = 5 * time.Second
-	// keepBackups is how many old files stay in the state directory.
-	keepBackups = 20
 )
 
 // transaction is one apply.
@@ -40,11 +36,12 @@ type transaction struct {
 	began   time.Time
 
 	before      ServiceState
-	beforeBound bool // the old daemon listened where the old file says
-	backup      string
-	wrote       bool // the file is not the old one
-	touched     bool // the service was asked for something
-	enabled     bool // the boot setting was changed
+	beforeBound bool    // the old daemon listened where the old file says
+	entry       *Entry  // of the history; nil until it is begun
+	book        *ledger // where it is written
+	wrote       bool    // the file is not the old one
+	touched     bool    // the service was asked for something
+	enabled     bool    // the boot setting was changed
 	rolledBack  bool
 	verdict     Verdict
 	observer    *Observer
@@ -99,15 +96,30 @@ func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
 		if f, err = lockWriter(t.a.RuntimeDir); err != nil {
 			return "", "", err
 		}
-		if err = t.lookBefore(ctx); err != nil {
-			return "", "", err
+		repaired, err := t.repairFirst(ctx)
+		if err == nil {
+			err = t.lookBefore(ctx)
 		}
-		return StepDone, "", nil
+		return StepDone, repaired, err
 	})
 	if err != nil && f != nil {
 		f.Close()
 	}
 	return func() { f.Close() }, err
+}
+
+// repairFirst ends a save that was interrupted since this one was prepared.
+// Where that changes the file, the fingerprint does not let this save go on.
+func (t *transaction) repairFirst(ctx context.Context) (string, error) {
+	found, err := OpenHistory(t.a.StateDir).list()
+	if err != nil || len(found.pending()) == 0 {
+		return "", err
+	}
+	r := t.a.recoverLocked(ctx, t.c.Path)
+	if r.Err != nil {
+		return "", fmt.Errorf("repair save %d, which was interrupted: %w", r.Entry.Number, r.Err)
+	}
+	return fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result), nil
 }
 
 func lockWriter(dir string) (*os.File, error) {
@@ -139,7 +151,8 @@ func lockWriter(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// lookBefore refuses what cannot go well, before anything changes.
+// lookBefore refuses what cannot go well, before anything changes. Its errors
+// are shown as those of the lock.
 func (t *transaction) lookBefore(ctx context.Context) error {
 	if err := unchanged(t.c.Path, t.c.Old); err != nil {
 		return err
@@ -151,12 +164,26 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 	if t.before, err = t.service.State(ctx); err != nil {
 		return fmt.Errorf("look at %s: %w", t.service.Name(), err)
 	}
-	if !t.before.Present && t.c.Settings.Enabled {
-		return fmt.Errorf("%s does not exist on this host", t.service.Name())
+	if asked := t.c.asked(); asked.Active || asked.Enabled {
+		if err := usable(t.service.Name(), t.before); err != nil {
+			return err
+		}
 	}
 	if old, ok := fileSettings(t.c.Old); ok && t.before.Active {
 		sockets, err := t.sockets(t.before.MainPID, old)
 		t.beforeBound = err == nil && sockets.Bound
+	}
+	return nil
+}
+
+// usable says why a service cannot be started, if so. Its error is a
+// *[ServiceError].
+func usable(name string, s ServiceState) error {
+	switch {
+	case s.Masked:
+		return &ServiceError{Action: ActionRestart, Name: name, Reason: ErrServiceMasked, Detail: "unmask it with systemctl unmask " + name}
+	case !s.Present:
+		return &ServiceError{Action: ActionRestart, Name: name, Reason: ErrServiceNotFound}
 	}
 	return nil
 }
@@ -168,30 +195,35 @@ func (t *transaction) sockets(pid int, s Settings) (Sockets, error) {
 	return ReadSockets(pid, s)
 }
 
-func (t *transaction) sameContent() bool {
-	return bytes.Equal(t.c.Old, t.c.New) && (t.c.Old == nil) == (t.c.New == nil)
-}
+func (t *transaction) sameContent() bool { return sameContent(t.c.Old, t.c.New) }
 
 // inForce says whether there is nothing to do: file and service are as asked
 // for, and the daemon runs this file since before.
-func (t *transaction) inForce() bool {
-	if !t.sameContent() {
-		return false
-	}
-	switch {
-	case t.service == nil:
+func (t *transaction) inForce() bool { return t.sameContent() && t.runs(t.before) }
+
+// runs says whether a service in that state does what the save asks for, with
+// the file that is there now.
+func (t *transaction) runs(state ServiceState) bool {
+	if t.service == nil {
 		return true
-	case !t.c.Settings.Enabled:
-		return !t.before.Active && !t.before.Enabled
-	case !t.before.Active || !t.before.Enabled || t.startedBefore():
-		return false
 	}
-	sockets, err := t.sockets(t.before.MainPID, t.c.Settings)
+	asked := t.c.asked()
+	switch {
+	case state.Active != asked.Active || state.Enabled != asked.Enabled:
+		return false
+	case !state.Active:
+		return true
+	case t.startedBefore(state):
+		return false
+	case !t.c.syncs():
+		return true
+	}
+	sockets, err := t.sockets(state.MainPID, t.c.Settings)
 	return err != nil || boundProblem(sockets, t.c.Settings) == ""
 }
 
 // startedBefore says whether the file is younger than the running daemon.
-func (t *transaction) startedBefore() bool {
+func (t *transaction) startedBefore(state ServiceState) bool {
 	var st unix.Stat_t
 	if err := unix.Stat(t.c.Path, &st); err != nil {
 		return true
@@ -201,14 +233,14 @@ func (t *transaction) startedBefore() bool {
 	// hundredths of a second.
 	const grain = 20 * time.Millisecond
 	changed := time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec))
-	return t.before.Since.Add(grain).Before(changed)
+	return state.Since.Add(grain).Before(changed)
 }
 
 func (t *transaction) nothingToDo() {
 	t.skip(StepWrite, "Write the file", "the file is as it should be")
 	switch {
 	case t.service == nil:
-	case t.c.Settings.Enabled:
+	case t.c.asked().Active:
 		t.skip(StepRestart, "Restart conntrackd", "it runs with this file already")
 	default:
 		t.skip(StepStop, "Stop conntrackd", "it is stopped already")
@@ -217,65 +249,34 @@ func (t *transaction) nothingToDo() {
 
 // write keeps the old file and puts the new one in its place.
 func (t *transaction) write(ctx context.Context) error {
+	if err := t.keepOld(); err != nil {
+		return err
+	}
 	if t.sameContent() {
 		t.skip(StepWrite, "Write the file", "the file is as it should be")
 		return ctx.Err()
 	}
-	if err := t.keepOld(); err != nil {
-		return err
-	}
 	return t.step(StepWrite, "Write "+t.c.Path, func() (StepStatus, string, error) {
 		err := ctx.Err()
 		if err == nil {
-			err = t.files.replace(t.c.Path, t.c.Old, t.c.New)
+			err = t.files.put(t.c.Path, t.c.Old, t.c.New)
 		}
 		t.wrote = err == nil || errors.Is(err, errNotDurable)
-		if !t.wrote && t.backup != "" {
-			_ = os.Remove(t.backup)
-		}
 		return StepDone, "", err
 	})
 }
 
-// keepOld makes the backup. Its name sorts by time.
+// keepOld opens the entry in the history, which keeps the old file.
 func (t *transaction) keepOld() error {
-	const title = "Back up the old file"
-	if t.c.Old == nil {
-		t.skip(StepBackup, title, "there is no file yet")
-		return nil
-	}
-	return t.step(StepBackup, title, func() (StepStatus, string, error) {
-		dir := filepath.Join(t.a.StateDir, "backup")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+	return t.step(StepBackup, "Back up the old file", func() (StepStatus, string, error) {
+		if err := t.begin(); err != nil {
 			return "", "", fmt.Errorf("back up the old file: %w", err)
 		}
-		name := filepath.Base(t.c.Path) + "." + t.began.UTC().Format("20060102T150405.000000000Z")
-		path := filepath.Join(dir, name)
-		if err := t.files.replace(path, nil, t.c.Old); err != nil {
-			return "", "", fmt.Errorf("back up the old file: %w", err)
+		if t.c.Old == nil {
+			return StepSkipped, "there is no file yet", nil
 		}
-		t.backup = path
-		pruneBackups(dir, filepath.Base(t.c.Path)+".")
-		return StepDone, path, nil
+		return StepDone, t.book.BeforePath(t.entry.Number), nil
 	})
-}
-
-func pruneBackups(dir, prefix string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) {
-			names = append(names, e.Name())
-		}
-	}
-	slices.Sort(names)
-	for len(names) > keepBackups {
-		_ = os.Remove(filepath.Join(dir, names[0]))
-		names = names[1:]
-	}
 }
 
 // fileSettings reads the first UDP link of a file, as far as a look at the

@@ -1,0 +1,190 @@
+package conntrackd
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// saver saves contents into one file, with no service.
+type saver struct {
+	t *testing.T
+	Applier
+	path string
+}
+
+func newSaver(t *testing.T) *saver {
+	dir := t.TempDir()
+	a := Applier{StateDir: filepath.Join(dir, "state"), RuntimeDir: filepath.Join(dir, "run"), By: Actor{"alice", "/dev/ttyS0"}}
+	path := filepath.Join(dir, "etc", "conntrackd.conf")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &saver{t, a, path}
+}
+
+func (s *saver) candidate(content string) *Candidate {
+	s.t.Helper()
+	old, err := readFile(s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &Candidate{Path: s.path, Settings: testSettings(), Old: old, New: []byte(content)}
+}
+
+func (s *saver) save(content string) Outcome {
+	s.t.Helper()
+	o := s.Apply(s.t.Context(), s.candidate(content), nil)
+	if o.Err != nil {
+		s.t.Fatal(o.Err)
+	}
+	return o
+}
+
+func (s *saver) history() History { return OpenHistory(s.StateDir) }
+
+func (s *saver) entries() []Entry {
+	s.t.Helper()
+	entries, err := s.history().Entries()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return entries
+}
+
+func TestHistoryKeepsTheNewestTwenty(t *testing.T) {
+	s := newSaver(t)
+	for i := range 25 {
+		if o := s.save(fmt.Sprintf("# %d\n", i)); o.Entry != i+1 {
+			t.Errorf("save %d has number %d", i, o.Entry)
+		}
+	}
+	entries := s.entries()
+	if len(entries) != 20 || entries[0].Number != 25 || entries[19].Number != 6 {
+		t.Fatalf("%d entries, from %d to %d", len(entries), entries[0].Number, entries[len(entries)-1].Number)
+	}
+	if got := len(listing(t, s.history().dir)); got != 60 {
+		t.Errorf("%d files for 20 saves", got)
+	}
+	e := entries[0]
+	if e.By != (Actor{"alice", "/dev/ttyS0"}) || e.Outcome != EntrySaved || e.Path != s.path || !e.Changed() || !e.InForce() || e.Time.IsZero() {
+		t.Errorf("entry %+v", e)
+	}
+	if before, err := s.history().Before(e); err != nil || string(before) != "# 23\n" {
+		t.Errorf("before: %q, %v", before, err)
+	}
+	diff, err := s.history().Diff(e)
+	want := fmt.Sprintf("--- %s\n+++ %s\n@@ -1 +1 @@\n-# 23\n+# 24\n", s.path, s.path)
+	if d := cmp.Diff(want, diff); d != "" || err != nil {
+		t.Errorf("%v, diff (-want +got):\n%s", err, d)
+	}
+	if _, err := s.history().Entry(5); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("save 5, which is gone: %v", err)
+	}
+}
+
+func TestHistoryOfTheFirstSave(t *testing.T) {
+	s := newSaver(t)
+	if got := s.entries(); len(got) != 0 {
+		t.Errorf("a history before any save: %v", got)
+	}
+	if _, err := s.history().Newest(s.path); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("the newest of none: %v", err)
+	}
+	s.save("first\n")
+	e := s.entries()[0]
+	if before, err := s.history().Before(e); before != nil || err != nil || e.Before != "none" {
+		t.Errorf("before the first save: %q, %v, %q", before, err, e.Before)
+	}
+	if diff, err := s.history().Diff(e); err != nil || !strings.Contains(diff, "--- /dev/null") {
+		t.Errorf("%v:\n%s", err, diff)
+	}
+
+	// Taking it back takes the file away, and taking that back brings it again.
+	for _, want := range []string{"", "first\n"} {
+		e, err := s.history().Newest(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewRestore(s.path, s.history(), e, Running{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := s.Apply(t.Context(), c, nil); o.Err != nil || !o.Changed {
+			t.Fatalf("%+v", o)
+		}
+		got, err := os.ReadFile(s.path)
+		if string(got) != want || (want == "") != errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the file holds %q, %v; want %q", got, err, want)
+		}
+		if newest := s.entries()[0]; newest.Undoes != e.Number {
+			t.Errorf("entry %+v does not say that it undoes %d", newest, e.Number)
+		}
+	}
+}
+
+func TestHistoryDamaged(t *testing.T) {
+	s := newSaver(t)
+	s.save("one\n")
+	s.save("two\n")
+	s.save("three\n")
+	h := s.history()
+	for path, content := range map[string]string{
+		h.file(1, recordKind):           "{\"number\": 2}",
+		h.file(2, beforeKind):           "other\n",
+		filepath.Join(h.dir, "notes"):   "by hand",
+		filepath.Join(h.dir, "12.tar"):  "by hand",
+		filepath.Join(h.dir, "0.json"):  "by hand",
+		filepath.Join(h.dir, "-3.json"): "by hand",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries := s.entries()
+	if len(entries) != 3 || entries[2].Outcome != EntryUnreadable {
+		t.Errorf("entries %+v", entries)
+	}
+	if _, err := h.Entry(1); err == nil || errors.Is(err, ErrNoEntry) {
+		t.Errorf("a record of another save: %v", err)
+	}
+	if _, err := h.Before(entries[1]); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("another content than that of the save: %v", err)
+	}
+	if r := s.Recover(t.Context(), s.path); r.Result != RecoveryNone {
+		t.Errorf("recovery %+v", r)
+	}
+	s.save("four\n")
+	if got := s.entries()[0]; got.Number != 4 {
+		t.Errorf("number %d after damage", got.Number)
+	}
+}
+
+func TestHistoryOfAFailedSave(t *testing.T) {
+	a, _ := newPair(t)
+	a.mustApply(a.settings)
+	syntax := a.candidate(a.settings)
+	syntax.New = append(bytes.Clone(syntax.New), "Banana\n"...)
+	o := a.apply(t.Context(), a.applier(), syntax)
+	h := OpenHistory(a.applier().StateDir)
+	e, err := h.Entry(o.Entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Outcome != EntryRolledBack || e.InForce() || !strings.Contains(e.Detail, "Banana") || e.Was != (Running{true, true}) {
+		t.Errorf("entry %+v", e)
+	}
+	if newest, err := h.Newest(a.config()); err != nil || newest.Number != 1 {
+		t.Errorf("the newest in force: %+v, %v", newest, err)
+	}
+	if _, err := json.Marshal(e); err != nil {
+		t.Error(err)
+	}
+}

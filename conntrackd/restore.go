@@ -1,0 +1,31 @@
+package conntrackd
+
+import "fmt"
+
+// NewRestore is the candidate that takes back a save: the file as it was
+// before, and the service as it was then. now is what the service does at
+// present; it stays so where the save had left the service alone. Nothing is
+// written.
+func NewRestore(path string, h History, e Entry, now Running) (*Candidate, error) {
+	if e.Path != path {
+		return nil, fmt.Errorf("save %d is of another file: %s", e.Number, e.Path)
+	}
+	old, err := ReadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	before, err := h.Before(e)
+	if err != nil {
+		return nil, err
+	}
+	was := e.Was
+	if e.Service == "" {
+		was = now
+	}
+	c := &Candidate{Path: path, Old: old, New: before, Settings: settingsOf(path, before), Restore: &was, Undoes: e.Number}
+	c.Settings.Enabled = was.Active && was.Enabled
+	if Fingerprint(old) != e.After {
+		c.Notes = append(c.Notes, fmt.Sprintf("The file has changed since save %d; what changed since is taken back too.", e.Number))
+	}
+	return c, nil
+}
