@@ -154,13 +154,14 @@ type running struct {
 	ptmx, tty *os.File
 	model     *recorder
 	screen    *bytes.Buffer
+	hungUp    chan struct{} // closed when read has read all
 	done      chan error
 	before    unix.Termios
 }
 
 func start(t *testing.T, typed string) *running {
 	t.Helper()
-	r := &running{screen: &bytes.Buffer{}, done: make(chan error, 1)}
+	r := &running{screen: &bytes.Buffer{}, hungUp: make(chan struct{}), done: make(chan error, 1)}
 	r.ptmx, r.tty = openPty(t)
 	r.before = attributes(t, r.tty)
 	ready := make(chan struct{})
@@ -180,6 +181,7 @@ func start(t *testing.T, typed string) *running {
 }
 
 func (r *running) read() {
+	defer close(r.hungUp)
 	buf := make([]byte, 4096)
 	for {
 		n, err := r.ptmx.Read(buf)
@@ -227,6 +229,7 @@ func TestRunSendsOnlyWhatAVT100Knows(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.tty.Close()
+	<-r.hungUp
 	for _, bad := range []string{"\x1b[?1", "\x1b[?20", "\x1b[>", "\x1b[<", "\x1b]", "$p"} {
 		if strings.Contains(r.screen.String(), bad) {
 			t.Errorf("sent %q in %q", bad, r.screen.String())
