@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ type process struct {
 	config      string // as given to -C
 	network     string // its network namespace, as /proc shows it
 	mounts      string
+	hidden      bool   // only root can see which namespaces it is in
 	ticks       uint64 // start time in clock ticks since boot: tells reused PIDs apart
 }
 
@@ -87,11 +89,11 @@ func readProcess(pid int) (process, bool) {
 		return process{}, false
 	}
 	p.network, err = os.Readlink(filepath.Join(dir, "ns/net"))
-	if err != nil {
-		return process{}, false
+	if err == nil {
+		p.mounts, err = os.Readlink(filepath.Join(dir, "ns/mnt"))
 	}
-	p.mounts, err = os.Readlink(filepath.Join(dir, "ns/mnt"))
-	return p, err == nil
+	p.hidden = errors.Is(err, fs.ErrPermission)
+	return p, err == nil || p.hidden
 }
 
 // daemonConfig reads a conntrackd command line: the configuration file, and

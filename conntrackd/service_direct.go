@@ -85,8 +85,11 @@ func (d *Direct) running() ([]process, error) {
 		return nil, err
 	}
 	own := slices.DeleteFunc(all, func(p process) bool {
-		return p.network != network || !sameFile(p.config, d.Config)
+		return !p.hidden && p.network != network || !sameFile(p.config, d.Config)
 	})
+	if i := slices.IndexFunc(own, func(p process) bool { return p.hidden }); i >= 0 {
+		return nil, fmt.Errorf("%w: only root can see whether conntrackd, process %d, is this host's", ErrCannotLook, own[i].pid)
+	}
 	slices.SortFunc(own, func(a, b process) int { return int(a.ticks) - int(b.ticks) })
 	return own, nil
 }

@@ -23,6 +23,8 @@ type holder struct {
 	pids    []int
 	command string // of the first one
 	unit    string // systemd's service of the first one, if it is in one
+	// hidden says that only root can see the processes.
+	hidden bool
 }
 
 // holders finds the sockets that hold Port at Current IP, in the network
@@ -85,6 +87,9 @@ func nameHolders(found []holder) {
 			}
 			h.pids = append(h.pids, pid)
 		}
+	}
+	for i := range found {
+		found[i].hidden = len(found[i].pids) == 0 && os.Geteuid() != 0
 	}
 }
 

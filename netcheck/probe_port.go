@@ -84,6 +84,10 @@ func judgeHolders(t Target, found []holder, err error) Finding {
 			"UDP port %d is in use at %v, but no socket that holds it can be seen", t.Port, at.Addr())
 	}
 	h := others[0]
+	if !slices.ContainsFunc(others, func(h holder) bool { return !h.hidden }) {
+		return Finding{Status: Unknown, Remedy: "run connsync as root",
+			Detail: fmt.Sprintf("UDP port %d is held at %s; only root can see whether by our own conntrackd", t.Port, h.where())}
+	}
 	detail := fmt.Sprintf("UDP port %d is held at %s by %s", t.Port, h.where(), h.who())
 	if h.command == "conntrackd" {
 		detail = fmt.Sprintf("a second conntrackd, %s, holds UDP port %d at %s; two share the port without complaint and take each other's messages", h.who(), t.Port, h.where())

@@ -66,6 +66,9 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if err != nil {
 		return err
 	}
+	if saved.unseen != nil && !n.unmanaged() && !f.enable && !f.disable {
+		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", saved.unseen)}
+	}
 	settings, err := f.settings(cmd, saved)
 	if err != nil {
 		return err
@@ -99,7 +102,7 @@ func (n *node) mayProceed(report netcheck.Report, f applyFlags, w io.Writer) err
 		return nil
 	}
 	if f.asJSON {
-		return errorsOf(printJSON(w, applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Refused: &report}), err)
+		return errorsOf(printJSON(w, applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Error: tui.CheckSentence(report), Refused: &report}), err)
 	}
 	fmt.Fprintln(w, "Nothing was changed.")
 	return err

@@ -101,7 +101,26 @@ func (n *node) check(ctx context.Context, w io.Writer, quiet bool, settings conn
 		printed(r) // what a cancelled run has left open
 	}
 	fmt.Fprintln(w, tui.CheckSentence(report))
+	if !firstNode && onlyThePeer(report) {
+		fmt.Fprintln(w, "If this is the first node of the pair and the peer is not there yet, add --first-node.")
+	}
 	return report
+}
+
+// onlyThePeer says whether everything that blocks is what a first node need not
+// insist on.
+func onlyThePeer(r netcheck.Report) bool {
+	mild := map[netcheck.ID]bool{}
+	for _, c := range netcheck.Plan(netcheck.Target{FirstNode: true}) {
+		mild[c.ID] = c.Severity == netcheck.Warning
+	}
+	blockers := r.Blockers()
+	for _, b := range blockers {
+		if !mild[b.ID] {
+			return false
+		}
+	}
+	return len(blockers) > 0
 }
 
 // verdictError is the exit status of a report that does not allow a save.

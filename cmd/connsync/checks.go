@@ -65,9 +65,19 @@ func (n *node) daemon() netcheck.Check {
 					Remedy: "conntrackd -v"}
 			}
 			state, err := n.service.State(ctx)
-			if errors.Is(err, conntrackd.ErrServiceMasked) {
+			if state.Masked || errors.Is(err, conntrackd.ErrServiceMasked) {
 				return netcheck.Finding{Status: netcheck.Failed, Detail: n.service.Name() + " is masked", Err: err,
 					Remedy: "systemctl unmask " + n.service.Name()}
+			}
+			switch {
+			case n.unmanaged():
+				return netcheck.Finding{Status: netcheck.Passed, Detail: "conntrackd " + version + "; its service is left alone"}
+			case err != nil:
+				return netcheck.Finding{Status: netcheck.Unknown, Err: err, Remedy: "run connsync as root, or with --service direct where no service manager runs",
+					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be looked at: %v", version, n.service.Name(), err)}
+			case !state.Present:
+				return netcheck.Finding{Status: netcheck.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",
+					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, n.service.Name())}
 			}
 			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.service.Name())
 			if state.Notify {
@@ -84,30 +94,49 @@ func (n *node) daemonLint(settings conntrackd.Settings) netcheck.Check {
 	return netcheck.Check{
 		ID: checkDaemonLint, Title: "conntrackd accepts the new file", Severity: netcheck.Blocker,
 		Needs: []netcheck.ID{checkNameReadable, checkDaemon},
-		Run: func(ctx context.Context) netcheck.Finding {
-			saved, err := n.load(ctx)
-			if err != nil {
-				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
-			}
-			c, err := n.candidate(ctx, saved, settings)
-			if err != nil {
-				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
-			}
-			problems, err := c.Lint(ctx)
-			if err != nil {
-				return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err}
-			}
-			if len(problems) > 0 {
-				return netcheck.Finding{Status: netcheck.Failed, Detail: strings.Join(problems, "; "), Remedy: "edit " + n.config}
-			}
-			switch err := c.DryStart(ctx); {
-			case errors.Is(err, conntrackd.ErrCannotLook):
-				return netcheck.Finding{Status: netcheck.Unknown, Detail: "conntrackd reads the file; a trial start was not possible: " + err.Error(), Err: err,
-					Remedy: "run connsync as root"}
-			case err != nil:
-				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
-			}
-			return netcheck.Finding{Status: netcheck.Passed, Detail: "no error, no warning, and a trial start worked"}
-		},
+		Run:   func(ctx context.Context) netcheck.Finding { return n.lint(ctx, settings) },
 	}
+}
+
+func (n *node) lint(ctx context.Context, settings conntrackd.Settings) netcheck.Finding {
+	failed := func(detail string, err error) netcheck.Finding {
+		return netcheck.Finding{Status: netcheck.Failed, Detail: detail, Err: err, Remedy: "edit " + n.config}
+	}
+	saved, err := n.load(ctx)
+	if err != nil {
+		return n.noCandidate(err)
+	}
+	c, err := n.candidate(ctx, saved, settings)
+	if err != nil {
+		return n.noCandidate(err)
+	}
+	problems, err := c.Lint(ctx)
+	if err != nil {
+		return n.noCandidate(err)
+	}
+	if len(problems) > 0 {
+		return failed(strings.Join(problems, "; "), nil)
+	}
+	switch err := c.DryStart(ctx); {
+	case err == nil:
+		return netcheck.Finding{Status: netcheck.Passed, Detail: "no error, no warning, and a trial start worked"}
+	case ctx.Err() != nil, errors.Is(err, conntrackd.ErrCannotLook):
+		return netcheck.Finding{Status: netcheck.Unknown, Err: err, Remedy: "run connsync as root",
+			Detail: "conntrackd reads the file; a trial start was not possible: " + err.Error()}
+	default:
+		return failed(err.Error(), err)
+	}
+}
+
+// noCandidate is the finding where there is no new file to ask about: the old
+// one is at fault, or could not be read.
+func (n *node) noCandidate(err error) netcheck.Finding {
+	var (
+		broken *brokenFileError
+		bad    *conntrackd.SettingsError
+	)
+	if errors.As(err, &broken) || errors.As(err, &bad) || errors.Is(err, conntrackd.ErrDamaged) {
+		return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
+	}
+	return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err, Remedy: "run connsync as root"}
 }

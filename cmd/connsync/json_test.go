@@ -22,7 +22,9 @@ import (
 
 func parsed(ts *testscript.TestScript) any {
 	var v any
-	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &v); err != nil {
+	d := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
 		ts.Fatalf("stdout is no JSON: %v", err)
 	}
 	return v

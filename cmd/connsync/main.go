@@ -67,8 +67,9 @@ func run(args []string, s streams) int {
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err == nil && out.err != nil {
-		err = fmt.Errorf("print the result: %w", out.err)
+	if out.err != nil {
+		fmt.Fprintln(s.err, "connsync: print the result:", out.err)
+		err = errorsOf(err, &exitError{exitRefused, nil})
 	}
 	if err == nil {
 		return exitDone

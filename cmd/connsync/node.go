@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -24,10 +23,13 @@ func openNode(ctx context.Context, g globals) (*node, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
-	var err error
 	// The daemon is started from another directory.
-	if g.config, err = filepath.Abs(g.config); err != nil {
-		return nil, err
+	for _, path := range []*string{&g.config, &g.runtimeDir, &g.stateDir} {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return nil, err
+		}
+		*path = absolute
 	}
 	n := &node{globals: g}
 	service, err := conntrackd.FindService(ctx, g.service, &conntrackd.Direct{Config: g.config})
@@ -53,6 +55,7 @@ type saved struct {
 	settings conntrackd.Settings
 	content  []byte // of the file, nil when there is none
 	state    conntrackd.ServiceState
+	unseen   error // why the state is not known, nil when it is
 	// none says why there are no settings: no file yet, or one of another
 	// kind. Blank when there are.
 	none string
@@ -63,10 +66,10 @@ type saved struct {
 func (n *node) load(ctx context.Context) (saved, error) {
 	s := saved{settings: conntrackd.Defaults()}
 	state, err := n.service.State(ctx)
-	if err != nil && !errors.Is(err, conntrackd.ErrServiceUnmanaged) && !errors.Is(err, conntrackd.ErrCannotLook) {
-		return s, fmt.Errorf("read the state of %s: %w", n.service.Name(), err)
+	if ctx.Err() != nil {
+		return s, ctx.Err()
 	}
-	s.state = state
+	s.state, s.unseen = state, err
 	s.content, err = conntrackd.ReadConfig(n.config)
 	switch {
 	case err != nil:
@@ -173,8 +176,13 @@ func (n *node) host(ctx context.Context, s saved) (conntrackd.Host, error) {
 	return h, nil
 }
 
-// candidate is the file as it would be with the settings.
+// candidate is the file as it would be with the settings. Disabling alone keeps
+// it as it is.
 func (n *node) candidate(ctx context.Context, s saved, settings conntrackd.Settings) (*conntrackd.Candidate, error) {
+	before := s.settings
+	if before.Enabled = false; settings == before {
+		return &conntrackd.Candidate{Path: n.config, Settings: settings, Old: s.content, New: s.content}, nil
+	}
 	h, err := n.host(ctx, s)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -27,8 +30,9 @@ import (
 //	exit N PROGRAM ...            runs a program here
 //	begin NAME NODE PROGRAM ...   starts a program in a node and goes on
 //	await NAME REGEXP             waits until it has printed that
-//	signal NAME SIGNAL            sends it a signal: INT, TERM or HUP
+//	signal NAME SIGNAL            sends it INT, TERM or HUP, past the strace it is under
 //	finish NAME N                 waits for its end
+//	hold NODE ADDRPORT after PATH takes a UDP port as soon as there is that file
 //
 // and those of json_test.go for JSON on stdout. A program is expected to end
 // with status N, 0 where none is given, and leaves stdout and stderr for the
@@ -49,7 +53,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"pair": cmdPair, "on": cmdOn, "exit": cmdExit,
-			"begin": cmdBegin, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish,
+			"begin": cmdBegin, "await": cmdAwait, "signal": cmdSignal, "finish": cmdFinish, "hold": cmdHold,
 			"keys": cmdKeys, "value": cmdValue, "checks": cmdChecks,
 		},
 	})
@@ -161,6 +165,7 @@ func ended(ts *testscript.TestScript, args []string, want int, err error) {
 
 // running is a program that was begun.
 type running struct {
+	node     *lab.Member
 	cmd      *exec.Cmd
 	args     []string
 	cancel   context.CancelFunc
@@ -189,13 +194,13 @@ func (b *buffer) String() string {
 func cmdBegin(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) >= 3, "begin NAME NODE PROGRAM ARGS...")
 	s := stageOf(ts)
-	r := &running{args: args[2:], done: make(chan error, 1)}
+	r := &running{node: s.node(ts, args[1]), args: args[2:], done: make(chan error, 1)}
 	var ctx context.Context
 	ctx, r.cancel = context.WithTimeout(context.Background(), scriptPatience)
 	ts.Defer(r.cancel)
 	r.cmd = command(ctx, ts, r.args)
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
-	ts.Check(s.node(ts, args[1]).Start(r.cmd))
+	ts.Check(r.node.Start(r.cmd))
 	go func() { r.done <- r.cmd.Wait() }()
 	s.running[args[0]] = r
 }
@@ -223,7 +228,12 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}
 	usage(ts, neg, len(args) == 2 && signals[args[1]] != 0, "signal NAME INT|TERM|HUP")
-	ts.Check(stageOf(ts).program(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
+	r := stageOf(ts).program(ts, args[0])
+	if r.args[0] == "connsync" {
+		ts.Check(r.cmd.Process.Signal(signals[args[1]]))
+		return
+	}
+	ts.Check(r.node.Signal(context.Background(), "connsync", signals[args[1]]))
 }
 
 func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
@@ -236,4 +246,41 @@ func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprint(ts.Stdout(), r.out.String())
 	fmt.Fprint(ts.Stderr(), r.err.String())
 	ended(ts, r.args, want, err)
+}
+
+// cmdHold takes the port without SO_REUSEADDR and keeps it to the end of the
+// script.
+func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, len(args) == 4 && args[2] == "after", "hold NODE ADDRPORT after PATH")
+	node := stageOf(ts).node(ts, args[0])
+	addr, err := netip.ParseAddrPort(args[1])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), scriptPatience)
+	done := make(chan error, 1)
+	go func() {
+		done <- node.Enter(func() error {
+			for {
+				if _, err := os.Stat(args[3]); err == nil {
+					break
+				}
+				if ctx.Err() != nil {
+					return fmt.Errorf("%s never came", args[3])
+				}
+				time.Sleep(time.Millisecond)
+			}
+			conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			<-ctx.Done()
+			return nil
+		})
+	}()
+	ts.Defer(func() {
+		cancel()
+		if err := <-done; err != nil {
+			ts.Logf("hold %s: %v", addr, err)
+		}
+	})
 }

@@ -60,6 +60,12 @@ func (n *node) shown(s conntrackd.Settings) shown {
 
 func (n *node) printSettings(w io.Writer, s saved) {
 	v := s.settings.Values()
+	switch {
+	case n.unmanaged():
+		v.Enabled = "unknown: the service is left alone"
+	case s.unseen != nil:
+		v.Enabled = "unknown: " + s.unseen.Error()
+	}
 	for _, line := range [][2]string{
 		{"Enable Sync", v.Enabled},
 		{"Interface Name", v.Interface},
