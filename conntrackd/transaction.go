@@ -256,7 +256,11 @@ func (t *transaction) write(ctx context.Context) error {
 		t.skip(StepWrite, "Write the file", "the file is as it should be")
 		return ctx.Err()
 	}
-	return t.step(StepWrite, "Write "+t.c.Path, func() (StepStatus, string, error) {
+	title := "Write " + t.c.Path
+	if t.c.New == nil {
+		title = "Remove " + t.c.Path
+	}
+	return t.step(StepWrite, title, func() (StepStatus, string, error) {
 		err := ctx.Err()
 		if err == nil {
 			err = t.files.put(t.c.Path, t.c.Old, t.c.New)

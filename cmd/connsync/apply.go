@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -171,9 +172,7 @@ func printReview(w io.Writer, r tui.Review, asJSON bool) error {
 		fmt.Fprintln(w, "These settings are in force: there is nothing to do.")
 		return nil
 	}
-	for _, line := range strings.Split(strings.TrimSuffix(r.Candidate.Diff(), "\n"), "\n") {
-		fmt.Fprintln(w, tui.Clean(line))
-	}
+	printLines(w, r.Candidate.Diff())
 	section(w, "This replaces:", r.Candidate.Replaces)
 	section(w, "Notes:", r.Candidate.Notes)
 	section(w, "These commands would run:", r.Commands)
@@ -205,6 +204,8 @@ type applied struct {
 	Steps      []appliedStep    `json:"steps"`
 	Verdict    string           `json:"verdict"`
 	Error      string           `json:"error,omitempty"`
+	Save       int              `json:"save,omitempty"`           // its number in the history
+	Foreign    string           `json:"foreign_change,omitempty"` // what someone else changed meanwhile
 	Refused    *netcheck.Report `json:"checks,omitempty"`
 }
 
@@ -238,18 +239,33 @@ func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, firstNod
 }
 
 func appliedOf(o conntrackd.Outcome) applied {
-	a := applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: string(o.Verdict), Steps: []appliedStep{}}
+	a := applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: string(o.Verdict), Steps: []appliedStep{}, Save: o.Entry}
 	for _, s := range o.Steps {
 		a.Steps = append(a.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
 	}
 	if o.Err != nil {
 		a.Error = o.Err.Error()
+		a.Foreign = foreignChange(o.Err)
 	}
 	return a
 }
 
+// foreignChange is what someone else changed in the file since it was read,
+// as a diff; blank where that is not why a save was refused.
+func foreignChange(err error) string {
+	var changed *conntrackd.ChangedError
+	if !errors.As(err, &changed) {
+		return ""
+	}
+	return changed.Diff()
+}
+
 func printOutcome(w io.Writer, r tui.Review, o conntrackd.Outcome) {
 	fmt.Fprintln(w, tui.OutcomeSentence(o))
+	if diff := foreignChange(o.Err); diff != "" {
+		fmt.Fprintln(w, "Someone else changed the file meanwhile:")
+		printLines(w, diff)
+	}
 	if o.Err == nil && o.Changed && r.Candidate.Settings.Enabled {
 		fmt.Fprintln(w, "On the other node: "+tui.PeerCommand(r.Candidate.Settings))
 	}

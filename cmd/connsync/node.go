@@ -18,8 +18,18 @@ type node struct {
 	service conntrackd.Service
 }
 
-// openNode finds the service; it reads nothing else.
+// openNode is findNode for a command; a save that was interrupted is repaired
+// first, and that is said on standard error.
 func openNode(ctx context.Context, g globals) (*node, error) {
+	n, err := findNode(ctx, g)
+	if err == nil {
+		n.tellRepair(ctx)
+	}
+	return n, err
+}
+
+// findNode finds the service; it reads nothing else.
+func findNode(ctx context.Context, g globals) (*node, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
@@ -193,7 +203,7 @@ func (n *node) candidate(ctx context.Context, s saved, settings conntrackd.Setti
 // applier carries out a change on this host.
 func (n *node) applier(firstNode bool) *conntrackd.Applier {
 	return &conntrackd.Applier{
-		Service: n.service, StateDir: n.stateDir, RuntimeDir: n.runtimeDir, FirstNode: firstNode, Listen: heard,
+		Service: n.service, StateDir: n.stateDir, RuntimeDir: n.runtimeDir, By: actor(), FirstNode: firstNode, Listen: heard,
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ type globals struct {
 	runtimeDir string
 	stateDir   string
 	ascii      bool
+	err        io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
 
 const (
@@ -34,7 +36,7 @@ there as text and, with --json, as JSON.
 Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
 
 func newRoot(s streams) *cobra.Command {
-	var g globals
+	g := globals{err: s.err}
 	root := &cobra.Command{
 		Use:           "connsync",
 		Short:         "Set up and prove conntrackd's connection sync",
@@ -53,9 +55,9 @@ func newRoot(s streams) *cobra.Command {
 	flags.StringVar(&g.config, "config", defaultConfig, "conntrackd's configuration `file`")
 	flags.StringVar(&g.service, "service", "auto", "who runs conntrackd: "+strings.Join(conntrackd.ServiceChoices(), ", "))
 	flags.StringVar(&g.runtimeDir, "runtime-dir", defaultRuntimeDir, "`directory` of lock and socket files")
-	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the kept previous files")
+	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
-	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newStatus(s, &g))
+	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g))
 	strict(root)
 	return root
 }

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+func newHistory(s streams, g *globals) *cobra.Command {
+	var (
+		asJSON bool
+		diff   int
+	)
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "List the newest saves: when, who, from where, and how they ended",
+		Long: `history lists the newest 20 saves of conntrackd.conf, the newest first. Each keeps
+the file that it replaced; rollback puts one back.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("diff") {
+				return n.printDiff(s.out, diff, asJSON)
+			}
+			return n.printHistory(s.out, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVar(&diff, "diff", 0, "show what save `N` changed in the file")
+	return cmd
+}
+
+func (n *node) history() conntrackd.History { return conntrackd.OpenHistory(n.stateDir) }
+
+func (n *node) printHistory(w io.Writer, asJSON bool) error {
+	entries, err := n.history().Entries()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if entries == nil {
+			entries = []conntrackd.Entry{}
+		}
+		return printJSON(w, entries)
+	}
+	if len(entries) == 0 {
+		fmt.Fprintln(w, "Nothing has been saved yet.")
+	}
+	for _, e := range entries {
+		for _, line := range tui.EntryText(e) {
+			fmt.Fprintln(w, line)
+		}
+	}
+	return nil
+}
+
+// entryChange is what history --diff --json prints.
+type entryChange struct {
+	conntrackd.Entry
+	Diff string `json:"diff"`
+}
+
+func (n *node) printDiff(w io.Writer, number int, asJSON bool) error {
+	e, err := n.entry(number)
+	if err != nil {
+		return err
+	}
+	diff, err := n.history().Diff(e)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(w, entryChange{e, diff})
+	}
+	for _, line := range tui.EntryText(e) {
+		fmt.Fprintln(w, line)
+	}
+	if diff == "" {
+		fmt.Fprintln(w, "The file stayed as it was.")
+		return nil
+	}
+	printLines(w, diff)
+	return nil
+}
+
+// entry looks a save up; one that is not there is a wrong number.
+func (n *node) entry(number int) (conntrackd.Entry, error) {
+	e, err := n.history().Entry(number)
+	if errors.Is(err, conntrackd.ErrNoEntry) {
+		return e, refused("there is no save %d in the history; connsync history lists them", number)
+	}
+	return e, err
+}
+
+// printLines prints text from a file, line by line, safe for a terminal.
+func printLines(w io.Writer, text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprintln(w, tui.Clean(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    ")))
+	}
+}
+
+const rollbackHelp = `rollback puts back what a save replaced: the file as it was before save N and the
+service as it was then, running or not, now and at boot. Without N it takes back
+the newest save that is in force; a rollback is a save too, so that a second one
+undoes the first. It goes the way of every save: it writes, restarts, proves, and
+puts everything as it is now where a step fails.
+
+Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
+
+type rollbackFlags struct {
+	dryRun, asJSON bool
+	firstNode      bool
+	application    string
+}
+
+func newRollback(s streams, g *globals) *cobra.Command {
+	var f rollbackFlags
+	cmd := &cobra.Command{
+		Use:     "rollback [N]",
+		Short:   "Take back the newest save, or save N",
+		Long:    rollbackHelp,
+		Example: "  connsync history\n  connsync rollback 12 --dry-run\n  connsync rollback 12",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) <= 1 {
+				return nil
+			}
+			return &exitError{exitUsage, fmt.Errorf("rollback takes one number, got %q and more: see %s --help", args[0], cmd.CommandPath())}
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			number, err := entryNumber(args)
+			if err != nil {
+				return err
+			}
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			return n.rollback(cmd, s, number, f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there: do not wait for its word")
+	flags.StringVar(&f.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
+	return cmd
+}
+
+// entryNumber is the number given, zero where none is.
+func entryNumber(args []string) (int, error) {
+	if len(args) == 0 {
+		return 0, nil
+	}
+	number, err := strconv.Atoi(args[0])
+	if err != nil || number < 1 {
+		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: connsync history lists them", args[0])}
+	}
+	return number, nil
+}
+
+func (n *node) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlags) error {
+	ctx := cmd.Context()
+	if reason, err := gate(f.application, applicationFile); err != nil {
+		return err
+	} else if reason != "" {
+		return refused("%s; nothing is changed", reason)
+	}
+	review, err := n.reviewRollback(ctx, number)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return printReview(s.out, review, f.asJSON)
+	}
+	return n.carryOut(ctx, s.out, review, f.firstNode, f.asJSON)
+}

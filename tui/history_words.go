@@ -1,0 +1,139 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// EntryText is a save of the history as plain text: one line, and beneath it
+// why it failed where it did.
+func EntryText(e conntrackd.Entry) []string {
+	line := fmt.Sprintf("%4d  %s  %-11s %s", e.Number, entryTime(e.Time), entryOutcome(e), entryBy(e))
+	if what := entryWhat(e); what != "" {
+		line += ", " + what
+	}
+	lines := []string{strings.TrimRight(line, " ")}
+	if detail := Clean(e.Detail); detail != "" {
+		lines = append(lines, "      "+detail)
+	}
+	return lines
+}
+
+// entryTime is a time in this host's zone, as wide as any other.
+func entryTime(t time.Time) string {
+	if t.IsZero() {
+		return strings.Repeat("-", 16)
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+func entryOutcome(e conntrackd.Entry) string {
+	if e.Outcome == conntrackd.EntryPending {
+		return "unfinished"
+	}
+	return Clean(string(e.Outcome))
+}
+
+func entryBy(e conntrackd.Entry) string {
+	by := Clean(e.By.User)
+	if by == "" {
+		by = "somebody"
+	}
+	if terminal := strings.TrimPrefix(Clean(e.By.Terminal), "/dev/"); terminal != "" {
+		by += " on " + terminal
+	}
+	return by
+}
+
+// entryWhat is what a save did, in a few words.
+func entryWhat(e conntrackd.Entry) string {
+	var words []string
+	if e.Undoes != 0 {
+		words = append(words, fmt.Sprintf("took back save %d", e.Undoes))
+	}
+	switch {
+	case e.Outcome == conntrackd.EntryUnreadable:
+		return ""
+	case e.Before == "none":
+		words = append(words, "made the file")
+	case e.After == "none":
+		words = append(words, "took the file away")
+	case e.Changed():
+		words = append(words, "changed the file")
+	}
+	switch {
+	case e.Service == "" || e.Asked == e.Was:
+	case e.Asked.Active && e.Asked.Enabled:
+		words = append(words, "enabled sync")
+	case !e.Asked.Active && !e.Asked.Enabled:
+		words = append(words, "disabled sync")
+	default:
+		words = append(words, "changed the service")
+	}
+	if e.Repair != "" {
+		words = append(words, repairWords(e.Repair))
+	}
+	if e.Outcome == conntrackd.EntrySaved && e.Verdict != "" && e.Verdict != conntrackd.VerdictUnknown && e.Asked.Active {
+		words = append(words, stateWords(e.Verdict))
+	}
+	return strings.Join(words, ", ")
+}
+
+func repairWords(r conntrackd.RecoveryResult) string {
+	switch r {
+	case conntrackd.RecoveryUnchanged:
+		return "before it changed anything"
+	case conntrackd.RecoveryRolledBack:
+		return "then taken back"
+	case conntrackd.RecoveryInForce:
+		return "and is in force"
+	case conntrackd.RecoveryForeign:
+		return "then changed by someone else"
+	}
+	return "and NOT repaired"
+}
+
+// RecoverySentence says in one sentence what became of a save that was
+// interrupted; blank where none was.
+func RecoverySentence(r conntrackd.Recovery) string {
+	subject := "An interrupted save"
+	if e := r.Entry; e.Number != 0 {
+		subject = fmt.Sprintf("Save %d (%s, %s) was interrupted", e.Number, entryTime(e.Time), entryBy(e))
+	}
+	path := Clean(r.Entry.Path)
+	switch r.Result {
+	case conntrackd.RecoveryNone:
+		return ""
+	case conntrackd.RecoveryUnchanged:
+		if r.Entry.Number == 0 {
+			return subject + " had changed nothing; what it left behind has been removed."
+		}
+		return subject + " before it changed anything: what was in force still is."
+	case conntrackd.RecoveryRolledBack:
+		return subject + "; it has been taken back: the old file and the old state of the service are in force."
+	case conntrackd.RecoveryInForce:
+		return subject + " after its change was made: the new file is whole and in force."
+	case conntrackd.RecoveryForeign:
+		return subject + ", and someone else has changed " + path + " since: it is left as it is."
+	case conntrackd.RecoveryOther:
+		return subject + " and is not repaired yet: it was made with --service of " + serviceWords(r.Entry) + "; run connsync with that."
+	}
+	why := ""
+	if r.Err != nil {
+		why = ": " + Clean(r.Err.Error())
+	}
+	if r.Entry.Number == 0 {
+		return "Whether a save was interrupted could not be settled" + why
+	}
+	return subject + " and could NOT be repaired" + why
+}
+
+func serviceWords(e conntrackd.Entry) string {
+	if e.Service == "" {
+		return "none"
+	}
+	return Clean(e.Service)
+}
