@@ -25,14 +25,15 @@ const module = "connsync/"
 // tests: cmd -> tui -> {conntrackd, netcheck}, and the lab stands apart. The
 // console line under the screens knows nothing of them.
 var allowed = map[string][]string{
-	"conntrackd":   {},
-	"netcheck":     {},
-	"tui/console":  {},
-	"tui":          {"tui/console", "conntrackd", "netcheck"},
-	"cmd/connsync": {"tui", "tui/console", "conntrackd", "netcheck"},
-	"lab":          {},
-	"lab/demo":     {"lab"},
-	"lab/vt102":    {},
+	"conntrackd":          {},
+	"netcheck":            {},
+	"netcheck/keepalived": {},
+	"tui/console":         {},
+	"tui":                 {"tui/console", "conntrackd", "netcheck"},
+	"cmd/connsync":        {"tui", "tui/console", "conntrackd", "netcheck", "netcheck/keepalived"},
+	"lab":                 {},
+	"lab/demo":            {"lab"},
+	"lab/vt102":           {},
 }
 
 func TestImportArrows(t *testing.T) {

@@ -33,7 +33,7 @@ func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode
 	}
 	checks := []netcheck.Check{nameReadable(settings.Interface)}
 	checks = append(checks, netcheck.Plan(target)...)
-	return append(checks, n.daemon(), n.daemonLint(settings))
+	return append(checks, n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
 }
 
 func nameReadable(name string) netcheck.Check {

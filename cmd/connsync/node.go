@@ -183,6 +183,7 @@ func (n *node) host(ctx context.Context, s saved) (conntrackd.Host, error) {
 			}
 		}
 	}
+	h.OwnAddresses = append(h.OwnAddresses, virtualAddresses()...)
 	return h, nil
 }
 

@@ -58,6 +58,7 @@ func newRoot(s streams) *cobra.Command {
 	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g))
+	root.AddCommand(newFailover(s, &g))
 	strict(root)
 	return root
 }

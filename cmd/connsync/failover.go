@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+const failoverHelp = `failover tells conntrackd that this node has become primary (the connections
+come here now), backup, or faulty. It is the hook for keepalived, on the sync
+group that holds all instances:
+
+    notify_master "/usr/sbin/connsync failover primary" root
+    notify_backup "/usr/sbin/connsync failover backup" root
+    notify_fault "/usr/sbin/connsync failover fault" root
+
+or, in their place, notify "/usr/sbin/connsync failover" root, to which
+keepalived adds what has changed: INSTANCE or GROUP, its name, the state and
+the priority.
+
+It speaks to the daemon's control socket alone, starts nothing and changes no
+file. Each step is judged by its effect; all of it goes to the standard output,
+to the system log where that is no terminal, and to failover.log in the state
+directory.
+
+Exit status: 0 done, 1 failed, 2 an effect could not be seen, such as the answer
+of a peer that is down, 64 wrong usage.`
+
+func newFailover(s streams, g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "failover primary|backup|fault",
+		Short: "Take over connections, or hand them over: the hook for keepalived",
+		Long:  failoverHelp,
+		Args: func(_ *cobra.Command, args []string) error {
+			_, err := failoverRole(args)
+			return err
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			started := conntrackd.FailoverClock()
+			if err := g.check(); err != nil {
+				return err
+			}
+			role, err := failoverRole(args)
+			if err != nil {
+				return err
+			}
+			return runFailover(cmd.Context(), s, *g, role, failoverCall{started: started, asJSON: asJSON})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// keepalivedRole is the role for a state that keepalived's "notify" is called
+// with. A keepalived that stops, and an instance that is deleted, give their
+// addresses up.
+func keepalivedRole(state string) (role conntrackd.Role, ok bool) {
+	switch state {
+	case "MASTER":
+		return conntrackd.RolePrimary, true
+	case "BACKUP":
+		return conntrackd.RoleBackup, true
+	case "FAULT", "STOP", "DELETED":
+		return conntrackd.RoleFault, true
+	}
+	return "", false
+}
+
+// failoverRole reads either a role, or the four words that keepalived puts
+// after the command of a "notify": INSTANCE or GROUP, name, state, priority. It
+// puts nothing after those of notify_master and its likes.
+func failoverRole(args []string) (conntrackd.Role, error) {
+	roles := conntrackd.Roles()
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	wrong := func(format string, args ...any) error { return &exitError{exitUsage, fmt.Errorf(format, args...)} }
+	switch {
+	case len(args) == 0:
+		return "", wrong("failover needs a role: %s", strings.Join(names, ", "))
+	case len(args) == 1 && slices.Contains(names, args[0]):
+		return conntrackd.Role(args[0]), nil
+	case len(args) == 4 && (args[0] == "INSTANCE" || args[0] == "GROUP"):
+		if role, ok := keepalivedRole(args[2]); ok {
+			return role, nil
+		}
+		return "", wrong("%q is no state of keepalived's that failover knows", args[2])
+	case slices.Contains(names, args[0]):
+		return "", wrong("failover %s takes no more arguments, got %q", args[0], args[1])
+	}
+	return "", wrong("%q is no role: %s", args[0], strings.Join(names, ", "))
+}
+
+// failoverCall is how failover was called.
+type failoverCall struct {
+	started time.Duration
+	asJSON  bool
+}
+
+func runFailover(ctx context.Context, s streams, g globals, role conntrackd.Role, call failoverCall) error {
+	log := openFailoverLog(s, g.stateDir, role)
+	defer log.close()
+	say := func(line string) {
+		log.write(line)
+		if !call.asJSON {
+			fmt.Fprintln(s.out, line)
+		}
+	}
+	f, err := g.failover(call.started)
+	if err != nil {
+		log.write(err.Error())
+		return &exitError{exitRefused, err}
+	}
+	outcome := f.Run(ctx, role, func(step conntrackd.Step) {
+		if step.Status != conntrackd.StepRunning {
+			say(tui.StepText(step))
+		}
+	})
+	if outcome.Unlocked != nil {
+		say(tui.Clean("Done without the failover lock: " + outcome.Unlocked.Error()))
+	}
+	say(failoverSentence(outcome))
+	if call.asJSON {
+		if err := printJSON(s.out, failedOverOf(outcome)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case outcome.Failed():
+		return &exitError{exitRefused, nil}
+	case outcome.Unseen():
+		return &exitError{exitUnknown, nil}
+	}
+	return nil
+}
+
+// failover reads what the hook has to know from the file in force. It asks no
+// service manager: at a failover there is no time for one that hangs.
+func (g globals) failover(started time.Duration) (*conntrackd.Failover, error) {
+	content, err := os.ReadFile(g.config)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{globals: g}
+	socket := conntrackd.ControlSocket(content)
+	if socket == "" {
+		socket = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+	}
+	return &conntrackd.Failover{
+		Client: conntrackd.NewClient(socket), Mode: conntrackd.SyncMode(content), RuntimeDir: g.runtimeDir, Started: started,
+	}, nil
+}
+
+// failoverSentence is how it ended, in one sentence.
+func failoverSentence(o conntrackd.FailoverOutcome) string {
+	where := "the peer's states go straight into the kernel"
+	if o.ExternalCache {
+		where = "the peer's states are kept in the external cache"
+	}
+	switch {
+	case errors.Is(o.Err, fs.ErrPermission):
+		return tui.Clean(fmt.Sprintf("Not %s: the control socket is root's alone; keepalived runs the hook as root with script_user root. %v", o.Role, o.Err))
+	case o.Err != nil:
+		return tui.Clean(fmt.Sprintf("Not %s: %v", o.Role, o.Err))
+	case o.SupersededBy != "":
+		return fmt.Sprintf("Not %s: a later call has made this node %s.", o.Role, tui.Clean(string(o.SupersededBy)))
+	case len(o.Steps) == 0:
+		return fmt.Sprintf("This node is %s: there is nothing to do, since %s.", o.Role, where)
+	case o.Failed():
+		return fmt.Sprintf("This node is %s, and a step failed: connections may be lost (%s).", o.Role, where)
+	case o.Unseen():
+		return fmt.Sprintf("This node is %s; not everything could be seen (%s).", o.Role, where)
+	}
+	return fmt.Sprintf("This node is %s (%s).", o.Role, where)
+}
+
+// failedOver is what failover --json prints.
+type failedOver struct {
+	Role          conntrackd.Role `json:"role"`
+	ExternalCache bool            `json:"external_cache"`
+	Steps         []appliedStep   `json:"steps"`
+	SupersededBy  conntrackd.Role `json:"superseded_by,omitempty"`
+	Error         string          `json:"error,omitempty"`
+}
+
+func failedOverOf(o conntrackd.FailoverOutcome) failedOver {
+	f := failedOver{Role: o.Role, ExternalCache: o.ExternalCache, Steps: []appliedStep{}, SupersededBy: o.SupersededBy}
+	for _, s := range o.Steps {
+		f.Steps = append(f.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
+	}
+	if o.Err != nil {
+		f.Error = o.Err.Error()
+	}
+	return f
+}

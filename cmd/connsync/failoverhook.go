@@ -1,0 +1,207 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+	"connsync/netcheck/keepalived"
+)
+
+// hook is what there is to judge about the scripts that keepalived calls.
+type hook struct {
+	mover      *keepalived.Config
+	external   bool   // the peer's states are kept in the external cache
+	program    string // the command that should be called, without its role
+	userExists func(string) bool
+	refusal    func(keepalived.Script, string) (string, error)
+	read       func(path string) (string, error)
+}
+
+// moving is what changes state as one: a sync group, or an instance in none.
+type moving struct {
+	kind, name string // as in the file: "vrrp_sync_group", "VG"
+	scripts    []keepalived.Scripts
+}
+
+func (h hook) units() []moving {
+	var all []moving
+	for _, g := range h.mover.Groups {
+		u := moving{kind: "vrrp_sync_group", name: g.Name, scripts: []keepalived.Scripts{g.Scripts}}
+		for _, i := range h.mover.Instances {
+			if slices.Contains(g.Instances, i.Name) {
+				u.scripts = append(u.scripts, i.Scripts)
+			}
+		}
+		all = append(all, u)
+	}
+	for _, i := range h.mover.Instances {
+		if h.mover.GroupOf(i.Name) == nil {
+			all = append(all, moving{"vrrp_instance", i.Name, []keepalived.Scripts{i.Scripts}})
+		}
+	}
+	return all
+}
+
+func (h hook) judge() netcheck.Finding {
+	var alone []string
+	for _, i := range h.mover.Instances {
+		if h.mover.GroupOf(i.Name) == nil {
+			alone = append(alone, i.Name)
+		}
+	}
+	if len(alone) > 0 && len(h.mover.Instances) > 1 {
+		return netcheck.Finding{
+			Status: netcheck.Failed, Detail: fmt.Sprintf("%s can move without the others, being in no vrrp_sync_group: connections then pass through both nodes", strings.Join(alone, ", ")),
+			Remedy: h.lines("vrrp_sync_group", "VG", " with all instances in group { }"),
+		}
+	}
+	var names []string
+	for _, u := range h.units() {
+		if f := h.judgeUnit(u); f.Status != netcheck.Passed {
+			return f
+		}
+		names = append(names, u.name)
+	}
+	return netcheck.Finding{Status: netcheck.Passed, Detail: "keepalived runs connsync failover as root whenever " + strings.Join(names, ", ") + " becomes master, backup or faulty"}
+}
+
+// judgeUnit looks for the script of each role.
+func (h hook) judgeUnit(u moving) netcheck.Finding {
+	failed := func(format string, args ...any) netcheck.Finding {
+		return netcheck.Finding{Status: netcheck.Failed, Detail: fmt.Sprintf(format, args...), Remedy: h.lines(u.kind, u.name, "")}
+	}
+	for _, role := range conntrackd.Roles() {
+		s, call := h.scriptFor(u, role)
+		switch call {
+		case callsNothing:
+			return failed("keepalived does not call connsync failover when %s becomes %s; %s", u.name, role, lostWithoutHook(h.external))
+		case callsPackaged:
+			return failed("keepalived calls conntrack-tools' %s, which %s", filepath.Base(s.Program), h.faults(s))
+		case callsOther:
+			return netcheck.Finding{Status: netcheck.Unknown, Remedy: h.lines(u.kind, u.name, ""),
+				Detail: fmt.Sprintf("keepalived calls %s when %s becomes %s; what that does is not known here", s.Program, u.name, role)}
+		}
+		if by := h.mover.User(s, h.userExists); by != "root" {
+			why := "as it says"
+			if s.User == "" && h.mover.ScriptUser == "" {
+				why = "a user that exists, while no script_user is set"
+			}
+			return failed("keepalived runs the script as %s (%s), who may not speak to conntrackd: nothing happens at a failover, and %s", by, why, lostWithoutHook(h.external))
+		}
+		switch why, err := h.refusal(s, "root"); {
+		case err != nil:
+			return cannotLookAt(s.Program, err)
+		case why != "":
+			return failed("keepalived does not run %s: %s; %s", s.Program, why, lostWithoutHook(h.external))
+		}
+	}
+	return netcheck.Finding{Status: netcheck.Passed}
+}
+
+// lines are what to write where, as one line.
+func (h hook) lines(kind, name, more string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "keepalived.conf, %s %s%s:", kind, name, more)
+	for _, l := range []struct {
+		event keepalived.Event
+		role  conntrackd.Role
+	}{{keepalived.NotifyMaster, conntrackd.RolePrimary}, {keepalived.NotifyBackup, conntrackd.RoleBackup}, {keepalived.NotifyFault, conntrackd.RoleFault}} {
+		fmt.Fprintf(&b, " %s \"%s %s\" root;", l.event, h.program, l.role)
+	}
+	return strings.TrimSuffix(b.String(), ";") + " (each on a line of its own)"
+}
+
+// call is what a script comes down to.
+type call int
+
+const (
+	callsNothing call = iota
+	callsOther        // it cannot be told
+	callsPackaged
+	callsUs
+)
+
+// scriptFor returns the script that comes nearest to the hook for a role.
+func (h hook) scriptFor(u moving, role conntrackd.Role) (best keepalived.Script, kind call) {
+	event := map[conntrackd.Role]keepalived.Event{
+		conntrackd.RolePrimary: keepalived.NotifyMaster, conntrackd.RoleBackup: keepalived.NotifyBackup, conntrackd.RoleFault: keepalived.NotifyFault,
+	}[role]
+	for _, scripts := range u.scripts {
+		for _, e := range []keepalived.Event{event, keepalived.Notify} {
+			s, ok := scripts[e]
+			if !ok {
+				continue
+			}
+			if k := h.classify(s, e, role); k > kind {
+				best, kind = s, k
+			}
+		}
+	}
+	return best, kind
+}
+
+func (h hook) classify(s keepalived.Script, e keepalived.Event, role conntrackd.Role) call {
+	words := append([]string{s.Program}, s.Arguments...)
+	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at >= 0 {
+		return classifyOurs(words[at+1:], e, role)
+	}
+	content, err := h.read(s.Program)
+	switch {
+	case err != nil:
+		return callsOther
+	case strings.Contains(content, "CONNTRACKD_BIN") && strings.Contains(content, "$CONNTRACKD_CONFIG -c"):
+		return callsPackaged
+	case strings.Contains(content, "connsync") && strings.Contains(content, "failover"):
+		return callsUs // through a script of the operator's own
+	case strings.Contains(content, "conntrackd"):
+		return callsOther
+	}
+	return callsNothing
+}
+
+// classifyOurs reads what stands after connsync.
+func classifyOurs(words []string, e keepalived.Event, role conntrackd.Role) call {
+	at := slices.Index(words, "failover")
+	if at < 0 {
+		return callsNothing
+	}
+	rest := words[at+1:]
+	named := func(w string) bool { return slices.Contains(conntrackd.Roles(), conntrackd.Role(w)) }
+	switch {
+	case e == keepalived.Notify && !slices.ContainsFunc(rest, named),
+		e != keepalived.Notify && slices.Contains(rest, string(role)):
+		return callsUs
+	}
+	return callsNothing
+}
+
+// faults names what is wrong with conntrack-tools' primary-backup.sh, of which
+// five faults are known; an operator may have mended some, and two of them do
+// no harm where there is an external cache.
+func (h hook) faults(s keepalived.Script) string {
+	content, _ := h.read(s.Program)
+	var found []string
+	for _, f := range []struct {
+		mark  string
+		only  bool // with the states in the kernel
+		words string
+	}{
+		{"$CONNTRACKD_CONFIG -t", true, "purges the peer's states from the kernel after PurgeTimeout, so that the next failover loses them"},
+		{"$CONNTRACKD_CONFIG -c", true, "commits and flushes caches for nothing"},
+		{"$CONNTRACKD_CONFIG -d", false, "starts conntrackd outside its service, which then cannot start"},
+		{"/var/lock/conntrack.lock", false, "looks for the wrong lock file"},
+		{"$? -eq 1", false, "takes a step that failed for done"},
+	} {
+		if strings.Contains(content, f.mark) && !(f.only && h.external) {
+			found = append(found, f.words)
+		}
+	}
+	if len(found) == 0 {
+		return "does not check what came of its steps"
+	}
+	return strings.Join(found, "; ")
+}

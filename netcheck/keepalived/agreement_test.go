@@ -1,0 +1,181 @@
+package keepalived
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+
+	"connsync/lab"
+)
+
+// instance is a vrrp_instance of the lab's with more in it.
+func instance(more string) string {
+	return "vrrp_instance V1 {\n\tinterface eth0\n\tvirtual_router_id 5\n" + more + "\n}\n"
+}
+
+// Every file here is read as the real keepalived reads it: the virtual
+// addresses and the scripts of what it dumps are those of Load.
+func TestAgreesWithKeepalived(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"plain":              {"": instance("virtual_ipaddress {\n10.9.9.9/32 dev eth0 label eth0:1\n10.9.9.10\n}\nnotify_master \"/bin/true a b\" root\nnotify_fault /bin/true")},
+		"glued braces":       {"": "vrrp_instance V1{\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress{\n10.9.9.9/32\n}\n}\n"},
+		"braces below":       {"": "vrrp_instance V1\n{\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress\n{\n10.9.9.9/32\n}\n}\n"},
+		"one line":           {"": "vrrp_instance V1 { interface eth0\nvirtual_router_id 5\nvirtual_ipaddress { 10.9.9.9/32\n10.9.9.8/32 }\n}\n"},
+		"comments":           {"": instance("virtual_ipaddress { # one\n10.9.9.7/32!two\n10.9.9.8/32#three\n!10.9.9.9\n}\nnotify_fault /bin/true\\#not")},
+		"quotes":             {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify \"/bin/echo 'a b' c\" root\nnotify_master '/bin/true'")},
+		"the first counts":   {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master \"/bin/true a\"\nnotify_master \"/bin/true b\"")},
+		"excluded, IPv6":     {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nvirtual_ipaddress_excluded {\n2001:db8::7/64 dev eth0\n10.9.9.8\n}")},
+		"parameters":         {"": "$NET=10.9.${THIRD}\n$THIRD=9\n$VIP=${NET}.9/32\n" + instance("virtual_ipaddress {\n$VIP\n${NET}.10\n}")},
+		"a parameter lines":  {"": "$VIPS= \\\n10.9.9.11/32 \\\n10.9.9.12/32\n" + instance("virtual_ipaddress {\n$VIPS\n}")},
+		"a whole instance":   {"": "$INSTANCE= \\\nvrrp_instance V${N} { \\\ninterface eth0 \\\nvirtual_router_id $N \\\nvirtual_ipaddress { \\\n10.9.9.${N}/32 \\\n} \\\n}\n$N=5\n$INSTANCE\n$N=6\n$INSTANCE\n"},
+		"conditions":         {"": instance("virtual_ipaddress {\n@node 10.9.9.7\n@other 10.9.9.8\n@^node 10.9.9.9\n@^other 10.9.9.10\n}")},
+		"includes":           {"": "include conf.d/*.conf\ninclude nowhere.conf\n", "conf.d/a.conf": instance("include vips\nnotify_backup \"/bin/true x\""), "conf.d/vips": "virtual_ipaddress {\n10.9.9.7\n}\n", "conf.d/b": "garbage {"},
+		"included elsewhere": {"": "include sub/a.conf\ninclude sub/b.conf\n", "sub/a.conf": "include deep/c.conf\n", "sub/b.conf": "", "sub/deep/c.conf": instance("virtual_ipaddress {\n10.9.9.7\n}")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for file, content := range files {
+				path := filepath.Join(dir, file)
+				if file == "" {
+					path = filepath.Join(dir, "keepalived.conf")
+				}
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			config, err := Load(filepath.Join(dir, "keepalived.conf"), "node")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var addresses, scripts []string
+			for _, i := range config.Instances {
+				for _, a := range i.Addresses {
+					addresses = append(addresses, a.Addr().String())
+				}
+				for e, s := range i.Scripts {
+					scripts = append(scripts, string(e)+" '"+s.Program+"' "+strings.Join(s.Arguments, "|"))
+				}
+			}
+			wantAddresses, wantScripts := dumped(t, dir)
+			for _, list := range [][]string{addresses, scripts, wantAddresses, wantScripts} {
+				slices.Sort(list)
+			}
+			if diff := cmp.Diff(wantAddresses, addresses); diff != "" || len(addresses) == 0 {
+				t.Errorf("addresses (-keepalived +Load):\n%s", diff)
+			}
+			if diff := cmp.Diff(wantScripts, scripts); diff != "" {
+				t.Errorf("scripts (-keepalived +Load):\n%s", diff)
+			}
+		})
+	}
+}
+
+var (
+	dumpedAddress = regexp.MustCompile(`: {4,}([0-9a-f.:]+)(?:/[0-9]+)? dev `)
+	dumpedScript  = regexp.MustCompile(`(Master|Backup|Fault|Generic) state transition script = '(?:/usr)?([^']*)'(.*), uid`)
+)
+
+// dumped runs the real keepalived and returns what it says it has read.
+func dumped(t *testing.T, dir string) (addresses, scripts []string) {
+	t.Helper()
+	log := filepath.Join(dir, "log")
+	runKeepalived(t, log, "--use-file", filepath.Join(dir, "keepalived.conf"), "--config-id", "node", "--pid", dir+"/p", "--vrrp_pid", dir+"/v", "--checkers_pid", dir+"/c")
+	content, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(content), "\n") {
+		if m := dumpedAddress.FindStringSubmatch(line); m != nil && netip.MustParseAddr(m[1]).IsValid() {
+			addresses = append(addresses, m[1])
+		}
+		if m := dumpedScript.FindStringSubmatch(line); m != nil {
+			event := map[string]Event{"Master": NotifyMaster, "Backup": NotifyBackup, "Fault": NotifyFault, "Generic": Notify}[m[1]]
+			arguments := strings.ReplaceAll(strings.Trim(m[3], " '"), "' '", "|")
+			scripts = append(scripts, string(event)+" '"+m[2]+"' "+arguments)
+		}
+	}
+	if !strings.Contains(string(content), "VRRP Topology") {
+		t.Fatalf("keepalived has dumped nothing:\n%s", content)
+	}
+	return addresses, scripts
+}
+
+// runKeepalived runs keepalived in a network of its own until it has dumped
+// what it read.
+func runKeepalived(t *testing.T, log string, args ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("keepalived"); err != nil {
+		t.Fatalf("this test runs the real keepalived (apt-get install keepalived): %v", err)
+	}
+	a, b := namespace(t), namespace(t)
+	if err := lab.Veth(a, "eth0", b, "eth0"); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []*lab.Namespace{a, b} {
+		if err := n.Do(func() error { return up("eth0") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := a.Command("keepalived", append([]string{"--dont-fork", "--log-console", "--dump-conf"}, args...)...)
+	file, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd.Stdout, cmd.Stderr = file, file
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Signal(os.Interrupt)
+	for ctx.Err() == nil {
+		content, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The interfaces come last.
+		if strings.Contains(string(content), "-----< Interfaces >------") {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	io.Copy(os.Stderr, strings.NewReader("keepalived did not dump in time\n"))
+}
+
+func namespace(t *testing.T) *lab.Namespace {
+	t.Helper()
+	n, err := lab.NewNamespace()
+	if err != nil {
+		t.Fatalf("this test needs root: %v", err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+func up(name string) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: netlink.NewIPNet([]byte{10, 9, 9, 1})}); err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(link)
+}

@@ -1,0 +1,138 @@
+package keepalived
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Installation is the keepalived of this host.
+type Installation struct {
+	// Program is its path; blank where it is not installed.
+	Program string
+	// PID is a running keepalived's, the lowest where there are several; zero
+	// where none runs. One in a container of this host does not count.
+	PID int
+	// ConfigPath and ConfigID are what the running one was started with, or
+	// what it would take by itself.
+	ConfigPath string
+	ConfigID   string
+}
+
+// Find looks for keepalived, in PATH and where packages put it, and among the
+// processes that see the same files as this one.
+func Find() (Installation, error) {
+	i := Installation{ConfigPath: DefaultConfig}
+	for _, name := range []string{"keepalived", "/usr/sbin/keepalived", "/usr/local/sbin/keepalived"} {
+		if path, err := exec.LookPath(name); err == nil {
+			i.Program = path
+			break
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return i, err
+	}
+	i.ConfigID, _, _ = strings.Cut(host, ".")
+	return i, i.findProcess()
+}
+
+func (i *Installation) findProcess() error {
+	own, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		comm, err := os.ReadFile(name)
+		dir := filepath.Dir(name)
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		if err != nil || string(comm) != "keepalived\n" || i.PID != 0 && pid > i.PID {
+			continue
+		}
+		space, err := os.Readlink(dir + "/ns/mnt")
+		command, err2 := os.ReadFile(dir + "/cmdline")
+		if err != nil || err2 != nil || space != own {
+			continue
+		}
+		i.PID = pid
+		i.take(command)
+	}
+	return nil
+}
+
+// take reads the options of a command line as the kernel shows it, with a NUL
+// after each word.
+func (i *Installation) take(command []byte) {
+	words := strings.Split(string(bytes.TrimSuffix(command, []byte{0})), "\x00")
+	for n, w := range words {
+		for _, option := range []struct {
+			short, long string
+			to          *string
+		}{{"-f", "--use-file", &i.ConfigPath}, {"-i", "--config-id", &i.ConfigID}} {
+			value, glued := strings.CutPrefix(w, option.short)
+			switch long, isLong := strings.CutPrefix(w, option.long+"="); {
+			case isLong:
+				*option.to = long
+			case (w == option.short || w == option.long) && n+1 < len(words):
+				*option.to = words[n+1]
+			case glued && value != "" && !strings.HasPrefix(w, "--"):
+				*option.to = value
+			}
+		}
+	}
+}
+
+// Refusal says why keepalived would not run a script as the user, as it is on
+// disk now: the program is not there, may not be executed, or, with
+// enable_script_security and as root, may be changed by others. Blank means
+// that nothing speaks against it.
+func (c *Config) Refusal(s Script, user string) (string, error) {
+	info, err := os.Stat(s.Program)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
+		return s.Program + " does not exist", nil
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		return s.Program + " cannot be executed", nil
+	}
+	if !c.ScriptSecurity || user != "root" {
+		return "", nil
+	}
+	return othersMayChange(s.Program)
+}
+
+// othersMayChange walks up from a file: each part of its path has to be root's,
+// and not writable for others, unless it is a directory with the sticky bit.
+func othersMayChange(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	for ; ; real = filepath.Dir(real) {
+		var stat unix.Stat_t
+		if err := unix.Stat(real, &stat); err != nil {
+			return "", err
+		}
+		switch {
+		case stat.Uid != 0:
+			return real + " belongs to another user than root", nil
+		case stat.Mode&unix.S_IWOTH != 0 && stat.Mode&unix.S_ISVTX == 0, stat.Gid != 0 && stat.Mode&unix.S_IWGRP != 0:
+			return real + " can be written by others than root", nil
+		}
+		if real == "/" {
+			return "", nil
+		}
+	}
+}

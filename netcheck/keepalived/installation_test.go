@@ -1,0 +1,118 @@
+package keepalived
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTake(t *testing.T) {
+	for command, want := range map[string]Installation{
+		"keepalived":                                  {ConfigPath: "default", ConfigID: "host"},
+		"keepalived -n -l":                            {ConfigPath: "default", ConfigID: "host"},
+		"keepalived -f /a -i one":                     {ConfigPath: "/a", ConfigID: "one"},
+		"keepalived -f/a -ione":                       {ConfigPath: "/a", ConfigID: "one"},
+		"keepalived --use-file=/a --config-id=one -D": {ConfigPath: "/a", ConfigID: "one"},
+		"keepalived --use-file /a --config-id one":    {ConfigPath: "/a", ConfigID: "one"},
+		"keepalived -f":                               {ConfigPath: "default", ConfigID: "host"},
+	} {
+		got := Installation{ConfigPath: "default", ConfigID: "host"}
+		got.take([]byte(strings.ReplaceAll(command, " ", "\x00") + "\x00"))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", command, diff)
+		}
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	dir, err := os.MkdirTemp("/root", "keepalived-test")
+	if err != nil {
+		t.Fatalf("this test needs root: %v", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	script := func(name string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	change := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	good, plain, writable := script("good", 0o755), script("plain", 0o644), script("writable", 0o757)
+	owned := script("owned", 0o755)
+	change(os.Chown(owned, 65534, 0))
+	open, sticky, grouped := script("open/s", 0o755), script("sticky/s", 0o755), script("grouped/s", 0o755)
+	change(os.Chmod(filepath.Dir(open), 0o777))
+	change(os.Chmod(filepath.Dir(sticky), 0o777|os.ModeSticky))
+	change(os.Chown(filepath.Dir(grouped), 0, 65534))
+	change(os.Chmod(filepath.Dir(grouped), 0o775))
+	link := filepath.Join(dir, "link")
+	change(os.Symlink(owned, link))
+	for _, tt := range []struct {
+		path     string
+		security bool
+		user     string
+		want     string
+	}{
+		{good, true, "root", ""},
+		{filepath.Join(dir, "nowhere"), false, "root", "does not exist"},
+		{filepath.Join(good, "below"), false, "root", "does not exist"},
+		{plain, false, "root", "cannot be executed"},
+		{dir, false, "root", "cannot be executed"},
+		{writable, false, "root", ""},
+		{writable, true, "root", "can be written"},
+		{writable, true, "nobody", ""},
+		{owned, true, "root", "another user"},
+		{link, true, "root", "another user"},
+		{open, true, "root", "open can be written"},
+		{sticky, true, "root", ""},
+		{grouped, true, "root", "grouped can be written"},
+	} {
+		c := &Config{ScriptSecurity: tt.security}
+		got, err := c.Refusal(Script{Program: tt.path}, tt.user)
+		if err != nil || (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s, security %v, as %s: %q, %v; want %q", tt.path, tt.security, tt.user, got, err, tt.want)
+		}
+	}
+}
+
+func TestLoadSaysWhatItCouldNotFollow(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	itself := write("itself.conf", "")
+	write("itself.conf", "include "+itself+"\n")
+	for name, want := range map[string]string{
+		"include gone.conf\n":       ":1: the included file " + dir + "/gone.conf does not exist",
+		"\n\ninclude {a,b}.conf\n":  ":3: the include {a,b}.conf is not understood here",
+		"include " + dir + "\n":     "not a file of configuration",
+		"include " + itself + "\n":  "too many includes",
+		"$A=$A x\nvrrp_instance $A": "the parameters in it never end",
+	} {
+		c, err := Load(write("keepalived.conf", name), "")
+		if err != nil || !strings.Contains(strings.Join(c.Unread, "\n"), want) {
+			t.Errorf("%q: %v, %v; want %q", name, c, err, want)
+		}
+	}
+	if _, err := Load(filepath.Join(dir, "nowhere"), ""); !os.IsNotExist(err) {
+		t.Errorf("no file: %v", err)
+	}
+}
