@@ -26,7 +26,7 @@ const (
 // the same, and would be let do so.
 func (n *node) failoverHook(settings conntrackd.Settings) netcheck.Check {
 	return netcheck.Check{
-		ID: checkFailoverHook, Title: "keepalived tells conntrackd of a failover", Severity: netcheck.Warning,
+		ID: checkFailoverHook, Title: "Failover hook", Severity: netcheck.Warning,
 		Run: func(context.Context) netcheck.Finding {
 			mover, finding := findMover(settings.ExternalCache)
 			if mover == nil {
@@ -104,7 +104,7 @@ func lostWithoutHook(external bool) string {
 // purged with the time after which keepalived makes it primary again.
 func (n *node) failoverTiming(settings conntrackd.Settings) netcheck.Check {
 	return netcheck.Check{
-		ID: checkFailoverTiming, Title: "Old connections are purged before the way back", Severity: netcheck.Warning,
+		ID: checkFailoverTiming, Title: "Failover timing", Severity: netcheck.Warning,
 		Run: func(context.Context) netcheck.Finding {
 			if !settings.ExternalCache {
 				return netcheck.Finding{Status: netcheck.Passed, Detail: "the states are in the kernel, where connsync failover purges none"}
