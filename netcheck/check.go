@@ -4,6 +4,7 @@
 package netcheck
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -136,10 +137,22 @@ func (r Report) MarshalJSON() ([]byte, error) {
 	if checks == nil {
 		checks = []Result{}
 	}
-	return json.Marshal(struct {
+	return readable(struct {
 		Verdict Verdict  `json:"verdict"`
 		Checks  []Result `json:"checks"`
 	}{r.Verdict(), checks})
+}
+
+// readable is v in JSON with the && and <> of a remedy as they are, so that it
+// can be copied from a screen.
+func readable(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote. The verdict follows from the
@@ -170,7 +183,7 @@ type wireResult struct {
 // the duration in milliseconds with three decimals. Finding.Err is left out:
 // Detail says it in words.
 func (r Result) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireResult{r.ID, r.Title, r.Status, r.Severity, r.Detail, r.Remedy,
+	return readable(wireResult{r.ID, r.Title, r.Status, r.Severity, r.Detail, r.Remedy,
 		float64(r.Took.Microseconds()) / 1000})
 }
 

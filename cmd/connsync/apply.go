@@ -74,6 +74,11 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if err != nil {
 		return err
 	}
+	if before := saved.settings; !settings.Enabled && !settings.Complete() {
+		if before.Enabled = false; settings != before {
+			return refused("the file cannot keep these settings without the others: give --interface, --current-ip and --peer-ip; nothing is changed")
+		}
+	}
 	review, err := n.review(ctx, saved, settings)
 	if err != nil {
 		return err
@@ -90,7 +95,13 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 			return err
 		}
 	}
-	return n.carryOut(ctx, s.out, review, f.firstNode, f.asJSON)
+	if err := n.carryOut(ctx, s.out, review, f.firstNode, f.asJSON); err != nil {
+		return err
+	}
+	if !settings.Enabled && !f.disable && !f.asJSON && !n.unmanaged() {
+		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
+	}
+	return nil
 }
 
 // mayProceed says why a report stops the save, nil when it does not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,11 +39,15 @@ tell, 64 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			settings, err := flags.settings(cmd, saved)
+			settings, problems, err := flags.parse(cmd, saved)
 			if err != nil {
 				return err
 			}
-			if !settings.Complete() {
+			if n.badName(ctx, flags.values.Interface, problems) {
+				settings.Interface = flags.values.Interface // the checks say what is wrong with it
+			} else if len(problems) > 0 {
+				return complain(cmd, problems)
+			} else if !settings.Complete() {
 				return refused("there is nothing to check: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
 			}
 			report := n.check(ctx, s.out, asJSON, settings, flags.firstNode)
@@ -59,21 +64,41 @@ tell, 64 wrong usage.`,
 	return cmd
 }
 
+// badName says whether the only problem is the name of an interface that
+// exists: then there is something to look at.
+func (n *node) badName(ctx context.Context, name string, problems []conntrackd.Problem) bool {
+	if len(problems) != 1 || problems[0].Field != conntrackd.FieldInterface {
+		return false
+	}
+	interfaces, err := netcheck.Interfaces(ctx)
+	return err == nil && slices.ContainsFunc(interfaces, func(i netcheck.Interface) bool { return i.Name == name && !i.Loopback })
+}
+
 // settings are the saved ones with the flags over them, or all their problems.
 func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Settings, error) {
+	settings, problems, err := f.parse(cmd, s)
+	if err == nil && len(problems) > 0 {
+		err = complain(cmd, problems)
+	}
+	return settings, err
+}
+
+func (f *settingFlags) parse(cmd *cobra.Command, s saved) (conntrackd.Settings, []conntrackd.Problem, error) {
 	values, err := f.over(s.settings.Values(), cmd.Flags().Changed)
 	if err != nil {
-		return conntrackd.Settings{}, err
+		return conntrackd.Settings{}, nil, err
 	}
 	settings, problems := tui.ParseSettings(values)
-	if len(problems) == 0 {
-		return settings, nil
-	}
+	return settings, problems, nil
+}
+
+// complain names the flag of every problem.
+func complain(cmd *cobra.Command, problems []conntrackd.Problem) error {
 	for _, p := range problems {
 		flag := strings.ReplaceAll(string(p.Field), "_", "-")
 		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: --%s: %s\n", flag, tui.Clean(p.Message))
 	}
-	return settings, &exitError{exitRefused, nil}
+	return &exitError{exitRefused, nil}
 }
 
 // check runs the plan and prints the results in its order, each as soon as the

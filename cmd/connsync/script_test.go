@@ -25,7 +25,7 @@ import (
 // Each script in testdata/script is one promise of the command line, on the
 // real program. Beside testscript's own commands there are:
 //
-//	pair                          makes two connected nodes, A and B
+//	pair [ipv6]                   makes two connected nodes, A and B
 //	on NODE [exit N] PROGRAM ...  runs a program in a node to its end
 //	exit N PROGRAM ...            runs a program here
 //	begin NAME NODE PROGRAM ...   starts a program in a node and goes on
@@ -80,10 +80,10 @@ func usage(ts *testscript.TestScript, neg, ok bool, line string) {
 }
 
 func cmdPair(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, len(args) == 0, "pair")
+	usage(ts, neg, len(args) == 0 || len(args) == 1 && args[0] == "ipv6", "pair [ipv6]")
 	ctx, cancel := context.WithTimeout(context.Background(), scriptPatience)
 	defer cancel()
-	p, err := lab.NewPair(ctx, lab.Options{})
+	p, err := lab.NewPair(ctx, lab.Options{IPv6: len(args) > 0})
 	ts.Check(err)
 	ts.Defer(func() {
 		if err := p.Close(); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -86,11 +85,4 @@ func (n *node) printSettings(w io.Writer, s saved) {
 	if s.none != "" {
 		fmt.Fprintln(w, "Nothing is set: "+tui.Clean(s.none)+".")
 	}
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }
