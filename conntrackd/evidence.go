@@ -1,8 +1,6 @@
 package conntrackd
 
-import (
-	"time"
-)
+import "time"
 
 const (
 	// window is how far back a reading counts for the presence: a healthy
@@ -46,6 +44,8 @@ type evidence struct {
 	settings    Settings
 	// absent says that the peer does not answer ARP or neighbour solicitation.
 	absent bool
+	// misplaced says that our own address is not on the interface.
+	misplaced bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.
 	conntrackMax int
 }
@@ -118,11 +118,11 @@ func (e evidence) heard() direction {
 	case w.HelloBack || w.ACKs >= 2:
 		// One acknowledgement may be for messages of our last run.
 		return works
-	case w.answered() && w.Plain.Equal(w.Last):
+	case w.answered() && w.Plain.Equal(w.Last) && w.Alive == 0:
 		// A peer under load confirms only every 300 messages, which can be
 		// minutes; that it has answered this daemon's greeting is on every
 		// message of ours. Its own greeting would say that it has started anew
-		// and not heard us since.
+		// and not heard us since, and a heartbeat that it has time to confirm.
 		return works
 	}
 	return notSeen

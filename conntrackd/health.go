@@ -146,7 +146,7 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 		read = ReadSockets
 	}
 	e.sockets, e.socketsErr = read(e.service.MainPID, o.Settings)
-	e.absent = absent(o.Settings)
+	e.absent, e.misplaced = absent(o.Settings), misplaced(o.Settings)
 	counters, err := o.Client.Counters(ctx)
 	e.countersErr = err
 

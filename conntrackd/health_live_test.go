@@ -16,28 +16,29 @@ import (
 
 // record is the evidence of a scenario as it is kept in testdata/health.
 type record struct {
-	Want     Verdict
-	Mode     string
-	Now      time.Time
-	Service  ServiceState
-	Sockets  Sockets
-	Drops    uint64
-	Wire     wire
-	Absent   bool
-	Readings []Counters
+	Want      Verdict
+	Mode      string
+	Now       time.Time
+	Service   ServiceState
+	Sockets   Sockets
+	Drops     uint64
+	Wire      wire
+	Absent    bool
+	Misplaced bool
+	Readings  []Counters
 }
 
 func newRecord(e evidence, want Verdict) record {
 	return record{
 		Want: want, Mode: e.mode, Now: e.now, Service: e.service, Sockets: e.sockets, Drops: e.drops, Readings: e.readings,
-		Wire: e.wire, Absent: e.absent,
+		Wire: e.wire, Absent: e.absent, Misplaced: e.misplaced,
 	}
 }
 
 func (r record) evidence() evidence {
 	return evidence{
 		now: r.Now, service: r.Service, sockets: r.Sockets, drops: r.Drops, readings: r.Readings, mode: r.Mode,
-		settings: testSettings(), wire: r.Wire, absent: r.Absent,
+		settings: testSettings(), wire: r.Wire, absent: r.Absent, misplaced: r.Misplaced,
 	}
 }
 
@@ -149,6 +150,15 @@ func scenarios() []*scenario {
 		{name: "peer-address-removed", want: VerdictSilent, cause: "no host answers for 10.77.0.2", early: forgetful, late: func(_, b *testNode) {
 			onLink(b, func(link netlink.Link) error {
 				addr, err := netlink.ParseAddr(b.settings.Current.String())
+				if err != nil {
+					return err
+				}
+				return netlink.AddrDel(link, addr)
+			})
+		}},
+		{name: "own-address-removed", want: VerdictSilent, cause: "10.77.0.1 is not on sync0 any more", late: func(a, _ *testNode) {
+			onLink(a, func(link netlink.Link) error {
+				addr, err := netlink.ParseAddr(a.settings.Current.String())
 				if err != nil {
 					return err
 				}

@@ -149,6 +149,9 @@ func TestJudge(t *testing.T) {
 		{"larger buffer", edited(growth(func(c *Counters) { c.Lost = 12 }), func(e *evidence) { e.drops, e.settings.ReceiveBuffer = 5, 262144 }), VerdictLosing, "to 524288"},
 		{"bound elsewhere and both ways", edited(idle(8), func(e *evidence) { e.sockets = Sockets{Address: "0.0.0.0:3780"} }), VerdictTwoWay, "listens on 0.0.0.0:3780"},
 		{"peer under load, ear just opened", edited(busyPeer(idle(2)), func(e *evidence) { e.wire.OwnPlain = e.now }), VerdictTwoWay, "answered"},
+		{"idle peer that has answered, and does not confirm", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Alive = e.now, 1
+		}), VerdictUnknown, "not confirmed"},
 		{"peer under load, nothing of ours seen", busyPeer(idle(2)), VerdictUnknown, "not confirmed"},
 		{"peer under load, our greeting stands", edited(busyPeer(idle(2)), func(e *evidence) {
 			e.service.Since, e.wire.OwnHello = e.now.Add(-time.Second), e.now

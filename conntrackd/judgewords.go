@@ -83,9 +83,11 @@ func (e evidence) judgeDeafPeer() judgement {
 		return judgement{VerdictReceivingOnly, fmt.Sprintf("%s does not receive us: it refuses UDP port %d by ICMP, so its firewall rejects it or it listens on another address", peer, port),
 			"on the peer, run connsync check"}
 	}
-	return judgement{VerdictReceivingOnly,
-		fmt.Sprintf("%s does not receive us: its firewall drops UDP port %d, or it listens on another address", peer, port),
-		"on the peer, run connsync check"}
+	cause := fmt.Sprintf("%s does not receive us: its firewall drops UDP port %d, or it listens on another address", peer, port)
+	if w := e.wire; w.Listening && w.ACKs == 0 && w.Hellos == 0 {
+		cause += ", or it was restarted in another Mode than FTFW"
+	}
+	return judgement{VerdictReceivingOnly, cause, "on the peer, run connsync check"}
 }
 
 // judgeUnproven is for a peer that is heard, when nothing says whether it
@@ -114,6 +116,9 @@ func (e evidence) judgeSilence() judgement {
 	case last.Link != "" && last.Link != "RUNNING":
 		j.Cause = fmt.Sprintf("the sync link %s is %s", last.Device, last.Link)
 		j.Next = "look at the cable and at the peer's interface"
+	case e.misplaced:
+		j.Cause = fmt.Sprintf("%s is not on %s any more", s.Current.Addr(), s.Interface)
+		j.Next = fmt.Sprintf("put it back (ip address add %s dev %s)", s.Current, s.Interface)
 	case e.socketsErr == nil && !e.sockets.Bound:
 		j.Cause = fmt.Sprintf("conntrackd does not listen on %s", netip.AddrPortFrom(s.Current.Addr(), s.Port))
 		if e.sockets.Address != "" {

@@ -1,6 +1,8 @@
 package conntrackd
 
 import (
+	"errors"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -28,4 +30,23 @@ func absent(s Settings) bool {
 		}
 	}
 	return false
+}
+
+// misplaced says that Current IP is surely not on Interface.
+func misplaced(s Settings) bool {
+	link, err := netlink.LinkByName(s.Interface)
+	if err != nil {
+		return errors.As(err, &netlink.LinkNotFoundError{})
+	}
+	addresses, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return false
+	}
+	current := s.Current.Addr().WithZone("").Unmap()
+	for _, a := range addresses {
+		if a.IP.Equal(current.AsSlice()) {
+			return false
+		}
+	}
+	return current.IsValid()
 }

@@ -217,6 +217,7 @@ type applied struct {
 	Error      string           `json:"error,omitempty"`
 	Save       int              `json:"save,omitempty"`           // its number in the history
 	Foreign    string           `json:"foreign_change,omitempty"` // what someone else changed meanwhile
+	Peer       *peered          `json:"peer,omitempty"`           // after a save with sync enabled
 	Refused    *netcheck.Report `json:"checks,omitempty"`
 }
 
@@ -237,7 +238,7 @@ func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, firstNod
 	}
 	outcome := n.applier(firstNode).Apply(ctx, r.Candidate, each)
 	if asJSON {
-		if err := printJSON(w, appliedOf(outcome)); err != nil {
+		if err := printJSON(w, appliedOf(r, outcome)); err != nil {
 			return err
 		}
 	} else {
@@ -249,7 +250,7 @@ func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, firstNod
 	return nil
 }
 
-func appliedOf(o conntrackd.Outcome) applied {
+func appliedOf(r tui.Review, o conntrackd.Outcome) applied {
 	a := applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: string(o.Verdict), Steps: []appliedStep{}, Save: o.Entry}
 	for _, s := range o.Steps {
 		a.Steps = append(a.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
@@ -257,6 +258,10 @@ func appliedOf(o conntrackd.Outcome) applied {
 	if o.Err != nil {
 		a.Error = o.Err.Error()
 		a.Foreign = foreignChange(o.Err)
+	}
+	if forPeer(r, o) {
+		p := peerOf(r.Candidate.Settings)
+		a.Peer = &p
 	}
 	return a
 }
@@ -277,7 +282,12 @@ func printOutcome(w io.Writer, r tui.Review, o conntrackd.Outcome) {
 		fmt.Fprintln(w, "Someone else changed the file meanwhile:")
 		printLines(w, diff)
 	}
-	if o.Err == nil && o.Changed && r.Candidate.Settings.Enabled {
-		fmt.Fprintln(w, "On the other node: "+tui.PeerCommand(r.Candidate.Settings))
+	if forPeer(r, o) {
+		_ = sayLines(w, peerOf(r.Candidate.Settings).text())
 	}
+}
+
+// forPeer says that the other node has to be set up alike now.
+func forPeer(r tui.Review, o conntrackd.Outcome) bool {
+	return o.Err == nil && o.Changed && r.Candidate.Settings.Enabled
 }

@@ -57,7 +57,7 @@ func newRoot(s streams) *cobra.Command {
 	flags.StringVar(&g.runtimeDir, "runtime-dir", defaultRuntimeDir, "`directory` of lock and socket files")
 	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
-	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g))
+	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
 	root.AddCommand(newFailover(s, &g))
 	strict(root)
 	return root

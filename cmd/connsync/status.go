@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,41 +12,76 @@ import (
 	"connsync/tui"
 )
 
+type statusFlags struct {
+	asJSON, watch, prove bool
+	within               time.Duration
+}
+
+const statusHelp = `status watches the daemon and the sync link for a moment and says whether the
+nodes sync. "In sync" is said only when both directions were seen.
+
+With --watch it goes on, and prints a line whenever something has changed, until
+it is interrupted.
+
+With --prove it proves the sync by states. Run it on both nodes at the same time:
+each puts a short-lived state with addresses reserved for documentation into its
+connection table and looks for the other's to arrive and to go again.
+
+Exit status: 0 in sync both ways, 1 degraded, 2 stopped or could not tell, 64
+wrong usage.`
+
 func newStatus(s streams, g *globals) *cobra.Command {
-	var asJSON bool
+	var f statusFlags
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say whether the two nodes sync, in one sentence",
-		Long: `status watches the daemon and the sync link for a moment and says whether the
-nodes sync. "In sync" is said only when both directions were seen.
-
-Exit status: 0 in sync both ways, 1 degraded, 2 stopped or could not tell, 64
-wrong usage.`,
-		Args: noArguments,
+		Long:  statusHelp,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.watch && f.prove {
+				return &exitError{exitUsage, errors.New("--watch and --prove exclude each other")}
+			}
+			if f.within <= 0 {
+				return &exitError{exitUsage, errors.New("--within has to be longer than nothing, such as 60s")}
+			}
 			n, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
-			health, err := n.observe(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				err = printJSON(s.out, statusOf(health))
-			} else {
-				for _, line := range tui.StatusText(health) {
-					fmt.Fprintln(s.out, line)
-				}
-			}
-			if err != nil {
-				return err
-			}
-			return healthError(health.Verdict)
+			return n.status(cmd.Context(), s, f)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	flags := cmd.Flags()
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON; with --watch an object a line")
+	flags.BoolVar(&f.watch, "watch", false, "go on, and print a line when something changes")
+	flags.BoolVar(&f.prove, "prove", false, "prove the sync by a test state; run it on both nodes at the same time")
+	flags.DurationVar(&f.within, "within", time.Minute, "how long --prove waits for the other node, such as 90s")
 	return cmd
+}
+
+func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
+	saved, err := n.load(ctx)
+	if err != nil {
+		return err
+	}
+	o := n.observer(saved)
+	_ = o.Start(ctx) // without an ear the verdict says less, and says so
+	if f.watch {
+		return watch(ctx, s.out, o, f.asJSON)
+	}
+	health := look(ctx, o)
+	if f.prove {
+		return prove(ctx, s.out, o, health, f)
+	}
+	if f.asJSON {
+		err = printJSON(s.out, statusOf(health, saved.settings))
+	} else {
+		err = sayLines(s.out, tui.StatusText(health))
+	}
+	if err != nil {
+		return err
+	}
+	return healthError(health.Verdict)
 }
 
 func healthError(v conntrackd.Verdict) error {
@@ -58,46 +94,85 @@ func healthError(v conntrackd.Verdict) error {
 	return &exitError{exitRefused, nil}
 }
 
-// watchLimit is how long status looks before it gives its verdict; in sync is
-// seen within two seconds.
-const watchLimit = 5 * time.Second
+const (
+	// watchLimit is how long status looks before it gives its verdict; in sync
+	// is seen within two seconds.
+	watchLimit = 6 * time.Second
+	// watchLeast is how long it looks in any case, for losses.
+	watchLeast = 2500 * time.Millisecond
+)
 
-func (n *node) observe(ctx context.Context) (conntrackd.Health, error) {
-	saved, err := n.load(ctx)
-	if err != nil {
-		return conntrackd.Health{}, err
+// look watches until the verdict is clear, and for losses a while longer.
+func look(ctx context.Context, o *conntrackd.Observer) conntrackd.Health {
+	begin := time.Now()
+	for {
+		left := max(watchLimit-time.Since(begin), time.Millisecond)
+		health := o.Watch(ctx, left, nil)
+		took := time.Since(begin)
+		switch {
+		case ctx.Err() != nil, took >= watchLimit, took >= watchLeast && good(health.Verdict):
+			return health
+		}
+		time.Sleep(250 * time.Millisecond)
 	}
-	o := n.observer(saved)
-	_ = o.Start(ctx) // without an ear the verdict says less, and says so
-	return o.Watch(ctx, watchLimit, nil), nil
+}
+
+// good says that messages go both ways, whatever is lost.
+func good(v conntrackd.Verdict) bool {
+	return v == conntrackd.VerdictTwoWay || v == conntrackd.VerdictLosing
 }
 
 // reported is what status --json prints.
 type reported struct {
+	Time          time.Time          `json:"time"`
 	Verdict       conntrackd.Verdict `json:"verdict"`
 	Cause         string             `json:"cause"`
 	Next          string             `json:"next"`
+	Since         *time.Time         `json:"since,omitempty"` // when the daemon was started
 	Device        string             `json:"device"`
 	Link          string             `json:"link"`
 	PacketsSent   uint64             `json:"packets_sent"`
 	PacketsRecv   uint64             `json:"packets_received"`
+	ErrorsSent    uint64             `json:"errors_sent"`
 	Lost          uint64             `json:"lost"`
 	Malformed     uint64             `json:"malformed"`
 	Overruns      uint64             `json:"netlink_overruns"`
+	NoSpace       uint64             `json:"no_space"`
+	Drops         uint64             `json:"receive_buffer_drops"`
 	Internal      uint64             `json:"states_here"`
 	External      uint64             `json:"states_from_peer"`
+	Injected      uint64             `json:"states_into_kernel"`
 	ResendQueue   uint64             `json:"resend_queue"`
 	Bound         bool               `json:"bound"`
 	Address       string             `json:"address"`
 	SendBuffer    int                `json:"send_buffer_in_force"`
 	ReceiveBuffer int                `json:"receive_buffer_in_force"`
+	SendAsked     int                `json:"send_buffer"`
+	ReceiveAsked  int                `json:"receive_buffer"`
 }
 
-func statusOf(h conntrackd.Health) reported {
-	return reported{
-		Verdict: h.Verdict, Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
-		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns,
-		Internal: h.Internal, External: h.External, ResendQueue: h.ResendQueue,
+func statusOf(h conntrackd.Health, s conntrackd.Settings) reported {
+	r := reported{
+		Time: h.Time, Verdict: h.Verdict, Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
+		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
+		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
+		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,
 		Bound: h.Sockets.Bound, Address: h.Sockets.Address, SendBuffer: h.Sockets.SendBuffer, ReceiveBuffer: h.Sockets.ReceiveBuffer,
+		SendAsked: s.SendBuffer, ReceiveAsked: s.ReceiveBuffer,
 	}
+	if r.Time.IsZero() {
+		r.Time = time.Now() // nothing was read from the daemon
+	}
+	if !h.Service.Since.IsZero() {
+		r.Since = &h.Service.Since
+	}
+	return r
+}
+
+// rateText is how fast a counter grew between two readings, a second.
+func rateText(from, to uint64, took time.Duration) string {
+	if took <= 0 || to < from {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", float64(to-from)/took.Seconds())
 }

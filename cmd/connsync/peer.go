@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+// peered is what peer --json prints.
+type peered struct {
+	Command     string `json:"command"`
+	Note        string `json:"note"`
+	Fingerprint string `json:"fingerprint"`
+	Expected    string `json:"expected,omitempty"`
+	Equal       *bool  `json:"equal,omitempty"`
+}
+
+func peerOf(s conntrackd.Settings) peered {
+	return peered{Command: tui.PeerCommand(s), Note: tui.PeerNote, Fingerprint: tui.Fingerprint(s)}
+}
+
+// text is what there is to do at the other node, a line each.
+func (p peered) text() []string {
+	return []string{
+		"On the other node: " + p.Command,
+		"  " + p.Note,
+		"Fingerprint, the same on both nodes: " + p.Fingerprint,
+	}
+}
+
+const peerHelp = `peer prints the command to type at the other node, with the addresses swapped,
+and a fingerprint of what has to be equal on both: the two addresses, the prefix
+length, port, buffers and cache mode. With --expect it compares the fingerprint
+with the other node's.
+
+Exit status: 0 done, or equal; 1 nothing is set, or not equal; 64 wrong usage.`
+
+func newPeer(s streams, g *globals) *cobra.Command {
+	var expect string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "peer",
+		Short: "Print the other node's command and the pair's fingerprint",
+		Long:  peerHelp,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			wanted, err := fingerprint(expect)
+			if err != nil {
+				return err
+			}
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			saved, err := n.load(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if saved.none != "" {
+				return refused("nothing is set: %s", saved.none)
+			}
+			p := peerOf(saved.settings)
+			if wanted != "" {
+				equal := wanted == p.Fingerprint
+				p.Expected, p.Equal = wanted, &equal
+			}
+			return p.print(s, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (p peered) print(s streams, asJSON bool) error {
+	lines := p.text()
+	if p.Equal != nil {
+		lines = []string{"Equal: both nodes have the fingerprint " + p.Fingerprint + "."}
+		if !*p.Equal {
+			lines = []string{
+				fmt.Sprintf("Not equal: %s here, %s on the other node.", p.Fingerprint, p.Expected),
+				"Compare connsync show on both: addresses swapped, and the same prefix length, port, buffers and cache mode.",
+			}
+		}
+	}
+	var err error
+	if asJSON {
+		err = printJSON(s.out, p)
+	} else {
+		err = sayLines(s.out, lines)
+	}
+	if err == nil && p.Equal != nil && !*p.Equal {
+		err = &exitError{exitRefused, nil}
+	}
+	return err
+}
+
+// fingerprint reads one as a person types it, with or without its dash.
+func fingerprint(typed string) (string, error) {
+	digits := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(typed), "-", ""))
+	switch {
+	case typed == "":
+		return "", nil
+	case len(digits) != 8 || strings.Trim(digits, "0123456789abcdef") != "":
+		return "", &exitError{exitUsage, fmt.Errorf("--expect %q is no fingerprint, such as 907d-adee", typed)}
+	}
+	return digits[:4] + "-" + digits[4:], nil
+}
