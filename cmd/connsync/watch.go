@@ -14,8 +14,8 @@ import (
 // watchEvery is the time between two looks of status --watch.
 const watchEvery = time.Second
 
-// watched is one line of status --watch --json.
-type watched struct {
+// watchRecord is one line of status --watch --json.
+type watchRecord struct {
 	reported
 	SentRate float64 `json:"sent_per_second"`
 	RecvRate float64 `json:"received_per_second"`
@@ -49,7 +49,7 @@ func printWatched(w io.Writer, before, now conntrackd.Health, s conntrackd.Setti
 	if !asJSON {
 		return sayLines(w, []string{time.Now().Format(time.TimeOnly) + " " + line})
 	}
-	record := watched{reported: statusOf(now, s)}
+	record := watchRecord{reported: statusOf(now, s)}
 	if took := now.Time.Sub(before.Time); sameRun(before, now) && took > 0 {
 		record.SentRate = float64(now.PacketsSent-before.PacketsSent) / took.Seconds()
 		record.RecvRate = float64(now.PacketsRecv-before.PacketsRecv) / took.Seconds()
