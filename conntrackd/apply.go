@@ -120,15 +120,19 @@ func (a *Applier) Apply(ctx context.Context, c *Candidate, each func(Step)) Outc
 	if err := t.serve(context.WithoutCancel(ctx)); err != nil {
 		return t.outcome(t.rollBack(ctx, err))
 	}
-	// What follows is a look at the peer: the save itself is done.
-	t.conclude(nil)
+	// What follows is a look at the peer: the save itself is done. Should this
+	// not be written now, it is once more at the end.
+	_ = t.conclude(nil)
 	t.proof(ctx)
 	return t.outcome(nil)
 }
 
 func (t *transaction) outcome(err error) Outcome {
 	t.cleanUp()
-	t.conclude(err)
+	// It does not undo the save: the next start finds the entry open, and looks.
+	if err := t.conclude(err); err != nil {
+		_ = t.step(StepRecord, "Write the history", func() (StepStatus, string, error) { return "", "", err })
+	}
 	entry := 0
 	if t.entry != nil {
 		entry = t.entry.Number

@@ -76,11 +76,11 @@ func (l *ledger) record(e Entry) error {
 		return err
 	}
 	content = append(content, '\n')
-	if err := l.files.replace(l.file(e.Number, recordKind), l.written, content); err != nil {
-		return err
+	err = l.files.replace(l.file(e.Number, recordKind), l.written, content)
+	if err == nil || errors.Is(err, errNotDurable) {
+		l.written = content
 	}
-	l.written = content
-	return nil
+	return err
 }
 
 // reopen makes the record of an entry that another process began the open one.
@@ -132,16 +132,15 @@ func (t *transaction) begin() error {
 	return nil
 }
 
-// conclude writes down how the save ended. That it could not be written does
-// not undo the save: the next start finds the entry open and looks for itself.
-func (t *transaction) conclude(err error) {
+// conclude writes down how the save ended.
+func (t *transaction) conclude(err error) error {
 	if t.entry == nil {
-		return
+		return nil
 	}
 	if err != nil && !t.wrote && !t.touched {
 		t.book.forget(*t.entry)
 		t.entry = nil
-		return
+		return nil
 	}
 	e := *t.entry
 	e.Verdict = t.verdict
@@ -154,14 +153,14 @@ func (t *transaction) conclude(err error) {
 		e.Outcome, e.Detail = EntryFailed, err.Error()
 	}
 	if e == *t.entry {
-		return
+		return nil
 	}
-	if failed := t.book.record(e); failed != nil {
-		_ = t.step(StepRecord, "Write the history", func() (StepStatus, string, error) { return "", "", failed })
-		return
+	if err := t.book.record(e); err != nil {
+		return err
 	}
 	*t.entry = e
 	t.book.prune()
+	return nil
 }
 
 // stamp tells an inode from every other one that the path may lead to later,
