@@ -122,7 +122,7 @@ func (d *desk) nextStart() string {
 }
 
 // traced runs the save of a desk under a tracer.
-func (d *desk) traced(at func(number int, c call) (bool, syscall.Errno)) (calls []call, printed string, status int) {
+func (d *desk) traced(at func(number int, c systemCall) (bool, syscall.Errno)) (calls []systemCall, printed string, status int) {
 	d.t.Helper()
 	runtime.LockOSThread() // and never unlocked: the thread goes with the test
 	tr := &tracer{dirs: d.dirs(), at: at}
@@ -174,16 +174,16 @@ func TestSaveKilledAtEveryCall(t *testing.T) {
 			})
 		}
 	})
-	changes := slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !c.mayChange() })
+	changes := slices.DeleteFunc(slices.Clone(calls), func(c systemCall) bool { return !c.mayChange() })
 	t.Logf("measured: %d calls on files, of them %d that may change something", len(calls), len(changes))
 	if first, last := kept[0], kept[len(kept)-1]; first != "old" || last != "new" {
 		t.Errorf("killed at the first call the file is the %s one, at the last the %s one", first, last)
 	}
 }
 
-func killedAt(t *testing.T, d *desk, at int, calls []call, old, saved []byte) string {
-	var seen call
-	_, printed, status := d.traced(func(number int, c call) (bool, syscall.Errno) {
+func killedAt(t *testing.T, d *desk, at int, calls []systemCall, old, saved []byte) string {
+	var seen systemCall
+	_, printed, status := d.traced(func(number int, c systemCall) (bool, syscall.Errno) {
 		if number != at {
 			return false, 0
 		}
@@ -221,7 +221,7 @@ func killedAt(t *testing.T, d *desk, at int, calls []call, old, saved []byte) st
 
 // faults are the errors that a call can fail with on a disk that is full,
 // broken or mounted read-only.
-func faults(c call) []syscall.Errno {
+func faults(c systemCall) []syscall.Errno {
 	switch c.name {
 	case "openat", "mkdirat":
 		return []syscall.Errno{syscall.ENOSPC, syscall.EROFS}
@@ -246,11 +246,13 @@ func TestSaveWithEveryCallFailing(t *testing.T) {
 		t.Fatalf("exit status %d:\n%s", status, printed)
 	}
 	old, saved := d.content(), finished.content()
-	commit := slices.IndexFunc(calls, func(c call) bool { return c.name == "renameat" && strings.HasSuffix(c.on, " to etc/conntrackd.conf") })
+	commit := slices.IndexFunc(calls, func(c systemCall) bool {
+		return c.name == "renameat" && strings.HasSuffix(c.on, " to etc/conntrackd.conf")
+	})
 	if commit < 0 {
 		t.Fatal("no call puts the file in its place")
 	}
-	done := commit + slices.IndexFunc(calls[commit:], func(c call) bool { return c.name == "fsync" && c.on == "etc" })
+	done := commit + slices.IndexFunc(calls[commit:], func(c systemCall) bool { return c.name == "fsync" && c.on == "etc" })
 	for i, c := range calls {
 		written := c.name == "close" && strings.Contains(c.on, ".connsync-*")
 		if !c.mayChange() && !written {
@@ -266,7 +268,7 @@ func TestSaveWithEveryCallFailing(t *testing.T) {
 }
 
 func failsAt(t *testing.T, d *desk, at int, fault syscall.Errno, done bool, old, saved []byte) {
-	calls, printed, status := d.traced(func(number int, c call) (bool, syscall.Errno) {
+	calls, printed, status := d.traced(func(number int, c systemCall) (bool, syscall.Errno) {
 		if number == at || done && number > at && c.mayChange() { // the history is tried once more
 			return false, fault
 		}

@@ -16,17 +16,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is a system call of a traced program that concerns a file of the
+// systemCall is a system call of a traced program that concerns a file of the
 // watched directories.
-type call struct {
+type systemCall struct {
 	name string // such as renameat
 	on   string // the files; temporary names are made equal
 }
 
-func (c call) String() string { return c.name + " " + c.on }
+func (c systemCall) String() string { return c.name + " " + c.on }
 
 // mayChange reports whether the call can change anything on a disk.
-func (c call) mayChange() bool {
+func (c systemCall) mayChange() bool {
 	switch c.name {
 	case "openat":
 		return strings.HasSuffix(c.on, " (create)")
@@ -44,16 +44,16 @@ type tracer struct {
 	dirs []string // what is watched
 	// at is asked before each call is made, with its number from 0: whether to
 	// kill the program instead, or which error to give in its place.
-	at func(number int, c call) (kill bool, fail syscall.Errno)
+	at func(number int, c systemCall) (kill bool, fail syscall.Errno)
 
-	calls  []call
+	calls  []systemCall
 	files  map[uint64]string // open descriptors of files in dirs
 	inside map[int]pending   // threads in a call
 }
 
 // pending is what is to happen at the end of a thread's call.
 type pending struct {
-	call   call
+	call   systemCall
 	opens  string // the path, if the call opens one
 	closes bool
 	fd     uint64
@@ -219,12 +219,12 @@ func (tr *tracer) begins(tid int, regs unix.PtraceRegs) (p pending, watched bool
 	args := [...]uint64{regs.Rdi, regs.Rsi, regs.Rdx, regs.R10, regs.R8, regs.R9}
 	if name, ok := fileCalls[regs.Orig_rax]; ok {
 		path, ok := tr.files[args[0]]
-		p = pending{call: call{name, path}, closes: name == "close", fd: args[0]}
+		p = pending{call: systemCall{name, path}, closes: name == "close", fd: args[0]}
 		return p, ok
 	}
 	if regs.Orig_rax == unix.SYS_EPOLL_CTL {
 		path, ok := tr.files[args[2]]
-		return pending{call: call{"epoll_ctl", path}}, ok
+		return pending{call: systemCall{"epoll_ctl", path}}, ok
 	}
 	named, ok := pathCalls[regs.Orig_rax]
 	if !ok {
@@ -239,7 +239,7 @@ func (tr *tracer) begins(tid int, regs unix.PtraceRegs) (p pending, watched bool
 		watched = watched || tr.watches(path)
 		paths = append(paths, temporary.ReplaceAllString(path, ".connsync-*"))
 	}
-	p.call = call{named.name, strings.Join(paths, " to ")}
+	p.call = systemCall{named.name, strings.Join(paths, " to ")}
 	if named.name == "openat" && watched {
 		p.opens = paths[0]
 		if args[2]&unix.O_CREAT != 0 {
