@@ -98,14 +98,7 @@ func (a *apply) footer() []string {
 	if !a.ended {
 		return hang(a.waiting(), " ", a.width)
 	}
-	sentence, word := OutcomeSentence(a.outcome), wordOK
-	switch {
-	case a.outcome.Err != nil:
-		word = wordFail
-	case a.settings.Enabled && a.outcome.Verdict != "":
-		sentence += " " + StatusSentence(conntrackd.Health{Verdict: a.outcome.Verdict})
-		word = verdictWord(a.outcome.Verdict)
-	}
+	sentence, word := a.verdict()
 	lines := hang(sentence, " ", a.width)
 	if why := a.unsaid(); why != "" {
 		lines = append(lines, hang(why, " ", a.width)...)
@@ -117,6 +110,19 @@ func (a *apply) footer() []string {
 	}
 	row, _ := buttonRow([]string{"Status", "Form"}, focus, a.width, a.env.glyphs)
 	return append(lines, row)
+}
+
+// verdict is how it ended in a sentence or two, and the word that goes with it.
+func (a *apply) verdict() (sentence, word string) {
+	sentence, word = OutcomeSentence(a.outcome), wordOK
+	switch {
+	case a.outcome.Err != nil:
+		word = wordFail
+	case a.settings.Enabled && a.outcome.Verdict != "":
+		sentence += " " + StatusSentence(conntrackd.Health{Verdict: a.outcome.Verdict})
+		word = verdictWord(a.outcome.Verdict)
+	}
+	return sentence, word
 }
 
 // unsaid is the reason of a failure, unless a failed step has said it.

@@ -30,6 +30,8 @@ type field struct {
 	standard, example string
 	// about is the help screen: what it is, what may be typed, what follows.
 	about []string
+	// keys is the part of the help that is about the form alone.
+	keys string
 }
 
 // inputLimit bounds what can be typed into a field. The longest good value is
@@ -47,8 +49,8 @@ func fields() []field {
 			about: []string{
 				"Enable starts conntrackd now and at every boot; Disable stops it, now and at boot. The settings stay in the file, so that enabling again needs no typing.",
 				"Both nodes have to be enabled. With one alone the sync goes one way.",
-				"Space, or the left and right arrow, changes it.",
 			},
+			keys: "Space, or the left and right arrow, changes it.",
 		},
 		{
 			id: conntrackd.FieldInterface, label: "Interface Name", short: "Interface", kind: interfaceField,
@@ -56,8 +58,9 @@ func fields() []field {
 			standard: "none", example: "ens192",
 			about: []string{
 				"The interface that the two nodes are connected by for the sync. It should be dedicated to it (ens33, ens192, bond0, eth1), not the one that carries production traffic: sync bursts and traffic bursts come together.",
-				"Enter or space opens the list. A name can be typed too: letters, digits, dot, dash and underscore, beginning with a letter, at most 15. A name that is one to four hexadecimal digits (fe0, e1) cannot be read by conntrackd.",
+				"A name that is typed has letters, digits, dot, dash and underscore, beginning with a letter, at most 15. A name that is one to four hexadecimal digits (fe0, e1) cannot be read by conntrackd.",
 			},
+			keys: "Enter or space opens the list; a name can be typed too.",
 		},
 		{
 			id: conntrackd.FieldCurrentIP, label: "Current IP", short: "Current IP", kind: textField,
@@ -65,8 +68,8 @@ func fields() []field {
 			standard: "none; choosing an interface fills it in", example: "10.0.0.101/24",
 			about: []string{
 				"The address of this node on the sync interface, with prefix length, IPv4 or IPv6. conntrackd binds to it, so it has to be assigned to the interface.",
-				"The right arrow takes a suggestion that stands beside the field.",
 			},
+			keys: "The right arrow takes a suggestion that stands beside the field.",
 		},
 		{
 			id: conntrackd.FieldPeerIP, label: "Peer IP", short: "Peer IP", kind: textField,
@@ -74,8 +77,8 @@ func fields() []field {
 			standard: "none", example: "10.0.0.102/24",
 			about: []string{
 				"The address of the other node on the sync link, with prefix length: in the same subnet as Current IP and reachable through the sync interface, without a gateway.",
-				"The right arrow takes a suggestion that stands beside the field: the other end of a /30 or /31, or a neighbour that has been seen on the link.",
 			},
+			keys: "The right arrow takes a suggestion that stands beside the field: the other end of a /30 or /31, or a neighbour that has been seen on the link.",
 		},
 		{
 			id: conntrackd.FieldPort, label: "Port", short: "Port", kind: textField,

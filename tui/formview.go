@@ -318,6 +318,9 @@ func (f *form) explain() (string, []string) {
 	}
 	fd := f.fields[f.focus]
 	lines := append([]string(nil), fd.about...)
+	if fd.keys != "" {
+		lines = append(lines, fd.keys)
+	}
 	lines = append(lines, "Tab and the up and down arrows move from field to field.", "", "Default: "+fd.standard, "Example: "+fd.example)
 	if f.draft.changed(fd.id) {
 		saved := f.draft.savedValue(fd.id)

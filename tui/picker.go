@@ -193,24 +193,30 @@ func (p *picker) match() {
 // proposal is where the selection starts: a usable interface without default
 // route, with carrier if there is one.
 func (p *picker) proposal() string {
-	best, rank := "", 0
+	best, most := "", 0
 	for _, i := range p.matches {
-		it, r := p.items[i], 1
-		switch {
-		case it.refusal != "":
-		case it.DefaultRoute || it.Master != "":
-			r = 2
-		case !it.Up || !it.Carrier:
-			r = 3
-		default:
-			r = 4
-		}
-		if r > rank {
-			best, rank = it.Name, r
+		if r := p.items[i].rank(); r > most {
+			best, most = p.items[i].Name, r
 		}
 	}
 	return best
 }
+
+// rank says how much speaks for an interface; bestRank is when nothing speaks
+// against it.
+func (it *pick) rank() int {
+	switch {
+	case it.refusal != "":
+		return 1
+	case it.DefaultRoute || it.Master != "":
+		return 2
+	case !it.Up || !it.Carrier:
+		return 3
+	}
+	return bestRank
+}
+
+const bestRank = 4
 
 // index is the place of the selection in matches, -1 when it is not there.
 func (p *picker) index() int {

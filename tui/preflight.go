@@ -280,9 +280,13 @@ func (p *preflight) offersFirstNode() bool {
 	if p.firstNode {
 		return p.state != preflightRunning
 	}
-	blockers := p.report().Blockers()
-	return p.state == preflightFinished && len(blockers) > 0 &&
-		!slices.ContainsFunc(blockers, func(r netcheck.Result) bool { return !aboutPeer(r.ID) })
+	return p.state == preflightFinished && onlyPeerBlocks(p.report())
+}
+
+// onlyPeerBlocks reports whether nothing but the peer's silence is in the way.
+func onlyPeerBlocks(report netcheck.Report) bool {
+	blockers := report.Blockers()
+	return len(blockers) > 0 && !slices.ContainsFunc(blockers, func(r netcheck.Result) bool { return !aboutPeer(r.ID) })
 }
 
 // aboutPeer reports whether a check can only pass when the peer is there.

@@ -132,15 +132,15 @@ func (p *preflight) footer() []string {
 	lines := p.env.styled(verdictRole(report.Verdict()), hang(sentence, " ", p.width))
 	switch {
 	case p.offersFirstNode() && roomy:
-		lines = append(lines, p.choice(p.firstNode, "f", "This is the first node of the pair: the peer does not exist yet.")...)
-		lines = append(lines, hang("The way to the peer is then not proven, and nothing is in sync until the peer is set up.", "        ", p.width)...)
+		lines = append(lines, p.choice(p.firstNode, "f", firstNodeText)...)
+		lines = append(lines, hang(firstNodeFollows, "        ", p.width)...)
 	case p.offersFirstNode():
 		lines = append(lines, p.choice(p.firstNode, "f", "First node: no peer yet.")...)
 		if p.firstNode {
 			lines = append(lines, hang("Nothing is in sync until it is set up.", " ", p.width)...)
 		}
 	case p.offersUnknown():
-		lines = append(lines, p.choice(p.takesUnknown, "y", "Go on without knowing.")...)
+		lines = append(lines, p.choice(p.takesUnknown, "y", unknownText)...)
 	}
 	return lines
 }

@@ -152,7 +152,7 @@ func (r *review) agreement() []string {
 	if r.agreed {
 		box = "[x] a  "
 	}
-	lines := hang("I agree: what is listed as replaced goes away.", " "+r.env.mark(r.focus == itemAgree)+box, r.width)
+	lines := hang(agreeText, " "+r.env.mark(r.focus == itemAgree)+box, r.width)
 	if why := r.blocked(); why != "" && r.focus == itemApply {
 		lines = append(lines, "   "+why)
 	}

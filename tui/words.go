@@ -201,6 +201,14 @@ func tookText(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
+// What the operator has to say explicitly, and what follows from it.
+const (
+	firstNodeText    = "This is the first node of the pair: the peer does not exist yet."
+	firstNodeFollows = "The way to the peer is then not proven, and nothing is in sync until the peer is set up."
+	unknownText      = "Go on without knowing."
+	agreeText        = "I agree: what is listed as replaced goes away."
+)
+
 // wordColumn is word, padded to the column that all words share.
 func wordColumn(word string) string {
 	return fmt.Sprintf("%-*s  ", wordWidth, word)

@@ -108,21 +108,13 @@ func (n *node) check(ctx context.Context, w io.Writer, quiet bool, settings conn
 	if quiet {
 		return netcheck.Run(ctx, plan, nil)
 	}
-	arrived := map[netcheck.ID]netcheck.Result{}
-	next := 0
-	printed := func(r netcheck.Result) {
-		for arrived[r.ID] = r; next < len(plan); next++ {
-			r, ok := arrived[plan[next].ID]
-			if !ok {
-				return
-			}
-			for _, line := range tui.CheckText(r) {
-				fmt.Fprintln(w, line)
-			}
+	printed := tui.InPlanOrder(plan, func(r netcheck.Result) {
+		for _, line := range tui.CheckText(r) {
+			fmt.Fprintln(w, line)
 		}
-	}
+	})
 	report := netcheck.Run(ctx, plan, printed)
-	for _, r := range report.Results[next:] {
+	for _, r := range report.Results {
 		printed(r) // what a cancelled run has left open
 	}
 	fmt.Fprintln(w, tui.CheckSentence(report))

@@ -18,23 +18,33 @@ import (
 	"connsync/tui/console"
 )
 
-// runForm opens the form on the terminal.
+// runForm opens the form on the terminal, or talks line by line where the
+// operator or the terminal wants that.
 func runForm(ctx context.Context, s streams, g globals) error {
+	if g.plain {
+		return runLines(ctx, s, g, "")
+	}
 	out, ok := s.screen()
 	if !ok || !isTerminal(s.in) || !isTerminal(out) {
 		return &exitError{exitUsage, errors.New("the form needs a terminal for input and output; without one use connsync show, check, apply or status (see connsync --help)")}
 	}
 	line := console.Open(s.in, out, s.environ)
 	if line.Kind() == console.Dumb {
-		return &exitError{exitUsage, errors.New("this terminal cannot place the cursor (TERM is dumb or not set); set TERM=vt100 if it can, or use connsync show, check, apply and status")}
+		return runLines(ctx, s, g, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
 	}
 	n, err := openNode(ctx, g)
 	if err != nil {
 		return err
 	}
-	options, effects, err := n.formOptions(ctx, line)
+	options, effects, err := n.formOptions(ctx)
 	if err != nil {
 		return err
+	}
+	if n.ascii || line.ASCII() {
+		options.Glyphs = tui.ASCIIGlyphs()
+	}
+	if line.Profile() != colorprofile.ASCII {
+		options.Theme = tui.ColourTheme()
 	}
 	typed, err := line.FindSize()
 	if err != nil {
@@ -50,7 +60,7 @@ func runForm(ctx context.Context, s streams, g globals) error {
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }
 
-func (n *node) formOptions(ctx context.Context, line *console.Line) (tui.Options, *effects, error) {
+func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	reason, err := gate("", applicationFile)
 	if err != nil {
 		return tui.Options{}, nil, err
@@ -72,12 +82,6 @@ func (n *node) formOptions(ctx context.Context, line *console.Line) (tui.Options
 		Context: ctx, Saved: saved.settings, Hostname: hostname, Config: n.config, Gate: reason,
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e},
-	}
-	if n.ascii || line.ASCII() {
-		o.Glyphs = tui.ASCIIGlyphs()
-	}
-	if line.Profile() != colorprofile.ASCII {
-		o.Theme = tui.ColourTheme()
 	}
 	return o, e, nil
 }

@@ -17,6 +17,7 @@ type globals struct {
 	runtimeDir string
 	stateDir   string
 	ascii      bool
+	plain      bool
 	err        io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
 
@@ -30,7 +31,8 @@ const longHelp = `connsync sets up conntrackd's connection sync between two node
 the settings can work, writes conntrackd.conf, restarts conntrackd, and proves
 from the daemon's own traffic that the nodes sync.
 
-Without a command it opens the form. Every setting, check and verdict is also
+Without a command it opens the form, or asks line by line with --plain and where
+the terminal cannot place the cursor (TERM is dumb or not set). Every setting, check and verdict is also
 there as text and, with --json, as JSON.
 
 Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
@@ -57,6 +59,7 @@ func newRoot(s streams) *cobra.Command {
 	flags.StringVar(&g.runtimeDir, "runtime-dir", defaultRuntimeDir, "`directory` of lock and socket files")
 	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
+	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
 	root.AddCommand(newFailover(s, &g))
 	strict(root)

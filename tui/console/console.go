@@ -7,6 +7,7 @@ package console
 
 import (
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/colorprofile"
@@ -76,8 +77,14 @@ func (l *Line) Profile() colorprofile.Profile {
 // output. Anything else is treated as a VT100, which costs nothing but colour.
 var rich = []string{"xterm", "tmux", "screen", "rxvt", "alacritty", "foot", "kitty", "wezterm", "ghostty", "konsole", "gnome", "vte"}
 
+// dumb lists terminal types whose terminfo entry has no cursor addressing.
+var dumb = []string{
+	"", "dumb", "unknown", "dialup", "network", "ethernet", "switch", "patch", "plugboard", "printer", "lpr",
+	"tty33", "tty35", "tty37", "tty43", "glasstty",
+}
+
 func kindOf(term string, pty bool) Kind {
-	if term == "" || term == "dumb" || term == "unknown" {
+	if slices.Contains(dumb, term) {
 		return Dumb
 	}
 	if pty {
@@ -110,6 +117,18 @@ func lookup(environ []string, name string) string {
 		}
 	}
 	return value
+}
+
+// Discard throws away what a terminal has not sent yet, so that a line which
+// takes no output does not hold up the end of the program.
+func Discard(out *os.File) { discard(out) }
+
+// Columns is the width of a terminal, 80 where it does not know.
+func Columns(out *os.File) int {
+	if width, _, ok := windowSize(out); ok {
+		return width
+	}
+	return 80
 }
 
 func device(f *os.File) (uint64, bool) {

@@ -1,0 +1,325 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"connsync/conntrackd"
+)
+
+// ErrUnfinished says that the line mode ended before what was asked for was
+// done: the input ended, the program was told to end, or the last save failed.
+// The operator has been told which.
+var ErrUnfinished = errors.New("not finished")
+
+// LineOptions are what the line mode starts from. Glyphs and Theme are not
+// used: it writes ASCII.
+type LineOptions struct {
+	Options
+	In  io.Reader
+	Out io.Writer
+	// Width is the width of the paper, where prose is broken; 0 breaks nothing.
+	Width int
+	// Silent says that nothing echoes what is typed, as with a pipe, so that
+	// the line of a question is ended by the program.
+	Silent bool
+	// Hint is one line to begin with; blank is none.
+	Hint string
+}
+
+// lineTalk is the line mode: the fields, checks, review, steps and status of
+// the screens as a dialogue of lines. All questions go through one reader. It
+// is used by one goroutine.
+type lineTalk struct {
+	env    *env
+	ctx    context.Context
+	in     *lineReader
+	out    *lineWriter
+	fields []field
+	draft  *draft
+	host   host
+	// inForce says that what was asked for last is done, failed that a save was
+	// not possible.
+	inForce, failed bool
+}
+
+// stage is a part of the dialogue; it returns the next one, nil at the end.
+// An error is that of a question that got no answer.
+type stage func() (stage, error)
+
+// TalkLines runs the line mode until the operator quits, the input ends or
+// Options.Context is done. Nothing but printable ASCII and newlines is
+// written, nothing is saved that was not agreed to, and a save that has begun
+// is finished or taken back. It returns nil, [ErrUnfinished], or the error of
+// a write.
+func TalkLines(o LineOptions) error {
+	ctx := o.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	e := &env{ctx: ctx, glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects}
+	t := &lineTalk{
+		env: e, ctx: ctx, in: newLineReader(o.In), out: newLineWriter(e, o.Out, o.Width, o.Silent),
+		fields: fields(), draft: newDraft(o.Saved),
+	}
+	defer t.in.close()
+	if o.Gate != "" {
+		t.out.say(o.Gate)
+		return ErrUnfinished
+	}
+	t.greet(o)
+	next, err := t.questions(0), error(nil)
+	for next != nil && err == nil {
+		next, err = next()
+	}
+	return t.end(err)
+}
+
+func (t *lineTalk) greet(o LineOptions) {
+	if o.Hint != "" {
+		t.out.say(o.Hint)
+	}
+	t.out.say(join(" on ", "Connection Sync Settings", o.Hostname) + ": " + syncState(o.Saved) + ".")
+	t.out.say("Enter keeps the value in brackets, . keeps all the rest, < goes back, ? explains. Nothing is saved before you agree. Ctrl+C leaves.")
+}
+
+// end says what becomes of what was not saved.
+func (t *lineTalk) end(err error) error {
+	switch {
+	case t.out.err != nil:
+		return t.out.err
+	case err == nil && t.failed:
+		return ErrUnfinished
+	case err == nil:
+		return nil
+	}
+	why := "Ended."
+	if errors.Is(err, errInputEnded) {
+		why = "The input ended."
+	}
+	switch n := len(t.draft.changes()); {
+	case t.failed:
+		t.out.line(why)
+	case !t.inForce:
+		t.out.line(why + " Nothing was saved.")
+	case n > 0:
+		t.out.line(fmt.Sprintf("%s What was saved stays; %d %s after it not saved.", why, n, plural(n, "change was", "changes were")))
+	default:
+		t.out.line(why)
+		return nil
+	}
+	return ErrUnfinished
+}
+
+// ask puts a question and returns the answer, "" for Enter alone.
+func (t *lineTalk) ask(question string) (string, error) {
+	for {
+		t.out.ask(question)
+		line, err := t.in.next(t.ctx)
+		switch {
+		case err != nil:
+			return "", err
+		case t.out.err != nil:
+			return "", t.out.err
+		}
+		t.out.answered()
+		switch {
+		case line.strange:
+			t.out.line("That line held keys that are no text, such as arrows. Type it again.")
+		case line.long:
+			t.out.line("That line is too long. Type it again.")
+		default:
+			return line.text, nil
+		}
+	}
+}
+
+// yes asks for a yes in full, for what nobody should say by habit.
+func (t *lineTalk) yes(question string) (bool, error) {
+	for {
+		answer, err := t.ask(question)
+		switch {
+		case err != nil:
+			return false, err
+		case strings.EqualFold(answer, "yes"):
+			return true, nil
+		case oneOf(answer, "", "no", "n", "<"):
+			return false, nil
+		}
+		t.out.line("Type yes in full, or Enter for no.")
+	}
+}
+
+// oneOf compares without regard to case.
+func oneOf(answer string, choices ...string) bool {
+	for _, c := range choices {
+		if strings.EqualFold(answer, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// questions asks every field from the one at from on, then goes on to the save.
+func (t *lineTalk) questions(from int) stage {
+	return func() (stage, error) {
+		rest := false
+		for i := from; i < len(t.fields); {
+			if rest && t.problemAt(i) == "" {
+				i++
+				continue
+			}
+			m, err := t.question(i)
+			switch {
+			case err != nil:
+				return nil, err
+			case m == moveBack && i == 0:
+				return t.menu, nil
+			case m == moveBack:
+				i, rest = i-1, false
+				continue
+			}
+			rest = rest || m == moveRest
+			i = t.afterAnswer(i)
+		}
+		return t.save, nil
+	}
+}
+
+// afterAnswer is the field to ask next: an earlier one where the answer showed
+// that it cannot be right, else the next.
+func (t *lineTalk) afterAnswer(i int) int {
+	for before := range i {
+		if problem := t.problemAt(before); problem != "" {
+			t.out.say(t.fields[before].label + ": " + problem)
+			return before
+		}
+	}
+	return i + 1
+}
+
+func (t *lineTalk) problemAt(i int) string { return t.draft.problem(t.fields[i].id) }
+
+// change asks for single fields by their number or name, then saves.
+func (t *lineTalk) change() (stage, error) {
+	for i, f := range t.fields {
+		mark := ""
+		if t.draft.changed(f.id) {
+			mark = " (changed)"
+		}
+		t.out.line(fmt.Sprintf("%d %s: %s%s", i+1, f.label, valueText(f, t.draft.value(f.id)), mark))
+	}
+	for {
+		answer, err := t.ask("Change (number or name; Enter goes on, q quits):")
+		if err != nil {
+			return nil, err
+		}
+		i, why := t.fieldNamed(answer)
+		switch {
+		case answer == "":
+			return t.save, nil
+		case oneOf(answer, "q", "quit"):
+			return t.quit, nil
+		case answer == "<":
+			return t.questions(len(t.fields) - 1), nil
+		case answer == "?":
+			t.out.say("A number or a name asks that question again. Enter checks the settings and shows what a save would do. < goes through the questions, q leaves without saving.")
+		case why != "":
+			t.out.say(why)
+		default:
+			if _, err := t.question(i); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// fieldNamed finds a field by its number, or by a part of its name that no
+// other has; why says why there is none.
+func (t *lineTalk) fieldNamed(answer string) (i int, why string) {
+	if n, err := strconv.Atoi(answer); err == nil {
+		if n >= 1 && n <= len(t.fields) {
+			return n - 1, ""
+		}
+		return 0, fmt.Sprintf("There is no number %d; they go from 1 to %d.", n, len(t.fields))
+	}
+	var found []int
+	for i, f := range t.fields {
+		if strings.EqualFold(answer, f.label) || strings.EqualFold(answer, f.short) || strings.EqualFold(answer, string(f.id)) {
+			return i, ""
+		}
+		if strings.Contains(strings.ToLower(f.label), strings.ToLower(answer)) {
+			found = append(found, i)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return 0, "There is no field " + answer + "; type its number."
+	case 1:
+		return found[0], ""
+	}
+	return 0, answer + " can be more than one; type the number."
+}
+
+// menu is what can be done when nothing is being asked.
+func (t *lineTalk) menu() (stage, error) {
+	answer, err := t.ask("Next: s status, m more, c change, q quit:")
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case oneOf(answer, "s", "status"):
+		return t.menu, t.status(false)
+	case oneOf(answer, "m", "more"):
+		return t.menu, t.status(true)
+	case oneOf(answer, "c", "change", "<"):
+		return t.change, nil
+	case oneOf(answer, "q", "quit"):
+		return t.quit, nil
+	case answer == "?":
+		t.out.say("status: how the sync goes, in a sentence. more: with the daemon's numbers. change: the settings again. quit: leave connsync.")
+	case answer != "":
+		t.out.line("Type s, m, c or q.")
+	}
+	return t.menu, nil
+}
+
+// quit leaves, after a question where something would be lost.
+func (t *lineTalk) quit() (stage, error) {
+	n := len(t.draft.changes())
+	if n == 0 {
+		return nil, nil
+	}
+	answer, err := t.ask(fmt.Sprintf("Leave without saving? %d %s would be lost. [y/N]:", n, plural(n, "change", "changes")))
+	switch {
+	case err != nil:
+		return nil, err
+	case oneOf(answer, "y", "yes", "q", "quit"):
+		t.out.line("Nothing more was saved.")
+		return nil, nil
+	}
+	return t.menu, nil
+}
+
+// fix asks the field of a problem again.
+func (t *lineTalk) fix(p conntrackd.Problem) (stage, error) {
+	for i, f := range t.fields {
+		if f.id != p.Field {
+			continue
+		}
+		t.out.say(f.label + ": " + p.Message)
+		m, err := t.question(i)
+		if m == moveBack || err != nil {
+			return t.change, err
+		}
+		return t.save, nil
+	}
+	t.out.say(string(p.Field) + ": " + p.Message)
+	return t.change, nil
+}

@@ -1,0 +1,337 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// move is where an answer leads.
+type move int
+
+const (
+	moveOn move = iota
+	moveBack
+	moveRest // keep all further values
+)
+
+// hostPatience is how long a question waits for what the host has to say.
+const hostPatience = 3 * time.Second
+
+// question asks for one field until the answer is good or leads elsewhere.
+func (t *lineTalk) question(i int) (move, error) {
+	f := t.fields[i]
+	t.look(f)
+	offer := t.offer(f)
+	for {
+		answer, err := t.ask(prompt(f, t.draft.value(f.id), offer))
+		if err != nil {
+			return moveOn, err
+		}
+		switch answer {
+		case "<":
+			return moveBack, nil
+		case "?":
+			t.explain(f)
+			continue
+		}
+		rest := answer == "."
+		if answer == "" || rest {
+			answer = t.draft.value(f.id)
+			if offer != "" {
+				answer = offer
+			}
+		}
+		before := *t.draft
+		if problem := t.take(f, answer); problem != "" {
+			*t.draft = before
+			t.out.say(problem)
+			continue
+		}
+		t.advise(f)
+		if rest {
+			return moveRest, nil
+		}
+		return moveOn, nil
+	}
+}
+
+// prompt is the question for a field, with what Enter would give in brackets.
+func prompt(f field, value, offer string) string {
+	q := f.label
+	switch f.kind {
+	case radioField:
+		q += " (e or d)"
+	case interfaceField:
+		q += " (number or name)"
+	}
+	switch {
+	case offer != "":
+		return q + ", suggested [" + offer + "]:"
+	case value != "":
+		return q + " [" + valueText(f, value) + "]:"
+	}
+	return q + ":"
+}
+
+// valueText is a value as people say it.
+func valueText(f field, value string) string {
+	switch {
+	case f.kind == radioField && value == "enable":
+		return "Enable"
+	case f.kind == radioField && value == "disable":
+		return "Disable"
+	case value == "":
+		return "blank"
+	}
+	return value
+}
+
+// explain is the help of a field: its rule, default and an example.
+func (t *lineTalk) explain(f field) {
+	for _, l := range f.about {
+		t.out.say(l)
+	}
+	t.out.say("Default: " + f.standard)
+	t.out.say("Example: " + f.example)
+	if t.draft.changed(f.id) {
+		t.out.say("Saved: " + valueText(f, t.draft.savedValue(f.id)))
+	}
+}
+
+// look asks the host what a question is about, and tells it.
+func (t *lineTalk) look(f field) {
+	switch {
+	case f.id == conntrackd.FieldInterface:
+		t.readInterfaces()
+		if t.host.err != nil {
+			t.out.say("The interfaces of this host cannot be listed: " + t.host.err.Error() + ". Type the name.")
+		} else {
+			t.tellInterfaces("")
+		}
+	case !t.host.known && t.host.err == nil: // that question was passed over
+		t.readInterfaces()
+	}
+	if f.id == conntrackd.FieldPeerIP {
+		t.findNeighbours()
+	}
+	switch f.id {
+	case conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+		if all := t.suggestions(f); len(all) > 1 {
+			t.out.say("Possible: " + strings.Join(all[:min(len(all), 5)], ", "))
+		}
+	}
+}
+
+// offer is what Enter takes where the field holds nothing good; blank when it
+// takes the value itself.
+func (t *lineTalk) offer(f field) string {
+	if t.draft.value(f.id) != "" && t.draft.problem(f.id) == "" {
+		return ""
+	}
+	switch f.id {
+	case conntrackd.FieldInterface:
+		if t.draft.value(f.id) == "" {
+			return t.onlyCandidate()
+		}
+	case conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+		if all := t.suggestions(f); len(all) > 0 {
+			return all[0]
+		}
+	}
+	return ""
+}
+
+func (t *lineTalk) suggestions(f field) []string {
+	on, _ := t.host.find(t.draft.values.Interface)
+	seen := t.host.seen
+	if on.Index != t.host.seenOn {
+		seen = nil
+	}
+	all := t.draft.suggestions(f.id, on, seen)
+	slices.Sort(all[min(len(all), 1):])
+	return slices.Compact(all)
+}
+
+// take puts an answer into the draft and says why it cannot be used.
+func (t *lineTalk) take(f field, answer string) (problem string) {
+	if len(answer) > inputLimit {
+		return fmt.Sprintf("That is too long: %d characters, at most %d.", len(answer), inputLimit)
+	}
+	switch f.kind {
+	case radioField:
+		answer = strings.ToLower(answer)
+		switch answer {
+		case "e", "y":
+			answer = "enable"
+		case "d", "n":
+			answer = "disable"
+		}
+		t.draft.set(f.id, meaning(f.id, answer))
+	case interfaceField:
+		if problem := t.takeInterface(f, answer); problem != "" {
+			return problem
+		}
+	default:
+		if answer != t.draft.value(f.id) {
+			t.draft.set(f.id, answer)
+		}
+	}
+	return t.draft.problem(f.id)
+}
+
+// advise tells what is unusual about an answer that can be used.
+func (t *lineTalk) advise(f field) {
+	s, _ := t.draft.settings()
+	for _, p := range append(t.host.advice(t.draft.values, s), Warnings(s)...) {
+		if p.Field == f.id {
+			t.out.hang("Note: ", p.Message)
+			return
+		}
+	}
+}
+
+// listMax bounds how many interfaces are told at once.
+const listMax = 20
+
+// readInterfaces reads the interfaces anew, in the order of their numbers.
+func (t *lineTalk) readInterfaces() {
+	h := host{seen: t.host.seen, seenOn: t.host.seenOn}
+	h.list, h.err = firstList(t.ctx, t.env.effects.Interfaces)
+	h.known = h.err == nil
+	slices.SortFunc(h.list, func(a, b netcheck.Interface) int { return naturalCompare(a.Name, b.Name) })
+	t.host = h
+}
+
+// firstList is the list of this moment.
+func firstList(ctx context.Context, from Interfaces) ([]netcheck.Interface, error) {
+	if from == nil {
+		return nil, errNoEffect
+	}
+	ctx, cancel := context.WithTimeout(ctx, hostPatience)
+	defer cancel()
+	lists, err := from.Watch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case list, ok := <-lists:
+		if ok {
+			return slices.Clone(list), nil
+		}
+		return nil, errNoEffect
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// tellInterfaces tells the interfaces in which part occurs, blank for all but
+// the loopback, and returns how many they are.
+func (t *lineTalk) tellInterfaces(part string) int {
+	n := 0
+	for i, iface := range t.host.list {
+		it := newPick(iface)
+		if !strings.Contains(it.search, strings.ToLower(part)) || part == "" && it.Loopback {
+			continue
+		}
+		if n++; n <= listMax {
+			number := fmt.Sprintf("%d ", i+1)
+			t.out.hang(number, t.env.shown(it.Name)+"  "+t.env.shown(interfaceText(it)))
+		}
+	}
+	if n > listMax {
+		t.out.say(fmt.Sprintf("and %d more. Part of a name, alias or address lists those that have it.", n-listMax))
+	}
+	return n
+}
+
+// interfaceText is what there is to know before an interface is chosen.
+func interfaceText(it pick) string {
+	facts := []string{linkWord(it.Interface)}
+	if it.Carrier {
+		facts = append(facts, speedWord(it.SpeedMbps))
+	}
+	facts = append(facts, it.Kind)
+	own := ownAddresses(it.Interface)
+	for _, p := range own[:min(len(own), 3)] {
+		facts = append(facts, p.String())
+	}
+	if len(own) > 3 {
+		facts = append(facts, fmt.Sprintf("%d more", len(own)-3))
+	}
+	against := ""
+	switch {
+	case it.refusal != "":
+		against = "REFUSED: " + it.refusal
+	case it.DefaultRoute:
+		against = "WARNING: default route here, it carries production traffic"
+	case it.Master != "":
+		against = "WARNING: part of " + it.Master + ", choose that"
+	}
+	alias := ""
+	if it.Alias != "" {
+		alias = "alias " + it.Alias
+	}
+	return join("; ", join(", ", facts...), alias, against)
+}
+
+// onlyCandidate is the one interface against which nothing speaks, if there is
+// only one.
+func (t *lineTalk) onlyCandidate() string {
+	name := ""
+	for _, i := range t.host.list {
+		if it := newPick(i); it.rank() == bestRank {
+			if name != "" {
+				return ""
+			}
+			name = it.Name
+		}
+	}
+	return name
+}
+
+// takeInterface takes a number of the list or a name, and says why it cannot.
+func (t *lineTalk) takeInterface(f field, answer string) (problem string) {
+	if n, err := strconv.Atoi(answer); err == nil && t.host.known {
+		if n < 1 || n > len(t.host.list) {
+			return fmt.Sprintf("There is no number %d in the list; type a number of it, or a name.", n)
+		}
+		answer = t.host.list[n-1].Name
+	}
+	i, found := t.host.find(answer)
+	switch {
+	case found && newPick(i).refusal != "":
+		return i.Name + " cannot be chosen: " + newPick(i).refusal
+	case found && answer != t.draft.value(f.id):
+		t.draft.chooseInterface(i)
+		return ""
+	case found || answer == "":
+		return ""
+	case t.host.known && conntrackd.CheckInterfaceName(answer) == nil && t.tellInterfaces(answer) > 0:
+		return answer + " is not on this host; those above have it in them."
+	case t.host.known && t.draft.values.Enabled == "enable" && conntrackd.CheckInterfaceName(answer) == nil:
+		return answer + " is not on this host; type a number of the list, or a name."
+	}
+	t.draft.set(f.id, answer)
+	return ""
+}
+
+// findNeighbours looks who is on the interface.
+func (t *lineTalk) findNeighbours() {
+	i, ok := t.host.find(t.draft.values.Interface)
+	if !ok || t.env.effects.Neighbours == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, hostPatience)
+	defer cancel()
+	// Without an answer there is less to suggest, and nothing to tell.
+	if seen, err := t.env.effects.Neighbours.Neighbours(ctx, i.Index); err == nil {
+		t.host.seen, t.host.seenOn = seen, i.Index
+	}
+}

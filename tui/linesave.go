@@ -1,0 +1,304 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// save goes from the answers to the checks, or back to what is in the way.
+// Switching off needs no peer and no link, so it is not checked.
+func (t *lineTalk) save() (stage, error) {
+	s, problems := t.draft.settings()
+	switch {
+	case len(problems) > 0:
+		return t.fix(problems[0])
+	case !s.Enabled:
+		return t.review(s, false), nil
+	}
+	return t.checks(s, false), nil
+}
+
+// checks asks everything that has to be good before a save.
+func (t *lineTalk) checks(s conntrackd.Settings, firstNode bool) stage {
+	return func() (stage, error) {
+		t.out.say("Checking " + t.env.pair(s) + ".")
+		report := t.check(s, firstNode)
+		if err := t.ctx.Err(); err != nil {
+			return nil, err
+		}
+		t.out.say(CheckSentence(report))
+		t.tellObstacles(report)
+		switch report.Verdict() {
+		case netcheck.VerdictPass, netcheck.VerdictWarn:
+			return t.review(s, firstNode), nil
+		case netcheck.VerdictUnknown:
+			if len(report.Results) == 0 {
+				return t.change, nil
+			}
+			return t.decide(unknownText+" Type yes, or Enter for no:", t.review(s, firstNode))
+		}
+		if !firstNode && onlyPeerBlocks(report) {
+			t.out.say(firstNodeText + " " + firstNodeFollows)
+			return t.decide("If that is so type yes, else Enter:", t.checks(s, true))
+		}
+		return t.change, nil
+	}
+}
+
+// tellObstacles tells again what is in the way: it may be many lines back.
+func (t *lineTalk) tellObstacles(report netcheck.Report) {
+	verdict := report.Verdict()
+	for _, r := range report.Results {
+		failed := verdict == netcheck.VerdictBlocked && r.Status == netcheck.Failed
+		unseen := verdict == netcheck.VerdictUnknown && r.Status == netcheck.Unknown
+		if r.Severity == netcheck.Blocker && (failed || unseen) {
+			t.out.columns(CheckText(r))
+		}
+	}
+}
+
+// decide goes on to next after an explicit yes, else back to the fields.
+func (t *lineTalk) decide(question string, next stage) (stage, error) {
+	sure, err := t.yes(question)
+	if err != nil || !sure {
+		return t.change, err
+	}
+	return next, nil
+}
+
+// check runs the plan and tells each result.
+func (t *lineTalk) check(s conntrackd.Settings, firstNode bool) netcheck.Report {
+	var plan []netcheck.Check
+	if p := t.env.effects.Planner; p != nil {
+		plan = p.Plan(s, firstNode)
+	}
+	tell := InPlanOrder(plan, func(r netcheck.Result) { t.out.columns(CheckText(r)) })
+	return netcheck.Run(t.ctx, plan, tell)
+}
+
+// InPlanOrder returns a function that takes results as they arrive and hands
+// them to each in the order of the plan, as soon as those before are known. It
+// is called by one goroutine at a time.
+func InPlanOrder(plan []netcheck.Check, each func(netcheck.Result)) func(netcheck.Result) {
+	arrived := map[netcheck.ID]netcheck.Result{}
+	next := 0
+	return func(r netcheck.Result) {
+		for arrived[r.ID] = r; next < len(plan); next++ {
+			r, ok := arrived[plan[next].ID]
+			if !ok {
+				return
+			}
+			each(r)
+		}
+	}
+}
+
+// shortDiff is how many lines of a diff are told without being asked for.
+const shortDiff = 40
+
+// review tells what a save would do and asks for agreement.
+func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
+	return func() (stage, error) {
+		made, err := Review{}, errNoEffect
+		if r := t.env.effects.Reviewer; r != nil {
+			made, err = r.Review(t.ctx, s)
+		}
+		switch {
+		case t.ctx.Err() != nil:
+			return nil, t.ctx.Err()
+		case err != nil:
+			t.out.say("The change could not be worked out: " + err.Error())
+			return t.change, nil
+		case made.Unchanged:
+			t.out.say(OutcomeSentence(conntrackd.Outcome{}))
+			t.settled(s)
+			return t.menu, nil
+		}
+		made.FirstNode = firstNode
+		// The screen's own text: whatever a review holds is told here too.
+		r := &review{env: t.env, settings: s, firstNode: firstNode, review: made, diff: made.diff(), width: t.out.width}
+		for _, l := range r.summary() {
+			t.out.line(l)
+		}
+		r.width = unbroken
+		diff := r.diffLines()
+		if len(diff) <= shortDiff {
+			t.lines(diff)
+			diff = nil
+		}
+		return t.agree(r, diff)
+	}
+}
+
+// agree asks for the word to go on. diff are the lines that have not been told.
+func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
+	if len(r.review.replaces()) > 0 {
+		t.out.say(agreeText)
+		if sure, err := t.yes("If that is so type yes, else Enter:"); err != nil || !sure {
+			t.out.line("Nothing was changed.")
+			return t.menu, err
+		}
+	}
+	question := "Apply? [y/N]:"
+	if len(diff) > 0 {
+		question = fmt.Sprintf("Apply? [y/N, d shows the %d lines of the change]:", len(diff))
+	}
+	for {
+		answer, err := t.ask(question)
+		switch {
+		case err != nil:
+			return nil, err
+		case oneOf(answer, "y", "yes"):
+			return t.apply(r.settings, r.review), nil
+		case oneOf(answer, "", "n", "no"):
+			t.out.line("Nothing was changed.")
+			return t.menu, nil
+		case answer == "<":
+			return t.change, nil
+		case oneOf(answer, "d") && len(diff) > 0:
+			t.lines(diff)
+		case answer == "?":
+			_, lines := r.explain()
+			for _, l := range lines {
+				t.out.say(l)
+			}
+		default:
+			t.out.line("Type y or n.")
+		}
+	}
+}
+
+func (t *lineTalk) lines(lines []string) {
+	for _, l := range lines {
+		t.out.line(l)
+	}
+}
+
+// apply carries out what was agreed to. The work does not wait for the paper:
+// a line that takes no output must not hold up a save.
+func (t *lineTalk) apply(s conntrackd.Settings, r Review) stage {
+	return func() (stage, error) {
+		if err := t.ctx.Err(); err != nil {
+			return nil, err
+		}
+		a := newApply(t.env, s, r)
+		steps := make(chan conntrackd.Step, stepBacklog)
+		ended := make(chan conntrackd.Outcome, 1)
+		go func() {
+			defer close(steps)
+			ended <- t.carryOut(r, steps)
+		}()
+		for step := range steps {
+			t.tellStep(a, step)
+		}
+		a.outcome, a.ended = <-ended, true
+		sentence, _ := a.verdict()
+		t.out.say(sentence)
+		if why := a.unsaid(); why != "" {
+			t.out.say(why)
+		}
+		if t.failed = a.outcome.Err != nil; t.failed {
+			return t.menu, nil
+		}
+		t.settled(s)
+		if a.tellsPeer() {
+			t.peer(s)
+		}
+		return t.menu, nil
+	}
+}
+
+func (t *lineTalk) carryOut(r Review, steps chan<- conntrackd.Step) conntrackd.Outcome {
+	if t.env.effects.Applier == nil {
+		return conntrackd.Outcome{Verdict: conntrackd.VerdictUnknown, Err: errNoEffect}
+	}
+	return t.env.effects.Applier.Apply(t.ctx, r, func(s conntrackd.Step) {
+		select {
+		case steps <- s:
+		default: // nobody reads; the work goes on
+		}
+	})
+}
+
+// tellStep tells a step when it has ended, and of a wait for the peer when it
+// begins.
+func (t *lineTalk) tellStep(a *apply, step conntrackd.Step) {
+	waited := a.awaitsPeer()
+	a.steps = withStep(a.steps, step)
+	switch {
+	case step.Status != conntrackd.StepRunning:
+		t.out.columns([]string{StepText(step)})
+	case a.awaitsPeer() && !waited:
+		t.out.say(a.waiting())
+	}
+}
+
+// settled takes s as what is in force.
+func (t *lineTalk) settled(s conntrackd.Settings) {
+	t.draft.rebase(s)
+	t.inForce, t.failed = true, false
+}
+
+// peer tells what to type at the other node.
+func (t *lineTalk) peer(s conntrackd.Settings) {
+	t.lines(peerLines(t.env, s, t.out.width))
+}
+
+// lookFor is how long the status is looked for; in sync is seen within two
+// seconds.
+const lookFor = 5 * time.Second
+
+// status looks until the sync is seen to work, and tells what was seen; with
+// more also the daemon's numbers.
+func (t *lineTalk) status(more bool) error {
+	t.out.line(fmt.Sprintf("Looking, up to %.0f s.", lookFor.Seconds()))
+	health := t.observe()
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	t.out.columns(StatusText(health))
+	saved, _ := t.draft.saved.Settings()
+	seen := &status{env: t.env, settings: saved, seen: true, health: health, width: t.out.width}
+	if more {
+		if !health.Counters.Time.IsZero() {
+			seen.width = min(t.out.width, 80)
+			t.lines(seen.counts())
+			seen.width = t.out.width
+		}
+		t.lines(seen.about())
+	}
+	if seen.wantsPeer() {
+		t.peer(saved)
+	}
+	return nil
+}
+
+func (t *lineTalk) observe() conntrackd.Health {
+	ctx, cancel := context.WithTimeout(t.ctx, lookFor)
+	defer cancel()
+	ticker := time.NewTicker(statusEvery)
+	defer ticker.Stop()
+	for {
+		health, err := conntrackd.Health{}, errNoEffect
+		if o := t.env.effects.Observer; o != nil {
+			look, done := context.WithTimeout(t.ctx, statusPatience)
+			health, err = o.Observe(look)
+			done()
+		}
+		if err != nil {
+			return conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: err.Error()}
+		}
+		if health.Verdict == conntrackd.VerdictTwoWay || health.Verdict == conntrackd.VerdictLosing || health.Verdict == conntrackd.VerdictStopped {
+			return health
+		}
+		select {
+		case <-ctx.Done():
+			return health
+		case <-ticker.C:
+		}
+	}
+}
