@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/netcheck"
 )
 
 // ErrUnfinished says that the line mode ended before what was asked for was
@@ -42,6 +43,9 @@ type lineTalk struct {
 	fields []field
 	draft  *draft
 	host   host
+	// toldList is the list of interfaces that has been told, once told.
+	told     bool
+	toldList []netcheck.Interface
 	// inForce says that what was asked for last is done, failed that a save was
 	// not possible.
 	inForce, failed bool
@@ -109,7 +113,7 @@ func (t *lineTalk) end(err error) error {
 	case !t.inForce:
 		t.out.line(why + " Nothing was saved.")
 	case n > 0:
-		t.out.line(fmt.Sprintf("%s What was saved stays; %d %s after it not saved.", why, n, plural(n, "change was", "changes were")))
+		t.out.line(fmt.Sprintf("%s What was saved stays; %d later %s not saved.", why, n, plural(n, "change was", "changes were")))
 	default:
 		t.out.line(why)
 		return nil
@@ -140,10 +144,12 @@ func (t *lineTalk) ask(question string) (string, error) {
 	}
 }
 
-// yes asks for a yes in full, for what nobody should say by habit.
-func (t *lineTalk) yes(question string) (bool, error) {
+// state asks the operator to state something by a yes in full, for what nobody
+// should say by habit.
+func (t *lineTalk) state(what string) (bool, error) {
+	t.out.hang("Needs your word: ", what)
 	for {
-		answer, err := t.ask(question)
+		answer, err := t.ask("Type yes to give it, else Enter:")
 		switch {
 		case err != nil:
 			return false, err
@@ -186,22 +192,10 @@ func (t *lineTalk) questions(from int) stage {
 				continue
 			}
 			rest = rest || m == moveRest
-			i = t.afterAnswer(i)
+			i++
 		}
 		return t.save, nil
 	}
-}
-
-// afterAnswer is the field to ask next: an earlier one where the answer showed
-// that it cannot be right, else the next.
-func (t *lineTalk) afterAnswer(i int) int {
-	for before := range i {
-		if problem := t.problemAt(before); problem != "" {
-			t.out.say(t.fields[before].label + ": " + problem)
-			return before
-		}
-	}
-	return i + 1
 }
 
 func (t *lineTalk) problemAt(i int) string { return t.draft.problem(t.fields[i].id) }

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,6 +99,9 @@ func (t *lineTalk) explain(f field) {
 	for _, l := range f.about {
 		t.out.say(l)
 	}
+	if f.kind == interfaceField {
+		t.listInterfaces()
+	}
 	t.out.say("Default: " + f.standard)
 	t.out.say("Example: " + f.example)
 	if t.draft.changed(f.id) {
@@ -110,10 +114,9 @@ func (t *lineTalk) look(f field) {
 	switch {
 	case f.id == conntrackd.FieldInterface:
 		t.readInterfaces()
-		if t.host.err != nil {
-			t.out.say("The interfaces of this host cannot be listed: " + t.host.err.Error() + ". Type the name.")
-		} else {
-			t.tellInterfaces("")
+		wanted := t.draft.values.Enabled == "enable" || t.draft.value(f.id) == ""
+		if wanted && (!t.told || !reflect.DeepEqual(t.host.list, t.toldList)) {
+			t.listInterfaces()
 		}
 	case !t.host.known && t.host.err == nil: // that question was passed over
 		t.readInterfaces()
@@ -205,8 +208,26 @@ func (t *lineTalk) readInterfaces() {
 	h := host{seen: t.host.seen, seenOn: t.host.seenOn}
 	h.list, h.err = firstList(t.ctx, t.env.effects.Interfaces)
 	h.known = h.err == nil
-	slices.SortFunc(h.list, func(a, b netcheck.Interface) int { return naturalCompare(a.Name, b.Name) })
+	slices.SortFunc(h.list, func(a, b netcheck.Interface) int {
+		if a.Loopback != b.Loopback && a.Loopback {
+			return 1 // it is not told, and takes no number away
+		} else if a.Loopback != b.Loopback {
+			return -1
+		}
+		return naturalCompare(a.Name, b.Name)
+	})
 	t.host = h
+}
+
+// listInterfaces tells the list, which is not told again until it changes or
+// is asked for: on a slow line it takes its time.
+func (t *lineTalk) listInterfaces() {
+	t.told, t.toldList = true, t.host.list
+	if t.host.err != nil {
+		t.out.say("The interfaces of this host cannot be listed: " + t.host.err.Error() + ". Type the name.")
+		return
+	}
+	t.tellInterfaces("")
 }
 
 // firstList is the list of this moment.
@@ -313,7 +334,7 @@ func (t *lineTalk) takeInterface(f field, answer string) (problem string) {
 		return ""
 	case found || answer == "":
 		return ""
-	case t.host.known && conntrackd.CheckInterfaceName(answer) == nil && t.tellInterfaces(answer) > 0:
+	case t.host.known && t.tellInterfaces(answer) > 0:
 		return answer + " is not on this host; those above have it in them."
 	case t.host.known && t.draft.values.Enabled == "enable" && conntrackd.CheckInterfaceName(answer) == nil:
 		return answer + " is not on this host; type a number of the list, or a name."

@@ -39,11 +39,10 @@ func (t *lineTalk) checks(s conntrackd.Settings, firstNode bool) stage {
 			if len(report.Results) == 0 {
 				return t.change, nil
 			}
-			return t.decide(unknownText+" Type yes, or Enter for no:", t.review(s, firstNode))
+			return t.decide(unknownText, t.review(s, firstNode))
 		}
 		if !firstNode && onlyPeerBlocks(report) {
-			t.out.say(firstNodeText + " " + firstNodeFollows)
-			return t.decide("If that is so type yes, else Enter:", t.checks(s, true))
+			return t.decide(firstNodeText+" "+firstNodeFollows, t.checks(s, true))
 		}
 		return t.change, nil
 	}
@@ -61,9 +60,9 @@ func (t *lineTalk) tellObstacles(report netcheck.Report) {
 	}
 }
 
-// decide goes on to next after an explicit yes, else back to the fields.
-func (t *lineTalk) decide(question string, next stage) (stage, error) {
-	sure, err := t.yes(question)
+// decide goes on to next when something is stated, else back to the fields.
+func (t *lineTalk) decide(what string, next stage) (stage, error) {
+	sure, err := t.state(what)
 	if err != nil || !sure {
 		return t.change, err
 	}
@@ -137,10 +136,13 @@ func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
 // agree asks for the word to go on. diff are the lines that have not been told.
 func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 	if len(r.review.replaces()) > 0 {
-		t.out.say(agreeText)
-		if sure, err := t.yes("If that is so type yes, else Enter:"); err != nil || !sure {
+		sure, err := t.state(agreeText)
+		if err != nil {
+			return nil, err
+		}
+		if !sure {
 			t.out.line("Nothing was changed.")
-			return t.menu, err
+			return t.menu, nil
 		}
 	}
 	question := "Apply? [y/N]:"
@@ -192,8 +194,15 @@ func (t *lineTalk) apply(s conntrackd.Settings, r Review) stage {
 			defer close(steps)
 			ended <- t.carryOut(r, steps)
 		}()
+		waits := false
 		for step := range steps {
-			t.tellStep(a, step)
+			a.steps = withStep(a.steps, step)
+			if step.Status != conntrackd.StepRunning {
+				t.out.columns([]string{StepText(step)})
+			} else if a.awaitsPeer() && !waits {
+				waits = true
+				t.out.say(a.waiting())
+			}
 		}
 		a.outcome, a.ended = <-ended, true
 		sentence, _ := a.verdict()
@@ -222,19 +231,6 @@ func (t *lineTalk) carryOut(r Review, steps chan<- conntrackd.Step) conntrackd.O
 		default: // nobody reads; the work goes on
 		}
 	})
-}
-
-// tellStep tells a step when it has ended, and of a wait for the peer when it
-// begins.
-func (t *lineTalk) tellStep(a *apply, step conntrackd.Step) {
-	waited := a.awaitsPeer()
-	a.steps = withStep(a.steps, step)
-	switch {
-	case step.Status != conntrackd.StepRunning:
-		t.out.columns([]string{StepText(step)})
-	case a.awaitsPeer() && !waited:
-		t.out.say(a.waiting())
-	}
 }
 
 // settled takes s as what is in force.
