@@ -42,6 +42,7 @@ type Effects struct {
 	Reviewer   Reviewer
 	Applier    Applier
 	Observer   Observer
+	Operator   Operator
 }
 
 // env is what every screen is given by the root.

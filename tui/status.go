@@ -44,6 +44,9 @@ type status struct {
 	health conntrackd.Health
 	trace  trace
 
+	operating          bool   // an operation is under way
+	noteWord, noteText string // about the last operation; blank when there was none
+
 	width, height int
 	top           int
 }
@@ -99,6 +102,14 @@ func (s *status) update(msg tea.Msg) (outcome, tea.Cmd) {
 		}
 	case settingsSaved:
 		s.settings = msg.settings
+	case operationAgreed:
+		if msg.screen == s {
+			return nil, s.operate(msg.operation)
+		}
+	case operated:
+		if msg.screen == s {
+			return nil, s.took(msg)
+		}
 	case tea.KeyPressMsg:
 		return s.press(msg)
 	}
@@ -127,6 +138,9 @@ func (s *status) take(msg observed) tea.Cmd {
 }
 
 func (s *status) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
+	if question, ok := s.pressed(msg); ok {
+		return question, nil
+	}
 	switch {
 	case key.Matches(msg, statusKeys.back):
 		return closed{}, nil
@@ -147,7 +161,12 @@ func (s *status) scroll(by int) {
 func (s *status) help() []key.Binding {
 	k := statusKeys
 	k.down.SetEnabled(len(s.text()) > s.textHeight())
-	return []key.Binding{k.down, k.again, k.back}
+	bindings := []key.Binding{k.down, k.back}
+	for _, o := range offers {
+		o.binding.SetEnabled(s.operable())
+		bindings = append(bindings, o.binding)
+	}
+	return append(bindings, k.again)
 }
 
 func (s *status) typing() bool { return false }
@@ -159,6 +178,8 @@ func (s *status) explain() (title string, lines []string) {
 		"In sync is said only when messages went both ways since the daemon was started.",
 		"messages: what the daemons tell each other; two idle nodes exchange one a second each way. lost: numbers missing from the peer's messages; raise the receive buffer when it grows. resend queue: what the peer has not acknowledged yet. netlink overruns: the kernel told of connections faster than the daemon read.",
 		"into kernel: states of the peer written into this node's kernel since the start. peer's states: those that the daemon keeps until a failover.",
+		"dropped here: messages that came while the receive buffer was full; raise it when it grows.",
+		"resync asks the peer for its states and sends this node's. flush empties the daemon's caches. restart restarts conntrackd and resyncs. Each is asked about first.",
 		"buffers: what is in force, as the kernel has it; it doubles what it is asked for.",
 	}
 }

@@ -35,7 +35,7 @@ func (s *status) text() []string {
 	if !s.seen {
 		return []string{" Looking."}
 	}
-	blocks := [][]string{s.verdict()}
+	blocks := [][]string{append(s.verdict(), s.noted()...)}
 	counted := !s.health.Counters.Time.IsZero()
 	if counted {
 		blocks = append(blocks, s.traffic())
@@ -138,7 +138,7 @@ func (s *status) counts() []string {
 	cells := []struct{ name, value string }{
 		{"states here", number(c.Internal)}, {"lost", number(c.Lost)}, {"malformed", number(c.Malformed)},
 		{peerName, peer}, {"errors sent", number(c.ErrorsSent)}, {"overruns", number(c.Overruns)},
-		{"resend queue", number(c.ResendQueue)}, {"errors recv", number(c.ErrorsRecv)}, {"no space", number(c.NoSpace)},
+		{"resend queue", number(c.ResendQueue)}, {"dropped here", number(s.health.Sockets.Drops)}, {"no space", number(c.NoSpace)},
 	}
 	const cell = 26
 	columns := max(1, min(3, s.width/cell))
@@ -214,9 +214,11 @@ func (s *status) daemon() string {
 	default:
 		parts = append(parts, "not running")
 	}
-	if state.Enabled {
+	switch {
+	case strings.Contains(state.Detail, "at boot"): // its manager has said it
+	case state.Enabled:
 		parts = append(parts, "starts at boot")
-	} else {
+	default:
 		parts = append(parts, "does NOT start at boot")
 	}
 	if state.Restarts > 0 {

@@ -81,7 +81,7 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	o := tui.Options{
 		Context: ctx, Saved: saved.settings, Hostname: hostname, Config: n.config, Gate: reason,
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
-		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e},
+		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e},
 	}
 	return o, e, nil
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/lab"
+)
+
+// The operator resyncs, flushes and restarts from the status screen, and sees
+// what came of it.
+func TestOperateFromTheStatusScreen(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	path := build(t)
+	pair, err := lab.NewPair(ctx, lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pair.Close()
+	for _, m := range []*lab.Member{pair.B, pair.A} {
+		if out, err := m.Run(ctx, path, "apply", "--enable", "--first-node", "--interface", lab.SyncInterface,
+			"--current-ip", m.Sync.String(), "--peer-ip", pair.Other(m).Sync.String()); err != nil {
+			t.Fatalf("apply on %s: %v\n%s", m.Name(), err, out)
+		}
+	}
+	connections, err := pair.Connect(ctx, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connections.Close()
+
+	tm := open(t, pair.A.Command(path), func(start func() error) error { return start() })
+	tm.see("Connection Sync Settings", "sync enabled", "[ Status ]")
+	tm.press(escKey)
+	time.Sleep(300 * time.Millisecond) // an escape of its own, not the start of a key
+	tm.press("\x1b[D", enter)
+	tm.see("In sync both ways", "s resync")
+
+	tm.press("s")
+	tm.see("Resync now?", "> [ No ]")
+	tm.press("y")
+	tm.see("Resync: asked the peer for its states, and sent the ")
+
+	tm.press("f")
+	tm.see("Flush the caches")
+	tm.press(tab, enter)
+	tm.see("Flush caches: the caches hold ")
+
+	before := daemonOf(t, pair.A)
+	tm.press("t")
+	tm.see("Restart conntrackd?")
+	tm.press("n")
+	tm.gone("Restart conntrackd?")
+	if now := daemonOf(t, pair.A); now != before {
+		t.Fatalf("restarted though the answer was no: process %d, now %d", before, now)
+	}
+	tm.press("t", "y")
+	tm.see("took over after", "sent the 20 of this node", "In sync both ways")
+	if now := daemonOf(t, pair.A); now == before {
+		t.Errorf("process %d still runs", before)
+	}
+	if shows := tm.shows(); strings.Contains(shows, "FAIL") {
+		t.Errorf("it shows:\n%s", shows)
+	}
+	if err := pair.B.WaitEstablished(ctx, connections); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+	tm.press(ctrlC)
+	if status := tm.ends(); status != exitDone {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+func daemonOf(t *testing.T, m *lab.Member) int {
+	t.Helper()
+	pids, err := m.Processes("conntrackd")
+	if err != nil || len(pids) != 1 {
+		t.Fatalf("daemons on %s: %v, %v", m.Name(), pids, err)
+	}
+	return pids[0]
+}
