@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -22,6 +23,11 @@ func (a *apply) text() []string {
 	var lines []string
 	for _, s := range a.steps {
 		lines = append(lines, a.step(s)...)
+	}
+	var changed *conntrackd.ChangedError
+	if a.ended && errors.As(a.outcome.Err, &changed) {
+		lines = append(lines, "", " Someone else changed the file meanwhile:")
+		lines = append(lines, a.env.diffLines(changed.Diff(), a.width)...)
 	}
 	if a.tellsPeer() {
 		lines = append(append(lines, ""), peerLines(a.env, a.settings, a.width)...)

@@ -149,15 +149,19 @@ func (d *draft) revert(f conntrackd.Field) {
 	}
 }
 
-// rebase takes s as what is saved now. What was typed since the save stays.
+// rebase takes s as what is saved now. What was typed and is something else
+// stays; every other field becomes what is saved.
 func (d *draft) rebase(s conntrackd.Settings) {
-	untouched := d.values
-	typed, problems := d.settings()
+	typed, changed := d.values, d.changes()
+	settings, problems := d.settings()
 	d.saved = s.WithDefaults().Values()
-	if len(problems) == 0 && typed.Values() == d.saved {
-		untouched = d.saved
+	d.values = d.saved
+	if len(problems) == 0 && settings.Values() == d.saved {
+		return
 	}
-	d.values = untouched
+	for _, f := range changed {
+		*valueAt(&d.values, f) = *valueAt(&typed, f)
+	}
 }
 
 // chooseInterface takes an interface, and fills Current IP from its addresses

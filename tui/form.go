@@ -45,7 +45,7 @@ const (
 // savePressed saves as the button does; the quit dialog sends it.
 type savePressed struct{}
 
-var formKeys = struct{ next, prev, choose, change, left, right, undo, back key.Binding }{
+var formKeys = struct{ next, prev, choose, change, left, right, undo, back, history key.Binding }{
 	next:   key.NewBinding(key.WithKeys("tab", "down"), key.WithHelp("tab", "next")),
 	prev:   key.NewBinding(key.WithKeys("shift+tab", "up"), key.WithHelp("shift+tab", "back")),
 	choose: key.NewBinding(key.WithKeys("enter", "ctrl+j"), key.WithHelp("enter", "choose")),
@@ -54,6 +54,8 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back key.B
 	right:  key.NewBinding(key.WithKeys("right")),
 	undo:   key.NewBinding(key.WithKeys("ctrl+r"), key.WithHelp("ctrl+r", "put back")),
 	back:   key.NewBinding(key.WithKeys("esc")),
+	// On the buttons alone: in the fields it is a letter.
+	history: key.NewBinding(key.WithKeys("h"), key.WithHelp("h", "history")),
 }
 
 func newForm(e *env, saved conntrackd.Settings, gate string) *form {
@@ -192,6 +194,8 @@ func (f *form) pressButton(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		return nil, f.moveTo(max(f.focus-1, len(f.fields)))
 	case key.Matches(k, formKeys.right):
 		return nil, f.moveTo(min(f.focus+1, f.stops()-1))
+	case key.Matches(k, formKeys.history):
+		return historyWanted{}, nil
 	case !key.Matches(k, formKeys.choose, formKeys.change):
 		return nil, nil
 	}
@@ -318,6 +322,9 @@ func (f *form) typing() bool {
 func (f *form) help() []key.Binding {
 	if f.gate != "" {
 		return []key.Binding{key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "quit"))}
+	}
+	if f.focus >= len(f.fields) {
+		return []key.Binding{formKeys.next, formKeys.choose, formKeys.history, formKeys.prev}
 	}
 	return []key.Binding{formKeys.next, formKeys.prev, formKeys.choose, formKeys.undo}
 }

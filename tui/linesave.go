@@ -110,8 +110,7 @@ func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
 		case t.ctx.Err() != nil:
 			return nil, t.ctx.Err()
 		case err != nil:
-			t.out.say("The change could not be worked out: " + err.Error())
-			return t.change, nil
+			return t.foreign(err)
 		case made.Unchanged:
 			t.out.say(OutcomeSentence(conntrackd.Outcome{}))
 			t.settled(s)
@@ -123,8 +122,7 @@ func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
 		for _, l := range r.summary() {
 			t.out.line(l)
 		}
-		r.width = unbroken
-		diff := r.diffLines()
+		diff := t.env.diffLines(r.diff, unbroken)
 		if len(diff) <= shortDiff {
 			t.lines(diff)
 			diff = nil

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"charm.land/bubbles/v2/key"
@@ -12,7 +13,11 @@ import (
 
 // Reviewer works out what a save would do. It changes nothing.
 type Reviewer interface {
+	// Review's error is a *[conntrackd.ChangedError] where the file is not the
+	// one that the form was filled from.
 	Review(ctx context.Context, s conntrackd.Settings) (Review, error)
+	// Reread returns the settings that are saved now, for the form.
+	Reread(ctx context.Context) (conntrackd.Settings, error)
 }
 
 // Review is what a save would do, for the operator to agree to.
@@ -54,6 +59,13 @@ type reviewMade struct {
 	err    error
 }
 
+// reread is the answer of the Reviewer about what is saved now.
+type reread struct {
+	run      *run
+	settings conntrackd.Settings
+	err      error
+}
+
 // reviewSettled tells that the grace period after a review appeared is over.
 type reviewSettled struct{ run *run }
 
@@ -73,6 +85,7 @@ const (
 	itemApply
 	itemStatus
 	itemRetry
+	itemReread
 	itemBack
 )
 
@@ -82,6 +95,7 @@ type review struct {
 	env       *env
 	settings  conntrackd.Settings
 	firstNode bool
+	undoes    *conntrackd.Entry // the save to take back; nil where settings are to be saved
 
 	state   reviewState
 	run     *run
@@ -118,17 +132,58 @@ func newReview(e *env, s conntrackd.Settings, firstNode bool) *review {
 func (r *review) start() tea.Cmd {
 	r.cancel()
 	ctx, cancel := context.WithCancel(r.env.ctx)
-	current, reviewer, settings := newRun(r.run), r.env.effects.Reviewer, r.settings
+	current, work := newRun(r.run), r.work()
 	r.state, r.run, r.cancel = reviewLoading, current, cancel
 	r.agreed, r.settled, r.top = false, false, 0
 	return func() tea.Msg {
 		defer cancel()
-		if reviewer == nil {
+		if work == nil {
 			return reviewMade{run: current, err: errNoEffect}
 		}
-		made, err := reviewer.Review(ctx, settings)
+		made, err := work(ctx)
 		return reviewMade{current, made, made.diff(), err}
 	}
+}
+
+// work makes the review; nil where this host has no such effect.
+func (r *review) work() func(context.Context) (Review, error) {
+	reviewer, from, settings := r.env.effects.Reviewer, r.env.effects.History, r.settings
+	switch {
+	case r.undoes != nil && from != nil:
+		undoes := *r.undoes
+		return func(ctx context.Context) (Review, error) { return from.Undo(ctx, undoes) }
+	case r.undoes == nil && reviewer != nil:
+		return func(ctx context.Context) (Review, error) { return reviewer.Review(ctx, settings) }
+	}
+	return nil
+}
+
+// newUndo is the review of taking a save back.
+func newUndo(e *env, undoes conntrackd.Entry) *review {
+	return &review{env: e, undoes: &undoes, cancel: func() {}}
+}
+
+// rereading asks for what is saved now.
+func (r *review) rereading() tea.Cmd {
+	r.cancel()
+	ctx, cancel := context.WithCancel(r.env.ctx)
+	current, reviewer := newRun(r.run), r.env.effects.Reviewer
+	r.state, r.run, r.cancel = reviewLoading, current, cancel
+	return func() tea.Msg {
+		defer cancel()
+		settings, err := reviewer.Reread(ctx)
+		return reread{current, settings, err}
+	}
+}
+
+// foreign is the change that someone else made; nil where that is not what
+// is in the way.
+func (r *review) foreign() *conntrackd.ChangedError {
+	var changed *conntrackd.ChangedError
+	if r.state != reviewFailed || !errors.As(r.err, &changed) {
+		return nil
+	}
+	return changed
 }
 
 // close drops what is still being worked out.
@@ -139,6 +194,15 @@ func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case reviewMade:
 		if msg.run == r.run && r.state == reviewLoading {
 			return nil, r.take(msg)
+		}
+	case reread:
+		switch {
+		case msg.run != r.run:
+		case msg.err != nil:
+			return nil, r.take(reviewMade{run: msg.run, err: msg.err})
+		default:
+			saved := settingsSaved{msg.settings}
+			return formWanted{}, func() tea.Msg { return saved }
 		}
 	case reviewSettled:
 		if msg.run == r.run {
@@ -153,6 +217,9 @@ func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 func (r *review) take(msg reviewMade) tea.Cmd {
 	r.review, r.diff, r.err = msg.review, msg.diff, msg.err
 	r.review.FirstNode = r.firstNode
+	if r.undoes != nil && msg.review.Candidate != nil {
+		r.settings = msg.review.Candidate.Settings
+	}
 	switch {
 	case msg.err != nil:
 		r.state, r.focus = reviewFailed, itemBack
@@ -212,6 +279,8 @@ func (r *review) choose() (outcome, tea.Cmd) {
 		return statusWanted{}, nil
 	case itemRetry:
 		return nil, r.start()
+	case itemReread:
+		return nil, r.rereading()
 	case itemBack:
 		return closed{}, nil
 	}
@@ -231,6 +300,8 @@ func (r *review) items() []reviewItem {
 	switch {
 	case r.state == reviewLoading:
 		return nil
+	case r.foreign() != nil:
+		return []reviewItem{itemReread, itemBack}
 	case r.state == reviewFailed:
 		return []reviewItem{itemRetry, itemBack}
 	case r.review.Unchanged:

@@ -17,6 +17,9 @@ type fakeReviewer struct {
 	err    error
 	block  bool
 	after  time.Duration
+
+	saved     conntrackd.Settings
+	rereadErr error
 }
 
 func (f fakeReviewer) Review(ctx context.Context, s conntrackd.Settings) (Review, error) {
@@ -31,6 +34,10 @@ func (f fakeReviewer) Review(ctx context.Context, s conntrackd.Settings) (Review
 		r.Candidate = &c
 	}
 	return r, f.err
+}
+
+func (f fakeReviewer) Reread(context.Context) (conntrackd.Settings, error) {
+	return f.saved, f.rereadErr
 }
 
 const oldFile = `# conntrackd of fw-a

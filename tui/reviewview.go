@@ -17,7 +17,12 @@ func (r *review) resize(width, height int) {
 // layOut makes the text that can be scrolled.
 func (r *review) layOut() {
 	r.text = nil
-	if r.state != reviewReady {
+	switch r.state {
+	case reviewLoading:
+		return
+	case reviewFailed:
+		r.text = r.failure()
+		r.scroll(0)
 		return
 	}
 	if r.review.Unchanged {
@@ -25,18 +30,28 @@ func (r *review) layOut() {
 		return
 	}
 	r.text = r.summary()
-	if diff := r.diffLines(); len(diff) > 0 {
+	if diff := r.env.diffLines(r.diff, r.width); len(diff) > 0 {
 		r.text = append(append(r.text, ""), diff...)
 	}
 	r.scroll(0)
 }
 
+// failure says why there is nothing to review. Where someone else has changed
+// the file, that change is what to look at.
+func (r *review) failure() []string {
+	if changed := r.foreign(); changed != nil {
+		lines := hang("Someone else has changed "+r.env.shown(changed.Path)+" since the form read it. Read Anew takes that into the form; what you have typed stays.", " ", r.width)
+		return append(append(lines, ""), r.env.diffLines(changed.Diff(), r.width)...)
+	}
+	return hang("The change could not be worked out: "+r.env.shown(r.err.Error()), " ", r.width)
+}
+
 // diffLines is the change of the file, line by line, safe to show. The first
 // character says what happens to a line.
-func (r *review) diffLines() []string {
+func (e *env) diffLines(diff string, width int) []string {
 	var lines []string
-	for line := range diffBody(r.diff) {
-		lines = append(lines, r.diffLine(line))
+	for line := range diffBody(diff) {
+		lines = append(lines, e.diffLine(line, width))
 	}
 	return lines
 }
@@ -58,23 +73,23 @@ func diffBody(diff string) iter.Seq[string] {
 	}
 }
 
-func (r *review) diffLine(raw string) string {
+func (e *env) diffLine(raw string, width int) string {
 	whole := len(raw) <= diffLineMax
 	if !whole {
 		raw = raw[:diffLineMax]
 	}
-	line := " " + r.env.shown(strings.ReplaceAll(raw, "\t", "    "))
+	line := " " + e.shown(strings.ReplaceAll(raw, "\t", "    "))
 	if !whole {
-		line += r.env.glyphs.Ellipsis
+		line += e.glyphs.Ellipsis
 	}
-	line = strings.TrimRight(r.env.fit(line, r.width), " ")
+	line = strings.TrimRight(e.fit(line, width), " ")
 	switch {
 	case strings.HasPrefix(raw, "+"):
-		return r.env.theme.Good.Render(line)
+		return e.theme.Good.Render(line)
 	case strings.HasPrefix(raw, "-"):
-		return r.env.theme.Bad.Render(line)
+		return e.theme.Bad.Render(line)
 	}
-	return r.env.theme.Dim.Render(line)
+	return e.theme.Dim.Render(line)
 }
 
 // summary is what is to be known before the diff is read.
@@ -82,6 +97,9 @@ func (r *review) summary() []string {
 	var lines []string
 	add := func(first, text string) {
 		lines = append(lines, hang(r.env.shown(text), first, r.width)...)
+	}
+	if c := r.review.Candidate; c != nil && c.Undoes != 0 {
+		add(" ", fmt.Sprintf("Takes back save %d.", c.Undoes))
 	}
 	add(" ", r.fileSentence())
 	for _, what := range r.review.replaces() {
@@ -107,6 +125,9 @@ func (r *review) fileSentence() string {
 	c := r.review.Candidate
 	if c == nil || r.diff == "" {
 		return "The file stays as it is."
+	}
+	if c.New == nil {
+		return fmt.Sprintf("Removes %s, %d lines; it did not exist before that save.", c.Path, countLines(r.diff, "-"))
 	}
 	if c.Old == nil {
 		return fmt.Sprintf("Creates %s, %d lines.", c.Path, countLines(r.diff, "+"))
@@ -167,6 +188,8 @@ func itemLabel(item reviewItem) string {
 		return "Status"
 	case itemRetry:
 		return "Try Again"
+	case itemReread:
+		return "Read Anew"
 	}
 	return "Back"
 }
@@ -182,7 +205,7 @@ func (r *review) view() string {
 	case reviewLoading:
 		lines = []string{" Working out the change. Nothing has happened yet."}
 	case reviewFailed:
-		lines = window(hang("The change could not be worked out: "+r.env.shown(r.err.Error()), " ", r.width), 0, height)
+		lines = window(r.text, r.top, height)
 	case reviewReady:
 		lines = window(r.text, r.top, height)
 	}

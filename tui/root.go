@@ -26,7 +26,10 @@ type Options struct {
 	// Config is the path of the configuration file, for the eyes.
 	Config string
 	// Gate is why the option does not exist on this host; blank where it does.
-	Gate    string
+	Gate string
+	// Notice is what has to be said before anything else, such as what became
+	// of a save that was interrupted; blank in the ordinary case.
+	Notice  string
 	Glyphs  Glyphs
 	Theme   Theme
 	Effects Effects
@@ -43,6 +46,7 @@ type Effects struct {
 	Applier    Applier
 	Observer   Observer
 	Operator   Operator
+	History    History
 }
 
 // env is what every screen is given by the root.
@@ -105,6 +109,7 @@ type Model struct {
 	height   int
 	runs     int
 	leaving  *dialog // the question whether to leave, as long as it stands
+	notice   string  // to be said at the start
 	cancel   context.CancelFunc
 }
 
@@ -118,6 +123,7 @@ func New(o Options) *Model {
 	m := &Model{
 		env: e, form: newForm(e, o.Saved, o.Gate), hostname: o.Hostname, state: syncState(o.Saved), cancel: cancel,
 	}
+	m.notice = o.Notice
 	m.screens = []screen{m.form}
 	e.top = m.top
 	m.resize(80, 24)
@@ -142,7 +148,14 @@ var rootKeys = struct{ redraw, quit, leave, help key.Binding }{
 type quitConfirmed struct{}
 
 // Init starts watching the interfaces.
-func (m *Model) Init() tea.Cmd { return m.form.start() }
+func (m *Model) Init() tea.Cmd {
+	if m.notice == "" {
+		return m.form.start()
+	}
+	said := &dialog{text: []string{m.env.shown(m.notice)}, answers: []answer{{label: "Go On"}}, sudden: true}
+	m.notice = ""
+	return tea.Batch(m.form.start(), m.ask(said))
+}
 
 // Update dispatches a message: keys to the dialog or the topmost screen,
 // everything else to every screen, which knows its own messages.

@@ -26,6 +26,15 @@ func (m *Model) followSave(o outcome) tea.Cmd {
 		saved, _ := m.form.draft.saved.Settings()
 		s := newStatus(m.env, saved)
 		return m.open(s, s.start())
+	case historyWanted:
+		h := newHistory(m.env)
+		return m.open(h, h.start())
+	case entryWanted:
+		s := newEntry(m.env, o.entry)
+		return m.open(s, s.start())
+	case undoWanted:
+		r := newUndo(m.env, o.entry)
+		return m.open(r, r.start())
 	case formWanted:
 		m.backToForm()
 	}

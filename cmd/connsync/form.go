@@ -32,14 +32,16 @@ func runForm(ctx context.Context, s streams, g globals) error {
 	if line.Kind() == console.Dumb {
 		return runLines(ctx, s, g, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
 	}
-	n, err := openNode(ctx, g)
+	n, err := findNode(ctx, g)
 	if err != nil {
 		return err
 	}
+	repaired := n.repair(ctx)
 	options, effects, err := n.formOptions(ctx)
 	if err != nil {
 		return err
 	}
+	options.Notice = repaired
 	if n.ascii || line.ASCII() {
 		options.Glyphs = tui.ASCIIGlyphs()
 	}
@@ -77,11 +79,11 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	if err != nil {
 		hostname = ""
 	}
-	e := &effects{ctx: ctx, node: n}
+	e := &effects{ctx: ctx, node: n, base: saved.content}
 	o := tui.Options{
 		Context: ctx, Saved: saved.settings, Hostname: hostname, Config: n.config, Gate: reason,
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
-		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e},
+		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}
 	return o, e, nil
 }
@@ -93,6 +95,7 @@ type effects struct {
 	running sync.WaitGroup
 
 	mu       sync.Mutex
+	base     []byte // the file that the form was filled from
 	observer *conntrackd.Observer
 	observed []byte // the file it was made for
 	stop     context.CancelFunc
@@ -119,13 +122,10 @@ func (e *effects) Review(ctx context.Context, s conntrackd.Settings) (tui.Review
 	if err != nil {
 		return tui.Review{}, err
 	}
+	if err := e.stale(saved.content); err != nil {
+		return tui.Review{}, err
+	}
 	return e.node.review(ctx, saved, s)
-}
-
-func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.Step)) conntrackd.Outcome {
-	e.running.Add(1)
-	defer e.running.Done()
-	return e.node.applier(r.FirstNode).Apply(ctx, r.Candidate, each)
 }
 
 // Observe keeps one observer as long as the file stays as it is: what it has

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"context"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+// stale returns a *[conntrackd.ChangedError] where the file is not the one
+// that the form was filled from: what the form would save was not typed in
+// view of it.
+func (e *effects) stale(now []byte) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if bytes.Equal(now, e.base) && (now == nil) == (e.base == nil) {
+		return nil
+	}
+	return &conntrackd.ChangedError{Path: e.node.config, Read: e.base, Now: now}
+}
+
+// Reread fills the form anew.
+func (e *effects) Reread(ctx context.Context) (conntrackd.Settings, error) {
+	saved, err := e.node.load(ctx)
+	if err != nil {
+		return conntrackd.Settings{}, err
+	}
+	e.rebase(saved.content)
+	return saved.settings, nil
+}
+
+func (e *effects) rebase(content []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.base = content
+}
+
+func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.Step)) conntrackd.Outcome {
+	e.running.Add(1)
+	defer e.running.Done()
+	outcome := e.node.applier(r.FirstNode).Apply(ctx, r.Candidate, each)
+	if outcome.Err == nil {
+		e.rebase(r.Candidate.New)
+	}
+	return outcome
+}
+
+func (e *effects) Entries(context.Context) ([]conntrackd.Entry, error) {
+	return e.node.history().Entries()
+}
+
+func (e *effects) Change(_ context.Context, of conntrackd.Entry) (string, error) {
+	return e.node.history().Diff(of)
+}
+
+func (e *effects) Undo(ctx context.Context, of conntrackd.Entry) (tui.Review, error) {
+	return e.node.reviewRollback(ctx, of.Number)
+}

@@ -1,0 +1,236 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// fakeHistory is a history of a few saves.
+type fakeHistory struct {
+	entries []conntrackd.Entry
+	diff    string
+	undo    Review
+	err     error
+	block   bool
+	asked   *[]int // the numbers that were asked to be taken back
+}
+
+func (f fakeHistory) Entries(ctx context.Context) ([]conntrackd.Entry, error) {
+	if f.block {
+		return nil, untilDone(ctx)
+	}
+	return f.entries, f.err
+}
+
+func (f fakeHistory) Change(ctx context.Context, _ conntrackd.Entry) (string, error) {
+	if f.block {
+		return "", untilDone(ctx)
+	}
+	return f.diff, f.err
+}
+
+func (f fakeHistory) Undo(_ context.Context, e conntrackd.Entry) (Review, error) {
+	if f.asked != nil {
+		*f.asked = append(*f.asked, e.Number)
+	}
+	return f.undo, f.err
+}
+
+// saves are a first save, an ordinary one, one that failed, one that was
+// killed, and one that took another back.
+func saves() []conntrackd.Entry {
+	day := time.Date(2026, 11, 23, 22, 50, 0, 0, time.Local)
+	on, off := conntrackd.Running{Active: true, Enabled: true}, conntrackd.Running{}
+	entry := func(n int, outcome conntrackd.EntryOutcome, was, asked conntrackd.Running) conntrackd.Entry {
+		return conntrackd.Entry{
+			Number: n, Time: day.Add(time.Duration(n) * time.Hour), Path: "/etc/conntrackd/conntrackd.conf", Outcome: outcome,
+			By: conntrackd.Actor{User: "alice", Terminal: "/dev/ttyS0"}, Before: fmt.Sprint(n - 1), After: fmt.Sprint(n),
+			Service: "conntrackd.service", Was: was, Asked: asked, Verdict: conntrackd.VerdictUnknown,
+		}
+	}
+	first := entry(7, conntrackd.EntrySaved, off, on)
+	first.Before, first.Verdict, first.By = "none", conntrackd.VerdictTwoWay, conntrackd.Actor{User: "root"}
+	failed := entry(9, conntrackd.EntryRolledBack, on, on)
+	failed.Detail = "restart conntrackd.service: the daemon did not start: failed (Result: exit-code, status=1); conntrackd says: can't open channel socket: Cannot assign requested address"
+	killed := entry(10, conntrackd.EntryInterrupted, on, on)
+	killed.Repair = conntrackd.RecoveryRolledBack
+	back := entry(11, conntrackd.EntrySaved, on, off)
+	back.Undoes = 8
+	return []conntrackd.Entry{back, killed, failed, entry(8, conntrackd.EntrySaved, on, on), first}
+}
+
+func historyEffects() Effects {
+	undo := changedReview()
+	undo.Candidate.Undoes = 11
+	return Effects{History: fakeHistory{entries: saves(), diff: changedReview().diff(), undo: undo}, Applier: &fakeApplier{hold: true}}
+}
+
+func toHistory(keys ...string) func(*driver) {
+	return func(d *driver) {
+		d.press("esc") // to the buttons
+		d.press("h")
+		d.press(keys...)
+	}
+}
+
+func TestHistoryPages(t *testing.T) {
+	many := saves()
+	for n := 6; n > 0; n-- {
+		for range 3 {
+			e := many[3]
+			e.Number = n
+			many = append(many, e)
+		}
+	}
+	damaged := conntrackd.Entry{Number: 3, Outcome: conntrackd.EntryUnreadable, Detail: "/var/lib/connsync/history/000003.json: unexpected end of JSON input"}
+	checkPages(t, []page{
+		{"list", historyEffects(), toHistory()},
+		{"failed", historyEffects(), toHistory("down", "down")},
+		{"many", Effects{History: fakeHistory{entries: many}}, toHistory("pgdown", "down")},
+		{"damaged", Effects{History: fakeHistory{entries: []conntrackd.Entry{damaged}}}, toHistory()},
+		{"none", Effects{History: fakeHistory{}}, toHistory()},
+		{"looking", Effects{History: fakeHistory{block: true}}, toHistory()},
+		{"error", Effects{History: fakeHistory{err: errors.New("read the history: permission denied")}}, toHistory()},
+		{"noeffect", Effects{}, toHistory()},
+		{"entry", historyEffects(), toHistory("enter")},
+		{"entry-scrolled", historyEffects(), toHistory("enter", "tab", "space")},
+		{"entry-same", Effects{History: fakeHistory{entries: saves()}}, toHistory("enter")},
+		{"undo", historyEffects(), func(d *driver) {
+			toHistory("enter", "tab", "enter")(d)
+			d.wait(time.Second)
+		}},
+	}, "list", "entry")
+}
+
+func TestHistoryToApply(t *testing.T) {
+	var asked []int
+	effects := historyEffects()
+	h := effects.History.(fakeHistory)
+	h.asked = &asked
+	effects.History = h
+	drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
+		toHistory("down", "enter")(d)
+		d.wantScreen(&entry{})
+		d.press("enter") // the focus is on Back
+		d.wantScreen(&history{})
+		d.press("enter", "tab", "enter")
+		d.wait(time.Second)
+		d.wantScreen(&review{})
+		d.wants("Takes back save 11.")
+		if len(asked) != 1 || asked[0] != 10 {
+			t.Errorf("asked to take back %v, want save 10", asked)
+		}
+		d.press("enter")
+		d.wantScreen(&apply{})
+	})
+}
+
+// What a rollback has put back is what the form shows; what was typed stays.
+func TestFormAfterARollback(t *testing.T) {
+	restored := pairSettings()
+	restored.Port, restored.SendBuffer, restored.ReceiveBuffer = 3999, 131072, 131072
+	undo := changedReview()
+	undo.Candidate.Settings = restored
+	effects := Effects{
+		History: fakeHistory{entries: saves(), undo: undo},
+		Applier: &fakeApplier{outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}},
+	}
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: effects}, 80, 24, func(d *driver) {
+		d.press("tab", "tab", "tab", "ctrl+u")
+		for _, r := range "10.0.0.9/24" {
+			d.press(string(r))
+		}
+		toHistory("enter", "tab", "enter")(d)
+		d.wait(time.Second)
+		d.press("enter")
+		d.wait(time.Second)
+		d.press("esc")
+		d.wantScreen(&form{})
+		d.wants("Port 3999", "Send Buffer Size 131072", "* 10.0.0.9/24")
+		d.lacks("* 3999", "* 131072")
+	})
+}
+
+func TestHistoryHostileText(t *testing.T) {
+	e := saves()[0]
+	e.By = conntrackd.Actor{User: "start" + hostile, Terminal: hostile}
+	e.Detail, e.Outcome, e.Repair = hostile, conntrackd.EntryOutcome(hostile), conntrackd.RecoveryResult(hostile)
+	effects := Effects{History: fakeHistory{entries: []conntrackd.Entry{e}, diff: hostile + "\n" + hostile}}
+	checkHostile(t, effects, toHistory())
+	checkHostile(t, effects, toHistory("enter"))
+	checkHostile(t, Effects{History: fakeHistory{err: errors.New(hostile)}}, toHistory())
+}
+
+// A change that someone else made since the form read the file is shown, and
+// goes into the form when the operator wants it.
+func TestReviewOfAForeignChange(t *testing.T) {
+	theirs := pairSettings()
+	theirs.Port = 3999
+	old, now := []byte("Port 3780\n"), []byte("Port 3999\n")
+	effects := func(err error) Effects {
+		return Effects{Reviewer: fakeReviewer{
+			err: &conntrackd.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: old, Now: now}, saved: theirs, rereadErr: err,
+		}}
+	}
+	checkPages(t, []page{{"foreign", effects(nil), toReview(false)}})
+	drive(t, Options{Effects: effects(nil)}, 80, 24, func(d *driver) {
+		toReview(false)(d)
+		d.wants("Someone else has changed", "-Port 3780", "+Port 3999")
+		d.press("shift+tab", "enter")
+		d.wantScreen(&form{})
+		d.wants("Port 3999")
+	})
+	drive(t, Options{Effects: effects(errors.New("it is broken now"))}, 80, 24, func(d *driver) {
+		toReview(false, "shift+tab", "enter")(d)
+		d.wantScreen(&review{})
+		d.wants("it is broken now")
+	})
+}
+
+// The same at the last moment, when the transaction finds it.
+func TestApplyOfAForeignChange(t *testing.T) {
+	changed := &conntrackd.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: []byte("Port 3780\n"), Now: []byte("Port 3999\n")}
+	effects := Effects{Applier: &fakeApplier{
+		steps:   []conntrackd.Step{step(conntrackd.StepLock, "Take the writer lock", failed, changed.Error(), 0)},
+		outcome: conntrackd.Outcome{Err: changed},
+	}}
+	checkPages(t, []page{{"foreign", effects, func(d *driver) {
+		d.follow(applyWanted{pairSettings(), changedReview()})
+		d.wait(time.Second)
+	}}})
+}
+
+func TestNotice(t *testing.T) {
+	o := Options{Glyphs: ASCIIGlyphs(), Notice: RecoverySentence(conntrackd.Recovery{Result: conntrackd.RecoveryRolledBack, Entry: saves()[1]})}
+	drive(t, o, 80, 24, func(d *driver) {
+		d.do(d.m.Init())
+		d.settle()
+		d.press("enter") // typed ahead
+		d.wants("Save 10 (2026-11-24 08:50, alice on ttyS0) was interrupted; it has been taken back")
+		d.wait(time.Second)
+		d.press("enter")
+		d.lacks("interrupted")
+	})
+}
+
+func TestRecoverySentences(t *testing.T) {
+	e := saves()[1]
+	for _, r := range []conntrackd.RecoveryResult{conntrackd.RecoveryUnchanged, conntrackd.RecoveryRolledBack, conntrackd.RecoveryInForce,
+		conntrackd.RecoveryForeign, conntrackd.RecoveryOther, conntrackd.RecoveryFailed} {
+		for _, entry := range []conntrackd.Entry{e, {}} {
+			said := RecoverySentence(conntrackd.Recovery{Result: r, Entry: entry, Err: errors.New(hostile)})
+			if said == "" || strings.Contains(said, "\n") || strings.Contains(said, "\x1b") || len(said) > 1024 {
+				t.Errorf("%s: %q", r, said)
+			}
+		}
+	}
+	if said := RecoverySentence(conntrackd.Recovery{}); said != "" {
+		t.Errorf("nothing was interrupted, and this is said: %q", said)
+	}
+}

@@ -1,0 +1,125 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"connsync/conntrackd"
+)
+
+func (h *history) resize(width, height int) {
+	h.width, h.height = width, height
+	h.move(0)
+}
+
+// historyAbout is how many lines beneath the list tell more of the selected save.
+const historyAbout = 3
+
+func (h *history) listHeight() int { return max(h.height-2-historyAbout, 1) }
+
+func (h *history) view() string {
+	switch {
+	case !h.read:
+		return " Looking."
+	case h.err != nil:
+		return strings.Join(hang("The history cannot be read: "+h.env.shown(h.err.Error()), " ", h.width), "\n")
+	case len(h.entries) == 0:
+		return " Nothing has been saved yet."
+	}
+	height := h.listHeight()
+	lines := make([]string, 0, h.height)
+	for i := h.top; i < min(len(h.entries), h.top+height); i++ {
+		lines = append(lines, h.line(h.entries[i], i == h.selected))
+	}
+	lines = window(lines, 0, min(height, len(h.entries)))
+	lines = append(lines, h.env.theme.Dim.Render(more(h.top, len(h.entries), height)), "")
+	about := h.about(h.entries[h.selected])
+	return strings.Join(append(lines, window(about, 0, historyAbout)...), "\n")
+}
+
+// line is one save; its columns are as wide on every line.
+func (h *history) line(e conntrackd.Entry, selected bool) string {
+	line := h.env.mark(selected) + fmt.Sprintf("%4d  %s  ", e.Number, entryTime(e.Time))
+	outcome := entryOutcome(e)
+	line += h.env.role(entryWord(e)).Render(outcome)
+	if beside := join(", ", entryBy(e), entryWhat(e)); h.width >= 60 {
+		line = pad(line, 38) + h.env.shown(beside)
+	}
+	return strings.TrimRight(h.env.fit(line, h.width), " ")
+}
+
+// about is what does not fit on the line of a save.
+func (h *history) about(e conntrackd.Entry) []string {
+	lines := hang(h.env.shown(join(", ", entryBy(e), entryWhat(e))), "   ", h.width)
+	if detail := h.env.shown(e.Detail); detail != "" {
+		lines = append(lines, hang(detail, "   ", h.width)...)
+	}
+	return lines
+}
+
+// entryWord is the word for how a save ended, for its colour.
+func entryWord(e conntrackd.Entry) string {
+	switch {
+	case e.InForce():
+		return wordOK
+	case e.Outcome == conntrackd.EntryFailed, e.Outcome == conntrackd.EntryUnreadable, e.Outcome == conntrackd.EntryPending:
+		return wordFail
+	}
+	return wordWarn
+}
+
+// cursor stands on the selected save.
+func (h *history) cursor() (x, y int, ok bool) {
+	return 2, h.selected - h.top, len(h.entries) > 0
+}
+
+func (s *entry) resize(width, height int) {
+	s.width, s.height = width, height
+	s.layOut()
+}
+
+func (s *entry) layOut() {
+	s.text = nil
+	for _, line := range EntryText(s.entry) {
+		s.text = append(s.text, hang(strings.TrimSpace(s.env.shown(line)), " ", s.width)...)
+	}
+	switch {
+	case !s.read:
+		s.text = append(s.text, "", " Looking.")
+	case s.err != nil:
+		s.text = append(append(s.text, ""), hang("What it changed cannot be read: "+s.env.shown(s.err.Error()), " ", s.width)...)
+	case s.diff == "":
+		s.text = append(s.text, "", " The file stayed as it was.")
+	default:
+		s.text = append(append(s.text, ""), s.env.diffLines(s.diff, s.width)...)
+	}
+	s.scroll(0)
+}
+
+func (s *entry) textHeight() int { return max(s.height-2, 1) }
+
+func (s *entry) labels() ([]string, int) {
+	switch {
+	case !s.undoable():
+		return []string{"Back"}, 0
+	case s.onUndo:
+		return []string{"Take Back", "Back"}, 0
+	}
+	return []string{"Take Back", "Back"}, 1
+}
+
+func (s *entry) view() string {
+	height := s.textHeight()
+	lines := window(s.text, s.top, height)
+	lines = append(lines, s.env.theme.Dim.Render(more(s.top, len(s.text), height)))
+	labels, focus := s.labels()
+	row, _ := buttonRow(labels, focus, s.width, s.env.glyphs)
+	return strings.Join(append(lines, row), "\n")
+}
+
+// cursor stands on the button with the focus.
+func (s *entry) cursor() (x, y int, ok bool) {
+	labels, focus := s.labels()
+	_, x = buttonRow(labels, focus, s.width, s.env.glyphs)
+	return x, s.textHeight() + 1, true
+}
