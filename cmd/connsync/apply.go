@@ -278,6 +278,9 @@ func foreignChange(err error) string {
 
 func printOutcome(w io.Writer, r tui.Review, o conntrackd.Outcome) {
 	fmt.Fprintln(w, tui.OutcomeSentence(o))
+	if o.Err == nil && r.Candidate.Settings.Enabled && o.Verdict != conntrackd.VerdictUnknown {
+		fmt.Fprintln(w, tui.StatusSentence(conntrackd.Health{Verdict: o.Verdict}))
+	}
 	if diff := foreignChange(o.Err); diff != "" {
 		fmt.Fprintln(w, "Someone else changed the file meanwhile:")
 		printLines(w, diff)

@@ -93,7 +93,8 @@ func (n *node) daemon() netcheck.Check {
 func (n *node) daemonLint(settings conntrackd.Settings) netcheck.Check {
 	return netcheck.Check{
 		ID: checkDaemonLint, Title: "conntrackd accepts the new file", Severity: netcheck.Blocker,
-		Needs: []netcheck.ID{checkNameReadable, checkDaemon},
+		// The daemon asks the kernel for the interface as it reads its name.
+		Needs: []netcheck.ID{checkNameReadable, checkDaemon, netcheck.CheckInterface},
 		Run:   func(ctx context.Context) netcheck.Finding { return n.lint(ctx, settings) },
 	}
 }

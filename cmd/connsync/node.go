@@ -66,6 +66,8 @@ type saved struct {
 	content  []byte // of the file, nil when there is none
 	state    conntrackd.ServiceState
 	unseen   error // why the state is not known, nil when it is
+	// warnings are what conntrackd takes for something else than it says.
+	warnings []conntrackd.Diagnostic
 	// none says why there are no settings: no file yet, or one of another
 	// kind. Blank when there are.
 	none string
@@ -92,6 +94,7 @@ func (n *node) load(ctx context.Context) (saved, error) {
 	if err := broken(n.config, diagnostics); err != nil {
 		return s, err
 	}
+	s.warnings = diagnostics
 	settings, err := file.Settings()
 	if err != nil {
 		s.none = err.Error()

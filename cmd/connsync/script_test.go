@@ -34,7 +34,7 @@ import (
 //	finish NAME N                 waits for its end
 //	hold NODE ADDRPORT after PATH takes a UDP port as soon as there is that file
 //
-// and those of json_test.go for JSON on stdout. A program is expected to end
+// and those of script_json_test.go for JSON on stdout. A program is expected to end
 // with status N, 0 where none is given, and leaves stdout and stderr for the
 // next command. $WORK is the same directory in every node.
 func TestScript(t *testing.T) {

@@ -82,6 +82,9 @@ func (n *node) printSettings(w io.Writer, s saved) {
 		}
 		fmt.Fprintf(w, "%-20s %s\n", line[0], value)
 	}
+	for _, d := range s.warnings {
+		fmt.Fprintln(w, "Note: "+tui.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.config, d.Line, d.Column, d.Message)))
+	}
 	if s.none != "" {
 		fmt.Fprintln(w, "Nothing is set: "+tui.Clean(s.none)+".")
 	}

@@ -48,6 +48,9 @@ func newStatus(s streams, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if n.unmanaged() {
+				return &exitError{exitUnknown, errors.New("--service none leaves the service alone, so nothing is known of it; use --service auto or direct")}
+			}
 			return n.status(cmd.Context(), s, f)
 		},
 	}
