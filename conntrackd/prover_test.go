@@ -98,6 +98,7 @@ func TestProve(t *testing.T) {
 		}, false, nil, both(Proof{Created: true}), 6 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			a, b := proofPair(t, tt.edit)
 			if tt.fault != nil {
 				tt.fault(a, b)
@@ -110,10 +111,10 @@ func TestProve(t *testing.T) {
 		})
 	}
 	t.Run("alone", func(t *testing.T) {
-		a, b := proofPair(t, same)
+		t.Parallel()
+		a, _ := proofPair(t, same)
 		if diff := cmp.Diff([]Proof{{Created: true, Passed: true}}, prove(t, 4*time.Second, false, a)); diff != "" {
 			t.Errorf("proof of a (-want +got):\n%s", diff)
 		}
-		_ = b
 	})
 }
