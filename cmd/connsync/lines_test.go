@@ -1,0 +1,413 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"connsync/lab"
+)
+
+// lineSession is the program in line mode, and all that it has written.
+type lineSession struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	tty  *os.File // nil with pipes
+	done chan struct{}
+
+	mu    sync.Mutex
+	paper bytes.Buffer
+}
+
+// startPiped starts cmd with pipes for its input and output.
+func startPiped(t *testing.T, cmd *exec.Cmd, start func(*exec.Cmd) error) *lineSession {
+	t.Helper()
+	s := &lineSession{t: t, cmd: cmd, done: make(chan struct{})}
+	in, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	s.in = writer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, s, s
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TERM=xterm-256color")
+	if err := start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	s.watch()
+	t.Cleanup(func() { writer.Close() })
+	return s
+}
+
+// here starts a program on this host, as [lab.Node.Enter] does in a node.
+func here(start func() error) error { return start() }
+
+// startOnTerminal starts cmd on a terminal of its own, of the type term and of
+// no size, as on a serial line.
+func startOnTerminal(t *testing.T, cmd *exec.Cmd, term string, enter func(func() error) error) *lineSession {
+	t.Helper()
+	s := &lineSession{t: t, cmd: cmd, done: make(chan struct{})}
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TERM="+term)
+	var tty *os.File
+	if err := enter(func() (err error) {
+		tty, err = pty.Start(cmd)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// A file that the runtime polls, so that it can be closed under a read.
+	fd, err := unix.Dup(int(tty.Fd()))
+	tty.Close()
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tty = os.NewFile(uintptr(fd), "ptmx")
+	s.in = s.tty
+	s.watch()
+	t.Cleanup(func() { s.tty.Close() })
+	return s
+}
+
+// control runs fn on the terminal's descriptor.
+func (s *lineSession) control(fn func(fd int) error) {
+	s.t.Helper()
+	raw, err := s.tty.SyscallConn()
+	if err == nil {
+		err = errors.Join(raw.Control(func(fd uintptr) { err = fn(int(fd)) }), err)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// termios are the terminal's attributes.
+func (s *lineSession) termios() (t unix.Termios) {
+	s.t.Helper()
+	s.control(func(fd int) error {
+		got, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err == nil {
+			t = *got
+		}
+		return err
+	})
+	return t
+}
+
+func (s *lineSession) watch() {
+	go func() {
+		_ = s.cmd.Wait() // its status is in ProcessState
+		close(s.done)
+	}()
+	s.t.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		<-s.done
+	})
+}
+
+// read takes what the terminal shows until it is gone.
+func (s *lineSession) read() { _, _ = io.Copy(s, s.tty) }
+
+func (s *lineSession) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paper.Write(p)
+}
+
+func (s *lineSession) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.ReplaceAll(s.paper.String(), "\r\n", "\n")
+}
+
+// asks waits until the last thing on the paper is a question that begins like
+// that, and answers.
+func (s *lineSession) asks(question, answer string) {
+	s.t.Helper()
+	s.until("asks "+question, func(text string) bool {
+		last := text[strings.LastIndex(text, "\n")+1:]
+		return strings.HasPrefix(last, question) && strings.HasSuffix(last, ": ")
+	})
+	if _, err := io.WriteString(s.in, answer+"\n"); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *lineSession) says(text string) {
+	s.t.Helper()
+	s.until("says "+text, func(paper string) bool { return strings.Contains(paper, text) })
+}
+
+func (s *lineSession) until(what string, ok func(string) bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(s.text()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("it never %s; it wrote:\n%s", what, s.text())
+		}
+	}
+}
+
+// ends waits for the end, and fails where there was a byte on the paper that
+// is neither printable ASCII nor newline.
+func (s *lineSession) ends(within time.Duration, want int) {
+	s.t.Helper()
+	select {
+	case <-s.done:
+	case <-time.After(within):
+		s.t.Fatalf("it did not end within %v; it wrote:\n%s", within, s.text())
+	}
+	if status := s.cmd.ProcessState.ExitCode(); status != want {
+		s.t.Errorf("exit status %d, want %d; it wrote:\n%s", status, want, s.text())
+	}
+	text := s.text()
+	for i := range len(text) {
+		if b := text[i]; b != '\n' && (b < ' ' || b > '~') {
+			s.t.Fatalf("byte %#x after %q", b, text[max(0, i-60):i])
+		}
+	}
+}
+
+// The main job in line mode: one node is configured through pipes, as the
+// first of the pair, the other on a dumb terminal, and then both daemons sync.
+func TestPairIsConfiguredLineByLine(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	program := build(t)
+	pair, err := lab.NewPair(ctx, lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pair.Close()
+	// The peer is not there when the first node is set up.
+	if out, err := pair.B.Run(ctx, "ip", "link", "set", lab.SyncInterface, "down"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	a := startPiped(t, exec.Command(program, "--plain"), pair.A.Start)
+	a.asks("Enable Sync (e or d) [Disable]:", "enable")
+	a.says("WARNING: default route here, it carries production traffic")
+	a.asks("Interface Name (number or name):", lab.SyncInterface)
+	a.asks("Current IP ["+pair.A.Sync.String()+"]:", "")
+	a.asks("Peer IP:", "10.0.9.102/24")
+	a.says("10.0.9.102 is not in 10.0.0.0/24, the subnet of Current IP")
+	a.asks("Peer IP:", pair.B.Sync.String())
+	a.asks("Port [3780]:", "")
+	a.asks("Send Buffer Size [65536]:", "256K")
+	a.asks("Receive Buffer Size [256K]:", "")
+	a.says("A save is blocked by")
+	a.asks("Type yes to give it, else Enter:", "yes")
+	a.asks("Apply? [y/N, d shows the ", "y")
+	a.says("first node of the pair: the way to the peer was not proven.")
+	a.says("Saved, and in force.")
+	a.asks("Next: s status, m more, c change, q quit:", "q")
+	a.ends(patience, exitDone)
+
+	if out, err := pair.B.Run(ctx, "ip", "link", "set", lab.SyncInterface, "up"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b := startOnTerminal(t, exec.Command(program), "dumb", pair.B.Enter)
+	go b.read()
+	b.says("Line mode")
+	b.asks("Enable Sync (e or d) [Disable]:", "e")
+	b.asks("Interface Name (number or name):", numberOf(b, lab.SyncInterface))
+	b.asks("Current IP ["+pair.B.Sync.String()+"]:", "")
+	b.asks("Peer IP", pair.A.Sync.String())
+	b.asks("Port [3780]:", "")
+	b.asks("Send Buffer Size [65536]:", "256K")
+	b.asks("Receive Buffer Size [256K]:", ".")
+	b.asks("Apply? [y/N, d shows the ", "d")
+	b.says("IPv4_Destination_Address " + pair.A.Sync.Addr().String())
+	b.asks("Apply? [y/N, d shows the ", "y")
+	b.says("Saved, and in force. In sync both ways.")
+	b.says("connsync apply --enable --interface " + lab.SyncInterface)
+	b.asks("Next: s status, m more, c change, q quit:", "m")
+	b.says("states here")
+	b.asks("Next: s status, m more, c change, q quit:", "q")
+	b.ends(patience, exitDone)
+
+	for _, m := range []*lab.Member{pair.A, pair.B} {
+		out, err := m.Run(ctx, program, "status", "--json")
+		if err != nil {
+			t.Errorf("status on %s: %v\n%s", m.Name(), err, out)
+			continue
+		}
+		var s reported
+		if err := json.Unmarshal([]byte(out), &s); err != nil {
+			t.Fatalf("status on %s: %v\n%s", m.Name(), err, out)
+		}
+		if s.SendBuffer != 2*256<<10 || s.ReceiveBuffer != 2*256<<10 || !s.Bound {
+			t.Errorf("status on %s: bound %v, buffers %d and %d, want both 524288", m.Name(), s.Bound, s.SendBuffer, s.ReceiveBuffer)
+		}
+	}
+
+	// What is in force stays, and the end of the input is no failure then.
+	again := startPiped(t, exec.Command(program, "--plain"), pair.A.Start)
+	answers := []string{"enable", lab.SyncInterface, pair.A.Sync.String(), pair.B.Sync.String(), "."}
+	if _, err := io.WriteString(again.in, strings.Join(answers, "\n")+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	again.in.Close()
+	again.ends(patience, exitDone)
+	again.says("Nothing to do: these settings are already in force.")
+}
+
+// numberOf is the number that the list gives to an interface.
+func numberOf(s *lineSession, name string) string {
+	s.t.Helper()
+	number := ""
+	s.until("lists "+name, func(text string) bool {
+		for line := range strings.Lines(text) {
+			if before, _, ok := strings.Cut(line, " "+name+"  "); ok && strings.Contains(text, "Interface Name") {
+				number = before
+			}
+		}
+		return number != ""
+	})
+	return number
+}
+
+// exists reports whether there is a file; what cannot be looked at counts.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+// lineCommand is the program on this host, with a file of its own.
+func lineCommand(t *testing.T, args ...string) (cmd *exec.Cmd, config string) {
+	t.Helper()
+	dir := t.TempDir()
+	config = filepath.Join(dir, "conntrackd.conf")
+	args = append([]string{"--config", config, "--service", "none", "--state-dir", filepath.Join(dir, "state")}, args...)
+	return exec.Command(build(t), args...), config
+}
+
+// Each way to end at a question leaves no trace, and the terminal as it was.
+func TestLineModeEndsWithoutATrace(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		end    func(*lineSession) error
+		says   string
+		status int
+	}{
+		{"end of input", func(s *lineSession) error { _, err := io.WriteString(s.in, "\x04"); return err }, "The input ended. Nothing was saved.", exitRefused},
+		{"ctrl+c", func(s *lineSession) error { _, err := io.WriteString(s.in, "\x03"); return err }, "Ended. Nothing was saved.", exitRefused},
+		{"SIGTERM", func(s *lineSession) error { return s.cmd.Process.Signal(syscall.SIGTERM) }, "Ended. Nothing was saved.", exitRefused},
+		{"SIGHUP", func(s *lineSession) error { return s.cmd.Process.Signal(syscall.SIGHUP) }, "Ended. Nothing was saved.", exitRefused},
+		{"closed line", func(s *lineSession) error { return s.tty.Close() }, "", exitRefused},
+	} {
+		for _, term := range []string{"dumb", "", "unknown"} {
+			t.Run(tc.name+"/"+term, func(t *testing.T) {
+				t.Parallel()
+				cmd, config := lineCommand(t)
+				s := startOnTerminal(t, cmd, term, here)
+				// Without the echo of ^C and ^D, which is not the program's.
+				quiet := s.termios()
+				quiet.Lflag &^= unix.ECHO
+				s.control(func(fd int) error { return unix.IoctlSetTermios(fd, unix.TCSETS, &quiet) })
+				go s.read()
+				s.until("asks", func(text string) bool { return strings.HasSuffix(text, "]: ") })
+				if err := tc.end(s); err != nil {
+					t.Fatal(err)
+				}
+				s.ends(2*time.Second, tc.status)
+				if exists(config) {
+					t.Error("there is a file")
+				}
+				if tc.says == "" {
+					return
+				}
+				s.says(tc.says)
+				if diff := cmp.Diff(quiet, s.termios()); diff != "" {
+					t.Errorf("the terminal has changed:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A line that takes no output does not keep the program.
+func TestLineModeEndsOnABlockedLine(t *testing.T) {
+	cmd, config := lineCommand(t)
+	s := startOnTerminal(t, cmd, "dumb", here)
+	stopped := make(chan struct{})
+	go func() { // each question is answered by some 300 bytes, which nobody reads
+		defer close(stopped)
+		for range 2000 {
+			if _, err := io.WriteString(s.in, "?\n"); err != nil {
+				return
+			}
+		}
+	}()
+	time.Sleep(time.Second)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.done:
+	case <-time.After(2 * time.Second):
+		t.Error("it did not end within two seconds")
+	}
+	s.tty.Close()
+	<-stopped
+	if exists(config) {
+		t.Error("there is a file")
+	}
+}
+
+// ctrl+c while a save goes on ends the wait for the peer, not the save.
+func TestLineModeFinishesTheSaveThatHasBegun(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	program := build(t)
+	pair, err := lab.NewPair(ctx, lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pair.Close()
+	s := startOnTerminal(t, exec.Command(program, "--plain"), "vt100", pair.A.Enter)
+	go s.read()
+	answers := []string{"e", lab.SyncInterface, pair.A.Sync.String(), pair.B.Sync.String(), "."}
+	if _, err := io.WriteString(s.in, strings.Join(answers, "\n")+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.asks("Apply? [y/N, d shows the ", "y")
+	s.says("Waiting for the peer.")
+	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	s.ends(10*time.Second, exitDone)
+	s.says("Saved, and in force.")
+	if out, err := pair.A.Run(ctx, program, "show"); err != nil || !strings.Contains(out, lab.SyncInterface) {
+		t.Errorf("show: %v\n%s", err, out)
+	}
+	if out, err := pair.A.Run(ctx, "pidof", "conntrackd"); err != nil {
+		t.Errorf("no conntrackd runs: %v\n%s", err, out)
+	}
+
+	// The other node, with all answers piped at once, as the README has it.
+	all := startPiped(t, exec.Command(program, "--plain"), pair.B.Start)
+	answers = []string{"enable", lab.SyncInterface, pair.B.Sync.String(), pair.A.Sync.String(), ".", "y", "q"}
+	if _, err := io.WriteString(all.in, strings.Join(answers, "\n")+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	all.in.Close()
+	all.ends(patience, exitDone)
+	all.says("Saved, and in force. In sync both ways.")
+}
