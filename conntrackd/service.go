@@ -43,7 +43,8 @@ type ServiceState struct {
 	Present  bool      // the unit or program exists
 	Masked   bool      // the unit is masked: it cannot be started nor enabled
 	Active   bool      // a daemon with our configuration file runs
-	Enabled  bool      // it will start at boot; equals Active where there is no boot to speak of
+	Enabled  bool      // it will start at boot; equals Active where Unbooted
+	Unbooted bool      // there is no service manager, so nothing can start it at boot
 	Notify   bool      // the manager waits for sd_notify (Type=notify)
 	MainPID  int       // zero when not running
 	Restarts int       // automatic restarts since the last manual start

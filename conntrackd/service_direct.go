@@ -54,18 +54,18 @@ func (d *Direct) State(ctx context.Context) (ServiceState, error) {
 	}
 	var state ServiceState
 	_, err := FindBinary(d.Binary)
-	state.Present = err == nil
+	state.Present, state.Unbooted = err == nil, true
 	running, err := d.running()
 	if err != nil {
 		return ServiceState{}, fmt.Errorf("look for conntrackd: %w", err)
 	}
 	if len(running) == 0 {
-		state.Detail = "not running; nothing starts it at boot"
+		state.Detail = "nothing starts it at boot"
 		return state, nil
 	}
 	p := running[0]
 	state.Active, state.Enabled, state.MainPID = true, true, p.pid
-	state.Detail = "running, started directly; nothing starts it at boot"
+	state.Detail = "started directly; nothing starts it at boot"
 	if len(running) > 1 {
 		state.Detail = fmt.Sprintf("%d daemons run with the same file; nothing starts them at boot", len(running))
 	}

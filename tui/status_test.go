@@ -91,6 +91,11 @@ func TestStatusPages(t *testing.T) {
 		return conntrackd.Health{Verdict: conntrackd.VerdictStopped, Cause: "conntrackd.service has failed", Next: "enable sync, or read the daemon's log",
 			Service: conntrackd.ServiceState{Present: true, Enabled: true, Restarts: 5, Detail: "failed (Result: exit-code)"}}, nil
 	}
+	direct := func(after time.Duration) (conntrackd.Health, error) {
+		h, err := busy(after)
+		h.Service.Unbooted, h.Service.Detail = true, "started directly; nothing starts it at boot"
+		return h, err
+	}
 	blind := func(time.Duration) (conntrackd.Health, error) {
 		return conntrackd.Health{}, errors.New("dial /var/run/conntrackd.ctl: permission denied")
 	}
@@ -98,6 +103,7 @@ func TestStatusPages(t *testing.T) {
 		{"looking", Effects{Observer: &fakeObserver{block: true}}, toStatus(time.Second)},
 		{"first", with(busy), toStatus(0)},
 		{"twoway", with(busy), toStatus(150 * time.Second)},
+		{"direct", with(direct), toStatus(0)},
 		{"idle", with(idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")), toStatus(30 * time.Second)},
 		{"receiving", with(idle(conntrackd.VerdictReceivingOnly, "10.0.0.102 is heard and does not confirm our messages", "on the peer, run connsync check")), toStatus(10 * time.Second)},
 		{"sending", with(idle(conntrackd.VerdictSendingOnly, "10.0.0.102 confirms our messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},

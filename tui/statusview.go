@@ -215,7 +215,7 @@ func (s *status) daemon() string {
 		parts = append(parts, "not running")
 	}
 	switch {
-	case strings.Contains(state.Detail, "at boot"): // its manager has said it
+	case state.Unbooted: // the detail says so
 	case state.Enabled:
 		parts = append(parts, "starts at boot")
 	default:
