@@ -69,7 +69,9 @@ func run(args []string, s streams) int {
 	err := root.ExecuteContext(ctx)
 	if out.err != nil {
 		fmt.Fprintln(s.err, "connsync: print the result:", out.err)
-		err = errorsOf(err, &exitError{exitRefused, nil})
+		if err == nil || errors.Is(err, out.err) {
+			err = &exitError{exitRefused, nil} // it has been said
+		}
 	}
 	if err == nil {
 		return exitDone
