@@ -251,6 +251,8 @@ func TestSettingsSaved(t *testing.T) {
 	m.form.draft.values = savedSettings().Values()
 	m.Update(settingsSaved{savedSettings()})
 	mustShow(t, m, "sync enabled")
+	unseen := New(Options{Glyphs: ASCIIGlyphs(), Unseen: true})
+	mustShow(t, unseen, "sync not known")
 	if _, ok := press(t, m, "ctrl+c").(tea.QuitMsg); !ok {
 		t.Errorf("what is saved is asked about\n%s", shot(m))
 	}

@@ -21,7 +21,10 @@ type Options struct {
 	// Context ends every effect when the program ends; nil is Background.
 	Context context.Context
 	// Saved are the settings in force, [conntrackd.Defaults] where none are.
-	Saved    conntrackd.Settings
+	Saved conntrackd.Settings
+	// Unseen says that the service could not be looked at, so that whether the
+	// sync is enabled is not known.
+	Unseen   bool
 	Hostname string
 	// Config is the path of the configuration file, for the eyes.
 	Config string
@@ -124,6 +127,9 @@ func New(o Options) *Model {
 		env: e, form: newForm(e, o.Saved, o.Gate), hostname: o.Hostname, state: syncState(o.Saved), cancel: cancel,
 	}
 	m.notice = o.Notice
+	if o.Unseen {
+		m.state = "sync not known"
+	}
 	m.screens = []screen{m.form}
 	e.top = m.top
 	m.resize(80, 24)

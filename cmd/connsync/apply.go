@@ -134,7 +134,7 @@ func (n *node) review(ctx context.Context, s saved, settings conntrackd.Settings
 		return tui.Review{}, err
 	}
 	r := tui.Review{Candidate: c}
-	inForce := s.state.Active == settings.Enabled && s.state.Enabled == settings.Enabled
+	inForce := s.unseen == nil && s.state.Active == settings.Enabled && s.state.Enabled == settings.Enabled
 	if n.unmanaged() {
 		inForce = true
 	}

@@ -6,13 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"connsync/conntrackd"
 	"connsync/tui"
 )
 
-// shown is what show --json prints and apply reads.
+// shown is what show --json prints. Enabled is null where the service could
+// not be looked at, or is left alone.
 type shown struct {
-	Enabled       bool   `json:"enabled"`
+	Enabled       *bool  `json:"enabled"`
 	Interface     string `json:"interface"`
 	CurrentIP     string `json:"current_ip"`
 	PeerIP        string `json:"peer_ip"`
@@ -39,7 +39,7 @@ func newShow(s streams, g *globals) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(s.out, n.shown(saved.settings))
+				return printJSON(s.out, n.shown(saved))
 			}
 			n.printSettings(s.out, saved)
 			return nil
@@ -49,12 +49,16 @@ func newShow(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (n *node) shown(s conntrackd.Settings) shown {
-	v := s.Values()
-	return shown{
-		Enabled: s.Enabled, Interface: s.Interface, CurrentIP: v.CurrentIP, PeerIP: v.PeerIP, Port: s.Port,
+func (n *node) shown(saved saved) shown {
+	s, v := saved.settings, saved.settings.Values()
+	out := shown{
+		Interface: s.Interface, CurrentIP: v.CurrentIP, PeerIP: v.PeerIP, Port: s.Port,
 		SendBuffer: s.SendBuffer, ReceiveBuffer: s.ReceiveBuffer, ExternalCache: s.ExternalCache, Config: n.config,
 	}
+	if saved.unseen == nil && !n.unmanaged() {
+		out.Enabled = &s.Enabled
+	}
+	return out
 }
 
 func (n *node) printSettings(w io.Writer, s saved) {
