@@ -116,7 +116,7 @@ func TestCounters(t *testing.T) {
 	got.Time = time.Time{}
 	want := Counters{
 		Device: "sync0", Link: "RUNNING", BytesSent: 21024, BytesRecv: 112, PacketsSent: 352, PacketsRecv: 7,
-		Malformed: 4, BadHeader: 4, Lost: 12, Internal: 100, ResendQueue: 15,
+		Malformed: 4, BadHeader: 4, Lost: 12, Internal: 100, ResendQueue: 15, Reliable: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)

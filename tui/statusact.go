@@ -14,9 +14,9 @@ type Operation int
 
 // The operations.
 const (
-	Resync Operation = iota // ask the peer for its states, send ours
-	Flush                   // empty the daemon's caches
-	Restart                 // restart the daemon, then resync
+	Resync  Operation = iota // ask the peer for its states, send ours
+	Flush                    // empty the daemon's caches
+	Restart                  // restart the daemon, then resync
 )
 
 // Operator carries out operations. It says in a sentence what was done and what
