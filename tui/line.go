@@ -90,6 +90,9 @@ func (t *lineTalk) greet(o LineOptions) {
 		t.out.say(o.Hint)
 	}
 	t.out.say(join(" on ", "Connection Sync Settings", o.Hostname) + ": " + syncState(o.Saved) + ".")
+	if o.Notice != "" {
+		t.out.say(o.Notice)
+	}
 	t.out.say("Enter keeps the value in brackets, . keeps all the rest, < goes back, ? explains. Nothing is saved before you agree. Ctrl+C leaves.")
 }
 
@@ -259,46 +262,6 @@ func (t *lineTalk) fieldNamed(answer string) (i int, why string) {
 		return found[0], ""
 	}
 	return 0, answer + " can be more than one; type the number."
-}
-
-// menu is what can be done when nothing is being asked.
-func (t *lineTalk) menu() (stage, error) {
-	answer, err := t.ask("Next: s status, m more, c change, q quit:")
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case oneOf(answer, "s", "status"):
-		return t.menu, t.status(false)
-	case oneOf(answer, "m", "more"):
-		return t.menu, t.status(true)
-	case oneOf(answer, "c", "change", "<"):
-		return t.change, nil
-	case oneOf(answer, "q", "quit"):
-		return t.quit, nil
-	case answer == "?":
-		t.out.say("status: how the sync goes, in a sentence. more: with the daemon's numbers. change: the settings again. quit: leave connsync.")
-	case answer != "":
-		t.out.line("Type s, m, c or q.")
-	}
-	return t.menu, nil
-}
-
-// quit leaves, after a question where something would be lost.
-func (t *lineTalk) quit() (stage, error) {
-	n := len(t.draft.changes())
-	if n == 0 {
-		return nil, nil
-	}
-	answer, err := t.ask(fmt.Sprintf("Leave without saving? %d %s would be lost. [y/N]:", n, plural(n, "change", "changes")))
-	switch {
-	case err != nil:
-		return nil, err
-	case oneOf(answer, "y", "yes", "q", "quit"):
-		t.out.line("Nothing more was saved.")
-		return nil, nil
-	}
-	return t.menu, nil
 }
 
 // fix asks the field of a problem again.

@@ -9,13 +9,10 @@ import (
 // foreign tells what someone else changed in the file since it was read, and
 // takes that into the settings; what was typed stays.
 func (t *lineTalk) foreign(err error) (stage, error) {
-	var changed *conntrackd.ChangedError
-	if !errors.As(err, &changed) {
+	if !t.tellForeign(err) {
 		t.out.say("The change could not be worked out: " + err.Error())
 		return t.change, nil
 	}
-	t.out.say("Someone else has changed " + changed.Path + " since it was read:")
-	t.lines(t.env.diffLines(changed.Diff(), unbroken))
 	saved, err := t.env.effects.Reviewer.Reread(t.ctx)
 	if err != nil {
 		t.out.say("It could not be read anew: " + err.Error())
@@ -24,4 +21,15 @@ func (t *lineTalk) foreign(err error) (stage, error) {
 	t.draft.rebase(saved)
 	t.out.say("That is taken into the settings; what you have typed stays.")
 	return t.change, nil
+}
+
+// tellForeign tells what someone else changed, if that is what err says.
+func (t *lineTalk) tellForeign(err error) bool {
+	var changed *conntrackd.ChangedError
+	if !errors.As(err, &changed) {
+		return false
+	}
+	t.out.say("Someone else has changed " + changed.Path + " since it was read:")
+	t.lines(t.env.diffLines(changed.Diff(), unbroken))
+	return true
 }

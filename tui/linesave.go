@@ -101,11 +101,18 @@ const shortDiff = 40
 
 // review tells what a save would do and asks for agreement.
 func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
+	return t.reviewed(newReview(t.env, s, firstNode))
+}
+
+// reviewed makes a review, tells it as the screen does, so that nothing it holds
+// is left out, and asks for agreement.
+func (t *lineTalk) reviewed(r *review) stage {
 	return func() (stage, error) {
 		made, err := Review{}, errNoEffect
-		if r := t.env.effects.Reviewer; r != nil {
-			made, err = r.Review(t.ctx, s)
+		if work := r.work(); work != nil {
+			made, err = work(t.ctx)
 		}
+		r.take(reviewMade{review: made, diff: made.diff(), err: err})
 		switch {
 		case t.ctx.Err() != nil:
 			return nil, t.ctx.Err()
@@ -113,15 +120,11 @@ func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
 			return t.foreign(err)
 		case made.Unchanged:
 			t.out.say(OutcomeSentence(conntrackd.Outcome{}))
-			t.settled(s)
+			t.settled(r.settings)
 			return t.menu, nil
 		}
-		made.FirstNode = firstNode
-		// The screen's own text: whatever a review holds is told here too.
-		r := &review{env: t.env, settings: s, firstNode: firstNode, review: made, diff: made.diff(), width: t.out.width}
-		for _, l := range r.summary() {
-			t.out.line(l)
-		}
+		r.width = t.out.width
+		t.lines(r.summary())
 		diff := t.env.diffLines(r.diff, unbroken)
 		if len(diff) <= shortDiff {
 			t.lines(diff)
@@ -203,6 +206,7 @@ func (t *lineTalk) apply(s conntrackd.Settings, r Review) stage {
 			}
 		}
 		a.outcome, a.ended = <-ended, true
+		t.tellForeign(a.outcome.Err)
 		sentence, _ := a.verdict()
 		t.out.say(sentence)
 		if why := a.unsaid(); why != "" {

@@ -216,7 +216,7 @@ func TestPairIsConfiguredLineByLine(t *testing.T) {
 	a.asks("Apply? [y/N, d shows the ", "y")
 	a.says("first node of the pair: the way to the peer was not proven.")
 	a.says("Saved, and in force.")
-	a.asks("Next: s status, m more, c change, q quit:", "q")
+	a.asks("Next (s status, c change, q quit, ? all):", "q")
 	a.ends(patience, exitDone)
 
 	if out, err := pair.B.Run(ctx, "ip", "link", "set", lab.SyncInterface, "up"); err != nil {
@@ -237,9 +237,9 @@ func TestPairIsConfiguredLineByLine(t *testing.T) {
 	b.asks("Apply? [y/N, d shows the ", "y")
 	b.says("Saved, and in force. In sync both ways.")
 	b.says("connsync apply --enable --interface " + lab.SyncInterface)
-	b.asks("Next: s status, m more, c change, q quit:", "m")
+	b.asks("Next (s status, c change, q quit, ? all):", "m")
 	b.says("states here")
-	b.asks("Next: s status, m more, c change, q quit:", "q")
+	b.asks("Next (s status, c change, q quit, ? all):", "q")
 	b.ends(patience, exitDone)
 
 	for _, m := range []*lab.Member{pair.A, pair.B} {
