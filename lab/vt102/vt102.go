@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/vt"
 )
@@ -18,6 +19,7 @@ type Screen struct {
 	emulator *vt.Emulator
 	insert   bool
 	seq      []byte
+	text     []byte // a character that is not whole yet
 }
 
 // New returns a blank screen. What a terminal would answer is thrown away.
@@ -63,6 +65,12 @@ func (s *Screen) take(b byte) bool {
 	case len(s.seq) > 1:
 		s.seq = append(s.seq, b)
 		return b >= 0x40
+	case b >= utf8.RuneSelf:
+		s.text = append(s.text, b)
+		if !utf8.FullRune(s.text) {
+			return false
+		}
+		s.seq, s.text = append(s.seq, s.text...), s.text[:0]
 	case s.insert && b >= ' ':
 		s.seq = append(s.seq, 0x1b, '[', '@', b)
 	default:

@@ -14,3 +14,21 @@ func TestInsertMode(t *testing.T) {
 		t.Errorf("the cursor is at %d,%d, want 4,1", x, y)
 	}
 }
+
+func TestForeign(t *testing.T) {
+	for _, known := range []string{
+		"", "Port 3780\r\n\b", "\x0f\x1b[m\x1b[r\x1b[4l\x1b[H\x1b[2J", "\x1b[2;5H\x1b[K\x1b[3C\x1bM", "\x1b7\x1b[999;999H\x1b[6n\x1b8", "\x1b[0;1;31mX\x1b[m",
+	} {
+		if err := Foreign([]byte(known)); err != nil {
+			t.Errorf("%q: %v", known, err)
+		}
+	}
+	for _, strange := range []string{
+		"\x1b[?25l", "\x1b[?1049h", "\x1b[>4;2m", "\x1b[1 q", "\x1b[?2026$p", "\x1b]11;?\x07", "\x1bP+q\x1b\\", "\x1b(0", "\x0e", "\x07",
+		"\xe2\x94\x80", "\x9b1m", "\x1b[4h", "\x1b[3P", "\x1b[3G", "\x1b[3d", "\x1b[3X", "\x1b[2@", "a\x1b", "a\x1b[1", "\x00", "\x7f", "\t",
+	} {
+		if Foreign([]byte(strange)) == nil {
+			t.Errorf("%q passes", strange)
+		}
+	}
+}

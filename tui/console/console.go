@@ -21,7 +21,7 @@ const (
 	// Dumb cannot address the cursor, or does not say that it can.
 	Dumb Kind = iota
 	// Serial is treated as a VT100: no alternate screen, no queries, nothing
-	// outside ASCII unless the locale asks for it, output paced to the line.
+	// outside ASCII, output paced to the line.
 	Serial
 	// Rich is a terminal emulator on a pseudo-terminal that is known to
 	// understand more.
@@ -35,18 +35,18 @@ type Line struct {
 	environ []string
 	kind    Kind
 	uart    bool
+	pty     bool
 }
 
 // Open looks at the terminal behind in and out; environ is as from
 // [os.Environ]. It sends nothing.
 func Open(in, out *os.File, environ []string) *Line {
 	l := &Line{in: in, out: out, environ: environ}
-	pty := false
 	if rdev, ok := device(out); ok {
-		pty = isPty(rdev)
-		l.uart = !pty && !isVirtualConsole(rdev)
+		l.pty = isPty(rdev)
+		l.uart = !l.pty && !isVirtualConsole(rdev)
 	}
-	l.kind = kindOf(lookup(environ, "TERM"), pty)
+	l.kind = kindOf(lookup(environ, "TERM"), l.pty)
 	return l
 }
 
@@ -131,12 +131,11 @@ func Columns(out *os.File) int {
 	return 80
 }
 
+// device is the terminal behind f: also where f is /dev/tty or /dev/console,
+// which stand for another one.
 func device(f *os.File) (uint64, bool) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
-		return 0, false
-	}
-	return st.Rdev, true
+	rdev, err := unix.IoctlGetUint32(int(f.Fd()), unix.TIOCGDEV)
+	return uint64(rdev), err == nil
 }
 
 // isPty and isVirtualConsole follow the kernel's Documentation/admin-guide/devices.txt.

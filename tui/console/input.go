@@ -1,37 +1,70 @@
 package console
 
-import "os"
+import (
+	"io"
+	"os"
+)
 
 // escapeWait is how long the rest of an escape sequence may take, in
 // milliseconds. Bubble Tea gives up after 50, which at 300 baud cuts an arrow
 // key into Esc and two letters.
 const escapeWait = 200
 
-// input is the program's standard input. It hands over whole escape sequences
-// only and reports the end of the line, which Bubble Tea swallows. It embeds
-// the file so that raw mode and polling go on working through it.
+// input is the program's standard input. It hands over what was typed before
+// first, then whole escape sequences only, and reports the end of the line,
+// which Bubble Tea swallows.
 type input struct {
-	*os.File
+	file  *os.File
+	typed []byte
 	ended func()
+
+	stop, stopped *os.File // a pipe; its end ends a read that waits
 }
+
+func newInput(f *os.File, typed []byte, ended func()) (*input, error) {
+	stopped, stop, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	return &input{file: f, typed: typed, ended: ended, stop: stop, stopped: stopped}, nil
+}
+
+// close ends a read that waits, and takes no key with it.
+func (i *input) close() { _ = i.stop.Close() }
 
 // Read returns at least one byte and does not end inside an escape sequence
 // unless the rest does not come.
 func (i *input) Read(p []byte) (int, error) {
-	n, err := i.File.Read(p)
-	if err != nil || n == 0 {
-		i.ended()
-		return n, err
+	if len(i.typed) > 0 {
+		n := copy(p, i.typed)
+		i.typed = i.typed[n:]
+		return n, nil
 	}
-	for n < len(p) && openEscape(p[:n]) && readable(i.File, escapeWait) {
-		m, err := i.File.Read(p[n:])
+	if !waitInput(i.file, i.stopped) {
+		return 0, io.EOF
+	}
+	n, err := i.read(p)
+	for err == nil && n < len(p) && openEscape(p[:n]) && readable(i.file, escapeWait) {
+		var m int
+		m, err = i.read(p[n:])
 		n += m
-		if err != nil || m == 0 {
-			i.ended()
-			return n, err
-		}
 	}
-	return n, nil
+	if n > 0 {
+		return n, nil // the end, if there was one, is met again
+	}
+	return n, err
+}
+
+// read takes what is there. The end of the input is told at once.
+func (i *input) read(p []byte) (int, error) {
+	n, err := i.file.Read(p)
+	if err == nil && n == 0 {
+		err = io.EOF
+	}
+	if err != nil {
+		i.ended()
+	}
+	return n, err
 }
 
 // openEscape says whether p ends inside an escape sequence.
@@ -43,6 +76,8 @@ func openEscape(p []byte) bool {
 	}
 	return false
 }
+
+const esc = 0x1b
 
 func unfinished(tail []byte) bool {
 	switch {

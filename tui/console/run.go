@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -10,13 +11,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	uv "github.com/charmbracelet/ultraviolet"
-	"github.com/charmbracelet/x/term"
 )
-
-// framesPerSecond is enough for a person and lets the renderer skip frames
-// that nobody would see on a slow line.
-const framesPerSecond = 20
 
 // endLimit is how long a program may take to end after it was told to, before
 // the terminal is taken from it.
@@ -28,100 +23,105 @@ var ErrLineLost = errors.New("the terminal line was lost")
 
 // Run runs a Bubble Tea program on the line and leaves the terminal as it was.
 // typed is input that was read before (see [Line.FindSize]). On SIGHUP,
-// SIGTERM and the end of the input it asks the program to quit, and where the
-// line is blocked it returns after two seconds all the same, so that the
-// caller can finish what must not be cut short.
+// SIGTERM, the end of the input and the end of ctx it asks the program to
+// quit; where the program or the line is stuck it returns within two seconds
+// all the same, so that the caller can finish what must not be cut short. A
+// panic of the model or of one of its commands is a [CrashError].
 func (l *Line) Run(ctx context.Context, model tea.Model, typed []byte) (tea.Model, error) {
-	old, err := term.GetState(l.in.Fd())
+	old, err := l.makeRaw()
 	if err != nil {
 		return model, err
 	}
-	lost := make(chan struct{})
+	defer l.restore(old)
 	var once sync.Once
-	in := &input{File: l.in, ended: func() { once.Do(func() { close(lost) }) }}
-	p := tea.NewProgram(model, l.options(ctx, in)...)
-
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	lost := make(chan struct{})
+	lose := func() { once.Do(func() { close(lost) }) }
+	in, err := newInput(l.in, typed, lose)
+	if err != nil {
+		return model, err
+	}
+	defer in.close()
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGWINCH)
 	defer signal.Stop(signals)
 
-	type end struct {
-		model tea.Model
-		err   error
-	}
-	ended := make(chan end, 1)
+	painter := newPainter(l, lose)
+	go painter.run()
+	s := &stage{model: model, line: l, painter: painter}
+	program := tea.NewProgram(s, l.options(in)...)
+	ended := make(chan error, 1)
 	go func() {
-		m, err := p.Run()
-		ended <- end{m, err}
+		_, err := program.Run()
+		ended <- err
 	}()
-	go replay(p, typed)
-
-	var cause error
-	select {
-	case e := <-ended:
-		l.leave()
-		return e.model, e.err
-	case <-lost:
-		cause = ErrLineLost
-	case s := <-signals:
-		if s == syscall.SIGHUP {
-			cause = ErrLineLost
-		}
+	cause, err := watch(ctx, program, ended, lost, signals)
+	painter.close(endLimit / 4)
+	if errors.Is(err, errStuck) {
+		return model, errors.Join(cause, err) // s belongs to the program, which goes on
 	}
-	go p.Quit()
-	select {
-	case e := <-ended:
-		l.leave()
-		return e.model, errors.Join(cause, e.err)
-	case <-time.After(endLimit / 2):
-		discard(l.out)
-	}
-	select {
-	case e := <-ended:
-		return e.model, errors.Join(cause, e.err)
-	case <-time.After(endLimit / 2):
-	}
-	_ = term.Restore(l.in.Fd(), old) // the line may be gone; there is nobody to tell
-	return model, ErrLineLost
+	return s.model, errors.Join(cause, err, s.err())
 }
 
-// replay hands keys to the program that were typed before it ran.
-func replay(p *tea.Program, typed []byte) {
-	var decoder uv.EventDecoder
-	for len(typed) > 0 {
-		n, event := decoder.Decode(typed)
-		if n <= 0 {
-			return
+// errStuck says that the program did not end when it was told to.
+var errStuck = errors.New("the program does not end")
+
+// watch waits until the program ends by itself or is told to. cause is why it
+// was told, where that is an error; err is the program's own.
+func watch(ctx context.Context, program *tea.Program, ended <-chan error, lost <-chan struct{}, signals <-chan os.Signal) (cause, err error) {
+	for told := false; !told; {
+		select {
+		case err := <-ended:
+			return nil, err
+		case <-lost:
+			cause, told = ErrLineLost, true
+		case <-ctx.Done():
+			cause, told = hungUp(signals), true
+		case s := <-signals:
+			switch s {
+			case syscall.SIGWINCH:
+				go program.Send(tea.WindowSizeMsg{}) // the stage knows the size
+			case syscall.SIGHUP:
+				cause, told = ErrLineLost, true
+			default:
+				told = true
+			}
 		}
-		typed = typed[n:]
-		if event != nil {
-			p.Send(event)
-		}
+	}
+	go program.Quit()
+	select {
+	case err := <-ended:
+		return cause, err
+	case <-time.After(endLimit / 2):
+		return cause, errStuck
 	}
 }
 
-func (l *Line) options(ctx context.Context, in *input) []tea.ProgramOption {
-	// SSH_TTY keeps Bubble Tea from asking the terminal what it can do. On a
-	// serial line TERM=vt100 keeps it to what every console understands.
-	environ := append(append([]string(nil), l.environ...), "SSH_TTY=x")
-	if l.kind != Rich {
-		environ = append(environ, "TERM=vt100")
+// hungUp tells a hang-up that ended the context too from everything else that
+// may have.
+func hungUp(signals <-chan os.Signal) error {
+	for {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				return ErrLineLost
+			}
+		case <-time.After(50 * time.Millisecond):
+			return nil
+		}
 	}
+}
+
+// options keep Bubble Tea from the terminal: raw mode, size, output and
+// signals are the line's.
+func (l *Line) options(in io.Reader) []tea.ProgramOption {
+	environ := append(append([]string(nil), l.environ...), "TERM=vt100")
 	return []tea.ProgramOption{
-		tea.WithContext(ctx),
 		tea.WithInput(in),
-		tea.WithOutput(newFilter(l.out, l.kind == Rich, l.pacer())),
+		tea.WithOutput(io.Discard),
+		tea.WithoutRenderer(),
+		tea.WithFPS(1),
 		tea.WithEnvironment(environ),
 		tea.WithColorProfile(l.Profile()),
-		tea.WithFPS(framesPerSecond),
 		tea.WithoutSignalHandler(),
-	}
-}
-
-// leave puts the shell's prompt below the last screen, where there is no
-// alternate screen to go back from.
-func (l *Line) leave() {
-	if l.kind != Rich && writable(l.out, int(endLimit.Milliseconds()/2)) {
-		_, _ = l.out.WriteString("\r\n") // a lost line is reported by Run
 	}
 }

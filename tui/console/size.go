@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-
-	"github.com/charmbracelet/x/term"
 )
 
 // probeLimit bounds how long a terminal may take to say where its cursor is;
@@ -29,15 +27,11 @@ func (l *Line) FindSize() (typed []byte, err error) {
 	if _, _, ok := windowSize(l.out); ok {
 		return nil, nil
 	}
-	old, err := term.MakeRaw(l.in.Fd())
+	old, err := l.makeRaw()
 	if err != nil {
-		return nil, fmt.Errorf("set terminal raw: %w", err)
+		return nil, err
 	}
-	defer func() {
-		if e := term.Restore(l.in.Fd(), old); e != nil && err == nil {
-			err = fmt.Errorf("restore terminal: %w", e)
-		}
-	}()
+	defer l.restore(old)
 	if _, err := l.out.WriteString("\x1b7\x1b[r\x1b[999;999H\x1b[6n\x1b8"); err != nil {
 		return nil, fmt.Errorf("ask terminal for its size: %w", err)
 	}
@@ -77,4 +71,20 @@ func readReport(in *os.File, until time.Time) []byte {
 		}
 	}
 	return got
+}
+
+// size is the line's size: what the kernel has, else COLUMNS and LINES, else
+// that of a VT100.
+func (l *Line) size() (width, height int) {
+	if width, height, ok := windowSize(l.out); ok {
+		return width, height
+	}
+	width, height = 80, 24
+	if n, err := strconv.Atoi(lookup(l.environ, "COLUMNS")); err == nil && n > 0 && n <= 300 {
+		width = n
+	}
+	if n, err := strconv.Atoi(lookup(l.environ, "LINES")); err == nil && n > 0 && n <= 100 {
+		height = n
+	}
+	return width, height
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +22,7 @@ func discard(f *os.File) {
 var speeds = map[uint32]int{
 	unix.B1200: 1200, unix.B2400: 2400, unix.B4800: 4800, unix.B9600: 9600,
 	unix.B19200: 19200, unix.B38400: 38400, unix.B57600: 57600,
-	unix.B115200: 115200, unix.B230400: 230400, unix.B300: 300, unix.B600: 600,
+	unix.B115200: 115200, unix.B230400: 230400, unix.B300: 300, unix.B600: 600, unix.B150: 150, unix.B110: 110,
 }
 
 // speed is the output speed in bits a second, 0 when it is unknown.
@@ -62,4 +63,46 @@ func ready(f *os.File, events int16, millis int) bool {
 		}
 		return err == nil && n > 0
 	}
+}
+
+// waitInput waits until f has input or stopped is at its end; it returns
+// whether f has input.
+func waitInput(f, stopped *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}, {Fd: int32(stopped.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		if err == unix.EINTR {
+			continue
+		}
+		return err == nil && fds[1].Revents == 0
+	}
+}
+
+// makeRaw takes the line as it is, a byte at a time, and returns how it was.
+// On a serial line flow control, parity and the width of a character stay:
+// they belong to the line, and cfmakeraw(3) would take them away.
+func (l *Line) makeRaw() (*unix.Termios, error) {
+	fd := int(l.in.Fd())
+	old, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, fmt.Errorf("read terminal attributes: %w", err)
+	}
+	raw := *old
+	raw.Iflag &^= unix.BRKINT | unix.PARMRK | unix.INLCR | unix.IGNCR | unix.ICRNL
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if l.kind == Rich {
+		raw.Iflag &^= unix.IXON // Ctrl+S stops a line; an emulator has none
+	}
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+		return nil, fmt.Errorf("set terminal raw: %w", err)
+	}
+	return old, nil
+}
+
+// restore puts the attributes back. The line may be gone; then there is
+// nobody to tell.
+func (l *Line) restore(old *unix.Termios) {
+	_ = unix.IoctlSetTermios(int(l.in.Fd()), unix.TCSETS, old)
 }
