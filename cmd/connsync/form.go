@@ -29,6 +29,7 @@ func runForm(ctx context.Context, s streams, g globals) error {
 		return &exitError{exitUsage, errors.New("the form needs a terminal for input and output; without one use connsync show, check, apply or status (see connsync --help)")}
 	}
 	line := console.Open(s.in, out, s.environ)
+	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
 		return runLines(ctx, s, g, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
 	}
@@ -42,7 +43,7 @@ func runForm(ctx context.Context, s streams, g globals) error {
 		return err
 	}
 	options.Notice = repaired
-	if n.ascii || line.ASCII() {
+	if line.ASCII() {
 		options.Glyphs = tui.ASCIIGlyphs()
 	}
 	if line.Profile() != colorprofile.ASCII {

@@ -17,6 +17,7 @@ type globals struct {
 	runtimeDir string
 	stateDir   string
 	ascii      bool
+	noColor    bool
 	plain      bool
 	err        io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
@@ -59,6 +60,7 @@ func newRoot(s streams) *cobra.Command {
 	flags.StringVar(&g.runtimeDir, "runtime-dir", defaultRuntimeDir, "`directory` of lock and socket files")
 	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
+	flags.BoolVar(&g.noColor, "no-color", false, "draw without colour, as any NO_COLOR does")
 	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
 	root.AddCommand(newFailover(s, &g))

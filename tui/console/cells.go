@@ -95,12 +95,3 @@ func restyle(style, seq string) string {
 	}
 	return style + ";" + params
 }
-
-// end is the column after the last cell of the row that is not blank.
-func end(row []cell) int {
-	x := len(row)
-	for x > 0 && row[x-1] == blank {
-		x--
-	}
-	return x
-}

@@ -36,6 +36,8 @@ type Line struct {
 	kind    Kind
 	uart    bool
 	pty     bool
+	// What the operator does not want, whatever the terminal can.
+	ascii, colourless bool
 }
 
 // Open looks at the terminal behind in and out; environ is as from
@@ -53,10 +55,16 @@ func Open(in, out *os.File, environ []string) *Line {
 // Kind says what the terminal is.
 func (l *Line) Kind() Kind { return l.kind }
 
+// Restrict takes away what the operator does not want: characters outside
+// ASCII, colour. It never gives more than the terminal is known to take.
+func (l *Line) Restrict(ascii, colourless bool) {
+	l.ascii, l.colourless = ascii, colourless
+}
+
 // ASCII says whether only ASCII may be drawn: always on a serial line, and
 // wherever the locale is not UTF-8.
 func (l *Line) ASCII() bool {
-	return l.kind != Rich || !utf8Locale(l.environ)
+	return l.ascii || l.kind != Rich || !utf8Locale(l.environ)
 }
 
 // Profile is the colour profile. Any non-empty NO_COLOR means no colour
@@ -64,7 +72,7 @@ func (l *Line) ASCII() bool {
 func (l *Line) Profile() colorprofile.Profile {
 	term := lookup(l.environ, "TERM")
 	switch {
-	case lookup(l.environ, "NO_COLOR") != "":
+	case l.colourless || lookup(l.environ, "NO_COLOR") != "":
 		return colorprofile.ASCII
 	case l.kind == Rich, strings.HasPrefix(term, "linux"), strings.HasPrefix(term, "xterm"):
 		return colorprofile.ANSI
