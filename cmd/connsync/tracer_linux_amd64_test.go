@@ -62,12 +62,11 @@ type pending struct {
 
 // run runs cmd to its end and returns what it printed and its exit status, -1
 // when it was killed. The calling goroutine has to be on a thread of its own,
-// which may be in other namespaces.
-func (tr *tracer) run(t *testing.T, cmd *exec.Cmd) (printed string, status int) {
-	t.Helper()
+// as in [lab.Node.Enter].
+func (tr *tracer) run(cmd *exec.Cmd) (printed string, status int, err error) {
 	out, err := os.CreateTemp("", "connsync-trace-")
 	if err != nil {
-		t.Fatal(err)
+		return "", 0, err
 	}
 	defer out.Close()
 	os.Remove(out.Name())
@@ -75,22 +74,18 @@ func (tr *tracer) run(t *testing.T, cmd *exec.Cmd) (printed string, status int) 
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
 	tr.calls, tr.files, tr.inside = nil, map[uint64]string{}, map[int]pending{}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return "", 0, err
 	}
-	status, err = tr.follow(cmd.Process.Pid)
-	if err != nil {
+	if status, err = tr.follow(cmd.Process.Pid); err != nil {
 		_ = cmd.Process.Kill()
-		t.Fatal(err)
+		return "", 0, err
 	}
 	_ = cmd.Process.Release()
 	if _, err := out.Seek(0, io.SeekStart); err != nil {
-		t.Fatal(err)
+		return "", 0, err
 	}
 	text, err := io.ReadAll(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text), status
+	return string(text), status, err
 }
 
 func (tr *tracer) follow(pid int) (status int, err error) {
