@@ -41,7 +41,8 @@ func (c systemCall) mayChange() bool {
 // threads, as strace does, whose own injection counts each thread alone: a
 // goroutine moves between threads.
 type tracer struct {
-	dirs []string // what is watched
+	dirs     []string // what is watched
+	children bool     // watch signals and the start of other programs too
 	// at is asked before each call is made, with its number from 0: whether to
 	// kill the program instead, or which error to give in its place.
 	at func(number int, c systemCall) (kill bool, fail syscall.Errno)
@@ -216,6 +217,13 @@ func (tr *tracer) begins(tid int, regs unix.PtraceRegs) (p pending, watched bool
 		path, ok := tr.files[args[0]]
 		p = pending{call: systemCall{name, path}, closes: name == "close", fd: args[0]}
 		return p, ok
+	}
+	switch {
+	case !tr.children:
+	case regs.Orig_rax == unix.SYS_KILL:
+		return pending{call: systemCall{"kill", unix.SignalName(unix.Signal(args[1]))}}, true
+	case regs.Orig_rax == unix.SYS_CLONE && args[0]&unix.CLONE_VFORK != 0:
+		return pending{call: systemCall{"clone", "another program"}}, true
 	}
 	if regs.Orig_rax == unix.SYS_EPOLL_CTL {
 		path, ok := tr.files[args[2]]
