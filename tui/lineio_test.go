@@ -1,0 +1,79 @@
+package tui
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLineDecoder(t *testing.T) {
+	for _, tc := range []struct {
+		name, in string
+		want     []typedLine
+	}{
+		{name: "nothing"},
+		{name: "lines", in: "a\nb\n\nc\n", want: []typedLine{{text: "a"}, {text: "b"}, {}, {text: "c"}}},
+		{name: "other ends", in: "a\r\nb\rc\n\r\rd\n", want: []typedLine{{text: "a"}, {text: "b"}, {text: "c"}, {}, {}, {text: "d"}}},
+		{name: "blank lines with CR LF", in: "\r\n\r\nx\r\n", want: []typedLine{{}, {}, {text: "x"}}},
+		{name: "the last line is cut short", in: "a\nyes", want: []typedLine{{text: "a"}}},
+		{name: "spaces", in: "  10.0.0.1/24\t \n", want: []typedLine{{text: "10.0.0.1/24"}}},
+		{name: "erased", in: "abx\bc\x7fd\n\b\b\x7fe\n", want: []typedLine{{text: "abd"}, {text: "e"}}},
+		{name: "erased character of two bytes", in: "a\u00e9\bb\n", want: []typedLine{{text: "ab"}}},
+		{name: "killed", in: "abc\x15d\n", want: []typedLine{{text: "d"}}},
+		{name: "killed after an arrow", in: "a\x1b[D\x15d\n", want: []typedLine{{text: "d"}}},
+		{name: "flow control and breaks", in: "\x11a\x13\x00b\n", want: []typedLine{{text: "ab"}}},
+		{name: "an arrow", in: "a\x1b[D\nb\n", want: []typedLine{{text: "a\x1b[D", strange: true}, {text: "b"}}},
+		{name: "an erased control", in: "a\x01\bb\n", want: []typedLine{{text: "ab"}}},
+		{name: "as long as can be", in: strings.Repeat("x", lineMax) + "\n", want: []typedLine{{text: strings.Repeat("x", lineMax)}}},
+		{name: "too long", in: strings.Repeat("x", 1<<20) + "\nb\n", want: []typedLine{{text: strings.Repeat("x", lineMax), long: true}, {text: "b"}}},
+		{name: "too long, and killed", in: strings.Repeat("x", 1<<20) + "\x15b\n", want: []typedLine{{text: "b"}}},
+	} {
+		for way, reader := range map[string]func(io.Reader) io.Reader{
+			"whole": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader,
+		} {
+			d := lineDecoder{in: bufio.NewReader(reader(strings.NewReader(tc.in)))}
+			var got []typedLine
+			for {
+				line, err := d.next()
+				if err != nil {
+					break
+				}
+				got = append(got, line)
+			}
+			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(typedLine{})); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", tc.name, way, diff)
+			}
+		}
+	}
+}
+
+// Whatever is written, on whatever paper, only printable ASCII and newlines
+// come out, and no more of it than is meant for one line.
+func FuzzLineWriter(f *testing.F) {
+	f.Add(hostile[:200], 79)
+	f.Add("caf\u00e9 \u2192 \u202etxt\r\n\x1b]0;x\x07", 10)
+	f.Add("ok       title: detail", 0)
+	f.Fuzz(func(t *testing.T, text string, width int) {
+		var out bytes.Buffer
+		w := newLineWriter(&env{glyphs: ASCIIGlyphs(), theme: PlainTheme()}, &out, width, false)
+		w.line(text)
+		w.say(text)
+		w.hang(text[:min(len(text), 5)], text)
+		w.columns([]string{text})
+		w.ask(text)
+		w.answered()
+		w.ask(text)
+		w.line(text)
+		checkPaper(t, out.String())
+		for line := range strings.Lines(out.String()) {
+			if len(line) > 3*cleanMax {
+				t.Errorf("a line of %d", len(line))
+			}
+		}
+	})
+}
