@@ -51,8 +51,12 @@ type Failover struct {
 	// Kernel returns how many entries the kernel's connection table has; nil
 	// means [KernelEntries].
 	Kernel func() (int, error)
-	// Patience is how long an effect may take to show; zero means 2 seconds.
+	// Patience is how long an effect may take to show; zero means 2 seconds. The
+	// peer's answer to a request may take three times as long.
 	Patience time.Duration
+	// Await is how long to wait for a daemon that does not listen yet, as at
+	// boot; zero means 5 seconds.
+	Await time.Duration
 }
 
 // FailoverOutcome is how a failover ended.
@@ -140,6 +144,7 @@ func failoverSteps(role Role, p place) []failoverStep {
 
 const (
 	failoverPatience = 2 * time.Second
+	daemonPatience   = 5 * time.Second
 	// lockPatience is longer than a whole run takes with 100,000 states.
 	lockPatience = 10 * time.Second
 )
@@ -149,14 +154,14 @@ const (
 // namespace of its thread.
 //
 // The requests are made even when ctx ends: half a failover is worse than a
-// whole one. Each of them is bounded by itself, and a whole run by a minute and
-// a half with a daemon that does not answer, a second or two with one that does.
+// whole one. Each of them is bounded by itself. A run takes milliseconds, and
+// some seconds where a daemon or a peer is waited for that does not answer.
 func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) FailoverOutcome {
 	if each == nil {
 		each = func(Step) {}
 	}
 	r := &failoverRun{f: f, each: each, asking: context.WithoutCancel(ctx), outcome: FailoverOutcome{Role: role}}
-	first, err := r.read()
+	first, err := r.awaitDaemon(ctx)
 	if err != nil {
 		r.outcome.Err = failoverError(err)
 		return r.outcome
@@ -165,6 +170,7 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) Failover
 	var unlock func()
 	unlock, r.outcome.SupersededBy, r.outcome.Unlocked = f.lock(ctx, role)
 	if r.outcome.SupersededBy != "" {
+		unlock()
 		return r.outcome
 	}
 	var late []func()
@@ -178,6 +184,26 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) Failover
 		look()
 	}
 	return r.outcome
+}
+
+// awaitDaemon reads from a daemon that may be about to start. A node that fails
+// has nothing to wait for.
+func (r *failoverRun) awaitDaemon(ctx context.Context) (tables, error) {
+	await := r.f.Await
+	if await == 0 {
+		await = daemonPatience
+	}
+	for end := time.Now().Add(await); ; {
+		t, err := r.read()
+		if !errors.Is(err, ErrNotListening) || r.outcome.Role == RoleFault || time.Now().After(end) {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return t, err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func failoverError(err error) error {

@@ -93,10 +93,17 @@ func parseTables(text string) (tables, error) {
 // await reads until done says so of what it read, or the patience or the
 // context ends; it returns the last reading and what done said of it.
 func (r *failoverRun) await(ctx context.Context, done func(tables) bool) (now tables, ok bool, err error) {
-	patience := r.f.Patience
-	if patience == 0 {
-		patience = failoverPatience
+	return r.awaitFor(ctx, r.patience(), done)
+}
+
+func (r *failoverRun) patience() time.Duration {
+	if r.f.Patience == 0 {
+		return failoverPatience
 	}
+	return r.f.Patience
+}
+
+func (r *failoverRun) awaitFor(ctx context.Context, patience time.Duration, done func(tables) bool) (now tables, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -111,14 +118,18 @@ func (r *failoverRun) await(ctx context.Context, done func(tables) bool) (now ta
 	}
 }
 
-// settled makes a condition hold only once a number has stopped growing.
-func settled(of func(tables) uint64, condition func(tables) bool) func(tables) bool {
-	last, first := uint64(0), true
+// settled makes a condition hold only once a number has not grown for so long,
+// and in two readings at least.
+func settled(quiet time.Duration, of func(tables) uint64, condition func(tables) bool) func(tables) bool {
+	var last uint64
+	var since time.Time
 	return func(t tables) bool {
 		n := of(t)
-		still := !first && n == last
-		last, first = n, false
-		return still && condition(t)
+		if since.IsZero() || n != last {
+			last, since = n, time.Now()
+			return false
+		}
+		return time.Since(since) >= quiet && condition(t)
 	}
 }
 
@@ -163,7 +174,7 @@ func flushEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus
 // resyncEffect waits until the daemon has read the kernel's table through: the
 // next step sends what it has read by then.
 func resyncEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
-	now, ok, err := r.await(ctx, settled(func(t tables) uint64 { return t.internal }, func(t tables) bool { return t.resyncs > before.resyncs }))
+	now, ok, err := r.await(ctx, settled(0, func(t tables) uint64 { return t.internal }, func(t tables) bool { return t.resyncs > before.resyncs }))
 	switch {
 	case err != nil:
 		return cannotSee(err)
@@ -211,30 +222,63 @@ func bulkEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus,
 
 const linkRunning = "RUNNING" // the daemon's word for a link that is up
 
+// bulkPause is longer than a bulk pauses on its way.
+const bulkPause = 40 * time.Millisecond
+
 // requestEffect waits for the peer's states, and until no more of them come.
+//
+// What a daemon sends before the nodes have greeted each other may be lost
+// without a trace, such as on a link that has just come up, and is not repeated
+// by the daemon. So the silence of the peer means something only after it has
+// been asked again since it was heard.
 func requestEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
 	got := func(t tables) uint64 { return t.external + t.injected }
-	now, ok, err := r.await(ctx, settled(got, func(t tables) bool {
+	came := func(t tables) bool {
 		// One state alone is news of a connection as likely as an answer.
 		return got(t) > got(before) || t.link.BytesRecv-before.link.BytesRecv > stateBytes*max(got(t), 4)
-	}))
-	if err != nil {
-		return cannotSee(err)
 	}
-	messages, bytes := now.link.PacketsRecv-before.link.PacketsRecv, now.link.BytesRecv-before.link.BytesRecv
-	heard := fmt.Sprintf("%d messages, %d bytes of the peer", messages, bytes)
+	began, asked, heard := time.Now(), 1, 0
+	var now tables
+	for {
+		var ok bool
+		var err error
+		if now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(bulkPause, got, came)); err != nil {
+			return cannotSee(err)
+		}
+		if ok {
+			return answered(before, now, asked)
+		}
+		if now.link.PacketsRecv > before.link.PacketsRecv {
+			heard++
+		}
+		// Heard now means greeted half a dozen heartbeats later at the latest.
+		if ctx.Err() != nil || heard > 4 || time.Since(began) > 3*r.patience() {
+			break
+		}
+		if err := r.f.Client.RequestResync(r.asking); err != nil {
+			return StepFailed, err.Error()
+		}
+		asked++
+	}
 	switch {
-	case ok && now.direct:
-		return StepDone, fmt.Sprintf("%s; %s written to the kernel's table, which had %d entries and has %d",
-			heard, states(now.injected-before.injected), before.kernel, now.kernel)
-	case ok:
-		return StepDone, fmt.Sprintf("%s; the external cache had %s and has %d", heard, states(before.external), now.external)
 	case now.link.ErrorsSent > before.link.ErrorsSent:
 		return StepFailed, fmt.Sprintf("the request could not be sent: %s is %s", now.link.Device, now.link.Status)
-	case messages > 0:
-		return StepDone, "the peer is there and sent no state: it has none"
+	case heard > 4:
+		return StepDone, fmt.Sprintf("the peer is there and sent no state, asked %d times: it has none", asked)
 	}
 	return StepUnknown, "asked, and no word of the peer since: it is down, or not reached"
+}
+
+func answered(before, now tables, asked int) (StepStatus, string) {
+	heard := fmt.Sprintf("%d messages, %d bytes of the peer", now.link.PacketsRecv-before.link.PacketsRecv, now.link.BytesRecv-before.link.BytesRecv)
+	if asked > 1 {
+		heard = fmt.Sprintf("asked %d times; ", asked) + heard
+	}
+	if now.direct {
+		return StepDone, fmt.Sprintf("%s; %s written to the kernel's table, which had %d entries and has %d",
+			heard, states(now.injected-before.injected), before.kernel, now.kernel)
+	}
+	return StepDone, fmt.Sprintf("%s; the external cache had %s and has %d", heard, states(before.external), now.external)
 }
 
 // purgeEffect has nothing to see: the daemon sets an alarm, which it names in

@@ -39,7 +39,7 @@ func (n *testNode) failover() *Failover {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	return &Failover{Client: NewClient(ControlSocket(content)), Mode: SyncMode(content), RuntimeDir: n.dir, Patience: n.patience}
+	return &Failover{Client: NewClient(ControlSocket(content)), Mode: SyncMode(content), RuntimeDir: n.dir, Patience: n.patience, Await: time.Second}
 }
 
 // becomes runs a failover and returns its steps' ids and statuses.
@@ -211,6 +211,7 @@ func TestFailoverWhilePeerIsDown(t *testing.T) {
 		a.track("198.18.0.0", 10)
 		eventually(t, "b has a's connections", func() bool { got := b.tables(); return got.external+uint64(got.kernel) >= 10 })
 		a.do(func() error { return a.service.Stop(t.Context()) })
+		b.patience = 400 * time.Millisecond
 		for id, status := range b.becomes(RolePrimary) {
 			if status != StepDone {
 				t.Errorf("%s: %s is %s", mode, id, status)
@@ -240,5 +241,36 @@ func TestFailoverSeesARefusedFlush(t *testing.T) {
 	want := map[StepID]StepStatus{StepCommit: StepDone, StepFlushCaches: StepFailed, StepResyncKernel: StepDone, StepSendBulk: StepDone}
 	if diff := cmp.Diff(want, b.becomes(RolePrimary)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
+
+// A daemon that has just started forgets a request that was lost on the way, on
+// a link that has just come up for example. The hook asks again.
+func TestFailoverAsksAgain(t *testing.T) {
+	a, b := failoverPair(t, "Mode FTFW {\n DisableExternalCache on\n }")
+	b.track("198.18.0.0", 10)
+	eventually(t, "a has b's connections", func() bool { return a.tables().kernel >= 10 })
+	a.do(func() error { return a.service.Stop(t.Context()) })
+	a.flushKernel()
+	rules := func(commands string) {
+		t.Helper()
+		cmd := b.ns.Command("nft", "-f", "-")
+		cmd.Stdin = strings.NewReader(commands)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("nft: %v %s", err, out)
+		}
+	}
+	rules("table inet lab { chain in { type filter hook input priority 0; udp dport 3780 drop; }; }")
+	a.do(func() error { return a.service.Restart(t.Context()) })
+	mended := make(chan bool)
+	go func() {
+		defer close(mended)
+		time.Sleep(700 * time.Millisecond)
+		rules("delete table inet lab")
+	}()
+	got := a.becomes(RoleBackup)[StepRequestResync]
+	<-mended
+	if got != StepDone || a.tables().kernel < 10 {
+		t.Errorf("the request is %s, and a has %d of b's 10 connections", got, a.tables().kernel)
 	}
 }

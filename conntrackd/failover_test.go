@@ -201,9 +201,21 @@ func TestFailoverGoesOnWithoutLock(t *testing.T) {
 }
 
 func TestFailoverWithoutDaemon(t *testing.T) {
-	nobody := Failover{Client: NewClient(filepath.Join(t.TempDir(), "ctl"))}
+	dir := t.TempDir()
+	nobody := Failover{Client: NewClient(filepath.Join(dir, "ctl")), Await: 50 * time.Millisecond}
 	if outcome := nobody.Run(t.Context(), RolePrimary, nil); !errors.Is(outcome.Err, ErrNotListening) || !outcome.Failed() {
 		t.Errorf("no daemon: %+v", outcome)
+	}
+	began := time.Now()
+	nobody.Await = time.Minute
+	if outcome := nobody.Run(t.Context(), RoleFault, nil); outcome.Err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("a faulty node waits %v for a daemon: %+v", time.Since(began), outcome)
+	}
+	late := &daemonModel{external: 200}
+	time.AfterFunc(100*time.Millisecond, func() { listen(t, nobody.Client.Path, late.answer) })
+	nobody.Kernel = late.entries
+	if outcome := nobody.Run(t.Context(), RolePrimary, nil); outcome.Failed() || late.kernel != 200 {
+		t.Errorf("a daemon that starts meanwhile: %+v", outcome)
 	}
 	path := filepath.Join(t.TempDir(), "ctl")
 	listen(t, path, func(r request) []byte {

@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"cmd/connsync":        {"tui", "tui/console", "conntrackd", "netcheck", "netcheck/keepalived"},
 	"lab":                 {},
 	"lab/demo":            {"lab"},
+	"lab/failover":        {"lab"},
 	"lab/vt102":           {},
 }
 

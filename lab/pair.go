@@ -215,10 +215,7 @@ func (p *Pair) connectHost(s *Switch, port string, n *Namespace, addr netip.Pref
 // a node whose cables are cut, too.
 func (p *Pair) Activate(m *Member) error {
 	other := p.Other(m)
-	for _, v := range []struct {
-		iface string
-		addr  netip.Prefix
-	}{{LANInterface, virtualLAN}, {WANInterface, virtualWAN}} {
+	for _, v := range virtualAddresses() {
 		err := other.Do(func() error { return removeAddress(v.iface, v.addr) })
 		if err != nil {
 			return fmt.Errorf("take virtual address from %s: %w", other.Name(), err)
@@ -298,6 +295,23 @@ func removeAddress(iface string, addr netip.Prefix) error {
 		return fmt.Errorf("remove %s from %s: %w", addr, iface, err)
 	}
 	return nil
+}
+
+func hasAddress(iface string, addr netip.Prefix) (bool, error) {
+	link, err := netlink.LinkByName(iface)
+	if err != nil {
+		return false, fmt.Errorf("find interface %s: %w", iface, err)
+	}
+	all, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return false, fmt.Errorf("list addresses of %s: %w", iface, err)
+	}
+	for _, a := range all {
+		if found, ok := netip.AddrFromSlice(a.IP); ok && found.Unmap() == addr.Addr() {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func address(p netip.Prefix) *netlink.Addr {

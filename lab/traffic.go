@@ -29,6 +29,7 @@ type Connections struct {
 type connection struct {
 	net.Conn
 	reader *bufio.Reader
+	broken bool // for Unbroken
 }
 
 // Connect opens count connections to the server's echo service.
@@ -42,7 +43,7 @@ func (p *Pair) Connect(ctx context.Context, count int) (*Connections, error) {
 			if err != nil {
 				return fmt.Errorf("connection %d of %d: %w", len(c.conns)+1, count, err)
 			}
-			c.conns = append(c.conns, &connection{conn, bufio.NewReader(conn)})
+			c.conns = append(c.conns, &connection{Conn: conn, reader: bufio.NewReader(conn)})
 		}
 		return nil
 	})

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "connsync")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, "../../cmd/connsync")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
+}
+
+// The promise: with settings saved by connsync and with its hook, every
+// connection survives, there and back, in both cache modes, with and without
+// NAT, whether A returns as it was or empty; and none does without sync, or the
+// rest would prove nothing. The rows without a hook promise nothing.
+func TestPromise(t *testing.T) {
+	program := build(t)
+	var rows []row
+	for _, r := range allRows() {
+		switch {
+		case r.Sync && r.Hook == hookOurs,
+			!r.Sync && !r.Crashed,
+			// keepalived in the harder way of each place for the states.
+			r.Hook == hookKeepalived && r.Crashed:
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) != 8+2+2 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for i, done := range start(t.Context(), program, rows, 6) {
+		o := <-done
+		t.Logf("%s (%s)", line(rows[i], o), o.took.Round(time.Second))
+		if o.err != nil {
+			t.Errorf("%s: %v", rows[i], o.err)
+		} else if problem := promise(rows[i], o.result); problem != "" {
+			t.Errorf("%s: %s", rows[i], problem)
+		}
+	}
+}
+
+func TestFailureSaysWhy(t *testing.T) {
+	for _, tt := range []struct{ program, want string }{
+		{"/nowhere/connsync", "the program to show is not built"},
+		{"/bin/false", "fw-b: connsync apply: "},
+	} {
+		var out strings.Builder
+		if tt.program == "/bin/false" {
+			_, err := row{Sync: true}.run(t.Context(), tt.program)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: %v", tt.program, err)
+			}
+			continue
+		}
+		if err := show(t.Context(), &out, tt.program, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.program, err)
+		}
+	}
+}
+
+// A result that lacks something is not taken for a promise kept.
+func TestPromiseCanBeBroken(t *testing.T) {
+	all := result{connections, connections, connections}
+	for _, tt := range []struct {
+		row  row
+		got  result
+		kept bool
+	}{
+		{row{}, result{}, true},
+		{row{}, result{OverB: 1}, false},
+		{row{}, result{Meantime: 1}, false},
+		{row{Sync: true, Hook: hookNone}, result{}, true},
+		{row{Sync: true, Hook: hookOurs}, all, true},
+		{row{Sync: true, Hook: hookOurs}, result{connections, connections, connections - 1}, false},
+		{row{Sync: true, Hook: hookKeepalived}, result{}, false},
+	} {
+		if problem := promise(tt.row, tt.got); (problem == "") != tt.kept {
+			t.Errorf("%s, %+v: %q", tt.row, tt.got, problem)
+		}
+	}
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"connsync/lab"
+)
+
+// connections is how many there are before the failure, and how many are born
+// on node B meanwhile.
+const connections = 200
+
+// hook is what tells conntrackd of a failover.
+type hook string
+
+const (
+	hookNone       hook = "no hook"
+	hookOurs       hook = "connsync failover"
+	hookKeepalived hook = "keepalived, which calls connsync failover"
+)
+
+// row is one scenario: node A fails, B takes over, A returns and takes back.
+type row struct {
+	Sync    bool
+	Cache   bool // the peer's states stay in the external cache until they are committed
+	Hook    hook
+	NAT     bool
+	Crashed bool // A returns empty, not as it was
+}
+
+// result is how many connections were never interrupted for long enough to
+// fail: a connection that was lost once stays lost.
+type result struct {
+	OverB    int // of those before, over B
+	Before   int // of those before, back on A
+	Meantime int // of those born on B, back on A
+}
+
+// patience is how long a connection may take to answer over its new node. TCP
+// sends again 6.2 s after the first packet that was lost, and then at 12.6 s.
+const patience = 10 * time.Second
+
+// stage is a pair of nodes and the program that is shown on it.
+type stage struct {
+	pair    *lab.Pair
+	program string
+	row     row
+}
+
+func (r row) run(ctx context.Context, program string) (res result, err error) {
+	pair, err := lab.NewPair(ctx, lab.Options{NAT: r.NAT})
+	if err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, pair.Close()) }()
+	s := &stage{pair, program, r}
+	if err := s.configure(ctx); err != nil {
+		return res, err
+	}
+	before, err := s.connect(ctx)
+	if err != nil {
+		return res, err
+	}
+	defer before.Close()
+	if err := s.replicated(ctx, s.pair.B, before); err != nil {
+		return res, err
+	}
+
+	if err := s.pair.Isolate(s.pair.A); err != nil {
+		return res, err
+	}
+	counts, err := s.during(func() error { return s.fail(ctx) }, before)
+	if err != nil {
+		return res, fmt.Errorf("A fails: %w", err)
+	}
+	res.OverB = counts[0]
+	meantime, err := s.connect(ctx)
+	if err != nil {
+		return res, err
+	}
+	defer meantime.Close()
+
+	if err := s.rejoin(ctx); err != nil {
+		return res, fmt.Errorf("A returns: %w", err)
+	}
+	if counts, err = s.during(func() error { return s.takeBack(ctx) }, before, meantime); err != nil {
+		return res, fmt.Errorf("A takes back: %w", err)
+	}
+	res.Before, res.Meantime = counts[0], counts[1]
+	return res, nil
+}
+
+// configure sets both nodes up with connsync, as an operator would.
+func (s *stage) configure(ctx context.Context) error {
+	if s.row.Sync {
+		for _, m := range []*lab.Member{s.pair.B, s.pair.A} {
+			args := []string{"apply", "--enable", "--interface", lab.SyncInterface, "--current-ip", m.Sync.String(), "--peer-ip", s.pair.Other(m).Sync.String()}
+			if s.row.Cache {
+				args = append(args, "--external-cache", "on")
+			}
+			if m == s.pair.B {
+				args = append(args, "--first-node")
+			}
+			if out, err := m.Run(ctx, s.program, args...); err != nil {
+				return fmt.Errorf("%s: connsync apply: %w\n%s", m.Name(), err, out)
+			}
+		}
+		if err := s.pair.WaitHeard(ctx); err != nil {
+			return err
+		}
+	}
+	if s.row.Hook == hookKeepalived {
+		return s.startKeepalived(ctx)
+	}
+	return nil
+}
+
+func (s *stage) connect(ctx context.Context) (*lab.Connections, error) {
+	c, err := s.pair.Connect(ctx, connections)
+	if err != nil {
+		return nil, err
+	}
+	if got := c.Unbroken(patience); got != connections {
+		c.Close()
+		return nil, fmt.Errorf("%d of %d new connections work", got, connections)
+	}
+	return c, nil
+}
+
+var externalCache = regexp.MustCompile(`cache:external\s+active objects:\s+(\d+)`)
+
+// replicated waits until a node has the peer's connections.
+func (s *stage) replicated(ctx context.Context, m *lab.Member, c *lab.Connections) error {
+	if !s.row.Sync {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if !s.row.Cache {
+		return m.WaitEstablished(ctx, c)
+	}
+	for {
+		out, err := m.Run(ctx, "conntrackd", "-s", "cache")
+		if err != nil {
+			return err
+		}
+		if found := externalCache.FindStringSubmatch(out); found != nil {
+			if n, err := strconv.Atoi(found[1]); err == nil && n >= connections {
+				return nil
+			}
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("the external cache of %s is not filled: %w", m.Name(), err)
+		}
+	}
+}
+
+// during moves the addresses while a line is on its way over every connection,
+// and sends another when they have moved: the first may have been answered
+// before. It returns how many of each got an answer to both.
+func (s *stage) during(move func() error, all ...*lab.Connections) ([]int, error) {
+	within := patience
+	if s.row.Hook == hookKeepalived {
+		within = 2 * patience // it takes over 3 s to see that the other node is gone
+	}
+	counts := make([]int, len(all))
+	send := func(wait *sync.WaitGroup) {
+		for i, c := range all {
+			wait.Go(func() { counts[i] = c.Unbroken(within) })
+		}
+	}
+	var wait sync.WaitGroup
+	send(&wait)
+	err := move()
+	wait.Wait()
+	send(&wait)
+	wait.Wait()
+	return counts, err
+}
+
+// fail has B take over from A, which is cut off: the addresses first, as
+// keepalived does, then the hook.
+func (s *stage) fail(ctx context.Context) error {
+	if s.row.Hook == hookKeepalived {
+		return s.awaitVirtual(ctx, s.pair.B)
+	}
+	return errors.Join(s.hook(ctx, s.pair.A, "fault"), s.pair.Activate(s.pair.B), s.hook(ctx, s.pair.B, "primary"))
+}
+
+// rejoinTime is how long A hears B before it takes the addresses back: three
+// advertisements of keepalived's, which is what it waits at least.
+const rejoinTime = 3 * time.Second
+
+// rejoin brings A back as B's backup.
+func (s *stage) rejoin(ctx context.Context) error {
+	a := s.pair.A
+	if s.row.Crashed {
+		if s.row.Hook == hookKeepalived {
+			if err := s.stopKeepalived(ctx, a); err != nil {
+				return err
+			}
+		}
+		if err := a.Crash(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.pair.Rejoin(a); err != nil {
+		return err
+	}
+	if s.row.Crashed && s.row.Sync {
+		if out, err := a.Run(ctx, "conntrackd", "-d"); err != nil {
+			return fmt.Errorf("start conntrackd: %w\n%s", err, out)
+		}
+	}
+	if s.row.Hook == hookKeepalived {
+		return nil
+	}
+	if err := s.hook(ctx, a, "backup"); err != nil {
+		return err
+	}
+	return sleep(ctx, rejoinTime)
+}
+
+// takeBack moves the addresses to A again.
+func (s *stage) takeBack(ctx context.Context) error {
+	if s.row.Hook == hookKeepalived {
+		if s.row.Crashed {
+			if err := s.runKeepalived(ctx, s.pair.A); err != nil {
+				return err
+			}
+		}
+		return s.awaitVirtual(ctx, s.pair.A)
+	}
+	return errors.Join(s.pair.Activate(s.pair.A), s.hook(ctx, s.pair.A, "primary"), s.hook(ctx, s.pair.B, "backup"))
+}
+
+// hook runs connsync failover where the scenario has it. It has to succeed.
+func (s *stage) hook(ctx context.Context, m *lab.Member, role string) error {
+	if s.row.Hook != hookOurs {
+		return nil
+	}
+	if out, err := m.Run(ctx, s.program, "failover", role); err != nil {
+		return fmt.Errorf("%s: connsync failover %s: %w\n%s", m.Name(), role, err, out)
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
