@@ -7,7 +7,7 @@ GO ?= go
 PACKAGES ?= ./...
 SOURCES = cmd tui conntrackd netcheck lab
 
-.PHONY: build run demo test lint golden bench deps clean root bin
+.PHONY: build run demo failover test lint golden bench deps clean root bin
 
 build: bin
 
@@ -25,6 +25,13 @@ demo: root
 	@$(MAKE) --no-print-directory bin
 	@CGO_ENABLED=0 $(GO) build -o bin/demo ./lab/demo
 	@bin/demo -connsync bin/connsync
+
+# What becomes of 200 connections when a node fails and returns, as a table.
+failover: root
+	@scripts/deps failover
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/failover ./lab/failover
+	@bin/failover -connsync bin/connsync
 
 # Every test, end to end on real namespaces, daemons and a booted Debian.
 test: root
