@@ -186,6 +186,20 @@ func TestFailoverPurge(t *testing.T) {
 			t.Errorf("the purge was not taken back: %d of 10 connections are left", got)
 		}
 	})
+	// What the check failover-timing warns of.
+	t.Run("connections that ended meanwhile stay without it", func(t *testing.T) {
+		a, b := failoverPair(t, "Mode FTFW {\n }")
+		a.track("198.18.0.0", 10)
+		eventually(t, "b has a's connections", func() bool { return b.tables().external >= 10 })
+		a.becomes(RoleFault)
+		b.becomes(RolePrimary)
+		b.flushKernel()
+		eventually(t, "b's connections have ended", func() bool { return b.tables().internal == 0 })
+		a.becomes(RolePrimary)
+		if got := a.tables().kernel; got < 10 {
+			t.Errorf("a has %d of 10 connections that ended on b; the warning would be wrong", got)
+		}
+	})
 	t.Run("not the peer's in the kernel", func(t *testing.T) {
 		a, b := failoverPair(t, "Mode FTFW {\n DisableExternalCache on\n PurgeTimeout 1\n }")
 		a.track("198.18.0.0", 10)

@@ -77,7 +77,7 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 	}
 	counts, err := s.during(func() error { return s.fail(ctx) }, before)
 	if err != nil {
-		return res, fmt.Errorf("A fails: %w", err)
+		return res, fmt.Errorf("node A fails: %w", err)
 	}
 	res.OverB = counts[0]
 	meantime, err := s.connect(ctx)
@@ -87,10 +87,10 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 	defer meantime.Close()
 
 	if err := s.rejoin(ctx); err != nil {
-		return res, fmt.Errorf("A returns: %w", err)
+		return res, fmt.Errorf("node A returns: %w", err)
 	}
 	if counts, err = s.during(func() error { return s.takeBack(ctx) }, before, meantime); err != nil {
-		return res, fmt.Errorf("A takes back: %w", err)
+		return res, fmt.Errorf("node A takes back: %w", err)
 	}
 	res.Before, res.Meantime = counts[0], counts[1]
 	return res, nil
