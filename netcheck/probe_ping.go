@@ -10,6 +10,7 @@ import (
 	"time"
 
 	probing "github.com/prometheus-community/pro-bing"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,12 +58,23 @@ func runPeerPing(t Target) func(context.Context) Finding {
 // refusedRoute is the finding when the kernel refuses to route to the peer.
 // pro-bing must not even be started then: on EACCES, which a prohibit route
 // gives, it sends again and again without end.
+//
+// For IPv6 the interface of a packet is a wish: where a better route leaves
+// through another one, the kernel takes that (ip6_route_output_flags). What
+// would be heard there is no word about this link.
 func refusedRoute(t Target, link Interface) (Finding, bool) {
 	a := askRoute(t.Peer.Addr().Unmap().WithZone(""), link.Index, t.Current.Addr().Unmap().WithZone(""))
-	if a.err == nil {
-		return Finding{}, false
-	}
 	v := &routeView{target: t, link: link.Index}
+	switch {
+	case a.err == nil && a.link == link.Index:
+		return Finding{}, false
+	case a.err == nil:
+		if other, err := netlink.LinkByIndex(a.link); err == nil {
+			v.names = map[int]string{a.link: other.Attrs().Name}
+		}
+		return Finding{Status: Unknown, Remedy: v.hostRoute(a),
+			Detail: fmt.Sprintf("the kernel would send to %v through %s, so it could not be asked through %s", t.Peer.Addr().Unmap(), v.name(a.link), link.Name)}, true
+	}
 	return v.judgeError(a.err, " through "+link.Name, findForbidding), true
 }
 

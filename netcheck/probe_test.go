@@ -3,6 +3,7 @@ package netcheck
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -94,6 +95,15 @@ func TestCutWireWithTwoInterfaces(t *testing.T) {
 		// On its own the echo has to fail too: go-ping's did not.
 		if r := n.one(n.own, question{Target: target, ID: CheckPeerPing}); r.Status != Failed || !strings.Contains(r.Detail, "it is not there") {
 			t.Errorf("peer-ping %v: %s", r.Status, r.Detail)
+		}
+		// Nor does any follow a route to where the peer would answer.
+		n.run(n.own, "ip", "route", "replace", netip.PrefixFrom(target.Peer.Addr(), target.Peer.Addr().BitLen()).String(), "dev", "eth0")
+		for _, id := range []ID{CheckPeerPing, CheckPathMTU} {
+			if r := n.one(n.own, question{Target: target, ID: id}); r.Status == Passed {
+				t.Errorf("%s went another way: %s", id, r.Detail)
+			} else if target.family() == 6 && (r.Status != Unknown || !strings.Contains(r.Detail, "through eth0")) {
+				t.Errorf("%s %v: %s", id, r.Status, r.Detail)
+			}
 		}
 		if err := n.sync.Cut("own"); err != nil {
 			t.Fatal(err)
