@@ -26,6 +26,9 @@ const (
 	StepRollback StepID = "rollback"
 	StepVerify   StepID = "verify-rollback"
 	StepRecord   StepID = "record" // in the history; only where that failed
+
+	StepPrepare   StepID = "prepare"   // what the host does against its sync is set right
+	StepUnprepare StepID = "unprepare" // and put back, in a rollback
 )
 
 // StepStatus is how a step ended.
@@ -71,6 +74,9 @@ type Applier struct {
 	By Actor
 	// FirstNode says that the peer is not expected to answer yet.
 	FirstNode bool
+	// Preparer sets right what the host does against its sync, as a part of
+	// the save of enabled settings; nil means that the host is left alone.
+	Preparer *Preparer
 	// Client makes the client of a control socket; nil means [NewClient].
 	Client func(path string) *Client
 	// Sockets reads the daemon's sockets; nil means [ReadSockets].
@@ -107,6 +113,9 @@ func (a *Applier) Apply(ctx context.Context, c *Candidate, each func(Step)) Outc
 	defer unlock()
 	if t.inForce() {
 		t.nothingToDo()
+		if err := t.prepare(ctx); err != nil {
+			return t.outcome(t.rollBack(ctx, err))
+		}
 		t.proof(ctx)
 		return t.outcome(nil)
 	}
@@ -117,6 +126,9 @@ func (a *Applier) Apply(ctx context.Context, c *Candidate, each func(Step)) Outc
 		return t.outcome(t.rollBack(ctx, err))
 	}
 	// From here on a cancelled context must not leave things half done.
+	if err := t.prepare(context.WithoutCancel(ctx)); err != nil {
+		return t.outcome(t.rollBack(ctx, err))
+	}
 	if err := t.serve(context.WithoutCancel(ctx)); err != nil {
 		return t.outcome(t.rollBack(ctx, err))
 	}
@@ -139,7 +151,7 @@ func (t *transaction) outcome(err error) Outcome {
 	}
 	return Outcome{
 		Entry:      entry,
-		Changed:    (t.wrote || t.touched) && !t.rolledBack,
+		Changed:    (t.wrote || t.touched || t.host.changed()) && !t.rolledBack,
 		RolledBack: t.rolledBack,
 		Steps:      t.steps,
 		Verdict:    t.verdict,

@@ -80,7 +80,8 @@ func readProcess(pid int) (process, bool) {
 		return process{}, false
 	}
 	arguments, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-	if err != nil {
+	// A program that is just being started, or ending, has none yet or any more.
+	if err != nil || len(arguments) == 0 {
 		return process{}, false
 	}
 	var daemon bool

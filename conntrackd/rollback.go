@@ -14,6 +14,7 @@ func (t *transaction) rollBack(ctx context.Context, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	t.verdict = VerdictUnknown
 	started := time.Now()
+	unprepared := t.unprepare(ctx) // before the service starts again
 	err := t.step(StepRollback, "Roll back", func() (StepStatus, string, error) {
 		fileErr, detail := t.restoreFile(), ""
 		if errors.Is(fileErr, errNotDurable) { // it is back, and what is not certain is told
@@ -21,7 +22,7 @@ func (t *transaction) rollBack(ctx context.Context, cause error) error {
 		}
 		return StepDone, detail, errors.Join(fileErr, t.restoreService(ctx))
 	})
-	if err != nil {
+	if err = errors.Join(unprepared, err); err != nil {
 		return fmt.Errorf("%w; the rollback failed: %w", cause, err)
 	}
 	err = t.step(StepVerify, "Verify the rollback", func() (StepStatus, string, error) {

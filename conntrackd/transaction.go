@@ -36,12 +36,13 @@ type transaction struct {
 	began   time.Time
 
 	before      ServiceState
-	beforeBound bool    // the old daemon listened where the old file says
-	entry       *Entry  // of the history; nil until it is begun
-	book        *ledger // where it is written
-	wrote       bool    // the file is not the old one
-	touched     bool    // the service was asked for something
-	enabled     bool    // the boot setting was changed
+	beforeBound bool       // the old daemon listened where the old file says
+	entry       *Entry     // of the history; nil until it is begun
+	book        *ledger    // where it is written
+	wrote       bool       // the file is not the old one
+	touched     bool       // the service was asked for something
+	enabled     bool       // the boot setting was changed
+	host        *preparing // what was changed about the host; nil for nothing
 	rolledBack  bool
 	verdict     Verdict
 	observer    *Observer

@@ -63,16 +63,20 @@ mount -t tmpfs -o mode=755 tmpfs /run # over the layers, which stay
 mkdir -m 1777 /run/lock
 [ -L /var/lock ] || mount -t tmpfs -o mode=1777 tmpfs /var/lock
 [ -L /var/run ] || mount --bind /run /var/run
-rm -rf /etc/conntrackd /etc/connsync /var/lib/connsync
-mkdir -p /etc/conntrackd
+rm -rf /etc/conntrackd /etc/connsync /var/lib/connsync /etc/logrotate.d/conntrackd
+mkdir -p /etc/conntrackd /etc/sysctl.d
+echo net.netfilter.nf_conntrack_events=1 >/etc/sysctl.d/99-lab.conf
+echo 1 >/proc/sys/net/netfilter/nf_conntrack_events
 echo "$1" >/proc/sys/kernel/hostname
 echo ready
 cat >/dev/null
 exit 0
 `
 
-// NewNode starts a node with the host name given. Its /etc/conntrackd is empty
-// and its only interface is loopback, up. It needs root and a kernel with
+// NewNode starts a node with the host name given. Its /etc/conntrackd is empty,
+// its only interface is loopback, up, and nothing beside the configuration is
+// in the way of a sync: its kernel reports every connection, and no rule of
+// logrotate's restarts the daemon. It needs root and a kernel with
 // overlayfs.
 func NewNode(ctx context.Context, name string) (*Node, error) {
 	n, err := startNode(ctx, name)

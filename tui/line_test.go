@@ -164,6 +164,10 @@ func TestLineDialogues(t *testing.T) {
 			lines: append(append([]string{}, wholeJob...), "", "c", "", "yes", "y", "q")},
 		{name: "long-diff", change: with(func(e *Effects) { e.Reviewer = fakeReviewer{review: longReview()} }),
 			lines: append(append([]string{}, wholeJob[:7]...), "d", "y", "q")},
+		{name: "host", change: with(func(e *Effects) { e.Reviewer = fakeReviewer{review: preparingReview()} }),
+			lines: append(append([]string{}, wholeJob[:7]...), "h", "h", "h", "y", "q")},
+		{name: "host-only", change: with(func(e *Effects) { e.Reviewer = fakeReviewer{review: onlyHostReview()} }),
+			lines: append(append([]string{}, wholeJob[:7]...), "h", "y", "q", "y")},
 		{name: "unchanged", change: func(o *LineOptions) {
 			saved(o)
 			o.Effects.Reviewer = fakeReviewer{review: Review{Unchanged: true, Candidate: changedReview().Candidate}}
@@ -243,6 +247,23 @@ func (c *countedApplier) Apply(ctx context.Context, r Review, each func(conntrac
 	c.times++
 	c.given = append(c.given, r)
 	return c.Applier.Apply(ctx, r, each)
+}
+
+// The operator's word on the host reaches the applier.
+func TestLineTellsTheDecisionOnTheHost(t *testing.T) {
+	for _, tt := range []struct {
+		answers []string
+		want    bool
+	}{{[]string{"y"}, true}, {[]string{"h", "y"}, false}, {[]string{"h", "h", "y"}, true}} {
+		a := &countedApplier{Applier: &fakeApplier{steps: savedSteps()}}
+		effects := func(e *Effects) { e.Applier, e.Reviewer = a, fakeReviewer{review: preparingReview()} }
+		if _, err := dialogue(t, with(effects), append(append([]string{}, wholeJob[:7]...), tt.answers...)...); err != nil {
+			t.Fatal(err)
+		}
+		if len(a.given) != 1 || a.given[0].PrepareHost != tt.want {
+			t.Errorf("%v: the applier was given %+v", tt.answers, a.given)
+		}
+	}
 }
 
 // What reaches the applier is what was typed, wherever it was typed.

@@ -146,17 +146,20 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 			return t.menu, nil
 		}
 	}
-	question := "Apply? [y/N]:"
-	if len(diff) > 0 {
-		question = fmt.Sprintf("Apply? [y/N, d shows the %d lines of the change]:", len(diff))
-	}
 	for {
-		answer, err := t.ask(question)
+		answer, err := t.ask(applyQuestion(r, len(diff)))
 		switch {
 		case err != nil:
 			return nil, err
 		case oneOf(answer, "y", "yes"):
+			if why := r.blocked(); r.review.OnlyHost && why != "" {
+				t.out.line(why)
+				return t.menu, nil
+			}
 			return t.apply(r.settings, r.review), nil
+		case oneOf(answer, "h") && r.preparable():
+			r.review.PrepareHost = !r.review.PrepareHost
+			t.lines(r.hostLines())
 		case oneOf(answer, "", "n", "no"):
 			t.out.line("Nothing was changed.")
 			return t.menu, nil
@@ -173,6 +176,22 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 			t.out.line("Type y or n.")
 		}
 	}
+}
+
+// applyQuestion names what can be answered beside yes and no.
+func applyQuestion(r *review, diffLines int) string {
+	question := "Apply? [y/N"
+	if r.preparable() {
+		what := "leaves the host alone"
+		if !r.review.PrepareHost {
+			what = "prepares the host"
+		}
+		question += ", h " + what
+	}
+	if diffLines > 0 {
+		question += fmt.Sprintf(", d shows the %d lines of the change", diffLines)
+	}
+	return question + "]:"
 }
 
 func (t *lineTalk) lines(lines []string) {

@@ -30,9 +30,16 @@ type Review struct {
 	// FirstNode is the operator's word that the peer does not exist yet. The
 	// screen sets it; a Reviewer leaves it alone.
 	FirstNode bool
-	// Unchanged says that file and service are already as wanted: there is
-	// nothing to apply.
+	// Unchanged says that file, service and host are already as wanted: there
+	// is nothing to apply.
 	Unchanged bool
+	// Preparation is how the host stands to its sync, beside the file.
+	// PrepareHost says that what is missing is set right with the save; a
+	// Reviewer proposes it, and the operator decides on the screen.
+	Preparation conntrackd.Preparation
+	PrepareHost bool
+	// OnlyHost says that nothing but the host's preparation is left to do.
+	OnlyHost bool
 }
 
 // replaces lists what the operator has to agree to lose.
@@ -82,6 +89,7 @@ type reviewItem int
 
 const (
 	itemAgree reviewItem = iota
+	itemHost
 	itemApply
 	itemStatus
 	itemRetry
@@ -112,11 +120,12 @@ type review struct {
 	top           int
 }
 
-var reviewKeys = struct{ next, prev, press, agree, up, down, pageUp, pageDown, back key.Binding }{
+var reviewKeys = struct{ next, prev, press, agree, host, up, down, pageUp, pageDown, back key.Binding }{
 	press:    bind("enter", "choose", "enter"),
 	next:     bind("tab", "next", "tab", "right"),
 	prev:     bind("shift+tab", "", "shift+tab", "left"),
 	agree:    bind("a", "agree", "a"),
+	host:     bind("h", "host", "h"),
 	up:       bind("up", "", "up", "k"),
 	down:     bind("up/down", "scroll", "down", "j"),
 	pageUp:   bind("pgup", "", "pgup", "b"),
@@ -254,8 +263,12 @@ func (r *review) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 		// What was typed ahead is no agreement to what just appeared.
 	case key.Matches(msg, k.agree) && len(r.review.replaces()) > 0:
 		r.agreed = !r.agreed
+	case key.Matches(msg, k.host) && r.preparable():
+		r.decideHost()
 	case key.Matches(msg, k.pageDown) && r.focus == itemAgree && msg.String() == "space":
 		r.agreed = !r.agreed
+	case key.Matches(msg, k.pageDown) && r.focus == itemHost && msg.String() == "space":
+		r.decideHost()
 	case key.Matches(msg, k.pageDown):
 		r.scroll(r.textHeight())
 	case key.Matches(msg, k.press):
@@ -271,6 +284,8 @@ func (r *review) choose() (outcome, tea.Cmd) {
 	switch r.focus {
 	case itemAgree:
 		r.agreed = !r.agreed
+	case itemHost:
+		r.decideHost()
 	case itemApply:
 		if r.blocked() == "" {
 			return applyWanted{r.settings, r.review}, nil
@@ -292,6 +307,9 @@ func (r *review) blocked() string {
 	if len(r.review.replaces()) > 0 && !r.agreed {
 		return "Apply needs your agreement above."
 	}
+	if r.review.OnlyHost && !r.review.PrepareHost {
+		return "There is nothing else to do."
+	}
 	return ""
 }
 
@@ -306,10 +324,15 @@ func (r *review) items() []reviewItem {
 		return []reviewItem{itemRetry, itemBack}
 	case r.review.Unchanged:
 		return []reviewItem{itemStatus, itemBack}
-	case len(r.review.replaces()) > 0:
-		return []reviewItem{itemAgree, itemApply, itemBack}
 	}
-	return []reviewItem{itemApply, itemBack}
+	var items []reviewItem
+	if len(r.review.replaces()) > 0 {
+		items = append(items, itemAgree)
+	}
+	if r.preparable() {
+		items = append(items, itemHost)
+	}
+	return append(items, itemApply, itemBack)
 }
 
 // step moves the focus round.
@@ -330,10 +353,11 @@ func (r *review) scroll(by int) {
 func (r *review) help() []key.Binding {
 	k := reviewKeys
 	k.agree.SetEnabled(r.state == reviewReady && len(r.review.replaces()) > 0)
+	k.host.SetEnabled(r.state == reviewReady && r.preparable())
 	k.press.SetEnabled(r.state != reviewLoading)
 	k.next.SetEnabled(r.state != reviewLoading)
 	k.down.SetEnabled(len(r.text) > r.textHeight())
-	return []key.Binding{k.press, k.next, k.agree, k.down, k.back}
+	return []key.Binding{k.press, k.next, k.agree, k.host, k.down, k.back}
 }
 
 func (r *review) typing() bool { return false }
@@ -344,5 +368,6 @@ func (r *review) explain() (title string, lines []string) {
 	return "Help: review", []string{
 		"What a save would do; nothing has happened yet. Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
 		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
+		"Host: what this node does against its sync beside the file, and is set right with the save. Each item is recorded first, and connsync unprepare puts it back.",
 	}
 }

@@ -97,6 +97,40 @@ func creatingReview() Review {
 	return r
 }
 
+// stockHost is what a stock Debian lacks, and something that is not ours.
+func stockHost() conntrackd.Preparation {
+	item := func(id conntrackd.ItemID, title, reason string, commands ...string) conntrackd.Item {
+		return conntrackd.Item{ID: id, Title: title, Reason: reason, State: conntrackd.ItemMissing, Commands: commands}
+	}
+	return conntrackd.Preparation{Items: []conntrackd.Item{
+		item(conntrackd.ItemUnit, "Recover from a crash", "a daemon that was killed leaves its lock file, and none starts beside it",
+			"write /etc/systemd/system/conntrackd.service.d/connsync.conf", "systemctl daemon-reload"),
+		item(conntrackd.ItemEvents, "Have the kernel report every connection (nf_conntrack_events=1)", "some stay in both nodes' tables for good",
+			"sysctl -w net.netfilter.nf_conntrack_events=1"),
+		{ID: conntrackd.ItemLogrotate, State: conntrackd.ItemForeign,
+			Detail: "/etc/logrotate.d/local restarts conntrackd, is not as packaged, and is left alone"},
+		{ID: conntrackd.ItemResync, State: conntrackd.ItemInPlace, Detail: "nobody needs to read this"},
+	}}
+}
+
+func preparingReview() Review {
+	r := changedReview()
+	r.Preparation, r.PrepareHost = stockHost(), true
+	return r
+}
+
+func onlyHostReview() Review {
+	r := preparingReview()
+	r.Candidate.New, r.Candidate.Notes, r.Commands, r.OnlyHost = r.Candidate.Old, nil, nil, true
+	return r
+}
+
+func replacingPreparingReview() Review {
+	r := replacingReview()
+	r.Preparation, r.PrepareHost = stockHost(), true
+	return r
+}
+
 // toReview opens the review and lets it settle.
 func toReview(firstNode bool, keys ...string) func(*driver) {
 	return func(d *driver) {
@@ -116,6 +150,11 @@ func TestReviewPages(t *testing.T) {
 		{"replaces", with(replacingReview()), toReview(false)},
 		{"disagreed", with(replacingReview()), toReview(false, "shift+tab", "enter")},
 		{"agreed", with(replacingReview()), toReview(false, "a", "shift+tab")},
+		{"host", with(preparingReview()), toReview(false)},
+		{"host-not", with(preparingReview()), toReview(false, "h")},
+		{"host-focus", with(replacingPreparingReview()), toReview(false, "tab", "tab")},
+		{"host-only", with(onlyHostReview()), toReview(false)},
+		{"host-only-not", with(onlyHostReview()), toReview(false, "h")},
 		{"unchanged", with(Review{Candidate: &conntrackd.Candidate{}, Unchanged: true}), toReview(false)},
 		{"failed", Effects{Reviewer: fakeReviewer{err: errors.New("read /etc/conntrackd/conntrackd.conf: line 6: permission denied")}}, toReview(false)},
 		{"noeffect", Effects{}, toReview(false)},
@@ -139,6 +178,10 @@ func TestReviewDecisions(t *testing.T) {
 		{"a loss agreed to by space", replacingReview(), nil, []string{"tab", "space", "tab", "enter"}, &apply{}},
 		{"a loss agreed to by enter", replacingReview(), nil, []string{"tab", "enter", "tab", "enter"}, &apply{}},
 		{"agreement taken back", replacingReview(), nil, []string{"a", "a", "shift+tab", "enter"}, &review{}},
+		{"a prepared host by default", preparingReview(), nil, []string{"enter"}, &apply{}},
+		{"a host left alone", preparingReview(), nil, []string{"h", "enter"}, &apply{}},
+		{"only the host, and that not", onlyHostReview(), nil, []string{"h", "enter"}, &review{}},
+		{"only the host, after all", onlyHostReview(), nil, []string{"h", "h", "enter"}, &apply{}},
 		{"nothing to do offers the status", Review{Unchanged: true}, nil, []string{"enter"}, &status{}},
 		{"nothing to do never applies", Review{Unchanged: true}, nil, []string{"tab", "enter"}, &form{}},
 		{"failure", Review{}, errors.New("no"), []string{"enter"}, &form{}},
@@ -158,6 +201,29 @@ func TestReviewDecisions(t *testing.T) {
 				}
 				d.wantScreen(tt.want)
 			})
+		})
+	}
+}
+
+// The operator's word goes with the review to the apply.
+func TestReviewTellsTheDecisionOnTheHost(t *testing.T) {
+	for keys, want := range map[string]bool{"": true, "h": false, "hh": true, "shift+tab space": false} {
+		applier := &fakeApplier{hold: true}
+		effects := Effects{Reviewer: fakeReviewer{review: preparingReview()}, Applier: applier}
+		drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
+			toReview(false)(d)
+			switch keys {
+			case "shift+tab space":
+				d.press("shift+tab", "space", "tab")
+			default:
+				d.press(strings.Split(keys, "")...)
+			}
+			got := d.top().(*review).review.PrepareHost
+			d.press("enter")
+			d.wantScreen(&apply{})
+			if got != want {
+				t.Errorf("keys %q: the host is prepared: %v", keys, got)
+			}
 		})
 	}
 }
@@ -227,6 +293,10 @@ func TestReviewHostileText(t *testing.T) {
 	r.Candidate.Replaces = []string{hostile}
 	r.Candidate.Notes = []string{hostile}
 	r.Commands = []string{hostile}
+	r.Preparation = conntrackd.Preparation{Items: []conntrackd.Item{
+		{State: conntrackd.ItemMissing, Title: hostile, Reason: hostile, Commands: []string{hostile}},
+		{State: conntrackd.ItemForeign, Detail: hostile},
+	}}
 	r.Candidate.Path = "/etc/\x1b[2Jconntrackd.conf"
 	checkHostile(t, Effects{Reviewer: fakeReviewer{review: r}}, toReview(true))
 	checkHostile(t, Effects{Reviewer: fakeReviewer{err: errors.New(hostile)}}, toReview(false))

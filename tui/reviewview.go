@@ -110,6 +110,7 @@ func (r *review) summary() []string {
 		add(first, command)
 		first = "       "
 	}
+	lines = append(lines, r.hostLines()...)
 	if r.firstNode {
 		add(" note  ", "first node of the pair: the way to the peer was not proven.")
 	}
@@ -156,6 +157,10 @@ func (r *review) footer() []string {
 			lines = append(lines, r.agreement()...)
 			continue
 		}
+		if item == itemHost {
+			lines = append(lines, r.hostDecision()...)
+			continue
+		}
 		if item == r.focus {
 			focus = len(labels)
 		}
@@ -174,7 +179,7 @@ func (r *review) agreement() []string {
 		box = "[x] a  "
 	}
 	lines := hang(agreeText, " "+r.env.mark(r.focus == itemAgree)+box, r.width)
-	if why := r.blocked(); why != "" && r.focus == itemApply {
+	if why := r.blocked(); why != "" && r.focus == itemApply && !r.agreed {
 		lines = append(lines, "   "+why)
 	}
 	return lines
@@ -219,13 +224,18 @@ func (r *review) cursor() (x, y int, ok bool) {
 	if len(items) == 0 {
 		return 0, 0, false
 	}
-	if r.focus == itemAgree {
+	switch {
+	case r.focus == itemAgree:
+		return 4, r.textHeight() + 1, true
+	case r.focus == itemHost && len(r.review.replaces()) > 0:
+		return 4, r.textHeight() + 1 + len(r.agreement()), true
+	case r.focus == itemHost:
 		return 4, r.textHeight() + 1, true
 	}
 	var labels []string
 	focus := 0
 	for _, item := range items {
-		if item == itemAgree {
+		if item == itemAgree || item == itemHost {
 			continue
 		}
 		if item == r.focus {

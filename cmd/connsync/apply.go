@@ -18,6 +18,7 @@ type applyFlags struct {
 	settingFlags
 	replaceTransport bool
 	acceptUnknown    bool
+	prepareHost      bool
 	dryRun           bool
 	asJSON           bool
 	application      string
@@ -50,6 +51,7 @@ func newApply(s streams, g *globals) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "agree that a Multicast, TCP or hand-made Stats setup in the file is replaced")
 	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not look")
+	flags.BoolVar(&f.prepareHost, "prepare-host", true, "set right what the host does against its sync (unit, kernel events, logrotate); connsync unprepare puts it back")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	flags.StringVar(&f.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
@@ -79,7 +81,7 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 			return refused("the file cannot keep these settings without the others: give --interface, --current-ip and --peer-ip; nothing is changed")
 		}
 	}
-	review, err := n.review(ctx, saved, settings)
+	review, err := n.review(ctx, saved, settings, f.prepareHost)
 	if err != nil {
 		return err
 	}
@@ -95,7 +97,8 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 			return err
 		}
 	}
-	if err := n.carryOut(ctx, s.out, review, f.firstNode, f.asJSON); err != nil {
+	review.FirstNode = f.firstNode
+	if err := n.carryOut(ctx, s.out, review, f.asJSON); err != nil {
 		return err
 	}
 	if !settings.Enabled && !f.disable && !f.asJSON && !n.unmanaged() {
@@ -128,18 +131,22 @@ func errorsOf(first, second error) error {
 }
 
 // review is the change as a person sees it before it happens.
-func (n *node) review(ctx context.Context, s saved, settings conntrackd.Settings) (tui.Review, error) {
+func (n *node) review(ctx context.Context, s saved, settings conntrackd.Settings, prepareHost bool) (tui.Review, error) {
 	c, err := n.candidate(ctx, s, settings)
 	if err != nil {
 		return tui.Review{}, err
 	}
-	r := tui.Review{Candidate: c}
+	r := tui.Review{Candidate: c, PrepareHost: prepareHost}
 	inForce := s.unseen == nil && s.state.Active == settings.Enabled && s.state.Enabled == settings.Enabled
 	if n.unmanaged() {
 		inForce = true
 	}
-	r.Unchanged = !c.Changed() && inForce
-	if r.Unchanged {
+	if settings.Enabled && !n.unmanaged() {
+		r.Preparation = n.preparer().Look(ctx, c)
+	}
+	if !c.Changed() && inForce {
+		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
+		r.Unchanged = !r.OnlyHost
 		return r, nil
 	}
 	if c.Changed() {
@@ -170,6 +177,9 @@ type reviewed struct {
 	Commands []string `json:"commands"`
 	Replaces []string `json:"replaces"`
 	Notes    []string `json:"notes"`
+
+	PrepareHost bool           `json:"prepare_host"`
+	Host        []preparedItem `json:"host"`
 }
 
 func printReview(w io.Writer, r tui.Review, asJSON bool) error {
@@ -177,6 +187,7 @@ func printReview(w io.Writer, r tui.Review, asJSON bool) error {
 		return printJSON(w, reviewed{
 			Changed: !r.Unchanged, Diff: r.Candidate.Diff(), Commands: orEmpty(r.Commands),
 			Replaces: orEmpty(r.Candidate.Replaces), Notes: orEmpty(r.Candidate.Notes),
+			PrepareHost: r.PrepareHost, Host: preparedItems(r),
 		})
 	}
 	if r.Unchanged {
@@ -187,6 +198,7 @@ func printReview(w io.Writer, r tui.Review, asJSON bool) error {
 	section(w, "This replaces:", r.Candidate.Replaces)
 	section(w, "Notes:", r.Candidate.Notes)
 	section(w, "These commands would run:", r.Commands)
+	printPreparation(w, r)
 	return nil
 }
 
@@ -229,14 +241,14 @@ type appliedStep struct {
 	Millis float64               `json:"millis"`
 }
 
-func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, firstNode, asJSON bool) error {
+func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bool) error {
 	each := func(step conntrackd.Step) {
 		if step.Status == conntrackd.StepRunning || asJSON {
 			return
 		}
 		fmt.Fprintln(w, tui.StepText(step))
 	}
-	outcome := n.applier(firstNode).Apply(ctx, r.Candidate, each)
+	outcome := n.applier(r).Apply(ctx, r.Candidate, each)
 	if asJSON {
 		if err := printJSON(w, appliedOf(r, outcome)); err != nil {
 			return err

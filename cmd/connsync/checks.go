@@ -33,7 +33,8 @@ func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode
 	}
 	checks := []netcheck.Check{nameReadable(settings.Interface)}
 	checks = append(checks, netcheck.Plan(target)...)
-	return append(checks, n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
+	checks = append(checks, n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
+	return append(checks, n.hostChecks(settings)...)
 }
 
 func nameReadable(name string) netcheck.Check {

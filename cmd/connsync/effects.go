@@ -39,7 +39,7 @@ func (e *effects) rebase(content []byte) {
 func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.Step)) conntrackd.Outcome {
 	e.running.Add(1)
 	defer e.running.Done()
-	outcome := e.node.applier(r.FirstNode).Apply(ctx, r.Candidate, each)
+	outcome := e.node.applier(r).Apply(ctx, r.Candidate, each)
 	if outcome.Err == nil {
 		e.rebase(r.Candidate.New)
 	}

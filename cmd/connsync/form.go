@@ -126,7 +126,7 @@ func (e *effects) Review(ctx context.Context, s conntrackd.Settings) (tui.Review
 	if err := e.stale(saved.content); err != nil {
 		return tui.Review{}, err
 	}
-	return e.node.review(ctx, saved, s)
+	return e.node.review(ctx, saved, s, true)
 }
 
 // Observe keeps one observer as long as the file stays as it is: what it has

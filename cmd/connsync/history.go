@@ -182,5 +182,6 @@ func (n *node) rollback(cmd *cobra.Command, s streams, number int, f rollbackFla
 	if f.dryRun {
 		return printReview(s.out, review, f.asJSON)
 	}
-	return n.carryOut(ctx, s.out, review, f.firstNode, f.asJSON)
+	review.FirstNode = f.firstNode
+	return n.carryOut(ctx, s.out, review, f.asJSON)
 }

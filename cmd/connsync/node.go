@@ -9,6 +9,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui"
 )
 
 // node is this host as the commands and the screens use it: the configuration
@@ -204,11 +205,15 @@ func (n *node) candidate(ctx context.Context, s saved, settings conntrackd.Setti
 	return conntrackd.NewCandidate(n.config, settings, h)
 }
 
-// applier carries out a change on this host.
-func (n *node) applier(firstNode bool) *conntrackd.Applier {
-	return &conntrackd.Applier{
-		Service: n.service, StateDir: n.stateDir, RuntimeDir: n.runtimeDir, By: actor(), FirstNode: firstNode, Listen: heard,
+// applier carries out a reviewed change on this host.
+func (n *node) applier(r tui.Review) *conntrackd.Applier {
+	a := &conntrackd.Applier{
+		Service: n.service, StateDir: n.stateDir, RuntimeDir: n.runtimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard,
 	}
+	if r.PrepareHost {
+		a.Preparer = n.preparer()
+	}
+	return a
 }
 
 // observer looks at the daemon that runs with the file in force.

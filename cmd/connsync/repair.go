@@ -16,7 +16,7 @@ const repairPatience = 2 * time.Minute
 func (n *node) repair(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, repairPatience)
 	defer cancel()
-	return tui.RecoverySentence(n.applier(false).Recover(ctx, n.config))
+	return tui.RecoverySentence(n.applier(tui.Review{}).Recover(ctx, n.config))
 }
 
 // tellRepair is repair for a command.

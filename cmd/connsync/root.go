@@ -63,7 +63,7 @@ func newRoot(s streams) *cobra.Command {
 	flags.BoolVar(&g.noColor, "no-color", false, "draw without colour, as any NO_COLOR does")
 	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
-	root.AddCommand(newFailover(s, &g))
+	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g))
 	strict(root)
 	return root
 }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+// preparer sets right what the host does against its sync.
+func (n *node) preparer() *conntrackd.Preparer {
+	return conntrackd.NewPreparer(n.service, n.stateDir)
+}
+
+// preparedItem is one thing about the host in apply --dry-run --json.
+type preparedItem struct {
+	ID       conntrackd.ItemID    `json:"id"`
+	Title    string               `json:"title"`
+	Reason   string               `json:"reason"`
+	State    conntrackd.ItemState `json:"state"`
+	Detail   string               `json:"detail"`
+	Commands []string             `json:"commands"`
+}
+
+func preparedItems(r tui.Review) []preparedItem {
+	list := []preparedItem{}
+	for _, i := range r.Preparation.Items {
+		list = append(list, preparedItem{i.ID, i.Title, i.Reason, i.State, i.Detail, orEmpty(i.Commands)})
+	}
+	return list
+}
+
+// printPreparation lists what a save would do about the host, and what it
+// would leave alone.
+func printPreparation(w io.Writer, r tui.Review) {
+	var lines []string
+	for _, i := range r.Preparation.Missing() {
+		lines = append(lines, fmt.Sprintf("%s: %s", i.ID, i.Title))
+		for _, command := range i.Commands {
+			lines = append(lines, "  "+command)
+		}
+	}
+	title := "This would be done about the host (not with --prepare-host=false):"
+	if !r.PrepareHost {
+		title = "This would not be done about the host, because of --prepare-host=false:"
+	}
+	section(w, title, lines)
+	lines = nil
+	for _, i := range r.Preparation.Items {
+		if i.State == conntrackd.ItemForeign || i.State == conntrackd.ItemUnknown {
+			lines = append(lines, fmt.Sprintf("%s: %s", i.ID, i.Detail))
+		}
+	}
+	section(w, "This stays:", lines)
+}
+
+const unprepareHelp = `unprepare puts back what apply has changed about the host beside
+conntrackd.conf, byte for byte: the unit's drop-in, the kernel's setting now and at
+boot, and logrotate's rule. It does not touch conntrackd.conf or the daemon. What
+somebody else has changed since is left alone, and said.
+
+Exit status: 0 done, 1 something is not as it was before, 64 wrong usage.`
+
+// unprepared is what unprepare --json prints.
+type unprepared struct {
+	Done  bool           `json:"done"` // false with --dry-run, or when something is not as it was before
+	Items []undoneReport `json:"items"`
+	Error string         `json:"error,omitempty"`
+}
+
+type undoneReport struct {
+	ID     conntrackd.ItemID `json:"id"`
+	Path   string            `json:"path"`
+	Action string            `json:"action"`
+	Left   string            `json:"left_alone"` // why; blank when it is put back
+	Error  string            `json:"error,omitempty"`
+}
+
+func newUnprepare(s streams, g *globals) *cobra.Command {
+	var dryRun, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "unprepare",
+		Short: "Put back what apply has changed about the host beside the file",
+		Long:  unprepareHelp,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			undone, err := n.preparer().Undo(cmd.Context(), n.runtimeDir, dryRun)
+			report := unpreparedOf(undone, err)
+			complete := report.Done
+			report.Done = complete && !dryRun
+			if asJSON {
+				if err := printJSON(s.out, report); err != nil {
+					return err
+				}
+			} else {
+				printUnprepared(s.out, report, dryRun)
+			}
+			switch {
+			case err != nil && !asJSON:
+				return err
+			case !complete:
+				return &exitError{exitRefused, nil}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be put back; do nothing")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func unpreparedOf(undone []conntrackd.Undone, err error) unprepared {
+	u := unprepared{Done: err == nil, Items: []undoneReport{}}
+	if err != nil {
+		u.Error = err.Error()
+	}
+	for _, i := range undone {
+		r := undoneReport{ID: i.Item, Path: i.Path, Action: i.Action, Left: i.Left}
+		if i.Err != nil {
+			r.Error = i.Err.Error()
+		}
+		u.Done = u.Done && i.Left == "" && i.Err == nil
+		u.Items = append(u.Items, r)
+	}
+	return u
+}
+
+func printUnprepared(w io.Writer, u unprepared, dryRun bool) {
+	for _, i := range u.Items {
+		word, rest := "done", i.Action
+		switch {
+		case i.Error != "":
+			word, rest = "FAIL", i.Action+": "+i.Error
+		case i.Left != "":
+			word, rest = "left", "left alone: "+i.Left
+		case dryRun:
+			word = "would"
+		}
+		fmt.Fprintf(w, "%-5s  %s: %s\n", word, tui.Clean(i.Path), tui.Clean(rest))
+	}
+	switch {
+	case u.Error != "":
+	case len(u.Items) == 0:
+		fmt.Fprintln(w, "Nothing about the host was changed: there is nothing to put back.")
+	case dryRun:
+		fmt.Fprintln(w, "Nothing was changed.")
+	case u.Done:
+		fmt.Fprintln(w, "The host is as it was before; conntrackd.conf and the service stay as they are.")
+	default:
+		fmt.Fprintln(w, "Not everything is as it was before.")
+	}
+}

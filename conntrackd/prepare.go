@@ -1,0 +1,266 @@
+package conntrackd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// ItemID names what a stock host does against its own sync; stable, it is in
+// the JSON and, where there is a check for it, the check's ID.
+type ItemID string
+
+const (
+	ItemUnit      ItemID = "unit-recovery"  // the unit stays down after a crash, and starts before its address
+	ItemResync    ItemID = "startup-resync" // a started daemon does not send what it holds
+	ItemEvents    ItemID = "events-mode"    // the kernel reports no changes of flows that nobody watched at first
+	ItemLogrotate ItemID = "logrotate"      // the packaged rule restarts the daemon every week
+)
+
+// ItemState is how the host stands to an item.
+type ItemState string
+
+const (
+	ItemInPlace ItemState = "in-place" // nothing to do
+	ItemMissing ItemState = "missing"  // a save can set it right
+	ItemForeign ItemState = "foreign"  // somebody else's file is in the way; it is left alone
+	ItemUnknown ItemState = "unknown"  // we could not look
+)
+
+// Item is one thing about the host, beside the configuration file, that the
+// sync needs.
+type Item struct {
+	ID     ItemID
+	Title  string // what a save does about it
+	Reason string // what happens without, one sentence
+	State  ItemState
+	Detail string // what was seen, one sentence; may hold text of files
+	// Commands say in shell words what a save would run or write; blank unless
+	// the item is missing.
+	Commands []string
+
+	changes []change
+}
+
+// Preparation is what the host lacks. The zero value lacks nothing.
+type Preparation struct {
+	Items []Item // in a fixed order; those that do not apply to the host are left out
+}
+
+// Missing returns the items that a save can set right.
+func (p Preparation) Missing() []Item {
+	var missing []Item
+	for _, i := range p.Items {
+		if i.State == ItemMissing {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// Item returns the item with the ID, false where it does not apply.
+func (p Preparation) Item(id ItemID) (Item, bool) {
+	for _, i := range p.Items {
+		if i.ID == id {
+			return i, true
+		}
+	}
+	return Item{}, false
+}
+
+// Preparer finds what the host does against its own sync, sets it right and
+// puts it back. What it changes it records under StateDir before the change.
+// The caller holds the writer lock while it changes anything, as an [Applier]
+// does. Make it with [NewPreparer].
+type Preparer struct {
+	// Service is who runs the daemon. Under [Unmanaged] no save prepares
+	// anything.
+	Service Service
+	// StateDir keeps the record, in prepared.json.
+	StateDir string
+
+	root    string // stands before every path; blank is the real one
+	run     func(ctx context.Context, name string, args ...string) error
+	reload  func(ctx context.Context) error // has systemd read its units again
+	effect  func(ctx context.Context) (unitEffect, error)
+	ownHost func() (bool, error) // whether the host's files are about our network namespace
+	files   files
+}
+
+// NewPreparer returns a preparer of this host. It looks at nothing yet.
+func NewPreparer(service Service, stateDir string) *Preparer {
+	p := &Preparer{Service: service, StateDir: stateDir, run: runHostProgram, ownHost: inFirstNetwork, files: newFiles()}
+	if s, ok := service.(*Systemd); ok {
+		p.reload, p.effect = s.reload, s.effect
+	}
+	return p
+}
+
+// Look finds what the host lacks for c, and changes nothing. What it cannot
+// look at is an item of its own, so there is no error.
+func (p *Preparer) Look(ctx context.Context, c *Candidate) Preparation {
+	l := &hostLook{p: p, c: c}
+	if l.record, l.err = p.readRecord(); l.err == nil {
+		l.own, l.err = p.ownHost()
+	}
+	var items []Item
+	if s, ok := p.Service.(*Systemd); ok {
+		items = append(items, l.unit(ctx, s)...)
+	}
+	items = append(items, l.events())
+	if i, ok := l.logrotate(); ok {
+		items = append(items, i)
+	}
+	return Preparation{Items: items}
+}
+
+// hostLook is one look at the host.
+type hostLook struct {
+	p      *Preparer
+	c      *Candidate
+	record hostRecord
+	own    bool
+	err    error // why nothing can be said of files
+}
+
+// settle gives the item its state from those of its changes.
+func (l *hostLook) settle(i Item) Item {
+	if l.err != nil {
+		i.State, i.Detail = ItemUnknown, l.err.Error()
+		return i
+	}
+	i.State = ItemInPlace
+	var pending []change
+	for _, c := range i.changes {
+		state, detail := l.p.stateOf(c, l.record)
+		switch {
+		case state == ItemInPlace:
+			continue
+		case state != ItemMissing:
+			i.State, i.Detail, i.changes = state, detail, nil
+			return i
+		}
+		if i.State == ItemInPlace && detail != "" && i.Detail == "" {
+			i.Detail = detail
+		}
+		i.State = ItemMissing
+		pending = append(pending, c)
+		i.Commands = append(i.Commands, c.command())
+	}
+	i.changes = pending
+	return i
+}
+
+// inFirstNetwork says whether this process is in the network namespace of the
+// machine's first process, which is the one that the host's files are for.
+func inFirstNetwork() (bool, error) {
+	first, err := os.Readlink("/proc/1/ns/net")
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrCannotLook, err)
+	}
+	own, _, err := ownNamespaces()
+	return own == first, err
+}
+
+// runHostProgram runs a program of the host to its end.
+func runHostProgram(ctx context.Context, name string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, programTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(daemonEnvironment(), "HOME=/")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// path is where a path of the host is found.
+func (p *Preparer) path(name string) string { return filepath.Join(p.root, name) }
+
+// preparing is what one save has changed about the host, for its rollback.
+type preparing struct {
+	p      *Preparer
+	done   []undoStep // oldest first
+	units  bool       // a unit file changed
+	record hostRecord // as it was before
+}
+
+// prepare carries out what is missing. After an error the caller rolls back.
+func (p *Preparer) prepare(ctx context.Context, items []Item) (*preparing, error) {
+	s := &preparing{p: p}
+	var err error
+	if s.record, err = p.readRecord(); err != nil {
+		return s, err
+	}
+	now := s.record.clone()
+	seen := map[string]bool{}
+	for _, i := range items {
+		for _, c := range i.changes {
+			if c.kind == changeReload {
+				s.units = true
+				continue
+			}
+			if seen[c.key()] {
+				continue
+			}
+			seen[c.key()] = true
+			if err := s.carryOut(ctx, i.ID, c, &now); err != nil {
+				return s, fmt.Errorf("%s: %w", i.ID, err)
+			}
+		}
+	}
+	if s.units {
+		return s, p.reloadUnits(ctx)
+	}
+	return s, nil
+}
+
+// carryOut records a change before it makes it.
+func (s *preparing) carryOut(ctx context.Context, id ItemID, c change, now *hostRecord) error {
+	before, err := s.p.snapshot(c)
+	if err != nil {
+		return err
+	}
+	now.note(id, c, before)
+	if err := s.p.writeRecord(*now); err != nil {
+		return err
+	}
+	s.done = append(s.done, undoStep{change: c, before: before})
+	s.units = s.units || c.unit
+	return s.p.make(ctx, c)
+}
+
+// rollBack puts back what this save has changed, and sees that it is back.
+func (s *preparing) rollBack(ctx context.Context) error {
+	if !s.changed() {
+		return nil
+	}
+	var errs []error
+	for i := len(s.done) - 1; i >= 0; i-- {
+		errs = append(errs, s.p.unmake(ctx, s.done[i]))
+	}
+	if s.units {
+		errs = append(errs, s.p.reloadUnits(ctx))
+	}
+	if errors.Join(errs...) == nil {
+		errs = append(errs, s.p.writeRecord(s.record))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Preparer) reloadUnits(ctx context.Context) error {
+	if p.reload == nil {
+		return nil
+	}
+	if err := p.reload(ctx); err != nil {
+		return fmt.Errorf("have systemd read its units again: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package conntrackd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// prepare sets right what the host does against its sync. It restarts nothing:
+// a save that restarts does so afterwards.
+func (t *transaction) prepare(ctx context.Context) error {
+	if t.a.Preparer == nil || !t.c.Settings.Enabled || t.service == nil {
+		return nil
+	}
+	const title = "Prepare the host"
+	found := t.a.Preparer.Look(ctx, t.c)
+	missing := found.Missing()
+	if len(missing) == 0 {
+		t.skip(StepPrepare, title, strings.Join(append([]string{"it is as it should be"}, found.others()...), "; "))
+		return nil
+	}
+	return t.step(StepPrepare, title, func() (StepStatus, string, error) {
+		var err error
+		if t.host, err = t.a.Preparer.prepare(ctx, missing); err != nil {
+			return "", "", fmt.Errorf("prepare the host: %w", err)
+		}
+		if left := t.a.Preparer.Look(ctx, t.c).Missing(); len(left) > 0 {
+			return "", "", fmt.Errorf("prepare the host: %s: it is still missing: %s", left[0].ID, left[0].Detail)
+		}
+		var done []string
+		for _, i := range missing {
+			done = append(done, string(i.ID))
+		}
+		return StepDone, strings.Join(append([]string{strings.Join(done, ", ")}, found.others()...), "; "), nil
+	})
+}
+
+// others says what is wrong and not ours to set right.
+func (p Preparation) others() []string {
+	var words []string
+	for _, i := range p.Items {
+		if i.State == ItemForeign || i.State == ItemUnknown {
+			words = append(words, fmt.Sprintf("%s: %s", i.ID, i.Detail))
+		}
+	}
+	return words
+}
+
+// unprepare takes back what this save has changed about the host.
+func (t *transaction) unprepare(ctx context.Context) error {
+	if !t.host.changed() {
+		return nil
+	}
+	return t.step(StepUnprepare, "Put the host back", func() (StepStatus, string, error) {
+		if err := t.host.rollBack(ctx); err != nil {
+			return "", "", fmt.Errorf("put the host back: %w", err)
+		}
+		return StepDone, "", nil
+	})
+}
+
+// changed says whether there is anything to take back.
+func (s *preparing) changed() bool { return s != nil && (len(s.done) > 0 || s.units) }
