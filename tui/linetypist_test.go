@@ -1,0 +1,109 @@
+package tui
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// typist types one line when one is read, and the paper shows it as a terminal
+// in cooked mode would.
+type typist struct {
+	lines []string
+	paper *bytes.Buffer
+	// last happens in place of the end of the input.
+	last func()
+}
+
+func (p *typist) Read(b []byte) (int, error) {
+	if len(p.lines) == 0 {
+		if p.last != nil {
+			p.last()
+			select {}
+		}
+		return 0, io.EOF
+	}
+	line := p.lines[0] + "\n"
+	p.lines = p.lines[1:]
+	for _, c := range []byte(line) { // as ECHOCTL
+		switch {
+		case c == '\n' || c >= ' ' && c <= '~':
+			p.paper.WriteByte(c)
+		case c < ' ':
+			p.paper.WriteString("^" + string(rune(c+'@')))
+		default:
+			p.paper.WriteByte('?')
+		}
+	}
+	return copy(b, line), nil
+}
+
+// listed is an Interfaces with one list.
+type listed []netcheck.Interface
+
+func (l listed) Watch(context.Context) (<-chan []netcheck.Interface, error) {
+	lists := make(chan []netcheck.Interface, 1)
+	lists <- l
+	return lists, nil
+}
+
+type unlisted struct{}
+
+func (unlisted) Watch(context.Context) (<-chan []netcheck.Interface, error) {
+	return nil, errors.New("netlink: operation not permitted")
+}
+
+// lineEffects are those of a host on which all is well.
+func lineEffects() Effects {
+	return Effects{
+		Interfaces: listed(appliance()),
+		Planner:    &fakePlanner{},
+		Reviewer:   fakeReviewer{review: changedReview()},
+		Applier:    &fakeApplier{steps: savedSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}},
+		Observer:   &fakeObserver{at: idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")},
+	}
+}
+
+// dialogue runs the line mode over typed lines and returns the paper.
+func dialogue(t *testing.T, change func(*LineOptions), lines ...string) (paper string, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		o := LineOptions{
+			Options: Options{Saved: conntrackd.Defaults(), Hostname: "fw-a", Config: "/etc/conntrackd/conntrackd.conf", Effects: lineEffects()},
+			In:      &typist{lines: lines, paper: &out}, Out: &out, Width: 79,
+		}
+		if change != nil {
+			change(&o)
+		}
+		err = TalkLines(o)
+		paper = out.String()
+	})
+	checkPaper(t, paper)
+	return paper, err
+}
+
+// checkPaper fails on every byte that is neither printable ASCII nor newline.
+func checkPaper(t *testing.T, paper string) {
+	t.Helper()
+	for i := range len(paper) {
+		if b := paper[i]; b != '\n' && (b < ' ' || b > '~') {
+			t.Fatalf("byte %#x in %q", b, paper[max(0, i-40):min(len(paper), i+40)])
+		}
+	}
+}
+
+func with(change func(*Effects)) func(*LineOptions) {
+	return func(o *LineOptions) { change(&o.Effects) }
+}
+
+func saved(o *LineOptions) { o.Saved = savedSettings() }
+
+// answers that fill an empty form and agree to everything.
+var wholeJob = []string{"e", "4", "", "10.0.0.102/24", "", "", "", "y"}
