@@ -3,6 +3,7 @@ package console
 import (
 	"io"
 	"os"
+	"sync"
 )
 
 // escapeWait is how long the rest of an escape sequence may take, in
@@ -19,6 +20,9 @@ type input struct {
 	ended func()
 
 	stop, stopped *os.File // a pipe; its end ends a read that waits
+
+	reading sync.Mutex // held while the file is used
+	closed  bool
 }
 
 func newInput(f *os.File, typed []byte, ended func()) (*input, error) {
@@ -29,12 +33,23 @@ func newInput(f *os.File, typed []byte, ended func()) (*input, error) {
 	return &input{file: f, typed: typed, ended: ended, stop: stop, stopped: stopped}, nil
 }
 
-// close ends a read that waits, and takes no key with it.
-func (i *input) close() { _ = i.stop.Close() }
+// close ends a read that waits, and takes no key with it. When it returns the
+// file is no longer used.
+func (i *input) close() {
+	_ = i.stop.Close()
+	i.reading.Lock()
+	i.closed = true
+	i.reading.Unlock()
+}
 
 // Read returns at least one byte and does not end inside an escape sequence
 // unless the rest does not come.
 func (i *input) Read(p []byte) (int, error) {
+	i.reading.Lock()
+	defer i.reading.Unlock()
+	if i.closed {
+		return 0, io.EOF
+	}
 	if len(i.typed) > 0 {
 		n := copy(p, i.typed)
 		i.typed = i.typed[n:]
