@@ -7,7 +7,7 @@ GO ?= go
 PACKAGES ?= ./...
 SOURCES = cmd tui conntrackd netcheck lab
 
-.PHONY: build run demo failover test lint golden bench deps clean root bin
+.PHONY: build run demo failover test lint golden bench bench-serial deps clean root bin
 
 build: bin
 
@@ -51,6 +51,14 @@ golden:
 bench: root
 	@scripts/deps demo
 	$(GO) test -run '^$$' -bench . -count=1 $(TESTFLAGS) $(PACKAGES)
+
+# What the screens cost on a serial line, in bytes, beside those of others:
+# make bench-serial ARGS=-quick idles for seconds instead of a minute.
+bench-serial: root
+	@scripts/deps bench-serial
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/benchserial ./lab/benchserial
+	@bin/benchserial -connsync bin/connsync $(ARGS)
 
 deps: root
 	@scripts/deps test

@@ -35,6 +35,8 @@ var allowed = map[string][]string{
 	"lab/demo":            {"lab"},
 	"lab/failover":        {"lab"},
 	"lab/vt102":           {},
+	"lab/tty":             {"lab/vt102"},
+	"lab/benchserial":     {"lab", "lab/tty", "lab/vt102"},
 }
 
 func TestImportArrows(t *testing.T) {

@@ -90,6 +90,13 @@ func (s *Screen) String() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
+// Resize changes the size. What was on the screen stays as far as it fits.
+func (s *Screen) Resize(width, height int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.emulator.Resize(width, height)
+}
+
 // Cursor is where the cursor is, both from 0.
 func (s *Screen) Cursor() (x, y int) {
 	s.mu.Lock()

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"connsync/lab/tty"
+	"connsync/lab/vt102"
+)
+
+// program is something to measure.
+type program struct {
+	name    string
+	measure func(ctx context.Context, t terminal) result
+}
+
+func (s *stand) programs(idle time.Duration) []program {
+	fields := []string{
+		"Enable Sync", "Enable", "Interface Name", "eth1", "Current IP", "10.0.0.101/24", "Peer IP", "10.0.0.102/24",
+		"Port", "3780", "Send Buffer Size", "65536", "Receive Buffer Size", "65536",
+	}
+	const title = "Connection Sync Settings"
+	form := []string{"--title", title, "--form", "Tab to the buttons, arrows between the fields.", "18", "70", "7"}
+	for i := 0; i < len(fields); i += 2 {
+		row := fmt.Sprint(i/2 + 1)
+		form = append(form, fields[i], row, "1", fields[i+1], row, "25", "30", "40")
+	}
+	menu := []string{"--title", "Choose the sync interface", "--menu", "", "18", "70", "10"}
+	for i := range 10 {
+		menu = append(menu, fmt.Sprintf("eth%d", i), "up         10 Gb/s  physical  10.0.0.101/24")
+	}
+	here := func(name string, args ...string) opener {
+		return func(l tty.Line) (*tty.Seat, error) { return tty.Open(exec.Command(name, args...), l, nil) }
+	}
+	return []program{
+		{"connsync", func(_ context.Context, t terminal) result { return s.measureConnsync(t, idle) }},
+		{"dialog --form", peer{open: here("dialog", form...), menu: here("dialog", menu...), down: true, idle: idle}.measure},
+		{"whiptail (one field)", peer{open: here("whiptail", "--title", title, "--inputbox", "Port", "18", "70", "3780"), menu: here("whiptail", menu...), idle: idle}.measure},
+		{"nmtui", peer{idle: idle, open: func(l tty.Line) (*tty.Seat, error) {
+			return tty.Open(exec.Command("nmtui", "edit", "bench"), l, s.office.Enter)
+		}}.measure},
+	}
+}
+
+// watch is a seat whose first error stays.
+type watch struct {
+	seat *tty.Seat
+	err  error
+}
+
+const patience = 15 * time.Second
+
+func (w *watch) see(texts ...string) {
+	if w.err == nil {
+		w.err = w.seat.See(patience, texts...)
+	}
+}
+
+func (w *watch) keys(keys string) {
+	if w.err == nil {
+		w.err = w.seat.Type(keys)
+	}
+}
+
+// cost is what typing keys costs until nothing more comes.
+func (w *watch) cost(keys string, shows ...string) int {
+	before := w.seat.Sent()
+	w.keys(keys)
+	w.see(shows...)
+	w.settle()
+	return w.seat.Sent() - before
+}
+
+func (w *watch) settle() {
+	time.Sleep(20 * time.Millisecond)
+	w.seat.Quiet(400*time.Millisecond, patience)
+}
+
+// idles is what comes while nothing is done, scaled to a minute.
+func (w *watch) idles(span time.Duration) int {
+	before := w.seat.Sent()
+	time.Sleep(span)
+	return int(int64(w.seat.Sent()-before) * int64(time.Minute) / int64(span))
+}
+
+// ends is what comes after the keys that end the program.
+func (w *watch) ends(keys string) int {
+	before := w.seat.Sent()
+	w.keys(keys)
+	if w.err == nil {
+		_, w.err = w.seat.Wait(patience)
+	}
+	w.settle()
+	return w.seat.Sent() - before
+}
+
+type opener func(tty.Line) (*tty.Seat, error)
+
+// peer is a program of others: what is typed into it is the same for all.
+type peer struct {
+	open, menu opener
+	down       bool // the arrow, not Tab, leads to the next field
+	idle       time.Duration
+}
+
+func (p peer) measure(_ context.Context, t terminal) result {
+	r := result{bytes: map[int]int{}}
+	seat, err := p.open(t.line)
+	if err != nil {
+		return result{err: err}
+	}
+	defer seat.Close()
+	w := &watch{seat: seat}
+	time.Sleep(500 * time.Millisecond)
+	w.settle()
+	r.bytes[firstFrame] = seat.Sent()
+	// The middle of three, as the first one may do something besides.
+	r.bytes[character] = middle(w.cost("1"), w.cost("2"), w.cost("3"))
+	r.bytes[backspace] = middle(w.cost("\x7f"), w.cost("\x7f"), w.cost("\x7f"))
+	next := "\t"
+	if p.down {
+		next = "\x1b[B"
+		if term := t.line.Environ[0]; strings.Contains(term, "vt100") || strings.Contains(term, "xterm") {
+			next = "\x1bOB" // these send other codes once they are told to
+		}
+	}
+	r.bytes[focusMove] = w.cost(next)
+	r.bytes[idleMinute] = w.idles(p.idle)
+	r.bytes[exit] = w.ends("\x1b")
+	if p.menu != nil {
+		menu, err := p.menu(t.line)
+		if err != nil {
+			return result{err: err}
+		}
+		defer menu.Close()
+		time.Sleep(500 * time.Millisecond)
+		(&watch{seat: menu}).settle()
+		r.bytes[pickerOpen] = menu.Sent()
+	}
+	r.err = w.err
+	return r
+}
+
+func middle(of ...int) int {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
+
+// measureConnsync goes through the form as a person does.
+func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
+	r := result{bytes: map[int]int{}}
+	seat, err := tty.Open(exec.Command(s.connsync), t.line, s.pair.A.Enter)
+	if err != nil {
+		return result{err: err}
+	}
+	defer seat.Close()
+	w := &watch{seat: seat}
+	w.see("Receive Buffer Size", "[ Quit ]")
+	w.settle()
+	r.bytes[firstFrame] = seat.Sent()
+	r.bytes[firstLeast] = vt102.Least("", seat.Shows())
+
+	for range 4 { // to Port
+		before := seat.Shows()
+		cost := w.cost("\t")
+		hint := vt102.Least(line(before, hintLine), line(seat.Shows(), hintLine))
+		if cost-hint >= r.bytes[focusMove] {
+			r.bytes[focusMove], r.bytes[focusHint] = cost-hint, hint
+		}
+	}
+	w.cost("1", "* 37801") // the first one marks the field as changed too
+	r.bytes[character] = max(w.cost("2"), w.cost("3"), w.cost("4"))
+	r.bytes[backspace] = max(w.cost("\x7f"), w.cost("\x7f"), w.cost("\x7f"))
+	w.cost("9")
+	r.bytes[errorOn] = w.cost("\t", "! port")
+	w.cost("\x1b[Z")
+	r.bytes[errorOff] = w.cost("\x7f", "-! port")
+	w.cost("\x12", "-* 3780") // ctrl+r puts it back
+	w.cost("\x1b[A\x1b[A\x1b[A")
+	r.bytes[pickerOpen] = w.cost("\r", "Choose the sync interface")
+	w.cost("\x1b", "Connection Sync Settings")
+	w.cost("\x1b[A\x1b[Z\x1b[Z\r", "Connection Sync: status")
+	w.see("In sync both ways", "per second")
+	time.Sleep(3 * time.Second)
+	const seconds = 10
+	before := seat.Sent()
+	time.Sleep(seconds * time.Second)
+	r.bytes[statusRefresh] = (seat.Sent() - before + seconds - 1) / seconds
+	w.keys("\x1b")
+	w.see("Connection Sync Settings")
+	w.settle()
+	r.bytes[idleMinute] = w.idles(idle)
+	r.bytes[exit] = w.ends("\x03")
+	r.err = w.err
+	return r
+}
+
+// hintLine is the line of the form that says what the field is for.
+const hintLine = 10
+
+func line(screen string, y int) string {
+	lines := strings.Split(screen, "\n")
+	if y >= len(lines) {
+		return ""
+	}
+	return lines[y]
+}

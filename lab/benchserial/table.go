@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// metric is a line of the table.
+type metric struct {
+	name   string
+	target int // the most that connsync may send; none where it is negative
+	note   string
+}
+
+const (
+	firstFrame = iota
+	firstLeast
+	character
+	backspace
+	focusMove
+	focusHint
+	errorOn
+	errorOff
+	pickerOpen
+	statusRefresh
+	idleMinute
+	exit
+	metricCount
+)
+
+func metrics() [metricCount]metric {
+	return [metricCount]metric{
+		firstFrame:    {"first frame", 900, "at most 900"},
+		firstLeast:    {"  its computed minimum", -1, "first frame at most 1.2 times this"},
+		character:     {"typed character", 1, "1"},
+		backspace:     {"backspace", 3, "3"},
+		focusMove:     {"focus move, beside the help text", 24, "at most 24"},
+		focusHint:     {"  the help text's minimum", -1, ""},
+		errorOn:       {"error appears, with the next hint", -1, ""},
+		errorOff:      {"error goes with the key that cures it", -1, ""},
+		pickerOpen:    {"picker opens", -1, ""},
+		statusRefresh: {"status refresh, numbers change", 24, "at most 24 a second"},
+		idleMinute:    {"idle minute", 0, "0"},
+		exit:          {"exit", 16, "at most 16"},
+	}
+}
+
+// result is what was measured of one program; a metric that it does not have
+// is not in bytes.
+type result struct {
+	bytes map[int]int
+	err   error
+}
+
+// printTable prints what was measured at one terminal and returns how many of
+// connsync's targets, the first program's, were missed.
+func printTable(w io.Writer, t terminal, programs []program, results []result) (missed int) {
+	fmt.Fprintf(w, "\nTERM=%s\n", t.name)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(tw, " ")
+	for _, p := range programs {
+		fmt.Fprintf(tw, "\t%s", p.name)
+	}
+	fmt.Fprintln(tw, "\ttarget for connsync")
+	for i, m := range metrics() {
+		fmt.Fprint(tw, m.name)
+		for _, r := range results {
+			if n, ok := r.bytes[i]; ok {
+				fmt.Fprintf(tw, "\t%d", n)
+			} else {
+				fmt.Fprint(tw, "\t-")
+			}
+		}
+		verdict := ""
+		if t.serial {
+			verdict = m.note
+			got := results[0].bytes
+			over := m.target >= 0 && got[i] > m.target || i == firstLeast && got[firstFrame]*10 > got[firstLeast]*12
+			if _, measured := got[i]; !measured || over {
+				verdict += "  MISSED"
+				missed++
+			}
+		}
+		fmt.Fprintf(tw, "\t%s\n", verdict)
+	}
+	_ = tw.Flush() // to a terminal or a file; there is nobody else to tell
+	return missed
+}
