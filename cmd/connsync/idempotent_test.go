@@ -84,7 +84,7 @@ func TestSaveOfWhatIsInForceSeenByStrace(t *testing.T) {
 	}
 }
 
-// The same on a booted Debian, by the unit's own times.
+// saveOfWhatIsInForce is the same on a booted Debian, by the unit's own times.
 func saveOfWhatIsInForce(t *testing.T, ctx context.Context, m *lab.Machine, save []string) {
 	t.Helper()
 	look := func() string {
