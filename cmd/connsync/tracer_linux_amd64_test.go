@@ -90,7 +90,8 @@ func (tr *tracer) run(cmd *exec.Cmd) (printed string, status int, err error) {
 }
 
 func (tr *tracer) follow(pid int) (status int, err error) {
-	// The children of this thread only: other tests have theirs.
+	// What this thread has started and is in the program's own process group:
+	// other tests have children too, and some of them were this thread's.
 	const children = unix.WALL | unix.WNOTHREAD
 	var ws unix.WaitStatus
 	if _, err := unix.Wait4(pid, &ws, children, nil); err != nil {
@@ -104,7 +105,7 @@ func (tr *tracer) follow(pid int) (status int, err error) {
 		return 0, fmt.Errorf("trace: %w", err)
 	}
 	for {
-		tid, err := unix.Wait4(-1, &ws, children, nil)
+		tid, err := unix.Wait4(-pid, &ws, children, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -145,6 +146,10 @@ func (tr *tracer) atCall(pid, tid int) error {
 	}
 	p, watched := tr.begins(tid, regs)
 	tr.inside[tid] = p
+	if p.closes {
+		// Now, not at its end: another thread may get the number before that.
+		delete(tr.files, p.fd)
+	}
 	if !watched {
 		return nil
 	}
@@ -173,14 +178,9 @@ func (tr *tracer) ends(tid int, p pending, regs unix.PtraceRegs) error {
 	switch {
 	case p.fail != 0:
 		regs.Rax = uint64(-int64(p.fail))
-		if p.closes {
-			delete(tr.files, p.fd)
-		}
 		return unix.PtraceSetRegs(tid, &regs)
 	case p.opens != "" && int64(regs.Rax) >= 0:
 		tr.files[regs.Rax] = p.opens
-	case p.closes:
-		delete(tr.files, p.fd)
 	}
 	return nil
 }
