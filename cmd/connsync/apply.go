@@ -29,17 +29,24 @@ that it is bound and whether the peer is heard. What is not given keeps its save
 value, else its default. A step that fails puts the old file and service back.
 Applying what is in force changes nothing.
 
+--from takes the settings from a YAML or JSON file with the fields that
+"connsync show --json" prints; with -, from standard input. Flags override it.
+
 Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
 
 func newApply(s streams, g *globals) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
-		Use:     "apply",
-		Short:   "Check the settings, save them and restart conntrackd",
-		Long:    applyHelp,
-		Example: "  connsync apply --enable --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24",
-		Args:    noArguments,
+		Use:   "apply",
+		Short: "Check the settings, save them and restart conntrackd",
+		Long:  applyHelp,
+		Example: "  connsync apply --enable --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24\n" +
+			"  connsync show --json | connsync apply --from - --port 3781",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.readFrom(cmd); err != nil {
+				return err
+			}
 			n, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
@@ -69,7 +76,7 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if err != nil {
 		return err
 	}
-	if saved.unseen != nil && !n.unmanaged() && !f.enable && !f.disable {
+	if saved.unseen != nil && !n.unmanaged() && !f.statesEnabled() {
 		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", saved.unseen)}
 	}
 	settings, err := f.settings(cmd, saved)
@@ -101,7 +108,7 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if err := n.carryOut(ctx, s.out, review, f.asJSON); err != nil {
 		return err
 	}
-	if !settings.Enabled && !f.disable && !f.asJSON && !n.unmanaged() {
+	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !n.unmanaged() {
 		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
 	}
 	return nil

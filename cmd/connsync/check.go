@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +30,9 @@ tell, 64 wrong usage.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
+			if err := flags.readFrom(cmd); err != nil {
+				return err
+			}
 			n, err := openNode(ctx, *g)
 			if err != nil {
 				return err
@@ -39,14 +41,15 @@ tell, 64 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			settings, problems, err := flags.parse(cmd, saved)
+			values, err := flags.merged(cmd, saved)
 			if err != nil {
 				return err
 			}
-			if n.badName(ctx, flags.values.Interface, problems) {
-				settings.Interface = flags.values.Interface // the checks say what is wrong with it
+			settings, problems := tui.ParseSettings(values)
+			if n.badName(ctx, values.Interface, problems) {
+				settings.Interface = values.Interface // the checks say what is wrong with it
 			} else if len(problems) > 0 {
-				return complain(cmd, problems)
+				return flags.complain(cmd, problems)
 			} else if !settings.Complete() {
 				return refused("there is nothing to check: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
 			}
@@ -74,29 +77,32 @@ func (n *node) badName(ctx context.Context, name string, problems []conntrackd.P
 	return err == nil && slices.ContainsFunc(interfaces, func(i netcheck.Interface) bool { return i.Name == name && !i.Loopback })
 }
 
-// settings are the saved ones with the flags over them, or all their problems.
+// settings are the saved ones with the file and the flags over them, or all
+// their problems.
 func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Settings, error) {
-	settings, problems, err := f.parse(cmd, s)
-	if err == nil && len(problems) > 0 {
-		err = complain(cmd, problems)
+	values, err := f.merged(cmd, s)
+	if err != nil {
+		return conntrackd.Settings{}, err
+	}
+	settings, problems := tui.ParseSettings(values)
+	if len(problems) > 0 {
+		err = f.complain(cmd, problems)
 	}
 	return settings, err
 }
 
-func (f *settingFlags) parse(cmd *cobra.Command, s saved) (conntrackd.Settings, []conntrackd.Problem, error) {
-	values, err := f.over(s.settings.Values(), cmd.Flags().Changed)
-	if err != nil {
-		return conntrackd.Settings{}, nil, err
+func (f *settingFlags) merged(cmd *cobra.Command, s saved) (conntrackd.Values, error) {
+	values, problems := f.handed.over(s.settings.Values(), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
+	if err := f.handed.complain(cmd, problems); err != nil {
+		return values, err
 	}
-	settings, problems := tui.ParseSettings(values)
-	return settings, problems, nil
+	return f.over(values, cmd.Flags().Changed)
 }
 
-// complain names the flag of every problem.
-func complain(cmd *cobra.Command, problems []conntrackd.Problem) error {
+// complain names the flag of every problem, or the file and its line.
+func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Problem) error {
 	for _, p := range problems {
-		flag := strings.ReplaceAll(string(p.Field), "_", "-")
-		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: --%s: %s\n", flag, tui.Clean(p.Message))
+		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: %s: %s\n", tui.Clean(f.origin(cmd, p.Field)), tui.Clean(p.Message))
 	}
 	return &exitError{exitRefused, nil}
 }

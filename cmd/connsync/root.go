@@ -68,12 +68,14 @@ func newRoot(s streams) *cobra.Command {
 	return root
 }
 
-// settingFlags are the settings as flags. What is not given keeps its saved
-// value.
+// settingFlags are the settings as flags and, under them, those of a file. What
+// is not given keeps its saved value.
 type settingFlags struct {
 	enable, disable bool
 	firstNode       bool
 	values          conntrackd.Values
+	from            string
+	handed          handed
 }
 
 func (f *settingFlags) register(cmd *cobra.Command) {
@@ -87,6 +89,7 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.values.SendBuffer, "send-buffer", "", "send buffer in `bytes`, such as 65536 or 128K (default 65536)")
 	flags.StringVar(&f.values.ReceiveBuffer, "receive-buffer", "", "receive buffer in `bytes`, the same on both nodes (default 65536)")
 	flags.StringVar(&f.values.ExternalCache, "external-cache", "", "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)")
+	flags.StringVar(&f.from, "from", "", "settings from a YAML or JSON `file` with the fields of show --json, or from standard input with -; flags override it")
 	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there yet: do not insist on reaching it")
 }
 

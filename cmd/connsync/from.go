@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+// maxFrom bounds what is read of a --from file: eight settings are far less,
+// and a device or an endless pipe has no end.
+const maxFrom = 64 << 10
+
+// fieldConfig is the one name in show --json that is no setting: it says where
+// the settings were read from, and nothing follows from it.
+const fieldConfig conntrackd.Field = "config"
+
+// handed are the settings of a --from file, as far as it states them.
+type handed struct {
+	name    string // of the file, for people
+	entries map[conntrackd.Field]entry
+}
+
+// entry is one "name: value" of the file, its value as it stands there.
+type entry struct {
+	line  int
+	kind  entryKind
+	value string
+}
+
+// entryKind is a JSON or YAML type, in the words of a message.
+type entryKind string
+
+const (
+	kindText    entryKind = "a text"
+	kindNumber  entryKind = "a whole number"
+	kindBoolean entryKind = "true or false"
+	kindNull    entryKind = "null"
+	kindDecimal entryKind = "a number in another form"
+	kindList    entryKind = "a list"
+	kindTable   entryKind = "a table"
+	kindOther   entryKind = "of a type that no setting has"
+)
+
+// named is an entry with its name, in the order of the file.
+type named struct {
+	name string
+	entry
+}
+
+// entryProblem is one reason why a --from file is not used.
+type entryProblem struct {
+	line    int
+	message string
+}
+
+// readFrom reads the --from file before anything else is looked at.
+func (f *settingFlags) readFrom(cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("from") {
+		return nil
+	}
+	if f.from == "" {
+		return &exitError{exitUsage, errors.New("--from has no value; it takes a file, or - for standard input")}
+	}
+	f.handed.name = f.from
+	if f.from == "-" {
+		f.handed.name = "standard input"
+	}
+	content, err := fromContent(cmd.Context(), f.from, cmd.InOrStdin())
+	if cmd.Context().Err() != nil {
+		return cmd.Context().Err()
+	}
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("--from: %w", err)}
+	}
+	if len(strings.TrimSpace(string(content))) == 0 {
+		return &exitError{exitUsage, fmt.Errorf("--from: %s is empty; it takes the fields of connsync show --json", f.handed.name)}
+	}
+	list, err := parseFrom(content)
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("%s:%w", f.handed.name, err)}
+	}
+	entries, problems := fieldsOf(list)
+	f.handed.entries = entries
+	return f.handed.complain(cmd, problems)
+}
+
+// complain prints every problem with its line; nil where there is none.
+func (h handed) complain(cmd *cobra.Command, problems []entryProblem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	for _, p := range problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), "connsync: "+tui.Clean(fmt.Sprintf("%s:%d: %s", h.name, p.line, p.message)))
+	}
+	return &exitError{exitUsage, nil}
+}
+
+func fromContent(ctx context.Context, path string, stdin io.Reader) ([]byte, error) {
+	type result struct {
+		content []byte
+		err     error
+	}
+	read := make(chan result, 1) // room for one that nobody waits for any more
+	go func() {
+		r := stdin
+		if path != "-" {
+			f, err := os.Open(path)
+			if err != nil {
+				read <- result{nil, err}
+				return
+			}
+			defer f.Close()
+			r = f
+		}
+		content, err := io.ReadAll(io.LimitReader(r, maxFrom+1))
+		if err == nil && len(content) > maxFrom {
+			err = fmt.Errorf("more than %d KiB: that is no file of settings", maxFrom>>10)
+		}
+		read <- result{content, err}
+	}()
+	select {
+	case r := <-read:
+		return r.content, r.err
+	case <-ctx.Done(): // a pipe or a terminal that says nothing
+		return nil, ctx.Err()
+	}
+}
+
+// fieldsOf sorts the entries by setting and says what is wrong with them. What
+// a setting's value has to be like is not asked here: the rules of the fields
+// are the same for a file, a flag and the form.
+func fieldsOf(list []named) (map[conntrackd.Field]entry, []entryProblem) {
+	entries := map[conntrackd.Field]entry{}
+	var problems []entryProblem
+	for _, e := range list {
+		field := conntrackd.Field(e.name)
+		if first, twice := entries[field]; twice {
+			problems = append(problems, entryProblem{e.line, fmt.Sprintf("%s stands here a second time, first on line %d; keep one", e.name, first.line)})
+			continue
+		}
+		entries[field] = e.entry
+		if m := typeProblem(field, e.entry); m != "" {
+			problems = append(problems, entryProblem{e.line, m})
+		}
+	}
+	delete(entries, fieldConfig)
+	return entries, problems
+}
+
+// typeProblem says why the entry cannot be that setting; blank where it can.
+func typeProblem(field conntrackd.Field, e entry) string {
+	is := fmt.Sprintf("%s is %s", field, e.kind)
+	if e.kind == kindNull {
+		is = string(field) + " has no value"
+	}
+	switch field {
+	case conntrackd.FieldEnabled:
+		if e.kind != kindBoolean && e.kind != kindNull {
+			return is + "; write true, false, or null for as it is"
+		}
+	case conntrackd.FieldExternalCache:
+		if e.kind != kindBoolean {
+			return is + "; write true or false"
+		}
+	case conntrackd.FieldPort:
+		if e.kind != kindNumber {
+			return is + "; write a whole number without quotes, such as 3780"
+		}
+	case conntrackd.FieldSendBuffer, conntrackd.FieldReceiveBuffer:
+		text := e.kind == kindText && strings.Trim(e.value, "0123456789") != "" // with a unit
+		if e.kind != kindNumber && !text {
+			return is + "; write the bytes as a whole number without quotes, such as 65536, or with a unit, such as 128K"
+		}
+	case conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP, fieldConfig:
+		if e.kind != kindText {
+			return is + "; write a text, in quotes where it could be taken for something else"
+		}
+	default:
+		var known []string
+		for _, f := range conntrackd.Fields() {
+			known = append(known, string(f))
+		}
+		return fmt.Sprintf("no setting is called %q; there are %s", field, strings.Join(known, ", "))
+	}
+	return ""
+}
+
+// over puts the file's values over the saved ones, but for those that a flag
+// gives. What show prints for a
+// setting that is not set, "" or 0, is no value: it is good where nothing is
+// saved, and takes nothing away.
+func (h handed) over(saved conntrackd.Values, flagged func(conntrackd.Field) bool) (conntrackd.Values, []entryProblem) {
+	v := saved
+	var problems []entryProblem
+	for _, s := range valueFields(&v) {
+		e, ok := h.entries[s.field]
+		if !ok || e.kind == kindNull || flagged(s.field) {
+			continue
+		}
+		unset := strings.TrimSpace(e.value) == "" || e.kind == kindNumber && e.value == "0"
+		switch {
+		case unset && *s.to == "":
+		case strings.TrimSpace(e.value) == "":
+			problems = append(problems, entryProblem{e.line, fmt.Sprintf("%s has no value; leave it out to keep the saved one", s.field)})
+		default:
+			*s.to = e.value
+		}
+	}
+	return v, problems
+}
+
+type valueField struct {
+	field conntrackd.Field
+	to    *string
+}
+
+// valueFields are the settings of v by their names.
+func valueFields(v *conntrackd.Values) []valueField {
+	return []valueField{
+		{conntrackd.FieldEnabled, &v.Enabled},
+		{conntrackd.FieldInterface, &v.Interface},
+		{conntrackd.FieldCurrentIP, &v.CurrentIP},
+		{conntrackd.FieldPeerIP, &v.PeerIP},
+		{conntrackd.FieldPort, &v.Port},
+		{conntrackd.FieldSendBuffer, &v.SendBuffer},
+		{conntrackd.FieldReceiveBuffer, &v.ReceiveBuffer},
+		{conntrackd.FieldExternalCache, &v.ExternalCache},
+	}
+}
+
+// statesEnabled says whether it was said if the sync is to be enabled.
+func (f *settingFlags) statesEnabled() bool {
+	e, ok := f.handed.entries[conntrackd.FieldEnabled]
+	return f.enable || f.disable || ok && e.kind == kindBoolean
+}
+
+// flagged says whether a flag gives the setting.
+func (f *settingFlags) flagged(cmd *cobra.Command, field conntrackd.Field) bool {
+	if field == conntrackd.FieldEnabled {
+		return f.enable || f.disable
+	}
+	return cmd.Flags().Changed(flagName(field))
+}
+
+func flagName(field conntrackd.Field) string { return strings.ReplaceAll(string(field), "_", "-") }
+
+// origin is where a setting's value came from, as a message names it.
+func (f *settingFlags) origin(cmd *cobra.Command, field conntrackd.Field) string {
+	if e, ok := f.handed.entries[field]; ok && !f.flagged(cmd, field) {
+		return fmt.Sprintf("%s:%d: %s", f.handed.name, e.line, field)
+	}
+	return "--" + flagName(field)
+}
+
+var errNoTable = errors.New("there are no settings here; write them as name: value, with the names of connsync show --json")
