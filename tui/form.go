@@ -15,13 +15,17 @@ import (
 // What stands beside and below the fields is computed when a field is left,
 // not while it is typed in: on a slow line a typed character costs one byte.
 type form struct {
-	env    *env
-	draft  *draft
-	host   host
-	gate   string
-	fields []field
-	inputs []textinput.Model // beside fields; unused for a radio field
-	focus  int               // a field, then the buttons
+	env   *env
+	draft *draft
+	host  host
+	gate  string
+	// leftover: what the gate bars is enabled all the same, and can be disabled.
+	leftover  bool
+	gateFocus int                 // of its buttons
+	inForce   conntrackd.Settings // as they were at the start
+	fields    []field
+	inputs    []textinput.Model // beside fields; unused for a radio field
+	focus     int               // a field, then the buttons
 	// shown are the problems that the person has been told about: a field's
 	// when it was left or a save was refused, until a keystroke cures it.
 	shown   map[conntrackd.Field]string
@@ -58,8 +62,8 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back, hist
 	history: key.NewBinding(key.WithKeys("h"), key.WithHelp("h", "history")),
 }
 
-func newForm(e *env, saved conntrackd.Settings, gate string) *form {
-	f := &form{env: e, draft: newDraft(saved), gate: gate, fields: fields(), shown: map[conntrackd.Field]string{}}
+func newForm(e *env, saved conntrackd.Settings, gate string, leftover bool) *form {
+	f := &form{env: e, draft: newDraft(saved), gate: gate, leftover: gate != "" && leftover, inForce: saved, fields: fields(), shown: map[conntrackd.Field]string{}}
 	f.inputs = make([]textinput.Model, len(f.fields))
 	f.notes = make([]string, len(f.fields))
 	for i := range f.inputs {
@@ -99,6 +103,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 		f.edit(msg)
 	case settingsSaved:
 		f.draft.rebase(msg.settings)
+		f.leftover = f.leftover && msg.settings.Enabled
 		f.recheck()
 		f.settle()
 	case savePressed:
@@ -116,10 +121,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 
 func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	if f.gate != "" {
-		if key.Matches(k, formKeys.choose, formKeys.change, formKeys.back) {
-			return quitWanted{}, nil
-		}
-		return nil, nil
+		return f.pressGate(k), nil
 	}
 	switch {
 	case key.Matches(k, formKeys.next):
@@ -321,7 +323,7 @@ func (f *form) typing() bool {
 
 func (f *form) help() []key.Binding {
 	if f.gate != "" {
-		return []key.Binding{key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "quit"))}
+		return f.gateHelp()
 	}
 	if f.focus >= len(f.fields) {
 		return []key.Binding{formKeys.next, formKeys.choose, formKeys.history, formKeys.prev}

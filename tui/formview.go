@@ -281,23 +281,13 @@ func (f *form) buttons() (string, int) {
 	return buttonRow(f.buttonLabels(), f.focus-len(f.fields), f.layout.width, f.env.glyphs)
 }
 
-// gateView says why the option is not there.
-func (f *form) gateView() string {
-	var lines []string
-	for _, l := range wrap(f.env.shown(f.gate), f.layout.width-6) {
-		lines = append(lines, "   "+l)
-	}
-	row, _ := buttonRow([]string{"Quit"}, 0, f.layout.width, f.env.glyphs)
-	return strings.Join(append(lines, "", row), "\n")
-}
-
 // cursor is where the person is: at the text, on the radio mark, or on the
 // first letter of a button.
 func (f *form) cursor() (x, y int, ok bool) {
 	l := f.layout
 	switch {
 	case f.gate != "":
-		_, x = buttonRow([]string{"Quit"}, 0, l.width, f.env.glyphs)
+		_, x = f.gateButtons()
 		return x, strings.Count(f.gateView(), "\n"), true
 	case f.focus >= len(f.fields):
 		_, x = f.buttons()
@@ -311,7 +301,7 @@ func (f *form) cursor() (x, y int, ok bool) {
 // and what is wrong with it now, in full.
 func (f *form) explain() (string, []string) {
 	if f.gate != "" {
-		return "Help", []string{f.env.shown(f.gate)}
+		return "Help", f.gateText()
 	}
 	if f.focus >= len(f.fields) {
 		return "Help: the form", []string{f.hint}

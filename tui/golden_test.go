@@ -71,6 +71,9 @@ func TestGolden(t *testing.T) {
 		{name: "form-gate", options: []func(*Options){func(o *Options) {
 			o.Gate = "Connection sync belongs to the link load balancer; this appliance runs WAF (/etc/connsync/application)."
 		}}},
+		{name: "form-gate-leftover", options: []func(*Options){withSaved, withLeftover}, do: func(t *testing.T, m *Model) {
+			press(t, m, "tab")
+		}},
 		{name: "quit-dialog", options: []func(*Options){withSaved}, do: func(t *testing.T, m *Model) {
 			press(t, m, "space", "ctrl+c")
 		}},

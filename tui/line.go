@@ -49,6 +49,9 @@ type lineTalk struct {
 	// inForce says that what was asked for last is done, failed that a save was
 	// not possible.
 	inForce, failed bool
+	// gated says that the option does not exist here: no field is asked for.
+	gated bool
+	found conntrackd.Settings // in force at the start
 }
 
 // stage is a part of the dialogue; it returns the next one, nil at the end.
@@ -70,19 +73,41 @@ func TalkLines(o LineOptions) error {
 	e := &env{ctx: ctx, glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects}
 	t := &lineTalk{
 		env: e, ctx: ctx, in: newLineReader(o.In), out: newLineWriter(e, o.Out, o.Width, o.Silent),
-		fields: fields(), draft: newDraft(o.Saved),
+		fields: fields(), draft: newDraft(o.Saved), found: o.Saved,
 	}
 	defer t.in.close()
-	if o.Gate != "" {
+	first := t.questions(0)
+	if t.gated = o.Gate != ""; t.gated {
 		t.out.say(o.Gate)
-		return ErrUnfinished
+		if !o.Leftover {
+			return ErrUnfinished
+		}
+		first = t.leftover
+	} else {
+		t.greet(o)
 	}
-	t.greet(o)
-	next, err := t.questions(0), error(nil)
+	return t.end(t.run(first))
+}
+
+// run goes from stage to stage.
+func (t *lineTalk) run(next stage) (err error) {
 	for next != nil && err == nil {
 		next, err = next()
 	}
-	return t.end(err)
+	return err
+}
+
+// leftover offers to disable a sync that is enabled where there should be none.
+func (t *lineTalk) leftover() (stage, error) {
+	t.out.say(leftoverText)
+	t.failed = true // until it is disabled
+	sure, err := t.agreed("Disable it? What that would do is shown first.")
+	if err != nil || !sure {
+		return nil, err
+	}
+	s := t.found
+	s.Enabled = false
+	return t.review(s, false), nil
 }
 
 func (t *lineTalk) greet(o LineOptions) {
@@ -205,6 +230,9 @@ func (t *lineTalk) problemAt(i int) string { return t.draft.problem(t.fields[i].
 
 // change asks for single fields by their number or name, then saves.
 func (t *lineTalk) change() (stage, error) {
+	if t.gated {
+		return nil, nil
+	}
 	for i, f := range t.fields {
 		mark := ""
 		if t.draft.changed(f.id) {

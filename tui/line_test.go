@@ -93,6 +93,14 @@ func TestLineDialogues(t *testing.T) {
 		{name: "gate", change: func(o *LineOptions) {
 			o.Gate = "Connection sync belongs to the link load balancer; this appliance runs WAF (/etc/connsync/application)."
 		}, err: ErrUnfinished},
+		{name: "gate-leftover", change: func(o *LineOptions) {
+			saved(o)
+			withLeftover(&o.Options)
+			o.Effects.Reviewer = fakeReviewer{review: changedReview()}
+		},
+			lines: []string{"maybe", "y", "<"}, err: ErrUnfinished},
+		{name: "gate-leftover-disabled", change: func(o *LineOptions) { saved(o); withLeftover(&o.Options) }, lines: []string{"y", "y", "1"}},
+		{name: "gate-leftover-kept", change: func(o *LineOptions) { saved(o); withLeftover(&o.Options) }, lines: []string{""}, err: ErrUnfinished},
 		{name: "not-text", lines: []string{"e\x1b[D", "ex\b\x7fe", strings.Repeat("e", 2000), "eth1" + strings.Repeat("0", 70), "eth1\x00\x11\x13", "junk\x1510.0.0.101/24"}, err: ErrUnfinished},
 		{name: "unbroken", change: func(o *LineOptions) { o.Width = 0; o.Silent = true }, lines: wholeJob},
 		{name: "narrow", change: func(o *LineOptions) { o.Width = 38 }, lines: append(append([]string{}, wholeJob...), "m", "q")},

@@ -34,6 +34,9 @@ func lineMenu() []lineChoice {
 
 // menu is what can be done when nothing is being asked.
 func (t *lineTalk) menu() (stage, error) {
+	if t.gated {
+		return nil, nil
+	}
 	answer, err := t.ask("Next (s status, c change, q quit, ? all):")
 	if err != nil {
 		return nil, err

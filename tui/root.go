@@ -30,6 +30,9 @@ type Options struct {
 	Config string
 	// Gate is why the option does not exist on this host; blank where it does.
 	Gate string
+	// Leftover says that the sync is enabled although the option does not exist:
+	// then disabling it is all that can be done.
+	Leftover bool
 	// Notice is what has to be said before anything else, such as what became
 	// of a save that was interrupted; blank in the ordinary case.
 	Notice  string
@@ -124,7 +127,7 @@ func New(o Options) *Model {
 	ctx, cancel := context.WithCancel(o.Context)
 	e := &env{ctx: ctx, glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects}
 	m := &Model{
-		env: e, form: newForm(e, o.Saved, o.Gate), hostname: o.Hostname, state: syncState(o.Saved), cancel: cancel,
+		env: e, form: newForm(e, o.Saved, o.Gate, o.Leftover), hostname: o.Hostname, state: syncState(o.Saved), cancel: cancel,
 	}
 	m.notice = o.Notice
 	if o.Unseen {

@@ -73,7 +73,11 @@ func newModel(t *testing.T, w, h int, change ...func(*Options)) *Model {
 	return m
 }
 
-func withSaved(o *Options)   { o.Saved = savedSettings() }
+func withSaved(o *Options) { o.Saved = savedSettings() }
+func withLeftover(o *Options) {
+	o.Gate = "connection sync is for link load balancers (LLB); this appliance is WAF, says /etc/connsync/application"
+	o.Leftover = true
+}
 func withUnicode(o *Options) { o.Glyphs = UnicodeGlyphs() }
 
 func withNeighbours(addrs ...string) func(*Options) {

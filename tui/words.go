@@ -142,6 +142,9 @@ func StatusText(h conntrackd.Health) []string {
 	return lines
 }
 
+// WarningText is a warning as one line of plain text.
+func WarningText(text string) string { return wordColumn(wordWarn) + Clean(text) }
+
 // CheckSentence is what a finished report means for a save, in one sentence.
 func CheckSentence(r netcheck.Report) string {
 	var blockers, unknowns, warnings int

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"connsync/tui"
@@ -17,25 +19,107 @@ const applicationFile = "/etc/connsync/application"
 // syncApplication is the one that balances links and so holds connections.
 const syncApplication = "LLB"
 
-// gate says why connection sync does not exist on this appliance; blank where
-// it does. stated overrides what the file says.
-func gate(stated, file string) (string, error) {
-	application, from := stated, "--application"
-	if application == "" {
-		content, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", nil
-		}
-		if err != nil {
-			return "", err
-		}
-		application, from = strings.TrimSpace(string(content)), file
+// applicationMax bounds what is read of the file; the longest word has four
+// letters.
+const applicationMax = 4096
+
+// application is what this appliance is.
+type application struct {
+	word string // LLB, WAF, ADC or GSLB; blank where nothing states it
+	from string // what states it: the flag or the file
+}
+
+// readApplication returns what is stated: by the flag, else by the file, else
+// by nothing. An error means that it is not known and names what to do.
+func readApplication(flag, file string) (application, error) {
+	if flag != "" {
+		return parseApplication(flag, "--application", "")
 	}
-	switch strings.ToUpper(application) {
-	case syncApplication:
-		return "", nil
-	case "WAF", "ADC", "GSLB":
-		return fmt.Sprintf("connection sync is for link load balancers (LLB); this appliance is %s, says %s", strings.ToUpper(application), from), nil
+	content, err := readShort(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return application{}, nil
+	case err != nil:
+		return application{from: file}, fmt.Errorf("what this appliance is cannot be read: %w; %s has to be a file with one word, readable for this user", err, file)
 	}
-	return "", fmt.Errorf("%s says %q: one of LLB, WAF, ADC, GSLB is meant", from, tui.Clean(application))
+	return parseApplication(string(content), file, fmt.Sprintf("; mend it with: echo %s >%s, or remove it where this is no appliance", syncApplication, file))
+}
+
+func parseApplication(text, from, remedy string) (application, error) {
+	word := strings.ToUpper(strings.TrimSpace(text))
+	if slices.Contains(tui.Applications(), word) {
+		return application{word, from}, nil
+	}
+	said := fmt.Sprintf("says %q", tui.Clean(strings.TrimSpace(text)))
+	if word == "" {
+		said = "is empty"
+	}
+	return application{from: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(tui.Applications(), ", "), remedy)
+}
+
+// readShort reads a small file, and waits for nothing that is no file.
+func readShort(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, applicationMax))
+}
+
+// reason says why connection sync does not exist on this appliance; blank where
+// it does.
+func (a application) reason() string {
+	if a.word == "" || a.word == syncApplication {
+		return ""
+	}
+	return fmt.Sprintf("connection sync is for link load balancers (%s); this appliance is %s, says %s", syncApplication, a.word, a.from)
+}
+
+// appliance is what this host is, by flag or file.
+func (g globals) appliance() (application, error) {
+	return readApplication(g.application, applicationFile)
+}
+
+// gate is the reason why connection sync does not exist here, as an error that
+// refuses; nil where it does. What this appliance is may not be known: that
+// refuses too.
+func (n *node) gate() error {
+	a, err := n.appliance()
+	switch {
+	case err != nil:
+		return &exitError{exitRefused, err}
+	case a.reason() != "":
+		return refused("%s; nothing is changed", a.reason())
+	}
+	return nil
+}
+
+// on says that this host syncs, now or from the next boot on.
+func (s saved) on() bool {
+	return s.none == "" && s.unseen == nil && (s.state.Active || s.state.Enabled)
+}
+
+// leftover is what to do about a sync that goes on where it should not exist.
+const leftover = "the sync is enabled all the same; connsync apply --disable turns it off"
+
+// outOfPlace says in one sentence that this host is no place for a sync, and
+// whether there is one all the same; blank where it is.
+func (n *node) outOfPlace(s saved) string {
+	a, err := n.appliance()
+	reason := a.reason()
+	if err != nil {
+		reason = err.Error()
+	}
+	if reason != "" && s.on() {
+		reason += "; " + leftover
+	}
+	return reason
 }

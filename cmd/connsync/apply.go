@@ -21,7 +21,6 @@ type applyFlags struct {
 	prepareHost      bool
 	dryRun           bool
 	asJSON           bool
-	application      string
 }
 
 const applyHelp = `apply checks the settings, writes conntrackd.conf, restarts conntrackd and proves
@@ -61,19 +60,23 @@ func newApply(s streams, g *globals) *cobra.Command {
 	flags.BoolVar(&f.prepareHost, "prepare-host", true, "set right what the host does against its sync (unit, kernel events, logrotate); connsync unprepare puts it back")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
-	flags.StringVar(&f.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
 	return cmd
 }
 
 func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	ctx := cmd.Context()
-	if reason, err := gate(f.application, applicationFile); err != nil {
-		return err
-	} else if reason != "" {
-		return refused("%s; nothing is changed", reason)
+	out := n.gate()
+	if out != nil && f.onlyDisables(cmd) {
+		n.tellOutOfPlace(out) // switching off is possible everywhere
+		out = nil
 	}
 	saved, err := n.load(ctx)
-	if err != nil {
+	switch {
+	case out != nil && err == nil && saved.on():
+		return refused("%w; %s", out, leftover)
+	case out != nil:
+		return out
+	case err != nil:
 		return err
 	}
 	if saved.unseen != nil && !n.unmanaged() && !f.statesEnabled() {
@@ -114,6 +117,15 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	return nil
 }
 
+// onlyDisables says that all that is asked for is to switch off.
+func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
+	given := false
+	for _, flag := range settingNames {
+		given = given || cmd.Flags().Changed(flag)
+	}
+	return f.disable && !f.enable && !given
+}
+
 // mayProceed says why a report stops the save, nil when it does not.
 func (n *node) mayProceed(report netcheck.Report, f applyFlags, w io.Writer) error {
 	err := verdictError(report)
@@ -137,8 +149,14 @@ func errorsOf(first, second error) error {
 	return second
 }
 
-// review is the change as a person sees it before it happens.
+// review is the change as a person sees it before it happens. No sync is made
+// where it should not exist, whatever led here.
 func (n *node) review(ctx context.Context, s saved, settings conntrackd.Settings, prepareHost bool) (tui.Review, error) {
+	if settings.Enabled {
+		if err := n.gate(); err != nil {
+			return tui.Review{}, err
+		}
+	}
 	c, err := n.candidate(ctx, s, settings)
 	if err != nil {
 		return tui.Review{}, err

@@ -51,6 +51,9 @@ tell, 64 wrong usage.`,
 			} else if len(problems) > 0 {
 				return flags.complain(cmd, problems)
 			} else if !settings.Complete() {
+				if out := n.outOfPlace(saved); out != "" {
+					return refused("%s", out)
+				}
 				return refused("there is nothing to check: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
 			}
 			report := n.check(ctx, s.out, asJSON, settings, flags.firstNode)

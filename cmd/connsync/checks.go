@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"connsync/conntrackd"
@@ -12,6 +13,7 @@ import (
 
 // The checks that need to know the daemon; the others are netcheck's.
 const (
+	checkApplication  netcheck.ID = "application"
 	checkNameReadable netcheck.ID = "name-readable"
 	checkDaemon       netcheck.ID = "daemon"
 	checkDaemonLint   netcheck.ID = "daemon-lint"
@@ -31,10 +33,36 @@ func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode
 	if state, err := n.service.State(ctx); err == nil && state.MainPID != 0 {
 		target.DaemonPIDs = []int{state.MainPID}
 	}
-	checks := []netcheck.Check{nameReadable(settings.Interface)}
+	checks := []netcheck.Check{n.inPlace(), nameReadable(settings.Interface)}
 	checks = append(checks, netcheck.Plan(target)...)
 	checks = append(checks, n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
 	return append(checks, n.hostChecks(settings)...)
+}
+
+// inPlace asks whether this appliance is one with connection sync.
+func (n *node) inPlace() netcheck.Check {
+	return netcheck.Check{
+		ID: checkApplication, Title: "this appliance has connection sync", Severity: netcheck.Blocker,
+		Run: func(ctx context.Context) netcheck.Finding {
+			a, err := n.appliance()
+			switch {
+			case err != nil && a.word == "" && errors.Is(err, fs.ErrPermission):
+				return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err, Remedy: "run connsync as root"}
+			case err != nil:
+				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "echo " + syncApplication + " >" + applicationFile}
+			case a.word == "":
+				return netcheck.Finding{Status: netcheck.Passed, Detail: "an ordinary host: nothing states an application"}
+			case a.reason() == "":
+				return netcheck.Finding{Status: netcheck.Passed, Detail: "it is " + a.word + ", says " + a.from}
+			}
+			f := netcheck.Finding{Status: netcheck.Failed, Detail: a.reason()}
+			if s, err := n.load(ctx); err == nil && s.on() {
+				f.Detail += "; the sync is enabled all the same"
+				f.Remedy = "connsync apply --disable"
+			}
+			return f
+		},
+	}
 }
 
 func nameReadable(name string) netcheck.Check {

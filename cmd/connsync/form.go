@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -64,15 +65,16 @@ func runForm(ctx context.Context, s streams, g globals) error {
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }
 
 func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
-	reason, err := gate("", applicationFile)
+	appliance, err := n.appliance()
 	if err != nil {
 		return tui.Options{}, nil, err
 	}
+	reason := appliance.reason()
 	saved, err := n.load(ctx)
 	var broken *brokenFileError
 	switch {
 	case errors.As(err, &broken):
-		reason = broken.Error()
+		reason = cmp.Or(reason, broken.Error())
 	case err != nil:
 		return tui.Options{}, nil, err
 	}
@@ -82,7 +84,7 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	}
 	e := &effects{ctx: ctx, node: n, base: saved.content}
 	o := tui.Options{
-		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Hostname: hostname, Config: n.config, Gate: reason,
+		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}

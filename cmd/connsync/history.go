@@ -120,7 +120,6 @@ Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
 type rollbackFlags struct {
 	dryRun, asJSON bool
 	firstNode      bool
-	application    string
 }
 
 func newRollback(s streams, g *globals) *cobra.Command {
@@ -152,7 +151,6 @@ func newRollback(s streams, g *globals) *cobra.Command {
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there: do not wait for its word")
-	flags.StringVar(&f.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
 	return cmd
 }
 
@@ -170,11 +168,6 @@ func entryNumber(args []string) (int, error) {
 
 func (n *node) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlags) error {
 	ctx := cmd.Context()
-	if reason, err := gate(f.application, applicationFile); err != nil {
-		return err
-	} else if reason != "" {
-		return refused("%s; nothing is changed", reason)
-	}
 	review, err := n.reviewRollback(ctx, number)
 	if err != nil {
 		return err

@@ -28,6 +28,11 @@ func (n *node) reviewRollback(ctx context.Context, number int) (tui.Review, erro
 	if err != nil {
 		return tui.Review{}, err
 	}
+	if c.Restore.Active || c.Restore.Enabled {
+		if err := n.gate(); err != nil {
+			return tui.Review{}, err
+		}
+	}
 	c.Settings = n.withPrefixes(ctx, c.Settings)
 	if c.Restore.Active && c.Changed() && !n.unmanaged() {
 		if problems, err := c.Lint(ctx); err != nil {

@@ -12,14 +12,15 @@ import (
 
 // globals are the flags that every command takes.
 type globals struct {
-	config     string
-	service    string
-	runtimeDir string
-	stateDir   string
-	ascii      bool
-	noColor    bool
-	plain      bool
-	err        io.Writer // for what concerns no command in particular; nil where nobody reads it
+	config      string
+	service     string
+	runtimeDir  string
+	stateDir    string
+	ascii       bool
+	noColor     bool
+	plain       bool
+	application string    // what this appliance is, over what the file says; blank where not given
+	err         io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
 
 const (
@@ -62,8 +63,9 @@ func newRoot(s streams) *cobra.Command {
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
 	flags.BoolVar(&g.noColor, "no-color", false, "draw without colour, as any NO_COLOR does")
 	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
+	flags.StringVar(&g.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
-	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g))
+	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g))
 	strict(root)
 	return root
 }
@@ -77,6 +79,9 @@ type settingFlags struct {
 	from            string
 	handed          handed
 }
+
+// settingNames are the flags that give a setting a value.
+var settingNames = []string{"interface", "current-ip", "peer-ip", "port", "send-buffer", "receive-buffer", "external-cache"}
 
 func (f *settingFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()

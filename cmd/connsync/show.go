@@ -21,6 +21,8 @@ type shown struct {
 	ReceiveBuffer int    `json:"receive_buffer"`
 	ExternalCache bool   `json:"external_cache"`
 	Config        string `json:"config"`
+	Application   string `json:"application,omitempty"`  // what states one says
+	OutOfPlace    string `json:"out_of_place,omitempty"` // why there should be no sync here
 }
 
 func newShow(s streams, g *globals) *cobra.Command {
@@ -55,6 +57,10 @@ func (n *node) shown(saved saved) shown {
 		Interface: s.Interface, CurrentIP: v.CurrentIP, PeerIP: v.PeerIP, Port: s.Port,
 		SendBuffer: s.SendBuffer, ReceiveBuffer: s.ReceiveBuffer, ExternalCache: s.ExternalCache, Config: n.config,
 	}
+	if a, err := n.appliance(); err == nil {
+		out.Application = a.word
+	}
+	out.OutOfPlace = n.outOfPlace(saved)
 	if saved.unseen == nil && !n.unmanaged() {
 		out.Enabled = &s.Enabled
 	}
@@ -88,6 +94,9 @@ func (n *node) printSettings(w io.Writer, s saved) {
 	}
 	for _, d := range s.warnings {
 		fmt.Fprintln(w, "Note: "+tui.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.config, d.Line, d.Column, d.Message)))
+	}
+	if out := n.outOfPlace(s); out != "" {
+		fmt.Fprintln(w, "Note: "+tui.Clean(out)+".")
 	}
 	if s.none != "" {
 		fmt.Fprintln(w, "Nothing is set: "+tui.Clean(s.none)+".")

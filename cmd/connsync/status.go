@@ -27,7 +27,8 @@ With --prove it proves the sync by states. Run it on both nodes at the same time
 each puts a short-lived state with addresses reserved for documentation into its
 connection table and looks for the other's to arrive and to go again.
 
-Exit status: 0 in sync both ways, 1 degraded, 2 stopped or could not tell, 64
+Exit status: 0 in sync both ways, 1 degraded or out of place (this appliance is no
+link load balancer), 2 stopped or could not tell, 64
 wrong usage.`
 
 func newStatus(s streams, g *globals) *cobra.Command {
@@ -69,6 +70,10 @@ func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
 	}
 	o := n.observer(saved)
 	_ = o.Start(ctx) // without an ear the verdict says less, and says so
+	out := n.outOfPlace(saved)
+	if out != "" && (f.watch || f.prove) {
+		n.tellOutOfPlace(errors.New(out))
+	}
 	if f.watch {
 		return watch(ctx, s.out, o, f.asJSON)
 	}
@@ -77,14 +82,23 @@ func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
 		return prove(ctx, s.out, o, health, f)
 	}
 	if f.asJSON {
-		err = printJSON(s.out, statusOf(health, saved.settings))
+		report := statusOf(health, saved.settings)
+		report.OutOfPlace = out
+		err = printJSON(s.out, report)
 	} else {
-		err = sayLines(s.out, tui.StatusText(health))
+		lines := tui.StatusText(health)
+		if out != "" {
+			lines = append(lines, tui.WarningText("Out of place: "+out+"."))
+		}
+		err = sayLines(s.out, lines)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = healthError(health.Verdict)
 	}
-	return healthError(health.Verdict)
+	if err == nil && out != "" {
+		err = &exitError{exitRefused, nil} // both ways, where there should be none
+	}
+	return err
 }
 
 func healthError(v conntrackd.Verdict) error {
@@ -152,6 +166,7 @@ type reported struct {
 	ReceiveBuffer int                `json:"receive_buffer_in_force"`
 	SendAsked     int                `json:"send_buffer"`
 	ReceiveAsked  int                `json:"receive_buffer"`
+	OutOfPlace    string             `json:"out_of_place,omitempty"` // why there should be no sync here
 }
 
 func statusOf(h conntrackd.Health, s conntrackd.Settings) reported {

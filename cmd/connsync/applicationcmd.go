@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"connsync/tui"
+)
+
+const applicationHelp = `application says what this appliance is, by --application or by the word in
+` + applicationFile + `, and whether connection sync exists on it.
+
+With --enforce a sync that goes on where it does not exist is disabled, now and at
+boot, as apply --disable does; conntrackd.conf stays. Where it is not known what
+the appliance is, nothing is disabled, and the status is 1. A unit of the package
+runs it at boot and whenever the file changes.
+
+Exit status: 0 connection sync exists here, or --enforce left none where it does
+not; 1 it does not, or that is not known, or a step failed; 64 wrong usage.`
+
+// placed is what application --json prints.
+type placed struct {
+	Application string `json:"application"` // blank where nothing states it
+	From        string `json:"from"`
+	Reason      string `json:"reason"`  // why there is no connection sync here; blank where there is
+	Enabled     bool   `json:"enabled"` // it goes on all the same
+	Disabled    bool   `json:"disabled"`
+}
+
+func newApplication(s streams, g *globals) *cobra.Command {
+	var enforce, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "application",
+		Short: "Say what this appliance is, and whether connection sync exists on it",
+		Long:  applicationHelp,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			return n.place(cmd.Context(), s.out, enforce, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&enforce, "enforce", false, "disable a sync that goes on where it does not exist")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (n *node) place(ctx context.Context, w io.Writer, enforce, asJSON bool) error {
+	a, err := n.appliance()
+	if err != nil {
+		return err
+	}
+	saved, err := n.load(ctx)
+	if err != nil && a.reason() != "" {
+		return err
+	}
+	p := placed{Application: a.word, From: a.from, Reason: a.reason(), Enabled: a.reason() != "" && saved.on()}
+	if p.Enabled && enforce {
+		if p.Disabled, err = n.disable(ctx, w, saved, asJSON); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		err = printJSON(w, p)
+	} else {
+		err = sayLines(w, []string{p.text()})
+	}
+	if err == nil && p.Reason != "" && !enforce {
+		err = &exitError{exitRefused, nil}
+	}
+	return err
+}
+
+func (p placed) text() string {
+	switch {
+	case p.Disabled:
+		return "The sync is disabled now: " + p.Reason + "."
+	case p.Reason != "" && p.Enabled:
+		return "No: " + p.Reason + "; " + leftover + "."
+	case p.Reason != "":
+		return "No: " + p.Reason + "."
+	case p.Application == "":
+		return "Yes: nothing states an application (" + applicationFile + "), so this is an ordinary host."
+	}
+	return fmt.Sprintf("Yes: this appliance is %s, says %s.", p.Application, p.From)
+}
+
+// disable takes the sync off this host and keeps the file.
+func (n *node) disable(ctx context.Context, w io.Writer, s saved, quiet bool) (bool, error) {
+	settings := s.settings
+	settings.Enabled = false
+	review, err := n.review(ctx, s, settings, false)
+	if err != nil {
+		return false, err
+	}
+	if quiet {
+		w = io.Discard
+	}
+	if err := n.carryOut(ctx, w, review, false); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// tellOutOfPlace warns on standard error, where a command goes on although this
+// host is no place for a sync.
+func (n *node) tellOutOfPlace(why error) {
+	if why != nil && n.err != nil {
+		fmt.Fprintln(n.err, "connsync: "+tui.Clean(why.Error()))
+	}
+}
