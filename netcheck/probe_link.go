@@ -72,6 +72,9 @@ func runPeerLink(t Target) func(context.Context) Finding {
 		if err != nil {
 			return unknown(err)
 		}
+		if !link.Up {
+			return down(link.Name)
+		}
 		q, err := peerInquiry(t, link)
 		if err != nil {
 			return linkUnknown(err, "the peer could not be asked for")
@@ -99,8 +102,7 @@ func judgePeerLink(t Target, link Interface, got answers, err error, elsewhere f
 	peer, how := t.Peer.Addr().Unmap(), t.resolution()
 	switch {
 	case errors.Is(err, unix.ENETDOWN):
-		return Finding{Status: Failed, Err: err, Remedy: "ip link set dev " + link.Name + " up",
-			Detail: fmt.Sprintf("%s is down", link.Name)}
+		return down(link.Name)
 	case err != nil:
 		return linkUnknown(err, "the peer could not be asked for")
 	case len(got.owners) > 1:
@@ -118,6 +120,17 @@ func judgePeerLink(t Target, link Interface, got answers, err error, elsewhere f
 		remedy = fmt.Sprintf("Interface Name: %s; or mend the cable of %s, which does not lead to the peer", other, link.Name)
 	}
 	return Finding{Status: Failed, Detail: detail, Remedy: remedy}
+}
+
+// isDown reports whether an interface that was found is down by now.
+func isDown(name string) bool {
+	now, err := linkNamed(name)
+	return err == nil && !now.Up
+}
+
+// down is the finding for an interface that was up when link-up looked.
+func down(name string) Finding {
+	return Finding{Status: Failed, Err: unix.ENETDOWN, Remedy: "ip link set dev " + name + " up", Detail: name + " is down"}
 }
 
 // solicitationSource is the address of link to send neighbour solicitations

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	mtuWait     = 300 * time.Millisecond // for replies; a wire needs a thousandth
-	mtuRepeat   = 100 * time.Millisecond // until a size is tried once more
-	mtuRounds   = 6
-	mtuPerRound = 12
+	mtuFirstWait  = 100 * time.Millisecond // for replies; a wire needs a hundredth
+	mtuSecondWait = 200 * time.Millisecond // for what was tried once more
+	mtuRounds     = 6
+	mtuPerRound   = 12
 )
 
 // runPathMTU asks whether packets as large as the interface's MTU reach the
@@ -124,12 +124,10 @@ func between(low, high int, usual bool) []int {
 // try sends echo requests of the given packet sizes, twice those that are not
 // answered at once, and returns the sizes that were.
 func (m *measurement) try(ctx context.Context, sizes []int) ([]int, error) {
-	ctx, cancel := context.WithTimeout(ctx, mtuWait)
-	defer cancel()
 	first := m.sequence
 	m.sequence += len(sizes)
 	var passing []int
-	for _, wait := range []time.Duration{mtuRepeat, mtuWait} {
+	for _, wait := range []time.Duration{mtuFirstWait, mtuSecondWait} {
 		if err := m.send(ctx, sizes, first, passing); err != nil {
 			return nil, err
 		}

@@ -75,6 +75,9 @@ func refusedRoute(t Target, link Interface) (Finding, bool) {
 		return Finding{Status: Unknown, Remedy: v.hostRoute(a),
 			Detail: fmt.Sprintf("the kernel would send to %v through %s, so it could not be asked through %s", t.Peer.Addr().Unmap(), v.name(a.link), link.Name)}, true
 	}
+	if isDown(link.Name) { // its routes left with it
+		return down(link.Name), true
+	}
 	return v.judgeError(a.err, " through "+link.Name, findForbidding), true
 }
 

@@ -18,6 +18,9 @@ func cannotTalk(t Target, link Interface, err error, what, detail string) Findin
 // explainRefusal is the finding for an error about packets of one kind that
 // were sent to the peer.
 func explainRefusal(t Target, link Interface, err error, what string) Finding {
+	if isDown(link.Name) { // whatever the error of the moment was
+		return down(link.Name)
+	}
 	f := Finding{Status: Failed, Err: err}
 	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
 	r := &refusal{}
