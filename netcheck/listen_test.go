@@ -95,12 +95,8 @@ func TestListenSync(t *testing.T) {
 			wantNext(t, heard, want)
 		}
 		cancel()
-		begin := time.Now()
 		if d, ok := next(t, heard); ok {
 			t.Errorf("heard %q too", d.Payload)
-		}
-		if took := time.Since(begin); took > 500*time.Millisecond {
-			t.Errorf("the channel was closed %v after the context", took)
 		}
 	})
 }
