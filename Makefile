@@ -5,15 +5,19 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 GO ?= go
 PACKAGES ?= ./...
-SOURCES = cmd tui conntrackd netcheck lab
+SOURCES = cmd tui conntrackd netcheck lab packaging
 
-.PHONY: build run demo failover test lint golden bench bench-serial deps clean root bin
+.PHONY: build package run demo failover test lint golden bench bench-serial deps clean root bin
 
 build: bin
 
 bin:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/connsync ./cmd/connsync
 	@[ -z "$$SUDO_UID" ] || chown -R "$$SUDO_UID:$$SUDO_GID" bin
+
+# .deb and .rpm for amd64 and arm64 in dist/; needs neither root nor a packager's tools.
+package:
+	@packaging/build
 
 # The configurator on this host, on its own conntrackd: make run ARGS=show
 run: bin
@@ -41,6 +45,7 @@ test: root
 lint:
 	@files=$$(gofmt -l $(SOURCES)) && [ -z "$$files" ] || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags manual ./cmd/connsync
 	$(GO) tool staticcheck ./...
 	@scripts/vulncheck
 

@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"tui/console":         {},
 	"tui":                 {"tui/console", "conntrackd", "netcheck"},
 	"cmd/connsync":        {"tui", "tui/console", "conntrackd", "netcheck", "netcheck/keepalived"},
+	"packaging":           {},
 	"lab":                 {},
 	"lab/demo":            {"lab"},
 	"lab/failover":        {"lab"},

@@ -17,7 +17,7 @@ func TestDebianIsConfiguredFromTheForm(t *testing.T) {
 	defer cancel()
 	program := build(t)
 	machine, peer := machineAndPeer(t, ctx)
-	if err := machine.CopyIn(program, "/usr/bin/connsync"); err != nil {
+	if err := machine.CopyIn(program, "/usr/sbin/connsync"); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := peer.Run(ctx, program, "apply", "--enable", "--first-node", "--interface", lab.SyncInterface,
@@ -40,7 +40,7 @@ func TestDebianIsConfiguredFromTheForm(t *testing.T) {
 	if after["ActiveState"] != "active" || after["UnitFileState"] != "enabled" || after["MainPID"] == before["MainPID"] {
 		t.Errorf("the unit is %v, was %v; want it active, enabled and restarted", after, before)
 	}
-	if out, err := machine.Run(ctx, "/usr/bin/connsync", "status"); err != nil {
+	if out, err := machine.Run(ctx, "/usr/sbin/connsync", "status"); err != nil {
 		t.Errorf("status: %v\n%s", err, out)
 	}
 	if !kept(t, ctx, machine, stock) {

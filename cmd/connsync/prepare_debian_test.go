@@ -39,7 +39,7 @@ func TestDebianIsPreparedAndPutBack(t *testing.T) {
 
 	p.run(p.apply()...)
 	p.works(t, "after the save")
-	saveOfWhatIsInForce(t, ctx, p.machine, append([]string{"/usr/bin/connsync"}, p.apply()...))
+	saveOfWhatIsInForce(t, ctx, p.machine, append([]string{"/usr/sbin/connsync"}, p.apply()...))
 	if diff := cmp.Diff([]string(nil), p.failedHostChecks()); diff != "" {
 		t.Errorf("failed checks of the prepared host (-want +got):\n%s", diff)
 	}
@@ -82,7 +82,7 @@ func TestDebianChangesOfOthersAreLeftAlone(t *testing.T) {
 	}
 	p.shell("test -f /etc/sysctl.d/90-connsync.conf")
 
-	out, err := p.machine.Run(ctx, "/usr/bin/connsync", "unprepare")
+	out, err := p.machine.Run(ctx, "/usr/sbin/connsync", "unprepare")
 	if err == nil {
 		t.Errorf("unprepare succeeded although a file was left alone:\n%s", out)
 	}
@@ -103,7 +103,7 @@ func TestDebianFailedSaveTakesThePreparationBack(t *testing.T) {
 	// Only the save itself starts the daemon in the place where it fails.
 	p.shell("mkdir -p /etc/systemd/system/conntrackd.service.d && printf '[Service]\\nExecStartPre=/bin/sh -c \"! grep -q 10.0.0.101 /etc/conntrackd/conntrackd.conf\"\\n' > /etc/systemd/system/conntrackd.service.d/a.conf && systemctl daemon-reload")
 	found := p.listing()
-	out, err := p.machine.Run(ctx, "/usr/bin/connsync", p.apply()...)
+	out, err := p.machine.Run(ctx, "/usr/sbin/connsync", p.apply()...)
 	if err == nil {
 		t.Fatalf("the save succeeded:\n%s", out)
 	}
@@ -150,7 +150,7 @@ func newPreparedPair(t *testing.T, ctx context.Context) *preparedPair {
 	t.Helper()
 	program := build(t)
 	machine, peer := machineAndPeer(t, ctx)
-	if err := machine.CopyIn(program, "/usr/bin/connsync"); err != nil {
+	if err := machine.CopyIn(program, "/usr/sbin/connsync"); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := peer.Run(ctx, program, "apply", "--enable", "--first-node", "--interface", lab.SyncInterface,
@@ -171,7 +171,7 @@ func (p *preparedPair) apply() []string {
 
 func (p *preparedPair) run(args ...string) string {
 	p.t.Helper()
-	out, err := p.machine.Run(p.ctx, "/usr/bin/connsync", args...)
+	out, err := p.machine.Run(p.ctx, "/usr/sbin/connsync", args...)
 	if err != nil {
 		p.t.Fatalf("connsync %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -360,7 +360,7 @@ func (p *preparedPair) awaitFlows(n *lab.Node, want int, limit time.Duration, wh
 // cached is how many states the machine's daemon holds of its own.
 func (p *preparedPair) cached() int {
 	p.t.Helper()
-	out, err := p.machine.Run(p.ctx, "/usr/bin/connsync", "status", "--json")
+	out, err := p.machine.Run(p.ctx, "/usr/sbin/connsync", "status", "--json")
 	var s reported
 	if jsonErr := json.Unmarshal([]byte(out), &s); jsonErr != nil {
 		p.t.Fatalf("status: %v, %v\n%s", err, jsonErr, out)

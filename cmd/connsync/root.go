@@ -45,6 +45,7 @@ func newRoot(s streams) *cobra.Command {
 		Use:           "connsync",
 		Short:         "Set up and prove conntrackd's connection sync",
 		Long:          longHelp,
+		Version:       version(),
 		Args:          noArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -66,6 +67,7 @@ func newRoot(s streams) *cobra.Command {
 	flags.StringVar(&g.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
 	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g))
+	root.AddCommand(manualCommands()...)
 	strict(root)
 	return root
 }

@@ -1,0 +1,45 @@
+//go:build manual
+
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+// manualCommands is what the build of the packages has beside the commands: one
+// that writes the man pages and the completions from them. The product carries
+// no renderer for that.
+func manualCommands() []*cobra.Command {
+	return []*cobra.Command{{
+		Use:    "manual DIRECTORY",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE:   func(cmd *cobra.Command, args []string) error { return writeManual(cmd.Root(), args[0]) },
+	}}
+}
+
+func writeManual(root *cobra.Command, dir string) error {
+	undated(root)
+	header := &doc.GenManHeader{Section: "8", Source: "connsync " + version(), Manual: "System Administration"}
+	if err := doc.GenManTree(root, header, dir); err != nil {
+		return err
+	}
+	if err := root.GenBashCompletionFileV2(filepath.Join(dir, "connsync.bash"), true); err != nil {
+		return err
+	}
+	if err := root.GenZshCompletionFile(filepath.Join(dir, "connsync.zsh")); err != nil {
+		return err
+	}
+	return root.GenFishCompletionFile(filepath.Join(dir, "connsync.fish"), true)
+}
+
+// undated leaves out the line that says when a page was generated.
+func undated(cmd *cobra.Command) {
+	cmd.DisableAutoGenTag = true
+	for _, c := range cmd.Commands() {
+		undated(c)
+	}
+}

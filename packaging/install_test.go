@@ -1,0 +1,119 @@
+package packaging
+
+import (
+	"context"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/lab"
+)
+
+// On a booted Debian whose conntrackd runs: installing changes no service,
+// removing and purging leave conntrackd and its configuration as they were.
+func TestDebOnADebian(t *testing.T) {
+	path := deb(t, runtime.GOARCH)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	defer cancel()
+	machine, err := lab.Boot(ctx, lab.MachineOptions{Name: "fw-a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	in := func(command string) string {
+		t.Helper()
+		out, err := machine.Run(ctx, "sh", "-c", command)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		return out
+	}
+	// What is looked at before and after: every unit's state, who runs as
+	// conntrackd since when, and all files of the configuration.
+	services := func() string {
+		return in("systemctl list-units --all --plain --no-legend --type=service,timer,socket | awk '!/systemd-|connsync-/ {print $1, $3, $4}' | sort;" +
+			"systemctl show -p MainPID,ActiveEnterTimestampMonotonic,UnitFileState conntrackd.service")
+	}
+	files := func() string {
+		return in("find /etc/conntrackd /etc/logrotate.d/conntrackd /etc/systemd/system /etc/default -type f -o -type l | grep -v connsync- | sort | while read -r f; do stat -c '%n %a %u %Y' $f; cat $f 2>/dev/null | sha256sum; done")
+	}
+	in("echo '# of the operator' >>/etc/conntrackd/conntrackd.conf")
+	servicesBefore, filesBefore := services(), files()
+	if !strings.Contains(servicesBefore, "conntrackd.service active running") {
+		t.Fatalf("conntrackd does not run:\n%s", servicesBefore)
+	}
+	same := func(after string) {
+		t.Helper()
+		if now := services(); now != servicesBefore {
+			t.Errorf("%s changed the services:\n%s\nbefore:\n%s", after, now, servicesBefore)
+		}
+		if now := files(); now != filesBefore {
+			t.Errorf("%s changed files:\n%s\nbefore:\n%s", after, now, filesBefore)
+		}
+	}
+
+	if err := machine.CopyIn(path, "/root/connsync.deb"); err != nil {
+		t.Fatal(err)
+	}
+	in("dpkg -i /root/connsync.deb")
+	same("installing")
+	if got, want := strings.TrimSpace(in("connsync --version")), "connsync version "+version(t); got != want {
+		t.Errorf("connsync --version: %q, want %q", got, want)
+	}
+	if got := in("ls -A /etc/connsync; systemctl is-enabled connsync-metrics.timer connsync-application.service connsync-application.path || true"); got != "disabled\nenabled\nenabled\n" {
+		t.Errorf("/etc/connsync and the units: %q, want no file, the timer disabled and the others enabled", got)
+	}
+	if got := in("systemctl list-units --plain --no-legend --state=active,activating,failed 'connsync-*'"); got != "" {
+		t.Errorf("installing started units:\n%s", got)
+	}
+	if got := in("dpkg --verify connsync; command -v connsync"); got != "/usr/sbin/connsync\n" {
+		t.Errorf("dpkg --verify, and where it is: %q", got)
+	}
+	in("dpkg -i /root/connsync.deb")
+	same("installing again")
+
+	in("mkdir -p /var/lib/connsync/history && echo x >/var/lib/connsync/history/000001.before && echo LLB >/etc/connsync/application")
+	in("dpkg -r connsync")
+	same("removing")
+	if got := in("cat /etc/connsync/application /var/lib/connsync/history/000001.before; ls /usr/sbin/connsync 2>&1 || true"); !strings.HasPrefix(got, "LLB\nx\nls: ") {
+		t.Errorf("after the removal: %q, want what was kept and no program", got)
+	}
+	in("dpkg -P connsync")
+	same("purging")
+	if got := in("ls -d /etc/connsync /var/lib/connsync 2>/dev/null || true; systemctl is-system-running; find /etc/systemd -name 'connsync-*'"); got != "running\n" {
+		t.Errorf("after the purge: %q, want nothing left and all units well", got)
+	}
+}
+
+// What has been prepared for conntrackd outlives the program, and so does the
+// record that undoing it needs; the removal says so.
+func TestPurgeKeepsTheRecordOfWhatWasPrepared(t *testing.T) {
+	path := deb(t, runtime.GOARCH)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	defer cancel()
+	machine, err := lab.Boot(ctx, lab.MachineOptions{Name: "fw-a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	if err := machine.CopyIn(path, "/root/connsync.deb"); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ command, want string }{
+		{"dpkg -i /root/connsync.deb", ""},
+		{"mkdir -p /var/lib/connsync/history /etc/keepalived && echo {} >/var/lib/connsync/prepared.json", ""},
+		{`echo 'notify "/usr/sbin/connsync failover" root' >/etc/keepalived/keepalived.conf`, ""},
+		{"dpkg -P connsync 2>&1", "connsync unprepare"},
+		{"find /var/lib/connsync", "/var/lib/connsync\n/var/lib/connsync/prepared.json\n"},
+		{"cat /etc/keepalived/keepalived.conf", "notify"},
+	} {
+		out, err := machine.Run(ctx, "sh", "-c", step.command)
+		if err != nil || !strings.Contains(out, step.want) {
+			t.Fatalf("%s: %v, want %q in:\n%s", step.command, err, step.want, out)
+		}
+		if strings.HasPrefix(step.command, "dpkg -P") && !strings.Contains(out, "keepalived's configuration calls") {
+			t.Errorf("the removal does not speak of keepalived:\n%s", out)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+// Package packaging holds what the .deb and the .rpm are made from. Its tests
+// build them, look into them and install them.
+package packaging
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var built struct {
+	sync.Once
+	dir string
+	err error
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(status)
+}
+
+// packages builds the packages once for all tests and returns their directory.
+func packages(t *testing.T) string {
+	t.Helper()
+	built.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "connsync-packages-"); built.err == nil {
+			built.err = buildIn("..", built.dir)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.dir
+}
+
+// buildIn runs the build of the source tree given, as another shell would
+// with extra in its environment.
+func buildIn(tree, out string, extra ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(tree, "packaging/build"), out)
+	cmd.Env = append(os.Environ(), extra...)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return &buildError{err, output}
+	}
+	return nil
+}
+
+type buildError struct {
+	err    error
+	output []byte
+}
+
+func (e *buildError) Error() string {
+	return "build the packages: " + e.err.Error() + "\n" + string(e.output)
+}
+
+// run runs a program of this host and returns what it printed.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func version(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile("../cmd/connsync/version.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(content))
+}
+
+// The names of the packages say version and architecture.
+func deb(t *testing.T, arch string) string {
+	return filepath.Join(packages(t), "connsync_"+version(t)+"-1_"+arch+".deb")
+}
+
+func rpm(t *testing.T, arch string) string {
+	return filepath.Join(packages(t), "connsync-"+version(t)+"-1."+arch+".rpm")
+}
+
+// A second build, of a copy elsewhere, under another umask, language, time zone
+// and home and an hour later, gives the same bytes.
+func TestTwoBuildsAreIdentical(t *testing.T) {
+	first, copied, second := packages(t), filepath.Join(t.TempDir(), "elsewhere"), t.TempDir()
+	copySource := `umask 077; mkdir -p "$0" && cd .. && cp -R cmd tui conntrackd netcheck packaging go.mod go.sum "$0"`
+	run(t, "sh", "-c", copySource, copied)
+	run(t, "find", copied, "-exec", "touch", "-h", "-d", "2001-01-01", "{}", "+")
+	if err := buildIn(copied, second, "TZ=Pacific/Apia", "LC_ALL=C.UTF-8", "USER=somebody", "GOFLAGS=-buildvcs=auto"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"connsync-" + version(t) + "-1.aarch64.rpm", "connsync-" + version(t) + "-1.x86_64.rpm",
+		"connsync_" + version(t) + "-1_amd64.deb", "connsync_" + version(t) + "-1_arm64.deb"}
+	if got := names(t, second); !slices.Equal(got, want) {
+		t.Fatalf("the build made %v, want %v", got, want)
+	}
+	for _, name := range want {
+		a, errA := os.ReadFile(filepath.Join(first, name))
+		b, errB := os.ReadFile(filepath.Join(second, name))
+		if errA != nil || errB != nil {
+			t.Fatal(errA, errB)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s differs between two builds", name)
+		}
+	}
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// The version stands in one file; the newest entry of the changelog is of it.
+func TestChangelogIsOfThisVersion(t *testing.T) {
+	content, err := os.ReadFile("changelog.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(content), "- semver: ")
+	if newest, _, _ := strings.Cut(rest, "\n"); newest != version(t)+"-1" {
+		t.Errorf("the newest entry of changelog.yaml is %s, and the version is %s", newest, version(t))
+	}
+}
+
+func TestLintianHasNothingToSay(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		if out := run(t, "lintian", "--allow-root", "--fail-on", "error,warning", deb(t, arch)); strings.Contains(out, "E: ") {
+			t.Errorf("%s: %s", arch, out)
+		}
+	}
+}
+
+// installed are the files that both kinds of package hold, beside units and man
+// pages.
+var installed = []string{
+	"/etc/connsync",
+	"/usr/lib/systemd/system/connsync-application.path",
+	"/usr/lib/systemd/system/connsync-application.service",
+	"/usr/lib/systemd/system/connsync-metrics.service",
+	"/usr/lib/systemd/system/connsync-metrics.timer",
+	"/usr/sbin/connsync",
+	"/usr/share/bash-completion/completions/connsync",
+	"/usr/share/doc/connsync/copyright",
+	"/usr/share/doc/connsync/examples/keepalived.conf",
+	"/usr/share/doc/connsync/examples/nftables.conf",
+	"/usr/share/fish/vendor_completions.d/connsync.fish",
+	"/usr/share/man/man8/connsync.8.gz",
+	"/usr/share/man/man8/connsync-apply.8.gz",
+	"/usr/share/man/man8/connsync-status.8.gz",
+}
+
+func TestRPM(t *testing.T) {
+	for _, arch := range []string{"x86_64", "aarch64"} {
+		path := rpm(t, arch)
+		if got, want := run(t, "rpm", "-qp", "--qf", "%{NAME} %{VERSION} %{RELEASE} %{ARCH}", path), "connsync "+version(t)+" 1 "+arch; got != want {
+			t.Errorf("it is %q, want %q", got, want)
+		}
+		files := strings.Fields(run(t, "rpm", "-qlp", path))
+		for _, want := range append([]string{"/usr/share/zsh/site-functions/_connsync"}, installed...) {
+			if !slices.Contains(files, want) {
+				t.Errorf("%s is not in the %s package: %v", want, arch, files)
+			}
+		}
+		if out := run(t, "rpm", "-qp", "--requires", path); !slices.Contains(strings.Fields(out), "conntrack-tools") {
+			t.Errorf("the %s package does not require conntrack-tools: %s", arch, out)
+		}
+		run(t, "rpm", "-K", "--nosignature", path)
+	}
+}
+
+func TestDeb(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		path := deb(t, arch)
+		want := "connsync " + version(t) + "-1 " + arch + " conntrackd"
+		if got := run(t, "dpkg-deb", "--show", "--showformat", "${Package} ${Version} ${Architecture} ${Depends}", path); got != want {
+			t.Errorf("it is %q, want %q", got, want)
+		}
+		var files []string
+		for line := range strings.Lines(run(t, "dpkg-deb", "--contents", path)) {
+			f := strings.Fields(line)
+			files = append(files, strings.TrimSuffix(strings.TrimPrefix(f[5], "."), "/"))
+			if f[1] != "root/root" && f[1] != "0/0" {
+				t.Errorf("%s belongs to %s", f[5], f[1])
+			}
+		}
+		for _, want := range append([]string{"/usr/share/zsh/vendor-completions/_connsync", "/usr/share/doc/connsync/changelog.Debian.gz"}, installed...) {
+			if !slices.Contains(files, want) {
+				t.Errorf("%s is not in the %s package: %v", want, arch, files)
+			}
+		}
+	}
+}
