@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"lab/failover":        {"lab"},
 	"lab/vt102":           {},
 	"lab/tty":             {"lab/vt102"},
+	"lab/emulator":        {},
 	"lab/benchserial":     {"lab", "lab/tty", "lab/vt102"},
 }
 

@@ -16,6 +16,7 @@ import (
 type program struct {
 	name    string
 	measure func(ctx context.Context, t terminal) result
+	slow    func(t terminal) result // what takes milliseconds, not bytes
 }
 
 func (s *stand) programs(idle time.Duration) []program {
@@ -36,13 +37,16 @@ func (s *stand) programs(idle time.Duration) []program {
 	here := func(name string, args ...string) opener {
 		return func(l tty.Line) (*tty.Seat, error) { return tty.Open(exec.Command(name, args...), l, nil) }
 	}
+	dialog := peer{open: here("dialog", form...), menu: here("dialog", menu...), down: true, idle: idle}
+	whiptail := peer{open: here("whiptail", "--title", title, "--inputbox", "Port", "18", "70", "3780"), menu: here("whiptail", menu...), idle: idle}
+	nmtui := peer{idle: idle, open: func(l tty.Line) (*tty.Seat, error) {
+		return tty.Open(exec.Command("nmtui", "edit", "bench"), l, s.office.Enter)
+	}}
 	return []program{
-		{"connsync", func(_ context.Context, t terminal) result { return s.measureConnsync(t, idle) }},
-		{"dialog --form", peer{open: here("dialog", form...), menu: here("dialog", menu...), down: true, idle: idle}.measure},
-		{"whiptail (one field)", peer{open: here("whiptail", "--title", title, "--inputbox", "Port", "18", "70", "3780"), menu: here("whiptail", menu...), idle: idle}.measure},
-		{"nmtui", peer{idle: idle, open: func(l tty.Line) (*tty.Seat, error) {
-			return tty.Open(exec.Command("nmtui", "edit", "bench"), l, s.office.Enter)
-		}}.measure},
+		{"connsync", func(_ context.Context, t terminal) result { return s.measureConnsync(t, idle) }, s.slow},
+		{"dialog --form", dialog.measure, dialog.slow},
+		{"whiptail (one field)", whiptail.measure, whiptail.slow},
+		{"nmtui", nmtui.measure, nmtui.slow},
 	}
 }
 
@@ -76,7 +80,6 @@ func (w *watch) cost(keys string, shows ...string) int {
 }
 
 func (w *watch) settle() {
-	time.Sleep(20 * time.Millisecond)
 	w.seat.Quiet(400*time.Millisecond, patience)
 }
 
@@ -108,7 +111,7 @@ type peer struct {
 }
 
 func (p peer) measure(_ context.Context, t terminal) result {
-	r := result{bytes: map[int]int{}}
+	r := result{values: map[int]int{}}
 	seat, err := p.open(t.line)
 	if err != nil {
 		return result{err: err}
@@ -117,20 +120,13 @@ func (p peer) measure(_ context.Context, t terminal) result {
 	w := &watch{seat: seat}
 	time.Sleep(500 * time.Millisecond)
 	w.settle()
-	r.bytes[firstFrame] = seat.Sent()
+	r.values[firstFrame] = seat.Sent()
 	// The middle of three, as the first one may do something besides.
-	r.bytes[character] = middle(w.cost("1"), w.cost("2"), w.cost("3"))
-	r.bytes[backspace] = middle(w.cost("\x7f"), w.cost("\x7f"), w.cost("\x7f"))
-	next := "\t"
-	if p.down {
-		next = "\x1b[B"
-		if term := t.line.Environ[0]; strings.Contains(term, "vt100") || strings.Contains(term, "xterm") {
-			next = "\x1bOB" // these send other codes once they are told to
-		}
-	}
-	r.bytes[focusMove] = w.cost(next)
-	r.bytes[idleMinute] = w.idles(p.idle)
-	r.bytes[exit] = w.ends("\x1b")
+	r.values[character] = middle(w.cost("1"), w.cost("2"), w.cost("3"))
+	r.values[backspace] = middle(w.cost("\x7f"), w.cost("\x7f"), w.cost("\x7f"))
+	r.values[focusMove] = w.cost(p.next(t))
+	r.values[idleMinute] = w.idles(p.idle)
+	r.values[exit] = w.ends("\x1b")
 	if p.menu != nil {
 		menu, err := p.menu(t.line)
 		if err != nil {
@@ -139,10 +135,21 @@ func (p peer) measure(_ context.Context, t terminal) result {
 		defer menu.Close()
 		time.Sleep(500 * time.Millisecond)
 		(&watch{seat: menu}).settle()
-		r.bytes[pickerOpen] = menu.Sent()
+		r.values[pickerOpen] = menu.Sent()
 	}
 	r.err = w.err
 	return r
+}
+
+// next is the key that leads to the next field.
+func (p peer) next(t terminal) string {
+	if !p.down {
+		return "\t"
+	}
+	if term := t.line.Environ[0]; strings.Contains(term, "vt100") || strings.Contains(term, "xterm") {
+		return "\x1bOB" // these send other codes once they are told to
+	}
+	return "\x1b[B"
 }
 
 func middle(of ...int) int {
@@ -152,7 +159,7 @@ func middle(of ...int) int {
 
 // measureConnsync goes through the form as a person does.
 func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
-	r := result{bytes: map[int]int{}}
+	r := result{values: map[int]int{}}
 	seat, err := tty.Open(exec.Command(s.connsync), t.line, s.pair.A.Enter)
 	if err != nil {
 		return result{err: err}
@@ -161,27 +168,27 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	w := &watch{seat: seat}
 	w.see("Receive Buffer Size", "[ Quit ]")
 	w.settle()
-	r.bytes[firstFrame] = seat.Sent()
-	r.bytes[firstLeast] = vt102.Least("", seat.Shows())
+	r.values[firstFrame] = seat.Sent()
+	r.values[firstLeast] = vt102.Least("", seat.Shows())
 
 	for range 4 { // to Port
 		before := seat.Shows()
 		cost := w.cost("\t")
 		hint := vt102.Least(line(before, hintLine), line(seat.Shows(), hintLine))
-		if cost-hint >= r.bytes[focusMove] {
-			r.bytes[focusMove], r.bytes[focusHint] = cost-hint, hint
+		if cost-hint >= r.values[focusMove] {
+			r.values[focusMove], r.values[focusHint] = cost-hint, hint
 		}
 	}
 	w.cost("1", "* 37801") // the first one marks the field as changed too
-	r.bytes[character] = max(w.cost("2"), w.cost("3"), w.cost("4"))
-	r.bytes[backspace] = max(w.cost("\x7f"), w.cost("\x7f"), w.cost("\x7f"))
+	r.values[character] = max(w.cost("2", "37801", "[cursor 31,6]"), w.cost("3", "[cursor 32,6]"), w.cost("4", "[cursor 33,6]"))
+	r.values[backspace] = max(w.cost("\x7f", "[cursor 32,6]"), w.cost("\x7f", "[cursor 31,6]"), w.cost("\x7f", "[cursor 30,6]"))
 	w.cost("9")
-	r.bytes[errorOn] = w.cost("\t", "! port")
+	r.values[errorOn] = w.cost("\t", "! port")
 	w.cost("\x1b[Z")
-	r.bytes[errorOff] = w.cost("\x7f", "-! port")
+	r.values[errorOff] = w.cost("\x7f", "-! port")
 	w.cost("\x12", "-* 3780") // ctrl+r puts it back
 	w.cost("\x1b[A\x1b[A\x1b[A")
-	r.bytes[pickerOpen] = w.cost("\r", "Choose the sync interface")
+	r.values[pickerOpen] = w.cost("\r", "Choose the sync interface")
 	w.cost("\x1b", "Connection Sync Settings")
 	w.cost("\x1b[A\x1b[Z\x1b[Z\r", "Connection Sync: status")
 	w.see("In sync both ways", "per second")
@@ -189,12 +196,12 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	const seconds = 10
 	before := seat.Sent()
 	time.Sleep(seconds * time.Second)
-	r.bytes[statusRefresh] = (seat.Sent() - before + seconds - 1) / seconds
+	r.values[statusRefresh] = (seat.Sent() - before + seconds - 1) / seconds
 	w.keys("\x1b")
 	w.see("Connection Sync Settings")
 	w.settle()
-	r.bytes[idleMinute] = w.idles(idle)
-	r.bytes[exit] = w.ends("\x03")
+	r.values[idleMinute] = w.idles(idle)
+	r.values[exit] = w.ends("\x03")
 	r.err = w.err
 	return r
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"text/tabwriter"
 )
 
@@ -26,6 +28,10 @@ const (
 	statusRefresh
 	idleMinute
 	exit
+	heldKnown
+	heldUnknown
+	echo
+	lostKeys
 	metricCount
 )
 
@@ -43,14 +49,26 @@ func metrics() [metricCount]metric {
 		statusRefresh: {"status refresh, numbers change", 24, "at most 24 a second"},
 		idleMinute:    {"idle minute", 0, "0"},
 		exit:          {"exit", 16, "at most 16"},
+		heldKnown:     {"ms until right, Tab held, 960 B/s", 500, "at most 500"},
+		heldUnknown:   {"  where the line hides its speed", 500, "at most 500"},
+		echo:          {"ms to an echo, 5 keys/s, 960 B/s", 60, "at most 60"},
+		lostKeys:      {"  keys lost", 0, "0"},
 	}
 }
 
 // result is what was measured of one program; a metric that it does not have
-// is not in bytes.
+// is not in values.
 type result struct {
-	bytes map[int]int
-	err   error
+	values map[int]int
+	err    error
+}
+
+// add takes what was measured in another round.
+func (r *result) add(other result) {
+	r.err = errors.Join(r.err, other.err)
+	if r.err == nil {
+		maps.Copy(r.values, other.values)
+	}
 }
 
 // printTable prints what was measured at one terminal and returns how many of
@@ -66,7 +84,7 @@ func printTable(w io.Writer, t terminal, programs []program, results []result) (
 	for i, m := range metrics() {
 		fmt.Fprint(tw, m.name)
 		for _, r := range results {
-			if n, ok := r.bytes[i]; ok {
+			if n, ok := r.values[i]; ok {
 				fmt.Fprintf(tw, "\t%d", n)
 			} else {
 				fmt.Fprint(tw, "\t-")
@@ -75,7 +93,7 @@ func printTable(w io.Writer, t terminal, programs []program, results []result) (
 		verdict := ""
 		if t.serial {
 			verdict = m.note
-			got := results[0].bytes
+			got := results[0].values
 			over := m.target >= 0 && got[i] > m.target || i == firstLeast && got[firstFrame]*10 > got[firstLeast]*12
 			if _, measured := got[i]; !measured || over {
 				verdict += "  MISSED"

@@ -115,10 +115,12 @@ func (t *Terminal) Shows() string { return t.screen.String() }
 func (t *Terminal) Cursor() (x, y int) { return t.screen.Cursor() }
 
 // See waits until the screen holds every one of texts; of one that begins with
-// "-" it must not hold the rest.
+// "-" it must not hold the rest. Where the cursor is stands behind the screen
+// as "[cursor x,y]".
 func (t *Terminal) See(within time.Duration, texts ...string) error {
 	for limit := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
-		missing := missing(t.Shows(), texts)
+		x, y := t.Cursor()
+		missing := missing(t.Shows()+fmt.Sprintf("[cursor %d,%d]", x, y), texts)
 		if missing == "" {
 			return nil
 		}
@@ -152,16 +154,27 @@ func (t *Terminal) Stream() []byte {
 	return append([]byte(nil), t.stream...)
 }
 
-// Quiet waits until nothing has come for that long, but not longer than limit.
+// Quiet waits until nothing has come for that long, counted from the call on,
+// but not longer than limit.
 func (t *Terminal) Quiet(span, limit time.Duration) {
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		t.mu.Lock()
-		quiet := time.Since(t.latest)
-		t.mu.Unlock()
-		if quiet >= span {
+	begin := time.Now()
+	for time.Since(begin) < limit {
+		latest := t.Latest()
+		if latest.Before(begin) {
+			latest = begin
+		}
+		if time.Since(latest) >= span {
 			return
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// Latest is when the last byte came.
+func (t *Terminal) Latest() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.latest
 }
 
 // Resize changes the size. What was on the screen stays as far as it fits.

@@ -6,6 +6,7 @@ package tty
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"time"
@@ -28,6 +29,8 @@ type Line struct {
 	Speed uint32
 	// Answers says whether the terminal says where its cursor is when asked.
 	Answers bool
+	// Tap is given what comes over the line; nil is nobody.
+	Tap io.Writer
 }
 
 // Seat is a person's place at the terminal of a running program. Its methods
@@ -57,7 +60,14 @@ func Open(cmd *exec.Cmd, line Line, within func(func() error) error) (*Seat, err
 	if width == 0 || height == 0 {
 		width, height = 80, 24
 	}
-	s.Terminal = NewTerminal(s.ptmx, width, height, line.Rate)
+	var end io.ReadWriter = s.ptmx
+	if line.Tap != nil {
+		end = struct {
+			io.Reader
+			io.Writer
+		}{io.TeeReader(s.ptmx, line.Tap), s.ptmx}
+	}
+	s.Terminal = NewTerminal(end, width, height, line.Rate)
 	s.Answer(line.Answers)
 	go func() {
 		_ = cmd.Wait() // its state says how it ended
