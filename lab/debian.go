@@ -18,9 +18,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cacheDirectory holds the Debian tree between runs, and what machines need
+// cacheDirectory holds the Debian trees between runs, and what machines need
 // while they run.
 const cacheDirectory = "/var/cache/connsync-lab"
+
+// Init is the first process of a Debian, and who starts its services.
+type Init string
+
+const (
+	Systemd Init = "" // as Debian installs it
+	SysV    Init = "sysv"
+	OpenRC  Init = "openrc" // started by SysV's init, as Debian does it
+)
+
+// Debian says what is installed beyond Debian's essential packages and what
+// every machine has. The zero value is a stock node.
+type Debian struct {
+	Init     Init
+	Packages []string
+}
 
 // debianPackages is what a machine has beyond Debian's essential packages:
 // what a stock node has, and what a test looks at it with.
@@ -31,20 +47,36 @@ func debianPackages() []string {
 	}
 }
 
+// added is what apt installs over a stock node; a minus at the end removes.
+func (d Debian) added() []string {
+	var list []string
+	switch d.Init {
+	case SysV:
+		list = []string{"sysvinit-core", "sysv-rc", "systemd-sysv-", "systemd-", "dbus-"}
+	case OpenRC:
+		list = []string{"sysvinit-core", "openrc", "systemd-sysv-", "systemd-", "dbus-"}
+	}
+	return append(list, d.Packages...)
+}
+
 // NewDebian returns the root directory of a Debian of this host's own release,
 // with systemd and the packaged conntrackd. The first call on a host builds it
 // with debootstrap, from the mirror that apt uses here, which takes about a
 // minute; later ones find it in /var/cache/connsync-lab. Nobody may write to
 // it: a [Machine] runs on a layer above it.
-func NewDebian(ctx context.Context) (root string, err error) {
-	root, err = newDebian(ctx, cacheDirectory)
+func NewDebian(ctx context.Context) (root string, err error) { return Debian{}.Tree(ctx) }
+
+// Tree is [NewDebian] for another Debian: a copy of the stock one in which apt
+// has installed more, kept beside it.
+func (d Debian) Tree(ctx context.Context) (root string, err error) {
+	root, err = d.tree(ctx, cacheDirectory)
 	if err != nil {
 		return "", fmt.Errorf("make a Debian tree: %w", err)
 	}
 	return root, nil
 }
 
-func newDebian(ctx context.Context, cache string) (string, error) {
+func (d Debian) tree(ctx context.Context, cache string) (string, error) {
 	if os.Geteuid() != 0 {
 		return "", errors.New("debootstrap needs root")
 	}
@@ -56,44 +88,99 @@ func newDebian(ctx context.Context, cache string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	recipe := sha256.Sum256([]byte("1 " + release + " " + arch + " " + strings.Join(debianPackages(), " ")))
-	root := filepath.Join(cache, fmt.Sprintf("debian-%s-%x", release, recipe[:6]))
+	recipe := "1 " + release + " " + arch + " " + strings.Join(debianPackages(), " ")
+	build := func(dir string) error { return bootstrapDebian(ctx, release, dir) }
+	if added := d.added(); len(added) > 0 {
+		stock, err := Debian{}.tree(ctx, cache)
+		if err != nil {
+			return "", err
+		}
+		recipe += " and " + strings.Join(added, " ")
+		build = func(dir string) error { return extendDebian(ctx, stock, dir, added) }
+	}
+	sum := sha256.Sum256([]byte(recipe))
+	root := filepath.Join(cache, fmt.Sprintf("debian-%s-%x", release, sum[:6]))
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
 	}
+	return root, buildOnce(ctx, cache, root, build)
+}
+
+// buildOnce builds in a directory that only the holder of the lock uses, and
+// gives it its name when it is whole. What a crashed build left is removed
+// first: it holds no mounts, they went with their namespace.
+func buildOnce(ctx context.Context, cache, root string, build func(dir string) error) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
+		return err
 	}
 	unlock, err := lockFile(ctx, filepath.Join(cache, "build.lock"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer unlock()
 	if _, err := os.Stat(root); err == nil {
-		return root, nil // somebody else has built it meanwhile
+		return nil // somebody else has built it meanwhile
 	}
-	mirror, err := debianMirror(ctx, release)
-	if err != nil {
-		return "", err
-	}
-	return root, buildDebian(ctx, release, mirror, filepath.Join(cache, "build"), root)
-}
-
-// buildDebian builds in a directory that only the holder of the lock uses, and
-// gives it its name when it is whole. What a crashed build left is removed
-// first: it holds no mounts, they went with their namespace.
-func buildDebian(ctx context.Context, release, mirror, build, root string) error {
-	if err := os.RemoveAll(build); err != nil {
+	dir := filepath.Join(cache, "build")
+	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	defer os.RemoveAll(build)
+	defer os.RemoveAll(dir)
+	if err := build(dir); err != nil {
+		return err
+	}
+	return os.Rename(dir, root)
+}
+
+func bootstrapDebian(ctx context.Context, release, dir string) error {
+	mirror, err := debianMirror(ctx, release)
+	if err != nil {
+		return err
+	}
+	return apart(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(debianPackages(), ","), release, dir, mirror)
+}
+
+// extendScript installs packages in a tree, with the package lists of this
+// host, or newer ones where those are too old. No service starts there.
+const extendScript = `set -e
+root=$1
+shift
+mount -t proc proc "$root/proc"
+mount -t tmpfs tmpfs "$root/run"
+mount --bind /var/lib/apt/lists "$root/var/lib/apt/lists"
+for sources in sources.list sources.list.d; do
+	[ ! -e "/etc/apt/$sources" ] || [ ! -e "$root/etc/apt/$sources" ] || mount --bind "/etc/apt/$sources" "$root/etc/apt/$sources"
+done
+printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+chmod 755 "$root/usr/sbin/policy-rc.d"
+install() {
+	chroot "$root" apt-get -q -y --no-install-recommends -o DPkg::Options::=--force-unsafe-io install "$@" </dev/null
+}
+install "$@" || {
+	umount "$root/var/lib/apt/lists"
+	chroot "$root" apt-get -q update </dev/null
+	install "$@"
+}
+rm "$root/usr/sbin/policy-rc.d"
+chroot "$root" apt-get clean
+`
+
+func extendDebian(ctx context.Context, stock, dir string, added []string) error {
+	if _, err := output(ctx, "cp", "--archive", stock, dir); err != nil {
+		return err
+	}
+	return apart(ctx, append([]string{"sh", "-c", extendScript, "extend", dir}, added...)...)
+}
+
+// apart runs a program to its end with mounts and processes of its own, which
+// end with it.
+func apart(ctx context.Context, line ...string) error {
 	proxy, err := aptProxy(ctx)
 	if err != nil {
 		return err
 	}
 	var log bytes.Buffer
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--",
-		"debootstrap", "--variant=minbase", "--include="+strings.Join(debianPackages(), ","), release, build, mirror)
+	cmd := exec.CommandContext(ctx, "unshare", append([]string{"--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--"}, line...)...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	if proxy != "" {
@@ -103,9 +190,9 @@ func buildDebian(ctx context.Context, release, mirror, build, root string) error
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// Pdeathsig is about the thread that started the process: it has to last.
 	if err := onThread(cmd.Run); err != nil {
-		return fmt.Errorf("debootstrap %s: %w: %s", release, err, tail(log.Bytes(), 2000))
+		return fmt.Errorf("%s: %w: %s", line[0], err, tail(log.Bytes(), 2000))
 	}
-	return os.Rename(build, root)
+	return nil
 }
 
 // debianRelease is the code name of this host's release, such as bookworm.

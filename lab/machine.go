@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine is a booted Debian with systemd as its first process and the
-// packaged conntrackd.service, in a container. It is a [Node] whose files,
+// Machine is a booted Debian with the packaged conntrackd and systemd, unless
+// its options say otherwise, as its first process, in a container. It is a [Node] whose files,
 // down to /, are its own: Run, Command, Enter, WriteFile and the others work
 // in it, and lab.Veth connects its network. For a program on a terminal call
 // pty.Start within Enter: the terminal is the machine's.
@@ -27,6 +27,7 @@ import (
 // the next Boot.
 type Machine struct {
 	*Node
+	init    Init
 	place   *place
 	network *Namespace // owned; nil when it was given
 	notify  *notifySocket
@@ -41,16 +42,17 @@ type Machine struct {
 type MachineOptions struct {
 	// Name is the host name; blank means "debian".
 	Name string
+	// Debian is what is installed.
+	Debian Debian
 	// Network is the machine's network namespace, such as a [Node]'s, with
 	// the interfaces it has; it stays the caller's. Nil means a new one with
 	// nothing but loopback. It lasts over a reboot.
 	Network *Namespace
 }
 
-// Boot boots a machine and returns when systemd has started everything.
-// It needs root, systemd-nspawn and what [NewDebian] needs.
+// Boot boots a machine and returns when everything is started. It needs root, systemd-nspawn and what [NewDebian] needs.
 func Boot(ctx context.Context, opts MachineOptions) (*Machine, error) {
-	root, err := NewDebian(ctx)
+	root, err := opts.Debian.Tree(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +60,7 @@ func Boot(ctx context.Context, opts MachineOptions) (*Machine, error) {
 		opts.Name = "debian"
 	}
 	m := &Machine{
+		init:    opts.Debian.Init,
 		Node:    &Node{name: opts.Name, Namespace: &Namespace{handle: netns.None()}},
 		console: &console{},
 		halted:  make(chan struct{}),
@@ -92,10 +95,13 @@ func (m *Machine) boot(ctx context.Context, tree string, network *Namespace) (er
 	return m.up(ctx)
 }
 
-// up waits for systemd's word that the machine is up and opens it.
+// up waits until the machine is up and opens it.
 func (m *Machine) up(ctx context.Context) error {
 	select {
 	case leader := <-m.notify.ready:
+		if err := m.booted(ctx, leader); err != nil {
+			return err
+		}
 		m.closeSpaces()
 		m.pid = leader
 		return m.open()
@@ -116,11 +122,11 @@ func (m *Machine) closeSpaces() {
 // Reboot shuts the machine down in order and boots it again, with the files
 // and the network that it has. Nothing else may use the machine meanwhile.
 func (m *Machine) Reboot(ctx context.Context) error {
-	// The connection to systemd may end before its answer; what counts is
+	// The connection to the first process may end before its answer; what counts is
 	// that the machine comes back.
-	out, asked := m.Run(ctx, "systemctl", "reboot")
+	out, asked := m.Run(ctx, "reboot")
 	if err := m.up(ctx); err != nil {
-		return fmt.Errorf("reboot %s: %w (systemctl: %v %s)", m.name, err, asked, out)
+		return fmt.Errorf("reboot %s: %w (reboot: %v %s)", m.name, err, asked, out)
 	}
 	return nil
 }

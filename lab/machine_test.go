@@ -257,7 +257,7 @@ func TestNewDebianCutShort(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	start := time.Now()
-	if root, err := newDebian(ctx, cache); err == nil {
+	if root, err := (Debian{}).tree(ctx, cache); err == nil {
 		t.Fatalf("built %s in no time", root)
 	}
 	if took := time.Since(start); took > 9*time.Second {

@@ -66,12 +66,54 @@ func (m *Machine) mountRoot(ctx context.Context, tree string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("lay the machine's files over %s: %w", tree, err)
 	}
-	return root, m.setHostname(root)
+	return root, m.furnish(root)
 }
 
-// setHostname replaces the name that debootstrap took from the host.
-func (m *Machine) setHostname(root string) error {
-	return os.WriteFile(filepath.Join(root, "etc/hostname"), []byte(m.name+"\n"), 0o644)
+// furnish replaces the name that debootstrap took from the host. SysV's init
+// says when it is done, and has no consoles to log in at.
+func (m *Machine) furnish(root string) error {
+	err := os.WriteFile(filepath.Join(root, "etc/hostname"), []byte(m.name+"\n"), 0o644)
+	if err != nil || m.init == Systemd {
+		return err
+	}
+	path := filepath.Join(root, "etc/inittab")
+	inittab, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for line := range strings.Lines(string(inittab)) {
+		if !strings.Contains(line, "getty") {
+			lines = append(lines, line)
+		}
+	}
+	// init goes through the lines in their order, and waits for each of these.
+	lines = append(lines, "lab:2345:wait:/bin/sh -c ': >"+bootedMark+"'\n")
+	return os.WriteFile(path, []byte(strings.Join(lines, "")), 0o644)
+}
+
+// bootedMark is made by a machine without systemd when it is up; /run is new
+// with every boot.
+const bootedMark = "/run/lab-booted"
+
+// booted waits until the machine whose first process is given is up. systemd
+// has said so before that process is known.
+func (m *Machine) booted(ctx context.Context, leader int) error {
+	if m.init == Systemd {
+		return nil
+	}
+	for {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d/root%s", leader, bootedMark)); err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-m.halted:
+			return fmt.Errorf("it halted: %w: %s", m.err, m.console.tail())
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %s", context.Cause(ctx), m.console.tail())
+		}
+	}
 }
 
 // nspawn is the command that boots the machine once.
@@ -84,13 +126,18 @@ func (m *Machine) setHostname(root string) error {
 //     the machine and after its reboot. What nspawn grants with the latter is
 //     granted by hand: CAP_NET_ADMIN and a writable /proc/sys/net.
 //   - --notify-ready: systemd's own word that it is up, and the process ID of
-//     the machine's first process, come by the socket.
+//     the machine's first process, come by the socket. Another first process
+//     says nothing; see booted.
 //   - no terminal: the console goes to a pipe, and there is nothing to read.
 func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *exec.Cmd {
+	notify := "yes"
+	if m.init != Systemd {
+		notify = "no"
+	}
 	const join = `for group in $GROUPS_TO_JOIN; do echo $$ >"$group/cgroup.procs" || exit 1; done; exec "$@"`
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", join, "sh", "systemd-nspawn",
 		"--directory="+root, "--boot", "--machine="+m.place.name,
-		"--register=no", "--keep-unit", "--console=pipe", "--notify-ready=yes",
+		"--register=no", "--keep-unit", "--console=pipe", "--notify-ready="+notify,
 		fmt.Sprintf("--network-namespace-path=/proc/%d/fd/%d", os.Getpid(), int(network.handle)),
 		"--capability=CAP_NET_ADMIN", "--resolv-conf=off", "--timezone=off", "--link-journal=no")
 	cmd.Env = append(os.Environ(), "GROUPS_TO_JOIN="+strings.Join(m.place.groups, " "),
