@@ -59,23 +59,23 @@ func TestFollowModules(t *testing.T) {
 		{"verdict register as a number", [][]expr.Any{{&expr.Immediate{Register: 0, Data: []byte{1}}, accept}}, accepts},
 		{"beyond the registers", [][]expr.Any{{&expr.Cmp{Op: expr.CmpOpEq, Register: 99, Data: []byte{1}}, accept}}, accepts | drops},
 	} {
-		policy := nftables.ChainPolicyDrop
-		chain := &nftables.Chain{Name: "INPUT", Table: &nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4},
-			Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Type: nftables.ChainTypeFilter, Policy: &policy}
+		base := &chain{name: "INPUT", table: "filter", family: nftables.TableFamilyIPv4, base: true, kind: "filter", hook: hookInput, dropPolicy: true}
 		r := &ruleset{
-			rules: func(*nftables.Chain) ([]*nftables.Rule, error) {
-				var rules []*nftables.Rule
+			rules: func(*chain) ([]rule, error) {
+				var rules []rule
 				for _, exprs := range tt.rules {
-					rules = append(rules, &nftables.Rule{Exprs: exprs})
+					r := &nftRule{}
+					for _, e := range exprs {
+						r.exprs = append(r.exprs, expression{decoded: e})
+					}
+					rules = append(rules, r)
 				}
 				return rules, nil
 			},
-			elements: func(*nftables.Table, string) (*nftables.Set, []nftables.SetElement, error) {
-				return nil, nil, errors.New("no sets here")
-			},
+			set: func(nftables.TableFamily, string, string) (*nftSet, error) { return nil, errors.New("no sets here") },
 		}
-		f := &flow{in: true, iface: "eth1", index: 2, source: netip.MustParseAddr("10.9.0.2"), destination: netip.MustParseAddr("10.9.0.1"), port: 3780}
-		got, where := r.follow(chain, f)
+		f := testFlow("10.9.0.2", "10.9.0.1")
+		got, where := r.follow(base, f, nil)
 		if got != tt.want {
 			t.Errorf("%s: %03b, want %03b (%s)", tt.name, got, tt.want, where)
 		}
@@ -88,67 +88,74 @@ func TestFollowModules(t *testing.T) {
 // A chain that cannot be read, or a table of jumps without end, is no pass.
 func TestFollowTrouble(t *testing.T) {
 	t.Parallel()
-	table := &nftables.Table{Name: "f", Family: nftables.TableFamilyINet}
-	chain := &nftables.Chain{Name: "in", Table: table, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter, Type: nftables.ChainTypeFilter}
-	f := &flow{in: true, iface: "eth1", source: netip.MustParseAddr("fd09::2"), destination: netip.MustParseAddr("fd09::1"), port: 3780}
+	base := &chain{name: "in", table: "f", family: nftables.TableFamilyINet, base: true, kind: "filter", hook: hookInput}
+	f := testFlow("fd09::2", "fd09::1")
 	for _, tt := range []struct {
 		name  string
-		rules func(*nftables.Chain) ([]*nftables.Rule, error)
+		rules func(*chain) ([]rule, error)
 		want  string
 	}{
-		{"unreadable", func(*nftables.Chain) ([]*nftables.Rule, error) { return nil, unix.EINTR }, "could not be read"},
-		{"endless", func(*nftables.Chain) ([]*nftables.Rule, error) {
-			return []*nftables.Rule{{Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: "in"}}}}, nil
+		{"unreadable", func(*chain) ([]rule, error) { return nil, unix.EINTR }, "could not be read"},
+		{"endless", func(*chain) ([]rule, error) {
+			return jump("in"), nil
 		}, "too many jumps"},
-		{"nowhere", func(*nftables.Chain) ([]*nftables.Rule, error) {
-			return []*nftables.Rule{{Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: "gone"}}}}, nil
+		{"nowhere", func(*chain) ([]rule, error) {
+			return jump("gone"), nil
 		}, "a jump goes to no chain"},
 	} {
-		r := &ruleset{rules: tt.rules, chains: map[chainName]*nftables.Chain{{table.Family, "f", "in"}: chain}}
-		got, where := r.follow(chain, f)
+		r := &ruleset{rules: tt.rules, chains: map[chainName]*chain{base.key(): base}}
+		got, where := r.follow(base, f, nil)
 		if got&drops == 0 || got&accepts == 0 || !strings.Contains(where, tt.want) {
 			t.Errorf("%s: %03b, %q", tt.name, got, where)
 		}
 	}
 }
 
-func TestLegacyVerdicts(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ listing, want string }{
-		{"-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n", ""},
-		{"-P INPUT ACCEPT\n-P FORWARD DROP\n-A FORWARD -j DROP\n", ""},
-		{"-P INPUT DROP\n", "-P INPUT DROP"},
-		{"-P INPUT ACCEPT\n-N web\n-A web -j DROP\n", ""},
-		{"-P INPUT ACCEPT\n-A INPUT -j web\n", "-A INPUT -j web"},
-		{"-P PREROUTING ACCEPT\n-A PREROUTING -p udp -j DROP\n", "-A PREROUTING -p udp -j DROP"},
-		{"", ""},
-	} {
-		if got := legacyVerdicts(tt.listing); got != tt.want {
-			t.Errorf("%q: %q, want %q", tt.listing, got, tt.want)
-		}
-	}
+func jump(to string) []rule {
+	return []rule{&nftRule{exprs: []expression{{decoded: &expr.Verdict{Kind: expr.VerdictJump, Chain: to}}}}}
 }
 
-// Chains of iptables get a command of iptables.
+// testFlow is the sync datagrams that come in on eth1.
+func testFlow(source, destination string) *flow {
+	f := &flow{in: true, iface: "eth1", index: 2, source: netip.MustParseAddr(source), destination: netip.MustParseAddr(destination),
+		protocol: unix.IPPROTO_UDP, transport: unknowns(udpHeaderSize)}
+	f.transport.put(2, 0x0e, 0xc4)
+	return f
+}
+
+// What belongs to another program gets a command of that program, the rest
+// connsync's own.
 func TestFirewallRemedies(t *testing.T) {
 	t.Parallel()
-	target := Target{Interface: "eth1", Current: prefix("10.9.0.1/24"), Peer: prefix("10.9.0.2/24"), Port: 3780}
+	four := Target{Interface: "eth1", Current: prefix("10.9.0.1/24"), Peer: prefix("10.9.0.2/24"), Port: 3780}
 	six := Target{Interface: "eth1", Current: prefix("fd09::1/64"), Peer: prefix("fd09::2/64"), Port: 3780}
-	chain := func(family nftables.TableFamily, table, name string) *nftables.Chain {
-		return &nftables.Chain{Name: name, Table: &nftables.Table{Name: table, Family: family}}
-	}
+	const v4, v6, inet = nftables.TableFamilyIPv4, nftables.TableFamilyIPv6, nftables.TableFamilyINet
 	for _, tt := range []struct {
 		target Target
-		chain  *nftables.Chain
+		chain  chain
+		beside string // another chain of the same table
 		in     bool
 		want   string
 	}{
-		{target, chain(nftables.TableFamilyIPv4, "filter", "INPUT"), true, "iptables -I INPUT -i eth1 -s 10.9.0.2 -p udp --dport 3780 -j ACCEPT"},
-		{six, chain(nftables.TableFamilyIPv6, "filter", "OUTPUT"), false, "ip6tables -I OUTPUT -o eth1 -d fd09::2 -p udp --dport 3780 -j ACCEPT"},
-		{target, chain(nftables.TableFamilyINet, "filter", "input"), true, `nft insert rule inet filter input iifname "eth1" ip saddr 10.9.0.2 udp dport 3780 accept`},
-		{six, chain(nftables.TableFamilyIPv6, "mine", "out"), false, `nft insert rule ip6 mine out oifname "eth1" ip6 daddr fd09::2 udp dport 3780 accept`},
+		{four, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -I INPUT -i eth1 -s 10.9.0.2 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "", false, "ip6tables -I OUTPUT -o eth1 -d fd09::2 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{four, chain{family: v4, table: "filter", name: "INPUT", program: "iptables-legacy"}, "", true, "iptables-legacy -I INPUT -i eth1 -s 10.9.0.2 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{four, chain{family: v4, table: "filter", name: "INPUT"}, "ufw-before-input", true, "ufw allow in on eth1 proto udp from 10.9.0.2 to 10.9.0.1 port 3780"},
+		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "ufw6-before-output", false, "ufw allow out on eth1 proto udp from fd09::1 to fd09::2 port 3780"},
+		{four, chain{family: inet, table: "firewalld", name: "filter_INPUT"}, "", true,
+			`firewall-cmd --zone="$(firewall-cmd --get-zone-of-interface=eth1 || firewall-cmd --get-default-zone)" --add-rich-rule='rule family="ipv4" source address="10.9.0.2" port port="3780" protocol="udp" accept'`},
+		{four, chain{family: inet, table: "filter", name: "input"}, "", true,
+			"connsync firewall --install --interface eth1 --current-ip 10.9.0.1/24 --peer-ip 10.9.0.2/24 --port 3780"},
+		{six, chain{family: v6, table: "mine", name: "INPUT"}, "", false,
+			"connsync firewall --install --interface eth1 --current-ip fd09::1/64 --peer-ip fd09::2/64 --port 3780"},
 	} {
-		if got := tt.target.allow(weighed{chain: tt.chain, in: tt.in}); got != tt.want {
+		r := &ruleset{chains: map[chainName]*chain{tt.chain.key(): &tt.chain}}
+		if tt.beside != "" {
+			c := tt.chain
+			c.name = tt.beside
+			r.chains[c.key()] = &c
+		}
+		if got := tt.target.remedy(r, &tt.chain, tt.in); got != tt.want {
 			t.Errorf("%s, want %s", got, tt.want)
 		}
 	}

@@ -4,149 +4,113 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 )
 
-// value is data of which some bytes may not be known.
-type value struct {
-	bytes []byte
-	known []bool
-}
-
-func known(b []byte) value {
-	v := value{bytes: b, known: make([]bool, len(b))}
-	for i := range v.known {
-		v.known[i] = true
-	}
-	return v
-}
-
-func (v value) whole() bool { return !bytes.Contains(boolBytes(v.known), []byte{0}) }
-
-func boolBytes(known []bool) []byte {
-	b := make([]byte, len(known))
-	for i, k := range known {
-		if k {
-			b[i] = 1
-		}
-	}
-	return b
-}
-
-func (v value) equals(other []byte) truth {
-	if len(other) != len(v.bytes) {
-		return maybe
-	}
-	for i, k := range v.known {
-		if k && v.bytes[i] != other[i] {
-			return no
-		}
-	}
-	if v.whole() {
-		return yes
-	}
-	return maybe
-}
-
-// compare is bytes.Compare as a question.
-func (v value) compare(other []byte, holds func(order int) bool) truth {
-	if !v.whole() || len(v.bytes) != len(other) {
-		return maybe
-	}
-	return truthOf(holds(bytes.Compare(v.bytes, other)))
-}
-
-func truthOf(b bool) truth {
-	if b {
-		return yes
-	}
-	return no
-}
-
-func (t truth) not() truth {
-	switch t {
-	case yes:
-		return no
-	case no:
-		return yes
-	}
-	return maybe
-}
-
 // state is what the expressions of one rule have loaded. Registers start as
-// unknown, so that expressions which the library does not decode leave doubt.
+// unknown.
 type state struct {
-	flow  *flow
-	rules *ruleset
-	table *nftables.Table
-	data  [16 * 5]byte
-	known [16 * 5]bool
+	*follower
+	chain *chain
+	holds truth // whether the packet has come so far
+	data  value // the registers: 16 of 4 bytes, after the verdict's 16 bytes
+}
+
+func newState(w *follower, c *chain) *state {
+	return &state{follower: w, chain: c, holds: yes, data: unknowns(16 * 5)}
+}
+
+// weigh runs the expressions until one does not match or has a verdict.
+func (r *nftRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
+	s := newState(w, c)
+	for _, e := range r.exprs {
+		var verdict *expr.Verdict
+		t := maybe
+		if e.decoded == nil {
+			s.forget(e.name)
+		} else {
+			t, verdict = s.expr(e.decoded)
+		}
+		if e.name == "synproxy" && s.flow.protocol != unix.IPPROTO_TCP {
+			t = no
+		}
+		if s.holds = s.holds.and(t); s.holds == no {
+			return no, nil
+		}
+		if verdict != nil {
+			return s.holds, verdict
+		}
+	}
+	return s.holds, nil
+}
+
+// forget is for an expression that is not understood: it may have loaded
+// anything anywhere, and it may not match.
+func (s *state) forget(name string) {
+	s.data = unknowns(len(s.data.bytes))
+	if name == "tproxy" || name == "fwd" {
+		s.unclear(s.chain, "there is no telling what "+name+" does")
+	}
 }
 
 // register returns where a register begins: the 16-byte ones count from 1, the
 // 4-byte ones lie over them and count from 8 (linux/netfilter/nf_tables.h).
 func register(r uint32) int {
 	if r >= unix.NFT_REG32_00 {
-		return int(r-unix.NFT_REG32_00) * 4
+		return int(r-unix.NFT_REG32_00)*4 + 16
 	}
-	return int(r-unix.NFT_REG_1) * 16
+	return int(r) * 16
 }
 
 func (s *state) load(r uint32, v value) {
 	at := register(r)
-	if at < 0 {
-		return
-	}
 	size := 16
 	if r >= unix.NFT_REG32_00 {
 		size = max(4, (len(v.bytes)+3)&^3)
 	}
+	size = max(size, len(v.bytes))
 	padded := (len(v.bytes) + 3) &^ 3 // the kernel fills the last 4 bytes up with zeros
-	for i := 0; i < size && at+i < len(s.data); i++ {
+	for i := 0; i < size && at+i < len(s.data.bytes); i++ {
 		switch {
 		case i < len(v.bytes):
-			s.data[at+i], s.known[at+i] = v.bytes[i], v.known[i]
+			s.data.bytes[at+i], s.data.known[at+i] = v.bytes[i], v.known[i]
+		case i < padded:
+			s.data.bytes[at+i], s.data.known[at+i] = 0, 0xff
 		default:
-			s.data[at+i], s.known[at+i] = 0, i < padded
+			s.data.bytes[at+i], s.data.known[at+i] = 0, 0
 		}
 	}
 }
 
-func (s *state) read(r uint32, size int) value {
-	at := register(r)
-	if at < 0 || at+size > len(s.data) {
-		return value{bytes: make([]byte, size), known: make([]bool, size)}
-	}
-	return value{bytes: bytes.Clone(s.data[at : at+size]), known: append([]bool(nil), s.known[at:at+size]...)}
+func (s *state) read(r uint32, size int) value { return s.data.part(register(r), size) }
+
+// number loads a number in the byte order of this machine.
+func (s *state) number(r uint32, n uint32) {
+	s.load(r, known(binary.NativeEndian.AppendUint32(nil, n)))
 }
 
 // expr evaluates one expression: whether the rule still matches, and its
 // verdict, if it gives one.
 func (s *state) expr(e expr.Any) (truth, *expr.Verdict) {
-	drop := &expr.Verdict{Kind: expr.VerdictDrop}
 	switch e := e.(type) {
 	case *expr.Verdict:
 		return yes, e
 	case *expr.Reject:
-		return yes, drop
-	case *expr.Counter, *expr.Log, *expr.NAT, *expr.Masq, *expr.FlowOffload, *expr.CtHelper, *expr.CtTimeout, *expr.SecMark:
+		return yes, &expr.Verdict{Kind: expr.VerdictDrop}
+	case *expr.Counter, *expr.Log:
 		return yes, nil
 	case *expr.Objref:
-		if e.Type == unix.NFT_OBJECT_COUNTER {
-			return yes, nil
-		}
-		return maybe, nil
+		return truthOr(e.Type == unix.NFT_OBJECT_COUNTER || e.Type == unix.NFT_OBJECT_CT_HELPER), nil
 	case *expr.Notrack:
-		s.flow.untracked = true
+		s.flow.leaveUntracked(s.base, s.holds)
+		return yes, nil
 	case *expr.Meta:
-		s.meta(e)
+		return s.meta(e), nil
 	case *expr.Payload:
-		s.payload(e)
+		return s.payload(e), nil
 	case *expr.Ct:
-		s.ct(e)
+		return s.ct(e), nil
 	case *expr.Immediate:
 		s.load(e.Register, known(e.Data))
 	case *expr.Bitwise:
@@ -157,125 +121,179 @@ func (s *state) expr(e expr.Any) (truth, *expr.Verdict) {
 		return s.inRange(e), nil
 	case *expr.Lookup:
 		return s.lookup(e)
+	case *expr.Fib:
+		s.fib(e)
+	case *expr.Exthdr:
+		return s.exthdr(e), nil
+	case *expr.Dynset:
+		return truthOr(len(e.Exprs) == 0 && !e.Invert), nil // with a limit in it it may not match
+	case *expr.Hash:
+		s.load(e.DestRegister, value{})
+	case *expr.Numgen:
+		s.load(e.Register, value{})
+	case *expr.NAT:
+		return s.translate(e.Type == expr.NATTypeDestNAT)
+	case *expr.Redir:
+		return s.translate(true)
+	case *expr.Masq:
+		return s.translate(false)
 	case *expr.Match:
 		return s.match(e), nil
 	case *expr.Target:
 		return s.target(e)
 	case *expr.Queue:
 		return yes, &expr.Verdict{Kind: verdictUnknown}
-	case *expr.Fib:
-		s.load(e.Register, value{})
-	case *expr.Hash:
-		s.load(e.DestRegister, value{})
-	case *expr.Numgen:
-		s.load(e.Register, value{})
-	case *expr.Exthdr:
-		s.load(e.DestRegister, value{})
-	default: // limits, quotas, counts of connections, dynamic sets
+	default: // limits, quotas, counts of connections
 		return maybe, nil
 	}
 	return yes, nil
 }
 
+// truthOr is yes where something is certain, else maybe.
+func truthOr(certain bool) truth {
+	if certain {
+		return yes
+	}
+	return maybe
+}
+
 // verdictUnknown stands for what a program decides (NF_QUEUE, which has this
-// number), or an element of a map that the library does not read.
+// number).
 const verdictUnknown expr.VerdictKind = 3
 
-func (s *state) meta(e *expr.Meta) {
-	if e.SourceRegister {
-		return // it sets, and compares nothing
+// translate rewrites an address. A datagram to another destination is no longer
+// the daemon's; the source matters to the peer alone.
+func (s *state) translate(destination bool) (truth, *expr.Verdict) {
+	s.flow.translated = true
+	if destination {
+		return yes, &expr.Verdict{Kind: verdictUnknown}
 	}
-	f, v6 := s.flow, s.flow.source.Is6()
-	index, name := binary.NativeEndian.AppendUint32(nil, uint32(f.index)), make([]byte, unix.IFNAMSIZ)
+	return yes, &expr.Verdict{Kind: expr.VerdictAccept}
+}
+
+func (s *state) meta(e *expr.Meta) truth {
+	if e.SourceRegister {
+		return yes // it sets, and compares nothing
+	}
+	f := s.flow
+	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, f.iface)
-	var v value
+	ours := func(input, output expr.MetaKey) bool { return f.in && e.Key == input || !f.in && e.Key == output }
 	switch e.Key {
 	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME:
-		if f.in != (e.Key == expr.MetaKeyIIFNAME) {
+		if !ours(expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME) {
 			name = make([]byte, unix.IFNAMSIZ)
 		}
-		v = known(name)
+		s.load(e.Register, known(name))
 	case expr.MetaKeyIIF, expr.MetaKeyOIF:
-		if f.in != (e.Key == expr.MetaKeyIIF) {
-			index = make([]byte, 4)
+		index := 0
+		if ours(expr.MetaKeyIIF, expr.MetaKeyOIF) {
+			index = f.index
 		}
-		v = known(index)
+		s.number(e.Register, uint32(index))
+	case expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP:
+		s.number(e.Register, f.group)
+		return truthOf(ours(expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP)) // without an interface it does not match
+	case expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE:
+		s.load(e.Register, value{})
+		if f.kind != 0 {
+			s.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(f.kind))))
+		}
+		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
+	case expr.MetaKeyPKTTYPE:
+		s.load(e.Register, value{})
+		if f.in && !f.destination.IsMulticast() {
+			s.load(e.Register, known([]byte{unix.PACKET_HOST}))
+		}
 	case expr.MetaKeyL4PROTO:
-		v = known([]byte{unix.IPPROTO_UDP})
+		s.load(e.Register, known([]byte{f.protocol}))
 	case expr.MetaKeyNFPROTO:
-		v = known([]byte{unix.NFPROTO_IPV4})
-		if v6 {
-			v = known([]byte{unix.NFPROTO_IPV6})
-		}
+		s.load(e.Register, known([]byte{f.nfproto()}))
 	case expr.MetaKeyPROTOCOL:
-		v = known([]byte{0x08, 0x00})
-		if v6 {
-			v = known([]byte{0x86, 0xdd})
-		}
+		s.load(e.Register, known(binary.BigEndian.AppendUint16(nil, f.ethertype())))
+	default:
+		s.load(e.Register, value{})
 	}
-	s.load(e.Register, v)
+	return yes
 }
 
-func (s *state) payload(e *expr.Payload) {
+func (f *flow) nfproto() byte {
+	if f.is6() {
+		return unix.NFPROTO_IPV6
+	}
+	return unix.NFPROTO_IPV4
+}
+
+func (f *flow) ethertype() uint16 {
+	if f.is6() {
+		return unix.ETH_P_IPV6
+	}
+	return unix.ETH_P_IP
+}
+
+func (s *state) payload(e *expr.Payload) truth {
 	if e.OperationType == expr.PayloadWrite {
-		return
+		return yes
 	}
-	var packet value
-	f := s.flow
-	put := func(at int, b []byte) {
-		for i := range b {
-			packet.bytes[at+i], packet.known[at+i] = b[i], true
-		}
+	header := value{} // of the link layer nothing is known
+	switch e.Base {
+	case expr.PayloadBaseTransportHeader:
+		header = s.flow.transport
+	case expr.PayloadBaseNetworkHeader:
+		header = s.flow.networkHeader()
 	}
-	switch {
-	case e.Base == expr.PayloadBaseTransportHeader:
-		packet = value{bytes: make([]byte, udpHeaderSize), known: make([]bool, udpHeaderSize)}
-		put(2, binary.BigEndian.AppendUint16(nil, f.port))
-	case e.Base == expr.PayloadBaseNetworkHeader && f.source.Is4():
-		packet = value{bytes: make([]byte, 20), known: make([]bool, 20)}
-		put(ipv4ProtocolAt, []byte{unix.IPPROTO_UDP})
-		put(ipv4SourceAt, f.source.AsSlice())
-		put(ipv4SourceAt+4, f.destination.AsSlice())
-	case e.Base == expr.PayloadBaseNetworkHeader:
-		packet = value{bytes: make([]byte, ipv6HeaderSize), known: make([]bool, ipv6HeaderSize)}
-		put(ipv6NextHeaderAt, []byte{unix.IPPROTO_UDP})
-		put(ipv6SourceAt, f.source.AsSlice())
-		put(ipv6SourceAt+16, f.destination.AsSlice())
-	}
-	from, to := int(e.Offset), int(e.Offset+e.Len)
-	if to > len(packet.bytes) || from > to {
-		s.load(e.DestRegister, value{})
-		return
-	}
-	for at := from; at < to; at += 16 { // both addresses at once are two registers
-		end := min(at+16, to)
-		s.load(e.DestRegister+uint32((at-from)/16), value{bytes: packet.bytes[at:end], known: packet.known[at:end]})
-	}
+	s.load(e.DestRegister, header.part(int(e.Offset), int(e.Len)))
+	return yes
 }
 
-func (s *state) ct(e *expr.Ct) {
+// ct asks connection tracking. What is not tracked has a state and nothing
+// else: no other question about it matches.
+func (s *state) ct(e *expr.Ct) truth {
 	if e.SourceRegister {
-		return
+		return yes
 	}
+	f, now := s.flow, s.flow.state(s.base)
 	var v value
-	if e.Key == expr.CtKeySTATE && !s.flow.untracked {
-		v = known(binary.NativeEndian.AppendUint32(nil, expr.CtStateBitNEW))
+	switch e.Key {
+	case expr.CtKeySTATE:
+		if now != 0 {
+			v = known(binary.NativeEndian.AppendUint32(nil, now))
+		}
+		s.load(e.Register, v)
+		return yes
+	case expr.CtKeyDIRECTION:
+		v = known([]byte{0}) // original
+	case expr.CtKeyPROTOCOL:
+		v = known([]byte{f.protocol})
+	case expr.CtKeyL3PROTOCOL:
+		v = known([]byte{f.nfproto()})
+	case expr.CtKeySTATUS:
+		v = unknowns(4)
+		mask := uint32(1<<0 | 1<<1 | 1<<2) // neither expected, nor answered, nor assured
+		if !f.translated {
+			mask |= 1<<4 | 1<<5 // IPS_SRC_NAT, IPS_DST_NAT
+		}
+		binary.NativeEndian.PutUint32(v.known, mask)
 	}
 	s.load(e.Register, v)
+	switch now {
+	case stateNew:
+		return yes
+	case 0:
+		return maybe
+	}
+	return no
 }
 
 func (s *state) bitwise(e *expr.Bitwise) {
 	v := s.read(e.SourceRegister, int(e.Len))
 	if len(e.Mask) != len(v.bytes) || len(e.Xor) != len(v.bytes) { // a shift
-		s.load(e.DestRegister, value{})
+		s.load(e.DestRegister, unknowns(int(e.Len)))
 		return
 	}
 	for i := range v.bytes {
-		v.bytes[i] = v.bytes[i]&e.Mask[i] ^ e.Xor[i]
-		v.known[i] = v.known[i] || e.Mask[i] == 0
-		if e.Mask[i] == 0 {
-			v.bytes[i] = e.Xor[i]
-		}
+		v.known[i] |= ^e.Mask[i]
+		v.bytes[i] = v.bytes[i]&e.Mask[i]&v.known[i] ^ e.Xor[i]
 	}
 	s.load(e.DestRegister, v)
 }
@@ -300,92 +318,66 @@ func (s *state) cmp(e *expr.Cmp) truth {
 }
 
 func (s *state) inRange(e *expr.Range) truth {
-	v := s.read(e.Register, len(e.FromData))
-	if !v.whole() || len(e.FromData) != len(e.ToData) {
-		return maybe
-	}
-	in := truthOf(bytes.Compare(v.bytes, e.FromData) >= 0 && bytes.Compare(v.bytes, e.ToData) <= 0)
+	in := s.read(e.Register, len(e.FromData)).within(e.FromData, e.ToData)
 	if e.Op == expr.CmpOpNeq {
 		return in.not()
 	}
 	return in
 }
 
-// lookup looks a key up in a set, or in a map. The library does not read the
-// verdicts of a verdict map, so a hit there leaves everything open.
+// lookup looks a key up in a set, or in a map.
 func (s *state) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
-	set, elements, err := s.rules.elements(s.table, e.SetName)
-	if err != nil {
-		return maybe, s.mapped(e)
+	in, found := maybe, (*element)(nil)
+	if set, err := s.rules.set(s.chain.family, s.chain.table, e.SetName); err == nil {
+		in, found = set.look(s.read(e.SourceRegister, set.keySize))
 	}
-	size := int(set.KeyType.Bytes)
-	if len(elements) > 0 {
-		size = len(elements[0].Key)
-	}
-	in := lookUp(set, elements, s.read(e.SourceRegister, size))
-	if e.Invert {
-		in = in.not()
-	}
-	if in != no && e.IsDestRegSet {
+	switch {
+	case e.Invert:
+		return in.not(), nil
+	case !e.IsDestRegSet || in == no:
+		return in, nil
+	case e.DestRegister == unix.NFT_REG_VERDICT && found != nil && found.verdict != nil:
+		return in, found.verdict
+	case e.DestRegister == unix.NFT_REG_VERDICT:
+		return maybe, &expr.Verdict{Kind: verdictUnknown}
+	case found != nil && found.data != nil:
+		s.load(e.DestRegister, known(bytes.Clone(found.data)))
+	default:
 		s.load(e.DestRegister, value{})
-		return maybe, s.mapped(e)
 	}
 	return in, nil
 }
 
-// mapped is the verdict of a map whose content is not known.
-func (s *state) mapped(e *expr.Lookup) *expr.Verdict {
-	if !e.IsDestRegSet || e.DestRegister != unix.NFT_REG_VERDICT {
-		return nil
-	}
-	return &expr.Verdict{Kind: verdictUnknown}
-}
-
-// match evaluates the matches that iptables has as modules.
-func (s *state) match(e *expr.Match) truth {
-	switch info := e.Info.(type) {
-	case *xt.Comment:
-		return yes
-	case *xt.Udp:
-		if info.SrcPorts != [2]uint16{0, 0xffff} {
-			return maybe
+// fib asks the routing tables.
+func (s *state) fib(e *expr.Fib) {
+	const unicast, local, multicast = unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_MULTICAST
+	f := s.flow
+	switch {
+	case e.ResultADDRTYPE:
+		kind := uint32(unicast)
+		switch {
+		case e.FlagDADDR && f.destination.IsMulticast():
+			kind = multicast
+		case e.FlagDADDR && f.in, e.FlagSADDR && !f.in:
+			kind = local
 		}
-		in := truthOf(s.flow.port >= info.DstPorts[0] && s.flow.port <= info.DstPorts[1])
-		if info.InvFlags&xt.UdpInvDestPorts != 0 {
-			return in.not()
-		}
-		return in
-	case *xt.ConntrackMtinfo3:
-		return s.conntrackState(info.ConntrackMtinfoBase, info.StateMask)
-	case *xt.ConntrackMtinfo2:
-		return s.conntrackState(info.ConntrackMtinfoBase, info.StateMask)
+		s.number(e.Register, kind)
+	case e.FlagSADDR && f.in && f.direct && e.FlagPRESENT:
+		s.load(e.Register, known([]byte{1}))
+	case e.FlagSADDR && f.in && f.direct && e.ResultOIF:
+		s.number(e.Register, uint32(f.index))
+	default:
+		s.load(e.Register, value{})
 	}
-	return maybe
 }
 
-// conntrackState is iptables' --ctstate for a new flow.
-func (s *state) conntrackState(info xt.ConntrackMtinfoBase, mask uint16) truth {
-	const stateNew = 1 << 3 // XT_CONNTRACK_STATE_BIT(IP_CT_NEW)
-	if s.flow.untracked || xt.ConntrackFlags(info.MatchFlags)&^xt.ConntrackStateAlias != xt.ConntrackState {
-		return maybe
+// exthdr asks for an extension header of IPv6, an option of IPv4 or one of
+// TCP: there are none.
+func (s *state) exthdr(e *expr.Exthdr) truth {
+	const present = 1 // NFT_EXTHDR_F_PRESENT
+	if e.Flags&present == 0 {
+		return no
 	}
-	in := truthOf(mask&stateNew != 0)
-	if xt.ConntrackFlags(info.InvertFlags)&xt.ConntrackState != 0 {
-		return in.not()
-	}
-	return in
-}
-
-// target evaluates the targets that iptables has as modules.
-func (s *state) target(e *expr.Target) (truth, *expr.Verdict) {
-	switch e.Name {
-	case "REJECT", "DROP":
-		return yes, &expr.Verdict{Kind: expr.VerdictDrop}
-	case "CT", "NOTRACK":
-		s.flow.untracked = true
-		return yes, nil
-	case "LOG", "NFLOG", "MARK", "CONNMARK":
-		return yes, nil
-	}
-	return maybe, &expr.Verdict{Kind: verdictUnknown}
+	s.load(e.DestRegister, known([]byte{0}))
+	return yes
 }

@@ -57,8 +57,7 @@ func (q inquiry) nd() (wire, error) {
 // hardware address it goes to. From the unspecified source it is the one of
 // RFC 4862, 5.4.2, without link-layer address option.
 func neighbourSolicitation(own net.HardwareAddr, source, target netip.Addr) ([]byte, net.HardwareAddr, error) {
-	t := target.As16()
-	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 11: 1, 12: 0xff, 13: t[13], 14: t[14], 15: t[15]})
+	t, group := target.As16(), solicitedNode(target)
 	body := append(make([]byte, 4), t[:]...)
 	if !source.IsUnspecified() {
 		body = append(body, ndSourceOption, 1)
@@ -75,6 +74,13 @@ func neighbourSolicitation(own net.HardwareAddr, source, target netip.Addr) ([]b
 	b = append(b, source.AsSlice()...)
 	b = append(b, group.AsSlice()...)
 	return append(b, payload...), net.HardwareAddr{0x33, 0x33, 0xff, t[13], t[14], t[15]}, nil
+}
+
+// solicitedNode is the multicast address at which a node is asked for one of
+// its addresses (RFC 4291, 2.7.1).
+func solicitedNode(target netip.Addr) netip.Addr {
+	t := target.As16()
+	return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 11: 1, 12: 0xff, 13: t[13], 14: t[14], 15: t[15]})
 }
 
 // ndOwner reads who claims target in a neighbour advertisement: its target

@@ -1,0 +1,129 @@
+package netcheck
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+)
+
+// Manager is the program that rules belong to where nftables.conf does not
+// load them: it would lose what somebody else puts there.
+type Manager string
+
+const (
+	ManagerIPTables  Manager = "iptables"
+	ManagerUFW       Manager = "ufw"
+	ManagerFirewalld Manager = "firewalld"
+)
+
+// Foreign is a chain that drops the sync, or may, and is another program's.
+type Foreign struct {
+	Chain    string   `json:"chain"` // in words
+	Manager  Manager  `json:"manager"`
+	Why      string   `json:"why"` // what it does
+	Commands []string `json:"commands"`
+}
+
+// manager says whose a chain is; blank is nobody's but the host's own.
+func (r *ruleset) manager(c *chain) Manager {
+	builtIn := slices.Contains([]string{"INPUT", "OUTPUT", "PREROUTING", "POSTROUTING"}, c.name)
+	tables := slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, c.table)
+	ofTables := builtIn && tables && (c.family == nftables.TableFamilyIPv4 || c.family == nftables.TableFamilyIPv6)
+	switch {
+	case c.table == "firewalld":
+		return ManagerFirewalld
+	case c.program == "" && !ofTables:
+		return ""
+	}
+	for name := range r.chains {
+		if name.table == "filter" && name.program == c.program && (strings.HasPrefix(name.name, "ufw-") || strings.HasPrefix(name.name, "ufw6-")) {
+			return ManagerUFW
+		}
+	}
+	return ManagerIPTables
+}
+
+// manage are the commands by which a manager admits the sync in one direction,
+// the first of them for now, the rest for good.
+func (t Target) manage(m Manager, in bool) []string {
+	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	switch m {
+	case ManagerUFW:
+		if in {
+			return []string{fmt.Sprintf("ufw allow in on %s proto udp from %v to %v port %d", t.Interface, peer, current, t.Port)}
+		}
+		return []string{fmt.Sprintf("ufw allow out on %s proto udp from %v to %v port %d", t.Interface, current, peer, t.Port)}
+	case ManagerFirewalld:
+		if in {
+			zone := fmt.Sprintf(`"$(firewall-cmd --get-zone-of-interface=%s || firewall-cmd --get-default-zone)"`, t.Interface)
+			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" port port="%d" protocol="udp" accept`, t.family(), peer, t.Port)
+			return []string{
+				fmt.Sprintf("firewall-cmd --zone=%s --add-rich-rule='%s'", zone, rule),
+				fmt.Sprintf("firewall-cmd --permanent --zone=%s --add-rich-rule='%s'", zone, rule),
+			}
+		}
+		direct := fmt.Sprintf("--direct --add-rule ipv%d filter OUTPUT 0 -o %s -d %v -p udp --dport %d -j ACCEPT", t.family(), t.Interface, peer, t.Port)
+		return []string{"firewall-cmd " + direct, "firewall-cmd --permanent " + direct}
+	}
+	return t.iptablesAdmit(t.iptables(), in)
+}
+
+// remedies are the commands that let the sync through a chain, blank where that
+// is connsync's own business.
+func (t Target) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
+	m := rules.manager(c)
+	switch {
+	case m == "":
+		return "", nil
+	case m == ManagerIPTables && c.program != "":
+		return m, t.iptablesAdmit(c.program, in)
+	}
+	return m, t.manage(m, in)
+}
+
+func (t Target) iptables() string {
+	if t.family() == 6 {
+		return "ip6tables"
+	}
+	return "iptables"
+}
+
+// iptablesAdmit are the rules of iptables for one direction.
+func (t Target) iptablesAdmit(program string, in bool) []string {
+	chain, link, side := "INPUT", "-i", "-s"
+	if !in {
+		chain, link, side = "OUTPUT", "-o", "-d"
+	}
+	start := fmt.Sprintf("%s -I %s %s %s", program, chain, link, t.Interface)
+	peer := fmt.Sprintf("%s %v", side, t.Peer.Addr().Unmap().WithZone(""))
+	const end = "-m comment --comment connsync -j ACCEPT"
+	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, peer, t.Port, end)}
+	if t.family() == 4 {
+		return append(commands, fmt.Sprintf("%s %s -p icmp --icmp-type destination-unreachable %s", start, peer, end))
+	}
+	for _, kind := range []string{"destination-unreachable", "packet-too-big"} {
+		commands = append(commands, fmt.Sprintf("%s %s -p icmpv6 --icmpv6-type %s %s", start, peer, kind, end))
+	}
+	for _, kind := range []string{"neighbour-solicitation", "neighbour-advertisement"} {
+		commands = append(commands, fmt.Sprintf("%s -p icmpv6 --icmpv6-type %s -m hl --hl-eq 255 %s", start, kind, end))
+	}
+	return commands
+}
+
+// IPTables are the commands of iptables that do what the rules for nftables do.
+// The last to be inserted stands first, so that the refusal of everybody else
+// comes first here. They last until the next boot, or the next time that the
+// host's own program loads its rules.
+func (t Target) IPTables() []string {
+	program, peer, current := t.iptables(), t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	commands := []string{
+		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, t.Port),
+	}
+	commands = append(commands, t.iptablesAdmit(program, true)...)
+	commands = append(commands, t.iptablesAdmit(program, false)...)
+	return append(commands,
+		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port),
+		fmt.Sprintf("%s -t raw -I OUTPUT -o %s -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port))
+}

@@ -1,0 +1,100 @@
+package netcheck
+
+// firewallCases are rules of the rarer kinds; those that begin with a table
+// stand as they are.
+func firewallCases() []firewallCase {
+	const drop = "type filter hook input priority 0; policy drop\n"
+	const open = "type filter hook input priority 0; policy accept\n"
+	in := func(rules string) string { return "chain in {" + drop + rules + "\n}" }
+	return []firewallCase{
+		// Sets, maps and concatenations.
+		{"named verdict map", "map m { type inet_service : verdict; elements = { 22 : drop, 3780 : accept } }\n" + in("udp dport vmap @m"), Passed, ""},
+		{"verdict map that drops", "map m { type inet_service : verdict; elements = { 3780 : drop } }\nchain in {" + open + "udp dport vmap @m\n}", Failed, "rule 1 in chain in"},
+		{"verdict map with goto", "chain sub { tcp dport 1 accept\n}\n" + in("udp dport vmap { 3780 : goto sub }\n accept"), Failed, "policy drop"},
+		{"verdict map of ranges", "map m { type inet_service : verdict; flags interval; elements = { 1-3000 : drop, 3001-4000 : accept } }\n" + in("udp dport vmap @m"), Passed, ""},
+		{"the rest of a verdict map", in("udp dport vmap { 22 : drop, * : accept }"), Passed, ""},
+		{"the rest of a verdict map drops", "chain in {" + open + "udp dport vmap { 22 : accept, * : drop }\n}", Failed, "rule 1 in chain in"},
+		{"concatenation of ranges", "set s { typeof @ saddr . udp dport; flags interval; elements = { NET . 3000-4000 } }\n" + in("@ saddr . udp dport @s accept"), Passed, ""},
+		{"concatenation of other ranges", "set s { typeof @ saddr . udp dport; flags interval; elements = { NET . 3000-3779, OTHER . 3000-4000 } }\n" + in("@ saddr . udp dport @s accept"), Failed, "policy drop"},
+		{"interface, subnet and port", in("iifname . @ saddr . udp dport { \"eth0\" . OTHER . 1-9, \"eth1\" . NET . 3780 } accept"), Passed, ""},
+		{"verdict map of a concatenation", in("@ saddr . udp dport vmap { PEER . 3780 : accept }"), Passed, ""},
+		{"concatenation with the source port", in("udp sport . udp dport { 3780 . 3780 } accept"), Unknown, "rule 1"},
+		{"blocked by a set", "set s { type inet_service; elements = { 22, 3780 } }\nchain in {" + open + "udp dport @s drop\n}", Failed, "rule 1 in chain in"},
+		{"empty set", "set s { type inet_service; }\n" + in("udp dport @s accept"), Failed, "policy drop"},
+		{"dynamic set", "set s { typeof @ saddr; flags dynamic; }\n" + in("update @s { @ saddr } accept"), Passed, ""},
+		{"dynamic set with a limit", "set s { typeof @ saddr; flags dynamic; }\n" + in("update @s { @ saddr limit rate 100/second } accept"), Unknown, "rule 1"},
+		// Parts of the header.
+		{"raw bytes", in("@th,16,16 3780 accept"), Passed, ""},
+		{"masked port", in("udp dport & 0xff00 == 0x0e00 accept"), Passed, ""},
+		{"masked other port", in("udp dport & 0xff00 == 0x0f00 accept"), Failed, "policy drop"},
+		{"length", in("meta length 1-1500 accept"), Unknown, "rule 1"},
+		{"packet type", in("meta pkttype host accept"), Passed, ""},
+		{"interface type", in("meta iiftype ether accept"), Passed, ""},
+		{"interface group", in("meta iifgroup 0 accept"), Passed, ""},
+		{"other interface group", in("meta iifgroup 7 accept"), Failed, "policy drop"},
+		{"mark that is tested after a port", in("udp dport 3780 socket mark 9 accept"), Unknown, "rule 1"},
+		{"for this node", in("fib daddr type local accept"), Passed, ""},
+		{"for everybody", in("fib daddr type broadcast accept"), Failed, "policy drop"},
+		{"reverse path", "chain raw { type filter hook prerouting priority -300\n fib saddr . iif oif missing drop\n}", Passed, ""},
+		// Connection tracking.
+		{"untracked is accepted", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 notrack\n}\n" + in("ct state untracked accept"), Passed, ""},
+		{"untracked too late", "chain raw { type filter hook prerouting priority 0\n udp dport 3780 notrack\n}\n" + in("ct state new accept"), Passed, ""},
+		{"untracked with a limit", "chain raw { type filter hook prerouting priority -300\n limit rate 1/second notrack\n}\n" + in("ct state new accept"), Unknown, "no telling what rule 1 does in chain in"},
+		{"state before tracking", "chain raw { type filter hook prerouting priority -300\n ct state invalid drop\n}", Failed, "chain raw"},
+		{"state after tracking", "chain raw { type filter hook prerouting priority -150\n ct state invalid drop\n}", Passed, ""},
+		{"not new", "chain in {" + open + "ct state != { established, related, untracked } drop\n}", Failed, "rule 1"},
+		{"translated", in("ct status dnat accept"), Failed, "policy drop"},
+		{"direction", in("ct direction original accept"), Passed, ""},
+		{"redirected", "chain nat { type nat hook prerouting priority -100\n udp dport 3780 redirect to :9\n}", Unknown, "rule 1 does in chain nat"},
+		{"others are redirected", "chain nat { type nat hook prerouting priority -100\n udp dport 3781 redirect to :9\n}", Passed, ""},
+		{"count", "chain in {" + open + "ct count over 1 drop\n}", Unknown, "rule 1"},
+		{"limit over", "chain in {" + open + "limit rate over 1/hour drop\n}", Unknown, "rule 1"},
+		{"quota", in("quota 10 mbytes accept"), Unknown, "rule 1"},
+		// Families, hooks and priorities.
+		{"own family", "table @ f {\nchain in {" + drop + "udp dport 3780 accept\n}\n}", Passed, ""},
+		{"own family drops", "table @ f {\nchain in {" + drop + "}\n}", Failed, "policy drop"},
+		{"an accept in another table", "table inet a {\nchain in { type filter hook input priority -10\n accept\n}\n}\ntable inet f {\nchain in {" + drop + "}\n}", Failed, "chain in of table f"},
+		{"an accept after the drop", "table inet a {\nchain in { type filter hook input priority 10\n accept\n}\n}\ntable @ f {\nchain in {" + drop + "}\n}", Failed, "chain in of table f"},
+		{"ingress of a device", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 drop\n}\n}", Failed, "rule 1 in chain early"},
+		{"ingress of several devices", "table netdev f {\nchain early { type filter hook ingress devices = { lo, eth1 } priority 0\n udp dport 3780 drop\n}\n}", Failed, "rule 1 in chain early"},
+		{"egress of a device", "table netdev f {\nchain late { type filter hook egress device eth1 priority 0\n udp dport 3780 drop\n}\n}", Failed, "datagrams out"},
+		{"postrouting", "chain late { type filter hook postrouting priority 0\n oifname eth1 udp dport 3780 drop\n}", Failed, "datagrams out"},
+		{"routed output", "chain late { type route hook output priority -150\n @ daddr PEER drop\n}", Failed, "datagrams out"},
+		{"output by interface", "chain out { type filter hook output priority 0; policy drop\n oif eth1 accept\n}", Passed, ""},
+		{"output of incoming interface", "chain out { type filter hook output priority 0; policy drop\n iifname eth1 accept\n}", Failed, "datagrams out"},
+		{"both ways dropped", in("") + "\nchain out { type filter hook output priority 0; policy drop\n}", Failed, "policy drop"},
+		{"like firewalld", likeFirewalld, Failed, "rule 7 in chain filter_INPUT of table firewalld"},
+	}
+}
+
+// likeFirewalld is the way in through firewalld's rules, with eth1 in the zone
+// public.
+const likeFirewalld = `table inet firewalld {
+chain mangle_PREROUTING { type filter hook prerouting priority -140; policy accept
+ icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
+ meta nfproto ipv6 fib saddr . mark . iif oif missing drop
+}
+chain filter_INPUT { type filter hook input priority 10; policy accept
+ ct state { established, related } accept
+ ct status dnat accept
+ iifname "lo" accept
+ jump filter_INPUT_ZONES
+ meta l4proto { icmp, ipv6-icmp } accept
+ ct state invalid drop
+ reject with icmpx admin-prohibited
+}
+chain filter_INPUT_ZONES { iifname "eth1" goto filter_IN_public
+ goto filter_IN_public
+}
+chain filter_IN_public { jump filter_IN_public_allow
+ meta l4proto { icmp, ipv6-icmp } accept
+}
+chain filter_IN_public_allow { tcp dport 22 accept
+}
+chain filter_OUTPUT { type filter hook output priority 10; policy accept
+ ct state { established, related } accept
+ oifname "lo" accept
+ ip6 daddr { ::/96, ::ffff:0.0.0.0/96 } reject with icmpv6 addr-unreachable
+}
+}
+`

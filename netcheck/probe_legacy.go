@@ -1,0 +1,308 @@
+package netcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// savedRules is a chain's rules, or why they are not known.
+type savedRules struct {
+	rules []rule
+	err   error
+}
+
+// legacyPrograms prints the kernel's older tables; the second is its name where
+// iptables has no other tables.
+func legacyPrograms(family int) (names []string, tables string) {
+	if family == 6 {
+		return []string{"ip6tables-legacy-save", "ip6tables-save"}, "/proc/thread-self/net/ip6_tables_names"
+	}
+	return []string{"iptables-legacy-save", "iptables-save"}, "/proc/thread-self/net/ip_tables_names"
+}
+
+// readLegacy reads the kernel's older tables, which nftables does not show. A
+// table that cannot be read is a chain whose rules have an error.
+func readLegacy(ctx context.Context, family int) ([]*chain, map[chainName]savedRules) {
+	programs, names := legacyPrograms(family)
+	program := strings.TrimSuffix(programs[0], "-save")
+	tables, err := os.ReadFile(names)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil // the kernel has no such tables, or none is loaded
+	case err == nil && strings.TrimSpace(string(tables)) == "":
+		return nil, nil
+	case err != nil:
+		return unreadable(family, program, "?", err)
+	}
+	var chains []*chain
+	all := make(map[chainName]savedRules)
+	for table := range strings.FieldsSeq(string(tables)) {
+		text, err := saveTable(ctx, programs, table)
+		list, rules := parseLegacy(family, program, table, text)
+		if err != nil {
+			list, rules = unreadable(family, program, table, err)
+		}
+		chains = append(chains, list...)
+		for k, v := range rules {
+			all[k] = v
+		}
+	}
+	return chains, all
+}
+
+func unreadable(family int, program, table string, err error) ([]*chain, map[chainName]savedRules) {
+	var chains []*chain
+	all := make(map[chainName]savedRules)
+	for _, name := range []string{"INPUT", "OUTPUT"} {
+		c := legacyChain(family, program, table, name)
+		chains = append(chains, c)
+		all[c.key()] = savedRules{err: err}
+	}
+	return chains, all
+}
+
+func saveTable(ctx context.Context, programs []string, table string) (string, error) {
+	var failure error
+	for _, name := range programs {
+		out, err := exec.CommandContext(ctx, name, "-t", table).Output()
+		// A program for nftables' tables under the second name says so and
+		// shows others than those that are asked for.
+		if err == nil && !strings.Contains(string(out), "nf_tables") {
+			return string(out), nil
+		}
+		failure = errors.Join(failure, fmt.Errorf("%s: %w", name, cmpErr(err, errors.New("it shows the tables of nftables"))))
+	}
+	return "", failure
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// legacyChain is a chain of the older tables; the built-in ones are base
+// chains.
+func legacyChain(family int, program, table, name string) *chain {
+	c := &chain{family: nftables.TableFamilyIPv4, table: table, name: name, program: program, kind: "filter"}
+	if family == 6 {
+		c.family = nftables.TableFamilyIPv6
+	}
+	hook := slices.Index([]string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}, name)
+	c.base = hook >= 0
+	c.hook = uint32(max(hook, 0))
+	c.priority = map[string]int32{"raw": -300, "mangle": -150, "nat": -100, "security": 50}[table]
+	if table == "nat" {
+		c.kind = "nat"
+	}
+	return c
+}
+
+// parseLegacy reads what iptables-save prints of one table.
+func parseLegacy(family int, program, table, text string) ([]*chain, map[chainName]savedRules) {
+	var chains []*chain
+	rules := make(map[chainName]savedRules)
+	byName := make(map[string]*chain)
+	for line := range strings.Lines(text) {
+		words := shellWords(strings.TrimSpace(line))
+		switch {
+		case len(words) >= 2 && strings.HasPrefix(words[0], ":"):
+			c := legacyChain(family, program, table, words[0][1:])
+			c.base = c.base && words[1] != "-"
+			c.dropPolicy = words[1] == "DROP"
+			chains, byName[c.name] = append(chains, c), c
+		case len(words) >= 2 && words[0] == "-A" && byName[words[1]] != nil:
+			key := byName[words[1]].key()
+			l := rules[key]
+			l.rules = append(l.rules, legacyRule(words[2:]))
+			rules[key] = l
+		}
+	}
+	return chains, rules
+}
+
+// shellWords splits a line of iptables-save, which puts a word with blanks in
+// double quotes.
+func shellWords(line string) []string {
+	var words []string
+	var word strings.Builder
+	quoted, any := false, false
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\' && quoted && i+1 < len(line):
+			i++
+			word.WriteByte(line[i])
+		case c == '"':
+			quoted, any = !quoted, true
+		case c == ' ' && !quoted:
+			if any {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			any = false
+		default:
+			word.WriteByte(c)
+			any = true
+		}
+	}
+	if any {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+// legacyRule is a rule in the words of iptables-save, without its chain.
+type legacyRule []string
+
+// weigh reads the rule from left to right. An option that is not understood is
+// one that may not match.
+func (r legacyRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
+	holds, invert := yes, false
+	for i := 0; i < len(r); i++ {
+		if r[i] == "!" {
+			invert = true
+			continue
+		}
+		argument := ""
+		if i+1 < len(r) {
+			argument = r[i+1]
+		}
+		t := maybe
+		switch r[i] {
+		case "-j", "-g":
+			if holds == no {
+				return no, nil
+			}
+			return legacyTarget(w, c, holds, r[i] == "-g", argument, r[i+1:])
+		case "-m":
+			// Modules whose options are understood, or that match by themselves.
+			t = truthOr(slices.Contains([]string{"udp", "tcp", "comment", "conntrack", "state", "multiport", "icmp6", "icmp", "hl"}, argument))
+		default:
+			t = w.option(r[i], argument)
+		}
+		if invert {
+			t = t.not()
+		}
+		holds, invert = holds.and(t), false
+		if strings.HasPrefix(argument, "-") || argument == "!" {
+			continue
+		}
+		i++
+	}
+	return holds, nil
+}
+
+func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, rest []string) (truth, *expr.Verdict) {
+	switch {
+	case goTo:
+		return holds, &expr.Verdict{Kind: expr.VerdictGoto, Chain: name}
+	case name == "ACCEPT":
+		return holds, &expr.Verdict{Kind: expr.VerdictAccept}
+	case name == "DROP" || name == "REJECT":
+		return holds, &expr.Verdict{Kind: expr.VerdictDrop}
+	case name == "RETURN":
+		return holds, &expr.Verdict{Kind: expr.VerdictReturn}
+	case name == "NOTRACK" || name == "CT" && slices.Contains(rest, "--notrack"):
+		w.flow.leaveUntracked(w.base, holds)
+		return holds, nil
+	case name == "CT" || goesOn(name):
+		return holds, nil
+	case name == "SNAT" || name == "MASQUERADE":
+		w.flow.translated = true
+		return holds, &expr.Verdict{Kind: expr.VerdictAccept}
+	case w.rules.chains[chainName{c.family, c.table, name, c.program}] != nil:
+		return holds, &expr.Verdict{Kind: expr.VerdictJump, Chain: name}
+	}
+	w.flow.translated = true
+	return holds, &expr.Verdict{Kind: verdictUnknown}
+}
+
+// option weighs one option of iptables.
+func (w *follower) option(name, argument string) truth {
+	f := w.flow
+	switch name {
+	case "-i", "-o":
+		pattern, open := strings.CutSuffix(argument, "+")
+		ours := (name == "-i") == f.in && (argument == f.iface || open && strings.HasPrefix(f.iface, pattern))
+		return truthOf(ours)
+	case "-s", "-d":
+		addr := f.source
+		if name == "-d" {
+			addr = f.destination
+		}
+		return inNetwork(addr, argument)
+	case "-p":
+		protocols := map[string]byte{"udp": unix.IPPROTO_UDP, "ipv6-icmp": unix.IPPROTO_ICMPV6, "icmpv6": unix.IPPROTO_ICMPV6, "all": f.protocol}
+		return truthOf(protocols[argument] == f.protocol || argument == strconv.Itoa(int(f.protocol)))
+	case "--dport", "--dports":
+		if f.protocol != unix.IPPROTO_UDP {
+			return no
+		}
+		return inPorts(f.destinationPort(), argument)
+	case "--icmpv6-type":
+		kind, _, code := strings.Cut(argument, "/")
+		n, err := strconv.Atoi(kind)
+		return truthOr(err == nil && !code).and(truthOf(err == nil && f.protocol == unix.IPPROTO_ICMPV6 && n == int(f.transport.bytes[0])))
+	case "--hl-eq":
+		return truthOr(f.hopLimit != 0).and(truthOf(argument == strconv.Itoa(int(f.hopLimit))))
+	case "--comment":
+		return yes
+	case "--state", "--ctstate":
+		states := map[string]uint32{"INVALID": stateInvalid, "NEW": stateNew, "UNTRACKED": stateUntracked}
+		now := f.state(w.base)
+		in := no
+		for s := range strings.SplitSeq(argument, ",") {
+			if now == 0 {
+				return maybe
+			}
+			if states[s] == now {
+				in = yes
+			}
+		}
+		return in
+	}
+	return maybe
+}
+
+func inNetwork(addr netip.Addr, text string) truth {
+	if !strings.Contains(text, "/") {
+		text += "/" + strconv.Itoa(addr.BitLen())
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return maybe // a mask with holes
+	}
+	return truthOf(p.Contains(addr))
+}
+
+// inPorts reads iptables' lists of ports and of ranges with a colon.
+func inPorts(port uint16, list string) truth {
+	in := no
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, isRange := strings.Cut(part, ":")
+		if !isRange {
+			to = from
+		}
+		low, errLow := strconv.ParseUint(from, 10, 16)
+		high, errHigh := strconv.ParseUint(to, 10, 16)
+		switch {
+		case errLow != nil || errHigh != nil:
+			return maybe
+		case uint64(port) >= low && uint64(port) <= high:
+			in = yes
+		}
+	}
+	return in
+}
