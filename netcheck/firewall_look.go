@@ -51,6 +51,17 @@ func ReadFirewall(ctx context.Context, t Target) (*Firewall, error) {
 	return f, nil
 }
 
+// InstalledFirewall finds what there is of connsync's in the rules that run,
+// for whatever settings. It judges nothing.
+func InstalledFirewall(ctx context.Context) (*Firewall, error) {
+	rules, err := readRuleset(ctx, Target{})
+	if err != nil {
+		return nil, err
+	}
+	f := &Firewall{names: make(map[Opening]bool)}
+	return f, f.find(rules)
+}
+
 // isOwn says that a chain is in connsync's table.
 func (c *chain) isOwn() bool {
 	return c.program == "" && c.table == firewallTable && familyName(c.family) == "inet"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -104,7 +105,11 @@ func (w weighed) direction() string {
 
 // remedy is the command that lets the flows through a chain.
 func (t Target) remedy(rules *ruleset, c *chain, in bool) string {
-	if _, commands := t.remedies(rules, c, in); len(commands) > 0 {
+	manager, commands := t.remedies(rules, c, in)
+	switch {
+	case manager == ManagerIPTables && t.family() == 6:
+		return strings.Join(commands, "; ") // it drops the search for neighbours too
+	case manager != "":
 		return commands[0]
 	}
 	return t.InstallCommand()

@@ -155,7 +155,7 @@ func TestFirewallRemedies(t *testing.T) {
 			c.name = tt.beside
 			r.chains[c.key()] = &c
 		}
-		if got := tt.target.remedy(r, &tt.chain, tt.in); got != tt.want {
+		if got, _, _ := strings.Cut(tt.target.remedy(r, &tt.chain, tt.in), "; "); got != tt.want {
 			t.Errorf("%s, want %s", got, tt.want)
 		}
 	}

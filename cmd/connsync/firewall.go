@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+	"connsync/tui"
+)
+
+const firewallHelp = `firewall prints the rules that admit the sync: datagrams to the sync port from
+the peer, on the sync interface alone, for the settings in force or the ones given.
+An accept in a table of its own would not help where another chain drops, so the
+rules go to the beginning of the host's own chains that do. A table of connsync's
+own takes the sync out of connection tracking and keeps everybody else from the port.
+
+--install puts them into the rules that run and into a file that the host's
+nftables.conf includes, after a review. Both are tried first, the file from scratch
+in a network namespace of its own, and looked at afterwards; a step that fails takes
+all of it back. A second --install changes nothing. --remove puts everything back.
+
+Rules of iptables, ufw and firewalld are not changed: those programs load their own
+and would lose connsync's. For them the commands to run are printed.
+
+Exit status: 0 done, 1 refused or failed, 64 wrong usage.`
+
+type firewallFlags struct {
+	settingFlags
+	install, remove  bool
+	yes, dryRun      bool
+	iptables, asJSON bool
+	file             string
+}
+
+func newFirewall(s streams, g *globals) *cobra.Command {
+	var f firewallFlags
+	cmd := &cobra.Command{
+		Use:   "firewall",
+		Short: "Print the firewall rules that admit the sync, or install them",
+		Long:  firewallHelp,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			n, err := openNode(cmd.Context(), *g)
+			if err != nil {
+				return err
+			}
+			return n.firewall(cmd, s, f)
+		},
+	}
+	f.registerLink(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&f.install, "install", false, "put the rules into force, now and at boot")
+	flags.BoolVar(&f.remove, "remove", false, "take away what --install has done")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show what --install or --remove would do; do nothing")
+	flags.BoolVar(&f.iptables, "iptables", false, "print commands of iptables instead")
+	flags.StringVar(&f.file, "nftables-conf", "", "the `file` that the host's nftables service loads (default the first there is of "+strings.Join(nftablesFiles(), ", ")+")")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (f firewallFlags) check() error {
+	wrong := func(text string) error { return &exitError{exitUsage, errors.New(text)} }
+	switch {
+	case f.install && f.remove:
+		return wrong("--install and --remove exclude each other")
+	case f.iptables && (f.install || f.remove):
+		return wrong("--iptables prints commands and goes with neither --install nor --remove")
+	case !f.install && !f.remove && (f.yes || f.dryRun || f.file != ""):
+		return wrong("--yes, --dry-run and --nftables-conf go with --install or --remove")
+	case f.asJSON && (f.install || f.remove) && !f.yes && !f.dryRun:
+		return wrong("--json cannot ask: add --yes or --dry-run")
+	}
+	return nil
+}
+
+func (n *node) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
+	ctx := cmd.Context()
+	if f.remove {
+		return n.removeFirewall(ctx, s, f)
+	}
+	saved, err := n.load(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := f.settings(cmd, saved)
+	if err != nil {
+		return err
+	}
+	if !settings.Complete() {
+		return refused("there is nothing to admit: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
+	}
+	target := netcheck.Target{Interface: settings.Interface, Current: settings.Current, Peer: settings.Peer, Port: settings.Port}
+	if err := target.CheckFirewallName(); err != nil {
+		return refused("--interface: %w", err)
+	}
+	if f.install {
+		if err := n.gate(); err != nil {
+			return err
+		}
+		return n.installFirewall(ctx, s, f, target)
+	}
+	return printFirewall(ctx, s, f, target)
+}
+
+// admitted is what firewall --json prints. InForce is null where the rules
+// that run could not be looked at.
+type admitted struct {
+	Interface string             `json:"interface"`
+	CurrentIP string             `json:"current_ip"`
+	PeerIP    string             `json:"peer_ip"`
+	Port      uint16             `json:"port"`
+	InForce   *bool              `json:"in_force"`
+	Detail    string             `json:"detail"`
+	Input     []string           `json:"input"`
+	Output    []string           `json:"output"`
+	Openings  []netcheck.Opening `json:"openings"` // chains of the host that need them now
+	Foreign   []netcheck.Foreign `json:"foreign"`  // chains of other programs that do
+	Nft       string             `json:"nft"`      // a file for nft
+	IPTables  []string           `json:"iptables"`
+}
+
+func printFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Target) error {
+	a := admitted{
+		Interface: t.Interface, CurrentIP: t.Current.String(), PeerIP: t.Peer.String(), Port: t.Port,
+		Input: accepting(t, true), Output: accepting(t, false), IPTables: t.IPTables(),
+		Openings: []netcheck.Opening{}, Foreign: []netcheck.Foreign{},
+	}
+	now, err := netcheck.ReadFirewall(ctx, t)
+	switch {
+	case err != nil:
+		a.Detail = unreadable(err).Error()
+	default:
+		inPlace := now.InPlace()
+		a.InForce, a.Detail = &inPlace, now.Finding.Detail
+		a.Openings, a.Foreign = append(a.Openings, now.Openings...), append(a.Foreign, now.Foreign...)
+	}
+	a.Nft = t.FirewallFile(a.Openings)
+	switch {
+	case f.asJSON:
+		return printJSON(s.out, a)
+	case f.iptables:
+		return sayLines(s.out, a.IPTables)
+	}
+	return a.print(s.out)
+}
+
+func accepting(t netcheck.Target, in bool) []string {
+	var rules []string
+	for _, r := range t.Admits(in) {
+		rules = append(rules, r+" accept")
+	}
+	return rules
+}
+
+// unreadable says who can read the rules.
+func unreadable(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return errors.New("only root can read the firewall rules of this node")
+	}
+	return fmt.Errorf("the firewall rules of this node could not be read: %w", err)
+}
+
+// print is a file for nft, with what else there is to say in its comments.
+func (a admitted) print(w io.Writer) error {
+	lines := []string{fmt.Sprintf("# What admits UDP port %d from %s on %s, and nobody else.", a.Port, a.PeerIP, a.Interface), ""}
+	lines = append(lines, strings.Split(strings.TrimSuffix(a.Nft, "\n"), "\n")...)
+	if len(a.Openings) == 0 {
+		lines = append(lines, "", "# No chain of nftables is known to drop the sync now. In one that would, before its own rules:", "# in")
+		for _, r := range a.Input {
+			lines = append(lines, "#   "+r)
+		}
+		lines = append(lines, "# out")
+		for _, r := range a.Output {
+			lines = append(lines, "#   "+r)
+		}
+	}
+	for _, o := range a.Foreign {
+		lines = append(lines, "", "# "+tui.Clean(fmt.Sprintf("%s is in the hands of %s (%s). Run:", o.Chain, o.Manager, o.Why)))
+		for _, c := range o.Commands {
+			lines = append(lines, "#   "+c)
+		}
+	}
+	state := "In force here: no; connsync firewall --install puts them into force."
+	switch {
+	case a.InForce == nil:
+		state = "In force here: unknown, " + a.Detail + "."
+	case *a.InForce:
+		state = "In force here: yes."
+	}
+	return sayLines(w, append(lines, "", "# "+tui.Clean(state)))
+}
+
+// confirm asks at the terminal. Without one it refuses: a script says --yes.
+func confirm(ctx context.Context, s streams, question string) error {
+	if !isTerminal(s.in) {
+		return &exitError{exitUsage, errors.New("there is no terminal to ask at: --yes agrees, --dry-run shows what would be done")}
+	}
+	fmt.Fprint(s.out, question+" [y/N]: ")
+	answer := make(chan string, 1)
+	go func() {
+		var word string
+		_, _ = fmt.Fscanln(s.in, &word) // no answer is a no
+		answer <- strings.ToLower(word)
+	}()
+	select {
+	case word := <-answer:
+		if word == "y" || word == "yes" {
+			return nil
+		}
+	case <-ctx.Done():
+		fmt.Fprintln(s.out)
+	}
+	return refused("nothing was changed")
+}
+
+// registerLink registers the settings that say who talks to whom.
+func (f *settingFlags) registerLink(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.values.Interface, "interface", "", "dedicated sync interface, such as eth1")
+	flags.StringVar(&f.values.CurrentIP, "current-ip", "", "`address` of this node on it, with prefix length, such as 10.0.0.101/24")
+	flags.StringVar(&f.values.PeerIP, "peer-ip", "", "`address` of the other node, such as 10.0.0.102/24")
+	flags.StringVar(&f.values.Port, "port", "", "UDP port, the same on both nodes (default 3780)")
+}
+
+// cleanLines makes a text from outside fit for a terminal, line by line.
+func cleanLines(text string) []string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = strings.Repeat(" ", len(l)-len(strings.TrimLeft(l, " \t"))) + tui.Clean(strings.TrimLeft(l, " \t"))
+	}
+	return lines
+}
+
+// diffOf is the change of a file for the review; blank where there is none.
+func diffOf(path string, old, now []byte) string {
+	if string(old) == string(now) && (old == nil) == (now == nil) {
+		return ""
+	}
+	return conntrackd.Diff(path, old, now)
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// firewallChange is what --install or --remove would do, and what it did.
+type firewallChange struct {
+	title   string
+	files   fileChanges
+	script  string // for nft; blank where the rules that run stay
+	notes   []string
+	foreign []netcheck.Foreign
+	target  netcheck.Target
+	conf    string // the host's file
+	before  *firewallRecord
+}
+
+func (c *firewallChange) needed() bool {
+	return c.script != "" || slices.ContainsFunc(c.files, fileChange.needed)
+}
+
+func (n *node) installFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Target) error {
+	lock, err := n.lockUnless(f.dryRun)
+	if err != nil {
+		return err
+	}
+	defer lock()
+	c, err := n.planFirewall(ctx, f.file, t)
+	if err != nil {
+		return c.report(s, f, nil, err)
+	}
+	if !c.needed() || f.dryRun {
+		return c.report(s, f, nil, nil)
+	}
+	if !f.yes {
+		c.review(s.out)
+		if err := confirm(ctx, s, "Install these rules?"); err != nil {
+			return err
+		}
+	}
+	// What has begun ends, in whatever way.
+	err = c.install(context.WithoutCancel(ctx))
+	return c.report(s, f, err, nil)
+}
+
+// lockUnless keeps other writers out, unless nothing is written.
+func (n *node) lockUnless(dryRun bool) (func(), error) {
+	if dryRun {
+		return func() {}, nil
+	}
+	lock, err := conntrackd.LockWriter(n.runtimeDir)
+	if err != nil {
+		return nil, err
+	}
+	return func() { lock.Close() }, nil
+}
+
+// planFirewall finds what there is to do and tries it, apart from the rules
+// that run. The error says why nothing can be installed here.
+func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Target) (*firewallChange, error) {
+	c := &firewallChange{title: "install", target: t}
+	running, err := netcheck.ReadFirewall(ctx, t)
+	if err != nil {
+		return c, &exitError{exitRefused, unreadable(err)}
+	}
+	if c.foreign = running.Foreign; len(c.foreign) > 0 {
+		return c, refused("%s is in the hands of %s, which loads its own rules and would lose connsync's", c.foreign[0].Chain, c.foreign[0].Manager)
+	}
+	var content []byte
+	if c.conf, content, err = nftablesFile(file); err != nil {
+		return c, err
+	}
+	record, recorded, err := n.readFirewallRecord()
+	if err != nil {
+		return c, err
+	}
+	c.before = record
+	host := record.hostRules(c.conf, content)
+	loaded, err := netcheck.TryFirewall(ctx, t, string(host))
+	if err != nil {
+		return c, refused("%s could not be loaded for a trial: %w", c.conf, err)
+	}
+	for _, o := range running.Openings {
+		if !loaded.Loads(o) {
+			return c, refused("the chain %v drops the sync and is not made by %s, so that the rules would not last over a boot; let whatever makes it load those that connsync firewall prints", o, c.conf)
+		}
+	}
+	rules := []byte(t.FirewallFile(loaded.Openings))
+	after, err := netcheck.TryFirewall(ctx, t, string(host)+"\n"+string(rules))
+	if err != nil {
+		return c, refused("%s with the rules after it could not be loaded for a trial: %w", c.conf, err)
+	}
+	if !after.InPlace() {
+		return c, refused("in a trial the rules did not admit the sync: %s", after.Finding.Detail)
+	}
+	c.script = running.Script()
+	return c, n.planFiles(c, content, host, rules, recorded)
+}
+
+// planFiles are the record first, so that whatever comes can be taken away.
+func (n *node) planFiles(c *firewallChange, content, host, rules, recorded []byte) error {
+	own, err := conntrackd.ReadConfig(rulesFile)
+	if err != nil {
+		return err
+	}
+	wanted := including(host)
+	record := firewallRecord{File: c.conf, Before: host, Wrote: conntrackd.Fingerprint(wanted), Target: c.target,
+		Directory: !fileExists(filepath.Dir(rulesFile)) || c.before != nil && c.before.Directory}
+	text, err := json.MarshalIndent(record, "", "  ")
+	if err != nil {
+		return err
+	}
+	c.files = fileChanges{
+		{n.firewallRecordPath(), recorded, append(text, '\n')},
+		{rulesFile, own, rules},
+		{c.conf, content, wanted},
+	}
+	c.noteBoot()
+	return nil
+}
+
+// noteBoot says what else it takes for the rules to be there after a boot.
+func (c *firewallChange) noteBoot() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "systemctl", "is-enabled", "nftables.service").Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return
+	}
+	if state := strings.TrimSpace(string(out)); state != "enabled" && state != "" {
+		c.notes = append(c.notes, fmt.Sprintf("nftables.service is %s, so nobody loads %s at boot: systemctl enable nftables.service", state, c.conf))
+	}
+}
+
+// install carries the change out. After an error everything is as it was.
+func (c *firewallChange) install(ctx context.Context) error {
+	done, err := c.files.apply()
+	if err == nil {
+		err = c.proveFile(ctx)
+	}
+	if err != nil {
+		return takenBack(err, done.takeBack())
+	}
+	if c.script == "" {
+		return nil
+	}
+	if err := netcheck.RunNft(ctx, c.script); err != nil {
+		return takenBack(err, done.takeBack())
+	}
+	now, err := netcheck.ReadFirewall(ctx, c.target)
+	if err == nil && !now.InPlace() {
+		err = fmt.Errorf("the rules run and do not admit the sync: %s", now.Finding.Detail)
+	}
+	if err == nil {
+		return nil
+	}
+	return takenBack(err, errors.Join(c.restoreRunning(ctx), done.takeBack()))
+}
+
+// takenBack says how a failure ended.
+func takenBack(failure, back error) error {
+	if back == nil {
+		return fmt.Errorf("%w; everything is as it was before", failure)
+	}
+	return fmt.Errorf("%w; and it could not all be taken back: %w", failure, back)
+}
+
+// proveFile loads the host's file from scratch, in a namespace of its own, as
+// it is on the disk now.
+func (c *firewallChange) proveFile(ctx context.Context) error {
+	loaded, err := netcheck.TryFirewallFile(ctx, c.target, c.conf)
+	switch {
+	case err != nil:
+		return fmt.Errorf("load %s for a trial: %w", c.conf, err)
+	case !loaded.InPlace():
+		return fmt.Errorf("%s does not admit the sync: %s", c.conf, loaded.Finding.Detail)
+	}
+	return nil
+}
+
+// restoreRunning gives the rules that run the state of the last installation.
+func (c *firewallChange) restoreRunning(ctx context.Context) error {
+	if c.before == nil {
+		return removeRunning(ctx)
+	}
+	now, err := netcheck.ReadFirewall(ctx, c.before.Target)
+	if err != nil {
+		return errors.Join(err, removeRunning(ctx))
+	}
+	if script := now.Script(); script != "" {
+		return netcheck.RunNft(ctx, script)
+	}
+	return nil
+}
+
+func removeRunning(ctx context.Context) error {
+	now, err := netcheck.InstalledFirewall(ctx)
+	if err != nil {
+		return err
+	}
+	script := now.RemoveScript()
+	if script == "" {
+		return nil
+	}
+	if err := netcheck.RunNft(ctx, script); err != nil {
+		return err
+	}
+	if now, err = netcheck.InstalledFirewall(ctx); err == nil && now.RemoveScript() != "" {
+		err = errors.New("rules of connsync's are still there")
+	}
+	return err
+}
+
+// removeFirewall takes away what --install has done.
+func (n *node) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
+	lock, err := n.lockUnless(f.dryRun)
+	if err != nil {
+		return err
+	}
+	defer lock()
+	c, err := n.planRemoval(ctx, f.file)
+	if err != nil {
+		return c.report(s, f, nil, err)
+	}
+	if !c.needed() || f.dryRun {
+		return c.report(s, f, nil, nil)
+	}
+	if !f.yes {
+		c.review(s.out)
+		if err := confirm(ctx, s, "Take these rules away?"); err != nil {
+			return err
+		}
+	}
+	return c.report(s, f, c.remove(context.WithoutCancel(ctx)), nil)
+}
+
+func (n *node) planRemoval(ctx context.Context, file string) (*firewallChange, error) {
+	c := &firewallChange{title: "remove"}
+	running, err := netcheck.InstalledFirewall(ctx)
+	if err != nil {
+		return c, &exitError{exitRefused, unreadable(err)}
+	}
+	c.script = running.RemoveScript()
+	record, recorded, err := n.readFirewallRecord()
+	if err != nil {
+		return c, err
+	}
+	c.before = record
+	if record != nil && file == "" {
+		file = record.File
+	}
+	path, content, err := nftablesFile(file)
+	if err == nil {
+		c.conf = path
+		c.files = append(c.files, fileChange{path, content, record.hostRules(path, content)})
+	} else if record != nil && fileExists(record.File) {
+		return c, err
+	}
+	own, err := conntrackd.ReadConfig(rulesFile)
+	if err != nil {
+		return c, err
+	}
+	c.files = append(c.files, fileChange{rulesFile, own, nil}, fileChange{n.firewallRecordPath(), recorded, nil})
+	return c, nil
+}
+
+// remove takes the files away first: what fails afterwards is gone at the next
+// boot.
+func (c *firewallChange) remove(ctx context.Context) error {
+	if done, err := c.files.apply(); err != nil {
+		return takenBack(err, done.takeBack())
+	}
+	if c.before != nil && c.before.Directory {
+		// What somebody else has put there since keeps it.
+		_ = os.Remove(filepath.Dir(rulesFile))
+	}
+	if c.script == "" {
+		return nil
+	}
+	return removeRunning(ctx)
+}

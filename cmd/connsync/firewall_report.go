@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"connsync/netcheck"
+	"connsync/tui"
+)
+
+// firewallReport is what firewall --install and --remove print with --json.
+type firewallReport struct {
+	Action  string             `json:"action"`  // install or remove
+	Changed bool               `json:"changed"` // something was, or with --dry-run would be
+	Done    bool               `json:"done"`    // the rules are in force, or gone
+	File    string             `json:"file"`    // of the host
+	Files   []firewallFile     `json:"files"`
+	Nft     string             `json:"nft"` // carried out on the rules that run
+	Foreign []netcheck.Foreign `json:"foreign"`
+	Notes   []string           `json:"notes"`
+	Error   string             `json:"error,omitempty"`
+}
+
+type firewallFile struct {
+	Path string `json:"path"`
+	Diff string `json:"diff"`
+}
+
+// diffs are the changes of files that people know; the record is connsync's.
+func (c *firewallChange) diffs() []firewallFile {
+	list := []firewallFile{}
+	for _, f := range c.files {
+		if f.needed() && !strings.HasSuffix(f.path, ".json") {
+			list = append(list, firewallFile{f.path, diffOf(f.path, f.old, f.now)})
+		}
+	}
+	return list
+}
+
+// report says what was done or would be. failure is of the change itself,
+// refusal is why none was made.
+func (c *firewallChange) report(s streams, f firewallFlags, failure, refusal error) error {
+	wrong := errors.Join(failure, refusal)
+	if f.asJSON {
+		r := firewallReport{Action: c.title, Changed: c.needed() && wrong == nil, Done: wrong == nil && !(f.dryRun && c.needed()), File: c.conf,
+			Files: c.diffs(), Nft: c.script, Foreign: append([]netcheck.Foreign{}, c.foreign...), Notes: orEmpty(c.notes)}
+		if wrong != nil {
+			r.Error = wrong.Error()
+		}
+		if err := printJSON(s.out, r); err != nil {
+			return err
+		}
+		if wrong != nil {
+			return &exitError{exitRefused, nil}
+		}
+		return nil
+	}
+	switch {
+	case refusal != nil:
+		for _, o := range c.foreign {
+			section(s.out, fmt.Sprintf("%s: %s. Run, and see that it lasts over a boot:", tui.Clean(o.Chain), tui.Clean(o.Why)), o.Commands)
+		}
+		return refusal
+	case failure != nil:
+		return failure
+	}
+	return c.sentence(s.out, f)
+}
+
+func (c *firewallChange) sentence(w io.Writer, f firewallFlags) error {
+	if f.dryRun && c.needed() {
+		c.review(w)
+		_, err := fmt.Fprintln(w, "Nothing was changed.")
+		return err
+	}
+	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.target.Port, c.target.Peer.Addr(), c.target.Interface)
+	text := "Done: the rules admit " + admits + ", now and whenever " + c.conf + " is loaded."
+	switch {
+	case c.title == "remove" && !c.needed():
+		text = "Nothing to do: there are no rules of connsync's."
+	case c.title == "remove":
+		text = "Done: the rules of connsync's are gone, and the host's file is as it was."
+	case !c.needed():
+		text = "Nothing to do: the rules already admit " + admits + ", and " + c.conf + " loads them."
+	}
+	lines := []string{tui.Clean(text)}
+	for _, note := range c.notes {
+		lines = append(lines, tui.Clean("Note: "+note))
+	}
+	return sayLines(w, lines)
+}
+
+// review shows the change before anything happens.
+func (c *firewallChange) review(w io.Writer) {
+	for _, f := range c.diffs() {
+		for _, line := range cleanLines(f.Diff) {
+			fmt.Fprintln(w, line)
+		}
+	}
+	if c.script != "" {
+		fmt.Fprintln(w, "nft -f - <<END")
+		for _, line := range append(cleanLines(c.script), "END") {
+			fmt.Fprintln(w, line)
+		}
+	}
+	for _, note := range c.notes {
+		fmt.Fprintln(w, tui.Clean("Note: "+note))
+	}
+}
