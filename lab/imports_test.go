@@ -39,6 +39,9 @@ var allowed = map[string][]string{
 	"lab/tty":             {"lab/vt102"},
 	"lab/emulator":        {},
 	"lab/benchserial":     {"lab", "lab/tty", "lab/vt102"},
+	"lab/uart":            {"lab", "lab/tty", "lab/uart/wire"},
+	"lab/uart/guest":      {"lab", "lab/uart/wire"},
+	"lab/uart/wire":       {},
 }
 
 func TestImportArrows(t *testing.T) {

@@ -1,0 +1,252 @@
+package uart
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"connsync/lab"
+	"connsync/lab/uart/wire"
+	"connsync/lab/vt102"
+)
+
+const (
+	addressA = "10.0.0.101/24"
+	addressB = "10.0.0.102/24"
+)
+
+// The program at the end of a real serial line, in one machine: the whole main
+// job on a terminal that says its size, kernel messages and held keys on the
+// way, and then every way in which a line can end under it.
+func TestSerialLine(t *testing.T) {
+	m := bootMachine(t, 100, 30)
+	run := func(t *testing.T, node string, args ...string) string {
+		t.Helper()
+		out, err := m.Run(node, args...)
+		if err != nil {
+			t.Fatalf("%s on %s: %v", strings.Join(args, " "), node, err)
+		}
+		return out
+	}
+	run(t, NodeB, Program, "apply", "--enable", "--first-node", "--interface", lab.SyncInterface,
+		"--current-ip", addressB, "--peer-ip", addressA, "--send-buffer", "256K", "--receive-buffer", "256K")
+
+	done := t.Run("the main job", func(t *testing.T) {
+		began := m.Sent()
+		m.Answer(true)
+		o := sit(t, m)
+		o.looksAs(100, 30)
+		o.getsOverKernelMessage()
+		o.fillsForm()
+		o.holdsTab()
+		o.saves()
+		o.sees("In sync both ways")
+		for _, node := range []string{NodeA, NodeB} {
+			run(t, node, Program, "status") // fails unless in sync both ways
+		}
+		run(t, NodeA, "conntrack", "-I", "-p", "udp", "-s", "10.9.0.1", "-d", "10.9.0.2", "--sport", "1000", "--dport", "2000", "-t", "600")
+		for limit := time.Now().Add(patience); !strings.Contains(run(t, NodeB, "conntrack", "-L", "-p", "udp"), "10.9.0.2"); {
+			if time.Now().After(limit) {
+				t.Fatal("a connection of A never came to B's kernel")
+			}
+		}
+		if who := run(t, NodeA, Program, "history"); !strings.Contains(who, "ttyS0") {
+			t.Errorf("the history does not say that the save came from ttyS0:\n%s", who)
+		}
+		o.presses(ctrlC)
+		o.leaves(0)
+		if err := vt102.Foreign(m.Stream()[began:]); err != nil {
+			t.Errorf("on the line: %v", err)
+		}
+	})
+	if !done {
+		return // the rest needs what was saved
+	}
+	before := run(t, NodeA, "cat", lab.ConfigPath)
+
+	t.Run("a mute terminal, and a hang-up", func(t *testing.T) {
+		m.Answer(false)
+		m.Resize(80, 24)
+		o := sit(t, m)
+		if line, err := m.Line(); err != nil || line.Width != 0 || line.Height != 0 {
+			t.Errorf("the line's size is %dx%d, %v; nobody has said it", line.Width, line.Height, err)
+		}
+		if rows := strings.Split(m.Shows(), "\n"); rows[1] != " "+strings.Repeat("-", 78) || !strings.Contains(rows[23], "ctrl+c quit") {
+			t.Errorf("this is no screen of 80x24:\n%s", m.Shows())
+		}
+		o.check(m.HangUp())
+		o.leaves(1)
+		if diff := cmp.Diff(before, run(t, NodeA, "cat", lab.ConfigPath)); diff != "" {
+			t.Errorf("the file has changed:\n%s", diff)
+		}
+	})
+
+	t.Run("a hang-up during a save", func(t *testing.T) {
+		o := sit(t, m)
+		o.presses("\t", "\t", "\t", "\t", "\t", ctrlU)
+		o.types("128K")
+		o.presses("\t", "\t")
+		o.sees("> [ Save Changes ]")
+		o.presses(enter)
+		o.sees("Enter goes on to the review.")
+		o.ponders()
+		o.presses(enter)
+		o.sees("> [ Apply ]")
+		o.ponders()
+		o.presses(enter)
+		o.sees("Write " + lab.ConfigPath)
+		o.check(m.HangUp())
+		o.leaves(1)
+		if now := run(t, NodeA, "cat", lab.ConfigPath); !strings.Contains(now, "SndSocketBuffer 131072") {
+			t.Errorf("the save has not ended whole:\n%s", now)
+		}
+		if out, _ := m.Run(NodeA, Program, "status", "--json"); !strings.Contains(out, `"send_buffer_in_force": 262144`) {
+			t.Errorf("the daemon does not run with the file:\n%s", out)
+		}
+		if left := run(t, NodeA, Program, "history"); strings.Contains(left, "interrupted") {
+			t.Errorf("the history:\n%s", left)
+		}
+	})
+
+	t.Run("a line that takes nothing, and a SIGTERM", func(t *testing.T) {
+		o := sit(t, m)
+		m.Stop()
+		o.presses(ctrlL, "\t")
+		for line := (wire.Line{}); line.Queued == 0; {
+			var err error
+			line, err = m.Line()
+			o.check(err)
+		}
+		o.check(m.Signal(syscall.SIGTERM))
+		o.leaves(0)
+		m.Go()
+	})
+}
+
+// looksAs sees that the form has the size that the terminal said, which the
+// kernel knows by now, and is what it is on a pseudo-terminal.
+func (o *operator) looksAs(width, height int) {
+	o.t.Helper()
+	line, err := o.Line()
+	o.check(err)
+	if line.Width != width || line.Height != height {
+		o.t.Errorf("the line's size is %dx%d, want %dx%d", line.Width, line.Height, width, height)
+	}
+	if speed := line.Attributes.Cflag & unix.CBAUD; speed != unix.B9600 {
+		o.t.Errorf("the line's speed is %#o, want that of 9600 baud", speed)
+	}
+	if diff := cmp.Diff(onPty(o.t, o.connsync, width, height), o.Shows()); diff != "" {
+		o.t.Errorf("the first screen (-pty +uart):\n%s", diff)
+	}
+}
+
+// getsOverKernelMessage lets the kernel write across the screen, and puts it
+// right.
+func (o *operator) getsOverKernelMessage() {
+	o.t.Helper()
+	before := o.Shows()
+	o.check(o.Say("eth9: NETDEV WATCHDOG: transmit queue 0 timed out"))
+	o.sees("NETDEV WATCHDOG")
+	o.presses(ctrlL)
+	o.seesAgain(before)
+}
+
+// fillsForm sets every value, with a mistake on the way.
+func (o *operator) fillsForm() {
+	o.t.Helper()
+	o.presses(" ")
+	o.sees("(*) Enable")
+	o.presses("\t", enter)
+	o.sees("Choose the sync interface", lab.SyncInterface, "default route")
+	o.types(lab.SyncInterface)
+	o.presses(enter)
+	o.sees("Interface Name      * "+lab.SyncInterface, "> Current IP          * "+addressA)
+	o.presses("\t")
+	o.types("10.0.9.102/24")
+	o.presses("\t")
+	o.sees("! Peer IP: 10.0.9.102 is not in 10.0.0.0/24, the subnet of Current IP")
+	o.presses(shiftTab, ctrlU)
+	o.sees("-! Peer IP:")
+	o.types(addressB)
+	o.presses("\t", "\t", ctrlU)
+	o.types("256K")
+	o.presses("\t")
+	o.sees("Receive Buffer Size * 256K")
+	o.presses("\t")
+	o.sees("> [ Save Changes ]")
+}
+
+// holdsTab holds Tab, and then Shift+Tab for as many moves, at the rate at
+// which a keyboard repeats, and looks meanwhile at what the driver has not sent
+// yet: nothing may queue there that is out of date when it is seen.
+func (o *operator) holdsTab() {
+	o.t.Helper()
+	o.rests()
+	before := o.Shows()
+	sent, stop := o.Sent(), o.watchesQueue()
+	o.presses(ctrlL)
+	for limit := time.Now().Add(patience); o.Sent() == sent && time.Now().Before(limit); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	o.rests()
+	screen := stop()
+	if screen == 0 {
+		o.t.Error("a whole screen was drawn, and nothing seen in the driver's queue")
+	}
+	stop = o.watchesQueue()
+	for _, key := range []string{"\t", shiftTab} {
+		for range 45 {
+			o.check(o.Type(key))
+			time.Sleep(time.Second / 15)
+		}
+	}
+	moves := stop()
+	o.seesAgain(before)
+	o.t.Logf("the driver had at most %d bytes queued of a whole screen, and %d of moves", screen, moves)
+	if moves > screen {
+		o.t.Errorf("the driver had %d bytes of moves queued, more than of a whole screen", moves)
+	}
+}
+
+// watchesQueue looks at what the driver has not sent yet until it is stopped,
+// and returns the most.
+func (o *operator) watchesQueue() (stop func() (most int)) {
+	ended, most := make(chan struct{}), make(chan int)
+	go func() {
+		seen := 0
+		for {
+			select {
+			case <-ended:
+				most <- seen
+				return
+			default:
+			}
+			line, err := o.Line()
+			if err != nil {
+				o.t.Error(err)
+			}
+			seen = max(seen, line.Queued)
+		}
+	}()
+	return func() int {
+		close(ended)
+		return <-most
+	}
+}
+
+// saves goes from Save Changes through checks and review to the apply.
+func (o *operator) saves() {
+	o.t.Helper()
+	o.presses(enter)
+	o.sees("Enter goes on to the review.")
+	o.ponders()
+	o.presses(enter)
+	o.sees("Connection Sync: review", "> [ Apply ]")
+	o.ponders()
+	o.presses(enter)
+	o.sees("Connection Sync: apply")
+}

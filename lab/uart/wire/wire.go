@@ -1,0 +1,43 @@
+// Package wire is what the machine behind the serial line and its harness say
+// to each other, over a second line, by net/rpc.
+package wire
+
+import "golang.org/x/sys/unix"
+
+// Service is the name of the machine's service. Its methods are Run, Open,
+// Line, Wait, Signal, HangUp and Say.
+const Service = "Guest"
+
+// Ready is what the machine says first. What is sent to it before, its UART may
+// lose.
+const Ready = "ready\n"
+
+// Command is a program to run in a node of the machine, by its arguments.
+type Command struct {
+	Node string
+	Args []string
+}
+
+// Session is a program to put on the serial line, as the leader of a session,
+// in node A. It finds the line at that speed, a termios constant, and cooked.
+type Session struct {
+	Args    []string
+	Environ []string
+	Speed   uint32
+}
+
+// Line is the serial line as its driver has it.
+type Line struct {
+	Attributes    unix.Termios
+	Width, Height int
+	Queued        int // bytes that were written and not sent yet
+}
+
+// Ended is how a program on the line has ended. Signal is 0 where it exited.
+type Ended struct {
+	Status int
+	Signal int
+}
+
+// None stands where a call takes or returns nothing.
+type None struct{}
