@@ -177,6 +177,12 @@ func (t *Terminal) Latest() time.Time {
 	return t.latest
 }
 
+// Restart is switching the terminal off and on: its screen is blank.
+func (t *Terminal) Restart() error {
+	_, err := io.WriteString(t.screen, "\x1bc")
+	return err
+}
+
 // Resize changes the size. What was on the screen stays as far as it fits.
 func (t *Terminal) Resize(width, height int) {
 	t.screen.Resize(width, height)

@@ -167,6 +167,13 @@ func newLine(held int) (net.Conn, *os.File, error) {
 
 // start runs the emulator, on a thread that lasts as long: its death is bound
 // to that thread's.
+//
+//   - -icount: the machine's clock counts its instructions, 2 ns each, while it
+//     works. However busy this host is, nothing times out in the machine that
+//     would not on a real one of that speed.
+//   - panic=-1: a first process that cannot begin ends the machine, which
+//     -no-reboot does not start again.
+//   - fd=3 and fd=4 are the files of ExtraFiles.
 func (m *Machine) start(ctx context.Context, kernel lab.Kernel, files string, line, calls *os.File) {
 	running, halt := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the context of its boot
 	m.halt = halt
@@ -174,9 +181,7 @@ func (m *Machine) start(ctx context.Context, kernel lab.Kernel, files string, li
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-machine", "pc,accel=tcg", "-icount", "shift=1,sleep=on", "-m", "256",
 		"-kernel", kernel.Image, "-initrd", files,
-		// panic=-1: a first process that cannot begin ends the machine.
 		"-append", "console=ttyS0,9600 quiet panic=-1 mitigations=off",
-		// The numbers are those of ExtraFiles.
 		"-chardev", "socket,id=line,fd=3", "-serial", "chardev:line",
 		"-chardev", "socket,id=calls,fd=4", "-serial", "chardev:calls")
 	cmd.ExtraFiles = []*os.File{line, calls}

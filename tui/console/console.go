@@ -36,6 +36,9 @@ type Line struct {
 	kind    Kind
 	uart    bool
 	pty     bool
+	// The attributes that this program has given the input, and its device.
+	raw       unix.Termios
+	rawDevice uint64
 	// What the operator does not want, whatever the terminal can.
 	ascii, colourless bool
 }

@@ -98,11 +98,10 @@ func (l *Line) makeRaw() (*unix.Termios, error) {
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
 		return nil, fmt.Errorf("set terminal raw: %w", err)
 	}
+	// As the driver took it, which may leave out what it cannot do.
+	if now, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+		l.raw = *now
+		l.rawDevice, _ = device(l.in)
+	}
 	return old, nil
-}
-
-// restore puts the attributes back. The line may be gone; then there is
-// nobody to tell.
-func (l *Line) restore(old *unix.Termios) {
-	_ = unix.IoctlSetTermios(int(l.in.Fd()), unix.TCSETS, old)
 }

@@ -199,7 +199,7 @@ func (o *operator) holdsTab() {
 	}
 	stop = o.watchesQueue()
 	for _, key := range []string{"\t", shiftTab} {
-		for range 45 {
+		for range 30 {
 			o.check(o.Type(key))
 			time.Sleep(time.Second / 15)
 		}

@@ -70,8 +70,9 @@ func bootMachine(t *testing.T, width, height int) *Machine {
 func sit(t *testing.T, m *Machine) *operator {
 	t.Helper()
 	o := &operator{t: t, Machine: m}
+	err := m.Restart()
+	o.check(err)
 	sent, begin := m.Sent(), time.Now()
-	var err error
 	o.found, err = m.Open(wire.Session{Args: []string{Program}, Environ: []string{"TERM=vt100"}, Speed: unix.B9600})
 	if err != nil {
 		t.Fatal(err)
