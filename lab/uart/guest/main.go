@@ -19,13 +19,13 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		_ = say("guest: " + err.Error()) // there is nobody else to tell
-	}
+	why := run()
+	_ = say("guest: " + why.Error()) // there is nobody else to tell
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
+// run serves the harness, and returns why it ended.
 func run() error {
 	if err := prepare(); err != nil {
 		return err
