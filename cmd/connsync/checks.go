@@ -42,7 +42,7 @@ func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode
 // inPlace asks whether this appliance is one with connection sync.
 func (n *node) inPlace() netcheck.Check {
 	return netcheck.Check{
-		ID: checkApplication, Title: "this appliance has connection sync", Severity: netcheck.Blocker,
+		ID: checkApplication, Title: "Appliance has connection sync", Severity: netcheck.Blocker,
 		Run: func(ctx context.Context) netcheck.Finding {
 			a, err := n.appliance()
 			switch {

@@ -34,6 +34,8 @@ func runForm(ctx context.Context, s streams, g globals) error {
 	if line.Kind() == console.Dumb {
 		return runLines(ctx, s, g, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
 	}
+	ctx, end := context.WithCancel(ctx) // and with the screen all that goes on for it
+	defer end()
 	n, err := findNode(ctx, g)
 	if err != nil {
 		return err
@@ -54,7 +56,8 @@ func runForm(ctx context.Context, s streams, g globals) error {
 	if err != nil {
 		return err
 	}
-	_, err = line.Run(ctx, tui.New(options), typed)
+	_, err = line.Run(ctx, s.staged(tui.New(options)), typed)
+	end()
 	effects.running.Wait() // a save that has begun ends, even when nobody watches
 	if errors.Is(err, console.ErrLineLost) {
 		return &exitError{exitRefused, nil}

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	tea "charm.land/bubbletea/v2"
+
 	"connsync/tui"
 )
 
@@ -49,10 +51,18 @@ type streams struct {
 	out     io.Writer
 	err     io.Writer
 	environ []string
+	stage   func(tea.Model) tea.Model // puts something before the screens, in tests; may be nil
+}
+
+func (s streams) staged(model tea.Model) tea.Model {
+	if s.stage == nil {
+		return model
+	}
+	return s.stage(model)
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
+	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
 }
 
 // run is the program without its process: arguments in, exit status out.

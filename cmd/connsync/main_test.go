@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	tea "charm.land/bubbletea/v2"
 )
 
 // programDir holds what the tests build; it goes with the test process.
@@ -35,6 +37,10 @@ var program = sync.OnceValues(func() (string, error) {
 // The scripts mostly wait for daemons, so more of them run at a time than there
 // are processors, unless -parallel says how many.
 func TestMain(m *testing.M) {
+	if os.Getenv(fragileEnv) != "" {
+		os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(),
+			stage: func(model tea.Model) tea.Model { return fragile{model} }}))
+	}
 	flag.Parse()
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })

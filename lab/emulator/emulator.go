@@ -138,7 +138,7 @@ func (w *window) open() error {
 	}
 	defer ptmx.Close()
 	w.tty = tty
-	fd, err := unix.Dup(int(ptmx.Fd()))
+	fd, err := unix.FcntlInt(ptmx.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err == nil {
 		err = unix.SetNonblock(fd, true)
 	}

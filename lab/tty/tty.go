@@ -31,6 +31,9 @@ type Line struct {
 	Answers bool
 	// Tap is given what comes over the line; nil is nobody.
 	Tap io.Writer
+	// Detached says that the line is not to be the program's controlling
+	// terminal: the kernel sends it no signal.
+	Detached bool
 }
 
 // Seat is a person's place at the terminal of a running program. Its methods
@@ -76,8 +79,24 @@ func Open(cmd *exec.Cmd, line Line, within func(func() error) error) (*Seat, err
 	return s, nil
 }
 
+// openLine makes a line whose far end can be closed under a read.
+func (s *Seat) openLine() error {
+	ptmx, tty, err := pty.Open()
+	if err != nil {
+		return err
+	}
+	defer ptmx.Close()
+	s.tty = tty
+	fd, err := unix.FcntlInt(ptmx.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	s.ptmx = os.NewFile(uintptr(fd), ptmx.Name())
+	return err
+}
+
 func (s *Seat) start() (err error) {
-	if s.ptmx, s.tty, err = pty.Open(); err != nil {
+	if err := s.openLine(); err != nil {
 		return err
 	}
 	fd := int(s.tty.Fd())
@@ -98,7 +117,7 @@ func (s *Seat) start() (err error) {
 		}
 	}
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.tty, s.tty, s.tty
-	s.cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
+	s.cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: !s.line.Detached}
 	return s.cmd.Start()
 }
 

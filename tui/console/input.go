@@ -12,14 +12,15 @@ import (
 const escapeWait = 200
 
 // input is the program's standard input. It hands over what was typed before
-// first, then whole escape sequences only, and reports the end of the line,
-// which Bubble Tea swallows.
+// first, then whole escape sequences only, has one key for Enter, and reports
+// the end of the line, which Bubble Tea swallows.
 type input struct {
 	file  *os.File
 	typed []byte
 	ended func()
 
 	stop, stopped *os.File // a pipe; its end ends a read that waits
+	returned      bool     // the last byte was a CR
 
 	reading sync.Mutex // held while the file is used
 	closed  bool
@@ -53,21 +54,48 @@ func (i *input) Read(p []byte) (int, error) {
 	if len(i.typed) > 0 {
 		n := copy(p, i.typed)
 		i.typed = i.typed[n:]
-		return n, nil
+		if n = i.returns(p[:n]); n > 0 {
+			return n, nil
+		}
 	}
 	if !waitInput(i.file, i.stopped) {
 		return 0, io.EOF
 	}
-	n, err := i.read(p)
-	for err == nil && n < len(p) && openEscape(p[:n]) && readable(i.file, escapeWait) {
-		var m int
-		m, err = i.read(p[n:])
-		n += m
+	for {
+		n, err := i.read(p)
+		for err == nil && n < len(p) && openEscape(p[:n]) && readable(i.file, escapeWait) {
+			var m int
+			m, err = i.read(p[n:])
+			n += m
+		}
+		n = i.returns(p[:n])
+		if n > 0 {
+			return n, nil // the end, if there was one, is met again
+		}
+		if err != nil || !waitInput(i.file, i.stopped) {
+			return 0, io.EOF
+		}
 	}
-	if n > 0 {
-		return n, nil // the end, if there was one, is met again
+}
+
+// returns makes every end of a line that a terminal may send for Enter (CR, LF,
+// or CR LF) one CR, and returns how many bytes are left. LF is also what the
+// kernel makes of a CR that is typed before the line is raw.
+func (i *input) returns(p []byte) int {
+	n := 0
+	for _, b := range p {
+		after := i.returned
+		i.returned = b == '\r'
+		switch {
+		case b == '\n' && after:
+			continue
+		case b == '\n':
+			b = '\r'
+		}
+		p[n] = b
+		n++
 	}
-	return n, err
+	return n
 }
 
 // read takes what is there. The end of the input is told at once.

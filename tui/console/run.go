@@ -42,7 +42,7 @@ func (l *Line) Run(ctx context.Context, model tea.Model, typed []byte) (tea.Mode
 	}
 	defer in.close()
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGWINCH)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT, syscall.SIGWINCH, syscall.SIGCONT)
 	defer signal.Stop(signals)
 
 	painter := newPainter(l, lose)
@@ -54,7 +54,13 @@ func (l *Line) Run(ctx context.Context, model tea.Model, typed []byte) (tea.Mode
 		_, err := program.Run()
 		ended <- err
 	}()
-	cause, err := watch(ctx, program, ended, lost, signals)
+	resumed := func() { // after a stop the terminal is as the shell had it
+		if _, err := l.makeRaw(); err != nil {
+			lose()
+		}
+		painter.redraw()
+	}
+	cause, err := watch(ctx, program, ended, lost, signals, resumed)
 	painter.close(endLimit / 4)
 	if errors.Is(err, errStuck) {
 		return model, errors.Join(cause, err) // s belongs to the program, which goes on
@@ -65,9 +71,10 @@ func (l *Line) Run(ctx context.Context, model tea.Model, typed []byte) (tea.Mode
 // errStuck says that the program did not end when it was told to.
 var errStuck = errors.New("the program does not end")
 
-// watch waits until the program ends by itself or is told to. cause is why it
+// watch waits until the program ends by itself or is told to; resumed is called
+// when the process goes on after a stop. cause is why it
 // was told, where that is an error; err is the program's own.
-func watch(ctx context.Context, program *tea.Program, ended <-chan error, lost <-chan struct{}, signals <-chan os.Signal) (cause, err error) {
+func watch(ctx context.Context, program *tea.Program, ended <-chan error, lost <-chan struct{}, signals <-chan os.Signal, resumed func()) (cause, err error) {
 	for told := false; !told; {
 		select {
 		case err := <-ended:
@@ -80,6 +87,8 @@ func watch(ctx context.Context, program *tea.Program, ended <-chan error, lost <
 			switch s {
 			case syscall.SIGWINCH:
 				go program.Send(tea.WindowSizeMsg{}) // the stage knows the size
+			case syscall.SIGCONT:
+				resumed()
 			case syscall.SIGHUP:
 				cause, told = ErrLineLost, true
 			default:
