@@ -45,8 +45,8 @@ func (r *ruleset) manager(c *chain) Manager {
 	return ManagerIPTables
 }
 
-// manage are the commands by which a manager admits the sync in one direction,
-// the first of them for now, the rest for good.
+// manage are the commands by which ufw or firewalld admits the sync in one
+// direction, the first of them for now.
 func (t Target) manage(m Manager, in bool) []string {
 	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
 	switch m {
@@ -67,18 +67,19 @@ func (t Target) manage(m Manager, in bool) []string {
 		direct := fmt.Sprintf("--direct --add-rule ipv%d filter OUTPUT 0 -o %s -d %v -p udp --dport %d -j ACCEPT", t.family(), t.Interface, peer, t.Port)
 		return []string{"firewall-cmd " + direct, "firewall-cmd --permanent " + direct}
 	}
-	return t.iptablesAdmit(t.iptables(), in)
+	return nil
 }
 
-// remedies are the commands that let the sync through a chain, blank where that
-// is connsync's own business.
+// remedies are the commands that let the sync through a chain, for now and for
+// good, blank where that is connsync's own business.
 func (t Target) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
 	m := rules.manager(c)
-	switch {
-	case m == "":
-		return "", nil
-	case m == ManagerIPTables && c.program != "":
-		return m, t.iptablesAdmit(c.program, in)
+	if m == ManagerIPTables {
+		program := c.program
+		if program == "" {
+			program = t.iptables()
+		}
+		return m, t.iptablesAdmit(program, c.table, c.name, in)
 	}
 	return m, t.manage(m, in)
 }
@@ -90,11 +91,16 @@ func (t Target) iptables() string {
 	return "iptables"
 }
 
-// iptablesAdmit are the rules of iptables for one direction.
-func (t Target) iptablesAdmit(program string, in bool) []string {
-	chain, link, side := "INPUT", "-i", "-s"
+// iptablesAdmit are the rules of iptables for one direction, at the beginning
+// of a chain: the datagrams, with IPv6 the search for the neighbour, and errors
+// about the datagrams.
+func (t Target) iptablesAdmit(program, table, chain string, in bool) []string {
+	link, side := "-i", "-s"
 	if !in {
-		chain, link, side = "OUTPUT", "-o", "-d"
+		link, side = "-o", "-d"
+	}
+	if table != "filter" {
+		program += " -t " + table
 	}
 	start := fmt.Sprintf("%s -I %s %s %s", program, chain, link, t.Interface)
 	peer := fmt.Sprintf("%s %v", side, t.Peer.Addr().Unmap().WithZone(""))
@@ -103,11 +109,11 @@ func (t Target) iptablesAdmit(program string, in bool) []string {
 	if t.family() == 4 {
 		return append(commands, fmt.Sprintf("%s %s -p icmp --icmp-type destination-unreachable %s", start, peer, end))
 	}
-	for _, kind := range []string{"destination-unreachable", "packet-too-big"} {
-		commands = append(commands, fmt.Sprintf("%s %s -p icmpv6 --icmpv6-type %s %s", start, peer, kind, end))
-	}
 	for _, kind := range []string{"neighbour-solicitation", "neighbour-advertisement"} {
 		commands = append(commands, fmt.Sprintf("%s -p icmpv6 --icmpv6-type %s -m hl --hl-eq 255 %s", start, kind, end))
+	}
+	for _, kind := range []string{"destination-unreachable", "packet-too-big"} {
+		commands = append(commands, fmt.Sprintf("%s %s -p icmpv6 --icmpv6-type %s %s", start, peer, kind, end))
 	}
 	return commands
 }
@@ -121,8 +127,8 @@ func (t Target) IPTables() []string {
 	commands := []string{
 		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, t.Port),
 	}
-	commands = append(commands, t.iptablesAdmit(program, true)...)
-	commands = append(commands, t.iptablesAdmit(program, false)...)
+	commands = append(commands, t.iptablesAdmit(program, "filter", "INPUT", true)...)
+	commands = append(commands, t.iptablesAdmit(program, "filter", "OUTPUT", false)...)
 	return append(commands,
 		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port),
 		fmt.Sprintf("%s -t raw -I OUTPUT -o %s -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port))

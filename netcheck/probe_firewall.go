@@ -108,7 +108,7 @@ func (t Target) remedy(rules *ruleset, c *chain, in bool) string {
 	manager, commands := t.remedies(rules, c, in)
 	switch {
 	case manager == ManagerIPTables && t.family() == 6:
-		return strings.Join(commands, "; ") // it drops the search for neighbours too
+		return strings.Join(commands[:3], "; ") // the search for the neighbour too
 	case manager != "":
 		return commands[0]
 	}

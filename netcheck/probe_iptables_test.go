@@ -1,0 +1,153 @@
+package netcheck
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// The same rules of iptables in the tables of nftables and in the kernel's
+// older ones, as iptables-restore takes them. ND is where IPv6 may look for its
+// neighbours, FILTER the head of a table in which the way in is closed.
+func TestFirewallOfIptables(t *testing.T) {
+	t.Parallel()
+	const closed = "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n"
+	const open = "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n"
+	in := func(rules ...string) string {
+		return closed + "ND" + "-A INPUT " + strings.Join(rules, "\n-A INPUT ") + "\nCOMMIT\n"
+	}
+	cases := []firewallCase{
+		{"nothing", open + "COMMIT\n", Passed, ""},
+		{"policy drop", closed + "NDCOMMIT\n", Failed, "chain INPUT of table filter"},
+		{"forward alone", "*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\nCOMMIT\n", Passed, ""},
+		{"the exact rule", in("-i eth1 -s PEER -p udp -m udp --dport 3780 -j ACCEPT"), Passed, ""},
+		{"other port", in("-i eth1 -s PEER -p udp -m udp --dport 3781 -j ACCEPT"), Failed, "policy drop"},
+		{"other interface", in("-i eth0 -j ACCEPT"), Failed, "policy drop"},
+		{"interfaces", in("-i eth+ -j ACCEPT"), Passed, ""},
+		{"not another interface", in("! -i eth0 -j ACCEPT"), Passed, ""},
+		{"subnet", in("-s NET -j ACCEPT"), Passed, ""},
+		{"not another subnet", in("! -s OTHER -j ACCEPT"), Passed, ""},
+		{"other subnet", in("-s OTHER -j ACCEPT"), Failed, "policy drop"},
+		{"port range", in("-p udp -m udp --dport 3700:3800 -j ACCEPT"), Passed, ""},
+		{"not another port", in("-p udp -m udp ! --dport 22 -j ACCEPT"), Passed, ""},
+		{"ports", in("-p udp -m multiport --dports 22,3780 -j ACCEPT"), Passed, ""},
+		{"ranges of ports", in("-p udp -m multiport --dports 22,3700:3800 -j ACCEPT"), Passed, ""},
+		{"other ports", in("-p udp -m multiport --dports 22,3700:3779 -j ACCEPT"), Failed, "policy drop"},
+		{"not other ports", in("-p udp -m multiport ! --dports 22,23 -j ACCEPT"), Passed, ""},
+		{"source ports", in("-p udp -m multiport --sports 22,3780 -j ACCEPT"), Unknown, "rule"},
+		{"source port", in("-p udp -m udp --sport 3780 -j ACCEPT"), Unknown, "rule"},
+		{"tcp", in("-p tcp -m tcp --dport 3780 -j ACCEPT"), Failed, "policy drop"},
+		{"established", in("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"), Failed, "policy drop"},
+		{"established, the old way", in("-m state --state RELATED,ESTABLISHED -j ACCEPT"), Failed, "policy drop"},
+		{"new", in("-m conntrack --ctstate NEW -j ACCEPT"), Passed, ""},
+		{"not invalid", in("-m conntrack ! --ctstate INVALID -j ACCEPT"), Passed, ""},
+		{"comment", in(`-p udp -m udp --dport 3780 -m comment --comment "a \"b\" -j DROP" -j ACCEPT`), Passed, ""},
+		{"for this node", in("-m addrtype --dst-type LOCAL -j ACCEPT"), Passed, ""},
+		{"limit", in("-m limit --limit 100/sec -j ACCEPT"), Unknown, "rule"},
+		{"mark", in("-m mark --mark 0x7 -j ACCEPT"), Unknown, "rule"},
+		{"log, then accept", in("-j LOG --log-prefix \"in \"", "-p udp -m udp --dport 3780 -j ACCEPT"), Passed, ""},
+		{"return to the policy", in("-p udp -m udp --dport 3780 -j RETURN", "-j ACCEPT"), Failed, "policy drop"},
+		{"drop", open + "-A INPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "rule 1 in chain INPUT"},
+		{"reject", open + "ND-A INPUT -i eth1 -j REJECT\nCOMMIT\n", Failed, "in chain INPUT"},
+		{"chain", closed + ":web - [0:0]\nND-A INPUT -j web\n-A web -p udp -m udp --dport 3780 -j ACCEPT\nCOMMIT\n", Passed, ""},
+		{"chain that drops", open + ":web - [0:0]\nND-A INPUT -j web\n-A web -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "rule 1 in chain web"},
+		{"goto", closed + ":web - [0:0]\nND-A INPUT -g web\n-A INPUT -j ACCEPT\n-A web -p tcp -j ACCEPT\nCOMMIT\n", Failed, "policy drop"},
+		{"output drop", "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\nNDOUTCOMMIT\n", Failed, "datagrams out"},
+		{"output", "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\nNDOUT-A OUTPUT -o eth1 -d PEER -p udp -m udp --dport 3780 -j ACCEPT\nCOMMIT\n", Passed, ""},
+		{"untracked", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate NEW -j ACCEPT"), Failed, "policy drop"},
+		{"untracked is accepted", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate UNTRACKED -j ACCEPT"), Passed, ""},
+		{"raw drop", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "table raw"},
+		{"mangle output drop", "*mangle\n-A OUTPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "table mangle"},
+		{"reverse path", "*raw\n-A PREROUTING -m rpfilter --invert -j DROP\nCOMMIT\n", Passed, ""},
+		{"redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3780 -j REDIRECT --to-ports 9\nCOMMIT\n", Unknown, "table nat"},
+		{"others are redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3781 -j REDIRECT --to-ports 9\nCOMMIT\n", Passed, ""},
+		{"like ufw", likeUFW, Failed, ""},
+		{"like ufw with its rule", strings.Replace(likeUFW, "-A ufw-user-input -p tcp", "-A ufw-user-input -i eth1 -p udp -m udp -s PEER -d OWN --dport 3780 -j ACCEPT\n-A ufw-user-input -p tcp", 1), Passed, ""},
+	}
+	for _, tool := range []string{"nft", "legacy"} {
+		for _, family := range []int{4, 6} {
+			t.Run(fmt.Sprintf("%s/ipv%d", tool, family), func(t *testing.T) {
+				t.Parallel()
+				n := newTestNet(t, 0)
+				n.settle(n.own, n.peer)
+				for _, tt := range cases {
+					t.Run(tt.name, func(t *testing.T) { n.iptablesCase(t, tool, family, tt) })
+				}
+			})
+		}
+	}
+}
+
+func (n *testNet) iptablesCase(t *testing.T, tool string, family int, c firewallCase) {
+	target := n.families[family]
+	neighbours := func(chain string) string {
+		if family == 4 {
+			return ""
+		}
+		const rule = "-A %s -p ipv6-icmp -m icmp6 --icmpv6-type %d -j ACCEPT\n"
+		return fmt.Sprintf(rule+rule, chain, 135, chain, 136)
+	}
+	words := strings.NewReplacer("NDOUT", neighbours("OUTPUT"), "ND-A", neighbours("INPUT")+"-A", "NDCOMMIT", neighbours("INPUT")+"COMMIT",
+		"PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
+		"NET", target.Peer.Masked().String(), "OTHER", map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family])
+	if tool == "nft" {
+		n.nft(n.own, "flush ruleset")
+	} else {
+		const none = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n"
+		n.restore(target.iptables()+"-legacy-restore", none)
+	}
+	n.restore(target.iptables()+"-"+tool+"-restore", words.Replace(c.rules))
+	n.judged(t, target, c.status, c.detail)
+}
+
+func (n *testNet) restore(program, rules string) {
+	n.t.Helper()
+	cmd := n.own.Command(program)
+	cmd.Stdin = strings.NewReader(rules)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		n.t.Fatalf("%s: %v: %s\n%s", program, err, out, rules)
+	}
+}
+
+// A table that nobody can read is no pass.
+func TestFirewallOfLegacyWithoutItsProgram(t *testing.T) {
+	n := newTestNet(t, 0)
+	n.restore("iptables-legacy-restore", "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")
+	t.Setenv("PATH", t.TempDir())
+	f := n.ask(t, runFirewall(n.families[4]))
+	if f.Status != Unknown || !strings.Contains(f.Detail, "iptables-legacy") || !strings.HasPrefix(f.Remedy, "iptables-legacy -I INPUT") {
+		t.Errorf("%v: %s; %s", f.Status, f.Detail, f.Remedy)
+	}
+}
+
+// likeUFW is the way in through ufw's rules.
+const likeUFW = `*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:ufw-before-input - [0:0]
+:ufw-after-input - [0:0]
+:ufw-user-input - [0:0]
+:ufw-not-local - [0:0]
+:ufw-skip-to-policy-input - [0:0]
+:ufw-before-output - [0:0]
+-A INPUT -j ufw-before-input
+-A INPUT -j ufw-after-input
+-A OUTPUT -j ufw-before-output
+-A ufw-before-output -o lo -j ACCEPT
+-A ufw-before-output -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+ND-A INPUT -m comment --comment "the end" -j LOG --log-prefix "[UFW BLOCK] "
+-A ufw-before-input -i lo -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate INVALID -j DROP
+-A ufw-before-input -j ufw-not-local
+-A ufw-before-input -j ufw-user-input
+-A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
+-A ufw-not-local -m addrtype --dst-type MULTICAST -j RETURN
+-A ufw-not-local -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW BLOCK] "
+-A ufw-not-local -j DROP
+-A ufw-user-input -p tcp -m tcp --dport 22 -j ACCEPT
+-A ufw-after-input -p udp -m udp --dport 137 -j ufw-skip-to-policy-input
+-A ufw-skip-to-policy-input -j DROP
+COMMIT
+`
