@@ -92,8 +92,8 @@ func (t Target) iptables() string {
 }
 
 // iptablesAdmit are the rules of iptables for one direction, at the beginning
-// of a chain: the datagrams, with IPv6 the search for the neighbour, and errors
-// about the datagrams.
+// of a chain: the datagrams, with IPv6 the search for the neighbour, echoes and
+// errors about the datagrams.
 func (t Target) iptablesAdmit(program, table, chain string, in bool) []string {
 	link, side := "-i", "-s"
 	if !in {
@@ -107,12 +107,15 @@ func (t Target) iptablesAdmit(program, table, chain string, in bool) []string {
 	const end = "-m comment --comment connsync -j ACCEPT"
 	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, peer, t.Port, end)}
 	if t.family() == 4 {
-		return append(commands, fmt.Sprintf("%s %s -p icmp --icmp-type destination-unreachable %s", start, peer, end))
+		for _, kind := range []string{"destination-unreachable", "echo-request", "echo-reply"} {
+			commands = append(commands, fmt.Sprintf("%s %s -p icmp --icmp-type %s %s", start, peer, kind, end))
+		}
+		return commands
 	}
 	for _, kind := range []string{"neighbour-solicitation", "neighbour-advertisement"} {
 		commands = append(commands, fmt.Sprintf("%s -p icmpv6 --icmpv6-type %s -m hl --hl-eq 255 %s", start, kind, end))
 	}
-	for _, kind := range []string{"destination-unreachable", "packet-too-big"} {
+	for _, kind := range []string{"destination-unreachable", "packet-too-big", "echo-request", "echo-reply"} {
 		commands = append(commands, fmt.Sprintf("%s %s -p icmpv6 --icmpv6-type %s %s", start, peer, kind, end))
 	}
 	return commands

@@ -29,9 +29,9 @@ func (o Opening) String() string { return fmt.Sprintf("%s %s %s", o.Family, o.Ta
 // Admits are the matches of the rules that admit the sync in one direction, in
 // the words of nft, without verdict: datagrams of the peer to the sync port, on
 // the sync interface only. The source port is never matched, because the daemon
-// sends from any. Errors about those datagrams are let in by themselves: what is
-// not tracked has no related errors. With IPv6 the two nodes have to find one
-// another, which takes ICMPv6 on the link.
+// sends from any. With it go the peer's echoes, which the checks of both nodes
+// ask for, and errors about the datagrams: what is not tracked has no related
+// ones. With IPv6 the two nodes have to find one another, by ICMPv6 on the link.
 func (t Target) Admits(in bool) []string {
 	name, side := "iifname", "saddr"
 	if !in {
@@ -41,10 +41,10 @@ func (t Target) Admits(in bool) []string {
 	peer := fmt.Sprintf("%s %s %s %v", link, t.nftFamily(), side, t.Peer.Addr().Unmap().WithZone(""))
 	rules := []string{fmt.Sprintf("%s udp dport %d", peer, t.Port)}
 	if t.family() == 4 {
-		return append(rules, peer+" icmp type destination-unreachable")
+		return append(rules, peer+" icmp type { echo-reply, destination-unreachable, echo-request }")
 	}
 	return append(rules,
-		peer+" icmpv6 type { destination-unreachable, packet-too-big }",
+		peer+" icmpv6 type { destination-unreachable, packet-too-big, echo-request, echo-reply }",
 		link+" ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }")
 }
 
