@@ -20,6 +20,12 @@ const (
 	VerdictUnknown       Verdict = "unknown"        // we could not look
 )
 
+// Verdicts are all of them, from good to not known.
+func Verdicts() []Verdict {
+	return []Verdict{VerdictTwoWay, VerdictLosing, VerdictReceivingOnly, VerdictSendingOnly,
+		VerdictSilent, VerdictMismatch, VerdictStopped, VerdictUnknown}
+}
+
 // Counters is one reading of the daemon's control socket.
 type Counters struct {
 	Time        time.Time

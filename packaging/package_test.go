@@ -147,6 +147,10 @@ func TestChangelogIsOfThisVersion(t *testing.T) {
 	}
 }
 
+func TestRulesAreAccepted(t *testing.T) {
+	run(t, "promtool", "check", "rules", "monitoring/alerts.yaml")
+}
+
 func TestLintianHasNothingToSay(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		if out := run(t, "lintian", "--allow-root", "--fail-on", "error,warning", deb(t, arch)); strings.Contains(out, "E: ") {
@@ -168,6 +172,8 @@ var installed = []string{
 	"/usr/share/doc/connsync/copyright",
 	"/usr/share/doc/connsync/examples/keepalived.conf",
 	"/usr/share/doc/connsync/examples/nftables.conf",
+	"/usr/share/doc/connsync/examples/monitoring/alerts.yaml",
+	"/usr/share/doc/connsync/examples/monitoring/dashboard.json",
 	"/usr/share/fish/vendor_completions.d/connsync.fish",
 	"/usr/share/man/man8/connsync.8.gz",
 	"/usr/share/man/man8/connsync-apply.8.gz",

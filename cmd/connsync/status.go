@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 
 type statusFlags struct {
 	asJSON, watch, prove bool
+	format, output       string
 	within               time.Duration
 }
 
@@ -27,6 +29,10 @@ With --prove it proves the sync by states. Run it on both nodes at the same time
 each puts a short-lived state with addresses reserved for documentation into its
 connection table and looks for the other's to arrive and to go again.
 
+With --format openmetrics it prints metrics for the textfile collector of
+node_exporter, in any state, and changes nothing; --output writes them to a file
+that is at every instant a whole one.
+
 Exit status: 0 in sync both ways, 1 degraded or out of place (this appliance is no
 link load balancer), 2 stopped or could not tell, 64
 wrong usage.`
@@ -39,28 +45,59 @@ func newStatus(s streams, g *globals) *cobra.Command {
 		Long:  statusHelp,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.watch && f.prove {
-				return &exitError{exitUsage, errors.New("--watch and --prove exclude each other")}
+			if err := f.check(cmd.Flags().Changed); err != nil {
+				return &exitError{exitUsage, err}
 			}
-			if f.within <= 0 {
-				return &exitError{exitUsage, errors.New("--within has to be longer than nothing, such as 60s")}
+			if f.format == formatMetrics {
+				return metrics(cmd.Context(), s, *g, f.output)
 			}
 			n, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
 			if n.unmanaged() {
-				return &exitError{exitUnknown, errors.New("--service none leaves the service alone, so nothing is known of it; use --service auto or direct")}
+				return errUnmanaged()
 			}
 			return n.status(cmd.Context(), s, f)
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.asJSON, "json", false, "print JSON; with --watch an object a line")
+	flags.StringVar(&f.format, "format", formatText, "text, json, or openmetrics for node_exporter's textfile collector")
+	flags.StringVar(&f.output, "output", "", "write to this `file`, which is replaced as a whole, instead of printing")
+	flags.BoolVar(&f.asJSON, "json", false, "the same as --format json; with --watch an object a line")
 	flags.BoolVar(&f.watch, "watch", false, "go on, and print a line when something changes")
 	flags.BoolVar(&f.prove, "prove", false, "prove the sync by a test state; run it on both nodes at the same time")
 	flags.DurationVar(&f.within, "within", time.Minute, "how long --prove waits for the other node, such as 90s")
 	return cmd
+}
+
+// The formats of status.
+const (
+	formatText    = "text"
+	formatJSON    = "json"
+	formatMetrics = "openmetrics"
+)
+
+// check refuses flags that do not go together, and joins --json and --format.
+func (f *statusFlags) check(changed func(flag string) bool) error {
+	switch {
+	case f.watch && f.prove:
+		return errors.New("--watch and --prove exclude each other")
+	case f.within <= 0:
+		return errors.New("--within has to be longer than nothing, such as 60s")
+	case f.format != formatText && f.format != formatJSON && f.format != formatMetrics:
+		return fmt.Errorf("--format is %s, %s or %s, not %q", formatText, formatJSON, formatMetrics, f.format)
+	case f.asJSON && changed("format") && f.format != formatJSON:
+		return fmt.Errorf("--json and --format %s exclude each other", f.format)
+	case f.format == formatMetrics && (f.watch || f.prove):
+		return errors.New("--format openmetrics is one look, without --watch and --prove")
+	case changed("output") && f.output == "":
+		return errors.New("--output has no value")
+	case f.output != "" && (f.watch || f.prove):
+		return errors.New("--output is for one look, without --watch and --prove")
+	}
+	f.asJSON = f.asJSON || f.format == formatJSON
+	return nil
 }
 
 func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
@@ -81,17 +118,18 @@ func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
 	if f.prove {
 		return prove(ctx, s.out, o, health, f)
 	}
-	if f.asJSON {
-		report := statusOf(health, saved.settings)
-		report.OutOfPlace = out
-		err = printJSON(s.out, report)
-	} else {
+	err = printTo(s.out, f.output, func(w io.Writer) error {
+		if f.asJSON {
+			report := statusOf(health, saved.settings)
+			report.OutOfPlace = out
+			return printJSON(w, report)
+		}
 		lines := tui.StatusText(health)
 		if out != "" {
 			lines = append(lines, tui.WarningText("Out of place: "+out+"."))
 		}
-		err = sayLines(s.out, lines)
-	}
+		return sayLines(w, lines)
+	})
 	if err == nil {
 		err = healthError(health.Verdict)
 	}

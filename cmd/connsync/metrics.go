@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// measured is what the metrics are made of.
+type measured struct {
+	time       time.Time
+	health     conntrackd.Health
+	settings   conntrackd.Settings
+	configured bool // there are settings
+	mode       string
+	seen       bool // the service was looked at
+	outOfPlace bool
+}
+
+// metrics prints the metrics, of a state that cannot be told too: a file that
+// is not written anew would go on saying what was true once. It only looks: a
+// save that was interrupted is left to the next command of a person.
+func metrics(ctx context.Context, s streams, g globals, file string) error {
+	n, err := findNode(ctx, g)
+	if err != nil {
+		return err
+	}
+	m, verdict := n.measure(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err() // cut short, it has nothing to say
+	}
+	if err := printTo(s.out, file, func(w io.Writer) error { return writeMetrics(w, m.metrics()) }); err != nil {
+		return err
+	}
+	return verdict
+}
+
+// measure looks at the node; the error says how status would end.
+func (n *node) measure(ctx context.Context) (measured, error) {
+	m := measured{health: conntrackd.Health{Verdict: conntrackd.VerdictUnknown}}
+	err := n.measureInto(ctx, &m)
+	m.time = time.Now()
+	return m, err
+}
+
+func (n *node) measureInto(ctx context.Context, m *measured) error {
+	if n.unmanaged() {
+		return errUnmanaged()
+	}
+	saved, err := n.load(ctx)
+	if err != nil {
+		return err
+	}
+	m.settings, m.configured, m.mode = saved.settings, saved.none == "" && saved.content != nil, conntrackd.SyncMode(saved.content)
+	m.outOfPlace = n.outOfPlace(saved) != ""
+	o := n.observer(saved)
+	_ = o.Start(ctx) // without an ear the verdict says less
+	m.health = look(ctx, o)
+	m.seen = saved.unseen == nil
+	if err := healthError(m.health.Verdict); err != nil {
+		return err
+	}
+	if m.outOfPlace {
+		return &exitError{exitRefused, nil} // both ways, where there should be none
+	}
+	return nil
+}
+
+func errUnmanaged() error {
+	return &exitError{exitUnknown, errors.New("--service none leaves the service alone, so nothing is known of it; use --service auto or direct")}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// everything has all metrics.
+func everything() measured {
+	return measured{
+		time: time.UnixMilli(1795740815587), configured: true, mode: "FTFW", seen: true, outOfPlace: true,
+		settings: conntrackd.Settings{Interface: "eth1", Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
+			Current: netip.MustParsePrefix("10.0.0.101/24"), Peer: netip.MustParsePrefix("10.0.0.102/24")},
+		health: conntrackd.Health{
+			Verdict:  conntrackd.VerdictLosing,
+			Service:  conntrackd.ServiceState{Active: true, Since: time.Unix(1795740000, 0)},
+			Sockets:  conntrackd.Sockets{Bound: true},
+			Counters: conntrackd.Counters{Time: time.Unix(1795740815, 0), Device: "eth1", Link: "RUNNING", Lost: 1 << 60},
+		},
+	}
+}
+
+// The names follow Prometheus' conventions, and the README has every one.
+func TestMetricsAreNamedAndInTheReadme(t *testing.T) {
+	text := readme(t)
+	seen := map[string]bool{}
+	for _, m := range everything().metrics() {
+		if seen[m.name] {
+			t.Errorf("%s is there twice", m.name)
+		}
+		seen[m.name] = true
+		if !regexp.MustCompile(`^connsync_[a-z_]+$`).MatchString(m.name) || !strings.HasSuffix(m.help, ".") {
+			t.Errorf("%s %q: no name or no sentence", m.name, m.help)
+		}
+		if total := strings.HasSuffix(m.name, "_total"); total != (m.kind == counter) {
+			t.Errorf("%s is a %s", m.name, m.kind)
+		}
+		if !strings.Contains(text, "`"+m.name+"`") && !strings.Contains(text, "`"+m.name+"{") {
+			t.Errorf("%s is not in the README", m.name)
+		}
+	}
+	for _, v := range conntrackd.Verdicts() {
+		if !strings.Contains(text, "| `"+string(v)+"` |") {
+			t.Errorf("verdict %s is not in the README", v)
+		}
+	}
+	if rows := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\| .* \\| [012] \\|$").FindAllString(text, -1); len(rows) != len(conntrackd.Verdicts()) {
+		t.Errorf("the README has %d verdicts, and there are %d", len(rows), len(conntrackd.Verdicts()))
+	}
+}
+
+// What was not seen has no metric: a zero would be a statement.
+func TestMetricsOfWhatWasNotSeen(t *testing.T) {
+	var b strings.Builder
+	m := measured{health: conntrackd.Health{Verdict: conntrackd.VerdictUnknown}, time: time.UnixMilli(1795740815587)}
+	if err := writeMetrics(&b, m.metrics()); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for line := range strings.Lines(b.String()) {
+		if name, _, _ := strings.Cut(line, " "); name != "#" {
+			name, _, _ = strings.Cut(name, "{")
+			names[name] = true
+		}
+	}
+	if len(names) != 3 || !names["connsync_verdict"] || !names["connsync_build_info"] || !names["connsync_status_timestamp_seconds"] {
+		t.Errorf("metrics of an unknown state: %v", names)
+	}
+	if !strings.Contains(b.String(), "connsync_status_timestamp_seconds 1795740815.587\n") {
+		t.Errorf("the time is not in it:\n%s", b.String())
+	}
+}
+
+func TestMetricsAsText(t *testing.T) {
+	var b strings.Builder
+	all := []metric{
+		{"connsync_x_info", gauge, "X.", []sample{{[]string{"a", "q\"b\\c\x1b[2J\nd", "e", ""}, 1}}},
+		single("connsync_y_total", counter, "Y.", 1<<50),
+	}
+	if err := writeMetrics(&b, all); err != nil {
+		t.Fatal(err)
+	}
+	want := `# HELP connsync_x_info X.
+# TYPE connsync_x_info gauge
+connsync_x_info{a="q\"b\\c d",e=""} 1
+# HELP connsync_y_total Y.
+# TYPE connsync_y_total counter
+connsync_y_total 1125899906842624
+# EOF
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A write that fails leaves the old file and nothing beside it.
+func TestReplaceFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "connsync.prom")
+	for _, content := range []string{"one\n", "two\n"} {
+		if err := replaceFile(path, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || string(got) != content {
+			t.Errorf("the file is %q (%v), want %q", got, err, content)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "taken"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(filepath.Join(dir, "taken"), nil); err == nil {
+		t.Error("a directory was replaced")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left: %v (%v)", entries, err)
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+// metric is one metric with its samples, as Prometheus has them.
+type metric struct {
+	name, kind, help string
+	samples          []sample
+}
+
+type sample struct {
+	labels []string // name, value, name, value
+	value  float64
+}
+
+// The kinds of metrics.
+const (
+	counter = "counter"
+	gauge   = "gauge"
+)
+
+func single(name, kind, help string, value float64) metric {
+	return metric{name, kind, help, []sample{{value: value}}}
+}
+
+func truth(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// metrics are those of the node; what was not seen has none.
+func (m measured) metrics() []metric {
+	all := []metric{
+		single("connsync_status_timestamp_seconds", gauge, "When connsync looked at the sync, since the epoch.", float64(m.time.UnixMilli())/1000),
+		{"connsync_build_info", gauge, "The version of connsync.", []sample{{[]string{"version", version()}, 1}}},
+		m.verdict(),
+	}
+	if m.configured {
+		all = append(all, m.configuration()...)
+	}
+	if m.seen {
+		all = append(all, single("connsync_daemon_running", gauge, "Whether conntrackd runs.", truth(m.health.Service.Active)))
+		if !m.health.Service.Unbooted {
+			all = append(all, single("connsync_daemon_enabled", gauge, "Whether conntrackd is started at boot.", truth(m.health.Service.Enabled)))
+		}
+		if since := m.health.Service.Since; !since.IsZero() {
+			all = append(all, single("connsync_daemon_start_time_seconds", gauge, "When conntrackd was started, since the epoch.", float64(since.UnixMilli())/1000))
+		}
+	}
+	if m.health.Sockets != (conntrackd.Sockets{}) {
+		all = append(all, socketMetrics(m.health.Sockets)...)
+	}
+	if !m.health.Time.IsZero() {
+		all = append(all, counterMetrics(m.health.Counters)...)
+	}
+	return all
+}
+
+// verdict has a sample for each verdict, 1 for the one that holds.
+func (m measured) verdict() metric {
+	v := metric{name: "connsync_verdict", kind: gauge, help: "Whether the two nodes sync: 1 for the verdict that holds, 0 for the others."}
+	for _, verdict := range conntrackd.Verdicts() {
+		v.samples = append(v.samples, sample{[]string{"verdict", string(verdict)}, truth(verdict == m.health.Verdict)})
+	}
+	return v
+}
+
+func (m measured) configuration() []metric {
+	s := m.settings
+	return []metric{
+		{"connsync_settings_info", gauge, "The settings in force.", []sample{{[]string{
+			"interface", s.Interface, "current_ip", s.Current.Addr().String(), "peer_ip", s.Peer.Addr().String(),
+			"port", strconv.Itoa(int(s.Port)), "mode", m.mode,
+		}, 1}}},
+		{"connsync_socket_buffer_configured_bytes", gauge, "The socket buffers as configured.", []sample{
+			{[]string{"direction", "send"}, float64(s.SendBuffer)}, {[]string{"direction", "receive"}, float64(s.ReceiveBuffer)},
+		}},
+		single("connsync_out_of_place", gauge, "Whether the settings stand on an appliance that has no connection sync.", truth(m.outOfPlace)),
+	}
+}
+
+func socketMetrics(s conntrackd.Sockets) []metric {
+	return []metric{
+		single("connsync_socket_bound", gauge, "Whether conntrackd has a socket on Current IP and port.", truth(s.Bound)),
+		{"connsync_socket_buffer_bytes", gauge, "The socket buffers in force, as the kernel counts them.", []sample{
+			{[]string{"direction", "send"}, float64(s.SendBuffer)}, {[]string{"direction", "receive"}, float64(s.ReceiveBuffer)},
+		}},
+		single("connsync_receive_buffer_drops_total", counter, "Datagrams that the kernel threw away because the receive buffer was full.", float64(s.Drops)),
+	}
+}
+
+func counterMetrics(c conntrackd.Counters) []metric {
+	return []metric{
+		{"connsync_link_up", gauge, "Whether conntrackd takes the sync link for running.", []sample{
+			{[]string{"device", c.Device}, truth(c.Link == "RUNNING")}}},
+		single("connsync_sent_bytes_total", counter, "Bytes sent to the peer.", float64(c.BytesSent)),
+		single("connsync_received_bytes_total", counter, "Bytes received from the peer.", float64(c.BytesRecv)),
+		single("connsync_sent_packets_total", counter, "Datagrams sent to the peer.", float64(c.PacketsSent)),
+		single("connsync_received_packets_total", counter, "Datagrams received from the peer.", float64(c.PacketsRecv)),
+		single("connsync_send_errors_total", counter, "Datagrams that could not be sent.", float64(c.ErrorsSent)),
+		single("connsync_receive_errors_total", counter, "Errors while receiving.", float64(c.ErrorsRecv)),
+		single("connsync_lost_messages_total", counter, "Messages of the peer that never arrived, by their sequence numbers.", float64(c.Lost)),
+		single("connsync_malformed_messages_total", counter, "Messages that could not be read.", float64(c.Malformed)),
+		single("connsync_late_messages_total", counter, "Messages that were dropped because a later one had been seen.", float64(c.Before)),
+		single("connsync_netlink_overruns_total", counter, "Times that the kernel reported connections faster than conntrackd read them.", float64(c.Overruns)),
+		single("connsync_refused_states_total", counter, "States that did not fit into the state table.", float64(c.NoSpace)),
+		single("connsync_injected_states_total", counter, "States of the peer written into the kernel.", float64(c.Injected)),
+		{"connsync_states", gauge, "States in the daemon's caches, of this node and of the peer.", []sample{
+			{[]string{"origin", "here"}, float64(c.Internal)}, {[]string{"origin", "peer"}, float64(c.External)}}},
+		single("connsync_resend_queue_messages", gauge, "Messages that the peer has not confirmed yet.", float64(c.ResendQueue)),
+	}
+}
+
+// writeMetrics writes them as node_exporter's textfile collector, promtool and
+// Prometheus read them: the text format 0.0.4, where a counter is declared by
+// the whole name of its sample, without UNIT lines and the types info and
+// stateset, which node_exporter refuses. The last line ends an OpenMetrics text.
+func writeMetrics(w io.Writer, all []metric) error {
+	var b strings.Builder
+	for _, m := range all {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", m.name, m.help, m.name, m.kind)
+		for _, s := range m.samples {
+			fmt.Fprintf(&b, "%s%s %s\n", m.name, labelText(s.labels), strconv.FormatFloat(s.value, 'f', -1, 64))
+		}
+	}
+	b.WriteString("# EOF\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func labelText(labels []string) string {
+	if len(labels) == 0 {
+		return ""
+	}
+	var pairs []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		pairs = append(pairs, labels[i]+`="`+labelEscapes.Replace(tui.Clean(labels[i+1]))+`"`)
+	}
+	return "{" + strings.Join(pairs, ",") + "}"
+}
