@@ -45,9 +45,7 @@ func TestSerialLine(t *testing.T) {
 		o.holdsTab()
 		o.saves()
 		o.sees("In sync both ways")
-		for _, node := range []string{NodeA, NodeB} {
-			run(t, node, Program, "status") // fails unless in sync both ways
-		}
+		run(t, NodeB, Program, "status") // fails unless in sync both ways
 		run(t, NodeA, "conntrack", "-I", "-p", "udp", "-s", "10.9.0.1", "-d", "10.9.0.2", "--sport", "1000", "--dport", "2000", "-t", "600")
 		for limit := time.Now().Add(patience); !strings.Contains(run(t, NodeB, "conntrack", "-L", "-p", "udp"), "10.9.0.2"); {
 			if time.Now().After(limit) {
@@ -59,6 +57,7 @@ func TestSerialLine(t *testing.T) {
 		}
 		o.presses(ctrlC)
 		o.leaves(0)
+		o.rests() // the line is slower than the program
 		if err := vt102.Foreign(m.Stream()[began:]); err != nil {
 			t.Errorf("on the line: %v", err)
 		}
