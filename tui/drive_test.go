@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,8 +169,8 @@ var goldenSizes = []struct {
 	width, height int
 }{{"80x24", 80, 24}, {"40x12", 40, 12}, {"132x43", 132, 43}}
 
-// checkPages draws every page at every size in ASCII, and those at 80x24 that
-// are named in rich in Unicode and colour too.
+// checkPages draws every page at every size in ASCII, and those that are named
+// in rich in Unicode and colour too.
 func checkPages(t *testing.T, pages []page, rich ...string) {
 	t.Helper()
 	for _, p := range pages {
@@ -178,12 +179,13 @@ func checkPages(t *testing.T, pages []page, rich ...string) {
 				checkPage(t, p, ASCIIGlyphs(), PlainTheme(), size.width, size.height)
 			})
 		}
-		for _, name := range rich {
-			if name == p.name {
-				t.Run(p.name+"/unicode", func(t *testing.T) {
-					checkPage(t, p, UnicodeGlyphs(), ColourTheme(), 80, 24)
-				})
-			}
+		if !slices.Contains(rich, p.name) {
+			continue
+		}
+		for _, size := range goldenSizes {
+			t.Run(p.name+"/unicode-"+size.name, func(t *testing.T) {
+				checkPage(t, p, UnicodeGlyphs(), ColourTheme(), size.width, size.height)
+			})
 		}
 	}
 }

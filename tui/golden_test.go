@@ -119,9 +119,11 @@ func TestGolden(t *testing.T) {
 		}
 		switch tc.name {
 		case "form-changed", "form-error", "picker", "quit-dialog":
-			t.Run(tc.name+"-unicode", func(t *testing.T) {
-				goldenShot(t, sizes[0], append([]func(*Options){withUnicode}, tc.options...), tc.do)
-			})
+			for _, size := range sizes {
+				t.Run(fmt.Sprintf("%s-unicode-%dx%d", tc.name, size[0], size[1]), func(t *testing.T) {
+					goldenShot(t, size, append([]func(*Options){withUnicode}, tc.options...), tc.do)
+				})
+			}
 		}
 	}
 }
