@@ -94,7 +94,7 @@ func newPreflight(e *env, s conntrackd.Settings, saving bool) *preflight {
 			pageDown:  bind("pgdn", "", "pgdown", "space"),
 			first:     bind("home", "", "home"),
 			last:      bind("end", "", "end"),
-			back:      bind("esc", "back", "esc", "ctrl+c"),
+			back:      bind("esc", "back", "esc", "q", "ctrl+c"),
 		},
 	}
 }

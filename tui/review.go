@@ -130,7 +130,7 @@ var reviewKeys = struct{ next, prev, press, agree, host, up, down, pageUp, pageD
 	down:     bind("up/down", "scroll", "down", "j"),
 	pageUp:   bind("pgup", "", "pgup", "b"),
 	pageDown: bind("pgdn", "", "pgdown", "space"),
-	back:     bind("esc", "back", "esc"),
+	back:     bind("esc", "back", "esc", "q"),
 }
 
 // newReview returns the screen; start asks the Reviewer.

@@ -348,3 +348,42 @@ func TestInterfacesLost(t *testing.T) {
 		t.Error("the error reaches the screen as it is")
 	}
 }
+
+// Esc is slow and ambiguous on a serial line: every screen can be left by other
+// keys too.
+func TestEscIsNeverTheOnlyWay(t *testing.T) {
+	effects := Effects{Planner: &fakePlanner{}, Reviewer: fakeReviewer{review: changedReview()}, Observer: &fakeObserver{block: true}, History: historyEffects().History}
+	for _, tt := range []struct {
+		name        string
+		open, leave []string
+	}{
+		{"picker", []string{"tab", "enter"}, []string{"ctrl+g"}},
+		{"help", []string{"?"}, []string{"enter"}},
+		{"question", []string{"space", "ctrl+c"}, []string{"enter"}},
+		{"checks", []string{"shift+tab", "shift+tab", "shift+tab", "enter"}, []string{"q"}},
+		{"status", []string{"shift+tab", "shift+tab", "enter"}, []string{"q"}},
+		{"history", []string{"shift+tab", "h"}, []string{"q"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			drive(t, Options{Effects: effects, Glyphs: ASCIIGlyphs()}, 80, 24, func(d *driver) {
+				d.press(tt.open...)
+				if d.top() == screen(d.m.form) && d.m.dialog == nil {
+					t.Fatalf("%v opens nothing:\n%s", tt.open, d.content())
+				}
+				d.press(tt.leave...)
+				if d.top() != screen(d.m.form) || d.m.dialog != nil {
+					t.Errorf("%v does not lead back to the form:\n%s", tt.leave, d.content())
+				}
+			})
+		})
+	}
+	t.Run("review", func(t *testing.T) {
+		drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
+			toReview(false)(d)
+			d.press("q")
+			if _, still := d.top().(*review); still {
+				t.Errorf("q does not lead back:\n%s", d.content())
+			}
+		})
+	})
+}
