@@ -177,7 +177,7 @@ func (p *picker) cursor() (x, y int, ok bool) {
 
 func (p *picker) explain() (string, []string) {
 	return "Help: choosing an interface", []string{
-		"The list is live: an interface that comes, goes or changes its state is seen at once. Letters search in names, aliases, kinds and addresses.",
+		"The list is live: an interface that comes, goes or changes its state is seen at once. Letters search in names, aliases, kinds and addresses. ctrl+g goes back, as esc does.",
 		"",
 		"The sync should have an interface of its own. One that has the default route carries production traffic too. One that is part of a bond or bridge has no address of its own: choose the bond.",
 		"",
