@@ -21,6 +21,7 @@ const (
 	StepBound    StepID = "bound"         // the daemon's socket has Current IP, port and buffers
 	StepStaysUp  StepID = "stays-up"      // the daemon is still the same a while later
 	StepResync   StepID = "resync"        // states asked of the peer, and sent to it
+	StepFilled   StepID = "filled"        // the peer's states came
 	StepHeard    StepID = "heard-peer"    // a message of the peer arrived
 	StepHeardBy  StepID = "heard-by-peer" // the peer acknowledged ours
 	StepRollback StepID = "rollback"
@@ -59,6 +60,17 @@ type Outcome struct {
 	Verdict    Verdict // of the sync, as far as it was seen
 	Err        error   // why the apply failed; nil when it is done
 	Entry      int     // the number of the save in the history; zero where there is none
+}
+
+// Unseen reports whether the daemon's sockets could not be looked at, so that
+// nobody has seen it listen as asked.
+func (o Outcome) Unseen() bool {
+	for _, s := range o.Steps {
+		if s.Status == StepUnknown && (s.ID == StepBound || s.ID == StepStaysUp) {
+			return true
+		}
+	}
+	return false
 }
 
 // Applier saves a candidate: it writes the file, has the service run it, and

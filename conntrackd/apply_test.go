@@ -29,7 +29,7 @@ func statuses(o Outcome) string {
 func TestApplyBothNodes(t *testing.T) {
 	a, b := newPair(t)
 	first := a.mustApply(a.settings)
-	want := "lock=done backup=skipped write=done enable=skipped restart=done bound=done resync=done stays-up=done heard-peer=skipped heard-by-peer=skipped"
+	want := "lock=done backup=skipped write=done enable=skipped restart=done bound=done resync=done stays-up=done heard-peer=skipped heard-by-peer=skipped filled=skipped"
 	if got := statuses(first); got != want {
 		t.Errorf("steps of the first node:\n got %s\nwant %s", got, want)
 	}

@@ -58,6 +58,11 @@ func Version(ctx context.Context, binary string) (string, error) {
 // runProgram returns what the program wrote to both of its outputs. The error
 // is an *exec.ExitError when it ran and failed.
 func runProgram(ctx context.Context, path string, args ...string) ([]byte, error) {
+	return runProgramWith(ctx, nil, path, args...)
+}
+
+// runProgramWith gives the program an open file, as its descriptor firstExtra.
+func runProgramWith(ctx context.Context, file *os.File, path string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, programTimeout)
 	defer cancel()
 	var out bytes.Buffer
@@ -66,6 +71,9 @@ func runProgram(ctx context.Context, path string, args ...string) ([]byte, error
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
+	if file != nil {
+		cmd.ExtraFiles = []*os.File{file}
+	}
 	err := cmd.Run()
 	if ctx.Err() != nil && err != nil {
 		err = ctx.Err()

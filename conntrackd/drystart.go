@@ -43,11 +43,11 @@ func (c *Candidate) DryStart(ctx context.Context) error {
 		// The private paths could not be given to the daemon behind that byte.
 		return fmt.Errorf("dry start: conntrackd would not read beyond byte %d", end)
 	}
-	dir, err := os.MkdirTemp("", "connsync-dry-")
+	dir, done, err := anonymousDirectory()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCannotLook, err)
+		return fmt.Errorf("%w: dry start: %w", ErrCannotLook, err)
 	}
-	defer os.RemoveAll(dir)
+	defer done()
 	trial := &trial{binary: path, dir: dir, settings: c.Settings, content: c.New}
 	return onThread(func() error { return trial.run(ctx) })
 }
@@ -72,13 +72,18 @@ func onThread(fn func() error) error {
 
 // trial is one dry start.
 type trial struct {
-	binary, dir string
-	settings    Settings
-	content     []byte
-	output      bytes.Buffer
+	binary   string
+	dir      *os.File // an anonymousDirectory
+	settings Settings
+	content  []byte
+	output   bytes.Buffer
 }
 
-func (t *trial) socket() string { return filepath.Join(t.dir, "ctl") }
+// path is that of one of the daemon's files, seen from here.
+func (t *trial) path(name string) string { return filepath.Join(inherited(int(t.dir.Fd())), name) }
+
+// daemonPath is the same, seen by the daemon.
+func daemonPath(name string) string { return filepath.Join(inherited(firstExtra), name) }
 
 // run must be called on a thread that can be thrown away; the daemon's
 // parent-death signal ends it with that thread at the latest.
@@ -86,14 +91,14 @@ func (t *trial) run(ctx context.Context) error {
 	if err := t.namespace(); err != nil {
 		return fmt.Errorf("%w: dry start: %w", ErrCannotLook, err)
 	}
-	file := filepath.Join(t.dir, "conntrackd.conf")
-	if err := os.WriteFile(file, t.privateContent(), 0o600); err != nil {
+	if err := os.WriteFile(t.path("conntrackd.conf"), t.privateContent(), 0o600); err != nil {
 		return fmt.Errorf("%w: dry start: %w", ErrCannotLook, err)
 	}
-	cmd := exec.Command(t.binary, "-C", file)
+	cmd := exec.Command(t.binary, "-C", daemonPath("conntrackd.conf"))
 	cmd.Env = daemonEnvironment()
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = &t.output, &t.output
+	cmd.ExtraFiles = []*os.File{t.dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%w: dry start: %w", ErrCannotLook, err)
@@ -109,11 +114,11 @@ func (t *trial) run(ctx context.Context) error {
 // could feel. The last of two equal directives counts.
 func (t *trial) privateContent() []byte {
 	content := replaceArguments(t.content, map[string]string{
-		"Path":    t.socket(),
+		"Path":    daemonPath("ctl"),
 		"LogFile": "off",
 		"Syslog":  "off",
 	})
-	return fmt.Appendf(content, "\nGeneral {\n LockFile %s\n UNIX {\n  Path %s\n }\n}\n", filepath.Join(t.dir, "lock"), t.socket())
+	return fmt.Appendf(content, "\nGeneral {\n LockFile %s\n UNIX {\n  Path %s\n }\n}\n", daemonPath("lock"), daemonPath("ctl"))
 }
 
 // namespace moves the calling thread into a new network namespace and builds
@@ -194,7 +199,7 @@ func addAddress(link netlink.Link, p netip.Prefix) error {
 func (t *trial) watch(ctx context.Context, pid int, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, dryStartTimeout)
 	defer cancel()
-	client := NewClient(t.socket())
+	client := NewClient(t.path("ctl"))
 	for {
 		select {
 		case err := <-ended:

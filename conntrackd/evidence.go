@@ -48,6 +48,8 @@ type evidence struct {
 	misplaced bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.
 	conntrackMax int
+	// missed is what this node lacked of the peer, and has got since.
+	missed missed
 }
 
 // direction is what is known about one way of the sync.

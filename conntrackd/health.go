@@ -83,12 +83,17 @@ type Observer struct {
 	// Listen opens an ear on the sync link; nil means that there is none,
 	// which makes "two-way" harder to prove.
 	Listen Listen
+	// MayAsk says whether the peer may be asked for its states in this run of
+	// the daemon, which a node that holds none of them does once; nil means yes.
+	MayAsk func(run ServiceState) bool
 
 	mu       sync.Mutex
 	ear      *ear
 	run      ServiceState // whose readings these are
 	readings []Counters
 	drops    uint64 // Sockets.Drops when the run was first looked at
+	asked    bool   // the peer was asked for its states in this run
+	missed   missed
 }
 
 // keepReadings is how long a reading counts.
@@ -128,6 +133,8 @@ func (o *Observer) gather(ctx context.Context) evidence {
 	e.service, e.serviceErr = o.Service.State(ctx)
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
+		e.now = time.Now()
+		o.fill(ctx, &e)
 	}
 	if host, err := ReadHost(); err == nil { // without it a number is missing in a sentence
 		e.conntrackMax = host.ConntrackMax
@@ -159,7 +166,7 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.run.MainPID != e.service.MainPID || o.readings == nil {
-		o.run, o.readings, o.drops = e.service, nil, e.sockets.Drops
+		o.run, o.readings, o.drops, o.asked, o.missed = e.service, nil, e.sockets.Drops, false, missed{}
 	}
 	// One start time for the whole run: it is computed anew each time, from
 	// clocks that drift.

@@ -26,6 +26,9 @@ func judge(e evidence) judgement {
 	case e.otherMode():
 		return e.judgeMode()
 	case in == works && by == works:
+		if j, empty := e.judgeEmpty(); empty {
+			return j
+		}
 		return e.judgeLoss()
 	case in == works && by == broken:
 		return e.judgeDeafPeer()

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -65,9 +63,12 @@ func outdated(text string) bool {
 // file and finds nobody at the control socket: the one good ending here.
 const notConnected = "can't connect: is conntrackd running?"
 
+// nobody is a path at which there can be no socket.
+const nobody = "/dev/null/nobody"
+
 // lint runs the daemon as a client on a copy of content. The client connects
 // to the UNIX Path of the file it is given, so the copy names a socket that
-// does not exist.
+// cannot exist.
 func lint(ctx context.Context, binary string, content []byte) ([]string, error) {
 	path, err := FindBinary(binary)
 	if err != nil {
@@ -77,17 +78,12 @@ func lint(ctx context.Context, binary string, content []byte) ([]string, error) 
 		line := 1 + bytes.Count(content[:end], []byte("\n"))
 		return []string{fmt.Sprintf("line %d: byte %#x ends conntrackd's reading: it would ignore the rest of the file without a word", line, content[end])}, nil
 	}
-	dir, err := os.MkdirTemp("", "connsync-lint-")
+	file, err := anonymousFile(replaceArguments(content, map[string]string{"Path": nobody}))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotLook, err)
 	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "conntrackd.conf")
-	private := replaceArguments(content, map[string]string{"Path": filepath.Join(dir, "nobody.ctl")})
-	if err := os.WriteFile(file, private, 0o600); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCannotLook, err)
-	}
-	out, err := runProgram(ctx, path, "-C", file, "-s")
+	defer file.Close()
+	out, err := runProgramWith(ctx, file, path, "-C", inherited(firstExtra), "-s")
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrCannotLook, path, err)

@@ -25,14 +25,15 @@ func (t *transaction) serve(ctx context.Context) error {
 		return err
 	}
 	restarted := time.Now()
-	if err := t.ask(ctx, StepRestart, "Restart conntrackd", t.service.Restart); err != nil {
+	gap, err := t.restart(ctx)
+	if err != nil {
 		return err
 	}
 	if !t.c.syncs() {
 		return t.onlyStaysUp(ctx, restarted)
 	}
 	var up ServiceState
-	err := t.step(StepBound, "Listening on "+listenAddress(t.c.Settings), func() (status StepStatus, detail string, err error) {
+	err = t.step(StepBound, "Listening on "+listenAddress(t.c.Settings), func() (status StepStatus, detail string, err error) {
 		up, status, detail, err = t.bound(ctx)
 		return status, detail, err
 	})
@@ -40,7 +41,7 @@ func (t *transaction) serve(ctx context.Context) error {
 		return err
 	}
 	// At once: until then a flow that ends here is lost.
-	t.resync(ctx)
+	t.askResync(ctx, gap)
 	return t.step(StepStaysUp, "Staying up", func() (StepStatus, string, error) {
 		err := t.staysUp(ctx, up, restarted.Add(t.settle()))
 		if err != nil {
@@ -308,6 +309,7 @@ func (t *transaction) proof(ctx context.Context) {
 		}
 		return t.notYet(), health.Cause, nil
 	})
+	t.filled(ctx, health)
 }
 
 func (t *transaction) heardStatus(h Health) (StepStatus, string) {
@@ -332,16 +334,4 @@ func (t *transaction) notYet() StepStatus {
 		return StepSkipped
 	}
 	return StepUnknown
-}
-
-// resync asks the peer for its states and sends ours, which a fresh daemon
-// does not do by itself.
-func (t *transaction) resync(ctx context.Context) {
-	_ = t.step(StepResync, "Exchange the states", func() (StepStatus, string, error) {
-		client := t.observer.Client
-		if err := client.RequestResync(ctx); err != nil {
-			return "", "", err
-		}
-		return StepDone, "asked the peer for its states and sent ours", client.SendBulk(ctx)
-	})
 }

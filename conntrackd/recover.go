@@ -161,7 +161,8 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 // finish is for a new file that is in its place: it stays where the service
 // runs with it, and is taken back where it does not.
 func (t *transaction) finish(ctx context.Context, state ServiceState) (RecoveryResult, error) {
-	if t.runs(state) {
+	// What could not be looked at does not count as in force.
+	if runs, _ := t.runs(state); runs {
 		return RecoveryInForce, nil
 	}
 	t.wrote, t.touched = !t.sameContent(), true

@@ -37,6 +37,7 @@ type transaction struct {
 
 	before      ServiceState
 	beforeBound bool       // the old daemon listened where the old file says
+	unseen      error      // why its sockets could not be looked at, where nothing else speaks for a restart
 	entry       *Entry     // of the history; nil until it is begun
 	book        *ledger    // where it is written
 	wrote       bool       // the file is not the old one
@@ -45,6 +46,7 @@ type transaction struct {
 	host        *preparing // what was changed about the host; nil for nothing
 	rolledBack  bool
 	verdict     Verdict
+	resync      *Resync // on its way; nil where the daemon was not restarted, or took none
 	observer    *Observer
 	hangUp      context.CancelFunc // ends the observer's ear
 }
@@ -199,28 +201,41 @@ func (t *transaction) sockets(pid int, s Settings) (Sockets, error) {
 func (t *transaction) sameContent() bool { return sameContent(t.c.Old, t.c.New) }
 
 // inForce says whether there is nothing to do: file and service are as asked
-// for, and the daemon runs this file since before.
-func (t *transaction) inForce() bool { return t.sameContent() && t.runs(t.before) }
+// for, and the daemon runs this file since before. A daemon whose sockets
+// cannot be seen is left running, since a restart would show no more of them;
+// that they were not seen is told.
+func (t *transaction) inForce() bool {
+	if !t.sameContent() {
+		return false
+	}
+	runs, unseen := t.runs(t.before)
+	t.unseen = unseen
+	return runs || unseen != nil
+}
 
 // runs says whether a service in that state does what the save asks for, with
-// the file that is there now.
-func (t *transaction) runs(state ServiceState) bool {
+// the file that is there now. An error means that nothing speaks against it,
+// and that the daemon's sockets could not be looked at.
+func (t *transaction) runs(state ServiceState) (bool, error) {
 	if t.service == nil {
-		return true
+		return true, nil
 	}
 	asked := t.c.asked()
 	switch {
 	case state.Active != asked.Active || state.Enabled != asked.Enabled:
-		return false
+		return false, nil
 	case !state.Active:
-		return true
+		return true, nil
 	case t.startedBefore(state):
-		return false
+		return false, nil
 	case !t.c.syncs():
-		return true
+		return true, nil
 	}
 	sockets, err := t.sockets(state.MainPID, t.c.Settings)
-	return err != nil || boundProblem(sockets, t.c.Settings) == ""
+	if err != nil {
+		return false, err
+	}
+	return boundProblem(sockets, t.c.Settings) == "", nil
 }
 
 // startedBefore says whether the file is younger than the running daemon.
@@ -243,6 +258,11 @@ func (t *transaction) nothingToDo() {
 	case t.service == nil:
 	case t.c.asked().Active:
 		t.skip(StepRestart, "Restart conntrackd", "it runs with this file already")
+		if t.unseen != nil {
+			_ = t.step(StepBound, "Listening on "+listenAddress(t.c.Settings), func() (StepStatus, string, error) {
+				return StepUnknown, t.unseen.Error(), nil
+			})
+		}
 	default:
 		t.skip(StepStop, "Stop conntrackd", "it is stopped already")
 	}
