@@ -58,6 +58,9 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		if e.service.Detail != "" {
 			cause += ": " + e.service.Detail
 		}
+		if e.service.Enabled {
+			cause += "; it would start at boot"
+		}
 		return judgement{VerdictStopped, cause, "enable sync, or read the daemon's log"}, true
 	case errors.Is(e.countersErr, ErrStatsMode):
 		return judgement{VerdictStopped, "conntrackd runs and does not sync: its configuration has no Sync section",

@@ -2,6 +2,7 @@ package conntrackd
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -67,4 +68,68 @@ func (t *transaction) filled(ctx context.Context, health Health) {
 		}
 		return StepDone, result.String(), nil
 	})
+}
+
+const (
+	// answerLimit is how long a restarted daemon may take to answer.
+	answerLimit = 5 * time.Second
+	// greetPatience is how long two daemons may take to greet each other, after
+	// which they hear each other's requests.
+	greetPatience = 3 * time.Second
+)
+
+// Restarted is what came of a restart.
+type Restarted struct {
+	PID int           // the new daemon's
+	Gap time.Duration // for which no daemon answered; zero where that was not seen
+	Resynced
+}
+
+// RestartAndResync restarts the daemon, sees that another one runs, and has it
+// exchange the states with the peer at once.
+func RestartAndResync(ctx context.Context, service Service, client *Client) (r Restarted, err error) {
+	before, err := service.State(ctx)
+	if err != nil {
+		return r, fmt.Errorf("look at %s: %w", service.Name(), err)
+	}
+	var exchange *Resync
+	away := watchAbsence(client.Path, client.Path, func() {
+		exchange, _ = client.BeginResync(ctx, true) // else it is tried once more
+	})
+	err = service.Restart(ctx)
+	r.Gap, _ = away.end()
+	if err == nil {
+		err = client.awaitAnswer(ctx)
+	}
+	if err != nil {
+		return r, err
+	}
+	after, err := service.State(ctx)
+	switch r.PID = after.MainPID; {
+	case err != nil:
+		return r, fmt.Errorf("look at %s: %w", service.Name(), err)
+	case after.MainPID == before.MainPID:
+		return r, fmt.Errorf("%s still runs as process %d", service.Name(), before.MainPID)
+	}
+	if exchange == nil {
+		if exchange, err = client.BeginResync(ctx, true); err != nil {
+			return r, fmt.Errorf("process %d runs; the states were not exchanged: %w", r.PID, err)
+		}
+	}
+	r.Resynced, err = exchange.Await(ctx, greetPatience)
+	return r, err
+}
+
+func (c *Client) awaitAnswer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	for {
+		_, err := c.Runtime(ctx)
+		if err == nil {
+			return nil
+		}
+		if pause(ctx) != nil {
+			return fmt.Errorf("it was restarted and does not answer: %w", err)
+		}
+	}
 }

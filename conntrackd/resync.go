@@ -86,7 +86,7 @@ func (r Resynced) String() string {
 	case r.Came > 0:
 		return fmt.Sprintf("%s of the peer came; %s", states(r.Came), own)
 	case r.Heard:
-		return fmt.Sprintf("the peer is there and sent no state, asked %d times: it has none; %s", r.Asked, own)
+		return fmt.Sprintf("the peer, asked %d times, has no state of its own; %s", r.Asked, own)
 	}
 	return "the peer was asked for its states, and no word of it came; " + own
 }

@@ -51,3 +51,15 @@ type ServiceState struct {
 	Since    time.Time // when the daemon started; zero when not running
 	Detail   string    // the manager's own words, such as "failed (Result: exit-code)"
 }
+
+// Half says how a service is neither enabled, which is now and at boot, nor
+// disabled; blank where it is one of them.
+func (s ServiceState) Half() string {
+	switch {
+	case s.Active && !s.Enabled:
+		return "conntrackd runs now, and does not start at boot"
+	case !s.Active && s.Enabled:
+		return "conntrackd starts at boot, and does not run now"
+	}
+	return ""
+}

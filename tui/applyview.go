@@ -124,6 +124,8 @@ func (a *apply) verdict() (sentence, word string) {
 	switch {
 	case a.outcome.Err != nil:
 		word = wordFail
+	case a.outcome.Unseen():
+		word = wordUnknown
 	case a.settings.Enabled && a.outcome.Verdict != "":
 		sentence += " " + StatusSentence(conntrackd.Health{Verdict: a.outcome.Verdict})
 		word = verdictWord(a.outcome.Verdict)

@@ -19,6 +19,7 @@ type form struct {
 	draft *draft
 	host  host
 	gate  string
+	half  string // see [Options]
 	// leftover: what the gate bars is enabled all the same, and can be disabled.
 	leftover  bool
 	gateFocus int                 // of its buttons
@@ -104,6 +105,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case settingsSaved:
 		f.draft.rebase(msg.settings)
 		f.leftover = f.leftover && msg.settings.Enabled
+		f.half = ""
 		f.recheck()
 		f.settle()
 	case savePressed:

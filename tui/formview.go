@@ -63,6 +63,9 @@ func (f *form) settle() {
 		f.notes[i] = f.note(i, s)
 	}
 	f.advice = nil
+	if f.half != "" {
+		f.advice = addProblem(f.advice, conntrackd.Problem{Field: conntrackd.FieldEnabled, Message: halfNote(f.half)})
+	}
 	for _, p := range append(f.host.advice(f.draft.values, s), Warnings(s)...) {
 		pair := p.Field == conntrackd.FieldReceiveBuffer && problemOf(problems, conntrackd.FieldSendBuffer) != ""
 		if problemOf(problems, p.Field) == "" && !pair {
@@ -71,6 +74,9 @@ func (f *form) settle() {
 	}
 	f.hint = f.hintText(s)
 }
+
+// halfNote says what to do about a service that is neither enabled nor disabled.
+func halfNote(half string) string { return half + ": Enable does both, Disable neither." }
 
 // note is the short word beside a field.
 func (f *form) note(i int, s conntrackd.Settings) string {
@@ -103,6 +109,9 @@ func (f *form) hintText(s conntrackd.Settings) string {
 	case saveButton:
 		if f.draft.dirty() {
 			return "Save Changes: check, show what would change, then write and restart."
+		}
+		if f.half != "" {
+			return "Save Changes: write and restart, or stop, as Enable Sync says."
 		}
 		return "Save Changes: nothing has been changed; what is in force stays."
 	case checkButton:

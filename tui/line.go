@@ -114,7 +114,10 @@ func (t *lineTalk) greet(o LineOptions) {
 	if o.Hint != "" {
 		t.out.say(o.Hint)
 	}
-	t.out.say(join(" on ", "Connection Sync Settings", o.Hostname) + ": " + syncState(o.Saved) + ".")
+	t.out.say(join(" on ", "Connection Sync Settings", o.Hostname) + ": " + o.state() + ".")
+	if o.Half != "" {
+		t.out.say(halfNote(o.Half))
+	}
 	if o.Notice != "" {
 		t.out.say(o.Notice)
 	}

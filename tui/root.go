@@ -24,7 +24,11 @@ type Options struct {
 	Saved conntrackd.Settings
 	// Unseen says that the service could not be looked at, so that whether the
 	// sync is enabled is not known.
-	Unseen   bool
+	Unseen bool
+	// Half says how the service is neither enabled nor disabled, such as one
+	// that runs and does not start at boot; blank where it is one of them.
+	Half string
+
 	Hostname string
 	// Config is the path of the configuration file, for the eyes.
 	Config string
@@ -127,16 +131,26 @@ func New(o Options) *Model {
 	ctx, cancel := context.WithCancel(o.Context)
 	e := &env{ctx: ctx, glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects}
 	m := &Model{
-		env: e, form: newForm(e, o.Saved, o.Gate, o.Leftover), hostname: o.Hostname, state: syncState(o.Saved), cancel: cancel,
+		env: e, form: newForm(e, o.Saved, o.Gate, o.Leftover), hostname: o.Hostname, state: o.state(), cancel: cancel,
 	}
 	m.notice = o.Notice
-	if o.Unseen {
-		m.state = "sync not known"
-	}
+	m.form.half = o.Half
+	m.form.settle()
 	m.screens = []screen{m.form}
 	e.top = m.top
 	m.resize(80, 24)
 	return m
+}
+
+// state is what is known of the service at the start, in a few words.
+func (o Options) state() string {
+	switch {
+	case o.Unseen:
+		return "sync not known"
+	case o.Half != "":
+		return "sync half enabled"
+	}
+	return syncState(o.Saved)
 }
 
 func syncState(s conntrackd.Settings) string {

@@ -184,6 +184,10 @@ func plural(n int, one, many string) string {
 // OutcomeSentence says in one sentence how an apply ended.
 func OutcomeSentence(o conntrackd.Outcome) string {
 	switch {
+	case o.Err == nil && o.Unseen() && !o.Changed:
+		return "Nothing was changed; whether conntrackd runs as asked could not be seen."
+	case o.Err == nil && o.Unseen():
+		return "Saved; whether conntrackd runs as asked could not be seen."
 	case o.Err == nil && !o.Changed:
 		return "Nothing to do: these settings are already in force."
 	case o.Err == nil:

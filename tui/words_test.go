@@ -135,6 +135,10 @@ func TestOutcomeSentence(t *testing.T) {
 	}{
 		{conntrackd.Outcome{}, "Nothing to do: these settings are already in force."},
 		{conntrackd.Outcome{Changed: true}, "Saved, and in force."},
+		{conntrackd.Outcome{Steps: []conntrackd.Step{{ID: conntrackd.StepBound, Status: conntrackd.StepUnknown}}},
+			"Nothing was changed; whether conntrackd runs as asked could not be seen."},
+		{conntrackd.Outcome{Changed: true, Steps: []conntrackd.Step{{ID: conntrackd.StepStaysUp, Status: conntrackd.StepUnknown}}},
+			"Saved; whether conntrackd runs as asked could not be seen."},
 		{conntrackd.Outcome{Err: err}, "Failed before anything was changed."},
 		{conntrackd.Outcome{Err: err, RolledBack: true}, "Failed and taken back: the old state is in force again."},
 		{conntrackd.Outcome{Err: err, Changed: true}, "Failed, and the old state could NOT be brought back. Look at the steps above."},

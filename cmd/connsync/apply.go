@@ -47,10 +47,13 @@ func newApply(s streams, g *globals) *cobra.Command {
 				return err
 			}
 			n, err := openNode(cmd.Context(), *g)
-			if err != nil {
-				return err
+			if err == nil {
+				err = n.apply(cmd, s, f)
 			}
-			return n.apply(cmd, s, f)
+			if f.asJSON {
+				return toldInJSON(s.out, err)
+			}
+			return err
 		},
 	}
 	f.register(cmd)
@@ -82,6 +85,9 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if saved.unseen != nil && !n.unmanaged() && !f.statesEnabled() {
 		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", saved.unseen)}
 	}
+	if half := saved.half(); half != "" && !f.enable && !f.disable {
+		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
+	}
 	settings, err := f.settings(cmd, saved)
 	if err != nil {
 		return err
@@ -101,7 +107,9 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if len(review.Candidate.Replaces) > 0 && !f.replaceTransport {
 		return refused("the save would replace %s; agree with --replace-transport", strings.Join(review.Candidate.Replaces, " and "))
 	}
-	if !review.Unchanged && settings.Enabled {
+	// Where the service is left alone nobody knows whether it runs with the file.
+	used := settings.Enabled || n.unmanaged() && !f.disable && settings.Complete()
+	if !review.Unchanged && used {
 		report := n.check(ctx, s.out, f.asJSON, settings, f.firstNode)
 		if err := n.mayProceed(report, f, s.out); err != nil {
 			return err
@@ -256,6 +264,8 @@ type applied struct {
 	Foreign    string           `json:"foreign_change,omitempty"` // what someone else changed meanwhile
 	Peer       *peered          `json:"peer,omitempty"`           // after a save with sync enabled
 	Refused    *netcheck.Report `json:"checks,omitempty"`
+	// Problems are those of the settings, keyed by field.
+	Problems map[conntrackd.Field]string `json:"problems,omitempty"`
 }
 
 type appliedStep struct {
@@ -281,8 +291,11 @@ func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON b
 	} else {
 		printOutcome(w, r, outcome)
 	}
-	if outcome.Err != nil {
+	switch {
+	case outcome.Err != nil:
 		return &exitError{exitRefused, nil}
+	case outcome.Unseen():
+		return &exitError{exitUnknown, nil}
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Proble
 	for _, p := range problems {
 		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: %s: %s\n", tui.Clean(f.origin(cmd, p.Field)), tui.Clean(p.Message))
 	}
-	return &exitError{exitRefused, nil}
+	return &problemsError{problems, &exitError{exitRefused, nil}}
 }
 
 // check runs the plan and prints the results in its order, each as soon as the

@@ -74,6 +74,15 @@ type saved struct {
 	none string
 }
 
+// half says how the service is neither enabled nor disabled; blank where it is
+// one of them, or not known.
+func (s saved) half() string {
+	if s.unseen != nil {
+		return ""
+	}
+	return s.state.Half()
+}
+
 // load reads the file and the service. An error means that the file cannot be
 // worked with and a person has to look at it.
 func (n *node) load(ctx context.Context) (saved, error) {
@@ -224,7 +233,7 @@ func (n *node) observer(s saved) *conntrackd.Observer {
 	}
 	return &conntrackd.Observer{
 		Service: n.service, Client: conntrackd.NewClient(socket), Settings: s.settings,
-		Mode: conntrackd.SyncMode(s.content), Listen: heard,
+		Mode: conntrackd.SyncMode(s.content), Listen: heard, MayAsk: n.mayAsk,
 	}
 }
 

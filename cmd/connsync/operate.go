@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,12 +9,8 @@ import (
 	"connsync/tui"
 )
 
-const (
-	// operateLimit bounds an operation of the status screen.
-	operateLimit = 30 * time.Second
-	// answerLimit is how long a restarted daemon may take to answer.
-	answerLimit = 5 * time.Second
-)
+// operateLimit bounds an operation of the status screen.
+const operateLimit = 30 * time.Second
 
 // Operate does what the status screen offers. What has begun ends, also when
 // the screen is left.
@@ -43,19 +38,20 @@ func (e *effects) Operate(ctx context.Context, o tui.Operation) (string, error) 
 	return "", fmt.Errorf("operation %d is not known", o)
 }
 
-// resync asks for the peer's states and sends ours.
+// resyncPatience is how long the peer's states may take to come.
+const resyncPatience = 2 * time.Second
+
+// resync asks for the peer's states, sends ours, and sees what comes of it.
 func resync(ctx context.Context, client *conntrackd.Client) (string, error) {
-	if err := client.RequestResync(ctx); err != nil {
+	exchange, err := client.BeginResync(ctx, false)
+	if err != nil {
 		return "", err
 	}
-	if err := client.SendBulk(ctx); err != nil {
-		return "", fmt.Errorf("the peer was asked for its states; this node's were not sent: %w", err)
-	}
-	cache, err := client.Cache(ctx)
+	result, err := exchange.Await(ctx, resyncPatience)
 	if err != nil {
-		return "asked the peer for its states, and sent this node's", nil
+		return "", fmt.Errorf("the states are exchanged; what comes of it cannot be seen: %w", err)
 	}
-	return fmt.Sprintf("asked the peer for its states, and sent the %d of this node", cache.Internal), nil
+	return result.String(), nil
 }
 
 // flushed says what the caches hold afterwards, since the daemon does not say
@@ -68,37 +64,15 @@ func flushed(ctx context.Context, client *conntrackd.Client) (string, error) {
 	return fmt.Sprintf("the caches hold %d states of this node and %d of the peer now", cache.Internal, cache.External), nil
 }
 
-// restart restarts the daemon, sees that another one runs, and resyncs.
+// restart restarts the daemon and resyncs, and tells how long there was none.
 func (n *node) restart(ctx context.Context, client *conntrackd.Client) (string, error) {
-	before, err := n.service.State(ctx)
+	r, err := conntrackd.RestartAndResync(ctx, n.service, client)
 	if err != nil {
-		return "", fmt.Errorf("look at %s: %w", n.service.Name(), err)
-	}
-	begin := time.Now()
-	if err := n.service.Restart(ctx); err != nil {
 		return "", err
 	}
-	for {
-		_, err := client.Cache(ctx)
-		if err == nil || errors.Is(err, conntrackd.ErrStatsMode) {
-			break
-		}
-		if time.Since(begin) > answerLimit {
-			return "", fmt.Errorf("it was restarted and does not answer: %w", err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	text := fmt.Sprintf("process %d took over", r.PID)
+	if r.Gap > 0 {
+		text += fmt.Sprintf(" after %.2f s", r.Gap.Seconds())
 	}
-	took := time.Since(begin)
-	after, err := n.service.State(ctx)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("look at %s: %w", n.service.Name(), err)
-	case after.MainPID == before.MainPID:
-		return "", fmt.Errorf("%s still runs as process %d", n.service.Name(), before.MainPID)
-	}
-	text, err := resync(ctx, client)
-	if err != nil {
-		return "", fmt.Errorf("process %d took over after %.1f s; %w", after.MainPID, took.Seconds(), err)
-	}
-	return fmt.Sprintf("process %d took over after %.1f s; %s", after.MainPID, took.Seconds(), text), nil
+	return text + "; " + r.Resynced.String(), nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"strings"
 
@@ -107,11 +106,11 @@ func (f *settingFlags) over(saved conntrackd.Values, changed func(flag string) b
 	v := saved
 	switch {
 	case f.enable && f.disable:
-		return v, &exitError{exitUsage, errors.New("--enable and --disable exclude each other")}
+		return v, valueError(conntrackd.FieldEnabled, "--enable and --disable exclude each other")
 	case changed("enable") && !f.enable:
-		return v, &exitError{exitUsage, errors.New("--enable takes no value; --disable disables")}
+		return v, valueError(conntrackd.FieldEnabled, "--enable takes no value; --disable disables")
 	case changed("disable") && !f.disable:
-		return v, &exitError{exitUsage, errors.New("--disable takes no value; --enable enables")}
+		return v, valueError(conntrackd.FieldEnabled, "--disable takes no value; --enable enables")
 	case f.enable:
 		v.Enabled = "enable"
 	case f.disable:
@@ -134,7 +133,8 @@ func (f *settingFlags) over(saved conntrackd.Values, changed func(flag string) b
 			continue
 		}
 		if strings.TrimSpace(s.value) == "" {
-			return v, &exitError{exitUsage, errors.New("--" + s.flag + " has no value; leave the flag out to keep the saved one")}
+			field := conntrackd.Field(strings.ReplaceAll(s.flag, "-", "_"))
+			return v, valueError(field, "--"+s.flag+" has no value; leave the flag out to keep the saved one")
 		}
 		*s.to = s.value
 	}

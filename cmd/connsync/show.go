@@ -10,7 +10,8 @@ import (
 )
 
 // shown is what show --json prints. Enabled is null where the service could
-// not be looked at, or is left alone.
+// not be looked at, or is left alone. Running and AtBoot are there only where
+// they differ: then the sync is neither enabled nor disabled.
 type shown struct {
 	Enabled       *bool  `json:"enabled"`
 	Interface     string `json:"interface"`
@@ -21,6 +22,8 @@ type shown struct {
 	ReceiveBuffer int    `json:"receive_buffer"`
 	ExternalCache bool   `json:"external_cache"`
 	Config        string `json:"config"`
+	Running       *bool  `json:"running,omitempty"`
+	AtBoot        *bool  `json:"at_boot,omitempty"`
 	Application   string `json:"application,omitempty"`  // what states one says
 	OutOfPlace    string `json:"out_of_place,omitempty"` // why there should be no sync here
 }
@@ -64,6 +67,9 @@ func (n *node) shown(saved saved) shown {
 	if saved.unseen == nil && !n.unmanaged() {
 		out.Enabled = &s.Enabled
 	}
+	if saved.half() != "" {
+		out.Running, out.AtBoot = &saved.state.Active, &saved.state.Enabled
+	}
 	return out
 }
 
@@ -74,6 +80,8 @@ func (n *node) printSettings(w io.Writer, s saved) {
 		v.Enabled = "unknown: the service is left alone"
 	case s.unseen != nil:
 		v.Enabled = "unknown: " + s.unseen.Error()
+	case s.half() != "":
+		v.Enabled = "half: " + s.half()
 	}
 	for _, line := range [][2]string{
 		{"Enable Sync", v.Enabled},

@@ -124,7 +124,7 @@ func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
 			report.OutOfPlace = out
 			return printJSON(w, report)
 		}
-		lines := tui.StatusText(health)
+		lines := append(tui.StatusText(health), bootText(health)...)
 		if out != "" {
 			lines = append(lines, tui.WarningText("Out of place: "+out+"."))
 		}
@@ -137,6 +137,14 @@ func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
 		err = &exitError{exitRefused, nil} // both ways, where there should be none
 	}
 	return err
+}
+
+// bootText is for a daemon that runs and is gone after the next boot.
+func bootText(h conntrackd.Health) []string {
+	if half := h.Service.Half(); half != "" && h.Service.Active {
+		return []string{"Note: " + half + "; connsync apply --enable sees to that."}
+	}
+	return nil
 }
 
 func healthError(v conntrackd.Verdict) error {
@@ -184,6 +192,7 @@ type reported struct {
 	Cause         string             `json:"cause"`
 	Next          string             `json:"next"`
 	Since         *time.Time         `json:"since,omitempty"` // when the daemon was started
+	AtBoot        bool               `json:"at_boot"`
 	Device        string             `json:"device"`
 	Link          string             `json:"link"`
 	PacketsSent   uint64             `json:"packets_sent"`
@@ -209,7 +218,7 @@ type reported struct {
 
 func statusOf(h conntrackd.Health, s conntrackd.Settings) reported {
 	r := reported{
-		Time: h.Time, Verdict: h.Verdict, Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
+		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.Enabled, Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
 		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
 		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
 		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,
