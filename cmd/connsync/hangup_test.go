@@ -87,6 +87,7 @@ func TestHangUpOfTheForm(t *testing.T) {
 			if want := fmt.Sprintf(`"send_buffer_in_force": %d`, 2*at.buffer); !strings.Contains(out, want) {
 				t.Errorf("the daemon does not run with the file:\n%s", out)
 			}
+			carriesOn(t, ctx, pair)
 			if left, err := pair.A.Run(ctx, program, "history"); err != nil || strings.Contains(left, "interrupted") {
 				t.Errorf("history: %v\n%s", err, left)
 			}
