@@ -144,7 +144,8 @@ func (t *transaction) withLog(ctx context.Context, err error) error {
 	said := ownWords(messages([]byte(strings.Join(lines, "\n"))))
 	var fresh []string // a service that tries again has it said again
 	for _, s := range said {
-		if !strings.Contains(err.Error(), s) && !slices.Contains(fresh, s) {
+		// The unit's own requests to a daemon that did not start are no words of it.
+		if !strings.HasPrefix(s, notConnected) && !strings.Contains(err.Error(), s) && !slices.Contains(fresh, s) {
 			fresh = append(fresh, s)
 		}
 	}

@@ -29,8 +29,13 @@ func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode
 		Port:      settings.Port,
 		FirstNode: firstNode,
 	}
-	// Without the state no process counts as ours, and port-free names it.
-	if state, err := n.service.State(ctx); err == nil && state.MainPID != 0 {
+	state, err := n.service.State(ctx)
+	if err != nil && !n.unmanaged() {
+		// Nobody is to be told to kill the daemon that runs with our file,
+		// because its service cannot be asked just now.
+		state, err = (&conntrackd.Direct{Config: n.config}).State(ctx)
+	}
+	if err == nil && state.MainPID != 0 {
 		target.DaemonPIDs = []int{state.MainPID}
 	}
 	checks := []netcheck.Check{n.inPlace(), nameReadable(settings.Interface)}
