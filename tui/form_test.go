@@ -253,6 +253,14 @@ func TestSettingsSaved(t *testing.T) {
 	mustShow(t, m, "sync enabled")
 	unseen := New(Options{Glyphs: ASCIIGlyphs(), Unseen: true})
 	mustShow(t, unseen, "sync not known")
+	half := New(Options{Glyphs: ASCIIGlyphs(), Saved: savedSettings(), Half: "conntrackd runs now, and does not start at boot"})
+	mustShow(t, half, "sync half enabled")
+	mustShow(t, half, "conntrackd runs now, and does not start at boot: Enable does both, Disable neither.")
+	half.Update(settingsSaved{savedSettings()})
+	mustShow(t, half, "sync enabled")
+	if strings.Contains(shot(half), "start at boot: Enable") {
+		t.Errorf("after a save:\n%s", shot(half))
+	}
 	if _, ok := press(t, m, "ctrl+c").(tea.QuitMsg); !ok {
 		t.Errorf("what is saved is asked about\n%s", shot(m))
 	}

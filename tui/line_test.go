@@ -358,3 +358,21 @@ func TestLineShowsNothingHostile(t *testing.T) {
 		t.Errorf("the text was told %d times only:\n%s", n, paper)
 	}
 }
+
+// What is neither enabled nor disabled, and what is not known, is called so.
+func TestLineGreetsWithWhatIsKnown(t *testing.T) {
+	for want, o := range map[string]Options{
+		"Connection Sync Settings: sync not known.\n": {Unseen: true},
+		"Connection Sync Settings: sync half enabled.\nconntrackd starts at boot, and does not run now: Enable does both, Disable neither.\n": {
+			Half: "conntrackd starts at boot, and does not run now"},
+	} {
+		var out bytes.Buffer
+		o.Saved, o.Effects = conntrackd.Defaults(), lineEffects()
+		if err := TalkLines(LineOptions{Options: o, In: strings.NewReader(""), Out: &out}); !errors.Is(err, ErrUnfinished) {
+			t.Errorf("ended with %v", err)
+		}
+		if !strings.HasPrefix(out.String(), want) {
+			t.Errorf("want %q; it said:\n%s", want, &out)
+		}
+	}
+}

@@ -283,7 +283,9 @@ func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON b
 		}
 		fmt.Fprintln(w, tui.StepText(step))
 	}
+	stopTelling := n.tellInterrupt(ctx)
 	outcome := n.applier(r).Apply(ctx, r.Candidate, each)
+	stopTelling()
 	if asJSON {
 		if err := printJSON(w, appliedOf(r, outcome)); err != nil {
 			return err

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"time"
 
 	"connsync/conntrackd"
 	"connsync/tui"
@@ -44,6 +47,40 @@ func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.
 		e.rebase(r.Candidate.New)
 	}
 	return outcome
+}
+
+// beganText says what an interrupt leaves.
+const beganText = "connsync: what has begun is finished or taken back first; that takes seconds, and a minute or two at most"
+
+// finish waits for the end of what has begun, which goes on when nobody
+// watches, and says so where that takes a while.
+func (e *effects) finish(w io.Writer) {
+	done := make(chan struct{})
+	go func() {
+		e.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(200 * time.Millisecond):
+		fmt.Fprintln(w, beganText)
+		<-done
+	}
+}
+
+// tellInterrupt says what an interrupt leaves, should there be one. The
+// function that it returns ends that.
+func (n *node) tellInterrupt(ctx context.Context) (stop func()) {
+	told := make(chan struct{})
+	end := context.AfterFunc(ctx, func() {
+		defer close(told)
+		fmt.Fprintln(n.err, beganText)
+	})
+	return func() {
+		if !end() {
+			<-told
+		}
+	}
 }
 
 func (e *effects) Entries(context.Context) ([]conntrackd.Entry, error) {

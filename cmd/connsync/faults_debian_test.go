@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // hostFault is something wrong with a host on which the old settings run.
@@ -120,6 +122,41 @@ func TestDebianFaultsLeaveTheOldSettingsInForce(t *testing.T) {
 				p.inForce(t)
 			}
 		})
+	}
+	t.Run("neither enabled nor disabled", p.halfEnabled)
+}
+
+// halfEnabled: a daemon that runs and does not start at boot, or the reverse,
+// is called neither, and nothing is stopped or disabled unasked.
+func (p *preparedPair) halfEnabled(t *testing.T) {
+	for _, half := range []struct{ make, words, json string }{
+		{"systemctl disable conntrackd", "conntrackd runs now, and does not start at boot", `"running": true,\s+"at_boot": false`},
+		{"systemctl enable conntrackd; systemctl stop conntrackd", "conntrackd starts at boot, and does not run now", `"running": false,\s+"at_boot": true`},
+	} {
+		p.shell(half.make + " 2>&1")
+		before := unit(t, p.ctx, p.machine)
+		if out := p.run("show"); !strings.Contains(out, "half: "+half.words) {
+			t.Errorf("show:\n%s", out)
+		}
+		if out := p.run("show", "--json"); !regexp.MustCompile(half.json).MatchString(out) || !strings.Contains(out, `"enabled": false`) {
+			t.Errorf("show --json:\n%s", out)
+		}
+		out, err := p.machine.Run(p.ctx, "/usr/bin/connsync", "apply", "--send-buffer", "128K")
+		if err == nil || !strings.Contains(out, half.words+": give --enable for both or --disable for neither; nothing is changed") {
+			t.Errorf("apply without a word on it: %v\n%s", err, out)
+		}
+		if diff := cmp.Diff(before, unit(t, p.ctx, p.machine)); diff != "" {
+			t.Errorf("the unit (-before +after):\n%s", diff)
+		}
+		// Its exit status is the verdict's.
+		if out, _ := p.machine.Run(p.ctx, "/usr/bin/connsync", "status"); !strings.Contains(out, "start at boot") {
+			t.Errorf("status:\n%s", out)
+		}
+		p.run(p.apply()...)
+		if got := unit(t, p.ctx, p.machine); got["ActiveState"] != "active" || got["UnitFileState"] != "enabled" {
+			t.Errorf("enabled, the unit is %v", got)
+		}
+		p.inForce(t)
 	}
 }
 

@@ -58,7 +58,7 @@ func runForm(ctx context.Context, s streams, g globals) error {
 	}
 	_, err = line.Run(ctx, s.staged(tui.New(options)), typed)
 	end()
-	effects.running.Wait() // a save that has begun ends, even when nobody watches
+	effects.finish(g.err)
 	if errors.Is(err, console.ErrLineLost) {
 		return &exitError{exitRefused, nil}
 	}

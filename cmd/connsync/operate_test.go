@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,9 +70,26 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 	if err := pair.B.WaitEstablished(ctx, connections); err != nil {
 		t.Errorf("after the restart: %v", err)
 	}
+
+	// A restart that takes long does not hold the screen, nor is it cut short.
+	before = daemonOf(t, pair.A)
+	if err := pair.A.Signal(ctx, "conntrackd", syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	tm.press("t")
+	tm.see("Restart conntrackd?")
+	tm.press("y")
+	tm.see("Restart is under way.")
 	tm.press(ctrlC)
+	tm.see("what has begun is finished or taken back first")
+	if err := pair.A.Signal(ctx, "conntrackd", syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
 	if status := tm.ends(); status != exitDone {
 		t.Errorf("exit status %d", status)
+	}
+	if now := daemonOf(t, pair.A); now == before {
+		t.Errorf("process %d still runs", before)
 	}
 }
 
