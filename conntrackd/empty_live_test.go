@@ -75,6 +75,7 @@ func (n *testNode) observeUntil(want Verdict, may func(ServiceState) bool) (h He
 // A restarted backup holds nothing, and its heartbeat is as good as ever. The
 // verdict names it; afterwards the node has the peer's states.
 func TestRestartedNodeThatStaysEmptyIsNamed(t *testing.T) {
+	t.Parallel()
 	a, b := newPair(t)
 	runBoth(a, b)
 	time.Sleep(contact)
@@ -103,6 +104,7 @@ func TestRestartedNodeThatStaysEmptyIsNamed(t *testing.T) {
 
 // A pair without connections is in sync, and asked once.
 func TestIdlePairIsAskedOnce(t *testing.T) {
+	t.Parallel()
 	a, b := newPair(t)
 	runBoth(a, b)
 	time.Sleep(greetingTime + time.Second)

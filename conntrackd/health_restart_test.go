@@ -10,6 +10,7 @@ import (
 // "two-way" as soon as both directions were seen in it, and until then that
 // there was no time to tell, never that the peer is silent.
 func TestHealthASecondAfterTheRestart(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		scenario
 		until time.Duration // after the restart, where the verdict does not come

@@ -21,6 +21,7 @@ func stepOf(o Outcome, id StepID) Step {
 // After the restart of a save the peer's states are asked for and come, this
 // node's are sent, and the time without a daemon is measured and told.
 func TestSaveFillsTheCachesAgain(t *testing.T) {
+	t.Parallel()
 	a, b := newPair(t)
 	runBoth(a, b)
 	time.Sleep(contact)
