@@ -43,13 +43,7 @@ func newApply(s streams, g *globals) *cobra.Command {
 			"  connsync show --json | connsync apply --from - --port 3781",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.readFrom(cmd); err != nil {
-				return err
-			}
-			n, err := openNode(cmd.Context(), *g)
-			if err == nil {
-				err = n.apply(cmd, s, f)
-			}
+			err := f.run(cmd, s, g)
 			if f.asJSON {
 				return toldInJSON(s.out, err)
 			}
@@ -64,6 +58,17 @@ func newApply(s streams, g *globals) *cobra.Command {
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func (f applyFlags) run(cmd *cobra.Command, s streams, g *globals) error {
+	if err := f.readFrom(cmd); err != nil {
+		return err
+	}
+	n, err := openNode(cmd.Context(), *g)
+	if err != nil {
+		return err
+	}
+	return n.apply(cmd, s, f)
 }
 
 func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
@@ -85,7 +90,7 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if saved.unseen != nil && !n.unmanaged() && !f.statesEnabled() {
 		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", saved.unseen)}
 	}
-	if half := saved.half(); half != "" && !f.enable && !f.disable {
+	if half := saved.half(); half != "" && !f.statesEnabled() {
 		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
 	}
 	settings, err := f.settings(cmd, saved)
@@ -108,7 +113,7 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		return refused("the save would replace %s; agree with --replace-transport", strings.Join(review.Candidate.Replaces, " and "))
 	}
 	// Where the service is left alone nobody knows whether it runs with the file.
-	used := settings.Enabled || n.unmanaged() && !f.disable && settings.Complete()
+	used := settings.Enabled || n.unmanaged() && !f.statesEnabled() && settings.Complete()
 	if !review.Unchanged && used {
 		report := n.check(ctx, s.out, f.asJSON, settings, f.firstNode)
 		if err := n.mayProceed(report, f, s.out); err != nil {

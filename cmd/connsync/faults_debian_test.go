@@ -138,12 +138,15 @@ func (p *preparedPair) halfEnabled(t *testing.T) {
 		if out := p.run("show"); !strings.Contains(out, "half: "+half.words) {
 			t.Errorf("show:\n%s", out)
 		}
-		if out := p.run("show", "--json"); !regexp.MustCompile(half.json).MatchString(out) || !strings.Contains(out, `"enabled": false`) {
+		if out := p.run("show", "--json"); !regexp.MustCompile(half.json).MatchString(out) || !strings.Contains(out, `"enabled": null`) {
 			t.Errorf("show --json:\n%s", out)
 		}
 		out, err := p.machine.Run(p.ctx, "/usr/bin/connsync", "apply", "--send-buffer", "128K")
 		if err == nil || !strings.Contains(out, half.words+": give --enable for both or --disable for neither; nothing is changed") {
 			t.Errorf("apply without a word on it: %v\n%s", err, out)
+		}
+		if out, err := p.machine.Run(p.ctx, "sh", "-c", "connsync show --json | connsync apply --from -"); err == nil || !strings.Contains(out, "give --enable") {
+			t.Errorf("what show prints, applied: %v\n%s", err, out)
 		}
 		if diff := cmp.Diff(before, unit(t, p.ctx, p.machine)); diff != "" {
 			t.Errorf("the unit (-before +after):\n%s", diff)

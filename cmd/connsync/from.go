@@ -18,9 +18,14 @@ import (
 // and a device or an endless pipe has no end.
 const maxFrom = 64 << 10
 
-// fieldConfig is the one name in show --json that is no setting: it says where
-// the settings were read from, and nothing follows from it.
-const fieldConfig conntrackd.Field = "config"
+// informs are the names in show --json that are no settings: they say where the
+// settings were read from and what the host is like, and nothing follows from
+// them.
+func informs() map[conntrackd.Field]entryKind {
+	return map[conntrackd.Field]entryKind{
+		"config": kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean,
+	}
+}
 
 // handed are the settings of a --from file, as far as it states them.
 type handed struct {
@@ -58,6 +63,7 @@ type named struct {
 // entryProblem is one reason why a --from file is not used.
 type entryProblem struct {
 	line    int
+	field   conntrackd.Field
 	message string
 }
 
@@ -100,7 +106,11 @@ func (h handed) complain(cmd *cobra.Command, problems []entryProblem) error {
 	for _, p := range problems {
 		fmt.Fprintln(cmd.ErrOrStderr(), "connsync: "+tui.Clean(fmt.Sprintf("%s:%d: %s", h.name, p.line, p.message)))
 	}
-	return &exitError{exitUsage, nil}
+	refusal := &problemsError{exit: &exitError{exitUsage, nil}}
+	for _, p := range problems {
+		refusal.problems = append(refusal.problems, conntrackd.Problem{Field: p.field, Message: p.message})
+	}
+	return refusal
 }
 
 func fromContent(ctx context.Context, path string, stdin io.Reader) ([]byte, error) {
@@ -143,17 +153,21 @@ func fieldsOf(list []named) (map[conntrackd.Field]entry, []entryProblem) {
 	for _, e := range list {
 		field := conntrackd.Field(e.name)
 		if first, twice := entries[field]; twice {
-			problems = append(problems, entryProblem{e.line, fmt.Sprintf("%s stands here a second time, first on line %d; keep one", e.name, first.line)})
+			problems = append(problems, entryProblem{e.line, field, fmt.Sprintf("%s stands here a second time, first on line %d; keep one", e.name, first.line)})
 			continue
 		}
 		entries[field] = e.entry
 		if m := typeProblem(field, e.entry); m != "" {
-			problems = append(problems, entryProblem{e.line, m})
+			problems = append(problems, entryProblem{e.line, field, m})
 		}
 	}
-	delete(entries, fieldConfig)
+	for field := range informs() {
+		delete(entries, field)
+	}
 	return entries, problems
 }
+
+const notText = "; write a text, in quotes where it could be taken for something else"
 
 // typeProblem says why the entry cannot be that setting; blank where it can.
 func typeProblem(field conntrackd.Field, e entry) string {
@@ -179,11 +193,19 @@ func typeProblem(field conntrackd.Field, e entry) string {
 		if e.kind != kindNumber && !text {
 			return is + "; write the bytes as a whole number without quotes, such as 65536, or with a unit, such as 128K"
 		}
-	case conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP, fieldConfig:
+	case conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
 		if e.kind != kindText {
-			return is + "; write a text, in quotes where it could be taken for something else"
+			return is + notText
 		}
 	default:
+		switch kind := informs()[field]; {
+		case kind == e.kind:
+			return ""
+		case kind == kindText:
+			return is + notText
+		case kind == kindBoolean:
+			return is + "; write true or false"
+		}
 		var known []string
 		for _, f := range conntrackd.Fields() {
 			known = append(known, string(f))
@@ -209,7 +231,7 @@ func (h handed) over(saved conntrackd.Values, flagged func(conntrackd.Field) boo
 		switch {
 		case unset && *s.to == "":
 		case strings.TrimSpace(e.value) == "":
-			problems = append(problems, entryProblem{e.line, fmt.Sprintf("%s has no value; leave it out to keep the saved one", s.field)})
+			problems = append(problems, entryProblem{e.line, s.field, fmt.Sprintf("%s has no value; leave it out to keep the saved one", s.field)})
 		default:
 			*s.to = e.value
 		}

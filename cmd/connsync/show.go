@@ -10,8 +10,8 @@ import (
 )
 
 // shown is what show --json prints. Enabled is null where the service could
-// not be looked at, or is left alone. Running and AtBoot are there only where
-// they differ: then the sync is neither enabled nor disabled.
+// not be looked at, or is left alone, and where the sync is neither enabled nor
+// disabled: then Running and AtBoot are there, and differ.
 type shown struct {
 	Enabled       *bool  `json:"enabled"`
 	Interface     string `json:"interface"`
@@ -64,11 +64,12 @@ func (n *node) shown(saved saved) shown {
 		out.Application = a.word
 	}
 	out.OutOfPlace = n.outOfPlace(saved)
-	if saved.unseen == nil && !n.unmanaged() {
-		out.Enabled = &s.Enabled
-	}
-	if saved.half() != "" {
+	switch {
+	case saved.unseen != nil, n.unmanaged():
+	case saved.half() != "":
 		out.Running, out.AtBoot = &saved.state.Active, &saved.state.Enabled
+	default:
+		out.Enabled = &s.Enabled
 	}
 	return out
 }
