@@ -43,6 +43,7 @@ type ServiceState struct {
 	Present  bool      // the unit or program exists
 	Masked   bool      // the unit is masked: it cannot be started nor enabled
 	Active   bool      // a daemon with our configuration file runs
+	Starting bool      // not active, and going to be: its start is queued, under way, or tried again
 	Enabled  bool      // it will start at boot; equals Active where Unbooted
 	Unbooted bool      // there is no service manager, so nothing can start it at boot
 	Notify   bool      // the manager waits for sd_notify (Type=notify)

@@ -113,7 +113,7 @@ func (s *Systemd) Stop(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	if u.active == "inactive" {
+	if u.active == "inactive" && !u.queued {
 		return nil
 	}
 	if err := s.job(ctx, conn, ActionStop, began); err != nil {

@@ -120,6 +120,7 @@ type unit struct {
 	pid, restarts             int
 	exitCode, exitStatus      int // ExecMainCode (a CLD_ value of waitid(2)), ExecMainStatus
 	since                     time.Time
+	queued                    bool // a job is waiting or at work
 }
 
 func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) {
@@ -140,6 +141,10 @@ func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) 
 	}
 	if pair := property[[]any](all, "LoadError"); len(pair) == 2 {
 		u.loadError, _ = pair[1].(string)
+	}
+	if job := property[[]any](all, "Job"); len(job) == 2 {
+		id, _ := job[0].(uint32)
+		u.queued = id != 0
 	}
 	// The process's start, not the unit's readiness: it is then that the
 	// daemon read its file.
@@ -171,6 +176,7 @@ func (u unit) state() ServiceState {
 		Restarts: u.restarts,
 		Detail:   u.words(),
 	}
+	s.Starting = !s.Active && u.load == "loaded" && (u.active == "activating" || u.queued)
 	if s.Active {
 		s.Since = u.since
 	}

@@ -109,6 +109,13 @@ func props(pairs ...any) map[string]any {
 	return p
 }
 
+// queued is a unit that the boot has not come to yet.
+func queued() map[string]any {
+	all := inactive("loaded")
+	all["Job"] = []any{uint32(7), dbus.ObjectPath("/org/freedesktop/systemd1/job/7")}
+	return all
+}
+
 func inactive(load string) map[string]any {
 	return props("LoadState", load, "ActiveState", "inactive", "SubState", "dead", "MainPID", uint32(0),
 		"ExecMainStartTimestamp", uint64(0))
@@ -261,6 +268,7 @@ func TestSystemdStop(t *testing.T) {
 	}{
 		{"running", &fakeSystemd{states: []map[string]any{props(), inactive("loaded")}}, []string{"done"}, nil, []string{"stop", "close"}},
 		{"stopped", &fakeSystemd{states: []map[string]any{inactive("loaded")}}, nil, nil, []string{"close"}},
+		{"about to start at boot", &fakeSystemd{states: []map[string]any{queued(), inactive("loaded")}}, []string{"done"}, nil, []string{"stop", "close"}},
 		{"absent", &fakeSystemd{states: []map[string]any{inactive("not-found")}}, nil, nil, []string{"close"}},
 		{"masked while running", &fakeSystemd{states: []map[string]any{props("LoadState", "masked"), inactive("masked")}}, []string{"done"}, nil, []string{"stop", "close"}},
 		{"about to be restarted", &fakeSystemd{states: []map[string]any{failing, inactive("loaded")}}, []string{"done"}, nil, []string{"stop", "close"}},

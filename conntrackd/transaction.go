@@ -225,7 +225,7 @@ func (t *transaction) runs(state ServiceState) (bool, error) {
 	case state.Active != asked.Active || state.Enabled != asked.Enabled:
 		return false, nil
 	case !state.Active:
-		return true, nil
+		return !state.Starting, nil
 	case t.startedBefore(state):
 		return false, nil
 	case !t.c.syncs():

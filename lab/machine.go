@@ -32,6 +32,8 @@ type Machine struct {
 	network *Namespace // owned; nil when it was given
 	notify  *notifySocket
 	console *console
+	line    *consoleLine // nil where nobody is at the console
+	prepare func(root string, run func(name string, args ...string) (string, error)) error
 	halt    context.CancelFunc // nil until it was started
 	halted  chan struct{}      // closed when nothing of it runs any more
 	err     error              // why it halted; read after halted
@@ -48,10 +50,31 @@ type MachineOptions struct {
 	// the interfaces it has; it stays the caller's. Nil means a new one with
 	// nothing but loopback. It lasts over a reboot.
 	Network *Namespace
+	// Screen is what the machine's console is shown on, and makes that console a
+	// terminal that [Machine.Type] types at: of 0x0, as a serial port is, and with
+	// TERM=vt220. It lasts over a reboot. Nil means that there is nobody.
+	Screen io.Writer
+	// Prepare is called with the root directory of the machine before its first
+	// boot, and with what runs a program there.
+	Prepare func(root string, run func(name string, args ...string) (string, error)) error
 }
 
 // Boot boots a machine and returns when everything is started. It needs root, systemd-nspawn and what [NewDebian] needs.
 func Boot(ctx context.Context, opts MachineOptions) (*Machine, error) {
+	m, err := PowerOn(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Up(ctx); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("boot machine %s: %w", m.name, err)
+	}
+	return m, nil
+}
+
+// PowerOn is Boot that does not wait: until [Machine.Up] has returned there is
+// nothing but the console.
+func PowerOn(ctx context.Context, opts MachineOptions) (*Machine, error) {
 	root, err := opts.Debian.Tree(ctx)
 	if err != nil {
 		return nil, err
@@ -65,14 +88,21 @@ func Boot(ctx context.Context, opts MachineOptions) (*Machine, error) {
 		console: &console{},
 		halted:  make(chan struct{}),
 	}
-	if err := m.boot(ctx, root, opts.Network); err != nil {
+	if err := m.boot(ctx, root, opts); err != nil {
 		m.Close()
 		return nil, fmt.Errorf("boot machine %s: %w", opts.Name, err)
 	}
 	return m, nil
 }
 
-func (m *Machine) boot(ctx context.Context, tree string, network *Namespace) (err error) {
+func (m *Machine) boot(ctx context.Context, tree string, opts MachineOptions) (err error) {
+	m.prepare = opts.Prepare
+	if opts.Screen != nil {
+		if m.line, err = openConsoleLine(opts.Screen, m.console); err != nil {
+			return err
+		}
+	}
+	network := opts.Network
 	if network == nil {
 		if m.network, err = NewNamespace(); err != nil {
 			return err
@@ -92,11 +122,11 @@ func (m *Machine) boot(ctx context.Context, tree string, network *Namespace) (er
 		defer close(m.halted)
 		m.err = onThread(func() error { return m.supervise(running, tree, network) })
 	}()
-	return m.up(ctx)
+	return nil
 }
 
-// up waits until the machine is up and opens it.
-func (m *Machine) up(ctx context.Context) error {
+// Up waits until the machine is up, which is said once a boot, and opens it.
+func (m *Machine) Up(ctx context.Context) error {
 	select {
 	case leader := <-m.notify.ready:
 		if err := m.booted(ctx, leader); err != nil {
@@ -125,7 +155,7 @@ func (m *Machine) Reboot(ctx context.Context) error {
 	// The connection to the first process may end before its answer; what counts is
 	// that the machine comes back.
 	out, asked := m.Run(ctx, "reboot")
-	if err := m.up(ctx); err != nil {
+	if err := m.Up(ctx); err != nil {
 		return fmt.Errorf("reboot %s: %w (reboot: %v %s)", m.name, err, asked, out)
 	}
 	return nil
@@ -134,6 +164,12 @@ func (m *Machine) Reboot(ctx context.Context) error {
 // Console is what the machine has written to its console so far, the newest
 // 64 KiB of it.
 func (m *Machine) Console() string { return m.console.tail() }
+
+// Type types at the console, which needs a Screen.
+func (m *Machine) Type(keys string) error {
+	_, err := m.line.ptmx.WriteString(keys)
+	return err
+}
 
 // CopyIn copies a file of the host into the machine, with its mode, and makes
 // the directory there.
@@ -170,6 +206,9 @@ func (m *Machine) Close() error {
 		if m.halt != nil {
 			m.halt()
 			<-m.halted
+		}
+		if m.line != nil {
+			m.line.close()
 		}
 		m.closeSpaces()
 		m.Namespace.handle = netns.None()

@@ -25,6 +25,14 @@ func (m *Machine) supervise(ctx context.Context, tree string, network *Namespace
 	if err != nil {
 		return err
 	}
+	if m.prepare != nil {
+		run := func(name string, args ...string) (string, error) {
+			return output(ctx, "chroot", append([]string{root, name}, args...)...)
+		}
+		if err := m.prepare(root, run); err != nil {
+			return fmt.Errorf("prepare %s: %w", m.name, err)
+		}
+	}
 	for {
 		cmd := m.nspawn(ctx, root, network)
 		err := cmd.Run()
@@ -128,7 +136,8 @@ func (m *Machine) booted(ctx context.Context, leader int) error {
 //   - --notify-ready: systemd's own word that it is up, and the process ID of
 //     the machine's first process, come by the socket. Another first process
 //     says nothing; see booted.
-//   - no terminal: the console goes to a pipe, and there is nothing to read.
+//   - no terminal unless somebody is to sit at it: the console goes to a pipe, and
+//     there is nothing to read.
 func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *exec.Cmd {
 	notify := "yes"
 	if m.init != Systemd {
@@ -137,12 +146,16 @@ func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *
 	const join = `for group in $GROUPS_TO_JOIN; do echo $$ >"$group/cgroup.procs" || exit 1; done; exec "$@"`
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", join, "sh", "systemd-nspawn",
 		"--directory="+root, "--boot", "--machine="+m.place.name,
-		"--register=no", "--keep-unit", "--console=pipe", "--notify-ready="+notify,
+		"--register=no", "--keep-unit", m.consoleMode(), "--notify-ready="+notify,
 		fmt.Sprintf("--network-namespace-path=/proc/%d/fd/%d", os.Getpid(), int(network.handle)),
 		"--capability=CAP_NET_ADMIN", "--resolv-conf=off", "--timezone=off", "--link-journal=no")
 	cmd.Env = append(os.Environ(), "GROUPS_TO_JOIN="+strings.Join(m.place.groups, " "),
 		"NOTIFY_SOCKET="+m.notify.path, "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")
 	cmd.Stdout, cmd.Stderr = m.console, m.console
+	if m.line != nil {
+		cmd.Stdin, cmd.Stdout = m.line.tty, m.line.tty
+		cmd.Env = append(cmd.Env, "TERM=vt220")
+	}
 	// Not in the caller's session: Ctrl+C there is not for the machine.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	cmd.Cancel = func() error {
@@ -155,6 +168,13 @@ func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *
 	}
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
+}
+
+func (m *Machine) consoleMode() string {
+	if m.line != nil {
+		return "--console=interactive"
+	}
+	return "--console=pipe"
 }
 
 // notifySocket hears nspawn's messages (sd_notify(3)).

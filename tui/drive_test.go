@@ -27,10 +27,16 @@ type driver struct {
 // drive runs do in a bubble with a model of that size.
 func drive(t *testing.T, o Options, width, height int, do func(d *driver)) {
 	t.Helper()
+	if !o.Saved.Enabled {
+		o.Saved = pairSettings()
+	}
+	driveAsIs(t, o, width, height, do)
+}
+
+// driveAsIs is drive with the settings of o, whatever they are.
+func driveAsIs(t *testing.T, o Options, width, height int, do func(d *driver)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		if !o.Saved.Enabled {
-			o.Saved = pairSettings()
-		}
 		d := &driver{t: t, m: New(o), msgs: make(chan tea.Msg, 4096)}
 		d.send(tea.WindowSizeMsg{Width: width, Height: height})
 		do(d)

@@ -9,6 +9,9 @@ func (m *Model) follow(o outcome) tea.Cmd {
 		return m.openPicker(o.current)
 	case picked:
 		m.backToForm()
+		if m.setup != nil {
+			return m.setup.picked(o.name)
+		}
 		return m.form.picked(o.name)
 	}
 	return m.followSave(o)

@@ -306,6 +306,11 @@ func (f *form) suggestion(i int) string {
 
 // picked takes an interface that was chosen from the list.
 func (f *form) picked(name string) tea.Cmd {
+	f.choosePicked(name)
+	return tea.Batch(f.lookAround(), f.move(+1))
+}
+
+func (f *form) choosePicked(name string) {
 	if i, ok := f.host.find(name); ok {
 		f.draft.chooseInterface(i)
 	} else {
@@ -313,7 +318,6 @@ func (f *form) picked(name string) tea.Cmd {
 	}
 	f.showProblems(false)
 	f.settle()
-	return tea.Batch(f.lookAround(), f.move(+1))
 }
 
 // value is the text of the focused field.

@@ -86,6 +86,8 @@ func (m *Model) keyLine() string {
 	quit := rootKeys.quit
 	if does := m.interrupt(); does != "" {
 		quit.SetHelp("ctrl+c", does)
+	} else if m.setup != nil && !m.setup.done && m.setup.gate == "" {
+		quit.SetHelp("ctrl+c", "later")
 	}
 	always = append(always, rootKeys.redraw, quit)
 	return " " + strings.Join(fitKeys(own, always, m.width-2), "  ")

@@ -50,8 +50,11 @@ type lineTalk struct {
 	// not possible.
 	inForce, failed bool
 	// gated says that the option does not exist here: no field is asked for.
-	gated bool
-	found conntrackd.Settings // in force at the start
+	gated   bool
+	setup   *Setup              // nil where this is none
+	only    map[int]bool        // the fields of a setup that are asked for; nil is all
+	answers int                 // that have come
+	found   conntrackd.Settings // in force at the start
 }
 
 // stage is a part of the dialogue; it returns the next one, nil at the end.
@@ -85,6 +88,9 @@ func TalkLines(o LineOptions) error {
 		first = t.leftover
 	} else {
 		t.greet(o)
+		if t.setup = o.Setup; t.setup != nil {
+			first = t.setUp
+		}
 	}
 	return t.end(t.run(first))
 }
@@ -134,6 +140,9 @@ func (t *lineTalk) end(err error) error {
 	case err == nil:
 		return nil
 	}
+	if t.setup != nil && !t.inForce && !t.failed {
+		return t.endSetup(err)
+	}
 	why := "Ended."
 	if errors.Is(err, errInputEnded) {
 		why = "The input ended."
@@ -156,7 +165,7 @@ func (t *lineTalk) end(err error) error {
 func (t *lineTalk) ask(question string) (string, error) {
 	for {
 		t.out.ask(question)
-		line, err := t.in.next(t.ctx)
+		line, err := t.nextLine()
 		switch {
 		case err != nil:
 			return "", err
@@ -169,10 +178,30 @@ func (t *lineTalk) ask(question string) (string, error) {
 			t.out.line("That line held keys that are no text, such as arrows. Type it again.")
 		case line.long:
 			t.out.line("That line is too long. Type it again.")
+		case t.setup != nil && oneOf(line.text, laterWord):
+			return "", errLater
+		case t.setup != nil && oneOf(line.text, neverWord):
+			return "", errNever
 		default:
 			return line.text, nil
 		}
 	}
+}
+
+// nextLine waits for a line; in a setup that is to let a boot go on not for ever.
+func (t *lineTalk) nextLine() (typedLine, error) {
+	if t.setup == nil || t.setup.Patience <= 0 {
+		return t.in.next(t.ctx)
+	}
+	line, ok, err := t.in.within(t.ctx, t.setup.Patience)
+	switch {
+	case err == nil && !ok && t.answers == 0:
+		err = errNobody
+	case err == nil && !ok:
+		err = errGoneOff
+	}
+	t.answers++
+	return line, err
 }
 
 // state asks the operator to state something by a yes in full, for what nobody
@@ -208,18 +237,26 @@ func (t *lineTalk) questions(from int) stage {
 	return func() (stage, error) {
 		rest := false
 		for i := from; i < len(t.fields); {
-			if rest && t.problemAt(i) == "" {
+			if !t.asks(i) || rest && t.problemAt(i) == "" {
 				i++
 				continue
 			}
 			m, err := t.question(i)
+			before := t.before(i)
 			switch {
 			case err != nil:
 				return nil, err
-			case m == moveBack && i == 0:
+			case m == moveBack && before < 0 && t.setup != nil:
+				return t.firstQuestion, nil
+			case m == moveBack && before < 0:
 				return t.menu, nil
 			case m == moveBack:
-				i, rest = i-1, false
+				i, rest = before, false
+				continue
+			case t.setup != nil && t.fields[i].id == conntrackd.FieldEnabled && t.draft.values.Enabled != "enable":
+				if err := t.leaveUnwanted(); err != nil {
+					return nil, err
+				}
 				continue
 			}
 			rest = rest || m == moveRest
@@ -227,6 +264,13 @@ func (t *lineTalk) questions(from int) stage {
 		}
 		return t.save, nil
 	}
+}
+
+// before is the field that is asked for before i; negative where none is.
+func (t *lineTalk) before(i int) int {
+	for i--; i >= 0 && !t.asks(i); i-- {
+	}
+	return i
 }
 
 func (t *lineTalk) problemAt(i int) string { return t.draft.problem(t.fields[i].id) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -31,6 +32,7 @@ type typedLine struct {
 type lineReader struct {
 	asked chan struct{}
 	lines chan typedLine // closed at the end of the input
+	due   bool           // a line was asked for and has not come
 }
 
 // newLineReader begins to read when it is asked. A read that is under way when
@@ -56,15 +58,36 @@ func (r *lineReader) next(ctx context.Context) (typedLine, error) {
 	if err := ctx.Err(); err != nil {
 		return typedLine{}, err
 	}
-	r.asked <- struct{}{}
+	line, _, err := r.await(ctx, nil)
+	return line, err
+}
+
+// within is next with a bound; ok is false where no line came in that time.
+func (r *lineReader) within(ctx context.Context, d time.Duration) (line typedLine, ok bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return typedLine{}, false, err
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	return r.await(ctx, timer.C)
+}
+
+func (r *lineReader) await(ctx context.Context, late <-chan time.Time) (line typedLine, ok bool, err error) {
+	if !r.due {
+		r.asked <- struct{}{}
+		r.due = true
+	}
 	select {
-	case line, ok := <-r.lines:
-		if !ok {
-			return typedLine{}, errInputEnded
+	case line, open := <-r.lines:
+		if !open {
+			return typedLine{}, false, errInputEnded
 		}
-		return line, ctx.Err() // a signal may have come with the last line
+		r.due = false
+		return line, true, ctx.Err() // a signal may have come with the last line
+	case <-late:
+		return typedLine{}, false, nil
 	case <-ctx.Done():
-		return typedLine{}, ctx.Err()
+		return typedLine{}, false, ctx.Err()
 	}
 }
 

@@ -121,7 +121,7 @@ func (t *lineTalk) reviewed(r *review) stage {
 		case made.Unchanged:
 			t.out.say(OutcomeSentence(conntrackd.Outcome{}))
 			t.settled(r.settings)
-			return t.menu, nil
+			return t.onward(), nil
 		}
 		r.width = t.out.width
 		t.lines(r.summary())
@@ -238,8 +238,17 @@ func (t *lineTalk) apply(s conntrackd.Settings, r Review) stage {
 		if a.tellsPeer() {
 			t.peer(s)
 		}
-		return t.menu, nil
+		return t.onward(), nil
 	}
+}
+
+// onward is what comes after a save: the menu, or the wait for the peer where a
+// setup is done with it.
+func (t *lineTalk) onward() stage {
+	if t.setup != nil {
+		return t.awaitPeer
+	}
+	return t.menu
 }
 
 func (t *lineTalk) carryOut(r Review, steps chan<- conntrackd.Step) conntrackd.Outcome {
@@ -300,14 +309,9 @@ func (t *lineTalk) observe() conntrackd.Health {
 	ticker := time.NewTicker(statusEvery)
 	defer ticker.Stop()
 	for {
-		health, err := conntrackd.Health{}, errNoEffect
-		if o := t.env.effects.Observer; o != nil {
-			look, done := context.WithTimeout(t.ctx, statusPatience)
-			health, err = o.Observe(look)
-			done()
-		}
+		health, err := t.lookOnce()
 		if err != nil {
-			return conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: err.Error()}
+			return health
 		}
 		if health.Verdict == conntrackd.VerdictTwoWay || health.Verdict == conntrackd.VerdictLosing || health.Verdict == conntrackd.VerdictStopped {
 			return health
@@ -318,4 +322,19 @@ func (t *lineTalk) observe() conntrackd.Health {
 		case <-ticker.C:
 		}
 	}
+}
+
+// lookOnce is one look at the sync.
+func (t *lineTalk) lookOnce() (conntrackd.Health, error) {
+	o := t.env.effects.Observer
+	if o == nil {
+		return conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: errNoEffect.Error()}, errNoEffect
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, statusPatience)
+	defer cancel()
+	health, err := o.Observe(ctx)
+	if err != nil {
+		health = conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: err.Error()}
+	}
+	return health, err
 }

@@ -7,10 +7,14 @@ import (
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
 )
+
+// pause among the lines is a moment in which nothing is typed.
+const pause = "pause"
 
 // typist types one line when one is read, and the paper shows it as a terminal
 // in cooked mode would.
@@ -19,9 +23,19 @@ type typist struct {
 	paper *bytes.Buffer
 	// last happens in place of the end of the input.
 	last func()
+	// stays: the line stays open after the last line, until this is closed.
+	stays chan struct{}
 }
 
 func (p *typist) Read(b []byte) (int, error) {
+	if len(p.lines) > 0 && p.lines[0] == pause {
+		time.Sleep(time.Second)
+		p.lines = p.lines[1:]
+	}
+	if len(p.lines) == 0 && p.stays != nil {
+		<-p.stays
+		return 0, io.EOF
+	}
 	if len(p.lines) == 0 {
 		if p.last != nil {
 			p.last()
@@ -83,6 +97,9 @@ func dialogue(t *testing.T, change func(*LineOptions), lines ...string) (paper s
 			change(&o)
 		}
 		err = TalkLines(o)
+		if p, ok := o.In.(*typist); ok && p.stays != nil {
+			close(p.stays)
+		}
 		paper = out.String()
 	})
 	checkPaper(t, paper)

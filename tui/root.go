@@ -37,6 +37,8 @@ type Options struct {
 	// Leftover says that the sync is enabled although the option does not exist:
 	// then disabling it is all that can be done.
 	Leftover bool
+	// Setup makes it a first setup instead of the form; nil is the form.
+	Setup *Setup
 	// Notice is what has to be said before anything else, such as what became
 	// of a save that was interrupted; blank in the ordinary case.
 	Notice  string
@@ -111,7 +113,8 @@ type explainer interface {
 type Model struct {
 	env      *env
 	form     *form
-	screens  []screen // form first
+	setup    *setup   // around the form; nil where this is no setup
+	screens  []screen // setup or form first
 	dialog   *dialog
 	hostname string
 	state    string
@@ -120,6 +123,7 @@ type Model struct {
 	runs     int
 	leaving  *dialog // the question whether to leave, as long as it stands
 	notice   string  // to be said at the start
+	idle     presence
 	cancel   context.CancelFunc
 }
 
@@ -137,6 +141,10 @@ func New(o Options) *Model {
 	m.form.half = o.Half
 	m.form.settle()
 	m.screens = []screen{m.form}
+	if o.Setup != nil {
+		m.setup = newSetup(m.form, *o.Setup)
+		m.screens = []screen{m.setup}
+	}
 	e.top = m.top
 	m.resize(80, 24)
 	return m
@@ -172,6 +180,13 @@ type quitConfirmed struct{}
 
 // Init starts watching the interfaces.
 func (m *Model) Init() tea.Cmd {
+	if m.setup != nil {
+		return tea.Batch(m.start(), m.awaitKey())
+	}
+	return m.start()
+}
+
+func (m *Model) start() tea.Cmd {
 	if m.notice == "" {
 		return m.form.start()
 	}
@@ -188,8 +203,10 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.resize(msg.Width, msg.Height)
 		return m, nil
 	case tea.KeyPressMsg:
+		m.idle.key()
 		return m, m.press(msg)
 	case tea.PasteMsg:
+		m.idle.key()
 		return m, m.hand(len(m.screens)-1, msg)
 	case dialogWoke:
 		if m.dialog != nil && m.dialog.run == msg.run {
@@ -198,6 +215,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, nil
 	case quitConfirmed:
 		return m, m.quit()
+	case leaveChosen, left, idleDue:
+		return m, m.leaveSetup(msg)
 	case stateNoted:
 		m.state = msg.text
 		return m, nil
@@ -318,6 +337,9 @@ func (m *Model) ask(d *dialog) tea.Cmd {
 // askQuit leaves, or asks first where typed values would be lost. The second
 // ctrl+c in a row leaves in any case.
 func (m *Model) askQuit() tea.Cmd {
+	if m.setup != nil {
+		return m.askLeave()
+	}
 	if m.leaving != nil && m.leaving == m.dialog || !m.form.draft.dirty() {
 		return m.quit()
 	}

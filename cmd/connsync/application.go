@@ -104,7 +104,7 @@ func (n *node) gate() error {
 
 // on says that this host syncs, now or from the next boot on.
 func (s saved) on() bool {
-	return s.none == "" && s.unseen == nil && (s.state.Active || s.state.Enabled)
+	return s.none == "" && s.unseen == nil && (s.state.Active || s.state.Starting || s.state.Enabled)
 }
 
 // leftover is what to do about a sync that goes on where it should not exist.

@@ -45,6 +45,9 @@ func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.
 	outcome := e.node.applier(r).Apply(ctx, r.Candidate, each)
 	if outcome.Err == nil {
 		e.rebase(r.Candidate.New)
+		if e.saved != nil && r.Candidate.Settings.Enabled {
+			e.saved()
+		}
 	}
 	return outcome
 }

@@ -21,18 +21,21 @@ import (
 
 // runForm opens the form on the terminal, or talks line by line where the
 // operator or the terminal wants that.
-func runForm(ctx context.Context, s streams, g globals) error {
+func runForm(ctx context.Context, s streams, g globals) error { return runScreens(ctx, s, g, nil) }
+
+// runScreens is runForm, or a first setup; nil is the form.
+func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) error {
 	if g.plain {
-		return runLines(ctx, s, g, "")
+		return runLines(ctx, s, g, first, "")
 	}
 	out, ok := s.screen()
 	if !ok || !isTerminal(s.in) || !isTerminal(out) {
-		return &exitError{exitUsage, errors.New("the form needs a terminal for input and output; without one use connsync show, check, apply or status (see connsync --help)")}
+		return &exitError{exitUsage, errors.New(nameOfScreens(first) + " needs a terminal for input and output; without one use connsync show, check, apply or status (see connsync --help)")}
 	}
 	line := console.Open(s.in, out, s.environ)
 	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
-		return runLines(ctx, s, g, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
+		return runLines(ctx, s, g, first, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
 	}
 	ctx, end := context.WithCancel(ctx) // and with the screen all that goes on for it
 	defer end()
@@ -46,6 +49,11 @@ func runForm(ctx context.Context, s streams, g globals) error {
 		return err
 	}
 	options.Notice = repaired
+	if first != nil {
+		if err := first.options(&options, effects, effects.fresh); err != nil {
+			return err
+		}
+	}
 	if line.ASCII() {
 		options.Glyphs = tui.ASCIIGlyphs()
 	}
@@ -63,6 +71,13 @@ func runForm(ctx context.Context, s streams, g globals) error {
 		return &exitError{exitRefused, nil}
 	}
 	return err
+}
+
+func nameOfScreens(first *firstSetup) string {
+	if first != nil {
+		return "the setup"
+	}
+	return "the form"
 }
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }
@@ -85,7 +100,7 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	if err != nil {
 		hostname = ""
 	}
-	e := &effects{ctx: ctx, node: n, base: saved.content}
+	e := &effects{ctx: ctx, node: n, base: saved.content, fresh: saved.none != ""}
 	o := tui.Options{
 		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Half: saved.half(), Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
@@ -99,6 +114,8 @@ type effects struct {
 	ctx     context.Context
 	node    *node
 	running sync.WaitGroup
+	fresh   bool   // nothing is set
+	saved   func() // is told of a save that enables the sync; nil where nobody is
 
 	mu       sync.Mutex
 	base     []byte // the file that the form was filled from

@@ -14,7 +14,7 @@ import (
 const lastWords = time.Second
 
 // runLines talks line by line, on a terminal or through pipes.
-func runLines(ctx context.Context, s streams, g globals, hint string) error {
+func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint string) error {
 	n, err := openNode(ctx, g)
 	if err != nil {
 		return err
@@ -22,6 +22,12 @@ func runLines(ctx context.Context, s streams, g globals, hint string) error {
 	options, effects, err := n.formOptions(ctx)
 	if err != nil {
 		return err
+	}
+	if first != nil {
+		if err := first.options(&options, effects, effects.fresh); err != nil {
+			return err
+		}
+		first.told = true // line by line, how it ended
 	}
 	o := tui.LineOptions{Options: options, In: s.in, Out: s.out, Silent: !isTerminal(s.in), Hint: hint}
 	out, ok := s.screen()

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// activeConsoles lists the kernel's consoles (Documentation/admin-guide/
+// serial-console.rst), by the names of their devices.
+const activeConsoles = "/sys/class/tty/console/active"
+
+// inContainer is there where systemd knows that it runs in a container: the
+// kernel's consoles are the host's there.
+const inContainer = "/run/systemd/container"
+
+// errNobody says that no key was pressed on any console.
+var errNobody = errors.New("nobody pressed a key")
+
+// consoleNames are the terminals behind the kernel's consoles. The kernel's tty0
+// stands for the virtual console that is in sight; login is on tty1.
+func consoleNames(active string) []string {
+	var names []string
+	for _, name := range strings.Fields(active) {
+		if name == "tty0" {
+			name = "tty1"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// consoleTerm is the TERM of a console, as systemd has it for a getty.
+func consoleTerm(name string) string {
+	if rest, ok := strings.CutPrefix(name, "tty"); ok && rest != "" && strings.Trim(rest, "0123456789") == "" {
+		return "linux"
+	}
+	return "vt220"
+}
+
+// chosenConsole is a console that somebody is at.
+type chosenConsole struct {
+	streams
+	opened []*os.File
+}
+
+func (c *chosenConsole) close() {
+	for _, f := range c.opened {
+		f.Close()
+	}
+}
+
+// takeConsole returns the console to talk on. With one there is no choice, and
+// where the kernel's are not this machine's it is the terminal that the program
+// was started on. Of several it is the one where Enter is pressed first.
+func takeConsole(ctx context.Context, s streams, patience time.Duration) (*chosenConsole, error) {
+	own := &chosenConsole{streams: s}
+	if _, err := os.Stat(inContainer); err == nil {
+		return own, nil
+	}
+	active, err := os.ReadFile(activeConsoles)
+	if err != nil {
+		return own, nil // an old kernel: /dev/console is what there is
+	}
+	c := &chosenConsole{streams: s}
+	var names []string
+	for _, name := range consoleNames(string(active)) {
+		// Without O_NONBLOCK a serial port with no carrier would not open.
+		f, err := os.OpenFile(filepath.Join("/dev", name), os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			continue // no such terminal, such as a console of the network
+		}
+		if !isTerminal(f) {
+			f.Close()
+			continue
+		}
+		c.opened, names = append(c.opened, f), append(names, name)
+	}
+	if len(c.opened) == 0 {
+		return own, nil
+	}
+	at := 0
+	if len(c.opened) > 1 {
+		if at, err = firstKey(ctx, c.opened, names, patience); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	f := c.opened[at]
+	c.in, c.out, c.err = f, f, f
+	c.environ = append(append([]string(nil), s.environ...), "TERM="+consoleTerm(names[at]))
+	return c, nil
+}
+
+// firstKey invites on every console and returns the one where Enter is pressed.
+func firstKey(ctx context.Context, consoles []*os.File, names []string, patience time.Duration) (int, error) {
+	polled := make([]unix.PollFd, len(consoles))
+	for i, f := range consoles {
+		polled[i] = unix.PollFd{Fd: int32(f.Fd()), Events: unix.POLLIN}
+		bound := ""
+		if patience > 0 {
+			bound = fmt.Sprintf(" Without it the boot goes on in %s.", patience)
+		}
+		invite(f, "\r\nConnection sync is not set up. Press Enter to set it up on this console."+bound+"\r\n")
+	}
+	for began := time.Now(); patience <= 0 || time.Since(began) < patience; {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := unix.Poll(polled, 200)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return 0, fmt.Errorf("wait for a key on the consoles: %w", err)
+		}
+		for i := range polled {
+			if n <= 0 || polled[i].Revents == 0 {
+				continue
+			}
+			typed := make([]byte, 256)
+			if got, err := consoles[i].Read(typed); err != nil || got == 0 || polled[i].Revents&unix.POLLIN == 0 {
+				polled[i].Fd = -1 // a console whose line is gone
+				continue
+			}
+			for j, f := range consoles {
+				if j != i {
+					invite(f, "Connection sync is being set up on "+names[i]+".\r\n")
+				}
+			}
+			return i, nil
+		}
+	}
+	return 0, errNobody
+}
+
+// invite writes without waiting for a line that takes no output.
+func invite(f *os.File, text string) {
+	go func() { _, _ = f.WriteString(text) }()
+}

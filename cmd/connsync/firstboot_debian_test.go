@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"connsync/lab"
+	"connsync/lab/vt102"
+)
+
+// Two fresh Debians are set up on their consoles and by nothing else: the first
+// with its answers, the second with the line that the first one shows. They are
+// two-way then, and after both have booted again.
+func TestFirstBootSetsUpAPair(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	netA, netB := syncLink(t, "10.0.0.101/24", "10.0.0.102/24")
+	a := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-a", Network: netA}, "")
+	b := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-b", Network: netB}, "")
+
+	a.see("Connection Sync: setup", "What is this appliance?", "(*) LLB", "ctrl+c later", "Without a key for 5 minutes the boot goes on.")
+	a.press(enter)
+	a.see("The line that the other node shows")
+	a.press(enter)
+	a.see("Enable Sync", "(*) Enable")
+	a.press(enter)
+	a.see("Interface Name")
+	a.press(lab.SyncInterface)
+	a.see(lab.SyncInterface)
+	a.press(enter)
+	a.see("> Current IP", "10.0.0.101/24")
+	a.press(enter)
+	a.see("> Peer IP")
+	a.press("10.0.0.102/24", enter)
+	a.see("> Port", "3780")
+	a.press(enter)
+	a.see("> Send Buffer Size", "65536")
+	a.press(enter)
+	a.see("> Receive Buffer Size")
+	a.press(enter)
+	a.see("[ Check and Save ]")
+	a.press(enter)
+	// The other node is up and has no sync yet.
+	a.see("Connection Sync: checks", "enter review")
+	a.ponder()
+	a.press(enter)
+	a.see("Connection Sync: review")
+	a.ponder()
+	a.press(enter)
+	a.see("Connection Sync: apply", "Saved, and in force.", "At the other node")
+	a.ponder()
+	a.press(enter)
+	a.see("Connection Sync: status", "connsync apply --enable")
+	line := regexp.MustCompile(`(?s)connsync apply .*?--receive-buffer \d+`).FindString(a.screen.String())
+	if line == "" {
+		t.Fatalf("the first node shows no line for the other one:\n%s", a.screen.String())
+	}
+
+	b.see("What is this appliance?")
+	b.press(enter)
+	b.see("The line that the other node shows")
+	b.press(strings.ReplaceAll(line, "\n", "\r"), enter)
+	b.see("These are the answers", "10.0.0.102/24", "10.0.0.101/24", "[ Check and Save ]")
+	b.press(enter)
+	b.see("Connection Sync: checks", "enter review")
+	b.ponder()
+	b.press(enter)
+	b.see("Connection Sync: review")
+	b.ponder()
+	b.press(enter)
+	b.see("Saved, and in force. In sync both ways.")
+
+	// The first node has waited, and sees it by itself.
+	a.see("Connection Sync: status", "In sync both ways.")
+	for _, s := range []*consoleSeat{a, b} {
+		s.ponder()
+		s.press(escKey)
+		s.see("Connection sync is set up on this node.")
+		s.press(tab, enter)
+		if err := s.machine.Up(ctx); err != nil {
+			t.Fatal(err)
+		}
+		s.see(s.machine.Name() + " login:")
+	}
+	a.isTwoWay(ctx, "after the setup")
+	for _, s := range []*consoleSeat{a, b} {
+		if err := s.machine.Reboot(ctx); err != nil {
+			t.Fatal(err)
+		}
+		s.see(s.machine.Name() + " login:")
+	}
+	for _, s := range []*consoleSeat{a, b} {
+		s.isTwoWay(ctx, "after the reboot")
+		if out, err := s.machine.Run(ctx, "cat", applicationFile, defaultStateDir+"/setup"); err != nil || out != "LLB\ndone\n" {
+			t.Errorf("%s keeps %q (%v)", s.machine.Name(), out, err)
+		}
+		if out, err := s.machine.Run(ctx, "systemctl", "--failed", "--plain", "--no-legend"); err != nil || out != "" {
+			t.Errorf("failed units of %s: %q (%v)", s.machine.Name(), out, err)
+		}
+	}
+}
+
+// Where nobody answers the boot goes on, and the next one is not held up. An
+// appliance that becomes another one loses its sync at once, and at boot.
+func TestFirstBootGoesOnUnanswered(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	network, _ := syncLink(t, "10.0.0.101/24", "10.0.0.102/24")
+	s := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-a", Network: network}, "5s")
+	s.see("What is this appliance?", "Without a key for 5 seconds the boot goes on.")
+	if err := s.machine.Up(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.see("Nothing is set up. To come back to it: connsync setup.", "fw-a login:")
+	if out, err := s.machine.Run(ctx, "systemctl", "show", "-P", "Result", "connsync-setup.service"); err != nil || out != "success\n" {
+		t.Errorf("the setup's unit ended with %q (%v)", out, err)
+	}
+	if out, err := s.machine.Run(ctx, "cat", defaultStateDir+"/setup"); err != nil || out != "unanswered\n" {
+		t.Errorf("the setup left %q (%v)", out, err)
+	}
+	if err := s.machine.Reboot(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := s.machine.Run(ctx, "systemctl", "show", "-P", "ConditionResult", "connsync-setup.service"); out != "no\n" {
+		t.Errorf("the second boot asked again: ConditionResult=%s", out)
+	}
+
+	shell := func(script string) string { return shellOn(t, ctx, s.machine.Node, script) }
+	shell("mkdir -p /etc/connsync && echo LLB >" + applicationFile)
+	shell("connsync apply --enable --first-node --interface " + lab.SyncInterface + " --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24")
+	shell("systemctl is-active conntrackd && systemctl is-enabled conntrackd")
+	shell("echo WAF >" + applicationFile)
+	shell("n=0; while systemctl --quiet is-active conntrackd; do n=$((n+1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done; ! systemctl is-enabled conntrackd")
+
+	// Changed while nothing watched: the next boot sees it.
+	shell("systemctl stop connsync-application.path && echo LLB >" + applicationFile)
+	shell("connsync apply --enable --first-node && systemctl is-enabled conntrackd && echo ADC >" + applicationFile)
+	if err := s.machine.Reboot(ctx); err != nil {
+		t.Fatal(err)
+	}
+	shell("! systemctl is-active conntrackd && ! systemctl is-enabled conntrackd && test -e " + lab.ConfigPath)
+	if got := s.machine.Console(); !strings.Contains(got, "The sync is disabled now: connection sync is for link load balancers (LLB); this appliance is ADC") {
+		t.Errorf("the console does not say it:\n%s", got)
+	}
+}
+
+// consoleSeat is a person's place at the console of a machine.
+type consoleSeat struct {
+	*terminal
+	machine *lab.Machine
+	screen  *vt102.Screen
+}
+
+// firstBoot powers a Debian on that has connsync installed and has never booted
+// before; patience is the setup's, where it is not the unit's own.
+func firstBoot(t *testing.T, ctx context.Context, opts lab.MachineOptions, patience string) *consoleSeat {
+	t.Helper()
+	s := &consoleSeat{screen: vt102.New(columns, lines)}
+	program := build(t)
+	opts.Screen = s.screen
+	opts.Prepare = func(root string, run func(string, ...string) (string, error)) error {
+		if err := install(root, program, run); err != nil || patience == "" {
+			return err
+		}
+		return put(root, "/etc/systemd/system/connsync-setup.service.d/patience.conf", "[Service]\nEnvironment=CONNSYNC_PATIENCE="+patience+"\n")
+	}
+	var err error
+	if s.machine, err = lab.PowerOn(ctx, opts); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.machine.Close() })
+	s.terminal = &terminal{t: t, screen: s.screen, types: s.machine.Type}
+	return s
+}
+
+// install puts into a tree what the package does.
+func install(root, program string, run func(string, ...string) (string, error)) error {
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	if err := put(root, "/usr/sbin/connsync", string(content)); err != nil {
+		return err
+	}
+	if err := os.Chmod(filepath.Join(root, "/usr/sbin/connsync"), 0o755); err != nil {
+		return err
+	}
+	const units = "../../packaging/systemd"
+	err = filepath.WalkDir(units, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return put(root, "/usr/lib/systemd/system"+strings.TrimPrefix(path, units), string(content))
+	})
+	if err != nil {
+		return err
+	}
+	_, err = run("systemctl", "enable", "connsync-setup.service", "connsync-application.service", "connsync-application.path")
+	return err
+}
+
+func put(root, path, content string) error {
+	path = filepath.Join(root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(content), 0o644)
+}
+
+// isTwoWay fails unless the machine's sync goes both ways; right after a boot the
+// nodes find each other within seconds.
+func (s *consoleSeat) isTwoWay(ctx context.Context, when string) {
+	s.t.Helper()
+	var out string
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if out, err = s.machine.Run(ctx, "/usr/sbin/connsync", "status"); err == nil {
+			return
+		}
+	}
+	s.t.Errorf("%s: %s is not in sync both ways: %v\n%s", when, s.machine.Name(), err, out)
+}
+
+// syncLink makes two networks with an addressed sync link between them. They
+// outlast the machines in them.
+func syncLink(t *testing.T, addresses ...string) (a, b *lab.Namespace) {
+	t.Helper()
+	var ends [2]*lab.Namespace
+	for i := range ends {
+		n, err := lab.NewNamespace()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+		ends[i] = n
+	}
+	if err := lab.Veth(ends[0], lab.SyncInterface, ends[1], lab.SyncInterface); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range ends {
+		err := n.Do(func() error {
+			link, err := netlink.LinkByName(lab.SyncInterface)
+			if err != nil {
+				return err
+			}
+			address, err := netlink.ParseAddr(addresses[i])
+			if err != nil {
+				return err
+			}
+			if err := netlink.AddrAdd(link, address); err != nil {
+				return err
+			}
+			return netlink.LinkSetUp(link)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ends[0], ends[1]
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/tui"
+)
+
+const setupHelp = `setup asks for what is not set yet, one question at a time, checks it, shows the
+change and saves it; what is set is shown and not asked. First it asks what this
+appliance is, where nothing states it. The line that the other node prints
+(connsync peer) can be pasted in place of all answers. After the save it waits for
+the peer, as long as you like. It can be left at every question; connsync setup
+comes back to it.
+
+At boot a unit of the package runs it before login, once:
+connsync setup --if-needed --console --patience 5m
+
+Exit status: 0 done, or left for later; 1 refused or failed; 64 wrong usage.`
+
+// What the setup leaves behind in the state directory, in one word each. The unit
+// looks whether there is such a file.
+const (
+	setupFile       = "setup"
+	setupDone       = "done"
+	setupDeclined   = "declined"
+	setupUnanswered = "unanswered"
+)
+
+type setupFlags struct {
+	ifNeeded, console bool
+	patience          time.Duration
+}
+
+func newSetup(s streams, g *globals) *cobra.Command {
+	var f setupFlags
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "Set up the sync for the first time, one question at a time",
+		Long:  setupHelp,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.patience < 0 {
+				return &exitError{exitUsage, errors.New("--patience has to be a time such as 5m, or 0 to wait for ever")}
+			}
+			return runSetup(cmd.Context(), s, *g, f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.ifNeeded, "if-needed", false, "end at once where the sync is set up, does not exist on this appliance, or was declined or offered in vain before")
+	flags.BoolVar(&f.console, "console", false, "talk on the kernel's consoles in place of this terminal: where a key is pressed first")
+	flags.DurationVar(&f.patience, "patience", 0, "end when no key comes for so long, such as `5m`; while the peer is awaited, twelve times as long")
+	return cmd
+}
+
+func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
+	n, err := openNode(ctx, g)
+	if err != nil {
+		return err
+	}
+	if f.ifNeeded {
+		if needed, err := n.needsSetup(ctx); err != nil || !needed {
+			return err
+		}
+	}
+	first := &firstSetup{node: n, patience: f.patience}
+	if f.console {
+		chosen, err := takeConsole(ctx, s, f.patience)
+		if errors.Is(err, errNobody) {
+			return first.Leave(ctx, tui.Unanswered)
+		} else if err != nil {
+			return err
+		}
+		defer chosen.close()
+		s = chosen.streams
+	}
+	err = runScreens(ctx, s, g, first)
+	first.tell(s)
+	return errors.Join(err, first.failed())
+}
+
+// needsSetup says whether there is something to ask for that nobody has declined.
+func (n *node) needsSetup(ctx context.Context) (bool, error) {
+	a, err := n.appliance()
+	if err != nil || a.reason() != "" {
+		return false, err
+	}
+	if said, err := os.ReadFile(n.setupFile()); err == nil {
+		return strings.TrimSpace(string(said)) == "", nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	saved, err := n.load(ctx)
+	if err != nil {
+		return false, err
+	}
+	if saved.none == "" && saved.settings.Complete() {
+		return false, n.noteSetup(setupDone)
+	}
+	return true, nil
+}
+
+func (n *node) setupFile() string { return filepath.Join(n.stateDir, setupFile) }
+
+// noteSetup keeps how the setup ended, so that it is not offered again.
+func (n *node) noteSetup(how string) error {
+	if err := os.MkdirAll(n.stateDir, 0o700); err != nil {
+		return err
+	}
+	before, err := conntrackd.ReadConfig(n.setupFile())
+	if err != nil {
+		return err
+	}
+	return conntrackd.ReplaceFile(n.setupFile(), before, []byte(how+"\n"))
+}
+
+// firstSetup is a setup under way, and what it asks of this host.
+type firstSetup struct {
+	node     *node
+	patience time.Duration
+
+	mu   sync.Mutex
+	how  tui.Leaving
+	left bool
+	told bool // how it ended has been said
+	err  error
+}
+
+// options make a setup of what would be the form.
+func (f *firstSetup) options(o *tui.Options, e *effects, fresh bool) error {
+	a, err := f.node.appliance()
+	if err != nil {
+		return err
+	}
+	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.word == "", Fresh: fresh, Patience: f.patience}
+	e.saved = func() { f.note(setupDone) }
+	return nil
+}
+
+// State writes the file that says what the appliance is, whole or not at all.
+func (f *firstSetup) State(_ context.Context, word string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(applicationFile), 0o755); err != nil {
+		return "", err
+	}
+	before, err := conntrackd.ReadConfig(applicationFile)
+	if err != nil {
+		return "", err
+	}
+	if err := conntrackd.ReplaceFile(applicationFile, before, []byte(word+"\n")); err != nil {
+		return "", err
+	}
+	a, err := f.node.appliance()
+	return a.reason(), err
+}
+
+// Leave keeps what is not to be asked again; what is left for later is.
+func (f *firstSetup) Leave(_ context.Context, how tui.Leaving) error {
+	f.mu.Lock()
+	f.how, f.left = how, true
+	f.mu.Unlock()
+	switch how {
+	case tui.Never:
+		return f.note(setupDeclined)
+	case tui.Unanswered:
+		return f.note(setupUnanswered)
+	}
+	return nil
+}
+
+func (f *firstSetup) note(word string) error {
+	err := f.node.noteSetup(word)
+	if err != nil {
+		f.mu.Lock()
+		f.err = fmt.Errorf("note how the setup ended: %w", err)
+		f.mu.Unlock()
+	}
+	return err
+}
+
+func (f *firstSetup) failed() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+// tell says, below the screen, how to come back to a setup that was left. The
+// line mode has said it.
+func (f *firstSetup) tell(s streams) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.left || f.told {
+		return
+	}
+	text := "Nothing is set up. " + tui.WaysBack + "."
+	if f.how != tui.Later {
+		text += " It is not offered at boot again."
+	}
+	fmt.Fprintln(s.out, text)
+}

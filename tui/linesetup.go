@@ -1,0 +1,285 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// The ways to leave a setup line by line, as the errors of questions that got
+// another answer.
+var (
+	errLater   = errors.New("later")
+	errNever   = errors.New("never")
+	errNobody  = errors.New("nobody answers")
+	errGoneOff = errors.New("nobody answers any more")
+)
+
+const (
+	laterWord = "later"
+	neverWord = "never"
+)
+
+// setUp is the first stage of a setup: what the appliance is, where nothing
+// states it, then the other node's line, where nothing is set.
+func (t *lineTalk) setUp() (stage, error) {
+	t.out.say(laterWord + " leaves the setup at any question (connsync setup comes back to it), " + neverWord + " leaves it for good.")
+	if p := t.setup.Patience; p > 0 {
+		t.out.say("Without an answer for " + patienceText(p) + " the boot goes on.")
+	}
+	if t.setup.AsksApplication {
+		return t.askApplication, nil
+	}
+	return t.firstQuestion, nil
+}
+
+func (t *lineTalk) askApplication() (stage, error) {
+	for i, a := range Applications() {
+		t.out.line(fmt.Sprintf("%d %s  %s", i+1, a, applicationNames[i]))
+	}
+	t.out.line(fmt.Sprintf("%d %s", len(Applications())+1, noApplication))
+	t.out.say(applicationHint)
+	for {
+		answer, err := t.ask(strings.TrimSuffix(applicationAsks, "?") + " (number or word) [" + Applications()[0] + "]:")
+		if err != nil {
+			return nil, err
+		}
+		word, ok := applicationMeant(answer)
+		switch {
+		case !ok:
+			t.out.line("Type a number from 1 to " + fmt.Sprint(len(Applications())+1) + ", or the word.")
+			continue
+		case word == "":
+			return t.firstQuestion, nil
+		}
+		gate, err := "", errNoEffect
+		if t.setup.Appliance != nil {
+			gate, err = t.setup.Appliance.State(t.ctx, word)
+		}
+		switch {
+		case t.ctx.Err() != nil:
+			return nil, t.ctx.Err()
+		case err != nil:
+			t.out.say(err.Error())
+			continue
+		case gate != "":
+			t.gated = true
+			t.out.say(gate)
+			return nil, nil
+		}
+		return t.firstQuestion, nil
+	}
+}
+
+// applicationMeant is the word of an answer; blank where it is an ordinary
+// host's.
+func applicationMeant(answer string) (word string, ok bool) {
+	all := Applications()
+	if answer == "" {
+		return all[0], true
+	}
+	for i, a := range all {
+		if oneOf(answer, a, fmt.Sprint(i+1)) {
+			return a, true
+		}
+	}
+	return "", oneOf(answer, "none", fmt.Sprint(len(all)+1))
+}
+
+// firstQuestion tells what is set and asks for the rest.
+func (t *lineTalk) firstQuestion() (stage, error) {
+	if t.draft.savedValue(conntrackd.FieldEnabled) != "enable" {
+		t.draft.values.Enabled = "enable" // what a setup is opened for
+	}
+	if t.setup.Fresh {
+		return t.askPeerLine, nil
+	}
+	t.only = t.openFields(t.draft.savedValue(conntrackd.FieldEnabled) != "enable")
+	t.tellSet("Set already")
+	if len(t.only) == 0 {
+		t.inForce = true
+		return t.awaitPeer, nil
+	}
+	return t.questions(0), nil
+}
+
+// openFields are the fields that are not set, by their index.
+func (t *lineTalk) openFields(enabled bool) map[int]bool {
+	only := map[int]bool{}
+	for i, f := range t.fields {
+		switch {
+		case f.id == conntrackd.FieldEnabled:
+			only[i] = enabled
+		case t.draft.value(f.id) == "" || t.problemAt(i) != "":
+			only[i] = true
+		}
+		if !only[i] {
+			delete(only, i)
+		}
+	}
+	return only
+}
+
+// asks says that a field is one to ask for; without a setup all are.
+func (t *lineTalk) asks(i int) bool { return t.only == nil || t.only[i] }
+
+// tellSet tells the fields that are not asked for.
+func (t *lineTalk) tellSet(title string) {
+	for i, f := range t.fields {
+		if !t.asks(i) {
+			t.out.line(title + ": " + f.label + " " + valueText(f, t.draft.value(f.id)))
+		}
+	}
+}
+
+// askPeerLine asks for what the other node printed, if it is set up.
+func (t *lineTalk) askPeerLine() (stage, error) {
+	t.out.say(peerLineHint)
+	question := "Line of the other node:"
+	text := ""
+	for {
+		answer, err := t.ask(question)
+		switch {
+		case err != nil:
+			return nil, err
+		case answer == "?":
+			t.out.say("The line may come in pieces, with a prompt before it, or broken by the screen.")
+			continue
+		case answer == "":
+			t.only = nil
+			return t.questions(0), nil // nothing, or no more of what was begun
+		}
+		text += answer + "\n"
+		if text, err = t.pasted(text); err != nil {
+			return nil, err
+		}
+		v, err := ParsePeerLine(text)
+		var short *shortPeerLineError
+		switch {
+		case errors.As(err, &short):
+			t.out.say(err.Error())
+			question = "Rest of the line (Enter goes on without):"
+			continue
+		case err != nil:
+			t.out.say(err.Error())
+			text, question = "", "Line of the other node:"
+			continue
+		}
+		return t.takePeerLine(v), nil
+	}
+}
+
+// pasted is text with what comes at once after it: a paste may be several lines.
+// From a pipe everything comes at once, so there only as much is taken as makes
+// the line whole.
+func (t *lineTalk) pasted(text string) (string, error) {
+	for {
+		_, err := ParsePeerLine(text)
+		var short *shortPeerLineError
+		unfinished := errors.As(err, &short) || strings.HasSuffix(strings.TrimSpace(text), `\`)
+		if t.out.silent && !unfinished {
+			return text, nil
+		}
+		line, ok, err := t.in.within(t.ctx, peerLineQuiet)
+		switch {
+		case errors.Is(err, errInputEnded): // the next question says so
+			return text, nil
+		case err != nil:
+			return "", err
+		case !ok:
+			return text, nil
+		}
+		text += line.text + "\n"
+	}
+}
+
+func (t *lineTalk) takePeerLine(v conntrackd.Values) stage {
+	t.readInterfaces()
+	t.draft.takePeerLine(v, t.host)
+	t.only = t.openFields(false)
+	i, found := t.host.find(t.draft.values.Interface)
+	if t.host.known && (!found || newPick(i).refusal != "") {
+		for at, f := range t.fields {
+			if f.id == conntrackd.FieldInterface {
+				t.only[at] = true
+			}
+		}
+	}
+	t.tellSet("Taken")
+	return t.questions(0)
+}
+
+// leaveUnwanted asks how to leave a setup of which the operator wants nothing.
+func (t *lineTalk) leaveUnwanted() error {
+	for {
+		answer, err := t.ask("Leave the setup: " + laterWord + " or " + neverWord + " [" + laterWord + "], < goes back:")
+		switch {
+		case err != nil:
+			return err
+		case answer == "":
+			return errLater
+		case answer == "<":
+			return nil
+		}
+	}
+}
+
+// awaitPeer tells how the sync goes until it goes both ways, as long as the
+// operator likes.
+func (t *lineTalk) awaitPeer() (stage, error) {
+	t.out.say("Waiting for the peer, as long as you like. Enter ends the wait; what is set stays.")
+	began, told := time.Now(), conntrackd.Verdict("")
+	for {
+		health, _ := t.lookOnce() // its verdict says what is in the way
+		if err := t.ctx.Err(); err != nil {
+			return nil, err
+		}
+		if health.Verdict != told {
+			told = health.Verdict
+			t.out.columns(StatusText(health))
+		}
+		if told == conntrackd.VerdictTwoWay {
+			return nil, nil
+		}
+		_, ok, err := t.in.within(t.ctx, statusEvery)
+		limit := t.setup.Patience * peerPatience
+		switch {
+		case errors.Is(err, errInputEnded):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case ok, limit > 0 && time.Since(began) > limit:
+			t.out.say("The sync goes on; connsync status says how.")
+			return nil, nil
+		}
+	}
+}
+
+// endSetup says how a setup ended that has set up nothing, and tells the host.
+func (t *lineTalk) endSetup(err error) error {
+	how, said := Later, "Nothing is set up. "+WaysBack+"."
+	switch {
+	case errors.Is(err, errLater), errors.Is(err, errGoneOff):
+	case errors.Is(err, errNever):
+		how = Never
+	case errors.Is(err, errNobody):
+		how = Unanswered
+	default:
+		why := "Ended."
+		if errors.Is(err, errInputEnded) {
+			why = "The input ended."
+		}
+		t.out.line(why + " " + said)
+		return ErrUnfinished
+	}
+	t.out.line(said)
+	if t.setup.Appliance != nil {
+		// A context that has ended is the program's to tell.
+		_ = t.setup.Appliance.Leave(context.WithoutCancel(t.ctx), how)
+	}
+	return t.out.err
+}

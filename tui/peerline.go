@@ -1,0 +1,212 @@
+package tui
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"connsync/conntrackd"
+)
+
+// peerLineMax bounds what is read as the other node's line, in bytes. The
+// longest one is a third of it.
+const peerLineMax = 2048
+
+// shortPeerLineError says that the line stops before it is whole; the rest may
+// still come.
+type shortPeerLineError struct{ missing string }
+
+func (e *shortPeerLineError) Error() string {
+	return "the line is not whole: " + e.missing + " is missing. Paste the rest, or all of it again."
+}
+
+var peerLineStart = regexp.MustCompile(`(?:^|[\s/])connsync\s+apply(?:\s|$)`)
+
+// ParsePeerLine reads the command that the other node printed ([PeerCommand]),
+// as it comes through a console: with a prompt or words before it, broken into
+// lines with a backslash at the end, between two words or within one, and with
+// the lines after it that connsync prints there too. A line that is not whole
+// is a *shortPeerLineError. The values can be used: what a flag holds is
+// checked.
+func ParsePeerLine(text string) (conntrackd.Values, error) {
+	lines := peerTextLines(text)
+	var first error
+	for _, joined := range joinings(lines) {
+		v, err := readPeerCommand(joined)
+		if err == nil {
+			return v, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return conntrackd.Values{}, first
+}
+
+// peerTextLines are the lines of the command without what a shell and a
+// terminal add to them.
+func peerTextLines(text string) []string {
+	var lines []string
+	text = ansi.Strip(text[:min(len(text), peerLineMax)])
+	for _, l := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		l = strings.TrimSpace(Clean(l))
+		l = strings.TrimSpace(strings.TrimPrefix(l, "> ")) // a shell's second prompt
+		if strings.HasPrefix(l, PeerNote) || strings.HasPrefix(l, "Fingerprint") || strings.HasPrefix(l, "Both nodes") {
+			break
+		}
+		if l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// maxGuessedBreaks bounds in how many places a break may have parted a word.
+const maxGuessedBreaks = 6
+
+// joinings are the texts that the lines can be parts of: a break stands for a
+// space, unless it parted a word. Those with the fewest parted words come first.
+// A reading with a break in the wrong place has a word too many or a bad value.
+func joinings(lines []string) []string {
+	breaks := max(len(lines)-1, 0)
+	if breaks > maxGuessedBreaks {
+		return []string{joinLines(lines, 0), joinLines(lines, ^uint(0))}
+	}
+	masks := make([]uint, 1<<breaks)
+	for i := range masks {
+		masks[i] = uint(i)
+	}
+	slices.SortStableFunc(masks, func(a, b uint) int { return ones(a) - ones(b) })
+	out := make([]string, len(masks))
+	for i, mask := range masks {
+		out[i] = joinLines(lines, mask)
+	}
+	return out
+}
+
+func ones(mask uint) (n int) {
+	for ; mask != 0; mask &= mask - 1 {
+		n++
+	}
+	return n
+}
+
+// joinLines joins lines by a space, or by nothing where mask has the break's
+// bit. A backslash at the end of a line says that a space is meant.
+func joinLines(lines []string, parted uint) string {
+	var b strings.Builder
+	for i, l := range lines {
+		whole, continued := strings.CutSuffix(l, `\`)
+		b.WriteString(strings.TrimSpace(whole))
+		if continued || parted>>i&1 == 0 {
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+// readPeerCommand reads the command in one line of text.
+func readPeerCommand(text string) (conntrackd.Values, error) {
+	v := conntrackd.Defaults().Values()
+	at := peerLineStart.FindAllStringIndex(text, -1)
+	if len(at) == 0 {
+		return v, fmt.Errorf("that is no line of the other node: it holds no \"connsync apply\"")
+	}
+	words, err := shellWords(text[at[len(at)-1][1]:])
+	if err != nil {
+		return v, err
+	}
+	v.Enabled = ""
+	given := map[string]bool{}
+	for len(words) > 0 {
+		flag, value, has := strings.Cut(words[0], "=")
+		words = words[1:]
+		to := peerFlag(&v, flag)
+		switch {
+		case flag == "--enable" && !has:
+			v.Enabled, given[flag] = "enable", true
+			continue
+		case flag == "--first-node" && !has: // a matter of the node it was meant for
+			continue
+		case !strings.HasPrefix(flag, "--"):
+			return v, fmt.Errorf("%q in the line is out of place: is it the whole line, and nothing more?", flag)
+		case to == nil && len(words) == 0 && !has && beginsPeerFlag(flag):
+			return v, &shortPeerLineError{"the end"}
+		case to == nil:
+			return v, fmt.Errorf("%s in the line is not known here", flag)
+		case !has && len(words) == 0, has && value == "":
+			return v, &shortPeerLineError{"the value of " + flag}
+		case !has:
+			value, words = words[0], words[1:]
+		}
+		if given[flag] {
+			return v, fmt.Errorf("%s stands in the line twice", flag)
+		}
+		*to, given[flag] = value, true
+	}
+	for _, flag := range []string{"--enable", "--interface", "--current-ip", "--peer-ip", "--port", "--send-buffer", "--receive-buffer"} {
+		if !given[flag] {
+			return v, &shortPeerLineError{flag}
+		}
+	}
+	if _, problems := ParseSettings(v); len(problems) > 0 {
+		p := problems[0]
+		return v, fmt.Errorf("--%s in the line: %s", strings.ReplaceAll(string(p.Field), "_", "-"), p.Message)
+	}
+	return v, nil
+}
+
+// peerFlag is where the value of a flag goes; nil where there is no such flag.
+func peerFlag(v *conntrackd.Values, flag string) *string {
+	for _, f := range conntrackd.Fields() {
+		if f != conntrackd.FieldEnabled && flag == "--"+strings.ReplaceAll(string(f), "_", "-") {
+			return valueAt(v, f)
+		}
+	}
+	return nil
+}
+
+// beginsPeerFlag says that word is how a flag begins.
+func beginsPeerFlag(word string) bool {
+	return slices.ContainsFunc(conntrackd.Fields(), func(f conntrackd.Field) bool {
+		return strings.HasPrefix("--"+strings.ReplaceAll(string(f), "_", "-"), word)
+	})
+}
+
+// shellWords splits as a POSIX shell does, as far as [shellWord] quotes.
+func shellWords(text string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	open, quoted := false, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\'':
+			quoted, open = !quoted, true
+		case quoted:
+			word.WriteByte(c)
+		case c == '\\' && i+1 < len(text):
+			i++
+			word.WriteByte(text[i])
+			open = true
+		case c == ' ':
+			if open {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			open = false
+		default:
+			word.WriteByte(c)
+			open = true
+		}
+	}
+	if quoted {
+		return nil, &shortPeerLineError{"the end of a quoted word"}
+	}
+	if open {
+		words = append(words, word.String())
+	}
+	return words, nil
+}

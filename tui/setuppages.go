@@ -1,0 +1,173 @@
+package tui
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+// applicationNames are what the applications are called in full.
+var applicationNames = [...]string{"link load balancer", "web application firewall", "application delivery controller", "global server load balancer"}
+
+const (
+	applicationAsks = "What is this appliance?"
+	applicationHint = "Connection sync belongs to the LLB. The answer is written to /etc/connsync/application."
+	noApplication   = "none of these: an ordinary host"
+	peerLineAsks    = "The line that the other node shows, if it is set up:"
+	peerLineHint    = "Type or paste it whole, from \"connsync apply\" on (connsync peer prints it there). Enter alone: the other node is not set up yet."
+)
+
+// peerLineQuiet is how long nothing may come after a line end before the line is
+// read: a line that is pasted may come in several.
+const peerLineQuiet = 400 * time.Millisecond
+
+func (s *setup) pressApplication(k tea.KeyPressMsg) tea.Cmd {
+	last := len(Applications())
+	switch {
+	case s.writing:
+	case key.Matches(k, formKeys.choose):
+		return s.state()
+	case key.Matches(k, formKeys.next, formKeys.right, formKeys.change):
+		s.choice = (s.choice + 1) % (last + 1)
+	case key.Matches(k, formKeys.prev, formKeys.left):
+		s.choice = (s.choice + last) % (last + 1)
+	}
+	return nil
+}
+
+// state writes down the chosen application; an ordinary host states none.
+func (s *setup) state() tea.Cmd {
+	s.problem = ""
+	if s.choice == len(Applications()) {
+		s.goTo(s.at + 1)
+		return nil
+	}
+	s.writing = true
+	ctx, to, word := s.env.ctx, s.options.Appliance, Applications()[s.choice]
+	return func() tea.Msg {
+		if to == nil {
+			return applicationStated{err: errNoEffect}
+		}
+		gate, err := to.State(ctx, word)
+		return applicationStated{gate, err}
+	}
+}
+
+// stated goes on once the application is written down. What is stated is not
+// asked again: the page goes.
+func (s *setup) stated(msg applicationStated) {
+	s.writing = false
+	if msg.err != nil {
+		s.problem = msg.err.Error()
+		return
+	}
+	if s.gate = msg.gate; s.gate == "" {
+		s.pages = s.pages[1:]
+		s.goTo(0)
+	}
+}
+
+// pressLine takes keys as text. A line end may be part of what is pasted, so it
+// counts only when nothing follows it.
+func (s *setup) pressLine(k tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case key.Matches(k, formKeys.choose):
+		return s.typeLine("\n")
+	case key.Matches(k, setupKeys.prev):
+		return s.back()
+	case k.String() == "ctrl+u" || key.Matches(k, formKeys.undo):
+		s.typed, s.problem = nil, ""
+	case k.String() == "backspace":
+		s.typed = s.typed[:max(len(s.typed)-1, 0)]
+	case k.String() == "space" || k.String() == "tab":
+		return s.typeLine(" ")
+	case k.Text != "":
+		return s.typeLine(k.Text)
+	}
+	return nil
+}
+
+func (s *setup) typeLine(text string) tea.Cmd {
+	for _, b := range []byte(text) {
+		if len(s.typed) < peerLineMax && b < 0x80 {
+			s.typed = append(s.typed, b)
+		}
+	}
+	s.pasting = newRun(s.pasting)
+	if !strings.HasSuffix(text, "\n") {
+		return nil
+	}
+	current := s.pasting
+	return tea.Tick(peerLineQuiet, func(time.Time) tea.Msg { return peerLineSettled{current} })
+}
+
+// readLine takes the other node's line into the draft and asks for what it
+// leaves open.
+func (s *setup) readLine() tea.Cmd {
+	if strings.TrimSpace(string(s.typed)) == "" {
+		s.typed = nil
+		s.goTo(s.at + 1)
+		return nil
+	}
+	v, err := ParsePeerLine(string(s.typed))
+	if err != nil {
+		var short *shortPeerLineError
+		if s.problem = err.Error(); !errors.As(err, &short) {
+			s.problem += " ctrl+u takes it away."
+		}
+		return nil
+	}
+	s.draft.takePeerLine(v, s.host)
+	s.showProblems(false)
+	s.settle()
+	s.pasted = true
+	s.pages = append(s.pages[:s.at+1], s.open(false)...)
+	if i, found := s.host.find(s.draft.values.Interface); s.host.known && (!found || newPick(i).refusal != "") {
+		s.goToField(conntrackd.FieldInterface)
+	} else {
+		s.goTo(s.at + 1)
+	}
+	return s.lookAround()
+}
+
+// takePeerLine takes the values that the other node printed for this one. The
+// name of the interface is the other node's; here the one is meant that has the
+// address, if there is one.
+func (d *draft) takePeerLine(v conntrackd.Values, h host) {
+	settings, _ := v.Settings()
+	if on := h.holder(v.Interface, settings); on != "" {
+		v.Interface = on
+	}
+	saved := d.saved
+	d.values, d.filled = v, ""
+	d.saved = saved
+	d.follows = v.SendBuffer == v.ReceiveBuffer
+}
+
+// holder is the interface that has Current IP; blank where none does, or where
+// the named one does.
+func (h host) holder(named string, s conntrackd.Settings) string {
+	has := func(i netcheck.Interface) bool {
+		for _, p := range i.Addresses {
+			if p.Addr() == s.Current.Addr().WithZone("") {
+				return true
+			}
+		}
+		return false
+	}
+	if i, found := h.find(named); found && has(i) {
+		return ""
+	}
+	for _, i := range h.list {
+		if has(i) && newPick(i).refusal == "" {
+			return i.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,249 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// drawn is a page as lines, with the cursor in them.
+type drawn struct {
+	lines []string
+	x, y  int
+}
+
+func (d *drawn) add(lines ...string) { d.lines = append(d.lines, lines...) }
+
+func (s *setup) view() string {
+	if s.gate != "" {
+		return s.form.view()
+	}
+	return strings.Join(s.draw().lines, "\n")
+}
+
+func (s *setup) cursor() (x, y int, ok bool) {
+	if s.gate != "" {
+		return s.form.cursor()
+	}
+	d := s.draw()
+	return d.x, d.y, true
+}
+
+func (s *setup) draw() drawn {
+	d := drawn{lines: s.head()}
+	switch s.page().kind {
+	case applicationPage:
+		s.drawApplication(&d)
+	case peerLinePage:
+		s.drawLine(&d)
+	case fieldPage:
+		s.drawField(&d)
+	case lastPage:
+		s.drawLast(&d)
+	}
+	return d
+}
+
+// tight says that there is no room but for the question itself.
+func (s *setup) tight() bool { return s.layout.height < 16 }
+
+// head says where in the setup this is, and how long it waits for a key. It
+// never changes by itself: an idle screen sends nothing.
+func (s *setup) head() []string {
+	text := fmt.Sprintf("Question %d of %d.", s.at+1, len(s.pages)-1)
+	switch {
+	case s.page().kind == lastPage && s.tight():
+		return nil
+	case s.done:
+		text = "Connection sync is set up on this node."
+	case s.page().kind == lastPage:
+		text = "These are the answers, and what was set before."
+	}
+	if p := s.options.Patience; p > 0 && !s.done && !s.tight() {
+		text += " Without a key for " + patienceText(p) + " the boot goes on."
+	}
+	lines := []string{" " + s.env.fit(text, s.layout.width-2)}
+	if !s.tight() {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
+// patienceText is a span as people say it.
+func patienceText(d time.Duration) string {
+	if d >= time.Minute && d%time.Minute == 0 {
+		n := int(d / time.Minute)
+		return fmt.Sprintf("%d %s", n, plural(n, "minute", "minutes"))
+	}
+	n := int(d.Round(time.Second) / time.Second)
+	return fmt.Sprintf("%d %s", n, plural(n, "second", "seconds"))
+}
+
+// rest adds prose as far as there is room.
+func (s *setup) rest(d *drawn, style func(...string) string, texts ...string) {
+	for _, text := range texts {
+		if text == "" {
+			continue
+		}
+		for _, l := range wrap(text, s.layout.width-4) {
+			if len(d.lines) >= s.layout.height {
+				return
+			}
+			d.add("   " + style(l))
+		}
+	}
+}
+
+func plainStyle(parts ...string) string { return strings.Join(parts, "") }
+
+func (s *setup) drawApplication(d *drawn) {
+	d.add("   "+applicationAsks, "")
+	if s.tight() {
+		d.lines = d.lines[:len(d.lines)-1]
+	}
+	g := s.env.glyphs
+	for i := range len(Applications()) + 1 {
+		on, name := g.Off, noApplication
+		if i < len(Applications()) {
+			name = pad(Applications()[i], 6) + applicationNames[i]
+		}
+		mark := " "
+		if i == s.choice {
+			on, mark = g.On, g.Mark
+			d.x, d.y = 4, len(d.lines)
+		}
+		d.add(s.env.fit(" "+mark+" "+on+" "+name, s.layout.width-1))
+	}
+	if !s.tight() {
+		d.add("")
+	}
+	s.rest(d, s.env.theme.Bad.Render, s.env.shown(s.problem))
+	s.rest(d, plainStyle, applicationHint)
+}
+
+// lineRows is how many rows of the other node's line are in sight, the last
+// ones.
+const lineRows = 4
+
+func (s *setup) drawLine(d *drawn) {
+	d.add("   " + s.env.fit(peerLineAsks, s.layout.width-4))
+	room := max(s.layout.width-6, 8)
+	var rows []string
+	for _, l := range strings.Split(string(s.typed), "\n") {
+		l = s.env.shown(l)
+		for len(l) > room {
+			rows, l = append(rows, l[:room]), l[room:]
+		}
+		rows = append(rows, l)
+	}
+	rows = rows[max(0, len(rows)-lineRows):]
+	for i, l := range rows {
+		mark := "   "
+		if i == 0 {
+			mark = " " + s.env.glyphs.Mark + " "
+		}
+		d.x, d.y = 3+ansi.StringWidth(l), len(d.lines)
+		d.add(mark + l)
+	}
+	if !s.tight() {
+		for range lineRows - len(rows) + 1 { // what stands below keeps its place
+			d.add("")
+		}
+	}
+	s.rest(d, s.env.theme.Bad.Render, s.env.shown(s.problem))
+	s.rest(d, plainStyle, peerLineHint)
+}
+
+func (s *setup) drawField(d *drawn) {
+	i := s.page().field
+	_, x := s.valueText(i)
+	d.x, d.y = s.layout.value+x, len(d.lines)
+	d.add(s.row(i))
+	rows := 2
+	for _, l := range s.paragraph(s.message(), rows) {
+		if l != "" {
+			l = s.env.theme.Bad.Render(l)
+		}
+		d.add(l)
+	}
+	s.rest(d, plainStyle, s.hint)
+	if s.tight() {
+		return
+	}
+	d.add("")
+	s.rest(d, plainStyle, s.fields[i].about...)
+	s.rest(d, plainStyle, s.fields[i].keys)
+	s.drawSet(d, i)
+}
+
+// drawSet shows what is set or answered already, where there is room.
+func (s *setup) drawSet(d *drawn, but int) {
+	var rows []string
+	for i := range s.fields {
+		if i != but && !s.ahead(i) {
+			rows = append(rows, "   "+pad(s.fields[i].label, s.layout.value-3)+s.env.shown(valueText(s.fields[i], s.draft.value(s.fields[i].id))))
+		}
+	}
+	if len(rows) > 0 && len(d.lines)+1+len(rows) <= s.layout.height {
+		d.add("")
+		d.add(rows...)
+	}
+}
+
+// ahead says that a field is still to be asked for.
+func (s *setup) ahead(field int) bool {
+	for _, p := range s.pages[s.at:] {
+		if p.kind == fieldPage && p.field == field {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *setup) buttonsOfLast() []string {
+	if s.done {
+		return []string{"Status", "Done"}
+	}
+	return []string{"Check and Save", "Later"}
+}
+
+func (s *setup) drawLast(d *drawn) {
+	for i := range s.fields {
+		d.add(s.row(i))
+	}
+	if !s.tight() {
+		d.add("")
+	}
+	row, x := buttonRow(s.buttonsOfLast(), s.button, s.layout.width, s.env.glyphs)
+	d.x, d.y = x, len(d.lines)
+	d.add(row)
+	if s.tight() {
+		return
+	}
+	d.add("")
+	if s.done {
+		s.rest(d, plainStyle, "Status shows how the sync goes and, as long as the peer is silent, the line to type or paste at the other node. It waits for the peer as long as you like.")
+		return
+	}
+	s.rest(d, plainStyle, "Next come the checks, then the change of the file and the commands. Nothing happens before you agree to them.")
+}
+
+func (s *setup) explain() (title string, lines []string) {
+	switch {
+	case s.gate != "":
+		return s.form.explain()
+	case s.page().kind == fieldPage:
+		return s.form.explain()
+	case s.page().kind == applicationPage:
+		return "Help: the application", []string{applicationHint, "An ordinary host states none, and nothing is written."}
+	case s.page().kind == peerLinePage:
+		return "Help: the other node's line", []string{
+			peerLineHint,
+			"The line may come in pieces, with a prompt before it, or broken by the screen. The interface is the other node's: the one here that has the address is taken.",
+			"ctrl+u takes away what was typed.",
+		}
+	}
+	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves when you agree.", "Later leaves. " + WaysBack + "."}
+}
