@@ -144,14 +144,6 @@ func (fsys files) replace(path string, read, content []byte) error {
 	return nil
 }
 
-// ReplaceFile writes a small file of this host as a save writes the
-// configuration: at every instant it is the whole old one or the whole new one,
-// and unless it still is as read, nil for no file, it stays, with a
-// *[ChangedError].
-func ReplaceFile(path string, read, content []byte) error {
-	return newFiles().replace(path, read, content)
-}
-
 // put is replace for content that may be nil, which removes the file.
 func (fsys files) put(path string, read, content []byte) error {
 	if content != nil {

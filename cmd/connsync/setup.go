@@ -118,11 +118,21 @@ func (n *node) noteSetup(how string) error {
 	if err := os.MkdirAll(n.stateDir, 0o700); err != nil {
 		return err
 	}
-	before, err := conntrackd.ReadConfig(n.setupFile())
+	return n.keep(n.setupFile(), how+"\n")
+}
+
+// keep makes text the whole content of a small file of connsync's own.
+func (n *node) keep(path, text string) error {
+	lock, err := conntrackd.LockWriter(n.runtimeDir)
 	if err != nil {
 		return err
 	}
-	return conntrackd.ReplaceFile(n.setupFile(), before, []byte(how+"\n"))
+	defer lock.Close()
+	before, err := conntrackd.ReadConfig(path)
+	if err != nil {
+		return err
+	}
+	return conntrackd.ReplaceFile(path, before, []byte(text))
 }
 
 // firstSetup is a setup under way, and what it asks of this host.
@@ -153,11 +163,7 @@ func (f *firstSetup) State(_ context.Context, word string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(applicationFile), 0o755); err != nil {
 		return "", err
 	}
-	before, err := conntrackd.ReadConfig(applicationFile)
-	if err != nil {
-		return "", err
-	}
-	if err := conntrackd.ReplaceFile(applicationFile, before, []byte(word+"\n")); err != nil {
+	if err := f.node.keep(applicationFile, word+"\n"); err != nil {
 		return "", err
 	}
 	a, err := f.node.appliance()

@@ -19,8 +19,6 @@ type terminal struct {
 	ptmx *os.File
 	cmd  *exec.Cmd
 	done chan error
-	// types sends keys; open sets it to the program's own terminal.
-	types func(keys string) error
 
 	screen *vt102.Screen
 }
@@ -45,7 +43,6 @@ func open(t *testing.T, cmd *exec.Cmd, start func(func() error) error) *terminal
 	if err != nil {
 		t.Fatal(err)
 	}
-	tm.types = func(keys string) error { _, err := tm.ptmx.WriteString(keys); return err }
 	go tm.read()
 	go func() { tm.done <- cmd.Wait() }()
 	t.Cleanup(func() {
@@ -118,7 +115,7 @@ const (
 func (tm *terminal) press(keys ...string) {
 	tm.t.Helper()
 	for _, k := range keys {
-		if err := tm.types(k); err != nil {
+		if _, err := tm.ptmx.WriteString(k); err != nil {
 			tm.t.Fatal(err)
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -1,10 +1,12 @@
-package main
+package packaging
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ import (
 // two-way then, and after both have booted again.
 func TestFirstBootSetsUpAPair(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
 	netA, netB := syncLink(t, "10.0.0.101/24", "10.0.0.102/24")
 	a := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-a", Network: netA}, "")
@@ -99,7 +101,7 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 	}
 	for _, s := range []*consoleSeat{a, b} {
 		s.isTwoWay(ctx, "after the reboot")
-		if out, err := s.machine.Run(ctx, "cat", applicationFile, defaultStateDir+"/setup"); err != nil || out != "LLB\ndone\n" {
+		if out, err := s.machine.Run(ctx, "cat", applicationFile, setupFile); err != nil || out != "LLB\ndone\n" {
 			t.Errorf("%s keeps %q (%v)", s.machine.Name(), out, err)
 		}
 		if out, err := s.machine.Run(ctx, "systemctl", "--failed", "--plain", "--no-legend"); err != nil || out != "" {
@@ -112,7 +114,7 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 // appliance that becomes another one loses its sync at once, and at boot.
 func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
 	network, _ := syncLink(t, "10.0.0.101/24", "10.0.0.102/24")
 	s := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-a", Network: network}, "5s")
@@ -124,7 +126,7 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	if out, err := s.machine.Run(ctx, "systemctl", "show", "-P", "Result", "connsync-setup.service"); err != nil || out != "success\n" {
 		t.Errorf("the setup's unit ended with %q (%v)", out, err)
 	}
-	if out, err := s.machine.Run(ctx, "cat", defaultStateDir+"/setup"); err != nil || out != "unanswered\n" {
+	if out, err := s.machine.Run(ctx, "cat", setupFile); err != nil || out != "unanswered\n" {
 		t.Errorf("the setup left %q (%v)", out, err)
 	}
 	if err := s.machine.Reboot(ctx); err != nil {
@@ -134,7 +136,7 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 		t.Errorf("the second boot asked again: ConditionResult=%s", out)
 	}
 
-	shell := func(script string) string { return shellOn(t, ctx, s.machine.Node, script) }
+	shell := func(script string) { t.Helper(); s.shell(ctx, script) }
 	shell("mkdir -p /etc/connsync && echo LLB >" + applicationFile)
 	shell("connsync apply --enable --first-node --interface " + lab.SyncInterface + " --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24")
 	shell("systemctl is-active conntrackd && systemctl is-enabled conntrackd")
@@ -153,63 +155,55 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	}
 }
 
+// The keys that are not letters.
+const (
+	enter  = "\r"
+	tab    = "\t"
+	escKey = "\x1b"
+)
+
+// patience is how long a screen may take; boots, checks and restarts included.
+const patience = 90 * time.Second
+
+const (
+	applicationFile = "/etc/connsync/application"
+	setupFile       = "/var/lib/connsync/setup"
+)
+
 // consoleSeat is a person's place at the console of a machine.
 type consoleSeat struct {
-	*terminal
+	t       *testing.T
 	machine *lab.Machine
 	screen  *vt102.Screen
 }
 
-// firstBoot powers a Debian on that has connsync installed and has never booted
-// before; patience is the setup's, where it is not the unit's own.
-func firstBoot(t *testing.T, ctx context.Context, opts lab.MachineOptions, patience string) *consoleSeat {
+// firstBoot powers a Debian on that has the package installed and has not booted
+// since; bound is the setup's, where it is not the unit's own.
+func firstBoot(t *testing.T, ctx context.Context, opts lab.MachineOptions, bound string) *consoleSeat {
 	t.Helper()
-	s := &consoleSeat{screen: vt102.New(columns, lines)}
-	program := build(t)
+	content, err := os.ReadFile(deb(t, runtime.GOARCH))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &consoleSeat{t: t, screen: vt102.New(80, 24)}
 	opts.Screen = s.screen
 	opts.Prepare = func(root string, run func(string, ...string) (string, error)) error {
-		if err := install(root, program, run); err != nil || patience == "" {
+		if err := put(root, "/root/connsync.deb", string(content)); err != nil {
 			return err
 		}
-		return put(root, "/etc/systemd/system/connsync-setup.service.d/patience.conf", "[Service]\nEnvironment=CONNSYNC_PATIENCE="+patience+"\n")
+		if out, err := run("dpkg", "-i", "/root/connsync.deb"); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		if bound == "" {
+			return nil
+		}
+		return put(root, "/etc/systemd/system/connsync-setup.service.d/bound.conf", "[Service]\nEnvironment=CONNSYNC_PATIENCE="+bound+"\n")
 	}
-	var err error
 	if s.machine, err = lab.PowerOn(ctx, opts); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.machine.Close() })
-	s.terminal = &terminal{t: t, screen: s.screen, types: s.machine.Type}
 	return s
-}
-
-// install puts into a tree what the package does.
-func install(root, program string, run func(string, ...string) (string, error)) error {
-	content, err := os.ReadFile(program)
-	if err != nil {
-		return err
-	}
-	if err := put(root, "/usr/sbin/connsync", string(content)); err != nil {
-		return err
-	}
-	if err := os.Chmod(filepath.Join(root, "/usr/sbin/connsync"), 0o755); err != nil {
-		return err
-	}
-	const units = "../../packaging/systemd"
-	err = filepath.WalkDir(units, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return put(root, "/usr/lib/systemd/system"+strings.TrimPrefix(path, units), string(content))
-	})
-	if err != nil {
-		return err
-	}
-	_, err = run("systemctl", "enable", "connsync-setup.service", "connsync-application.service", "connsync-application.path")
-	return err
 }
 
 func put(root, path, content string) error {
@@ -218,6 +212,49 @@ func put(root, path, content string) error {
 		return err
 	}
 	return os.WriteFile(path, []byte(content), 0o644)
+}
+
+// see waits until the console shows every one of texts.
+func (s *consoleSeat) see(texts ...string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		screen, missing := s.screen.String(), ""
+		for _, text := range texts {
+			if !strings.Contains(screen, text) {
+				missing = text
+			}
+		}
+		if missing == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the console of %s never shows %q; it shows:\n%s", s.machine.Name(), missing, screen)
+		}
+	}
+}
+
+// press types, one text after the other.
+func (s *consoleSeat) press(keys ...string) {
+	s.t.Helper()
+	for _, k := range keys {
+		if err := s.machine.Type(k); err != nil {
+			s.t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// ponder is what a person does before an answer: a screen that came up by itself
+// takes no key for a moment.
+func (s *consoleSeat) ponder() { time.Sleep(time.Second) }
+
+func (s *consoleSeat) shell(ctx context.Context, script string) string {
+	s.t.Helper()
+	out, err := s.machine.Run(ctx, "sh", "-c", script)
+	if err != nil {
+		s.t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return strings.TrimSpace(out)
 }
 
 // isTwoWay fails unless the machine's sync goes both ways; right after a boot the
