@@ -42,6 +42,7 @@ const (
 type ServiceState struct {
 	Present  bool      // the unit or program exists
 	Masked   bool      // the unit is masked: it cannot be started nor enabled
+	Unmask   string    // the command that takes the mask off, where Masked
 	Active   bool      // a daemon with our configuration file runs
 	Starting bool      // not active, and going to be: its start is queued, under way, or tried again
 	Enabled  bool      // it will start at boot; equals Active where Unbooted

@@ -12,6 +12,7 @@ func TestFindService(t *testing.T) {
 	masked := &fakeSystemd{states: []map[string]any{inactive("masked")}}
 	absent := &fakeSystemd{states: []map[string]any{inactive("not-found")}}
 	mute := &fakeSystemd{}
+	never := func() bool { return false }
 	for _, test := range []struct {
 		choice string
 		booted bool
@@ -27,9 +28,14 @@ func TestFindService(t *testing.T) {
 		{"systemd", false, absent, "systemd"},
 		{"direct", true, present, "direct"},
 		{"none", true, present, "none"},
-		{"openrc", true, present, "error"},
+		{"openrc", true, present, "openrc"},
+		{"sysv", true, present, "sysv"},
+		{"upstart", true, present, "error"},
 	} {
-		f := serviceFinder{bootedWithSystemd: func() bool { return test.booted }, systemd: newFake(test.fake)}
+		f := serviceFinder{
+			bootedWithSystemd: func() bool { return test.booted }, systemd: newFake(test.fake),
+			bootedWithOpenRC: never, bootedWithSysV: never, openRC: NewOpenRC(nil), sysV: NewSysV(nil),
+		}
 		got := "error"
 		found, err := f.find(t.Context(), test.choice, direct)
 		switch {
@@ -38,6 +44,10 @@ func TestFindService(t *testing.T) {
 			got = "direct"
 		case found == Service(f.systemd):
 			got = "systemd"
+		case found == Service(f.openRC):
+			got = "openrc"
+		case found == Service(f.sysV):
+			got = "sysv"
 		case found == Service(Unmanaged{}):
 			got = "none"
 		}

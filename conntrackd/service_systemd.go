@@ -69,6 +69,9 @@ func (s *Systemd) State(ctx context.Context) (ServiceState, error) {
 	}
 	defer conn.Close()
 	state := u.state()
+	if state.Masked {
+		state.Unmask = "systemctl unmask " + s.Unit
+	}
 	if state.Present && u.load != "masked" {
 		state.Enabled, err = enabledAtBoot(ctx, conn, s.Unit)
 		if err != nil {

@@ -338,7 +338,7 @@ func TestSystemdState(t *testing.T) {
 			"ExecMainCode", int32(2), "ExecMainStatus", int32(9), "MainPID", uint32(0))}, files: enabled},
 			ServiceState{Present: true, Enabled: true, Notify: true, Detail: "failed (Result: signal, signal=9)"}},
 		{"absent", &fakeSystemd{states: []map[string]any{inactive("not-found")}}, ServiceState{Notify: true, Detail: "not-found"}},
-		{"masked", &fakeSystemd{states: []map[string]any{inactive("masked")}}, ServiceState{Present: true, Masked: true, Notify: true, Detail: "masked"}},
+		{"masked", &fakeSystemd{states: []map[string]any{inactive("masked")}}, ServiceState{Present: true, Masked: true, Unmask: "systemctl unmask conntrackd.service", Notify: true, Detail: "masked"}},
 		{"another type", &fakeSystemd{states: []map[string]any{props("Type", "forking")}},
 			ServiceState{Present: true, Active: true, MainPID: 41, Since: since, Detail: "active (running)"}},
 	} {

@@ -41,8 +41,9 @@ func absent(t *testing.T) {
 	if got := state(t, s); got.Present || got.Detail != "not-found" {
 		t.Errorf("state %+v", got)
 	}
-	found, err := conntrackd.FindService(t.Context(), "auto", conntrackd.Unmanaged{})
-	if err != nil || found != conntrackd.Service(conntrackd.Unmanaged{}) {
+	direct := &conntrackd.Direct{Config: configPath}
+	found, err := conntrackd.FindService(t.Context(), "auto", direct)
+	if err != nil || found != conntrackd.Service(direct) {
 		t.Errorf("found %v, %v; want the direct one", found, err)
 	}
 }
@@ -144,7 +145,7 @@ func nothingToAsk(t *testing.T) {
 	wantRefusal(t, err, conntrackd.ErrServiceDenied, "private socket")
 	wantRefusal(t, s.Restart(t.Context()), conntrackd.ErrServiceDenied, "system bus")
 	// Not being allowed to ask is no reason to start a daemon beside it.
-	found, err := conntrackd.FindService(t.Context(), "auto", conntrackd.Unmanaged{})
+	found, err := conntrackd.FindService(t.Context(), "auto", &conntrackd.Direct{Config: configPath})
 	if err != nil || found.Name() != conntrackd.DefaultUnit {
 		t.Errorf("found %v, %v", found, err)
 	}

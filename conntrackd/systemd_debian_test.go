@@ -64,12 +64,7 @@ func TestSystemdOnDebian(t *testing.T) {
 		cases[name].inside(t)
 		return
 	}
-	binary := filepath.Join(t.TempDir(), "inside")
-	build := exec.Command("go", "test", "-c", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // the machine has no Go and need not have this host's libraries
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program for the machine: %v\n%s", err, out)
-	}
+	binary := buildInside(t)
 	building, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	if _, err := lab.NewDebian(building); err != nil {
@@ -81,6 +76,19 @@ func TestSystemdOnDebian(t *testing.T) {
 			c.run(t, name, binary)
 		})
 	}
+}
+
+// buildInside builds this test binary for a machine, which has no Go and need
+// not have this host's libraries.
+func buildInside(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "inside")
+	build := exec.Command("go", "test", "-c", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the program for the machine: %v\n%s", err, out)
+	}
+	return binary
 }
 
 func (c debianCase) run(t *testing.T, name, binary string) {
@@ -228,7 +236,7 @@ func restartAndEnable(t *testing.T) {
 	if got := command("systemctl", "is-enabled", "conntrackd"); got != "enabled" || !state(t, s).Enabled {
 		t.Errorf("is-enabled: %q; state %+v", got, state(t, s))
 	}
-	found, err := conntrackd.FindService(t.Context(), "auto", conntrackd.Unmanaged{})
+	found, err := conntrackd.FindService(t.Context(), "auto", &conntrackd.Direct{Config: configPath})
 	if err != nil || found.Name() != conntrackd.DefaultUnit {
 		t.Errorf("found %v, %v", found, err)
 	}

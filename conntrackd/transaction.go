@@ -184,7 +184,7 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 func usable(name string, s ServiceState) error {
 	switch {
 	case s.Masked:
-		return &ServiceError{Action: ActionRestart, Name: name, Reason: ErrServiceMasked, Detail: "unmask it with systemctl unmask " + name}
+		return &ServiceError{Action: ActionRestart, Name: name, Reason: ErrServiceMasked, Detail: "unmask it with " + s.Unmask}
 	case !s.Present:
 		return &ServiceError{Action: ActionRestart, Name: name, Reason: ErrServiceNotFound}
 	}

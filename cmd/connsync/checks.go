@@ -101,7 +101,7 @@ func (n *node) daemon() netcheck.Check {
 			state, err := n.service.State(ctx)
 			if state.Masked || errors.Is(err, conntrackd.ErrServiceMasked) {
 				return netcheck.Finding{Status: netcheck.Failed, Detail: n.service.Name() + " is masked", Err: err,
-					Remedy: "systemctl unmask " + n.service.Name()}
+					Remedy: state.Unmask}
 			}
 			switch {
 			case n.unmanaged():

@@ -84,10 +84,15 @@ func TestDebianIsConfiguredFromTheForm(t *testing.T) {
 	}
 }
 
-// machineAndPeer boots a Debian and connects it with a node by a sync link.
+// machineAndPeer boots a stock Debian and connects it with a node by a sync link.
 func machineAndPeer(t *testing.T, ctx context.Context) (*lab.Machine, *lab.Node) {
 	t.Helper()
-	machine, err := lab.Boot(ctx, lab.MachineOptions{Name: "fw-a"})
+	return debianAndPeer(t, ctx, lab.Debian{})
+}
+
+func debianAndPeer(t *testing.T, ctx context.Context, d lab.Debian) (*lab.Machine, *lab.Node) {
+	t.Helper()
+	machine, err := lab.Boot(ctx, lab.MachineOptions{Name: "fw-a", Debian: d})
 	if err != nil {
 		t.Fatal(err)
 	}
