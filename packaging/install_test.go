@@ -2,7 +2,6 @@ package packaging
 
 import (
 	"context"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,8 @@ import (
 // On a booted Debian whose conntrackd runs: installing changes no service,
 // removing and purging leave conntrackd and its configuration as they were.
 func TestDebOnADebian(t *testing.T) {
-	path := deb(t, runtime.GOARCH)
+	t.Parallel()
+	path := deb(t, goarch)
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
 	machine, err := lab.Boot(ctx, lab.MachineOptions{Name: "fw-a"})
@@ -89,7 +89,8 @@ func TestDebOnADebian(t *testing.T) {
 // What has been prepared for conntrackd outlives the program, and so does the
 // record that undoing it needs; the removal says so.
 func TestPurgeKeepsTheRecordOfWhatWasPrepared(t *testing.T) {
-	path := deb(t, runtime.GOARCH)
+	t.Parallel()
+	path := deb(t, goarch)
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
 	machine, err := lab.Boot(ctx, lab.MachineOptions{Name: "fw-a"})

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +57,7 @@ scrape_configs:
 func newWatched(t *testing.T, ctx context.Context) *watched {
 	t.Helper()
 	w := &watched{t: t, ctx: ctx, dir: t.TempDir()}
-	run(t, "dpkg-deb", "--extract", deb(t, runtime.GOARCH), w.dir)
+	run(t, "dpkg-deb", "--extract", deb(t, goarch), w.dir)
 	w.program = filepath.Join(w.dir, "usr/sbin/connsync")
 	var err error
 	if w.Pair, err = lab.NewPair(ctx, lab.Options{}); err != nil {
@@ -213,6 +212,7 @@ func states(ctx context.Context, m *lab.Member) error {
 // No alert fires on a healthy pair, and each one does on its fault: the
 // program's metrics, read by node_exporter, judged by Prometheus.
 func TestAlertsFireOnTheirFaults(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	w := newWatched(t, ctx)

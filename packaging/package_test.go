@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,9 @@ var built struct {
 	dir string
 	err error
 }
+
+// goarch is what this host can run.
+const goarch = runtime.GOARCH
 
 func TestMain(m *testing.M) {
 	status := m.Run()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,8 @@ import (
 // The timer's service, with all that it is denied, sees a sync that goes both
 // ways, and the package takes it along when it goes.
 func TestMetricsTimerOnADebian(t *testing.T) {
-	path, program := deb(t, runtime.GOARCH), filepath.Join(t.TempDir(), "usr/sbin/connsync")
+	t.Parallel()
+	path, program := deb(t, goarch), filepath.Join(t.TempDir(), "usr/sbin/connsync")
 	run(t, "dpkg-deb", "--extract", path, filepath.Dir(filepath.Dir(filepath.Dir(program))))
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
