@@ -184,6 +184,31 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// A line that takes no output at the start does not hold up the program for
+// longer than a mute terminal does.
+func TestFindSizeOnABlockedLine(t *testing.T) {
+	ptmx, tty := openPty(t)
+	ptmx.WriteString("\x13") // as Ctrl+S
+	eventually(t, "the line is not stopped", func() bool { return !writable(tty, 0) })
+	before := attributes(t, tty)
+	done := make(chan error, 1)
+	go func() {
+		_, err := Open(tty, tty, []string{"TERM=vt100"}).FindSize()
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it still waits for the line")
+	}
+	if diff := cmp.Diff(before, attributes(t, tty)); diff != "" {
+		t.Errorf("terminal attributes changed:\n%s", diff)
+	}
+}
+
 // The operator can take away, and not give, what a terminal is known to take.
 func TestRestrict(t *testing.T) {
 	_, tty := openPty(t)

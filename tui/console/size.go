@@ -18,8 +18,9 @@ var cursorReport = regexp.MustCompile(`\x1b\[(\d{1,4});(\d{1,4})R`)
 
 // FindSize asks a terminal that reports 0x0 for its size, by moving the cursor
 // as far as it goes, and tells the kernel, so that every later program knows
-// it too. Keys typed meanwhile are returned. A terminal that does not answer
-// is no error: the size stays unknown, and 80x24 is assumed.
+// it too. Keys typed meanwhile are returned. A terminal that does not answer,
+// or a line that takes no output, is no error: the size stays unknown, and
+// 80x24 is assumed.
 func (l *Line) FindSize() (typed []byte, err error) {
 	if l.kind == Dumb {
 		return nil, nil
@@ -32,6 +33,9 @@ func (l *Line) FindSize() (typed []byte, err error) {
 		return nil, err
 	}
 	defer l.restore(old)
+	if !writable(l.out, int(probeLimit.Milliseconds())) {
+		return nil, nil
+	}
 	if _, err := l.out.WriteString("\x1b7\x1b[r\x1b[999;999H\x1b[6n\x1b8"); err != nil {
 		return nil, fmt.Errorf("ask terminal for its size: %w", err)
 	}
