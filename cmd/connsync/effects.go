@@ -66,7 +66,7 @@ func (e *effects) finish(w io.Writer) {
 	select {
 	case <-done:
 	case <-time.After(200 * time.Millisecond):
-		fmt.Fprintln(w, beganText)
+		go fmt.Fprintln(w, beganText) // the line may be stopped
 		<-done
 	}
 }
