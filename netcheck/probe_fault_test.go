@@ -66,7 +66,7 @@ func TestOwnFirewall(t *testing.T) {
 				mustFind(t, report,
 					expected{CheckPeerPing, Failed, "the firewall of this node does not let echo requests", "nft insert rule inet filter output"},
 					expected{CheckPeerPort, Failed, "the firewall of this node does not let datagrams to UDP port 3780", "nft insert rule inet filter output"},
-					expected{CheckFirewall, Failed, "drops the sync datagrams out", "nft insert rule inet filter output"})
+					expected{CheckFirewall, Failed, "drops the sync datagrams out", "connsync firewall --install --interface eth1 "})
 				r, _ := report.Result(CheckPeerPing)
 				n.run(n.own, "sh", "-c", r.Remedy)
 				mustFind(t, n.plan(t, target))

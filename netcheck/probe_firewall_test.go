@@ -4,6 +4,7 @@ import (
 	"connsync/lab"
 	"errors"
 	"fmt"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	"net"
 	"net/netip"
@@ -14,9 +15,9 @@ import (
 
 // The rules stand in a table of this node; @ stands for the address family's
 // word. Each verdict is compared with what the kernel does to real datagrams,
-// before and after the remedy.
+// before and after the remedy. It is beside no other test, since it takes all
+// the processors that there are.
 func TestFirewall(t *testing.T) {
-	t.Parallel()
 	const drop = "type filter hook input priority 0; policy drop\n"
 	cases := []firewallCase{
 		{"no rules", "", Passed, "no firewall rules"},
@@ -108,13 +109,10 @@ func (n *testNet) firewallCase(t *testing.T, family int, c firewallCase) {
 		rules = strings.ReplaceAll(rules, "policy drop\n", "policy drop\n icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n")
 		detail = strings.ReplaceAll(detail, "rule 1", "rule 2")
 	}
-	n.nft(n.own, "flush ruleset")
-	switch {
-	case strings.Contains(rules, "table "):
-		n.nft(n.own, words.Replace(rules))
-	case rules != "":
-		n.nft(n.own, "table inet f {\n"+words.Replace(rules)+"\n}\n")
+	if rules != "" && !strings.Contains(rules, "table ") {
+		rules = "table inet f {\n" + rules + "\n}\n"
 	}
+	n.nft(n.own, "flush ruleset\n"+words.Replace(rules))
 	n.judged(t, target, c.status, detail)
 }
 
@@ -166,9 +164,8 @@ func (n *testNet) heal(t *testing.T, target Target, remedy string) {
 func (n *testNet) passes(target Target) string {
 	n.t.Helper()
 	if target.family() == 6 {
-		for _, h := range []*lab.Namespace{n.own, n.peer} {
-			n.run(h, "ip", "neighbour", "flush", "dev", "eth1")
-		}
+		n.forget(n.own)
+		n.forget(n.peer)
 	}
 	in := n.carries(n.peer, n.own, target.Peer.Addr(), target.Current.Addr())
 	out := n.carries(n.own, n.peer, target.Current.Addr(), target.Peer.Addr())
@@ -181,6 +178,26 @@ func (n *testNet) passes(target Target) string {
 		return "out"
 	}
 	return "not at all"
+}
+
+// forget has a host look for its neighbours anew.
+func (n *testNet) forget(h *lab.Namespace) {
+	n.t.Helper()
+	err := h.Do(func() error {
+		neighbours, err := netlink.NeighList(0, netlink.FAMILY_V6)
+		for _, one := range neighbours {
+			if one.State&netlink.NUD_NOARP != 0 {
+				continue
+			}
+			if err := netlink.NeighDel(&one); err != nil && !errors.Is(err, unix.ENOENT) {
+				return err
+			}
+		}
+		return err
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // carries sends a datagram to the sync port of a host, as conntrackd does, and

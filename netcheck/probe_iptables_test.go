@@ -10,7 +10,6 @@ import (
 // older ones, as iptables-restore takes them. ND is where IPv6 may look for its
 // neighbours, FILTER the head of a table in which the way in is closed.
 func TestFirewallOfIptables(t *testing.T) {
-	t.Parallel()
 	const closed = "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n"
 	const open = "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n"
 	in := func(rules ...string) string {
@@ -90,13 +89,8 @@ func (n *testNet) iptablesCase(t *testing.T, tool string, family int, c firewall
 	words := strings.NewReplacer("NDOUT", neighbours("OUTPUT"), "ND-A", neighbours("INPUT")+"-A", "NDCOMMIT", neighbours("INPUT")+"COMMIT",
 		"PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
 		"NET", target.Peer.Masked().String(), "OTHER", map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family])
-	if tool == "nft" {
-		n.nft(n.own, "flush ruleset")
-	} else {
-		const none = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n"
-		n.restore(target.iptables()+"-legacy-restore", none)
-	}
-	n.restore(target.iptables()+"-"+tool+"-restore", words.Replace(c.rules))
+	const none = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n"
+	n.restore(target.iptables()+"-"+tool+"-restore", none+words.Replace(c.rules))
 	n.judged(t, target, c.status, c.detail)
 }
 

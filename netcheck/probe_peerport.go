@@ -66,12 +66,12 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) Finding {
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED) && r.offender == t.Peer.Addr().Unmap().WithZone(""):
 		// Normal for the first of two nodes to be set up.
-		f := failed(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule("INTERFACE", t.Current.Addr())),
+		f := failed(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule()),
 			"nothing listens on UDP port %d of %v yet, or a firewall there rejects it", t.Port, peer)
 		f.Mild = true
 		return f
 	case r.offender.IsValid() && r.offender == t.Peer.Addr().Unmap().WithZone(""):
-		f := failed("on the peer: "+t.portRule("INTERFACE", t.Current.Addr()),
+		f := failed("on the peer: "+t.portRule(),
 			"the firewall of the peer %v rejects UDP port %d%s", peer, t.Port, r.manner())
 		f.Err = err
 		return f
@@ -84,10 +84,11 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) Finding {
 	return passed("%v does not refuse UDP port %d; whether conntrackd listens there shows after the start", peer, t.Port)
 }
 
-// portRule is the command that lets sync datagrams from one address in.
-func (t Target) portRule(iface string, from netip.Addr) string {
-	return fmt.Sprintf("nft insert rule inet filter input iifname %q %s saddr %v udp dport %d accept",
-		iface, t.nftFamily(), from.Unmap().WithZone(""), t.Port)
+// portRule is the command for the peer that lets our datagrams in.
+func (t Target) portRule() string {
+	there := t
+	there.Interface, there.Current, there.Peer = "INTERFACE", t.Peer, t.Current
+	return there.InstallCommand()
 }
 
 // resolved says that the kernel knows the hardware address of the peer, or

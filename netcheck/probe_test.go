@@ -231,8 +231,8 @@ func TestRejectedPort(t *testing.T) {
 		verdict string
 		want    []expected
 	}{
-		{"reject with icmpx admin-prohibited", []expected{{CheckPeerPort, Failed, "rejects UDP port 3780 (administratively prohibited)", "udp dport 3780 accept"}}},
-		{"reject with icmpx port-unreachable", []expected{{CheckPeerPort, Failed, "or a firewall there rejects it", "udp dport 3780 accept"}}},
+		{"reject with icmpx admin-prohibited", []expected{{CheckPeerPort, Failed, "rejects UDP port 3780 (administratively prohibited)", "connsync firewall --install --interface INTERFACE --current-ip "}}},
+		{"reject with icmpx port-unreachable", []expected{{CheckPeerPort, Failed, "or a firewall there rejects it", "connsync firewall --install --interface INTERFACE --current-ip "}}},
 		{"drop", nil}, // silence is all that a daemon answers too
 	} {
 		t.Run(strings.ReplaceAll(tt.verdict, " ", "-"), func(t *testing.T) {

@@ -147,18 +147,26 @@ func (c *firewallChange) noteBoot() {
 
 // install carries the change out. After an error everything is as it was.
 func (c *firewallChange) install(ctx context.Context) error {
+	made := !fileExists(filepath.Dir(rulesFile))
 	done, err := c.files.apply()
+	back := func() error {
+		err := done.takeBack()
+		if made {
+			_ = os.Remove(filepath.Dir(rulesFile))
+		}
+		return err
+	}
 	if err == nil {
 		err = c.proveFile(ctx)
 	}
 	if err != nil {
-		return takenBack(err, done.takeBack())
+		return takenBack(err, back())
 	}
 	if c.script == "" {
 		return nil
 	}
 	if err := netcheck.RunNft(ctx, c.script); err != nil {
-		return takenBack(err, done.takeBack())
+		return takenBack(err, back())
 	}
 	now, err := netcheck.ReadFirewall(ctx, c.target)
 	if err == nil && !now.InPlace() {
@@ -167,7 +175,7 @@ func (c *firewallChange) install(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return takenBack(err, errors.Join(c.restoreRunning(ctx), done.takeBack()))
+	return takenBack(err, errors.Join(c.restoreRunning(ctx), back()))
 }
 
 // takenBack says how a failure ended.

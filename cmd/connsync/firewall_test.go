@@ -1,18 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 
+	"connsync/conntrackd"
 	"connsync/lab"
 )
 
@@ -209,6 +214,72 @@ func TestFirewallAdmitsThePeerAlone(t *testing.T) {
 				t.Errorf("%s: removed, the host's file is %q (%v)", when, got, err)
 			}
 			g.admits(when+", removed", map[string]bool{"from the peer, " + family: open, "from a third host, " + family: open})
+		}
+	}
+}
+
+// At a terminal it shows the change and asks; no is no.
+func TestFirewallAsks(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	g := newGuarded(t, ctx)
+	if err := g.node.WriteFile("/etc/nftables.conf", []byte(closedHost)); err != nil {
+		t.Fatal(err)
+	}
+	g.shell("nft -f /etc/nftables.conf")
+	ask := func(answer string) string {
+		cmd := exec.CommandContext(ctx, g.program, "firewall", "--install", "--interface", "eth1", "--current-ip", "10.0.0.101/24", "--peer-ip", "10.0.0.102/24")
+		var terminal *os.File
+		if err := g.node.Enter(func() (err error) { terminal, err = pty.Start(cmd); return err }); err != nil {
+			t.Fatal(err)
+		}
+		defer terminal.Close()
+		var seen strings.Builder
+		buffer := make([]byte, 4096)
+		for {
+			n, err := terminal.Read(buffer)
+			seen.Write(buffer[:n])
+			if n > 0 && strings.HasSuffix(seen.String(), "[y/N]: ") {
+				fmt.Fprintln(terminal, answer)
+			}
+			if err != nil {
+				break // the other end is closed
+			}
+		}
+		_ = cmd.Wait()
+		return seen.String()
+	}
+	before := g.shell("nft list ruleset; cat /etc/nftables.conf")
+	out := ask("")
+	for _, want := range []string{"+include \"/etc/connsync/[f]irewall.nft\"", "insert rule inet filter input ", "Install these rules? [y/N]: ", "nothing was changed"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+	if diff := cmp.Diff(before, g.shell("nft list ruleset; cat /etc/nftables.conf")); diff != "" {
+		t.Errorf("after a no (-before +after):\n%s", diff)
+	}
+	if out := ask("y"); !strings.Contains(out, "Done: the rules admit UDP port 3780 from 10.0.0.102 on eth1 alone") {
+		t.Errorf("after a yes it says:\n%s", out)
+	}
+}
+
+// What the host's file was comes back byte for byte; where somebody has changed
+// it since, only connsync's lines go.
+func TestFirewallHostFile(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"", "flush ruleset", "flush ruleset\n", "a\r\n\n\n", includeLines[:20]} {
+		wrote := including([]byte(host))
+		r := &firewallRecord{File: "/etc/nftables.conf", Before: []byte(host), Wrote: conntrackd.Fingerprint(wrote)}
+		if got := r.hostRules("/etc/nftables.conf", wrote); string(got) != host {
+			t.Errorf("%q came back as %q", host, got)
+		}
+		if got := r.hostRules("/etc/nftables.conf", append(bytes.Clone(wrote), "mine\n"...)); !strings.HasPrefix(string(got), host) || !strings.HasSuffix(string(got), "mine\n") || strings.Contains(string(got), includeLines) {
+			t.Errorf("%q, changed since, came back as %q", host, got)
+		}
+		if got := (*firewallRecord)(nil).hostRules("/etc/nftables.conf", []byte(host)); string(got) != host {
+			t.Errorf("%q without a record came back as %q", host, got)
 		}
 	}
 }
