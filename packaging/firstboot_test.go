@@ -1,7 +1,9 @@
 package packaging
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -155,6 +157,76 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	}
 }
 
+// The same for an init without units: SysV init by a line in its inittab, OpenRC
+// by a script of its runlevel. Login, which this lab's machines of that kind do
+// not have, comes after both.
+func TestFirstBootWithoutSystemd(t *testing.T) {
+	for _, tc := range []struct {
+		init    lab.Init
+		prepare func(root string, run func(string, ...string) (string, error)) error
+		do      func(*consoleSeat)
+		left    string
+	}{
+		{lab.SysV, func(root string, _ func(string, ...string) (string, error)) error {
+			return addToInittab(root)
+		}, func(s *consoleSeat) {
+			s.press("\x03")
+			s.see("Leave the setup?")
+			s.press("v")
+		}, "declined"},
+		{lab.OpenRC, func(root string, run func(string, ...string) (string, error)) error {
+			if err := put(root, "/etc/conf.d/connsync-setup", "CONNSYNC_PATIENCE=5s\n"); err != nil {
+				return err
+			}
+			_, err := run("sh", "-c", "cp /usr/share/doc/connsync/examples/openrc/connsync-setup /etc/init.d/ && rc-update add connsync-setup default")
+			return err
+		}, func(*consoleSeat) {}, "unanswered"},
+	} {
+		t.Run(string(tc.init), func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+			defer cancel()
+			s := firstBootPrepared(t, ctx, lab.MachineOptions{Name: "fw-a", Debian: lab.Debian{Init: tc.init}}, tc.prepare)
+			s.see("Connection Sync: setup", "What is this appliance?")
+			tc.do(s)
+			if err := s.machine.Up(ctx); err != nil {
+				t.Fatal(err)
+			}
+			s.see("Nothing is set up. To come back to it: connsync setup.")
+			if got := s.shell(ctx, "cat "+setupFile); got != tc.left {
+				t.Errorf("the setup left %q, want %q", got, tc.left)
+			}
+			if got := s.shell(ctx, "/usr/lib/connsync/setup-console </dev/null && echo ended"); got != "ended" {
+				t.Errorf("the next boot is asked again: %s", got)
+			}
+		})
+	}
+}
+
+// addToInittab puts the line of the package's example where its comment says:
+// above everything that init waits for or starts after it.
+func addToInittab(root string) error {
+	example, err := os.ReadFile("inittab/README")
+	if err != nil {
+		return err
+	}
+	line := regexp.MustCompile(`(?m)^ +(cs:2345:wait:/usr/lib\S+)$`).FindSubmatch(example)
+	if line == nil {
+		return errors.New("inittab/README has no line for SysV init")
+	}
+	path := filepath.Join(root, "/etc/inittab")
+	inittab, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	at := bytes.Index(inittab, []byte("\nlab:"))
+	if at < 0 {
+		return errors.New("the machine's inittab does not say when it is up")
+	}
+	changed := append(append(append([]byte{}, inittab[:at+1]...), append(line[1], '\n')...), inittab[at+1:]...)
+	return os.WriteFile(path, changed, 0o644)
+}
+
 // The keys that are not letters.
 const (
 	enter  = "\r"
@@ -181,6 +253,16 @@ type consoleSeat struct {
 // since; bound is the setup's, where it is not the unit's own.
 func firstBoot(t *testing.T, ctx context.Context, opts lab.MachineOptions, bound string) *consoleSeat {
 	t.Helper()
+	return firstBootPrepared(t, ctx, opts, func(root string, _ func(string, ...string) (string, error)) error {
+		if bound == "" {
+			return nil
+		}
+		return put(root, "/etc/systemd/system/connsync-setup.service.d/bound.conf", "[Service]\nEnvironment=CONNSYNC_PATIENCE="+bound+"\n")
+	})
+}
+
+func firstBootPrepared(t *testing.T, ctx context.Context, opts lab.MachineOptions, prepare func(root string, run func(string, ...string) (string, error)) error) *consoleSeat {
+	t.Helper()
 	content, err := os.ReadFile(deb(t, runtime.GOARCH))
 	if err != nil {
 		t.Fatal(err)
@@ -194,10 +276,7 @@ func firstBoot(t *testing.T, ctx context.Context, opts lab.MachineOptions, bound
 		if out, err := run("dpkg", "-i", "/root/connsync.deb"); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
-		if bound == "" {
-			return nil
-		}
-		return put(root, "/etc/systemd/system/connsync-setup.service.d/bound.conf", "[Service]\nEnvironment=CONNSYNC_PATIENCE="+bound+"\n")
+		return prepare(root, run)
 	}
 	if s.machine, err = lab.PowerOn(ctx, opts); err != nil {
 		t.Fatal(err)
