@@ -255,7 +255,7 @@ func TestLineEndsAfterTheSaveThatHasBegun(t *testing.T) {
 	a := &fakeApplier{steps: savedSteps()[:6], hold: true}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		var out bytes.Buffer
+		var out sheet
 		o := LineOptions{
 			Options: Options{Context: ctx, Saved: conntrackd.Defaults(), Effects: lineEffects()},
 			In:      &typist{lines: wholeJob, paper: &out}, Out: &out, Width: 79,

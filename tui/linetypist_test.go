@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,11 +17,30 @@ import (
 // pause among the lines is a moment in which nothing is typed.
 const pause = "pause"
 
+// sheet is paper that is written on from both ends of the line: the program's
+// and the typist's.
+type sheet struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *sheet) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *sheet) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
 // typist types one line when one is read, and the paper shows it as a terminal
 // in cooked mode would.
 type typist struct {
 	lines []string
-	paper *bytes.Buffer
+	paper *sheet
 	// last happens in place of the end of the input.
 	last func()
 	// stays: the line stays open after the last line, until this is closed.
@@ -45,16 +65,18 @@ func (p *typist) Read(b []byte) (int, error) {
 	}
 	line := p.lines[0] + "\n"
 	p.lines = p.lines[1:]
+	var echo []byte
 	for _, c := range []byte(line) { // as ECHOCTL
 		switch {
 		case c == '\n' || c >= ' ' && c <= '~':
-			p.paper.WriteByte(c)
+			echo = append(echo, c)
 		case c < ' ':
-			p.paper.WriteString("^" + string(rune(c+'@')))
+			echo = append(echo, '^', c+'@')
 		default:
-			p.paper.WriteByte('?')
+			echo = append(echo, '?')
 		}
 	}
+	_, _ = p.paper.Write(echo)
 	return copy(b, line), nil
 }
 
@@ -88,7 +110,7 @@ func lineEffects() Effects {
 func dialogue(t *testing.T, change func(*LineOptions), lines ...string) (paper string, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out sheet
 		o := LineOptions{
 			Options: Options{Saved: conntrackd.Defaults(), Hostname: "fw-a", Config: "/etc/conntrackd/conntrackd.conf", Effects: lineEffects()},
 			In:      &typist{lines: lines, paper: &out}, Out: &out, Width: 79,
