@@ -26,8 +26,8 @@ func TestFleetByAnsible(t *testing.T) {
 	defer cancel()
 	f := newFleet(t, ctx)
 
-	out, err := f.play(t, "--check")
-	f.recap(t, "dry run", out, err, map[string]string{"a1": "changed=1", "a2": "changed=1", "b1": "changed=1", "b2": "changed=1"})
+	out, err := f.play(t, "--check", "--limit", "alpha")
+	f.recap(t, "dry run", out, err, map[string]string{"a1": "changed=1", "a2": "changed=1"})
 	if _, err := f.machines["a1"].Run(ctx, "grep", "-q", "10.0.1.101", lab.ConfigPath); err == nil {
 		t.Error("a dry run wrote the file")
 	}
@@ -178,7 +178,7 @@ func (f *fleet) boot(t *testing.T) {
 func (f *fleet) inventory(t *testing.T) {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "connsync:\n  vars:\n    ansible_user: root\n    ansible_ssh_private_key_file: %s\n  children:\n", filepath.Join(f.dir, "key"))
+	fmt.Fprintf(&b, "connsync:\n  vars:\n    ansible_user: root\n    ansible_python_interpreter: /usr/bin/python3\n    ansible_ssh_private_key_file: %s\n  children:\n", filepath.Join(f.dir, "key"))
 	for i, n := range fleetNodes {
 		if i%2 == 0 {
 			fmt.Fprintf(&b, "    %s:\n      vars:\n        connsync_pair: %[1]s\n        connsync_settings:\n          interface: %s\n          port: %d\n      hosts:\n",
