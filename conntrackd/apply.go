@@ -96,7 +96,7 @@ type Applier struct {
 	// Listen opens an ear on the sync link; nil means that there is none.
 	Listen Listen
 	// Settle is how long a restarted daemon has to stay up before it is
-	// believed; zero means 1.5 seconds.
+	// believed; zero means 2.5 seconds.
 	Settle time.Duration
 	// Patience is how long to wait for the peer's word; zero means 5 seconds.
 	Patience time.Duration

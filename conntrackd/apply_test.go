@@ -223,12 +223,12 @@ func TestApplyRollsBackToNothing(t *testing.T) {
 func TestApplyDaemonThatDiesAfterItsStart(t *testing.T) {
 	a, _ := newPair(t)
 	a.service.Binary = filepath.Join(a.dir, "start")
-	script := "#!/bin/sh\nconntrackd \"$@\" || exit\n(sleep 0.2; conntrackd -C \"$3\" -k) >/dev/null 2>&1 &\n"
+	script := "#!/bin/sh\nconntrackd \"$@\" || exit\n(sleep 2; conntrackd -C \"$3\" -k) >/dev/null 2>&1 &\n"
 	if err := os.WriteFile(a.service.Binary, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	applier := a.applier()
-	applier.Settle = 2 * time.Second
+	applier.Settle = 0 // as in the program
 	outcome := a.apply(t.Context(), applier, a.candidate(a.settings))
 	if !errors.Is(outcome.Err, ErrDaemon) || !outcome.RolledBack {
 		t.Errorf("outcome %v, rolled back %t", outcome.Err, outcome.RolledBack)

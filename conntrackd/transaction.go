@@ -20,8 +20,10 @@ const (
 	serviceTimeout = 45 * time.Second
 	// boundTimeout is how long a started daemon may take to open its sockets;
 	// it does so before it reports its start.
-	boundTimeout    = 3 * time.Second
-	defaultSettle   = 1500 * time.Millisecond
+	boundTimeout = 3 * time.Second
+	// defaultSettle is longer than the two seconds after which a daemon may die
+	// of what it has read.
+	defaultSettle   = 2500 * time.Millisecond
 	defaultPatience = 5 * time.Second
 )
 
