@@ -42,8 +42,8 @@ func (o *Observer) fill(ctx context.Context, e *evidence) {
 		return
 	}
 	states := o.awaitStates(ctx, last)
-	if states == 0 {
-		return
+	if states < 2 {
+		return // one alone is news of a connection as likely as an answer
 	}
 	e.missed = missed{states, e.now.Sub(e.service.Since), time.Now()}
 	o.mu.Lock()
