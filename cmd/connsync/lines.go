@@ -40,7 +40,7 @@ func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		effects.running.Wait() // a save that has begun ends, even when nobody watches
+		effects.finish(s.err)
 		select {
 		case err = <-ended:
 		case <-time.After(lastWords):
