@@ -56,8 +56,9 @@ func (e *effects) Apply(ctx context.Context, r tui.Review, each func(conntrackd.
 const beganText = "connsync: what has begun is finished or taken back first; that takes seconds, and a minute or two at most"
 
 // finish waits for the end of what has begun, which goes on when nobody
-// watches, and says so where that takes a while.
-func (e *effects) finish(w io.Writer) {
+// watches, and says so where that takes a while to who has left the form by a
+// key. Who was ended by a signal may have a line that takes nothing any more.
+func (e *effects) finish(byKey bool, w io.Writer) {
 	done := make(chan struct{})
 	go func() {
 		e.running.Wait()
@@ -66,7 +67,9 @@ func (e *effects) finish(w io.Writer) {
 	select {
 	case <-done:
 	case <-time.After(200 * time.Millisecond):
-		go fmt.Fprintln(w, beganText) // the line may be stopped
+		if byKey {
+			go fmt.Fprintln(w, beganText) // which may wait for the line
+		}
 		<-done
 	}
 }
@@ -80,8 +83,12 @@ func (n *node) tellInterrupt(ctx context.Context) (stop func()) {
 		fmt.Fprintln(n.err, beganText)
 	})
 	return func() {
-		if !end() {
-			<-told
+		if end() {
+			return
+		}
+		select {
+		case <-told:
+		case <-time.After(time.Second): // a line that takes nothing
 		}
 	}
 }

@@ -65,8 +65,9 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 		return err
 	}
 	_, err = line.Run(ctx, s.staged(tui.New(options)), typed)
+	byKey := ctx.Err() == nil
 	end()
-	effects.finish(g.err)
+	effects.finish(byKey, g.err)
 	if errors.Is(err, console.ErrLineLost) {
 		return &exitError{exitRefused, nil}
 	}

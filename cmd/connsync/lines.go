@@ -40,7 +40,7 @@ func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		effects.finish(s.err)
+		effects.running.Wait() // a save that has begun ends, even when nobody watches
 		select {
 		case err = <-ended:
 		case <-time.After(lastWords):
