@@ -111,6 +111,9 @@ func udpSockets(family uint8) ([]udpSocket, error) {
 	request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
 	request.AddData(diagRequest{family})
 	replies, err := request.Execute(unix.NETLINK_INET_DIAG, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, fmt.Errorf("%w: the kernel does not tell its UDP sockets: modprobe udp_diag: %w", ErrCannotLook, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: ask the kernel for its UDP sockets: %w", ErrCannotLook, err)
 	}
