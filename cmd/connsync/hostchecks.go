@@ -37,12 +37,12 @@ func (n *node) hostChecks(settings conntrackd.Settings) []netcheck.Check {
 	file := []netcheck.ID{checkNameReadable, checkDaemon} // what a new file needs
 	list := []netcheck.Check{
 		{ID: netcheck.ID(conntrackd.ItemUnit), Title: "conntrackd comes back after a crash", Needs: file, Run: h.unit},
-		{ID: netcheck.ID(conntrackd.ItemResync), Title: "a started node gets all states", Needs: file, Run: h.resync},
-		{ID: netcheck.ID(conntrackd.ItemEvents), Title: "the kernel reports every connection", Run: h.item(conntrackd.ItemEvents)},
-		{ID: netcheck.ID(conntrackd.ItemLogrotate), Title: "logrotate leaves conntrackd running", Run: h.item(conntrackd.ItemLogrotate)},
-		{ID: checkProtocols, Title: "protocol names in the filter are known", Needs: file, Run: h.protocols},
+		{ID: netcheck.ID(conntrackd.ItemResync), Title: "Started node gets all states", Needs: file, Run: h.resync},
+		{ID: netcheck.ID(conntrackd.ItemEvents), Title: "Kernel reports every connection", Run: h.item(conntrackd.ItemEvents)},
+		{ID: netcheck.ID(conntrackd.ItemLogrotate), Title: "Log rotation leaves conntrackd running", Run: h.item(conntrackd.ItemLogrotate)},
+		{ID: checkProtocols, Title: "Protocol names in the filter are known", Needs: file, Run: h.protocols},
 		{ID: checkHashLimit, Title: "conntrackd's tables hold the kernel's", Needs: file, Run: h.hashLimit},
-		{ID: checkSecondDaemon, Title: "no second conntrackd runs", Run: h.secondDaemon},
+		{ID: checkSecondDaemon, Title: "No second conntrackd runs", Run: h.secondDaemon},
 	}
 	for i := range list {
 		list[i].Severity = netcheck.Warning
