@@ -50,11 +50,20 @@ func parseApplication(text, from, remedy string) (application, error) {
 	if slices.Contains(tui.Applications(), word) {
 		return application{word, from}, nil
 	}
-	said := fmt.Sprintf("says %q", tui.Clean(strings.TrimSpace(text)))
+	said := fmt.Sprintf("says %+q", shortened(strings.TrimSpace(text)))
 	if word == "" {
 		said = "is empty"
 	}
 	return application{from: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(tui.Applications(), ", "), remedy)
+}
+
+// shortened is the beginning of a text that has no end in sight.
+func shortened(text string) string {
+	const enough = 40
+	if len(text) <= enough {
+		return text
+	}
+	return text[:enough] + "..."
 }
 
 // readShort reads a small file, and waits for nothing that is no file.

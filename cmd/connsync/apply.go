@@ -75,7 +75,7 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	ctx := cmd.Context()
 	out := n.gate()
 	if out != nil && f.onlyDisables(cmd) {
-		n.tellOutOfPlace(out) // switching off is possible everywhere
+		n.tellOutOfPlace(errors.New(n.outOfPlace(saved{}))) // switching off is possible everywhere
 		out = nil
 	}
 	saved, err := n.load(ctx)
@@ -130,13 +130,16 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	return nil
 }
 
-// onlyDisables says that all that is asked for is to switch off.
+// onlyDisables says that all that is asked for, by flags and in a file, is to
+// switch off.
 func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
-	given := false
-	for _, flag := range settingNames {
-		given = given || cmd.Flags().Changed(flag)
+	for _, field := range conntrackd.Fields() {
+		_, handed := f.handed.entries[field]
+		if field != conntrackd.FieldEnabled && (handed || f.flagged(cmd, field)) {
+			return false
+		}
 	}
-	return f.disable && !f.enable && !given
+	return f.disable && !f.enable
 }
 
 // mayProceed says why a report stops the save, nil when it does not.

@@ -81,9 +81,6 @@ type settingFlags struct {
 	handed          handed
 }
 
-// settingNames are the flags that give a setting a value.
-var settingNames = []string{"interface", "current-ip", "peer-ip", "port", "send-buffer", "receive-buffer", "external-cache"}
-
 func (f *settingFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.enable, "enable", false, "sync now and at boot")
