@@ -255,7 +255,7 @@ func TestSettingsSaved(t *testing.T) {
 	mustShow(t, unseen, "sync not known")
 	half := New(Options{Glyphs: ASCIIGlyphs(), Saved: savedSettings(), Half: "conntrackd runs now, and does not start at boot"})
 	mustShow(t, half, "sync half enabled")
-	mustShow(t, half, "conntrackd runs now, and does not start at boot: Enable does both, Disable neither.")
+	mustShow(t, half, "conntrackd runs now, and does not start at boot: Enable does both, Disable", "neither.")
 	half.Update(settingsSaved{savedSettings()})
 	mustShow(t, half, "sync enabled")
 	if strings.Contains(shot(half), "start at boot: Enable") {
