@@ -62,7 +62,7 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 	a.see("Connection Sync: apply", "Saved, and in force.", "At the other node")
 	a.ponder()
 	a.press(enter)
-	a.see("Connection Sync: status", "connsync apply --enable")
+	a.see("Connection Sync: status", "connsync apply --interface")
 	line := regexp.MustCompile(`(?s)connsync apply .*?--receive-buffer \d+`).FindString(a.screen.String())
 	if line == "" {
 		t.Fatalf("the first node shows no line for the other one:\n%s", a.screen.String())

@@ -23,9 +23,10 @@ func PeerCommand(s conntrackd.Settings) string {
 const PeerNote = "put the peer's own interface name after --interface"
 
 // peerWords are the words of the command, each flag together with its value,
-// so that a line break never parts them.
+// so that a line break never parts them. The last one has no value: of a number
+// nobody could tell whether its end was cut off.
 func peerWords(s conntrackd.Settings) []string {
-	words := []string{"connsync apply", "--enable"}
+	words := []string{"connsync apply"}
 	add := func(flag, value string) {
 		if value != "" {
 			words = append(words, flag+" "+shellWord(Clean(value)))
@@ -40,7 +41,7 @@ func peerWords(s conntrackd.Settings) []string {
 	if s.ExternalCache {
 		words = append(words, "--external-cache=on")
 	}
-	return words
+	return append(words, peerLineEnd)
 }
 
 // prefixText is p as it is typed. A prefix length that is not known is taken

@@ -15,6 +15,10 @@ import (
 // longest one is a third of it.
 const peerLineMax = 2048
 
+// peerLineEnd is the last word of the line. Without it the value before it, or
+// a flag, may have been cut off.
+const peerLineEnd = "--enable"
+
 // shortPeerLineError says that the line stops before it is whole; the rest may
 // still come.
 type shortPeerLineError struct{ missing string }
@@ -120,14 +124,14 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 		return v, err
 	}
 	v.Enabled = ""
-	given := map[string]bool{}
+	given, ended := map[string]bool{}, false
 	for len(words) > 0 {
 		flag, value, has := strings.Cut(words[0], "=")
 		words = words[1:]
 		to := peerFlag(&v, flag)
 		switch {
-		case flag == "--enable" && !has:
-			v.Enabled, given[flag] = "enable", true
+		case flag == peerLineEnd && !has:
+			v.Enabled, ended = "enable", true
 			continue
 		case flag == "--first-node" && !has: // a matter of the node it was meant for
 			continue
@@ -145,12 +149,15 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 		if given[flag] {
 			return v, fmt.Errorf("%s stands in the line twice", flag)
 		}
-		*to, given[flag] = value, true
+		*to, given[flag], ended = value, true, false
 	}
-	for _, flag := range []string{"--enable", "--interface", "--current-ip", "--peer-ip", "--port", "--send-buffer", "--receive-buffer"} {
+	for _, flag := range []string{"--interface", "--current-ip", "--peer-ip", "--port", "--send-buffer", "--receive-buffer"} {
 		if !given[flag] {
 			return v, &shortPeerLineError{flag}
 		}
+	}
+	if !ended {
+		return v, &shortPeerLineError{"its end, " + peerLineEnd + ","}
 	}
 	if _, problems := ParseSettings(v); len(problems) > 0 {
 		p := problems[0]

@@ -20,7 +20,7 @@ const (
 	applicationHint = "Connection sync belongs to the LLB. The answer is written to /etc/connsync/application."
 	noApplication   = "none of these: an ordinary host"
 	peerLineAsks    = "The line that the other node shows, if it is set up:"
-	peerLineHint    = "Type or paste it whole, from \"connsync apply\" on (connsync peer prints it there). Enter alone: the other node is not set up yet."
+	peerLineHint    = "Type or paste it whole, from \"connsync apply\" to \"--enable\" (connsync peer prints it there). Enter alone: the other node is not set up yet."
 )
 
 // peerLineQuiet is how long nothing may come after a line end before the line is

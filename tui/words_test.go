@@ -157,19 +157,19 @@ func TestPeerCommand(t *testing.T) {
 		want string
 	}{
 		{"swapped", func(*conntrackd.Settings) {},
-			"connsync apply --enable --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536"},
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536 --enable"},
 		{"external cache", func(s *conntrackd.Settings) { s.ExternalCache = true },
-			"connsync apply --enable --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536 --external-cache=on"},
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536 --external-cache=on --enable"},
 		{"buffers not set", func(s *conntrackd.Settings) { s.SendBuffer, s.ReceiveBuffer = 0, 0 },
-			"connsync apply --enable --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780"},
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --enable"},
 		{"prefix known from the other end", func(s *conntrackd.Settings) { s.Peer = netip.PrefixFrom(s.Peer.Addr(), -1) },
-			"connsync apply --enable --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536"},
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536 --enable"},
 		{"IPv6", func(s *conntrackd.Settings) {
 			s.Current, s.Peer = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
-		}, "connsync apply --enable --interface eth1 --current-ip fd00::2/64 --peer-ip fd00::1/64 --port 3780 --send-buffer 65536 --receive-buffer 65536"},
+		}, "connsync apply --interface eth1 --current-ip fd00::2/64 --peer-ip fd00::1/64 --port 3780 --send-buffer 65536 --receive-buffer 65536 --enable"},
 		{"nothing known", func(s *conntrackd.Settings) { *s = conntrackd.Settings{} }, "connsync apply --enable"},
 		{"a name that a shell would run", func(s *conntrackd.Settings) { *s = conntrackd.Settings{Interface: "e;`reboot`'\x1b[2J"} },
-			`connsync apply --enable --interface 'e;` + "`reboot`" + `'\'''`},
+			`connsync apply --interface 'e;` + "`reboot`" + `'\''' --enable`},
 	}
 	for _, tt := range tests {
 		s := pairSettings()

@@ -71,7 +71,7 @@ func TestPairIsConfiguredLineByLine(t *testing.T) {
 	b.says("IPv4_Destination_Address " + pair.A.Sync.Addr().String())
 	b.asks("Apply? [y/N", "y")
 	b.says("Saved, and in force. In sync both ways.")
-	b.says("connsync apply --enable --interface " + lab.SyncInterface)
+	b.says("connsync apply --interface " + lab.SyncInterface)
 	b.asks("Next (s status, c change, q quit, ? all):", "m")
 	b.says("states here")
 	b.asks("Next (s status, c change, q quit, ? all):", "q")
