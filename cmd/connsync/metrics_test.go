@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,8 +120,27 @@ func TestReplaceFile(t *testing.T) {
 	if err := replaceFile(filepath.Join(dir, "taken"), nil); err == nil {
 		t.Error("a directory was replaced")
 	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(filepath.Join(dir, "fifo"), nil); err == nil || !strings.Contains(err.Error(), "fifo is no regular file") {
+		t.Errorf("a pipe, which a device is like: %v", err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Base(path), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(link, []byte("three\n")); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "three\n" {
+		t.Errorf("behind the link is %q (%v)", got, err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != filepath.Base(path) {
+		t.Errorf("the link is %q now (%v)", to, err)
+	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
+	if err != nil || len(entries) != 4 {
 		t.Errorf("left: %v (%v)", entries, err)
 	}
 }
