@@ -40,7 +40,7 @@ failover: root
 # Every test, end to end on real namespaces, daemons and a booted Debian.
 test: root
 	@scripts/deps test
-	@scripts/gotest -race -count=1 -timeout 13m $(TESTFLAGS) $(PACKAGES)
+	@scripts/gotest -race -count=1 -parallel 4 -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
 lint:
 	@files=$$(gofmt -l $(SOURCES)) && [ -z "$$files" ] || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }

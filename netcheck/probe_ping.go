@@ -18,8 +18,9 @@ const (
 	pingCount    = 3
 	pingInterval = 40 * time.Millisecond
 	// pingTimeout bounds the whole run: pro-bing's Count counts replies, so
-	// one that is lost is waited for until then.
-	pingTimeout = time.Second
+	// one that is lost is waited for until then. A peer that is busy, or this
+	// host, may need more than a second; one that is not there is known before.
+	pingTimeout = 2 * time.Second
 )
 
 // pings is what became of the echo requests.

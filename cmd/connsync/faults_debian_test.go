@@ -96,7 +96,7 @@ func TestDebianFaultsLeaveTheOldSettingsInForce(t *testing.T) {
 			p.shell(f.make)
 			words := append(append(p.apply(), "--enable", "--send-buffer", "256K", "--receive-buffer", "256K"), f.save...)
 			began := time.Now()
-			out, err := p.machine.Run(ctx, "/usr/bin/connsync", words...)
+			out, err := p.machine.Run(ctx, "/usr/sbin/connsync", words...)
 			t.Logf("measured: %v\n%s", time.Since(began).Round(time.Millisecond), out)
 			if err == nil || !regexp.MustCompile(f.says).MatchString(out) {
 				t.Errorf("%v: the save does not say %s", err, f.says)
@@ -141,7 +141,7 @@ func (p *preparedPair) halfEnabled(t *testing.T) {
 		if out := p.run("show", "--json"); !regexp.MustCompile(half.json).MatchString(out) || !strings.Contains(out, `"enabled": null`) {
 			t.Errorf("show --json:\n%s", out)
 		}
-		out, err := p.machine.Run(p.ctx, "/usr/bin/connsync", "apply", "--send-buffer", "128K")
+		out, err := p.machine.Run(p.ctx, "/usr/sbin/connsync", "apply", "--send-buffer", "128K")
 		if err == nil || !strings.Contains(out, half.words+": give --enable for both or --disable for neither; nothing is changed") {
 			t.Errorf("apply without a word on it: %v\n%s", err, out)
 		}
@@ -152,7 +152,7 @@ func (p *preparedPair) halfEnabled(t *testing.T) {
 			t.Errorf("the unit (-before +after):\n%s", diff)
 		}
 		// Its exit status is the verdict's.
-		if out, _ := p.machine.Run(p.ctx, "/usr/bin/connsync", "status"); !strings.Contains(out, "start at boot") {
+		if out, _ := p.machine.Run(p.ctx, "/usr/sbin/connsync", "status"); !strings.Contains(out, "start at boot") {
 			t.Errorf("status:\n%s", out)
 		}
 		p.run(p.apply()...)
