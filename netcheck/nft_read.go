@@ -86,8 +86,41 @@ type nftAnswer struct {
 
 func named(kind int, name string) *nl.RtAttr { return nl.NewRtAttr(kind, []byte(name+"\x00")) }
 
-// readChains lists the chains of all tables.
+// readDormant lists the tables that are switched off.
+func readDormant(ctx context.Context) (map[nftTable]bool, error) {
+	const dormant = 1 // NFT_TABLE_F_DORMANT
+	answers, err := askNft(ctx, unix.NFT_MSG_GETTABLE, nftables.TableFamilyUnspecified, unix.NLM_F_DUMP)
+	if err != nil {
+		return nil, err
+	}
+	off := map[nftTable]bool{}
+	for _, a := range answers {
+		t, flags := nftTable{family: a.family}, uint64(0)
+		for _, attr := range a.attributes {
+			switch attr.Attr.Type {
+			case unix.NFTA_TABLE_NAME:
+				t.name = textOf(attr.Value)
+			case unix.NFTA_TABLE_FLAGS:
+				flags = number(attr.Value)
+			}
+		}
+		off[t] = flags&dormant != 0
+	}
+	return off, nil
+}
+
+type nftTable struct {
+	family nftables.TableFamily
+	name   string
+}
+
+// readChains lists the chains of all tables. Those of a table that is switched
+// off have no hook.
 func readChains(ctx context.Context) ([]*chain, error) {
+	off, err := readDormant(ctx)
+	if err != nil {
+		return nil, err
+	}
 	answers, err := askNft(ctx, unix.NFT_MSG_GETCHAIN, nftables.TableFamilyUnspecified, unix.NLM_F_DUMP)
 	if err != nil {
 		return nil, err
@@ -112,6 +145,7 @@ func readChains(ctx context.Context) ([]*chain, error) {
 				}
 			}
 		}
+		c.base = c.base && !off[nftTable{c.family, c.table}]
 		chains = append(chains, c)
 	}
 	return chains, nil

@@ -55,6 +55,7 @@ func firewallCases() []firewallCase {
 		{"own family drops", "table @ f {\nchain in {" + drop + "}\n}", Failed, "policy drop"},
 		{"an accept in another table", "table inet a {\nchain in { type filter hook input priority -10\n accept\n}\n}\ntable inet f {\nchain in {" + drop + "}\n}", Failed, "chain in of table f"},
 		{"an accept after the drop", "table inet a {\nchain in { type filter hook input priority 10\n accept\n}\n}\ntable @ f {\nchain in {" + drop + "}\n}", Failed, "chain in of table f"},
+		{"a table that is switched off", "table inet f {\nflags dormant\nchain in {" + drop + "}\n}", Passed, ""},
 		{"ingress of a device", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 drop\n}\n}", Failed, "rule 1 in chain early"},
 		{"ingress of several devices", "table netdev f {\nchain early { type filter hook ingress devices = { lo, eth1 } priority 0\n udp dport 3780 drop\n}\n}", Failed, "rule 1 in chain early"},
 		{"egress of a device", "table netdev f {\nchain late { type filter hook egress device eth1 priority 0\n udp dport 3780 drop\n}\n}", Failed, "datagrams out"},
