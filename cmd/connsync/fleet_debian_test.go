@@ -185,9 +185,8 @@ func (f *fleet) inventory(t *testing.T) {
 				n.pair, lab.SyncInterface, f.port)
 		}
 		fmt.Fprintf(&b, "        %s:\n          ansible_host: %s\n          connsync_ip: %s\n", n.name, n.managed, n.sync)
-		if i%2 == 1 {
-			b.WriteString("          connsync_backup: true\n")
-		}
+		// As an inventory in INI has them: words, not truth values.
+		fmt.Fprintf(&b, "          connsync_backup: '%t'\n", i%2 == 1)
 	}
 	if err := os.WriteFile(filepath.Join(f.dir, "inventory.yml"), []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
