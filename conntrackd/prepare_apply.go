@@ -16,7 +16,7 @@ func (t *transaction) prepare(ctx context.Context) error {
 	found := t.a.Preparer.Look(ctx, t.c)
 	missing := found.Missing()
 	if len(missing) == 0 {
-		t.skip(StepPrepare, title, strings.Join(append([]string{"it is as it should be"}, found.others()...), "; "))
+		t.skip(StepPrepare, title, found.untouched())
 		return nil
 	}
 	return t.step(StepPrepare, title, func() (StepStatus, string, error) {
@@ -44,6 +44,14 @@ func (p Preparation) others() []string {
 		}
 	}
 	return words
+}
+
+// untouched says why a host of which nothing is missing is left as it is.
+func (p Preparation) untouched() string {
+	if others := p.others(); len(others) > 0 {
+		return strings.Join(others, "; ")
+	}
+	return "it is as it should be"
 }
 
 // unprepare takes back what this save has changed about the host.

@@ -301,3 +301,15 @@ func TestReviewHostileText(t *testing.T) {
 	checkHostile(t, Effects{Reviewer: fakeReviewer{review: r}}, toReview(true))
 	checkHostile(t, Effects{Reviewer: fakeReviewer{err: errors.New(hostile)}}, toReview(false))
 }
+
+// An item that could not be looked at is named beside the error.
+func TestReviewNamesWhatIsNotKnown(t *testing.T) {
+	r := replacingReview()
+	r.Preparation = conntrackd.Preparation{Items: []conntrackd.Item{
+		{ID: conntrackd.ItemLogrotate, State: conntrackd.ItemUnknown, Detail: "permission denied"},
+	}}
+	v := &review{env: &env{glyphs: ASCIIGlyphs()}, review: r, width: 80}
+	if got := strings.Join(v.hostLines(), "\n"); !strings.Contains(got, "! stays  logrotate: permission denied") {
+		t.Error(got)
+	}
+}

@@ -22,9 +22,15 @@ func (r *review) hostLines() []string {
 		first = "       "
 	}
 	for _, i := range r.review.Preparation.Items {
-		if i.State == conntrackd.ItemForeign || i.State == conntrackd.ItemUnknown {
-			lines = append(lines, r.env.styled(wordWarn, hang(r.env.shown(i.Detail), " ! stays  ", r.width))...)
+		detail := i.Detail
+		switch i.State {
+		case conntrackd.ItemUnknown: // an error does not say what it stood in the way of
+			detail = string(i.ID) + ": " + detail
+		case conntrackd.ItemForeign:
+		default:
+			continue
 		}
+		lines = append(lines, r.env.styled(wordWarn, hang(r.env.shown(detail), " ! stays  ", r.width))...)
 	}
 	return lines
 }
