@@ -56,10 +56,14 @@ func (n *node) readFirewallRecord() (*firewallRecord, []byte, error) {
 // was before comes back byte for byte unless somebody else has changed it
 // since; then only connsync's lines go.
 func (r *firewallRecord) hostRules(path string, content []byte) []byte {
+	host := bytes.ReplaceAll(content, []byte(includeLines), nil)
 	if r != nil && r.File == path && r.Wrote == conntrackd.Fingerprint(content) {
-		return r.Before
+		host = r.Before
 	}
-	return bytes.ReplaceAll(content, []byte(includeLines), nil)
+	if host == nil && content != nil {
+		return []byte{} // an empty file is one, too
+	}
+	return host
 }
 
 // including is the host's file with connsync's lines at its end: they need the
