@@ -12,7 +12,7 @@ import (
 func TestRPMInstallsAndErases(t *testing.T) {
 	path, root := rpm(t, map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[goarch]), t.TempDir()
 	conf := filepath.Join(root, "etc/conntrackd/conntrackd.conf")
-	for _, dir := range []string{filepath.Dir(conf), root + "/usr/bin", root + "/var/lib/connsync", root + "/etc/keepalived"} {
+	for _, dir := range []string{filepath.Dir(conf), root + "/usr/bin", root + "/var/lib/connsync", root + "/etc/keepalived", root + "/etc/connsync"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -20,6 +20,7 @@ func TestRPMInstallsAndErases(t *testing.T) {
 	for file, content := range map[string]string{
 		conf:                                     "# of the operator\n",
 		root + "/var/lib/connsync/prepared.json": "{}\n",
+		root + "/etc/connsync/firewall.nft":      "",
 		root + "/etc/keepalived/keepalived.conf": "notify \"/usr/sbin/connsync failover\" root\n",
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
@@ -42,12 +43,12 @@ func TestRPMInstallsAndErases(t *testing.T) {
 	}
 	run(t, "rpm", "--root", root, "--verify", "--nodeps", "connsync")
 	said := run(t, "rpm", "--root", root, "--nodeps", "--erase", "connsync")
-	for _, want := range []string{"connsync unprepare", "keepalived's configuration calls"} {
+	for _, want := range []string{"connsync unprepare", "connsync firewall --remove", "keepalived's configuration calls"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the removal does not say %q: %s", want, said)
 		}
 	}
-	if got := run(t, "sh", "-c", "cat $0; find $1 -name '*connsync*' -not -path '*/rpm/*' | sort", conf, root); got != "# of the operator\n"+root+"/var/lib/connsync\n" {
+	if got := run(t, "sh", "-c", "cat $0; find $1 -name '*connsync*' -not -path '*/rpm/*' | sort", conf, root); got != "# of the operator\n"+root+"/etc/connsync\n"+root+"/var/lib/connsync\n" {
 		t.Errorf("after the removal: %q", got)
 	}
 }
