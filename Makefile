@@ -40,6 +40,7 @@ failover: root
 # Every test, end to end on real namespaces, daemons and a booted Debian.
 test: root
 	@scripts/deps test
+	@$(GO) run ./lab/trees
 	@scripts/gotest -race -count=1 -parallel 4 -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
 lint:
@@ -68,6 +69,7 @@ bench-serial: root
 
 deps: root
 	@scripts/deps test
+	@$(GO) run ./lab/trees
 
 clean:
 	rm -rf bin dist

@@ -38,6 +38,15 @@ type Debian struct {
 	Packages []string
 }
 
+// ManagedDebian is a node that Ansible reaches by SSH.
+func ManagedDebian() Debian { return Debian{Packages: []string{"openssh-server", "python3"}} }
+
+// Debians are those that tests boot. The lab's command trees makes them before
+// the tests do, since that wants the machine for itself.
+func Debians() []Debian {
+	return []Debian{{}, {Init: SysV}, {Init: OpenRC}, ManagedDebian()}
+}
+
 // debianPackages is what a machine has beyond Debian's essential packages:
 // what a stock node has, and what a test looks at it with.
 func debianPackages() []string {

@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"lab/demo":            {"lab"},
 	"lab/failover":        {"lab"},
 	"lab/vt102":           {},
+	"lab/trees":           {"lab"},
 	"lab/tty":             {"lab/vt102"},
 	"lab/emulator":        {},
 	"lab/benchserial":     {"lab", "lab/tty", "lab/vt102"},

@@ -154,7 +154,7 @@ func newFleet(t *testing.T, ctx context.Context) *fleet {
 func (f *fleet) boot(t *testing.T) {
 	t.Helper()
 	// Ansible's modules are Python, and reach their node by ssh.
-	debian := lab.Debian{Packages: []string{"openssh-server", "python3"}}
+	debian := lab.ManagedDebian()
 	if _, err := debian.Tree(f.ctx); err != nil {
 		t.Fatal(err)
 	}
