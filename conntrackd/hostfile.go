@@ -14,11 +14,11 @@ func ReplaceFile(path string, read, content []byte) error {
 // LockWriter takes the lock that every writer holds, until it is closed. It
 // returns a *[BusyError] when somebody else is writing.
 func LockWriter(runtimeDir string) (io.Closer, error) {
-	f, err := lockWriter(runtimeDir)
+	lock, err := lockWriter(runtimeDir)
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return lock, nil
 }
 
 // Diff is the change of a file, unified; nil stands for no file. It holds the

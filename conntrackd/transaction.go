@@ -92,7 +92,7 @@ func (t *transaction) skip(id StepID, title, why string) {
 
 // lock makes this the only writer and looks at what is there.
 func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
-	var f *os.File
+	var f *writerLock
 	err = t.step(StepLock, "Take the writer lock", func() (StepStatus, string, error) {
 		var err error
 		if err = ctx.Err(); err != nil {
@@ -127,7 +127,16 @@ func (t *transaction) repairFirst(ctx context.Context) (string, error) {
 	return fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result), nil
 }
 
-func lockWriter(dir string) (*os.File, error) {
+// writerLock is the lock of one writer, as long as it is open.
+type writerLock struct{ file *os.File }
+
+// Close gives the lock back at once, even while a program that this process is
+// just starting still has the file open.
+func (l *writerLock) Close() error {
+	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+}
+
+func lockWriter(dir string) (*writerLock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("take the writer lock: %w", err)
 	}
@@ -153,7 +162,7 @@ func lockWriter(dir string) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("take the writer lock: %w", err)
 	}
-	return f, nil
+	return &writerLock{f}, nil
 }
 
 // lookBefore refuses what cannot go well, before anything changes. Its errors

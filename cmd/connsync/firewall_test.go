@@ -111,7 +111,14 @@ func carries(t *testing.T, from, to *lab.Namespace, source, destination string) 
 	t.Helper()
 	var listener net.PacketConn
 	err := to.Do(func() (err error) {
-		listener, err = net.ListenPacket("udp", netip.AddrPortFrom(netip.MustParseAddr(destination), 3780).String())
+		// A program that another test is just starting may still have the last one.
+		for range 100 {
+			listener, err = net.ListenPacket("udp", netip.AddrPortFrom(netip.MustParseAddr(destination), 3780).String())
+			if !errors.Is(err, syscall.EADDRINUSE) {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
 		return err
 	})
 	if err != nil {
