@@ -63,7 +63,7 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 	a.ponder()
 	a.press(enter)
 	a.see("Connection Sync: status", "connsync apply --interface")
-	line := regexp.MustCompile(`(?s)connsync apply .*?--receive-buffer \d+`).FindString(a.screen.String())
+	line := regexp.MustCompile(`(?s)connsync apply .*?--enable\b`).FindString(a.screen.String())
 	if line == "" {
 		t.Fatalf("the first node shows no line for the other one:\n%s", a.screen.String())
 	}

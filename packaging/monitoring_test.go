@@ -273,7 +273,7 @@ func (w *watched) unknown() {
 	w.paused.Lock()
 	defer w.paused.Unlock()
 	w.until("ConnsyncUnknown on b", func() {
-		w.in(w.B, fmt.Sprintf(`awk '/^connsync_status_timestamp_seconds/ {$2 = $2 - 400} {print}' %[1]s >%[1]s.old && mv %[1]s.old %[1]s`, w.file(w.B)))
+		w.in(w.B, fmt.Sprintf(`awk '/^connsync_status_timestamp_seconds/ {printf "%%s %%.3f\n", $1, $2 - 400; next} {print}' %[1]s >%[1]s.old && mv %[1]s.old %[1]s`, w.file(w.B)))
 	})
 	w.until("ConnsyncUnknown on a", func() {
 		if err := os.Remove(w.file(w.A)); err != nil {
