@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -99,7 +100,21 @@ func (f *settingFlags) merged(cmd *cobra.Command, s saved) (conntrackd.Values, e
 	if err := f.handed.complain(cmd, problems); err != nil {
 		return values, err
 	}
-	return f.over(values, cmd.Flags().Changed)
+	values, err := f.over(values, cmd.Flags().Changed)
+	if values.Enabled == "enable" {
+		values = withDefaults(values)
+	}
+	return values, err
+}
+
+// withDefaults fills in what a file made by hand may leave out and a sync that
+// is enabled has to state. A receive buffer is as the send buffer.
+func withDefaults(v conntrackd.Values) conntrackd.Values {
+	d := conntrackd.Defaults().Values()
+	v.Port = cmp.Or(v.Port, d.Port)
+	v.SendBuffer = cmp.Or(v.SendBuffer, d.SendBuffer)
+	v.ReceiveBuffer = cmp.Or(v.ReceiveBuffer, v.SendBuffer)
+	return v
 }
 
 // complain names the flag of every problem, or the file and its line.
