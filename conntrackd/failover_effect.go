@@ -245,6 +245,9 @@ func requestEffect(ctx context.Context, r *failoverRun, before tables) (StepStat
 		if now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(bulkPause, got, came)); err != nil {
 			return cannotSee(err)
 		}
+		if now.link.PacketsRecv < before.link.PacketsRecv {
+			return StepUnknown, "conntrackd was restarted meanwhile, so whether an answer came cannot be told"
+		}
 		if ok {
 			return answered(before, now, asked)
 		}

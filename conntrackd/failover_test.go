@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ type daemonModel struct {
 	mu                                 sync.Mutex
 	internal, external, kernel, resync int
 	sent, bytes                        int
+	heard                              int              // of the peer's messages, until it is asked
 	deaf                               map[request]bool // what is asked in vain
 	asked                              []request
 }
@@ -63,7 +65,7 @@ func (d *daemonModel) answer(r request) []byte {
 	case requestRuntime:
 		return fmt.Appendf(nil, "\tresync with kernel table:\t%12d\n", d.resync)
 	case requestLink:
-		return fmt.Appendf(nil, "UDP traffic device=sync0 status=RUNNING role=ACTIVE:\n %d Bytes sent 0 Bytes recv\n %d Pckts sent 0 Pckts recv\n 0 Error send 0 Error recv\n", d.bytes, d.sent)
+		return fmt.Appendf(nil, "UDP traffic device=sync0 status=RUNNING role=ACTIVE:\n %d Bytes sent %d Bytes recv\n %d Pckts sent %d Pckts recv\n 0 Error send 0 Error recv\n", d.bytes, 16*d.heard, d.sent, d.heard)
 	}
 	d.asked = append(d.asked, r)
 	if d.deaf[r] {
@@ -80,6 +82,8 @@ func (d *daemonModel) answer(r request) []byte {
 	case requestSendBulk:
 		d.sent++
 		d.bytes += 100 * d.internal
+	case requestResync:
+		d.heard = 0 // as one that has just been started
 	}
 	return nil
 }
@@ -148,6 +152,15 @@ func TestFailoverJudgesByEffect(t *testing.T) {
 				t.Errorf("failed %v, err %v, unlocked %v", outcome.Failed(), outcome.Err, outcome.Unlocked)
 			}
 		})
+	}
+}
+
+// The counters of a daemon that was restarted meanwhile tell nothing.
+func TestFailoverDoesNotCountOverARestart(t *testing.T) {
+	outcome := serveModel(t, &daemonModel{heard: 10}).Run(t.Context(), RoleBackup, nil)
+	last := outcome.Steps[len(outcome.Steps)-1]
+	if last.ID != StepRequestResync || last.Status != StepUnknown || !strings.Contains(last.Detail, "was restarted meanwhile") {
+		t.Errorf("%s %s: %s", last.ID, last.Status, last.Detail)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -49,6 +50,9 @@ func newPeer(s streams, g *globals) *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			wanted, err := fingerprint(expect)
+			if cmd.Flags().Changed("expect") && wanted == "" && err == nil {
+				err = &exitError{exitUsage, errors.New("--expect has no value; give the other node's fingerprint, such as 907d-adee")}
+			}
 			if err != nil {
 				return err
 			}
