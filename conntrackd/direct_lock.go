@@ -35,6 +35,17 @@ func (d *Direct) clean(ctx context.Context) error {
 	return removeStale(socket)
 }
 
+// killed says whether a daemon has left its lock file, which one that is
+// stopped, or fails to start, takes away.
+func (d *Direct) killed() (bool, error) {
+	lock := d.lock()
+	if _, err := os.Lstat(lock); err != nil {
+		return false, nil // there is none, or nobody here can see it
+	}
+	owner, err := lockOwner(lock)
+	return err == nil && owner == nil, err
+}
+
 func removeStale(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove stale %w", err)
@@ -43,7 +54,7 @@ func removeStale(path string) error {
 }
 
 // lockOwner returns a live daemon that may hold the lock file: one that sees
-// the same files and whose configuration names it. Where its configuration
+// the same files, or may see them, and whose configuration names it. Where its configuration
 // cannot be read any more, it is one that started when the file was made.
 func lockOwner(lock string) (*process, error) {
 	all, err := processes()
@@ -55,7 +66,7 @@ func lockOwner(lock string) (*process, error) {
 		return nil, err
 	}
 	for _, p := range all {
-		if p.mounts != mounts {
+		if !p.hidden && p.mounts != mounts {
 			continue
 		}
 		content, err := os.ReadFile(p.config)

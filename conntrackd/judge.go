@@ -61,7 +61,11 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		if e.service.Enabled {
 			cause += "; it would start at boot"
 		}
-		return judgement{VerdictStopped, cause, "enable sync, or read the daemon's log"}, true
+		next := "enable sync, or read the daemon's log"
+		if e.service.Killed {
+			next = "start it with connsync apply, and read the daemon's log"
+		}
+		return judgement{VerdictStopped, cause, next}, true
 	case errors.Is(e.countersErr, ErrStatsMode):
 		return judgement{VerdictStopped, "conntrackd runs and does not sync: its configuration has no Sync section",
 			"save the sync settings"}, true

@@ -84,7 +84,7 @@ func (t *transaction) stopped(ctx context.Context) error {
 	if err := t.boot(ctx, t.c.asked().Enabled); err != nil {
 		return err
 	}
-	if !t.before.Active && !t.before.Starting {
+	if !t.before.Active && !t.before.Starting && !t.before.Killed {
 		t.skip(StepStop, "Stop conntrackd", "it is stopped already")
 		return nil
 	}

@@ -47,6 +47,7 @@ type ServiceState struct {
 	Starting bool      // not active, and going to be: its start is queued, under way, or tried again
 	Enabled  bool      // it will start at boot; equals Active where Unbooted
 	Unbooted bool      // there is no service manager, so nothing can start it at boot
+	Killed   bool      // where Unbooted: not active, and ended by a kill or a crash, since its lock file is left
 	Notify   bool      // the manager waits for sd_notify (Type=notify)
 	MainPID  int       // zero when not running
 	Restarts int       // automatic restarts since the last manual start

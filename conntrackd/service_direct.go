@@ -61,7 +61,10 @@ func (d *Direct) State(ctx context.Context) (ServiceState, error) {
 	}
 	if len(running) == 0 {
 		state.Detail = "nothing starts it at boot"
-		return state, nil
+		if state.Killed, err = d.killed(); state.Killed {
+			state.Detail = fmt.Sprintf("killed or crashed, for its lock file %s is left; nothing starts it at boot", d.lock())
+		}
+		return state, err
 	}
 	p := running[0]
 	state.Active, state.Enabled, state.MainPID = true, true, p.pid
@@ -185,7 +188,8 @@ func (d *Direct) serves(ctx context.Context) error {
 }
 
 // Stop ends the daemon with SIGTERM, which lets it take its lock and socket
-// away, and after 15 seconds with SIGKILL.
+// away, and after 15 seconds with SIGKILL. A lock that was left all the same
+// goes too: the daemon is stopped now, not dead.
 func (d *Direct) Stop(ctx context.Context) error {
 	running, err := d.running()
 	if err != nil {
@@ -195,6 +199,13 @@ func (d *Direct) Stop(ctx context.Context) error {
 		if err := stopProcess(ctx, p); err != nil {
 			return fmt.Errorf("stop conntrackd (process %d): %w", p.pid, err)
 		}
+	}
+	killed, err := d.killed()
+	if killed {
+		err = removeStale(d.lock())
+	}
+	if err != nil {
+		return fmt.Errorf("stop conntrackd: %w", err)
 	}
 	return nil
 }

@@ -86,8 +86,11 @@ func TestDirectLeavesAnotherNamespacesLockAlone(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(a.dir, "lock")); err != nil {
 		t.Error(err)
 	}
+	if b.state().Killed {
+		t.Error("a lock file that belongs to a live daemon counts as left by a killed one")
+	}
 	b.do(func() error { return b.service.Stop(t.Context()) })
-	if !a.state().Active {
+	if _, err := os.Stat(filepath.Join(a.dir, "lock")); err != nil || !a.state().Active {
 		t.Error("stopping one node stopped the other's daemon")
 	}
 }
@@ -110,11 +113,24 @@ func TestDirectAfterAKill(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(a.dir, "lock")); err != nil {
 		t.Fatalf("there is no stale lock file, the test shows nothing: %v", err)
 	}
+	if s := a.state(); !s.Killed || !strings.Contains(s.Detail, filepath.Join(a.dir, "lock")) {
+		t.Errorf("after a kill: %+v", s)
+	}
 	if err := a.restart(); err != nil {
 		t.Fatalf("start after a kill: %v", err)
 	}
+	if s := a.state(); s.Killed {
+		t.Errorf("started again: %+v", s)
+	}
 	if got := a.sockets(a.settings); !got.Bound {
 		t.Errorf("sockets %+v", got)
+	}
+	if err := unix.Kill(a.state().MainPID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	a.do(func() error { return a.service.Stop(t.Context()) })
+	if s := a.state(); s.Active || s.Killed {
+		t.Errorf("stopped after a kill: %+v", s)
 	}
 }
 

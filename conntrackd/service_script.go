@@ -53,7 +53,7 @@ func (s *script) look(ctx context.Context) (ServiceState, error) {
 	if err != nil {
 		return ServiceState{}, &ServiceError{Name: s.name, Reason: ErrServiceUnreachable, Err: err}
 	}
-	state.Unbooted, state.Enabled, state.Detail = false, false, "stopped"
+	state.Unbooted, state.Killed, state.Enabled, state.Detail = false, false, false, "stopped"
 	if state.Active {
 		state.Detail = fmt.Sprintf("running, process %d", state.MainPID)
 	}

@@ -236,7 +236,7 @@ func (t *transaction) runs(state ServiceState) (bool, error) {
 	case state.Active != asked.Active || state.Enabled != asked.Enabled:
 		return false, nil
 	case !state.Active:
-		return !state.Starting, nil
+		return !state.Starting && !state.Killed, nil
 	case t.startedBefore(state):
 		return false, nil
 	case !t.c.syncs():

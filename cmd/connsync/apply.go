@@ -179,7 +179,7 @@ func (n *node) review(ctx context.Context, s saved, settings conntrackd.Settings
 	}
 	r := tui.Review{Candidate: c, PrepareHost: prepareHost}
 	inForce := s.unseen == nil && s.state.Active == settings.Enabled && s.state.Enabled == settings.Enabled
-	inForce = inForce && (settings.Enabled || !s.state.Starting)
+	inForce = inForce && (settings.Enabled || !s.state.Starting && s.dead() == "")
 	if n.unmanaged() {
 		inForce = true
 	}

@@ -48,7 +48,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	if err != nil {
 		return err
 	}
-	options.Notice = repaired
+	options.Notice = cmp.Or(repaired, options.Notice)
 	if first != nil {
 		if err := first.options(&options, effects, effects.fresh); err != nil {
 			return err
@@ -106,6 +106,9 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Half: saved.half(), Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
+	}
+	if dead := saved.dead(); dead != "" && reason == "" {
+		o.Notice = dead + "."
 	}
 	return o, e, nil
 }

@@ -83,6 +83,15 @@ func (s saved) half() string {
 	return s.state.Half()
 }
 
+// dead says that a sync which nobody has disabled does not run, and what to
+// do; blank where it is not so.
+func (s saved) dead() string {
+	if s.none != "" || !s.state.Killed {
+		return ""
+	}
+	return "conntrackd was killed or crashed and does not run; connsync apply starts it"
+}
+
 // load reads the file and the service. An error means that the file cannot be
 // worked with and a person has to look at it.
 func (n *node) load(ctx context.Context) (saved, error) {
@@ -110,7 +119,7 @@ func (n *node) load(ctx context.Context) (saved, error) {
 		s.none = err.Error()
 		return s, nil
 	}
-	settings.Enabled = state.Active && state.Enabled
+	settings.Enabled = state.Active && state.Enabled || state.Killed
 	s.settings = n.withPrefixes(ctx, settings)
 	return s, nil
 }

@@ -11,7 +11,8 @@ import (
 
 // shown is what show --json prints. Enabled is null where the service could
 // not be looked at, or is left alone, and where the sync is neither enabled nor
-// disabled: then Running and AtBoot are there, and differ.
+// disabled: then Running and AtBoot are there, and differ. Running is there too
+// where an enabled sync was killed.
 type shown struct {
 	Enabled       *bool  `json:"enabled"`
 	Interface     string `json:"interface"`
@@ -70,6 +71,9 @@ func (n *node) shown(saved saved) shown {
 		out.Running, out.AtBoot = &saved.state.Active, &saved.state.Enabled
 	default:
 		out.Enabled = &s.Enabled
+		if saved.dead() != "" {
+			out.Running = &saved.state.Active
+		}
 	}
 	return out
 }
@@ -100,6 +104,9 @@ func (n *node) printSettings(w io.Writer, s saved) {
 			value = "-"
 		}
 		fmt.Fprintf(w, "%-20s %s\n", line[0], value)
+	}
+	if dead := s.dead(); dead != "" {
+		fmt.Fprintln(w, "Note: "+dead+".")
 	}
 	for _, d := range s.warnings {
 		fmt.Fprintln(w, "Note: "+tui.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.config, d.Line, d.Column, d.Message)))
