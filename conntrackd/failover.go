@@ -65,7 +65,10 @@ type FailoverOutcome struct {
 	// ExternalCache says where the daemon keeps the peer's states: in its
 	// external cache, else in the kernel's table.
 	ExternalCache bool
-	Steps         []Step
+	// Stopped says that no daemon runs, so that for a faulty node there was
+	// nothing to do. For the other roles that is an error.
+	Stopped bool
+	Steps   []Step
 	// SupersededBy is the role that a later call has given the node while this
 	// one waited; nothing was done for this one then. Blank otherwise.
 	SupersededBy Role
@@ -162,11 +165,13 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) Failover
 	}
 	r := &failoverRun{f: f, each: each, asking: context.WithoutCancel(ctx), outcome: FailoverOutcome{Role: role}}
 	first, err := r.awaitDaemon(ctx)
-	if err != nil {
+	r.outcome.Stopped = role == RoleFault && errors.Is(err, ErrNotListening)
+	if err != nil && !r.outcome.Stopped {
 		r.outcome.Err = failoverError(err)
 		return r.outcome
 	}
-	r.outcome.ExternalCache = !first.direct
+	r.outcome.ExternalCache = !first.direct && !r.outcome.Stopped
+	// Also where there is nothing to do: an earlier call may wait for a daemon.
 	var unlock func()
 	unlock, r.outcome.SupersededBy, r.outcome.Unlocked = f.lock(ctx, role)
 	if r.outcome.SupersededBy != "" {
@@ -174,7 +179,7 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) Failover
 		return r.outcome
 	}
 	var late []func()
-	for _, s := range failoverSteps(role, place{external: !first.direct, internal: !first.bypass, asks: f.Mode != "ALARM"}) {
+	for _, s := range failoverSteps(role, place{external: r.outcome.ExternalCache, internal: !first.bypass, asks: f.Mode != "ALARM"}) {
 		if look := r.step(ctx, s); look != nil {
 			late = append(late, look)
 		}

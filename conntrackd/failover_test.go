@@ -192,6 +192,16 @@ func TestFailoverOrder(t *testing.T) {
 	if outcome := f.Run(t.Context(), RoleBackup, nil); outcome.SupersededBy != "" || !slices.Contains(d.asked[asked:], requestResetTimers) {
 		t.Errorf("a newer call was not carried out: %+v", outcome)
 	}
+	// So does a faulty node's, though without a daemon it has nothing to do.
+	f.Started = FailoverClock()
+	nobody := Failover{Client: NewClient(filepath.Join(t.TempDir(), "ctl")), RuntimeDir: f.RuntimeDir}
+	if outcome := nobody.Run(t.Context(), RoleFault, nil); !outcome.Stopped || outcome.Failed() {
+		t.Errorf("a faulty node without a daemon: %+v", outcome)
+	}
+	if outcome := f.Run(t.Context(), RolePrimary, nil); outcome.SupersededBy != RoleFault {
+		t.Errorf("a call before the fault was carried out: %+v", outcome)
+	}
+	f.Started = 0
 	// A note from before the last boot, or one that cannot be read, is none.
 	for _, note := range []string{fmt.Sprintf("backup %d\n", FailoverClock()+time.Hour), "\x00\x01", ""} {
 		if err := os.WriteFile(filepath.Join(f.RuntimeDir, "failover.lock"), []byte(note), 0o600); err != nil {
@@ -221,7 +231,7 @@ func TestFailoverWithoutDaemon(t *testing.T) {
 	}
 	began := time.Now()
 	nobody.Await = time.Minute
-	if outcome := nobody.Run(t.Context(), RoleFault, nil); outcome.Err == nil || time.Since(began) > 10*time.Second {
+	if outcome := nobody.Run(t.Context(), RoleFault, nil); !outcome.Stopped || outcome.Failed() || time.Since(began) > 10*time.Second {
 		t.Errorf("a faulty node waits %v for a daemon: %+v", time.Since(began), outcome)
 	}
 	late := &daemonModel{external: 200}

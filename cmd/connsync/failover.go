@@ -31,7 +31,7 @@ the priority.
 It speaks to the daemon's control socket alone, starts nothing and changes no
 file. Each step is judged by its effect; all of it goes to the standard output,
 to the system log where that is no terminal, and to failover.log in the state
-directory.
+directory. A faulty node without a daemon has nothing to do.
 
 Exit status: 0 done, 1 failed, 2 an effect could not be seen, such as the answer
 of a peer that is down, 64 wrong usage.`
@@ -166,7 +166,10 @@ func (g globals) failover(started time.Duration) (*conntrackd.Failover, error) {
 // failoverSentence is how it ended, in one sentence.
 func failoverSentence(o conntrackd.FailoverOutcome) string {
 	where := "the peer's states go straight into the kernel"
-	if o.ExternalCache {
+	switch {
+	case o.Stopped:
+		where = "conntrackd does not run"
+	case o.ExternalCache:
 		where = "the peer's states are kept in the external cache"
 	}
 	switch {
@@ -190,13 +193,14 @@ func failoverSentence(o conntrackd.FailoverOutcome) string {
 type failedOver struct {
 	Role          conntrackd.Role `json:"role"`
 	ExternalCache bool            `json:"external_cache"`
+	Stopped       bool            `json:"stopped,omitempty"` // no daemon runs, and none has to
 	Steps         []appliedStep   `json:"steps"`
 	SupersededBy  conntrackd.Role `json:"superseded_by,omitempty"`
 	Error         string          `json:"error,omitempty"`
 }
 
 func failedOverOf(o conntrackd.FailoverOutcome) failedOver {
-	f := failedOver{Role: o.Role, ExternalCache: o.ExternalCache, Steps: []appliedStep{}, SupersededBy: o.SupersededBy}
+	f := failedOver{Role: o.Role, ExternalCache: o.ExternalCache, Stopped: o.Stopped, Steps: []appliedStep{}, SupersededBy: o.SupersededBy}
 	for _, s := range o.Steps {
 		f.Steps = append(f.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
 	}
