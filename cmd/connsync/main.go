@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
 
 	"connsync/tui"
 )
@@ -76,11 +77,11 @@ func run(args []string, s streams) int {
 	defer keepPipes()()
 	root := newRoot(s)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if out.err != nil {
 		fmt.Fprintln(s.err, "connsync: print the result:", out.err)
 		if err == nil || errors.Is(err, out.err) {
-			err = &exitError{exitRefused, nil} // it has been said
+			err = &exitError{unprinted(cmd), nil} // it has been said
 		}
 	}
 	if err == nil {
@@ -94,4 +95,13 @@ func run(args []string, s streams) int {
 		fmt.Fprintln(s.err, "connsync: "+tui.Clean(exit.err.Error()))
 	}
 	return exit.status
+}
+
+// unprinted is the status of a command whose result could not be printed: where
+// a refusal would be a verdict, it is that there is none.
+func unprinted(cmd *cobra.Command) int {
+	if name := cmd.Name(); name == "status" || name == "check" {
+		return exitUnknown
+	}
+	return exitRefused
 }
