@@ -73,7 +73,7 @@ func TalkLines(o LineOptions) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e := &env{ctx: ctx, glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects}
+	e := &env{ctx: ctx, glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
 	t := &lineTalk{
 		env: e, ctx: ctx, in: newLineReader(o.In), out: newLineWriter(e, o.Out, o.Width, o.Silent),
 		fields: fields(), draft: newDraft(o.Saved), found: o.Saved,

@@ -10,13 +10,12 @@ import (
 )
 
 // save goes from the answers to the checks, or back to what is in the way.
-// Switching off needs no peer and no link, so it is not checked.
 func (t *lineTalk) save() (stage, error) {
 	s, problems := t.draft.settings()
 	switch {
 	case len(problems) > 0:
 		return t.fix(problems[0])
-	case !s.Enabled:
+	case !t.env.checked(s):
 		return t.review(s, false), nil
 	}
 	return t.checks(s, false), nil

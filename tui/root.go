@@ -25,6 +25,9 @@ type Options struct {
 	// Unseen says that the service could not be looked at, so that whether the
 	// sync is enabled is not known.
 	Unseen bool
+	// Unmanaged says that the service is left alone: whatever Enable Sync says,
+	// it may run with the file, so that every save of one is checked.
+	Unmanaged bool
 	// Half says how the service is neither enabled nor disabled, such as one
 	// that runs and does not start at boot; blank where it is one of them.
 	Half string
@@ -69,6 +72,8 @@ type env struct {
 	config  string
 	effects Effects
 	top     func() screen // the topmost screen; nil where there is no root
+
+	unmanaged bool // see [Options]
 }
 
 // inSight reports whether s is the screen that is seen.
@@ -133,7 +138,7 @@ func New(o Options) *Model {
 		o.Context = context.Background()
 	}
 	ctx, cancel := context.WithCancel(o.Context)
-	e := &env{ctx: ctx, glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects}
+	e := &env{ctx: ctx, glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
 	m := &Model{
 		env: e, form: newForm(e, o.Saved, o.Gate, o.Leftover), hostname: o.Hostname, state: o.state(), cancel: cancel,
 	}

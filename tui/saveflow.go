@@ -1,13 +1,23 @@
 package tui
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
+)
+
+// checked says whether a save is checked first. Switching off needs no peer and
+// no link.
+func (e *env) checked(s conntrackd.Settings) bool {
+	return s.Enabled || e.unmanaged && s.Complete()
+}
 
 // followSave decides what comes next on the way of a save: checks, review,
-// apply, status. Switching off needs no peer and no link, so it is not checked.
+// apply, status.
 func (m *Model) followSave(o outcome) tea.Cmd {
 	switch o := o.(type) {
 	case saveWanted:
-		if !o.settings.Enabled {
+		if !m.env.checked(o.settings) {
 			return m.openReview(reviewWanted{settings: o.settings})
 		}
 		p := newPreflight(m.env, o.settings, true)
