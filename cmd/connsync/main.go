@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/tui"
+	"connsync/tui/console"
 )
 
 // The exit statuses of every command; the documentation and scripts rely on
@@ -72,6 +73,9 @@ func run(args []string, s streams) int {
 	defer stop()
 	ctx, hangUp := context.WithCancel(ctx)
 	defer hangUp()
+	if f, ok := s.screen(); ok {
+		defer console.Drain(f)
+	}
 	out := &outlet{Writer: s.out, lost: hangUp}
 	s.out = out
 	defer keepPipes()()

@@ -67,6 +67,18 @@ func TestSerialLine(t *testing.T) {
 	}
 	before := run(t, NodeA, "cat", lab.ConfigPath)
 
+	t.Run("last words", func(t *testing.T) {
+		want := strings.ReplaceAll(run(t, NodeA, Program, "help", "apply"), "\n", "\r\n")
+		o := &operator{t: t, Machine: m}
+		began := m.Sent()
+		o.opens(Program, "help", "apply")
+		o.leaves(0) // and its session with it
+		o.rests()
+		if diff := cmp.Diff(want, string(m.Stream()[began:])); diff != "" {
+			t.Errorf("on the line (-said +came):\n%s", diff)
+		}
+	})
+
 	t.Run("a mute terminal, and a hang-up", func(t *testing.T) {
 		m.Answer(false)
 		m.Resize(80, 24)

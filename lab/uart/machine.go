@@ -218,11 +218,21 @@ func (m *Machine) up(ctx context.Context) error {
 			return err
 		}
 		m.guest = rpc.NewClient(m.calls)
+		go m.beat()
 		return nil
 	case <-m.halted:
 		return fmt.Errorf("it halted: %w: %s", m.err, m.log.String())
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// beat keeps the emulator awake. With -icount, on a busy host, it misses once in
+// a while that the line takes bytes again, and stands still, its clock too, until
+// something else comes in.
+func (m *Machine) beat() {
+	for m.call("Beat", wire.None{}, &wire.None{}) == nil {
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -257,6 +267,17 @@ func (m *Machine) Line() (wire.Line, error) {
 	var line wire.Line
 	err := m.call("Line", wire.None{}, &line)
 	return line, err
+}
+
+// Rest waits until nothing has come and gone on the serial line for that long,
+// by the machine's own clock, which is slow where its host is busy, and the
+// terminal has everything.
+func (m *Machine) Rest(span, within time.Duration) error {
+	if err := m.call("Rest", wire.Pause{Span: span, Within: within}, &wire.None{}); err != nil {
+		return err
+	}
+	m.Quiet(100*time.Millisecond, within) // the few bytes that the line itself holds
+	return nil
 }
 
 // Wait waits for the end of the program on the line.

@@ -70,13 +70,9 @@ func bootMachine(t *testing.T, width, height int) *Machine {
 func sit(t *testing.T, m *Machine) *operator {
 	t.Helper()
 	o := &operator{t: t, Machine: m}
-	err := m.Restart()
-	o.check(err)
+	o.check(m.Restart())
 	sent, begin := m.Sent(), time.Now()
-	o.found, err = m.Open(wire.Session{Args: []string{Program}, Environ: []string{"TERM=vt100"}, Speed: unix.B9600})
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.opens(Program)
 	if o.found.Width != 0 || o.found.Height != 0 {
 		t.Fatalf("the line's size is %dx%d before the program, want 0x0", o.found.Width, o.found.Height)
 	}
@@ -85,6 +81,14 @@ func sit(t *testing.T, m *Machine) *operator {
 	o.rests()
 	t.Logf("first screen after %v, %d bytes", took.Round(time.Millisecond), m.Sent()-sent)
 	return o
+}
+
+// opens puts a program on the line.
+func (o *operator) opens(args ...string) {
+	o.t.Helper()
+	var err error
+	o.found, err = o.Open(wire.Session{Args: args, Environ: []string{"TERM=vt100"}, Speed: unix.B9600})
+	o.check(err)
 }
 
 func (o *operator) check(err error) {
@@ -100,7 +104,10 @@ func (o *operator) sees(texts ...string) {
 }
 
 // rests waits until nothing more comes.
-func (o *operator) rests() { o.Quiet(500*time.Millisecond, patience) }
+func (o *operator) rests() {
+	o.t.Helper()
+	o.check(o.Rest(500*time.Millisecond, patience))
+}
 
 // presses types; a key at a time, as a person who is in a hurry.
 func (o *operator) presses(keys ...string) {

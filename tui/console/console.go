@@ -49,7 +49,7 @@ func Open(in, out *os.File, environ []string) *Line {
 	l := &Line{in: in, out: out, environ: environ}
 	if rdev, ok := device(out); ok {
 		l.pty = isPty(rdev)
-		l.uart = !l.pty && !isVirtualConsole(rdev)
+		l.uart = isUART(rdev)
 	}
 	l.kind = kindOf(lookup(environ, "TERM"), l.pty)
 	return l
@@ -158,3 +158,7 @@ func isPty(rdev uint64) bool {
 func isVirtualConsole(rdev uint64) bool {
 	return unix.Major(rdev) == 4 && unix.Minor(rdev) < 64
 }
+
+// isUART says whether the terminal is a line that takes its time: neither
+// another program nor the kernel's own console.
+func isUART(rdev uint64) bool { return !isPty(rdev) && !isVirtualConsole(rdev) }

@@ -16,9 +16,8 @@ func (l *Line) pacer() func(sent int) {
 		return nil
 	}
 	return func(sent int) {
-		const bitsPerByte = 10 // start, eight, stop
-		if baud := speed(l.out); baud != 0 && baud != ptyDefault {
-			time.Sleep(time.Duration(sent) * bitsPerByte * time.Second / time.Duration(baud))
+		if speed(l.out) != ptyDefault {
+			time.Sleep(transmission(l.out, sent))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +12,45 @@ import (
 // write finds out too.
 func drain(f *os.File) {
 	_ = unix.IoctlSetInt(int(f.Fd()), unix.TCSBRK, 1)
+}
+
+// fifo is how many bytes the queue of a common UART holds at most.
+const fifo = 32
+
+// Drain waits until a UART has sent everything, what its own queue holds too,
+// for as long as it gets on with that. What it has not sent when the session on
+// it ends, the kernel throws away: the last words of a program that was started
+// on the line. On anything but a UART it returns at once.
+func Drain(f *os.File) {
+	if rdev, ok := device(f); !ok || !isUART(rdev) {
+		return
+	}
+	stuck := 200*time.Millisecond + transmission(f, fifo)
+	for least, moved := -1, time.Now(); time.Since(moved) < stuck; time.Sleep(5 * time.Millisecond) {
+		left, err := unsent(f)
+		if err != nil || left == 0 {
+			return
+		}
+		if least < 0 || left < least {
+			least, moved = left, time.Now()
+		}
+	}
+}
+
+// unsent is how many bytes a UART has still to send, as far as it can be told:
+// its own queue counts as one.
+func unsent(f *os.File) (int, error) {
+	left, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCOUTQ)
+	if err != nil || left > 0 {
+		return left, err
+	}
+	// linux/serial.h, tty_ioctl(2)
+	const tiocSerTEMT = 1
+	state, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCSERGETLSR)
+	if err != nil || state&tiocSerTEMT != 0 {
+		return 0, nil // a driver that does not say has sent it
+	}
+	return 1, nil
 }
 
 // discard throws away what the line has not sent yet (tcflush(3), TCOFLUSH).
@@ -32,6 +72,17 @@ func speed(f *os.File) int {
 		return 0
 	}
 	return speeds[t.Cflag&unix.CBAUD]
+}
+
+// transmission is how long a line takes for that many bytes, 0 where its speed
+// is unknown.
+func transmission(f *os.File, bytes int) time.Duration {
+	const bitsPerByte = 10 // start, eight, stop
+	baud := speed(f)
+	if baud == 0 {
+		return 0
+	}
+	return time.Duration(bytes) * bitsPerByte * time.Second / time.Duration(baud)
 }
 
 // windowSize is the size as the kernel has it; ok is false for 0x0, which is

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -167,6 +168,51 @@ func (g *guest) Line(_ wire.None, line *wire.Line) error {
 	*line, err = lineOf(f)
 	return err
 }
+
+// Rest waits until the driver has neither taken nor sent anything on the line
+// for a while, and the UART has sent everything.
+func (g *guest) Rest(p wire.Pause, _ *wire.None) error {
+	f, err := openLine()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	before, since := "", time.Now()
+	for limit := since.Add(p.Within); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
+		counts, err := counters()
+		if err != nil {
+			return err
+		}
+		state, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCSERGETLSR)
+		if err != nil {
+			return err
+		}
+		if counts != before || state == 0 {
+			before, since = counts, time.Now()
+		}
+		if time.Since(since) >= p.Span {
+			return nil
+		}
+	}
+	return fmt.Errorf("the line has not come to rest within %v", p.Within)
+}
+
+// counters are those of the first serial line, as the driver prints them.
+func counters() (string, error) {
+	lines, err := os.ReadFile("/proc/tty/driver/serial")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(lines)) {
+		if strings.HasPrefix(line, "0:") {
+			return line, nil
+		}
+	}
+	return "", errors.New("the driver has no first line")
+}
+
+// Beat does nothing.
+func (g *guest) Beat(wire.None, *wire.None) error { return nil }
 
 func (g *guest) current() (*session, error) {
 	g.mu.Lock()

@@ -2,10 +2,14 @@
 // to each other, over a second line, by net/rpc.
 package wire
 
-import "golang.org/x/sys/unix"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // Service is the name of the machine's service. Its methods are Run, Open,
-// Line, Wait, Signal, HangUp and Say.
+// Line, Rest, Wait, Signal, HangUp, Say and Beat.
 const Service = "Guest"
 
 // Ready is what the machine says first. What is sent to it before, its UART may
@@ -32,6 +36,9 @@ type Line struct {
 	Width, Height int
 	Queued        int // bytes that were written and not sent yet
 }
+
+// Pause is a time of rest on the line, and how long to wait for it at most.
+type Pause struct{ Span, Within time.Duration }
 
 // Ended is how a program on the line has ended. Signal is 0 where it exited.
 type Ended struct {
