@@ -82,6 +82,9 @@ func run(args []string, s streams) int {
 	root := newRoot(s)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !out.used && asksJSON(cmd, args) {
+		err = toldInJSON(out, cmd, err)
+	}
 	if out.err != nil {
 		fmt.Fprintln(s.err, "connsync: print the result:", out.err)
 		if err == nil || errors.Is(err, out.err) {

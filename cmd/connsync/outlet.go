@@ -13,10 +13,12 @@ import (
 type outlet struct {
 	io.Writer
 	lost func()
+	used bool  // something was written
 	err  error // of the first write that failed
 }
 
 func (o *outlet) Write(p []byte) (int, error) {
+	o.used = true
 	n, err := o.Writer.Write(p)
 	if err != nil && o.err == nil {
 		o.err = err

@@ -3,9 +3,13 @@ package main
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"connsync/conntrackd"
+	"connsync/netcheck"
 )
 
 // problemsError are settings that cannot be used. Its exit says whether they
@@ -30,29 +34,57 @@ func valueError(f conntrackd.Field, message string) error {
 	return &problemsError{[]conntrackd.Problem{{Field: f, Message: message}}, &exitError{exitUsage, errors.New(message)}}
 }
 
+// asksJSON says whether a command that was called with args prints JSON. The
+// flag may stand behind one that is wrong, and was not read then. The lines of
+// status --watch are looks alone.
+func asksJSON(cmd *cobra.Command, args []string) bool {
+	flag, watch := cmd.Flags().Lookup("json"), cmd.Flags().Lookup("watch")
+	switch {
+	case flag == nil, watch != nil && watch.Changed:
+		return false
+	case flag.Changed:
+		return flag.Value.String() == "true"
+	}
+	return slices.Contains(args, "--json")
+}
+
+// refusal is what a command prints with --json in place of its result.
+type refusal struct {
+	Error string `json:"error"`
+	// Problems are those of the settings, keyed by field.
+	Problems map[conntrackd.Field]string `json:"problems,omitempty"`
+}
+
+// refusedCheck is that of check.
+type refusedCheck struct {
+	Verdict netcheck.Verdict  `json:"verdict"`
+	Checks  []netcheck.Result `json:"checks"`
+	refusal
+}
+
 // toldInJSON is for a command that prints JSON and has ended with err: where
 // that was told on standard error alone, it is printed as JSON too.
-func toldInJSON(w io.Writer, err error) error {
-	if err == nil {
-		return nil
-	}
+func toldInJSON(w io.Writer, cmd *cobra.Command, err error) error {
 	var (
 		exit     *exitError
 		problems *problemsError
 	)
-	said := errors.As(err, &exit) && exit.err == nil
-	if errors.As(err, &problems) {
-		said = false
-	}
-	if said {
+	if !errors.As(err, &problems) && errors.As(err, &exit) && exit.err == nil {
 		return err
 	}
-	refusal := applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Error: err.Error()}
+	r := refusal{Error: err.Error()}
 	if problems != nil {
-		refusal.Problems = map[conntrackd.Field]string{}
+		r.Problems = map[conntrackd.Field]string{}
 		for _, p := range problems.problems {
-			refusal.Problems[p.Field] = p.Message
+			r.Problems[p.Field] = p.Message
 		}
 	}
-	return errorsOf(printJSON(w, refusal), err)
+	var told any = r
+	switch cmd.Name() {
+	case "apply", "rollback":
+		told = applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Error: r.Error, Problems: r.Problems}
+	case "check":
+		told = refusedCheck{netcheck.VerdictUnknown, []netcheck.Result{}, r}
+	}
+	return errorsOf(printJSON(w, told), err)
 }
