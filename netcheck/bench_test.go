@@ -90,3 +90,35 @@ func BenchmarkSameSubnet(b *testing.B) {
 		SameSubnet(current, peer)
 	}
 }
+
+// BenchmarkPlan is the whole of the checks, and how much longer than the
+// slowest of them it takes: they are done side by side. A healthy pair's
+// slowest waits for another owner of Current IP, a dead peer's for the peer.
+func BenchmarkPlan(b *testing.B) {
+	for _, family := range []int{4, 6} {
+		for _, peer := range []string{"healthy", "dead"} {
+			b.Run(fmt.Sprintf("%s/ipv%d", peer, family), func(b *testing.B) {
+				n := newTestNet(b, 0)
+				n.settle(n.own, n.peer)
+				target := n.families[family]
+				n.listen(n.peer, at(target.Peer))
+				if peer == "dead" {
+					if err := n.sync.Cut("peer"); err != nil {
+						b.Fatal(err)
+					}
+				}
+				var sum duration
+				for b.Loop() {
+					var d duration
+					if err := lab.Call(b.Context(), n.own, "time", target, &d); err != nil {
+						b.Fatal(err)
+					}
+					sum.Whole += d.Whole
+					sum.Slowest += d.Slowest
+				}
+				b.ReportMetric(float64(sum.Whole)/float64(sum.Slowest), "x-slowest")
+				b.ReportMetric(float64(sum.Whole.Milliseconds())/float64(b.N), "ms/plan")
+			})
+		}
+	}
+}

@@ -21,12 +21,26 @@ func TestMain(m *testing.M) {
 		"plan": lab.Function(func(ctx context.Context, t Target) (Report, error) {
 			return Run(ctx, Plan(t), nil), nil
 		}),
+		"time":       lab.Function(timePlan),
 		"one":        lab.Function(runOne),
 		"send":       lab.Function(sendForbidden),
 		"check":      lab.Function(checkTarget),
 		"interfaces": lab.Function(listInterfaces),
 		"watch":      lab.Function(watchStoryOf),
 	})
+}
+
+// duration is how long a plan took, and the slowest of its checks.
+type duration struct{ Whole, Slowest time.Duration }
+
+func timePlan(ctx context.Context, t Target) (d duration, err error) {
+	begin := time.Now()
+	report := Run(ctx, Plan(t), nil)
+	d.Whole = time.Since(begin)
+	for _, r := range report.Results {
+		d.Slowest = max(d.Slowest, r.Took)
+	}
+	return d, nil
 }
 
 // question is one check of a plan, whatever it needs.
