@@ -25,6 +25,14 @@ var (
 	ErrReply = errors.New("not a reply of conntrackd")
 )
 
+// silence is a [context.DeadlineExceeded] in plain words: the daemon did not
+// answer in that time.
+type silence time.Duration
+
+func (s silence) Error() string { return fmt.Sprintf("no answer within %v", time.Duration(s)) }
+
+func (silence) Is(target error) bool { return target == context.DeadlineExceeded }
+
 // request is what a client asks of the daemon (include/conntrackd.h).
 type request int32
 
@@ -80,7 +88,7 @@ func (c *Client) call(ctx context.Context, r request, timeout time.Duration) (re
 			err = fmt.Errorf("ask conntrackd at %s: %w", c.Path, err)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, silence(timeout))
 	defer cancel()
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -99,7 +107,7 @@ func (c *Client) call(ctx context.Context, r request, timeout time.Duration) (re
 	reply, err = io.ReadAll(io.LimitReader(conn, maxReply+1))
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return nil, fmt.Errorf("no answer: %w", context.Cause(ctx))
+		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, err
 	case len(reply) > maxReply:

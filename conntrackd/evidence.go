@@ -44,8 +44,9 @@ type evidence struct {
 	settings    Settings
 	// absent says that the peer does not answer ARP or neighbour solicitation.
 	absent bool
-	// misplaced says that our own address is not on the interface.
-	misplaced bool
+	// vanished says that our own interface is not there, misplaced that our
+	// address is not on it.
+	vanished, misplaced bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.
 	conntrackMax int
 	// missed is what this node lacked of the peer, and has got since.

@@ -159,7 +159,8 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 		read = ReadSockets
 	}
 	e.sockets, e.socketsErr = read(e.service.MainPID, o.Settings)
-	e.absent, e.misplaced = absent(o.Settings), misplaced(o.Settings)
+	e.absent = absent(o.Settings)
+	e.vanished, e.misplaced = lost(o.Settings)
 	counters, err := o.Client.Counters(ctx)
 	e.countersErr = err
 

@@ -24,6 +24,7 @@ type record struct {
 	Drops     uint64
 	Wire      wire
 	Absent    bool
+	Vanished  bool `json:",omitempty"`
 	Misplaced bool
 	Readings  []Counters
 }
@@ -31,14 +32,14 @@ type record struct {
 func newRecord(e evidence, want Verdict) record {
 	return record{
 		Want: want, Mode: e.mode, Now: e.now, Service: e.service, Sockets: e.sockets, Drops: e.drops, Readings: e.readings,
-		Wire: e.wire, Absent: e.absent, Misplaced: e.misplaced,
+		Wire: e.wire, Absent: e.absent, Vanished: e.vanished, Misplaced: e.misplaced,
 	}
 }
 
 func (r record) evidence() evidence {
 	return evidence{
 		now: r.Now, service: r.Service, sockets: r.Sockets, drops: r.Drops, readings: r.Readings, mode: r.Mode,
-		settings: testSettings(), wire: r.Wire, absent: r.Absent, misplaced: r.Misplaced,
+		settings: testSettings(), wire: r.Wire, absent: r.Absent, vanished: r.Vanished, misplaced: r.Misplaced,
 	}
 }
 

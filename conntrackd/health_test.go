@@ -128,7 +128,7 @@ func TestJudge(t *testing.T) {
 		{"silent, own socket elsewhere", edited(quiet(idle(8)), func(e *evidence) {
 			e.sockets = Sockets{Address: "0.0.0.0:3780"}
 		}), VerdictSilent, "on 0.0.0.0:3780"},
-		{"silent, link down", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "DOWN" }), VerdictSilent, "sync0 is DOWN"},
+		{"silent, link down", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "DOWN" }), VerdictSilent, "the sync link sync0 is down; set it up (ip link set sync0 up)"},
 		{"silent, own sends fail", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].ErrorsSent = 9 }), VerdictSilent, "cannot be sent"},
 		{"own firewall, both ways", edited(quiet(idle(8)), func(e *evidence) {
 			e.wire = wire{Listening: true, Last: e.now, Alive: 5}
@@ -193,6 +193,9 @@ func TestJudge(t *testing.T) {
 			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
 		}), VerdictTwoWay, ""},
 		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
+		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.vanished = true }), VerdictSilent, "no interface sync0 on this node any more; bring it back under this name"},
+		{"no cable", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "NO-CARRIER" }), VerdictSilent, "the sync link sync0 is NO-CARRIER; look at the cable"},
+		{"file without settings", edited(idle(8), func(e *evidence) { e.settings = Defaults() }), VerdictUnknown, "no settings of a UDP sync"},
 		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.absent = true }), VerdictSilent, "no host answers"},
 		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},
 		{"refused before it confirmed", edited(idle(8), func(e *evidence) {

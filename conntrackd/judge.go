@@ -72,6 +72,9 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case e.countersErr != nil:
 		return judgement{VerdictUnknown, "conntrackd runs and does not answer: " + e.countersErr.Error(),
 			"restart conntrackd if it stays so"}, true
+	case !e.settings.Complete():
+		return judgement{VerdictUnknown, "conntrackd runs, and its file has no settings of a UDP sync to measure it by",
+			"put the file back (connsync history, connsync rollback), or save the settings"}, true
 	case len(e.readings) == 0:
 		return judgement{VerdictUnknown, "nothing was read yet", ""}, true
 	}

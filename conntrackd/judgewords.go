@@ -113,6 +113,12 @@ func (e evidence) judgeSilence() judgement {
 	peer := s.Peer.Addr()
 	j := judgement{Verdict: VerdictSilent}
 	switch {
+	case e.vanished:
+		j.Cause = fmt.Sprintf("there is no interface %s on this node any more", s.Interface)
+		j.Next = fmt.Sprintf("bring it back under this name, or save the settings with the interface that has %s now", s.Current.Addr())
+	case last.Link == "DOWN":
+		j.Cause = fmt.Sprintf("the sync link %s is down", last.Device)
+		j.Next = fmt.Sprintf("set it up (ip link set %s up)", last.Device)
 	case last.Link != "" && last.Link != "RUNNING":
 		j.Cause = fmt.Sprintf("the sync link %s is %s", last.Device, last.Link)
 		j.Next = "look at the cable and at the peer's interface"

@@ -32,21 +32,21 @@ func absent(s Settings) bool {
 	return false
 }
 
-// misplaced says that Current IP is surely not on Interface.
-func misplaced(s Settings) bool {
+// lost says what this node surely has no more: Interface, or Current IP on it.
+func lost(s Settings) (iface, address bool) {
 	link, err := netlink.LinkByName(s.Interface)
 	if err != nil {
-		return errors.As(err, &netlink.LinkNotFoundError{})
+		return errors.As(err, &netlink.LinkNotFoundError{}), false
 	}
 	addresses, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {
-		return false
+		return false, false
 	}
 	current := s.Current.Addr().WithZone("").Unmap()
 	for _, a := range addresses {
 		if a.IP.Equal(current.AsSlice()) {
-			return false
+			return false, false
 		}
 	}
-	return current.IsValid()
+	return false, current.IsValid()
 }

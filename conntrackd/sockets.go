@@ -64,14 +64,22 @@ func matchSockets(found []udpSocket, s Settings) Sockets {
 }
 
 // otherAddress says where the daemon listens instead: on the right port if
-// anywhere, else wherever.
+// anywhere, else on an address of its own, else wherever: a socket that only
+// sends has no address.
 func otherAddress(found []udpSocket, port uint16) string {
-	var addresses []string
+	var addresses, unspecified []string
 	for _, u := range found {
-		if u.local.Port() == port {
+		switch {
+		case u.local.Port() == port:
 			return u.local.String()
+		case u.local.Addr().IsUnspecified():
+			unspecified = append(unspecified, u.local.String())
+		default:
+			addresses = append(addresses, u.local.String())
 		}
-		addresses = append(addresses, u.local.String())
+	}
+	if len(addresses) == 0 {
+		addresses = unspecified
 	}
 	return strings.Join(addresses, ", ")
 }

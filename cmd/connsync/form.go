@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -101,7 +100,7 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	if err != nil {
 		hostname = ""
 	}
-	e := &effects{ctx: ctx, node: n, base: saved.content, fresh: saved.none != ""}
+	e := &effects{ctx: ctx, node: n, base: saved.content, fresh: saved.none != "", lookout: &lookout{ctx: ctx, node: n}}
 	o := tui.Options{
 		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Unmanaged: n.unmanaged(), Half: saved.half(), Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
@@ -121,11 +120,10 @@ type effects struct {
 	fresh   bool   // nothing is set
 	saved   func() // is told of a save that enables the sync; nil where nobody is
 
-	mu       sync.Mutex
-	base     []byte // the file that the form was filled from
-	observer *conntrackd.Observer
-	observed []byte // the file it was made for
-	stop     context.CancelFunc
+	lookout *lookout
+
+	mu   sync.Mutex
+	base []byte // the file that the form was filled from
 }
 
 func (e *effects) Watch(ctx context.Context) (<-chan []netcheck.Interface, error) {
@@ -155,27 +153,7 @@ func (e *effects) Review(ctx context.Context, s conntrackd.Settings) (tui.Review
 	return e.node.review(ctx, saved, s, true)
 }
 
-// Observe keeps one observer as long as the file stays as it is: what it has
-// seen before belongs to the verdict.
 func (e *effects) Observe(ctx context.Context) (conntrackd.Health, error) {
-	saved, err := e.node.load(ctx)
-	if err != nil {
-		return conntrackd.Health{}, err
-	}
-	return e.watching(saved).Observe(ctx), nil
-}
-
-func (e *effects) watching(s saved) *conntrackd.Observer {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.observer == nil || !bytes.Equal(e.observed, s.content) {
-		if e.stop != nil {
-			e.stop()
-		}
-		var ctx context.Context
-		ctx, e.stop = context.WithCancel(e.ctx)
-		e.observer, e.observed = e.node.observer(s), s.content
-		_ = e.observer.Start(ctx) // without an ear the observer says less, and says so
-	}
-	return e.observer
+	health, _, err := e.lookout.observe(ctx)
+	return health, err
 }

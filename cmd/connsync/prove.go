@@ -34,13 +34,13 @@ func prove(ctx context.Context, w io.Writer, o *conntrackd.Observer, health conn
 		}
 	}
 	say(tui.StatusText(health)...)
-	if health.Verdict == conntrackd.VerdictStopped || health.Service.MainPID == 0 {
+	if health.Verdict == conntrackd.VerdictStopped || health.Service.MainPID == 0 || !o.Settings.Complete() {
 		result.Result = "nothing was tried: conntrackd does not run with these settings"
 		return endProof(w, result, f, exitUnknown)
 	}
 	say("On the other node, run at the same time: connsync status --prove",
 		"While this runs, "+result.LookThere+" shows this node's test state there, "+own.String()+", coming and going.")
-	ctx, cancel := context.WithTimeout(ctx, f.within)
+	limited, cancel := context.WithTimeout(ctx, f.within)
 	defer cancel()
 	said := map[string]bool{}
 	p := &conntrackd.Prover{Client: o.Client, Settings: o.Settings, Each: func(proof conntrackd.Proof) {
@@ -51,12 +51,16 @@ func prove(ctx context.Context, w io.Writer, o *conntrackd.Observer, health conn
 			}
 		}
 	}}
-	proof, err := p.Prove(ctx)
+	proof, err := p.Prove(limited)
 	if err != nil {
 		return &exitError{exitUnknown, err}
 	}
 	result.Proven, result.Created, result.Passed = proof.Done(), proof.Created, proof.Passed
 	result.Arrived, result.Left, result.Confirmed = proof.Arrived, proof.Left, proof.Confirmed
+	if ctx.Err() != nil && !proof.Done() {
+		result.Result = "interrupted; nothing is proven by what was seen until then"
+		return endProof(w, result, f, exitUnknown)
+	}
 	var status int
 	result.Result, status = proofResult(proof, f)
 	return endProof(w, result, f, status)
@@ -109,7 +113,7 @@ func proofResult(p conntrackd.Proof, f statusFlags) (string, int) {
 	case p.Arrived:
 		return "one way only: the peer's state arrived here, and the peer has not said that this node's arrived there", exitRefused
 	}
-	return fmt.Sprintf("not proven: no test state of the peer was seen within %v; was connsync status --prove run there at the same time?", f.within), exitUnknown
+	return fmt.Sprintf("not proven: no test state of the peer was seen within %v; run connsync status --prove there at the same time", f.within), exitUnknown
 }
 
 // sayLines prints lines made here; what is from outside in them was cleaned.

@@ -71,6 +71,10 @@ func newStatus(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
+// leastWithin is how long a proof takes to see that conntrackd passes over a
+// state.
+const leastWithin = 2 * time.Second
+
 // The formats of status.
 const (
 	formatText    = "text"
@@ -83,8 +87,8 @@ func (f *statusFlags) check(changed func(flag string) bool) error {
 	switch {
 	case f.watch && f.prove:
 		return errors.New("--watch and --prove exclude each other")
-	case f.within <= 0:
-		return errors.New("--within has to be longer than nothing, such as 60s")
+	case f.within < leastWithin:
+		return fmt.Errorf("--within has to be %v or longer, such as 60s", leastWithin)
 	case f.format != formatText && f.format != formatJSON && f.format != formatMetrics:
 		return fmt.Errorf("--format is %s, %s or %s, not %q", formatText, formatJSON, formatMetrics, f.format)
 	case f.asJSON && changed("format") && f.format != formatJSON:
@@ -105,15 +109,15 @@ func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
 	if err != nil {
 		return err
 	}
-	o := n.observer(saved)
-	_ = o.Start(ctx) // without an ear the verdict says less, and says so
 	out := n.outOfPlace(saved)
 	if out != "" && (f.watch || f.prove) {
 		n.tellOutOfPlace(errors.New(out))
 	}
 	if f.watch {
-		return watch(ctx, s.out, o, f.asJSON)
+		return n.watch(ctx, s.out, f.asJSON)
 	}
+	o := n.observer(saved)
+	_ = o.Start(ctx) // without an ear the verdict says less, and says so
 	health := look(ctx, o)
 	if f.prove {
 		return prove(ctx, s.out, o, health, f)

@@ -23,15 +23,19 @@ type watchRecord struct {
 
 // watch prints a line for the first look and for each that differs, until ctx
 // ends, and then returns what the last verdict amounts to.
-func watch(ctx context.Context, w io.Writer, o *conntrackd.Observer, asJSON bool) error {
+func (n *node) watch(ctx context.Context, w io.Writer, asJSON bool) error {
+	l := &lookout{ctx: ctx, node: n}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	var before conntrackd.Health
 	last := ""
 	for {
-		health := o.Observe(context.WithoutCancel(ctx))
+		health, settings, err := l.observe(context.WithoutCancel(ctx))
+		if err != nil {
+			health = conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: err.Error()}
+		}
 		if line := watchLine(before, health); line != last {
-			if err := printWatched(w, before, health, o.Settings, line, asJSON); err != nil {
+			if err := printWatched(w, before, health, settings, line, asJSON); err != nil {
 				return err
 			}
 			last = line
