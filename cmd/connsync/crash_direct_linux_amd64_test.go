@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -12,29 +13,30 @@ import (
 	"time"
 )
 
+// numbersOfEntries are those of the history in the names of its files.
+var numbersOfEntries = regexp.MustCompile(`\b[0-9]{6}\b`)
+
 // traced runs a save under a tracer. at is asked from the first call on that
-// can change anything, with the number from there: what is read before comes
-// in any order, since the checks run beside each other.
-func (h *host) traced(port string, at func(number int, c systemCall) bool) (calls []systemCall, printed string, status int) {
+// can change anything: what is read before comes in any order, since the checks
+// run beside each other. The calls are equal in all saves.
+func (h *host) traced(port string, at func(c systemCall) bool) (calls []systemCall, printed string, status int) {
 	h.t.Helper()
-	first := -1
 	tr := &tracer{dirs: []string{"/etc/conntrackd", "/var/lib/connsync", "/run", "/var/run", "/var/lock"}, children: true}
-	tr.at = func(number int, c systemCall) (bool, syscall.Errno) {
-		if first < 0 && c.mayChange() && strings.Contains(c.on, "/history/") {
-			first = number
+	tr.at = func(_ int, c systemCall) (bool, syscall.Errno) {
+		if len(calls) == 0 && !(c.mayChange() && strings.Contains(c.on, "/history/")) {
+			return false, 0
 		}
-		return first >= 0 && at != nil && at(number-first, c), 0
+		c.on = numbersOfEntries.ReplaceAllString(c.on, "N")
+		calls = append(calls, c)
+		return at != nil && at(c), 0
 	}
 	err := h.Enter(func() (err error) {
 		words := h.save(port)
 		printed, status, err = tr.run(exec.Command(words[0], words[1:]...))
 		return err
 	})
-	if err != nil || first < 0 {
+	if err != nil || len(calls) == 0 {
 		h.t.Fatalf("%v, exit status %d:\n%s", err, status, printed)
-	}
-	for _, c := range tr.calls[first:] {
-		calls = append(calls, systemCall{c.name, strings.ReplaceAll(c.on, "000002", "N")})
 	}
 	return calls, printed, status
 }
@@ -85,7 +87,7 @@ func TestSaveKilledWhileTheDaemonIsRestarted(t *testing.T) {
 				h := newHost(t, program)
 				for n := range work {
 					h.mustSave("3780")
-					which := killedWithDaemon(t, h, n, calls[n], map[string]string{string(old): "old", string(saved): "new"})
+					which := killedWithDaemon(t, h, calls, n, map[string]string{string(old): "old", string(saved): "new"})
 					mu.Lock()
 					results[which]++
 					mu.Unlock()
@@ -99,15 +101,11 @@ func TestSaveKilledWhileTheDaemonIsRestarted(t *testing.T) {
 	}
 }
 
-func killedWithDaemon(t *testing.T, h *host, at int, want systemCall, which map[string]string) string {
-	history := ""
-	_, printed, status := h.traced("3999", func(number int, c systemCall) bool {
-		history += c.String() + "\n"
-		return number == at
-	})
-	last := history[strings.LastIndexByte(strings.TrimSuffix(history, "\n"), '\n')+1:]
-	if status != -1 || !strings.HasPrefix(last, want.name+" ") {
-		t.Errorf("not killed at %s but at %s exit status %d:\n%s", want, last, status, printed)
+func killedWithDaemon(t *testing.T, h *host, calls []systemCall, at int, which map[string]string) string {
+	want := calls[at]
+	_, printed, status := h.traced("3999", reaches(calls, at))
+	if status != -1 {
+		t.Errorf("not killed at %s, exit status %d:\n%s", want, status, printed)
 		return ""
 	}
 	after := which[string(h.content())]

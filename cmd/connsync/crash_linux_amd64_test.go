@@ -145,9 +145,18 @@ func (d *desk) traced(at func(number int, c systemCall) (bool, syscall.Errno)) (
 }
 
 // reaches tells when a save comes to the call at a place in the list of
-// another one's: the same call, for as many times. The number alone would not
-// do, since a call that a signal interrupts is made again.
+// another one's.
 func (d *desk) reaches(calls []systemCall, at int) func(systemCall) bool {
+	here := reaches(calls, at)
+	return func(c systemCall) bool {
+		return here(systemCall{c.name, strings.ReplaceAll(c.on, d.dir+"/", "")})
+	}
+}
+
+// reaches tells when a run comes to the call at a place in the list of another
+// one's: the same call, for as many times. The number alone would not do, since
+// a call that a signal interrupts is made again.
+func reaches(calls []systemCall, at int) func(systemCall) bool {
 	left := 1
 	for _, c := range calls[:at] {
 		if c == calls[at] {
@@ -155,7 +164,6 @@ func (d *desk) reaches(calls []systemCall, at int) func(systemCall) bool {
 		}
 	}
 	return func(c systemCall) bool {
-		c.on = strings.ReplaceAll(c.on, d.dir+"/", "")
 		if c != calls[at] {
 			return false
 		}
