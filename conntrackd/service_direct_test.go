@@ -105,7 +105,7 @@ func TestDirectAfterAKill(t *testing.T) {
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(2 * time.Second); a.state().Active; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); a.state().Active; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("a killed daemon, perhaps a zombie, counts as active")
 		}
@@ -156,7 +156,7 @@ func TestDirectStopsAStoppedProcess(t *testing.T) {
 		if err := a.service.Stop(ctx); err == nil {
 			t.Error("a cancelled stop of a hanging daemon says that it is done")
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > directStopTimeout/2 {
 			t.Errorf("it returned %v after its context", took)
 		}
 		return nil

@@ -260,7 +260,7 @@ func TestNewDebianCutShort(t *testing.T) {
 	if root, err := (Debian{}).tree(ctx, cache); err == nil {
 		t.Fatalf("built %s in no time", root)
 	}
-	if took := time.Since(start); took > 9*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("gave up after %v", took)
 	}
 	left, err := filepath.Glob(filepath.Join(cache, "*"))
@@ -284,7 +284,7 @@ func TestBootHonoursItsContext(t *testing.T) {
 		m.Close()
 		t.Fatal("it booted in no time")
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 7*time.Second {
 		t.Errorf("Boot gave up after %v: %v", took, err)
 	}
 	left, err := filepath.Glob(filepath.Join(cacheDirectory, "machines", placePrefix+"*"))

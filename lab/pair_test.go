@@ -52,7 +52,7 @@ func TestConnectionsReplicateBothWays(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := connect(t, p, 20)
-	if err := p.B.WaitEstablished(within(t, 5*time.Second), first); err != nil {
+	if err := p.B.WaitEstablished(within(t, time.Minute), first); err != nil {
 		t.Error(err)
 	}
 	if err := p.Activate(p.B); err != nil {
@@ -62,7 +62,7 @@ func TestConnectionsReplicateBothWays(t *testing.T) {
 		t.Errorf("after the failover %d of 20 connections are alive", alive)
 	}
 	second := connect(t, p, 20)
-	if err := p.A.WaitEstablished(within(t, 5*time.Second), second); err != nil {
+	if err := p.A.WaitEstablished(within(t, time.Minute), second); err != nil {
 		t.Error(err)
 	}
 }
@@ -104,7 +104,7 @@ func TestNATKeepsItsTranslationAcrossAFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := connect(t, p, 10)
-	if err := p.B.WaitEstablished(within(t, 5*time.Second), c); err != nil {
+	if err := p.B.WaitEstablished(within(t, time.Minute), c); err != nil {
 		t.Fatal(err)
 	}
 	for _, port := range []string{p.A.Port} {
@@ -221,7 +221,7 @@ func TestPairsDoNotCollide(t *testing.T) {
 	}
 	c := connect(t, first, 3)
 	d := connect(t, second, 3)
-	if err := first.B.WaitEstablished(within(t, 5*time.Second), c); err != nil {
+	if err := first.B.WaitEstablished(within(t, time.Minute), c); err != nil {
 		t.Error(err)
 	}
 	if got, err := second.B.Established(d); err != nil || got != 0 {

@@ -183,7 +183,7 @@ func eachFamily(t *testing.T, mtu int, test func(t *testing.T, n *testNet, targe
 // settle waits until no address of the hosts is tentative.
 func (n *testNet) settle(hosts ...*lab.Namespace) {
 	n.t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for _, h := range hosts {
 		for strings.TrimSpace(n.run(h, "ip", "-6", "address", "show", "tentative")) != "" {
 			if time.Now().After(deadline) {

@@ -304,7 +304,7 @@ General {
 		t.Fatal(err)
 	}
 	cmd := n.start(h, "conntrackd", "-C", config)
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := h.Command("conntrackd", "-C", config, "-s").CombinedOutput(); err == nil {
 			return cmd.Process.Pid, config
 		}
