@@ -66,13 +66,19 @@ func flagError(err error) error {
 	return err
 }
 
-// check refuses blank paths, which an unset variable in a script makes.
+// check refuses blank paths, which an unset variable in a script makes, and an
+// application that there is not.
 func (g globals) check() error {
 	for _, path := range []struct{ flag, value string }{
 		{"config", g.config}, {"runtime-dir", g.runtimeDir}, {"state-dir", g.stateDir},
 	} {
 		if path.value == "" {
 			return &exitError{exitUsage, fmt.Errorf("--%s has no value", path.flag)}
+		}
+	}
+	if g.application != "" {
+		if _, err := parseApplication(g.application, "--application", ""); err != nil {
+			return &exitError{exitUsage, err}
 		}
 	}
 	return nil
