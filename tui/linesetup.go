@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -262,24 +263,23 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 // endSetup says how a setup ended that has set up nothing, and tells the host.
 func (t *lineTalk) endSetup(err error) error {
 	how, said := Later, "Nothing is set up. "+WaysBack+"."
+	var unfinished error
 	switch {
 	case errors.Is(err, errLater), errors.Is(err, errGoneOff):
 	case errors.Is(err, errNever):
 		how = Never
 	case errors.Is(err, errNobody):
 		how = Unanswered
-	default:
-		why := "Ended."
-		if errors.Is(err, errInputEnded) {
-			why = "The input ended."
-		}
-		t.out.line(why + " " + said)
+	case errors.Is(err, errInputEnded):
+		t.out.line("The input ended. " + said)
 		return ErrUnfinished
+	default:
+		said, unfinished = "Ended. "+said, ErrUnfinished
 	}
 	t.out.line(said)
 	if t.setup.Appliance != nil {
 		// A context that has ended is the program's to tell.
 		_ = t.setup.Appliance.Leave(context.WithoutCancel(t.ctx), how)
 	}
-	return t.out.err
+	return cmp.Or(t.out.err, unfinished)
 }

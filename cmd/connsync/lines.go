@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"connsync/tui"
@@ -35,6 +38,8 @@ func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint
 	if onTerminal {
 		o.Width = console.Columns(out) - 1
 	}
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, syscall.SIGINT)
 	ended := make(chan error, 1)
 	go func() { ended <- tui.TalkLines(o) }()
 	select {
@@ -50,7 +55,11 @@ func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint
 			}
 		}
 	}
+	signal.Stop(interrupts) // what has come is in it then
 	if errors.Is(err, tui.ErrUnfinished) {
+		if len(interrupts) > 0 && first.leftForLater() {
+			return nil // ctrl+c is a way to say that
+		}
 		return &exitError{exitRefused, nil}
 	}
 	return err

@@ -162,6 +162,22 @@ func TestLineModeEndsWithoutATrace(t *testing.T) {
 	}
 }
 
+// A setup that is left by ctrl+c is left for later, which is no failure.
+func TestLineSetupIsLeftForLaterByCtrlC(t *testing.T) {
+	cmd, config := lineCommand(t, "setup")
+	s := startOnTerminal(t, cmd, "dumb", here)
+	go s.read()
+	s.until("asks", func(text string) bool { return strings.HasSuffix(text, "[LLB]: ") })
+	if _, err := io.WriteString(s.in, "\x03"); err != nil {
+		t.Fatal(err)
+	}
+	s.ends(patience, exitDone)
+	s.says("Ended. Nothing is set up. To come back to it: connsync setup.")
+	if exists(config) || exists(filepath.Join(filepath.Dir(config), "state", setupFile)) {
+		t.Error("it left something behind")
+	}
+}
+
 // A line that takes no output does not keep the program.
 func TestLineModeEndsOnABlockedLine(t *testing.T) {
 	cmd, config := lineCommand(t)

@@ -194,6 +194,17 @@ func (f *firstSetup) note(word string) error {
 	return err
 }
 
+// leftForLater says that nothing was set up and that it is offered again; a nil
+// f is no setup.
+func (f *firstSetup) leftForLater() bool {
+	if f == nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.left && f.how == tui.Later
+}
+
 func (f *firstSetup) failed() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
