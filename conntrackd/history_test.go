@@ -90,6 +90,27 @@ func TestHistoryKeepsTheNewestTwenty(t *testing.T) {
 	}
 }
 
+// What a save adds to its record after older ones made room for it is kept.
+func TestFullHistoryTakesTheVerdict(t *testing.T) {
+	s := newSaver(t)
+	for i := range keepEntries {
+		s.save(fmt.Sprintf("# %d\n", i))
+	}
+	tx := newTransaction(&s.Applier, s.candidate("last\n"), nil)
+	if err := tx.write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, verdict := range []Verdict{VerdictUnknown, VerdictTwoWay} {
+		tx.verdict = verdict
+		if err := tx.conclude(nil); err != nil {
+			t.Fatalf("verdict %s: %v", verdict, err)
+		}
+	}
+	if e := s.entries()[0]; e.Number != keepEntries+1 || e.Outcome != EntrySaved || e.Verdict != VerdictTwoWay {
+		t.Errorf("entry %+v", e)
+	}
+}
+
 func TestHistoryOfTheFirstSave(t *testing.T) {
 	s := newSaver(t)
 	if got := s.entries(); len(got) != 0 {

@@ -92,13 +92,18 @@ func (l *ledger) reopen(e Entry) (err error) {
 // forget takes back an entry whose save changed nothing, the promise first.
 // What cannot be removed is found, and said, at the next start.
 func (l *ledger) forget(e Entry) {
-	for _, kind := range []string{recordKind, afterKind, beforeKind} {
-		_ = os.Remove(l.file(e.Number, kind))
-	}
+	l.remove(e.Number)
 	l.written = nil
 }
 
-// prune removes what is older than the newest saves, pending ones apart.
+func (l *ledger) remove(number int) {
+	for _, kind := range []string{recordKind, afterKind, beforeKind} {
+		_ = os.Remove(l.file(number, kind))
+	}
+}
+
+// prune removes what is older than the newest saves, pending ones apart. The
+// open record stays the open one: a save is written down more than once.
 func (l *ledger) prune() {
 	found, err := l.list()
 	if err != nil {
@@ -106,7 +111,7 @@ func (l *ledger) prune() {
 	}
 	for i, e := range found.entries {
 		if i >= keepEntries && e.Outcome != EntryPending {
-			l.forget(e)
+			l.remove(e.Number)
 		}
 	}
 }
