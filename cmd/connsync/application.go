@@ -92,6 +92,14 @@ func (a application) reason() string {
 	return fmt.Sprintf("connection sync is for link load balancers (%s); this appliance is %s, says %s", syncApplication, a.word, a.from)
 }
 
+// takeBack is reason for whoever may have given the setup a wrong answer.
+func (a application) takeBack() string {
+	if a.reason() == "" || a.from != applicationFile {
+		return a.reason()
+	}
+	return a.reason() + "; if it is not, remove that file and run connsync setup again"
+}
+
 // appliance is what this host is, by flag or file.
 func (g globals) appliance() (application, error) {
 	return readApplication(g.application, applicationFile)

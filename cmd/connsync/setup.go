@@ -153,6 +153,9 @@ func (f *firstSetup) options(o *tui.Options, e *effects, fresh bool) error {
 	if err != nil {
 		return err
 	}
+	if a.reason() != "" {
+		o.Gate = a.takeBack()
+	}
 	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.word == "", Fresh: fresh, Patience: f.patience}
 	e.saved = func() { f.note(setupDone) }
 	return nil
@@ -167,7 +170,7 @@ func (f *firstSetup) State(_ context.Context, word string) (string, error) {
 		return "", err
 	}
 	a, err := f.node.appliance()
-	return a.reason(), err
+	return a.takeBack(), err
 }
 
 // Leave keeps what is not to be asked again; what is left for later is.
