@@ -27,10 +27,12 @@ func (e *shortPeerLineError) Error() string {
 	return "the line is not whole: " + e.missing + " is missing. Paste the rest, or all of it again."
 }
 
-var peerLineStart = regexp.MustCompile(`(?:^|[\s/])connsync\s+apply(?:\s|$)`)
+// peerLineStart takes a quote before the command, or before apply, where the
+// whole was quoted.
+var peerLineStart = regexp.MustCompile(`(?:^|\s|(['"]))(?:[^\s'"]*/)?connsync\s+(['"])?apply(?:\s|$)`)
 
 // ParsePeerLine reads the command that the other node printed ([PeerCommand]),
-// as it comes through a console: with a prompt or words before it, broken into
+// as it comes through a console: with a prompt or words before it, in quotes, broken into
 // lines with a backslash at the end, between two words or within one, and with
 // the lines after it that connsync prints there too. A line that is not whole
 // is a *shortPeerLineError. The values can be used: what a flag holds is
@@ -115,11 +117,19 @@ func joinLines(lines []string, parted uint) string {
 // readPeerCommand reads the command in one line of text.
 func readPeerCommand(text string) (conntrackd.Values, error) {
 	v := conntrackd.Defaults().Values()
-	at := peerLineStart.FindAllStringIndex(text, -1)
-	if len(at) == 0 {
+	all := peerLineStart.FindAllStringSubmatchIndex(text, -1)
+	if len(all) == 0 {
 		return v, fmt.Errorf("that is no line of the other node: it holds no \"connsync apply\"")
 	}
-	words, err := shellWords(text[at[len(at)-1][1]:])
+	at := all[len(all)-1]
+	command := text[at[1]:]
+	if quote := max(at[2], at[4]); quote >= 0 {
+		var whole bool
+		if command, whole = strings.CutSuffix(strings.TrimSpace(command), text[quote:quote+1]); !whole {
+			return v, &shortPeerLineError{"the quote at its end"}
+		}
+	}
+	words, err := shellWords(command)
 	if err != nil {
 		return v, err
 	}

@@ -39,6 +39,9 @@ func TestPeerLineComesThrough(t *testing.T) {
 		"bracketed":           {"\x1b[200~" + line + "\x1b[201~", s},
 		"with equals":         {strings.ReplaceAll(line, "--port ", "--port="), s},
 		"first node":          {line + " --first-node", s},
+		"all in quotes":       {"'" + line + "' ", s},
+		"in double quotes":    {"$ \"/usr/sbin/" + line + "\"", s},
+		"its words in quotes": {strings.Replace(line, "apply", "'apply", 1) + "'", s},
 		"quoted":              {strings.ReplaceAll(line, "eth1", "'eth1'"), s},
 	} {
 		got, err := ParsePeerLine(tc.text)
@@ -86,6 +89,7 @@ func TestPeerLineRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                            "holds no \"connsync apply\"",
 		"connsync status":             "holds no \"connsync apply\"",
+		"'" + line + " --enabl":       "the quote at its end is missing",
 		"xconnsync apply":             "holds no \"connsync apply\"",
 		line + " --frobnicate":        "--frobnicate in the line is not known",
 		line + " reboot":              "\"reboot\" in the line is out of place",

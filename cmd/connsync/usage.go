@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,6 +41,9 @@ func strict(root *cobra.Command) {
 }
 
 func unknownCommand(parent *cobra.Command, name string) error {
+	if words := strings.Fields(name); len(words) > 1 {
+		return &exitError{exitUsage, fmt.Errorf("%q is several words in quotes: type them without, as %s %s ...", name, parent.CommandPath(), words[0])}
+	}
 	return &exitError{exitUsage, fmt.Errorf("no command is called %q: see %s --help", name, parent.CommandPath())}
 }
 
