@@ -14,7 +14,7 @@ func NewFile(s Settings, h Host) []byte {
 # connsync keeps the link in "UDP" and "DisableExternalCache" up to date and
 # leaves everything else as it stands here. The number after an address is the
 # prefix length of the sync subnet: conntrackd itself takes bare addresses only.
-# After a change by hand: systemctl restart conntrackd
+# After a change by hand: connsync apply, which restarts conntrackd
 
 ` + syncSection(s) + "\n" + generalSection(s, h))
 }
