@@ -15,11 +15,12 @@ import (
 // What stands beside and below the fields is computed when a field is left,
 // not while it is typed in: on a slow line a typed character costs one byte.
 type form struct {
-	env   *env
-	draft *draft
-	host  host
-	gate  string
-	half  string // see [Options]
+	env     *env
+	draft   *draft
+	host    host
+	gate    string
+	half    string // see [Options]
+	foreign bool   // the same
 	// leftover: what the gate bars is enabled all the same, and can be disabled.
 	leftover  bool
 	gateFocus int                 // of its buttons
@@ -105,7 +106,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case settingsSaved:
 		f.draft.rebase(msg.settings)
 		f.leftover = f.leftover && msg.settings.Enabled
-		f.half = ""
+		f.half, f.foreign = "", false
 		f.recheck()
 		f.settle()
 	case savePressed:

@@ -261,6 +261,9 @@ func TestSettingsSaved(t *testing.T) {
 	if strings.Contains(shot(half), "start at boot: Enable") {
 		t.Errorf("after a save:\n%s", shot(half))
 	}
+	foreign := New(Options{Glyphs: ASCIIGlyphs(), Saved: conntrackd.Defaults(), Foreign: true})
+	press(t, foreign, "shift+tab", "shift+tab", "shift+tab", "shift+tab")
+	mustShow(t, foreign, "Save Changes: write and restart, or stop, as Enable Sync says.")
 	if _, ok := press(t, m, "ctrl+c").(tea.QuitMsg); !ok {
 		t.Errorf("what is saved is asked about\n%s", shot(m))
 	}

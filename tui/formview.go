@@ -110,7 +110,7 @@ func (f *form) hintText(s conntrackd.Settings) string {
 		if f.draft.dirty() {
 			return "Save Changes: check, show what would change, then write and restart."
 		}
-		if f.half != "" {
+		if f.half != "" || f.foreign {
 			return "Save Changes: write and restart, or stop, as Enable Sync says."
 		}
 		return "Save Changes: nothing has been changed; what is in force stays."

@@ -31,6 +31,9 @@ type Options struct {
 	// Half says how the service is neither enabled nor disabled, such as one
 	// that runs and does not start at boot; blank where it is one of them.
 	Half string
+	// Foreign says that conntrackd runs with a file that holds no settings to
+	// show: Disable stops it.
+	Foreign bool
 
 	Hostname string
 	// Config is the path of the configuration file, for the eyes.
@@ -143,7 +146,7 @@ func New(o Options) *Model {
 		env: e, form: newForm(e, o.Saved, o.Gate, o.Leftover), hostname: o.Hostname, state: o.state(), cancel: cancel,
 	}
 	m.notice = o.Notice
-	m.form.half = o.Half
+	m.form.half, m.form.foreign = o.Half, o.Foreign
 	m.form.settle()
 	m.screens = []screen{m.form}
 	if o.Setup != nil {

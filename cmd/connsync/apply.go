@@ -87,6 +87,9 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if half := saved.half(); half != "" && !f.statesEnabled() {
 		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
 	}
+	if foreign := saved.foreign(); foreign != "" && !f.statesEnabled() {
+		return refused("%s: give --enable, or --disable, which stops it; nothing is changed", foreign)
+	}
 	settings, err := f.settings(cmd, saved)
 	if err != nil {
 		return err

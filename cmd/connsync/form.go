@@ -102,7 +102,7 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	}
 	e := &effects{ctx: ctx, node: n, base: saved.content, fresh: saved.none != "", lookout: &lookout{ctx: ctx, node: n}}
 	o := tui.Options{
-		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Unmanaged: n.unmanaged(), Half: saved.half(), Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
+		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Unmanaged: n.unmanaged(), Half: saved.half(), Foreign: saved.foreign() != "", Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}

@@ -83,6 +83,15 @@ func (s saved) half() string {
 	return s.state.Half()
 }
 
+// foreign says that conntrackd runs with a file that holds no settings of ours,
+// for statistics or over another transport, and why; blank where it does not.
+func (s saved) foreign() string {
+	if s.unseen != nil || s.none == "" || !s.state.Active {
+		return ""
+	}
+	return "conntrackd runs without settings of a UDP sync (" + s.none + ")"
+}
+
 // dead says that a sync which nobody has disabled does not run, and what to
 // do; blank where it is not so.
 func (s saved) dead() string {

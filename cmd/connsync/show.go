@@ -67,7 +67,7 @@ func (n *node) shown(saved saved) shown {
 	out.OutOfPlace = n.outOfPlace(saved)
 	switch {
 	case saved.unseen != nil, n.unmanaged():
-	case saved.half() != "":
+	case saved.half() != "", saved.foreign() != "":
 		out.Running, out.AtBoot = &saved.state.Active, &saved.state.Enabled
 	default:
 		out.Enabled = &s.Enabled
@@ -87,6 +87,8 @@ func (n *node) printSettings(w io.Writer, s saved) {
 		v.Enabled = "unknown: " + s.unseen.Error()
 	case s.half() != "":
 		v.Enabled = "half: " + s.half()
+	case s.foreign() != "":
+		v.Enabled = "no: " + s.foreign()
 	}
 	for _, line := range [][2]string{
 		{"Enable Sync", v.Enabled},
