@@ -17,6 +17,9 @@ import (
 const (
 	addressA = "10.0.0.101/24"
 	addressB = "10.0.0.102/24"
+	// bytesOfMove are the most that a move to another field costs, its help
+	// included.
+	bytesOfMove = 120
 )
 
 // The program at the end of a real serial line, in one machine: the whole main
@@ -192,60 +195,30 @@ func (o *operator) fillsForm() {
 }
 
 // holdsTab holds Tab, and then Shift+Tab for as many moves, at the rate at
-// which a keyboard repeats, and looks meanwhile at what the driver has not sent
-// yet: nothing may queue there that is out of date when it is seen.
+// which a keyboard repeats, while the line takes nothing: of all the screens on
+// the way none may queue in the driver, where it would be out of date when it is
+// seen.
 func (o *operator) holdsTab() {
 	o.t.Helper()
 	o.rests()
-	before := o.Shows()
-	sent, stop := o.Sent(), o.watchesQueue()
-	o.presses(ctrlL)
-	for limit := time.Now().Add(patience); o.Sent() == sent && time.Now().Before(limit); {
-		time.Sleep(10 * time.Millisecond)
-	}
-	o.rests()
-	screen := stop()
-	if screen == 0 {
-		o.t.Error("a whole screen was drawn, and nothing seen in the driver's queue")
-	}
-	stop = o.watchesQueue()
+	before, sent := o.Shows(), o.Sent()
+	o.Stop()
 	for _, key := range []string{"\t", shiftTab} {
 		for range 30 {
 			o.check(o.Type(key))
 			time.Sleep(time.Second / 15)
 		}
 	}
-	moves := stop()
+	line, err := o.Line()
+	o.check(err)
+	o.Go()
+	o.rests()
 	o.seesAgain(before)
-	o.t.Logf("the driver had at most %d bytes queued of a whole screen, and %d of moves", screen, moves)
-	if moves > screen {
-		o.t.Errorf("the driver had %d bytes of moves queued, more than of a whole screen", moves)
-	}
-}
-
-// watchesQueue looks at what the driver has not sent yet until it is stopped,
-// and returns the most.
-func (o *operator) watchesQueue() (stop func() (most int)) {
-	ended, most := make(chan struct{}), make(chan int)
-	go func() {
-		seen := 0
-		for {
-			select {
-			case <-ended:
-				most <- seen
-				return
-			default:
-			}
-			line, err := o.Line()
-			if err != nil {
-				o.t.Error(err)
-			}
-			seen = max(seen, line.Queued)
-		}
-	}()
-	return func() int {
-		close(ended)
-		return <-most
+	o.t.Logf("the driver had %d bytes queued of 60 moves, and %d came over the line", line.Queued, o.Sent()-sent)
+	// What the line still took, what waited in the driver, and what is new.
+	const moves = 3
+	if line.Queued > bytesOfMove || o.Sent()-sent > moves*bytesOfMove {
+		o.t.Errorf("want at most %d and %d", bytesOfMove, moves*bytesOfMove)
 	}
 }
 
