@@ -37,8 +37,10 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 	tm := open(t, pair.A.Command(path), func(start func() error) error { return start() })
 	tm.see("Connection Sync Settings", "sync enabled", "[ Status ]")
 	tm.press(escKey)
-	time.Sleep(300 * time.Millisecond) // an escape of its own, not the start of a key
-	tm.press("\x1b[D", enter)
+	tm.see("> [ Quit ]") // it was a key of its own, not the start of one
+	tm.press("\x1b[D")
+	tm.see("> [ Status ]")
+	tm.press(enter)
 	tm.see("In sync both ways", "s resync")
 
 	tm.press("s")
