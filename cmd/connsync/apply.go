@@ -81,14 +81,8 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	case err != nil:
 		return err
 	}
-	if saved.unseen != nil && !n.unmanaged() && !f.statesEnabled() {
-		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", saved.unseen)}
-	}
-	if half := saved.half(); half != "" && !f.statesEnabled() {
-		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
-	}
-	if foreign := saved.foreign(); foreign != "" && !f.statesEnabled() {
-		return refused("%s: give --enable, or --disable, which stops it; nothing is changed", foreign)
+	if err := n.undecided(saved); err != nil && !f.statesEnabled() {
+		return err
 	}
 	settings, err := f.settings(cmd, saved)
 	if err != nil {
@@ -123,6 +117,20 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	}
 	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !n.unmanaged() {
 		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
+	}
+	return nil
+}
+
+// undecided says why it has to be said whether the sync is to be enabled: what
+// is saved does not tell. It is nil where that does.
+func (n *node) undecided(s saved) error {
+	switch half, foreign := s.half(), s.foreign(); {
+	case s.unseen != nil && !n.unmanaged():
+		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.unseen)}
+	case half != "":
+		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
+	case foreign != "":
+		return refused("%s: give --enable, or --disable, which stops it; nothing is changed", foreign)
 	}
 	return nil
 }
