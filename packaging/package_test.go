@@ -177,6 +177,8 @@ var installed = []string{
 	"/usr/sbin/connsync",
 	"/usr/share/bash-completion/completions/connsync",
 	"/usr/share/doc/connsync/copyright",
+	"/usr/share/doc/connsync/examples/ansible/site.yml",
+	"/usr/share/doc/connsync/examples/ansible/roles/connsync/tasks/main.yml",
 	"/usr/share/doc/connsync/examples/keepalived.conf",
 	"/usr/share/doc/connsync/examples/nftables.conf",
 	"/usr/share/doc/connsync/examples/monitoring/alerts.yaml",
