@@ -55,6 +55,9 @@ type ServiceState struct {
 	Detail   string    // the manager's own words, such as "failed (Result: exit-code)"
 }
 
+// AtBoot reports whether anything starts the daemon at boot.
+func (s ServiceState) AtBoot() bool { return s.Enabled && !s.Unbooted }
+
 // Half says how a service is neither enabled, which is now and at boot, nor
 // disabled; blank where it is one of them.
 func (s ServiceState) Half() string {

@@ -11,7 +11,7 @@ import (
 
 // shown is what show --json prints. Enabled is null where the service could
 // not be looked at, or is left alone, and where the sync is neither enabled nor
-// disabled: then Running and AtBoot are there, and differ. Running is there too
+// disabled: then Running and AtBoot are there. Running is there too
 // where an enabled sync was killed.
 type shown struct {
 	Enabled       *bool  `json:"enabled"`
@@ -68,7 +68,8 @@ func (n *node) shown(saved saved) shown {
 	switch {
 	case saved.unseen != nil, n.unmanaged():
 	case saved.half() != "", saved.foreign() != "":
-		out.Running, out.AtBoot = &saved.state.Active, &saved.state.Enabled
+		atBoot := saved.state.AtBoot()
+		out.Running, out.AtBoot = &saved.state.Active, &atBoot
 	default:
 		out.Enabled = &s.Enabled
 		if saved.dead() != "" {

@@ -222,7 +222,7 @@ type reported struct {
 
 func statusOf(h conntrackd.Health, s conntrackd.Settings) reported {
 	r := reported{
-		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.Enabled && !h.Service.Unbooted, Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
+		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
 		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
 		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
 		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,
