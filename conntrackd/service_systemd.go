@@ -2,6 +2,7 @@ package conntrackd
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 )
@@ -96,13 +97,22 @@ func (s *Systemd) Restart(ctx context.Context) error {
 	if err := s.usable(ActionRestart, u); err != nil {
 		return err
 	}
-	if err := conn.ResetFailedUnitContext(ctx, s.Unit); err != nil && !isNoSuchUnit(err) {
-		return s.refused(ctx, ActionRestart, err)
+	if err = s.restart(ctx, conn, began); errors.Is(err, ErrServiceStartLimit) {
+		// Automatic restarts came in between; the unit has failed now, and
+		// there are none any more.
+		err = s.restart(ctx, conn, began)
 	}
-	if err := s.job(ctx, conn, ActionRestart, began); err != nil {
+	if err != nil {
 		return err
 	}
 	return s.settle(ctx, conn, began)
+}
+
+func (s *Systemd) restart(ctx context.Context, conn systemdConn, began time.Time) error {
+	if err := conn.ResetFailedUnitContext(ctx, s.Unit); err != nil && !isNoSuchUnit(err) {
+		return s.refused(ctx, ActionRestart, err)
+	}
+	return s.job(ctx, conn, ActionRestart, began)
 }
 
 // Stop ends the daemon, and any automatic restart that is due. It does so for

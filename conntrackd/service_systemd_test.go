@@ -140,6 +140,7 @@ var failing = props("ActiveState", "activating", "SubState", "auto-restart", "Re
 func TestSystemdRestart(t *testing.T) {
 	up := props()
 	starting := props("ActiveState", "activating", "SubState", "start")
+	limit := props("ActiveState", "failed", "SubState", "failed", "Result", "start-limit-hit", "MainPID", uint32(0))
 	for _, test := range []struct {
 		name    string
 		fake    *fakeSystemd
@@ -154,10 +155,11 @@ func TestSystemdRestart(t *testing.T) {
 		{name: "refused by the daemon", fake: &fakeSystemd{states: []map[string]any{up, failing}}, results: []string{"failed"},
 			reason: ErrServiceFailed, text: "activating (auto-restart) (Result: exit-code, status=1)", lines: true,
 			calls: []string{"reset-failed", "restart", "close"}},
-		{name: "start limit", fake: &fakeSystemd{states: []map[string]any{up,
-			props("ActiveState", "failed", "SubState", "failed", "Result", "start-limit-hit", "MainPID", uint32(0))}},
-			results: []string{"failed"}, reason: ErrServiceStartLimit, text: "start-limit-hit", lines: true,
-			calls: []string{"reset-failed", "restart", "close"}},
+		{name: "start limit", fake: &fakeSystemd{states: []map[string]any{up, limit}},
+			results: []string{"failed", "failed"}, reason: ErrServiceStartLimit, text: "start-limit-hit", lines: true,
+			calls: []string{"reset-failed", "restart", "reset-failed", "restart", "close"}},
+		{name: "automatic restarts used up the limit", fake: &fakeSystemd{states: []map[string]any{up, limit, up}},
+			results: []string{"failed", "done"}, calls: []string{"reset-failed", "restart", "reset-failed", "restart", "close"}},
 		{name: "dependency", fake: &fakeSystemd{states: []map[string]any{up, inactive("loaded")}}, results: []string{"dependency"},
 			reason: ErrServiceFailed, text: "job dependency, unit inactive (dead)", lines: true,
 			calls: []string{"reset-failed", "restart", "close"}},
