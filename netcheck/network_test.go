@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -177,6 +178,15 @@ func eachFamily(t *testing.T, mtu int, test func(t *testing.T, n *testNet, targe
 			n.settle(n.own, n.peer)
 			test(t, n, n.families[family])
 		})
+	}
+}
+
+// silence lets nothing over the wire of this node's eth1, either way: the peer,
+// which asks for this node by itself now and then, would be heard there.
+func (n *testNet) silence() {
+	n.t.Helper()
+	if err := errors.Join(n.sync.Drop("own", ""), n.sync.Drop("peer", `oifname "own"`)); err != nil {
+		n.t.Fatal(err)
 	}
 }
 

@@ -103,9 +103,7 @@ func TestInterfaceGoesDownDuringTheCheck(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		// Silence keeps the checks at work for about a second.
-		if err := n.sync.Drop("own", ""); err != nil {
-			t.Fatal(err)
-		}
+		n.silence()
 		for _, id := range []ID{CheckPeerLink, CheckPeerPing} {
 			n.run(n.own, "ip", "link", "set", "eth1", "up")
 			if target.family() == 6 { // which left with the link
