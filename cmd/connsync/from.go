@@ -206,6 +206,9 @@ func typeProblem(field conntrackd.Field, e entry) string {
 		case kind == kindBoolean:
 			return is + "; write true or false"
 		}
+		if field == "error" && e.kind == kindText {
+			return "it holds no settings, but what show --json could not do: " + e.value
+		}
 		var known []string
 		for _, f := range conntrackd.Fields() {
 			known = append(known, string(f))

@@ -27,6 +27,7 @@ func TestFromNamesFileAndLine(t *testing.T) {
 		{"merged", "<<: {port: 1}\n", []string{"f:1: the name of a setting is expected here; anchors and merged tables are not read"}},
 		{"alias", "port: &p 1\nsend_buffer: *p\n", []string{"f:2: send_buffer is of a type that no setting has"}},
 		{"unknown", "port: 1\nprot: 2\n", []string{`f:2: no setting is called "prot"; there are enabled, interface,`}},
+		{"a refusal of show", `{"error": "no"}`, []string{`f:1: it holds no settings, but what show --json could not do: no`}},
 		{"unknown in JSON", "{\n\"port\": 1,\n\"Port\": 2}", []string{`f:3: no setting is called "Port"`}},
 		{"twice", "port: 1\ninterface: eth1\nport: 1\n", []string{"f:3: port stands here a second time, first on line 1"}},
 		{"twice in JSON", "{\"port\": 1,\n\"port\": 1}", []string{"f:2: port stands here a second time, first on line 1"}},
