@@ -30,9 +30,11 @@ const maxHeard = 1024
 
 // ear collects what is said on the wire. It is safe for concurrent use.
 type ear struct {
-	port uint16 // of the sync
+	port   uint16 // of the sync
+	opened time.Time
 
 	mu        sync.Mutex
+	pause     time.Time // of the peer's last state that came after a pause
 	last      time.Time // of any message
 	plain     time.Time // of the peer's last message without a hello
 	ownHello  time.Time // of our last message with a hello
@@ -90,11 +92,15 @@ func (e *ear) addOwn(at time.Time, payload []byte) {
 func (e *ear) addPeers(at time.Time, payload []byte) {
 	headers, _ := ParseDatagram(payload) // the daemon counts what is damaged
 	for _, h := range headers {
+		paused := at.Sub(latest(e.opened, e.last)) >= longPause
 		e.last = at
 		if !h.Flags.Has(FlagHello) {
 			e.plain = at
 		}
 		if h.Flags == 0 {
+			if paused {
+				e.pause = at
+			}
 			continue // a state, which says nothing more about the other direction
 		}
 		if len(e.heard) == maxHeard {
@@ -110,6 +116,8 @@ type wire struct {
 	Listening bool      // false when there is no ear
 	Last      time.Time // the last message of the peer
 	Plain     time.Time // its last one without a hello
+	Opened    time.Time // since when it was listened
+	Pause     time.Time // the peer's last state after a longPause without a word
 	ACKs      int       // messages that confirm ours, or ask for them again
 	NACKs     int       // the latter alone, since recent
 	Confirmed time.Time // the last of the former, or of HelloBack
@@ -126,6 +134,13 @@ type wire struct {
 	OtherPort          uint16    // that one
 }
 
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // since sums up what arrived after start; requests to send again count after
 // recent.
 func (e *ear) since(start, recent time.Time) wire {
@@ -138,7 +153,7 @@ func (e *ear) since(start, recent time.Time) wire {
 		return time.Time{}
 	}
 	w := wire{
-		Listening: true, Last: after(e.last), Plain: after(e.plain), OwnHello: after(e.ownHello), OwnPlain: after(e.ownPlain),
+		Listening: true, Last: after(e.last), Plain: after(e.plain), Opened: latest(e.opened, start), Pause: after(e.pause), OwnHello: after(e.ownHello), OwnPlain: after(e.ownPlain),
 		Refused: after(e.refused), Elsewhere: after(e.elsewhere), OtherPort: e.otherPort,
 	}
 	for _, m := range e.heard {

@@ -15,6 +15,7 @@ func TestEar(t *testing.T) {
 		return []byte{0x1a, byte(flags), 0, 8, 0, 0, 0, 1}
 	}
 	state := append([]byte{0x10, 0, 0, 20, 0, 0, 0, 1}, make([]byte, 12)...)
+	of := func(payload []byte) Overheard { return Overheard{Port: 3780, Payload: payload} }
 	peers := func(flags Flags) Overheard { return Overheard{Port: 3780, Payload: control(flags)} }
 	own := func(flags Flags) Overheard { return Overheard{Own: true, Port: 3780, Payload: control(flags)[:8]} }
 	start := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
@@ -33,7 +34,9 @@ func TestEar(t *testing.T) {
 		{"heard again", []Overheard{peers(FlagAlive), peers(FlagAlive), peers(FlagNACK)}, 0,
 			wire{Last: at(3), Plain: at(3), ACKs: 1, NACKs: 1, Confirmed: at(3)}},
 		{"of the last run", []Overheard{peers(FlagACK | FlagHelloBack), own(0), {Port: 3780, Payload: state}}, 2 * time.Second,
-			wire{Last: at(3), Plain: at(3)}},
+			wire{Last: at(3), Plain: at(3), Pause: at(3)}},
+		{"states, one after a pause", []Overheard{of(state), {}, of(state), of(state), {}, {}, peers(FlagACK)}, 0,
+			wire{Last: at(7), Plain: at(7), Pause: at(3), ACKs: 1, Confirmed: at(7)}},
 		{"a port probe and rubbish", []Overheard{{Port: 3780}, {Port: 3780, Payload: []byte("hello, is anybody there?")}, {Own: true, Port: 3780, Payload: []byte("hello")}}, 0, wire{}},
 		{"we greet, and are answered", []Overheard{own(FlagAlive | FlagHello), own(FlagACK | FlagHello), own(FlagACK)}, 0,
 			wire{OwnHello: at(2), OwnPlain: at(3)}},
@@ -43,11 +46,11 @@ func TestEar(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := ear{port: 3780}
+			e := ear{port: 3780, opened: start}
 			for i, p := range tt.said {
 				e.add(at(i+1), p)
 			}
-			tt.want.Listening = true
+			tt.want.Listening, tt.want.Opened = true, start.Add(tt.since)
 			if diff := cmp.Diff(tt.want, e.since(start.Add(tt.since), start)); diff != "" {
 				t.Errorf("wire (-want +got):\n%s", diff)
 			}

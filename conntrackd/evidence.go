@@ -14,8 +14,10 @@ const (
 	// greetingTime is how long two daemons may take to answer each other's
 	// greeting; each says something at least once a second.
 	greetingTime = 4 * time.Second
-	ackBytes     = 16 // size of an acknowledgement on the wire
-	beatBytes    = 8  // size of a heartbeat
+	// longPause is twice as long as an FTFW node is ever silent.
+	longPause = 2 * time.Second
+	ackBytes  = 16 // size of an acknowledgement on the wire
+	beatBytes = 8  // size of a heartbeat
 )
 
 const (
@@ -121,7 +123,7 @@ func (e evidence) heard() direction {
 	case w.HelloBack || w.ACKs >= 2:
 		// One acknowledgement may be for messages of our last run.
 		return works
-	case w.answered() && w.Plain.Equal(w.Last) && w.Alive == 0:
+	case w.answered() && w.Plain.Equal(w.Last) && w.Alive == 0 && e.underLoad():
 		// A peer under load confirms only every 300 messages, which can be
 		// minutes; that it has answered this daemon's greeting is on every
 		// message of ours. Its own greeting would say that it has started anew
@@ -129,6 +131,13 @@ func (e evidence) heard() direction {
 		return works
 	}
 	return notSeen
+}
+
+// underLoad says that the peer sends states and makes no pause in which an FTFW
+// node confirms, or says that it lives.
+func (e evidence) underLoad() bool {
+	w := e.wire
+	return e.now.Sub(w.Opened) >= patience && !e.recent(w.Pause) && e.now.Sub(w.Last) < longPause
 }
 
 // queueStuck says whether what we send is never acknowledged.

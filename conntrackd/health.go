@@ -109,7 +109,7 @@ func (o *Observer) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e := &ear{port: o.Settings.Port}
+	e := &ear{port: o.Settings.Port, opened: time.Now()}
 	o.mu.Lock()
 	o.ear = e
 	o.mu.Unlock()

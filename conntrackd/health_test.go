@@ -148,7 +148,16 @@ func TestJudge(t *testing.T) {
 		{"table full, size known", edited(growth(func(c *Counters) { c.NoSpace = 1 }), func(e *evidence) { e.conntrackMax = 262144 }), VerdictLosing, "HashLimit in conntrackd.conf to 524288"},
 		{"larger buffer", edited(growth(func(c *Counters) { c.Lost = 12 }), func(e *evidence) { e.drops, e.settings.ReceiveBuffer = 5, 262144 }), VerdictLosing, "to 524288"},
 		{"bound elsewhere and both ways", edited(idle(8), func(e *evidence) { e.sockets = Sockets{Address: "0.0.0.0:3780"} }), VerdictTwoWay, "listens on 0.0.0.0:3780"},
-		{"peer under load, ear just opened", edited(busyPeer(idle(2)), func(e *evidence) { e.wire.OwnPlain = e.now }), VerdictTwoWay, "answered"},
+		{"peer under load", edited(busyPeer(idle(2)), func(e *evidence) { e.wire.OwnPlain = e.now }), VerdictTwoWay, "answered"},
+		{"ear just opened", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Opened = e.now, e.now.Add(-time.Second)
+		}), VerdictUnknown, "not confirmed"},
+		{"a state after a pause, of a peer in another mode", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Pause = e.now, e.now.Add(-time.Second)
+		}), VerdictUnknown, "not confirmed ours yet; wait a few seconds; if it stays so, use Mode FTFW"},
+		{"states, and a pause now", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Last, e.wire.Plain = e.now, e.now.Add(-longPause), e.now.Add(-longPause)
+		}), VerdictUnknown, "not confirmed"},
 		{"idle peer that has answered, and does not confirm", edited(busyPeer(idle(2)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Alive = e.now, 1
 		}), VerdictUnknown, "not confirmed"},

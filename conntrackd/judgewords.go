@@ -104,7 +104,8 @@ func (e evidence) judgeUnproven() judgement {
 		return judgement{VerdictUnknown, "messages of the peer arrive; whether it receives ours cannot be seen",
 			"run as root, or run connsync status on the peer"}
 	}
-	return judgement{VerdictUnknown, "messages of the peer arrive; it has not confirmed ours yet", "wait a few seconds"}
+	return judgement{VerdictUnknown, "messages of the peer arrive; it has not confirmed ours yet",
+		"wait a few seconds; if it stays so, use Mode FTFW in conntrackd.conf on both nodes"}
 }
 
 // judgeSilence names the nearest cause of hearing nothing.
