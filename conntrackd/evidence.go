@@ -16,8 +16,12 @@ const (
 	greetingTime = 4 * time.Second
 	// longPause is twice as long as an FTFW node is ever silent.
 	longPause = 2 * time.Second
-	ackBytes  = 16 // size of an acknowledgement on the wire
-	beatBytes = 8  // size of a heartbeat
+	// confirmTime is how long a peer that sends fewer than littleRate datagrams
+	// a second may confirm nothing.
+	confirmTime = 20 * time.Second
+	littleRate  = 2.5
+	ackBytes    = 16 // size of an acknowledgement on the wire
+	beatBytes   = 8  // size of a heartbeat
 )
 
 const (
@@ -137,7 +141,20 @@ func (e evidence) heard() direction {
 // node confirms, or says that it lives.
 func (e evidence) underLoad() bool {
 	w := e.wire
-	return e.now.Sub(w.Opened) >= patience && !e.recent(w.Pause) && e.now.Sub(w.Last) < longPause
+	return e.now.Sub(w.Opened) >= patience && !e.recent(w.Pause) && e.now.Sub(w.Last) < longPause && !e.longUnconfirmed()
+}
+
+// longUnconfirmed says that a peer which sends little has confirmed nothing of
+// ours for longer than it could go without a second's pause.
+func (e evidence) longUnconfirmed() bool {
+	base, last := e.base(), e.last()
+	took := last.Time.Sub(base.Time).Seconds()
+	if took <= 0 {
+		return false
+	}
+	received := float64(last.PacketsRecv-min(base.PacketsRecv, last.PacketsRecv)) / took
+	sent := float64(last.PacketsSent-min(base.PacketsSent, last.PacketsSent)) / took
+	return received < littleRate && float64(last.ResendQueue) > max(sent, 1)*confirmTime.Seconds()
 }
 
 // queueStuck says whether what we send is never acknowledged.

@@ -155,6 +155,20 @@ func TestJudge(t *testing.T) {
 		{"a state after a pause, of a peer in another mode", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Pause = e.now, e.now.Add(-time.Second)
 		}), VerdictUnknown, "not confirmed ours yet; wait a few seconds; if it stays so, use Mode FTFW"},
+		{"few states, and nothing confirmed", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 25
+		}), VerdictUnknown, "not confirmed"},
+		{"few states, and nothing confirmed yet", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 15
+		}), VerdictTwoWay, "answered"},
+		{"many states, and nothing confirmed", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 25
+			e.readings[7].PacketsRecv += 20
+		}), VerdictTwoWay, "answered"},
+		{"few states, many of our own", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 300
+			e.readings[7].PacketsSent += 4000
+		}), VerdictTwoWay, "answered"},
 		{"states, and a pause now", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Last, e.wire.Plain = e.now, e.now.Add(-longPause), e.now.Add(-longPause)
 		}), VerdictUnknown, "not confirmed"},
