@@ -42,7 +42,7 @@ func strict(root *cobra.Command) {
 
 func unknownCommand(parent *cobra.Command, name string) error {
 	if words := strings.Fields(name); len(words) > 1 {
-		return &exitError{exitUsage, fmt.Errorf("%q is several words in quotes: type them without, as %s %s ...", name, parent.CommandPath(), words[0])}
+		return &exitError{exitUsage, fmt.Errorf("%q is several words in quotes: type them without quotes, beginning with %s %s", name, parent.CommandPath(), words[0])}
 	}
 	return &exitError{exitUsage, fmt.Errorf("no command is called %q: see %s --help", name, parent.CommandPath())}
 }
