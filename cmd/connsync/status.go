@@ -48,17 +48,12 @@ func newStatus(s streams, g *globals) *cobra.Command {
 			if err := f.check(cmd.Flags().Changed); err != nil {
 				return &exitError{exitUsage, err}
 			}
-			if f.format == formatMetrics {
-				return metrics(cmd.Context(), s, *g, f.output)
+			err := f.run(cmd.Context(), s, *g)
+			var exit *exitError
+			if err != nil && !errors.As(err, &exit) {
+				err = &exitError{exitUnknown, err} // which is no verdict
 			}
-			n, err := openNode(cmd.Context(), *g)
-			if err != nil {
-				return err
-			}
-			if n.unmanaged() {
-				return errUnmanaged()
-			}
-			return n.status(cmd.Context(), s, f)
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -102,6 +97,20 @@ func (f *statusFlags) check(changed func(flag string) bool) error {
 	}
 	f.asJSON = f.asJSON || f.format == formatJSON
 	return nil
+}
+
+func (f statusFlags) run(ctx context.Context, s streams, g globals) error {
+	if f.format == formatMetrics {
+		return metrics(ctx, s, g, f.output)
+	}
+	n, err := openNode(ctx, g)
+	if err != nil {
+		return err
+	}
+	if n.unmanaged() {
+		return errUnmanaged()
+	}
+	return n.status(ctx, s, f)
 }
 
 func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
