@@ -283,6 +283,23 @@ func TestRunOutlivesAPanic(t *testing.T) {
 	}
 }
 
+// A view that panics ends the program though nothing else happens.
+func TestPanicInAViewEndsTheProgram(t *testing.T) {
+	_, tty := openPty(t)
+	told := make(chan struct{})
+	s := &stage{
+		model: &breaking{"View"}, width: 80, height: 24,
+		painter: newPainter(Open(tty, tty, []string{"TERM=vt100"}), func() {}),
+		quit:    func() { close(told) },
+	}
+	s.View()
+	<-told
+	s.View() // shows nothing more, and does not tell again
+	if err := s.err(); err == nil || !strings.Contains(err.Error(), "it broke in View") {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
 // The end of the input ends the program, also where the output is another
 // line, which lives.
 func TestRunEndsWithItsInput(t *testing.T) {

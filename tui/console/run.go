@@ -49,6 +49,7 @@ func (l *Line) Run(ctx context.Context, model tea.Model, typed []byte) (tea.Mode
 	go painter.run()
 	s := &stage{model: model, line: l, painter: painter}
 	program := tea.NewProgram(s, l.options(in)...)
+	s.quit = program.Quit
 	ended := make(chan error, 1)
 	go func() {
 		_, err := program.Run()

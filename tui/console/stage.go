@@ -15,6 +15,7 @@ type stage struct {
 	model         tea.Model
 	line          *Line
 	painter       *painter
+	quit          func() // ends the program
 	width, height int
 	crash         *crash
 }
@@ -67,6 +68,9 @@ func (s *stage) View() (v tea.View) {
 			s.painter.show(v, s.width, s.height)
 			return nil
 		})
+		if s.crash != nil {
+			go s.quit() // there may be no Update any more to say so
+		}
 	}
 	return v
 }
