@@ -57,7 +57,7 @@ func next(t *testing.T, in <-chan Datagram) (Datagram, bool) {
 	case d, ok := <-in:
 		return d, ok
 	case <-time.After(time.Minute):
-		t.Fatal("nothing was heard in two seconds")
+		t.Fatal("nothing was heard in a minute")
 		return Datagram{}, false
 	}
 }
