@@ -192,7 +192,7 @@ func (fsys files) writeTemp(temp, target string, old fs.FileInfo, content []byte
 	}
 	mode := fs.FileMode(newFileMode)
 	if old != nil {
-		mode = old.Mode().Perm()
+		mode = old.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 		if err := fsys.likeness(f, target, old); err != nil {
 			return err
 		}

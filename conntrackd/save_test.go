@@ -47,6 +47,9 @@ func TestReplaceKeepsEverythingButTheContent(t *testing.T) {
 	if err := os.Chown(target, 12, 34); err != nil {
 		t.Fatalf("this test needs root: %v", err)
 	}
+	if err := os.Chmod(target, 0o640|fs.ModeSetgid|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
 	attributes := map[string]string{
 		"user.note":        "by hand",
 		"security.selinux": "system_u:object_r:etc_t:s0\x00",
@@ -64,7 +67,7 @@ func TestReplaceKeepsEverythingButTheContent(t *testing.T) {
 		t.Errorf("the link is now %q, %v", got, err)
 	}
 	st := stat(t, target)
-	if st.Mode&0o7777 != 0o640 || st.Uid != 12 || st.Gid != 34 {
+	if st.Mode&0o7777 != 0o3640 || st.Uid != 12 || st.Gid != 34 {
 		t.Errorf("mode %o owner %d:%d", st.Mode&0o7777, st.Uid, st.Gid)
 	}
 	for name, want := range attributes {
