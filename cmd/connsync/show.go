@@ -11,8 +11,8 @@ import (
 
 // shown is what show --json prints. Enabled is null where the service could
 // not be looked at, or is left alone, and where the sync is neither enabled nor
-// disabled: then Running and AtBoot are there. Running is there too
-// where an enabled sync was killed.
+// disabled: then Running and AtBoot are there. Running is there too where an
+// enabled sync was killed.
 type shown struct {
 	Enabled       *bool  `json:"enabled"`
 	Interface     string `json:"interface"`

@@ -82,6 +82,8 @@ func (f *statusFlags) check(changed func(flag string) bool) error {
 	switch {
 	case f.watch && f.prove:
 		return errors.New("--watch and --prove exclude each other")
+	case changed("within") && !f.prove:
+		return errors.New("--within is how long --prove waits, and goes with it alone")
 	case f.within < leastWithin:
 		return fmt.Errorf("--within has to be %v or longer, such as 60s", leastWithin)
 	case f.format != formatText && f.format != formatJSON && f.format != formatMetrics:
