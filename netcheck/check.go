@@ -48,6 +48,21 @@ type Finding struct {
 	Mild bool
 }
 
+// failed is the finding of a check that failed; format says what was seen.
+func failed(remedy, format string, args ...any) Finding {
+	return Finding{Status: Failed, Detail: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+// passed is the finding of a check that passed.
+func passed(format string, args ...any) Finding {
+	return Finding{Status: Passed, Detail: fmt.Sprintf(format, args...)}
+}
+
+// unknown is a finding that could not be made because of err.
+func unknown(err error) Finding {
+	return Finding{Status: Unknown, Detail: err.Error(), Err: err}
+}
+
 // Check is one question to the host or to the peer.
 type Check struct {
 	ID       ID

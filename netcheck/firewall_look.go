@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Firewall is what a set of rules does to the sync of a target.
+// Firewall is what a set of rules does to a flow.
 type Firewall struct {
 	// Openings are the chains that drop the sync, or may, apart from rules of
 	// connsync's own; in the order in which packets meet them.
@@ -17,10 +17,10 @@ type Firewall struct {
 	// Finding is that of the check, with connsync's rules.
 	Finding Finding
 
-	target Target
+	flow   Flow
 	names  map[Opening]bool // of all base chains of nftables on the way
 	own    bool             // there is a table of connsync's, whatever its rules
-	exact  bool             // and it is the one for the target
+	exact  bool             // and it is the one for the flow
 	refuse bool             // nobody but the peer reaches the port
 	marked []markedRule
 }
@@ -33,7 +33,7 @@ type markedRule struct {
 }
 
 // ReadFirewall reads the rules that run on this node.
-func ReadFirewall(ctx context.Context, t Target) (*Firewall, error) {
+func ReadFirewall(ctx context.Context, t Flow) (*Firewall, error) {
 	if err := t.CheckFirewallName(); err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func ReadFirewall(ctx context.Context, t Target) (*Firewall, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Firewall{target: t, names: make(map[Opening]bool)}
+	f := &Firewall{flow: t, names: make(map[Opening]bool)}
 	if err := f.find(rules); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func ReadFirewall(ctx context.Context, t Target) (*Firewall, error) {
 // InstalledFirewall finds what there is of connsync's in the rules that run,
 // for whatever settings. It judges nothing.
 func InstalledFirewall(ctx context.Context) (*Firewall, error) {
-	rules, err := readRuleset(ctx, Target{})
+	rules, err := readRuleset(ctx, Flow{})
 	if err != nil {
 		return nil, err
 	}
@@ -107,12 +107,12 @@ func (f *Firewall) find(rules *ruleset) error {
 	}
 	f.own = len(own) > 0
 	var err error
-	f.exact, err = f.target.isExact(rules, own)
+	f.exact, err = f.flow.isExact(rules, own)
 	return err
 }
 
-// isExact says whether the chains are connsync's table for the target.
-func (t Target) isExact(rules *ruleset, own []*chain) (bool, error) {
+// isExact says whether the chains are connsync's table for the flow.
+func (t Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 	wanted := ownChains()
 	if len(own) != len(wanted) {
 		return false, nil
@@ -146,7 +146,7 @@ func (t Target) isExact(rules *ruleset, own []*chain) (bool, error) {
 func (f *Firewall) weigh(rules *ruleset) error {
 	host := *rules
 	host.base = slices.DeleteFunc(slices.Clone(rules.base), (*chain).isOwn)
-	verdicts, err := f.target.weigh(&host, ours)
+	verdicts, err := f.flow.weigh(&host, ours)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (f *Firewall) weigh(rules *ruleset) error {
 			continue
 		}
 		o := w.chain.opening()
-		manager, commands := f.target.remedies(rules, w.chain, w.in)
+		manager, commands := f.flow.remedies(rules, w.chain, w.in)
 		switch {
 		case manager != "":
 			f.addForeign(Foreign{Chain: w.chain.String(), Manager: manager, Why: w.where, Commands: commands})
@@ -165,11 +165,11 @@ func (f *Firewall) weigh(rules *ruleset) error {
 			f.Openings = append(f.Openings, o)
 		}
 	}
-	if verdicts, err = f.target.weigh(rules, nil); err != nil {
+	if verdicts, err = f.flow.weigh(rules, nil); err != nil {
 		return err
 	}
-	f.Finding = f.target.judgeFirewall(rules, verdicts)
-	f.refuse, err = f.target.refusesOthers(rules)
+	f.Finding = f.flow.judgeFirewall(rules, verdicts)
+	f.refuse, err = f.flow.refusesOthers(rules)
 	return err
 }
 
@@ -181,7 +181,7 @@ func (f *Firewall) addForeign(o Foreign) {
 
 // refusesOthers says whether another host on the link, and the peer's address
 // on another link, are kept from the port.
-func (t Target) refusesOthers(rules *ruleset) (bool, error) {
+func (t Flow) refusesOthers(rules *ruleset) (bool, error) {
 	flows, err := t.flows()
 	if err != nil {
 		return false, err
@@ -212,7 +212,7 @@ func (f *Firewall) InPlace() bool {
 	}
 	var wanted []markedRule
 	for _, o := range f.Openings {
-		_, marks := f.target.admitting(o.In)
+		_, marks := f.flow.admitting(o.In)
 		o.In = false
 		for _, m := range marks {
 			wanted = append(wanted, markedRule{in: o, comment: m})
@@ -238,7 +238,7 @@ func (f *Firewall) Script() string {
 	if f.InPlace() {
 		return ""
 	}
-	return f.target.freshTable() + f.deletions() + f.target.inserts(f.Openings)
+	return f.flow.freshTable() + f.deletions() + f.flow.inserts(f.Openings)
 }
 
 // RemoveScript is what nft has to be given so that nothing of connsync's is

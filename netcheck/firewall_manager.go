@@ -47,7 +47,7 @@ func (r *ruleset) manager(c *chain) Manager {
 
 // manage are the commands by which ufw or firewalld admits the sync in one
 // direction, the first of them for now.
-func (t Target) manage(m Manager, in bool) []string {
+func (t Flow) manage(m Manager, in bool) []string {
 	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
 	switch m {
 	case ManagerUFW:
@@ -72,7 +72,7 @@ func (t Target) manage(m Manager, in bool) []string {
 
 // remedies are the commands that let the sync through a chain, for now and for
 // good, blank where that is connsync's own business.
-func (t Target) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
+func (t Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
 	m := rules.manager(c)
 	if m == ManagerIPTables {
 		program := c.program
@@ -84,7 +84,7 @@ func (t Target) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) 
 	return m, t.manage(m, in)
 }
 
-func (t Target) iptables() string {
+func (t Flow) iptables() string {
 	if t.family() == 6 {
 		return "ip6tables"
 	}
@@ -94,7 +94,7 @@ func (t Target) iptables() string {
 // iptablesAdmit are the rules of iptables for one direction, at the beginning
 // of a chain: the datagrams, with IPv6 the search for the neighbour, echoes and
 // errors about the datagrams.
-func (t Target) iptablesAdmit(program, table, chain string, in bool) []string {
+func (t Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	link, side := "-i", "-s"
 	if !in {
 		link, side = "-o", "-d"
@@ -125,7 +125,7 @@ func (t Target) iptablesAdmit(program, table, chain string, in bool) []string {
 // The last to be inserted stands first, so that the refusal of everybody else
 // comes first here. They last until the next boot, or the next time that the
 // host's own program loads its rules.
-func (t Target) IPTables() []string {
+func (t Flow) IPTables() []string {
 	program, peer, current := t.iptables(), t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
 	commands := []string{
 		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, t.Port),

@@ -32,7 +32,7 @@ func (o Opening) String() string { return fmt.Sprintf("%s %s %s", o.Family, o.Ta
 // sends from any. With it go the peer's echoes, which the checks of both nodes
 // ask for, and errors about the datagrams: what is not tracked has no related
 // ones. With IPv6 the two nodes have to find one another, by ICMPv6 on the link.
-func (t Target) Admits(in bool) []string {
+func (t Flow) Admits(in bool) []string {
 	name, side := "iifname", "saddr"
 	if !in {
 		name, side = "oifname", "daddr"
@@ -56,7 +56,7 @@ func mark(text string) string {
 }
 
 // admitting are the rules for a chain of the host, with their marks.
-func (t Target) admitting(in bool) (rules, marks []string) {
+func (t Flow) admitting(in bool) (rules, marks []string) {
 	for _, r := range t.Admits(in) {
 		marks = append(marks, mark(r))
 		rules = append(rules, fmt.Sprintf("%s accept comment %q", r, mark(r)))
@@ -88,7 +88,7 @@ func ownChains() []ownChain {
 
 // ownRules take the sync out of connection tracking, both ways, and keep
 // everybody but the peer away from the port: it knows no password.
-func (t Target) ownRules() []ownRule {
+func (t Flow) ownRules() []ownRule {
 	to := fmt.Sprintf("%s daddr %v udp dport %d", t.nftFamily(), t.Current.Addr().Unmap().WithZone(""), t.Port)
 	return []ownRule{
 		{"untrack-in", t.Admits(true)[0] + " notrack"},
@@ -99,10 +99,10 @@ func (t Target) ownRules() []ownRule {
 }
 
 // ownMark marks the whole table.
-func (t Target) ownMark() string { return mark(fmt.Sprint(ownChains(), t.ownRules())) }
+func (t Flow) ownMark() string { return mark(fmt.Sprint(ownChains(), t.ownRules())) }
 
 // ownTable is connsync's table in the words of nft.
-func (t Target) ownTable() string {
+func (t Flow) ownTable() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table inet %s {\n", firewallTable)
 	for _, c := range ownChains() {
@@ -120,7 +120,7 @@ func (t Target) ownTable() string {
 
 // inserts are the commands that put the admitting rules to the beginning of the
 // openings.
-func (t Target) inserts(openings []Opening) string {
+func (t Flow) inserts(openings []Opening) string {
 	var b strings.Builder
 	for _, o := range openings {
 		rules, _ := t.admitting(o.In)
@@ -132,14 +132,14 @@ func (t Target) inserts(openings []Opening) string {
 }
 
 // freshTable is connsync's table in the place of an older one.
-func (t Target) freshTable() string {
+func (t Flow) freshTable() string {
 	return fmt.Sprintf("table inet %s\ndelete table inet %s\n", firewallTable, firewallTable) + t.ownTable()
 }
 
 // FirewallFile is a file for nft that admits the sync and follows, by an
 // include, the file that makes the openings' chains. A chain that is not there
 // any more, by the time that it is loaded, is no error: it is made, unused.
-func (t Target) FirewallFile(openings []Opening) string {
+func (t Flow) FirewallFile(openings []Opening) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s, %v and %v, UDP port %d.
 # It is replaced as a whole; connsync firewall --remove takes it away.
@@ -158,7 +158,7 @@ var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
 
 // CheckFirewallName refuses the name of an interface that nft would take for
 // something else.
-func (t Target) CheckFirewallName() error {
+func (t Flow) CheckFirewallName() error {
 	if t.Interface == "" || strings.ContainsAny(t.Interface, "\"\\*${}\n ") {
 		return fmt.Errorf("the interface name %q cannot be written in firewall rules", t.Interface)
 	}

@@ -51,16 +51,16 @@ func runNft(ctx context.Context, in *strings.Reader, args ...string) error {
 // TryFirewall loads a text for nft from scratch, as at boot, in a network
 // namespace of its own with the names and numbers of this node's interfaces,
 // and says what its rules do. The rules that run are not touched.
-func TryFirewall(ctx context.Context, t Target, text string) (*Firewall, error) {
+func TryFirewall(ctx context.Context, t Flow, text string) (*Firewall, error) {
 	return tryFirewall(ctx, t, text, func() error { return RunNft(ctx, text) })
 }
 
 // TryFirewallFile is TryFirewall for a file and what it includes.
-func TryFirewallFile(ctx context.Context, t Target, path string) (*Firewall, error) {
+func TryFirewallFile(ctx context.Context, t Flow, path string) (*Firewall, error) {
 	return tryFirewall(ctx, t, "include", func() error { return runNft(ctx, nil, "-f", path) })
 }
 
-func tryFirewall(ctx context.Context, t Target, text string, load func() error) (*Firewall, error) {
+func tryFirewall(ctx context.Context, t Flow, text string, load func() error) (*Firewall, error) {
 	if err := t.CheckFirewallName(); err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ const manyLinks = 256
 
 // imitate makes interfaces of the same names and numbers: rules can ask for
 // both. The sync interface gets its address.
-func imitate(t Target, links []netlink.Link, text string) error {
+func imitate(t Flow, links []netlink.Link, text string) error {
 	for _, l := range links {
 		name := l.Attrs().Name
 		sync := name == t.Interface

@@ -9,20 +9,6 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// failed and passed are what most findings come down to.
-func failed(remedy, format string, args ...any) Finding {
-	return Finding{Status: Failed, Detail: fmt.Sprintf(format, args...), Remedy: remedy}
-}
-
-func passed(format string, args ...any) Finding {
-	return Finding{Status: Passed, Detail: fmt.Sprintf(format, args...)}
-}
-
-// unknown is a finding that could not be made because of err.
-func unknown(err error) Finding {
-	return Finding{Status: Unknown, Detail: err.Error(), Err: err}
-}
-
 // linkNamed looks one interface up by its name or an alternative name, without
 // its addresses and routes.
 func linkNamed(name string) (Interface, error) {

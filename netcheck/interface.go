@@ -3,7 +3,6 @@ package netcheck
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -84,30 +83,6 @@ func Interfaces(ctx context.Context) ([]Interface, error) {
 		return nil, fmt.Errorf("list default routes: %w", err)
 	}
 	return join(links, addrs, outside), nil
-}
-
-// dumpTries bounds the repetitions of a dump that changes under our hands.
-const dumpTries = 3
-
-// dump calls list again while the kernel says that the list changed while it
-// was read, and takes the last one as it is: it has been complete whenever it
-// was measured, and a host whose interfaces come and go has no better answer.
-func dump[T any](ctx context.Context, list func() ([]T, error)) ([]T, error) {
-	for try := 1; ; try++ {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		items, err := list()
-		if err == nil {
-			return items, nil
-		}
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return nil, err
-		}
-		if try == dumpTries {
-			return items, nil
-		}
-	}
 }
 
 // join puts links, addresses and the set of outward links together.

@@ -44,8 +44,8 @@ func newTestNet(t testing.TB, mtu int) *testNet {
 	t.Cleanup(func() { n.sync.Close() })
 	n.own, n.peer = n.host("own", "eth1", mtu, own4, own6), n.host("peer", "eth1", mtu, peer4, peer6)
 	n.families = map[int]Target{
-		4: {Interface: "eth1", Current: netip.MustParsePrefix(own4), Peer: netip.MustParsePrefix(peer4), Port: n.port},
-		6: {Interface: "eth1", Current: netip.MustParsePrefix(own6), Peer: netip.MustParsePrefix(peer6), Port: n.port},
+		4: {Flow: Flow{Interface: "eth1", Current: netip.MustParsePrefix(own4), Peer: netip.MustParsePrefix(peer4), Port: n.port}},
+		6: {Flow: Flow{Interface: "eth1", Current: netip.MustParsePrefix(own6), Peer: netip.MustParsePrefix(peer6), Port: n.port}},
 	}
 	return n
 }

@@ -9,19 +9,11 @@ import (
 )
 
 const (
-	ipv4FragmentAt = 6
-	ipv4ProtocolAt = 9
-	ipv4SourceAt   = 12
-	udpHeaderSize  = 8
-	udpLengthAt    = 4
-
 	// How much of a packet is kept: the headers of what this node sends, and of
 	// an answer the packet that it is about.
 	keepOwn    = 128
 	keepAnswer = 256
 	keepAll    = 1 << 16
-
-	icmpHeaderSize = 8
 )
 
 // equal is one comparison of a packet filter.

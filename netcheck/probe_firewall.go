@@ -1,30 +1,12 @@
 package netcheck
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
-
-// runFirewall asks whether this node's own rules let the sync datagrams in and
-// out. It reads the rules and follows them as far as it understands them; where
-// it does not, it says so. The proof comes after the start, from the traffic.
-func runFirewall(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
-		rules, err := readRuleset(ctx, t)
-		if err != nil {
-			return firewallUnknown(err)
-		}
-		verdicts, err := t.weigh(rules, nil)
-		if err != nil {
-			return firewallUnknown(err)
-		}
-		return t.judgeFirewall(rules, verdicts)
-	}
-}
 
 func firewallUnknown(err error) Finding {
 	f := Finding{Status: Unknown, Err: err, Detail: "the firewall rules of this node could not be read: " + err.Error(), Remedy: "nft list ruleset"}
@@ -50,7 +32,7 @@ type weighed struct {
 
 // weigh follows everything that the sync needs through the base chains on its
 // way. Rules that skip says are taken for absent.
-func (t Target) weigh(rules *ruleset, skip func(rule) bool) ([]weighed, error) {
+func (t Flow) weigh(rules *ruleset, skip func(rule) bool) ([]weighed, error) {
 	flows, err := t.flows()
 	if err != nil {
 		return nil, err
@@ -78,7 +60,7 @@ func (r *ruleset) weigh(f *flow, skip func(rule) bool) []weighed {
 
 // judgeFirewall puts the worst first: a certain drop of the datagrams, one of
 // what they need, and then what is not certain.
-func (t Target) judgeFirewall(rules *ruleset, verdicts []weighed) Finding {
+func (t Flow) judgeFirewall(rules *ruleset, verdicts []weighed) Finding {
 	for _, w := range verdicts {
 		if w.ends == drops {
 			return failed(t.remedy(rules, w.chain, w.in), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
@@ -104,7 +86,7 @@ func (w weighed) direction() string {
 }
 
 // remedy is the command that lets the flows through a chain.
-func (t Target) remedy(rules *ruleset, c *chain, in bool) string {
+func (t Flow) remedy(rules *ruleset, c *chain, in bool) string {
 	manager, commands := t.remedies(rules, c, in)
 	switch {
 	case manager == ManagerIPTables && t.family() == 6:
@@ -116,6 +98,6 @@ func (t Target) remedy(rules *ruleset, c *chain, in bool) string {
 }
 
 // InstallCommand is connsync's own, with the settings of the target.
-func (t Target) InstallCommand() string {
+func (t Flow) InstallCommand() string {
 	return fmt.Sprintf("connsync firewall --install --interface %s --current-ip %v --peer-ip %v --port %d", t.Interface, t.Current, t.Peer, t.Port)
 }

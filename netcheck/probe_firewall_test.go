@@ -4,13 +4,14 @@ import (
 	"connsync/lab"
 	"errors"
 	"fmt"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // The rules stand in a table of this node; @ stands for the address family's
@@ -149,7 +150,7 @@ func (n *testNet) heal(t *testing.T, target Target, remedy string) {
 		return
 	}
 	err := n.own.Do(func() error {
-		f, err := ReadFirewall(t.Context(), target)
+		f, err := ReadFirewall(t.Context(), target.Flow)
 		if err != nil {
 			return err
 		}

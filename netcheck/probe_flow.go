@@ -40,7 +40,7 @@ const (
 // flows are the packets that have to come through for the sync: datagrams both
 // ways, and with IPv6 the questions and answers by which the nodes find one
 // another. ARP does not meet these rules.
-func (t Target) flows() ([]*flow, error) {
+func (t Flow) flows() ([]*flow, error) {
 	link, err := netlink.LinkByName(t.Interface)
 	if err != nil {
 		return nil, err

@@ -226,7 +226,7 @@ func inOrder(a, b *chain) int {
 
 // readRuleset lists the chains of the calling thread's network namespace. It
 // needs CAP_NET_ADMIN. The rules are read when they are followed.
-func readRuleset(ctx context.Context, t Target) (*ruleset, error) {
+func readRuleset(ctx context.Context, t Flow) (*ruleset, error) {
 	r := &ruleset{chains: make(map[chainName]*chain)}
 	chains, err := readChains(ctx)
 	if err != nil && !unsupported(err) {

@@ -127,11 +127,11 @@ func testFlow(source, destination string) *flow {
 // connsync's own.
 func TestFirewallRemedies(t *testing.T) {
 	t.Parallel()
-	four := Target{Interface: "eth1", Current: prefix("10.9.0.1/24"), Peer: prefix("10.9.0.2/24"), Port: 3780}
-	six := Target{Interface: "eth1", Current: prefix("fd09::1/64"), Peer: prefix("fd09::2/64"), Port: 3780}
+	four := Flow{Interface: "eth1", Current: prefix("10.9.0.1/24"), Peer: prefix("10.9.0.2/24"), Port: 3780}
+	six := Flow{Interface: "eth1", Current: prefix("fd09::1/64"), Peer: prefix("fd09::2/64"), Port: 3780}
 	const v4, v6, inet = nftables.TableFamilyIPv4, nftables.TableFamilyIPv6, nftables.TableFamilyINet
 	for _, tt := range []struct {
-		target Target
+		flow   Flow
 		chain  chain
 		beside string // another chain of the same table
 		in     bool
@@ -155,7 +155,7 @@ func TestFirewallRemedies(t *testing.T) {
 			c.name = tt.beside
 			r.chains[c.key()] = &c
 		}
-		if got, _, _ := strings.Cut(tt.target.remedy(r, &tt.chain, tt.in), "; "); got != tt.want {
+		if got, _, _ := strings.Cut(tt.flow.remedy(r, &tt.chain, tt.in), "; "); got != tt.want {
 			t.Errorf("%s, want %s", got, tt.want)
 		}
 	}

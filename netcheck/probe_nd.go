@@ -14,15 +14,9 @@ import (
 )
 
 const (
-	ndTargetAt       = 8 // in the ICMPv6 message (RFC 4861, 4.3 and 4.4)
-	ndOptionsAt      = 24
-	ndSourceOption   = 1 // source link-layer address
-	ndTargetOption   = 2 // target link-layer address
-	ndHopLimit       = 255
-	ipv6HeaderSize   = 40
-	ipv6NextHeaderAt = 6
-	ipv6HopLimitAt   = 7
-	ipv6SourceAt     = 8
+	ndTargetAt     = 8 // in the ICMPv6 message (RFC 4861, 4.3 and 4.4)
+	ndSourceOption = 1 // source link-layer address
+	ndTargetOption = 2 // target link-layer address
 )
 
 // nd asks for an IPv6 address.
@@ -74,13 +68,6 @@ func neighbourSolicitation(own net.HardwareAddr, source, target netip.Addr) ([]b
 	b = append(b, source.AsSlice()...)
 	b = append(b, group.AsSlice()...)
 	return append(b, payload...), net.HardwareAddr{0x33, 0x33, 0xff, t[13], t[14], t[15]}, nil
-}
-
-// solicitedNode is the multicast address at which a node is asked for one of
-// its addresses (RFC 4291, 2.7.1).
-func solicitedNode(target netip.Addr) netip.Addr {
-	t := target.As16()
-	return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 11: 1, 12: 0xff, 13: t[13], 14: t[14], 15: t[15]})
 }
 
 // ndOwner reads who claims target in a neighbour advertisement: its target

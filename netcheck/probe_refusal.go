@@ -58,11 +58,3 @@ func (r *refusal) manner() string {
 	}
 	return fmt.Sprintf(" (ICMP type %d code %d)", r.kind, r.code)
 }
-
-// nftFamily is the name of the address family in nft rules.
-func (t Target) nftFamily() string {
-	if t.family() == 4 {
-		return "ip"
-	}
-	return "ip6"
-}

@@ -37,7 +37,7 @@ func TestHealthyPair(t *testing.T) {
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		n.listen(n.peer, at(target.Peer))
 		// Both nodes ask for each other's addresses at the same time.
-		other := Target{Interface: "eth1", Current: target.Peer, Peer: target.Current, Port: 3781}
+		other := Target{Flow: Flow{Interface: "eth1", Current: target.Peer, Peer: target.Current, Port: 3781}}
 		reports := make(chan Report, 1)
 		go func() { reports <- planIn(t, n.peer, other) }()
 		report := n.plan(t, target)
@@ -59,7 +59,7 @@ func TestLinkLocalPair(t *testing.T) {
 	n.address(n.own, "eth1", "fe80::a/64")
 	n.address(n.peer, "eth1", "fe80::b/64")
 	n.settle(n.own, n.peer)
-	target := Target{Interface: "eth1", Current: prefix("fe80::a/64"), Peer: prefix("fe80::b/64"), Port: 3780}
+	target := Target{Flow: Flow{Interface: "eth1", Current: prefix("fe80::a/64"), Peer: prefix("fe80::b/64"), Port: 3780}}
 	for _, id := range []ID{CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckFirewall} {
 		if r := n.one(n.own, question{Target: target, ID: id}); r.Status != Passed {
 			t.Errorf("%s %v: %s", id, r.Status, r.Detail)

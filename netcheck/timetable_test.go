@@ -106,7 +106,7 @@ func TestRootCauses(t *testing.T) {
 	} {
 		t.Run(string(tt.fails), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				checks := Plan(Target{Peer: prefix("10.0.0.102/24")})
+				checks := Plan(Target{Flow: Flow{Peer: prefix("10.0.0.102/24")}})
 				for i := range checks {
 					status := Passed
 					if checks[i].ID == tt.fails {

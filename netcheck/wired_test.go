@@ -20,7 +20,7 @@ type target struct {
 }
 
 func (t target) Target() Target {
-	return Target{t.Interface, prefix(t.Current), prefix(t.Peer), t.Port, t.FirstNode, t.DaemonPIDs}
+	return Target{Flow{t.Interface, prefix(t.Current), prefix(t.Peer), t.Port}, t.FirstNode, t.DaemonPIDs}
 }
 
 // checkTarget and listInterfaces run in processes of their own, see TestMain.

@@ -19,16 +19,15 @@ const (
 	checkDaemonLint   netcheck.ID = "daemon-lint"
 )
 
+// flowOf is the sync of the settings, as the network sees it.
+func flowOf(s conntrackd.Settings) netcheck.Flow {
+	return netcheck.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port}
+}
+
 // plan joins netcheck's plan with the daemon's own checks, so that neither
 // package has to know the other.
 func (n *node) plan(ctx context.Context, settings conntrackd.Settings, firstNode bool) []netcheck.Check {
-	target := netcheck.Target{
-		Interface: settings.Interface,
-		Current:   settings.Current,
-		Peer:      settings.Peer,
-		Port:      settings.Port,
-		FirstNode: firstNode,
-	}
+	target := netcheck.Target{Flow: flowOf(settings), FirstNode: firstNode}
 	state, err := n.service.State(ctx)
 	if err != nil && !n.unmanaged() {
 		// Nobody is to be told to kill the daemon that runs with our file,

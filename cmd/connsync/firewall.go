@@ -100,7 +100,7 @@ func (n *node) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 	if !settings.Complete() {
 		return refused("there is nothing to admit: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
 	}
-	target := netcheck.Target{Interface: settings.Interface, Current: settings.Current, Peer: settings.Peer, Port: settings.Port}
+	target := flowOf(settings)
 	if err := target.CheckFirewallName(); err != nil {
 		return refused("--interface: %w", err)
 	}
@@ -130,7 +130,7 @@ type admitted struct {
 	IPTables  []string           `json:"iptables"`
 }
 
-func printFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Target) error {
+func printFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Flow) error {
 	a := admitted{
 		Interface: t.Interface, CurrentIP: t.Current.String(), PeerIP: t.Peer.String(), Port: t.Port,
 		Input: accepting(t, true), Output: accepting(t, false), IPTables: t.IPTables(),
@@ -155,7 +155,7 @@ func printFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.T
 	return a.print(s.out)
 }
 
-func accepting(t netcheck.Target, in bool) []string {
+func accepting(t netcheck.Flow, in bool) []string {
 	var rules []string
 	for _, r := range t.Admits(in) {
 		rules = append(rules, r+" accept")

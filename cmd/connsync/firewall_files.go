@@ -33,8 +33,8 @@ type firewallRecord struct {
 	Before []byte `json:"before"`
 	Wrote  string `json:"wrote"` // fingerprint of the file as --install left it
 	// Directory says that the rules' directory was made for them.
-	Directory bool            `json:"directory"`
-	Target    netcheck.Target `json:"target"`
+	Directory bool          `json:"directory"`
+	Target    netcheck.Flow `json:"target"`
 }
 
 func (n *node) firewallRecordPath() string { return filepath.Join(n.stateDir, "firewall.json") }

@@ -23,7 +23,7 @@ type firewallChange struct {
 	script  string // for nft; blank where the rules that run stay
 	notes   []string
 	foreign []netcheck.Foreign
-	target  netcheck.Target
+	target  netcheck.Flow
 	conf    string // the host's file
 	before  *firewallRecord
 }
@@ -32,7 +32,7 @@ func (c *firewallChange) needed() bool {
 	return c.script != "" || slices.ContainsFunc(c.files, fileChange.needed)
 }
 
-func (n *node) installFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Target) error {
+func (n *node) installFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Flow) error {
 	lock, err := n.lockUnless(f.dryRun)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (n *node) lockUnless(dryRun bool) (func(), error) {
 
 // planFirewall finds what there is to do and tries it, apart from the rules
 // that run. The error says why nothing can be installed here.
-func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Target) (*firewallChange, error) {
+func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Flow) (*firewallChange, error) {
 	c := &firewallChange{title: "install", target: t}
 	running, err := netcheck.ReadFirewall(ctx, t)
 	if err != nil {
