@@ -168,7 +168,7 @@ func (f *Firewall) weigh(rules *ruleset) error {
 	if verdicts, err = f.flow.weigh(rules, nil); err != nil {
 		return err
 	}
-	f.Finding = f.flow.judgeFirewall(rules, verdicts)
+	f.Finding = f.flow.judge(rules, verdicts)
 	f.refuse, err = f.flow.refusesOthers(rules)
 	return err
 }

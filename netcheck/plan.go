@@ -79,7 +79,7 @@ func Plan(t Target) []Check {
 		{ID: CheckPeerPort, Title: "Peer does not refuse the port", Severity: ofPeer,
 			Needs: []ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
 		{ID: CheckFirewall, Title: "Firewall lets sync through", Severity: Warning,
-			Needs: []ID{CheckInterface}, Run: runFirewall(t)},
+			Needs: []ID{CheckInterface}, Run: t.Flow.Check},
 		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: Blocker, Run: runConntrack},
 	}
 }

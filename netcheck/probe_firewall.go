@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,7 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func firewallUnknown(err error) Finding {
+// Check asks whether this node's own rules let the flow in and out. It reads
+// the rules and follows them as far as it understands them; where it does not,
+// it says so. The proof comes after the start, from the traffic.
+func (t Flow) Check(ctx context.Context) Finding {
+	rules, err := readRuleset(ctx, t)
+	if err != nil {
+		return rulesUnknown(err)
+	}
+	verdicts, err := t.weigh(rules, nil)
+	if err != nil {
+		return rulesUnknown(err)
+	}
+	return t.judge(rules, verdicts)
+}
+
+func rulesUnknown(err error) Finding {
 	f := Finding{Status: Unknown, Err: err, Detail: "the firewall rules of this node could not be read: " + err.Error(), Remedy: "nft list ruleset"}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		f.Detail, f.Remedy = "only root can read the firewall rules of this node", "run connsync as root"
@@ -58,9 +74,9 @@ func (r *ruleset) weigh(f *flow, skip func(rule) bool) []weighed {
 	return all
 }
 
-// judgeFirewall puts the worst first: a certain drop of the datagrams, one of
+// judge puts the worst first: a certain drop of the datagrams, one of
 // what they need, and then what is not certain.
-func (t Flow) judgeFirewall(rules *ruleset, verdicts []weighed) Finding {
+func (t Flow) judge(rules *ruleset, verdicts []weighed) Finding {
 	for _, w := range verdicts {
 		if w.ends == drops {
 			return failed(t.remedy(rules, w.chain, w.in), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())

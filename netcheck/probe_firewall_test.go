@@ -121,7 +121,7 @@ func (n *testNet) firewallCase(t *testing.T, family int, c firewallCase) {
 // that what it advises helps.
 func (n *testNet) judged(t *testing.T, target Target, status Status, detail string) {
 	t.Helper()
-	f := n.ask(t, runFirewall(target))
+	f := n.ask(t, target.Flow.Check)
 	if f.Status != status || !strings.Contains(f.Detail, detail) {
 		t.Errorf("%v: %s, want %v: %s", f.Status, f.Detail, status, detail)
 	}
@@ -134,7 +134,7 @@ func (n *testNet) judged(t *testing.T, target Target, status Status, detail stri
 		return // a host of its own would be needed for theirs
 	}
 	n.heal(t, target, f.Remedy)
-	if f := n.ask(t, runFirewall(target)); f.Status != Passed {
+	if f := n.ask(t, target.Flow.Check); f.Status != Passed {
 		t.Errorf("after the remedy: %v: %s; remedy: %s", f.Status, f.Detail, f.Remedy)
 	}
 	if got := n.passes(target); got != "in and out" {

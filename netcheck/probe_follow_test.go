@@ -127,8 +127,8 @@ func testFlow(source, destination string) *flow {
 // connsync's own.
 func TestFirewallRemedies(t *testing.T) {
 	t.Parallel()
-	four := Flow{Interface: "eth1", Current: prefix("10.9.0.1/24"), Peer: prefix("10.9.0.2/24"), Port: 3780}
-	six := Flow{Interface: "eth1", Current: prefix("fd09::1/64"), Peer: prefix("fd09::2/64"), Port: 3780}
+	four := Flow{Interface: "eth1", Current: netip.MustParsePrefix("10.9.0.1/24"), Peer: netip.MustParsePrefix("10.9.0.2/24"), Port: 3780}
+	six := Flow{Interface: "eth1", Current: netip.MustParsePrefix("fd09::1/64"), Peer: netip.MustParsePrefix("fd09::2/64"), Port: 3780}
 	const v4, v6, inet = nftables.TableFamilyIPv4, nftables.TableFamilyIPv6, nftables.TableFamilyINet
 	for _, tt := range []struct {
 		flow   Flow

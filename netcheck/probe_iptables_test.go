@@ -90,7 +90,7 @@ func (n *testNet) iptablesCase(t *testing.T, tool string, family int, c firewall
 		"PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
 		"NET", target.Peer.Masked().String(), "OTHER", map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family])
 	const none = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n"
-	n.restore(target.iptables()+"-"+tool+"-restore", none+words.Replace(c.rules))
+	n.restore(map[int]string{4: "iptables", 6: "ip6tables"}[family]+"-"+tool+"-restore", none+words.Replace(c.rules))
 	n.judged(t, target, c.status, c.detail)
 }
 
@@ -108,7 +108,7 @@ func TestFirewallOfLegacyWithoutItsProgram(t *testing.T) {
 	n := newTestNet(t, 0)
 	n.restore("iptables-legacy-restore", "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")
 	t.Setenv("PATH", t.TempDir())
-	f := n.ask(t, runFirewall(n.families[4]))
+	f := n.ask(t, n.families[4].Flow.Check)
 	if f.Status != Unknown || !strings.Contains(f.Detail, "iptables-legacy") || !strings.HasPrefix(f.Remedy, "iptables-legacy -I INPUT") {
 		t.Errorf("%v: %s; %s", f.Status, f.Detail, f.Remedy)
 	}
