@@ -8,8 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"connsync/tui"
 )
 
 // applicationFile states what the appliance is, in one word. Without it the
@@ -22,6 +20,9 @@ const syncApplication = "LLB"
 // applicationMax bounds what is read of the file; the longest word has four
 // letters.
 const applicationMax = 4096
+
+// applications are the words for what an appliance is.
+func applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
 
 // application is what this appliance is.
 type application struct {
@@ -47,14 +48,14 @@ func readApplication(flag, file string) (application, error) {
 
 func parseApplication(text, from, remedy string) (application, error) {
 	word := strings.ToUpper(strings.TrimSpace(text))
-	if slices.Contains(tui.Applications(), word) {
+	if slices.Contains(applications(), word) {
 		return application{word, from}, nil
 	}
 	said := fmt.Sprintf("says %+q", shortened(strings.TrimSpace(text)))
 	if word == "" {
 		said = "is empty"
 	}
-	return application{from: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(tui.Applications(), ", "), remedy)
+	return application{from: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(applications(), ", "), remedy)
 }
 
 // shortened is the beginning of a text that has no end in sight.
@@ -101,8 +102,8 @@ func (a application) takeBack() string {
 }
 
 // appliance is what this host is, by flag or file.
-func (g globals) appliance() (application, error) {
-	return readApplication(g.application, applicationFile)
+func (o options) appliance() (application, error) {
+	return readApplication(o.application, applicationFile)
 }
 
 // gate is the reason why connection sync does not exist here, as an error that
@@ -112,9 +113,9 @@ func (n *node) gate() error {
 	a, err := n.appliance()
 	switch {
 	case err != nil:
-		return &exitError{exitRefused, err}
+		return err
 	case a.reason() != "":
-		return refused("%s; nothing is changed", a.reason())
+		return fmt.Errorf("%s; nothing is changed", a.reason())
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func newApplication(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (n *node) place(ctx context.Context, w io.Writer, enforce, asJSON bool) error {
+func (n *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) error {
 	a, err := n.appliance()
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (p placed) text() string {
 }
 
 // disable takes the sync off this host and keeps the file.
-func (n *node) disable(ctx context.Context, w io.Writer, s saved, quiet bool) (bool, error) {
+func (n *cli) disable(ctx context.Context, w io.Writer, s saved, quiet bool) (bool, error) {
 	settings := s.settings
 	settings.Enabled = false
 	review, err := n.review(ctx, s, settings, false)
@@ -109,7 +109,7 @@ func (n *node) disable(ctx context.Context, w io.Writer, s saved, quiet bool) (b
 
 // tellOutOfPlace warns on standard error, where a command goes on although this
 // host is no place for a sync.
-func (n *node) tellOutOfPlace(why error) {
+func (n *cli) tellOutOfPlace(why error) {
 	if why != nil && n.err != nil {
 		fmt.Fprintln(n.err, "connsync: "+tui.Clean(why.Error()))
 	}

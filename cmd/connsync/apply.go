@@ -65,7 +65,7 @@ func (f applyFlags) run(cmd *cobra.Command, s streams, g *globals) error {
 	return n.apply(cmd, s, f)
 }
 
-func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
+func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	ctx := cmd.Context()
 	out := n.gate()
 	if out != nil && f.onlyDisables(cmd) {
@@ -123,7 +123,7 @@ func (n *node) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 
 // undecided says why it has to be said whether the sync is to be enabled: what
 // is saved does not tell. It is nil where that does.
-func (n *node) undecided(s saved) error {
+func (n *cli) undecided(s saved) error {
 	switch half, foreign := s.half(), s.foreign(); {
 	case s.unseen != nil && !n.unmanaged():
 		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.unseen)}
@@ -148,7 +148,7 @@ func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
 }
 
 // mayProceed says why a report stops the save, nil when it does not.
-func (n *node) mayProceed(report netcheck.Report, f applyFlags, w io.Writer) error {
+func (n *cli) mayProceed(report netcheck.Report, f applyFlags, w io.Writer) error {
 	err := verdictError(report)
 	if report.Verdict() == netcheck.VerdictUnknown && f.acceptUnknown {
 		return nil
@@ -168,53 +168,6 @@ func errorsOf(first, second error) error {
 		return first
 	}
 	return second
-}
-
-// review is the change as a person sees it before it happens. No sync is made
-// where it should not exist, whatever led here.
-func (n *node) review(ctx context.Context, s saved, settings conntrackd.Settings, prepareHost bool) (tui.Review, error) {
-	if settings.Enabled {
-		if err := n.gate(); err != nil {
-			return tui.Review{}, err
-		}
-	}
-	c, err := n.candidate(ctx, s, settings)
-	if err != nil {
-		return tui.Review{}, err
-	}
-	r := tui.Review{Candidate: c, PrepareHost: prepareHost}
-	inForce := s.unseen == nil && s.state.Active == settings.Enabled && s.state.Enabled == settings.Enabled
-	inForce = inForce && (settings.Enabled || !s.state.Starting && s.dead() == "")
-	if n.unmanaged() {
-		inForce = true
-	}
-	if settings.Enabled && !n.unmanaged() {
-		r.Preparation = n.preparer().Look(ctx, c)
-	}
-	if !c.Changed() && inForce {
-		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
-		r.Unchanged = !r.OnlyHost
-		return r, nil
-	}
-	if c.Changed() {
-		r.Commands = append(r.Commands, "write "+n.config)
-	}
-	for _, action := range actions(settings.Enabled) {
-		r.Commands = append(r.Commands, n.service.Commands(action)...)
-	}
-	return r, nil
-}
-
-func actions(enabled bool) []conntrackd.Action {
-	if enabled {
-		return []conntrackd.Action{conntrackd.ActionEnable, conntrackd.ActionRestart}
-	}
-	return []conntrackd.Action{conntrackd.ActionStop, conntrackd.ActionDisable}
-}
-
-func (n *node) unmanaged() bool {
-	_, ok := n.service.(conntrackd.Unmanaged)
-	return ok
 }
 
 // reviewed is what apply --dry-run --json prints.
@@ -290,7 +243,7 @@ type appliedStep struct {
 	Millis float64               `json:"millis"`
 }
 
-func (n *node) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bool) error {
+func (n *cli) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bool) error {
 	each := func(step conntrackd.Step) {
 		if step.Status == conntrackd.StepRunning || asJSON {
 			return

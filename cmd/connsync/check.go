@@ -73,7 +73,7 @@ tell, 64 wrong usage.`,
 
 // badName says whether the only problem is the name of an interface that
 // exists: then there is something to look at.
-func (n *node) badName(ctx context.Context, name string, problems []conntrackd.Problem) bool {
+func (n *cli) badName(ctx context.Context, name string, problems []conntrackd.Problem) bool {
 	if len(problems) != 1 || problems[0].Field != conntrackd.FieldInterface {
 		return false
 	}
@@ -127,7 +127,7 @@ func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Proble
 
 // check runs the plan and prints the results in its order, each as soon as the
 // ones before it are known, unless quiet.
-func (n *node) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) netcheck.Report {
+func (n *cli) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) netcheck.Report {
 	plan := n.plan(ctx, settings, firstNode)
 	if quiet {
 		return netcheck.Run(ctx, plan, nil)

@@ -153,7 +153,7 @@ func (g globals) failover(started time.Duration) (*conntrackd.Failover, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{globals: g}
+	n := &node{options: g.options}
 	socket := conntrackd.ControlSocket(content)
 	if socket == "" {
 		socket = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)

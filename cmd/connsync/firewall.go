@@ -84,7 +84,7 @@ func (f firewallFlags) check() error {
 	return nil
 }
 
-func (n *node) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
+func (n *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 	ctx := cmd.Context()
 	if f.remove {
 		return n.removeFirewall(ctx, s, f)

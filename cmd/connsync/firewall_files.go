@@ -85,7 +85,7 @@ func nftablesFile(given string) (string, []byte, error) {
 		}
 		content, err := conntrackd.ReadConfig(path)
 		if err == nil && content == nil {
-			err = refused("--nftables-conf: there is no %s", path)
+			err = fmt.Errorf("--nftables-conf: there is no %s", path)
 		}
 		return path, content, err
 	}
@@ -95,7 +95,7 @@ func nftablesFile(given string) (string, []byte, error) {
 			return path, content, err
 		}
 	}
-	return "", nil, refused("there is none of %s, so rules would not last over a boot: install nftables, or say with --nftables-conf which file the host loads",
+	return "", nil, fmt.Errorf("there is none of %s, so rules would not last over a boot: install nftables, or say with --nftables-conf which file the host loads",
 		strings.Join(nftablesFiles(), ", "))
 }
 

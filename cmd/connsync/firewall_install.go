@@ -74,10 +74,10 @@ func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Flow) (
 	c := &firewallChange{title: "install", target: t}
 	running, err := netcheck.ReadFirewall(ctx, t)
 	if err != nil {
-		return c, &exitError{exitRefused, unreadable(err)}
+		return c, unreadable(err)
 	}
 	if c.foreign = running.Foreign; len(c.foreign) > 0 {
-		return c, refused("%s is in the hands of %s, which loads its own rules and would lose connsync's", c.foreign[0].Chain, c.foreign[0].Manager)
+		return c, fmt.Errorf("%s is in the hands of %s, which loads its own rules and would lose connsync's", c.foreign[0].Chain, c.foreign[0].Manager)
 	}
 	var content []byte
 	if c.conf, content, err = nftablesFile(file); err != nil {
@@ -91,20 +91,20 @@ func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Flow) (
 	host := record.hostRules(c.conf, content)
 	loaded, err := netcheck.TryFirewall(ctx, t, string(host))
 	if err != nil {
-		return c, refused("%s could not be loaded for a trial: %w", c.conf, err)
+		return c, fmt.Errorf("%s could not be loaded for a trial: %w", c.conf, err)
 	}
 	for _, o := range running.Openings {
 		if !loaded.Loads(o) {
-			return c, refused("the chain %v drops the sync and is not made by %s, so that the rules would not last over a boot; let whatever makes it load those that connsync firewall prints", o, c.conf)
+			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so that the rules would not last over a boot; let whatever makes it load those that connsync firewall prints", o, c.conf)
 		}
 	}
 	rules := []byte(t.FirewallFile(loaded.Openings))
 	after, err := netcheck.TryFirewall(ctx, t, string(host)+"\n"+string(rules))
 	if err != nil {
-		return c, refused("%s with the rules after it could not be loaded for a trial: %w", c.conf, err)
+		return c, fmt.Errorf("%s with the rules after it could not be loaded for a trial: %w", c.conf, err)
 	}
 	if !after.InPlace() {
-		return c, refused("in a trial the rules did not admit the sync: %s", after.Finding.Detail)
+		return c, fmt.Errorf("in a trial the rules did not admit the sync: %s", after.Finding.Detail)
 	}
 	c.script = running.Script()
 	return c, n.planFiles(c, content, host, rules, recorded)
@@ -259,7 +259,7 @@ func (n *node) planRemoval(ctx context.Context, file string) (*firewallChange, e
 	c := &firewallChange{title: "remove"}
 	running, err := netcheck.InstalledFirewall(ctx)
 	if err != nil {
-		return c, &exitError{exitRefused, unreadable(err)}
+		return c, unreadable(err)
 	}
 	c.script = running.RemoveScript()
 	record, recorded, err := n.readFirewallRecord()

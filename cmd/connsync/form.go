@@ -4,16 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"os"
-	"sync"
-	"time"
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/term"
 
-	"connsync/conntrackd"
-	"connsync/netcheck"
 	"connsync/tui"
 	"connsync/tui/console"
 )
@@ -38,18 +33,18 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	}
 	ctx, end := context.WithCancel(ctx) // and with the screen all that goes on for it
 	defer end()
-	n, err := findNode(ctx, g)
+	n, err := findCLI(ctx, g)
 	if err != nil {
 		return err
 	}
-	repaired := n.repair(ctx)
+	repaired := n.repaired(ctx)
 	options, effects, err := n.formOptions(ctx)
 	if err != nil {
 		return err
 	}
 	options.Notice = cmp.Or(repaired, options.Notice)
 	if first != nil {
-		if err := first.options(&options, effects, effects.fresh); err != nil {
+		if err := first.options(&options, effects); err != nil {
 			return err
 		}
 	}
@@ -82,10 +77,10 @@ func nameOfScreens(first *firstSetup) string {
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }
 
-func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
+func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	appliance, err := n.appliance()
 	if err != nil {
-		return tui.Options{}, nil, err
+		return tui.Options{}, effects{}, err
 	}
 	reason := appliance.reason()
 	saved, err := n.load(ctx)
@@ -94,13 +89,13 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 	case errors.As(err, &broken):
 		reason = cmp.Or(reason, broken.Error())
 	case err != nil:
-		return tui.Options{}, nil, err
+		return tui.Options{}, effects{}, err
 	}
 	hostname, err := os.Hostname()
 	if err != nil {
 		hostname = ""
 	}
-	e := &effects{ctx: ctx, node: n, base: saved.content, fresh: saved.none != "", lookout: &lookout{ctx: ctx, node: n}}
+	e := effects{newSession(ctx, n.node, saved)}
 	o := tui.Options{
 		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Unmanaged: n.unmanaged(), Half: saved.half(), Foreign: saved.foreign() != "", Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
@@ -110,50 +105,4 @@ func (n *node) formOptions(ctx context.Context) (tui.Options, *effects, error) {
 		o.Notice = dead + "."
 	}
 	return o, e, nil
-}
-
-// effects is what the screens can do to this host.
-type effects struct {
-	ctx     context.Context
-	node    *node
-	running sync.WaitGroup
-	fresh   bool   // nothing is set
-	saved   func() // is told of a save that enables the sync; nil where nobody is
-
-	lookout *lookout
-
-	mu   sync.Mutex
-	base []byte // the file that the form was filled from
-}
-
-func (e *effects) Watch(ctx context.Context) (<-chan []netcheck.Interface, error) {
-	return netcheck.Watch(ctx)
-}
-
-func (e *effects) Neighbours(ctx context.Context, ifindex int) ([]netip.Addr, error) {
-	return netcheck.Neighbours(ctx, ifindex)
-}
-
-// Plan asks the service, which is quick or given up on: a daemon of ours may
-// have started since the last time.
-func (e *effects) Plan(s conntrackd.Settings, firstNode bool) []netcheck.Check {
-	ctx, cancel := context.WithTimeout(e.ctx, time.Second)
-	defer cancel()
-	return e.node.plan(ctx, s, firstNode)
-}
-
-func (e *effects) Review(ctx context.Context, s conntrackd.Settings) (tui.Review, error) {
-	saved, err := e.node.load(ctx)
-	if err != nil {
-		return tui.Review{}, err
-	}
-	if err := e.stale(saved.content); err != nil {
-		return tui.Review{}, err
-	}
-	return e.node.review(ctx, saved, s, true)
-}
-
-func (e *effects) Observe(ctx context.Context) (conntrackd.Health, error) {
-	health, _, err := e.lookout.observe(ctx)
-	return health, err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -40,9 +39,7 @@ the file that it replaced; rollback puts one back.`,
 	return cmd
 }
 
-func (n *node) history() conntrackd.History { return conntrackd.OpenHistory(n.stateDir) }
-
-func (n *node) printHistory(w io.Writer, asJSON bool) error {
+func (n *cli) printHistory(w io.Writer, asJSON bool) error {
 	entries, err := n.history().Entries()
 	if err != nil {
 		return err
@@ -70,7 +67,7 @@ type entryChange struct {
 	Diff string `json:"diff"`
 }
 
-func (n *node) printDiff(w io.Writer, number int, asJSON bool) error {
+func (n *cli) printDiff(w io.Writer, number int, asJSON bool) error {
 	e, err := n.entry(number)
 	if err != nil {
 		return err
@@ -91,15 +88,6 @@ func (n *node) printDiff(w io.Writer, number int, asJSON bool) error {
 	}
 	printLines(w, diff)
 	return nil
-}
-
-// entry looks a save up; one that is not there is a wrong number.
-func (n *node) entry(number int) (conntrackd.Entry, error) {
-	e, err := n.history().Entry(number)
-	if errors.Is(err, conntrackd.ErrNoEntry) {
-		return e, refused("there is no save %d in the history; connsync history lists them", number)
-	}
-	return e, err
 }
 
 // printLines prints text from a file, line by line, safe for a terminal.
@@ -166,7 +154,7 @@ func entryNumber(args []string) (int, error) {
 	return number, nil
 }
 
-func (n *node) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlags) error {
+func (n *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlags) error {
 	ctx := cmd.Context()
 	review, err := n.reviewRollback(ctx, number)
 	if err != nil {

@@ -27,7 +27,7 @@ func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint
 		return err
 	}
 	if first != nil {
-		if err := first.options(&options, effects, effects.fresh); err != nil {
+		if err := first.options(&options, effects); err != nil {
 			return err
 		}
 		first.told = true // line by line, how it ended
@@ -45,7 +45,7 @@ func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		effects.running.Wait() // a save that has begun ends, even when nobody watches
+		effects.wait() // a save that has begun ends, even when nobody watches
 		select {
 		case err = <-ended:
 		case <-time.After(lastWords):

@@ -8,10 +8,10 @@ import (
 	"connsync/conntrackd"
 )
 
-// lookout observes the sync by the file in force, which anybody may change
+// statusWatch observes the sync by the file in force, which anybody may change
 // meanwhile. It keeps one observer as long as the file stays as it is: what it
 // has seen before belongs to the verdict.
-type lookout struct {
+type statusWatch struct {
 	ctx  context.Context // ends the ear
 	node *node
 
@@ -23,25 +23,25 @@ type lookout struct {
 
 // observe takes one look, at the settings that it returns too. An error means
 // that the file cannot be worked with.
-func (l *lookout) observe(ctx context.Context) (conntrackd.Health, conntrackd.Settings, error) {
-	saved, err := l.node.load(ctx)
+func (w *statusWatch) observe(ctx context.Context) (conntrackd.Health, conntrackd.Settings, error) {
+	saved, err := w.node.load(ctx)
 	if err != nil {
 		return conntrackd.Health{}, saved.settings, err
 	}
-	return l.by(saved).Observe(ctx), saved.settings, nil
+	return w.by(saved).Observe(ctx), saved.settings, nil
 }
 
-func (l *lookout) by(s saved) *conntrackd.Observer {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.observer == nil || !bytes.Equal(l.observed, s.content) {
-		if l.stop != nil {
-			l.stop()
+func (w *statusWatch) by(s saved) *conntrackd.Observer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.observer == nil || !bytes.Equal(w.observed, s.content) {
+		if w.stop != nil {
+			w.stop()
 		}
 		var ctx context.Context
-		ctx, l.stop = context.WithCancel(l.ctx)
-		l.observer, l.observed = l.node.observer(s), s.content
-		_ = l.observer.Start(ctx) // without an ear the observer says less, and says so
+		ctx, w.stop = context.WithCancel(w.ctx)
+		w.observer, w.observed = w.node.observer(s), s.content
+		_ = w.observer.Start(ctx) // without an ear the observer says less, and says so
 	}
-	return l.observer
+	return w.observer
 }

@@ -24,7 +24,7 @@ type measured struct {
 // is not written anew would go on saying what was true once. It only looks: a
 // save that was interrupted is left to the next command of a person.
 func metrics(ctx context.Context, s streams, g globals, file string) error {
-	n, err := findNode(ctx, g)
+	n, err := findCLI(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -39,14 +39,14 @@ func metrics(ctx context.Context, s streams, g globals, file string) error {
 }
 
 // measure looks at the node; the error says how status would end.
-func (n *node) measure(ctx context.Context) (measured, error) {
+func (n *cli) measure(ctx context.Context) (measured, error) {
 	m := measured{health: conntrackd.Health{Verdict: conntrackd.VerdictUnknown}}
 	err := n.measureInto(ctx, &m)
 	m.time = time.Now()
 	return m, err
 }
 
-func (n *node) measureInto(ctx context.Context, m *measured) error {
+func (n *cli) measureInto(ctx context.Context, m *measured) error {
 	if n.unmanaged() {
 		return errUnmanaged()
 	}

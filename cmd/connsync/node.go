@@ -15,40 +15,34 @@ import (
 // node is this host as the commands and the screens use it: the configuration
 // file, the service and the network, joined.
 type node struct {
-	globals
+	options
 	service conntrackd.Service
 }
 
-// openNode is findNode for a command; a save that was interrupted is repaired
-// first, and that is said on standard error.
-func openNode(ctx context.Context, g globals) (*node, error) {
-	n, err := findNode(ctx, g)
-	if err == nil {
-		n.tellRepair(ctx)
-	}
-	return n, err
+// options say where a node keeps what, and how it is run.
+type options struct {
+	config      string // conntrackd's configuration file
+	service     string // one of [conntrackd.ServiceChoices]
+	runtimeDir  string // of lock and socket files
+	stateDir    string // of the history and of what was changed about the host
+	application string // what this appliance is, over what its file says; blank where not given
 }
 
-// findNode finds the service; it reads nothing else.
-func findNode(ctx context.Context, g globals) (*node, error) {
-	if err := g.check(); err != nil {
-		return nil, err
-	}
+// findNode finds the service; it reads nothing else. Paths may be relative.
+func findNode(ctx context.Context, o options) (*node, error) {
 	// The daemon is started from another directory.
-	for _, path := range []*string{&g.config, &g.runtimeDir, &g.stateDir} {
+	for _, path := range []*string{&o.config, &o.runtimeDir, &o.stateDir} {
 		absolute, err := filepath.Abs(*path)
 		if err != nil {
 			return nil, err
 		}
 		*path = absolute
 	}
-	n := &node{globals: g}
-	service, err := conntrackd.FindService(ctx, g.service, &conntrackd.Direct{Config: g.config})
+	service, err := conntrackd.FindService(ctx, o.service, &conntrackd.Direct{Config: o.config})
 	if err != nil {
-		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
+		return nil, err
 	}
-	n.service = service
-	return n, nil
+	return &node{options: o, service: service}, nil
 }
 
 // inRuntimeDir is where a daemon whose file names no lock and socket gets them:

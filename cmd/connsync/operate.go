@@ -6,73 +6,69 @@ import (
 	"time"
 
 	"connsync/conntrackd"
-	"connsync/tui"
 )
 
 // operateLimit bounds an operation of the status screen.
 const operateLimit = 30 * time.Second
 
-// Operate does what the status screen offers. What has begun ends, also when
+// operate does something to the running daemon. What has begun ends, also when
 // the screen is left.
-func (e *effects) Operate(ctx context.Context, o tui.Operation) (string, error) {
-	e.running.Add(1)
-	defer e.running.Done()
+func (s *session) operate(ctx context.Context, do func(context.Context, *conntrackd.Client) (string, error)) (string, error) {
+	s.running.Add(1)
+	defer s.running.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operateLimit)
 	defer cancel()
-	saved, err := e.node.load(ctx)
+	saved, err := s.node.load(ctx)
 	if err != nil {
 		return "", err
 	}
-	client := e.node.observer(saved).Client
-	switch o {
-	case tui.Resync:
-		return resync(ctx, client)
-	case tui.Flush:
-		if err := client.FlushCaches(ctx); err != nil {
-			return "", err
-		}
-		return flushed(ctx, client)
-	case tui.Restart:
-		return e.node.restart(ctx, client)
-	}
-	return "", fmt.Errorf("operation %d is not known", o)
+	return do(ctx, s.node.observer(saved).Client)
 }
 
 // resyncPatience is how long the peer's states may take to come.
 const resyncPatience = 2 * time.Second
 
-// resync asks for the peer's states, sends ours, and sees what comes of it.
-func resync(ctx context.Context, client *conntrackd.Client) (string, error) {
-	exchange, err := client.BeginResync(ctx, false)
-	if err != nil {
-		return "", err
-	}
-	result, err := exchange.Await(ctx, resyncPatience)
-	if err != nil {
-		return "", fmt.Errorf("the states are exchanged; what comes of it cannot be seen: %w", err)
-	}
-	return result.String(), nil
+// Resync asks for the peer's states, sends ours, and says what came of it.
+func (s *session) Resync(ctx context.Context) (string, error) {
+	return s.operate(ctx, func(ctx context.Context, client *conntrackd.Client) (string, error) {
+		exchange, err := client.BeginResync(ctx, false)
+		if err != nil {
+			return "", err
+		}
+		result, err := exchange.Await(ctx, resyncPatience)
+		if err != nil {
+			return "", fmt.Errorf("the states are exchanged; what comes of it cannot be seen: %w", err)
+		}
+		return result.String(), nil
+	})
 }
 
-// flushed says what the caches hold afterwards, since the daemon does not say
-// whether it obeyed.
-func flushed(ctx context.Context, client *conntrackd.Client) (string, error) {
-	cache, err := client.Cache(ctx)
-	if err != nil {
-		return "", fmt.Errorf("what came of it cannot be seen: %w", err)
-	}
-	return fmt.Sprintf("the caches hold %d states of this node and %d of the peer now", cache.Internal, cache.External), nil
+// FlushCaches empties the daemon's caches and says what they hold afterwards,
+// since the daemon does not say whether it obeyed.
+func (s *session) FlushCaches(ctx context.Context) (string, error) {
+	return s.operate(ctx, func(ctx context.Context, client *conntrackd.Client) (string, error) {
+		if err := client.FlushCaches(ctx); err != nil {
+			return "", err
+		}
+		cache, err := client.Cache(ctx)
+		if err != nil {
+			return "", fmt.Errorf("what came of it cannot be seen: %w", err)
+		}
+		return fmt.Sprintf("the caches hold %d states of this node and %d of the peer now", cache.Internal, cache.External), nil
+	})
 }
 
-// restart restarts the daemon and resyncs, and tells how long there was none.
-func (n *node) restart(ctx context.Context, client *conntrackd.Client) (string, error) {
-	r, err := conntrackd.RestartAndResync(ctx, n.service, client)
-	if err != nil {
-		return "", err
-	}
-	text := fmt.Sprintf("process %d took over", r.PID)
-	if r.Gap > 0 {
-		text += fmt.Sprintf(" after %.2f s", r.Gap.Seconds())
-	}
-	return text + "; " + r.Resynced.String(), nil
+// Restart restarts the daemon and resyncs, and says how long there was none.
+func (s *session) Restart(ctx context.Context) (string, error) {
+	return s.operate(ctx, func(ctx context.Context, client *conntrackd.Client) (string, error) {
+		r, err := conntrackd.RestartAndResync(ctx, s.node.service, client)
+		if err != nil {
+			return "", err
+		}
+		text := fmt.Sprintf("process %d took over", r.PID)
+		if r.Gap > 0 {
+			text += fmt.Sprintf(" after %.2f s", r.Gap.Seconds())
+		}
+		return text + "; " + r.Resynced.String(), nil
+	})
 }

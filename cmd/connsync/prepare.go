@@ -10,11 +10,6 @@ import (
 	"connsync/tui"
 )
 
-// preparer sets right what the host does against its sync.
-func (n *node) preparer() *conntrackd.Preparer {
-	return conntrackd.NewPreparer(n.service, n.stateDir)
-}
-
 // preparedItem is one thing about the host in apply --dry-run --json.
 type preparedItem struct {
 	ID       conntrackd.ItemID    `json:"id"`

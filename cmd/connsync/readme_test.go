@@ -26,7 +26,7 @@ func readme(t *testing.T) string {
 // The table of checks in the README is the plan: every id, in order, with what
 // a failure means.
 func TestReadmeListsTheChecks(t *testing.T) {
-	n := &node{globals: globals{config: "/nowhere/conntrackd.conf", service: "none"}}
+	n := &node{options: options{config: "/nowhere/conntrackd.conf", service: "none"}}
 	var err error
 	if n.service, err = conntrackd.FindService(t.Context(), "none", nil); err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func (n *node) reviewRollback(ctx context.Context, number int) (tui.Review, erro
 		if problems, err := c.Lint(ctx); err != nil {
 			return tui.Review{}, err
 		} else if len(problems) > 0 {
-			return tui.Review{}, refused("conntrackd does not read the file that save %d replaced: %s", e.Number, strings.Join(problems, "; "))
+			return tui.Review{}, fmt.Errorf("conntrackd does not read the file that save %d replaced: %s", e.Number, strings.Join(problems, "; "))
 		}
 	}
 	r := tui.Review{Candidate: c, Unchanged: !c.Changed() && (n.unmanaged() || now == *c.Restore)}
@@ -54,7 +54,7 @@ func (n *node) toUndo(number int) (conntrackd.Entry, error) {
 	}
 	e, err := n.history().Newest(n.config)
 	if errors.Is(err, conntrackd.ErrNoEntry) {
-		return e, refused("there is no save to take back: connsync history lists them")
+		return e, fmt.Errorf("there is no save to take back: connsync history lists them")
 	}
 	return e, err
 }
@@ -81,4 +81,15 @@ func (n *node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) 
 		commands = append(commands, n.service.Commands(conntrackd.ActionStop)...)
 	}
 	return commands
+}
+
+func (n *node) history() conntrackd.History { return conntrackd.OpenHistory(n.stateDir) }
+
+// entry looks a save up; one that is not there is a wrong number.
+func (n *node) entry(number int) (conntrackd.Entry, error) {
+	e, err := n.history().Entry(number)
+	if errors.Is(err, conntrackd.ErrNoEntry) {
+		return e, fmt.Errorf("there is no save %d in the history; connsync history lists them", number)
+	}
+	return e, err
 }

@@ -11,15 +11,11 @@ import (
 
 // globals are the flags that every command takes.
 type globals struct {
-	config      string
-	service     string
-	runtimeDir  string
-	stateDir    string
-	ascii       bool
-	noColor     bool
-	plain       bool
-	application string    // what this appliance is, over what the file says; blank where not given
-	err         io.Writer // for what concerns no command in particular; nil where nobody reads it
+	options
+	ascii   bool
+	noColor bool
+	plain   bool
+	err     io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
 
 const (

@@ -91,7 +91,7 @@ func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
 }
 
 // needsSetup says whether there is something to ask for that nobody has declined.
-func (n *node) needsSetup(ctx context.Context) (bool, error) {
+func (n *cli) needsSetup(ctx context.Context) (bool, error) {
 	a, err := n.appliance()
 	if err != nil || a.reason() != "" {
 		return false, err
@@ -111,10 +111,10 @@ func (n *node) needsSetup(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-func (n *node) setupFile() string { return filepath.Join(n.stateDir, setupFile) }
+func (n *cli) setupFile() string { return filepath.Join(n.stateDir, setupFile) }
 
 // noteSetup keeps how the setup ended, so that it is not offered again.
-func (n *node) noteSetup(how string) error {
+func (n *cli) noteSetup(how string) error {
 	if err := os.MkdirAll(n.stateDir, 0o700); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (n *node) noteSetup(how string) error {
 }
 
 // keep makes text the whole content of a small file of connsync's own.
-func (n *node) keep(path, text string) error {
+func (n *cli) keep(path, text string) error {
 	lock, err := conntrackd.LockWriter(n.runtimeDir)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (n *node) keep(path, text string) error {
 
 // firstSetup is a setup under way, and what it asks of this host.
 type firstSetup struct {
-	node     *node
+	node     *cli
 	patience time.Duration
 
 	mu   sync.Mutex
@@ -148,7 +148,7 @@ type firstSetup struct {
 }
 
 // options make a setup of what would be the form.
-func (f *firstSetup) options(o *tui.Options, e *effects, fresh bool) error {
+func (f *firstSetup) options(o *tui.Options, e effects) error {
 	a, err := f.node.appliance()
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (f *firstSetup) options(o *tui.Options, e *effects, fresh bool) error {
 	if a.reason() != "" {
 		o.Gate = a.takeBack()
 	}
-	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.word == "", Fresh: fresh, Patience: f.patience}
+	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.word == "", Fresh: e.fresh(), Patience: f.patience}
 	e.saved = func() { f.note(setupDone) }
 	return nil
 }

@@ -55,7 +55,7 @@ func newShow(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (n *node) shown(saved saved) shown {
+func (n *cli) shown(saved saved) shown {
 	s, v := saved.settings, saved.settings.Values()
 	out := shown{
 		Interface: s.Interface, CurrentIP: v.CurrentIP, PeerIP: v.PeerIP, Port: s.Port,
@@ -79,7 +79,7 @@ func (n *node) shown(saved saved) shown {
 	return out
 }
 
-func (n *node) printSettings(w io.Writer, s saved) {
+func (n *cli) printSettings(w io.Writer, s saved) {
 	v := s.settings.Values()
 	switch {
 	case n.unmanaged():

@@ -115,7 +115,7 @@ func (f statusFlags) run(ctx context.Context, s streams, g globals) error {
 	return n.status(ctx, s, f)
 }
 
-func (n *node) status(ctx context.Context, s streams, f statusFlags) error {
+func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
 	saved, err := n.load(ctx)
 	if err != nil {
 		return err

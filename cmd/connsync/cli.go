@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"connsync/tui"
+)
+
+// cli is this node as the command line uses it.
+type cli struct {
+	*node
+	err io.Writer // for what concerns no command in particular; nil where nobody reads it
+}
+
+// openNode is findCLI for a command; a save that was interrupted is repaired
+// first, and that is said on standard error.
+func openNode(ctx context.Context, g globals) (*cli, error) {
+	n, err := findCLI(ctx, g)
+	if err == nil {
+		n.tellRepair(ctx)
+	}
+	return n, err
+}
+
+// findCLI finds the service; it reads nothing else.
+func findCLI(ctx context.Context, g globals) (*cli, error) {
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	n, err := findNode(ctx, g.options)
+	if err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
+	}
+	return &cli{n, g.err}, nil
+}
+
+// repaired says in one sentence what became of a save that was interrupted;
+// blank where there was none, which is all but always.
+func (n *cli) repaired(ctx context.Context) string {
+	return tui.RecoverySentence(n.repair(ctx))
+}
+
+// tellRepair is repaired for a command.
+func (n *cli) tellRepair(ctx context.Context) {
+	if said := n.repaired(ctx); said != "" && n.err != nil {
+		fmt.Fprintln(n.err, "connsync: "+said)
+	}
+}
