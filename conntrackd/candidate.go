@@ -31,6 +31,12 @@ func (c *Candidate) asked() Running {
 	return Running{c.Settings.Enabled, c.Settings.Enabled}
 }
 
+// listened is [File.Listening] of the old file.
+func (c *Candidate) listened() (Settings, bool) {
+	f, _ := Parse(c.Path, c.Old)
+	return f.Listening()
+}
+
 // syncs reports whether the daemon is to run with a link that can be looked at.
 func (c *Candidate) syncs() bool {
 	s := c.Settings

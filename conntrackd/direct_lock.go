@@ -73,7 +73,8 @@ func lockOwner(lock string) (*process, error) {
 		if err != nil && !madeAtStart(lock, p) {
 			continue
 		}
-		if err != nil || filepath.Clean(lockFile(content)) == filepath.Clean(lock) {
+		f, _ := Parse(p.config, content)
+		if err != nil || filepath.Clean(f.LockFile()) == filepath.Clean(lock) {
 			return &p, nil
 		}
 	}
@@ -95,5 +96,5 @@ func (d *Direct) lock() string {
 	if d.LockFile != "" {
 		return d.LockFile
 	}
-	return lockFile(d.config())
+	return d.config().LockFile()
 }

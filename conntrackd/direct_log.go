@@ -111,8 +111,5 @@ func (d *Direct) log() string {
 	if d.LogFile != "" {
 		return d.LogFile
 	}
-	if path := argument(d.config(), "LogFile"); strings.HasPrefix(path, "/") {
-		return path
-	}
-	return ""
+	return d.config().LogFile()
 }

@@ -39,7 +39,8 @@ func (c *Candidate) DryStart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, end := words(c.New); end >= 0 {
+	file, _ := Parse(c.Path, c.New)
+	if end := file.silentEnd(); end >= 0 {
 		// The private paths could not be given to the daemon behind that byte.
 		return fmt.Errorf("dry start: conntrackd would not read beyond byte %d", end)
 	}
@@ -48,7 +49,7 @@ func (c *Candidate) DryStart(ctx context.Context) error {
 		return fmt.Errorf("%w: dry start: %w", ErrCannotLook, err)
 	}
 	defer done()
-	trial := &trial{binary: path, dir: dir, settings: c.Settings, content: c.New}
+	trial := &trial{binary: path, dir: dir, settings: c.Settings, file: file}
 	return onThread(func() error { return trial.run(ctx) })
 }
 
@@ -75,7 +76,7 @@ type trial struct {
 	binary   string
 	dir      *os.File // an anonymousDirectory
 	settings Settings
-	content  []byte
+	file     *File // the candidate
 	output   bytes.Buffer
 }
 
@@ -113,12 +114,13 @@ func (t *trial) run(ctx context.Context) error {
 // privateContent is the candidate with nothing in it that another daemon
 // could feel. The last of two equal directives counts.
 func (t *trial) privateContent() []byte {
-	content := replaceArguments(t.content, map[string]string{
+	private, _ := Parse(t.file.Name(), t.file.Bytes())
+	private.replaceValues(map[string]string{
 		"Path":    daemonPath("ctl"),
 		"LogFile": "off",
 		"Syslog":  "off",
 	})
-	return fmt.Appendf(content, "\nGeneral {\n LockFile %s\n UNIX {\n  Path %s\n }\n}\n", daemonPath("lock"), daemonPath("ctl"))
+	return fmt.Appendf(private.Bytes(), "\nGeneral {\n LockFile %s\n UNIX {\n  Path %s\n }\n}\n", daemonPath("lock"), daemonPath("ctl"))
 }
 
 // namespace moves the calling thread into a new network namespace and builds
@@ -130,14 +132,14 @@ func (t *trial) namespace() error {
 	}
 	defer handle.Close()
 	links := map[string][]netip.Prefix{t.settings.Interface: {t.settings.Current}}
-	for _, l := range fileLinks(t.content) {
+	for _, l := range t.file.Links() {
 		// The link that the settings describe has to be right as it stands.
-		if l.iface == "" || slices.Contains(l.addresses, t.settings.Current.Addr().String()) {
+		if l.Interface == "" || slices.Contains(l.Addresses, t.settings.Current.Addr()) {
 			continue
 		}
-		for _, a := range l.addresses {
-			if addr, err := netip.ParseAddr(a); err == nil && !addr.IsMulticast() {
-				links[l.iface] = append(links[l.iface], netip.PrefixFrom(addr, addr.BitLen()))
+		for _, addr := range l.Addresses {
+			if !addr.IsMulticast() {
+				links[l.Interface] = append(links[l.Interface], netip.PrefixFrom(addr, addr.BitLen()))
 			}
 		}
 	}

@@ -219,3 +219,33 @@ func TestEditOfDamagedFiles(t *testing.T) {
 		t.Errorf("byte order mark: %v, %q\n%q", err, notes, f.Bytes())
 	}
 }
+
+func TestReplaceValues(t *testing.T) {
+	values := map[string]string{"Path": "/private", "LogFile": "off"}
+	tests := []struct{ name, content, want string }{
+		{"nothing to do", "General { HashSize 1 }\n", "General { HashSize 1 }\n"},
+		{"path", "UNIX {\n\tPath /run/ctl\n}\n", "UNIX {\n\tPath /private\n}\n"},
+		{"twice", "Path /a\nPath /b\n", "Path /private\nPath /private\n"},
+		{"one line", "General { UNIX { Path /a } LogFile on }", "General { UNIX { Path /private } LogFile off }"},
+		{"argument on the next line", "Path # here\n  /a\n", "Path # here\n  /private\n"},
+		{"in a comment", "# Path /a\nPath /b#c\n", "# Path /a\nPath /private\n"},
+		{"path that eats the rest", "Path /a}\n", "Path /private\n"},
+		{"part of a word", "Pathology /a\n", "Pathology /a\n"},
+		{"in a path", "LockFile /Path /a\n", "LockFile /Path /a\n"},
+		{"no argument", "UNIX { Path }\n", "UNIX { Path }\n"},
+		{"at the end", "Path", "Path"},
+		{"in a section that is not known", "Generall { Banana UNIX { Path /a } }\n", "Generall { Banana UNIX { Path /private } }\n"},
+		{"in a block that does not end", "Sync {\nGeneral { UNIX { Path /a\n", "Sync {\nGeneral { UNIX { Path /private\n"},
+		{"behind a byte that ends the reading", "\u00a0 Path /a\n", "\u00a0 Path /private\n"},
+		{"what the daemon refuses", "Path ctl\nPath a/b\nLogFile 3\n", "Path ctl\nPath a/b\nLogFile 3\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f, _ := Parse(tt.name, []byte(tt.content))
+			f.replaceValues(values)
+			if diff := cmp.Diff(tt.want, string(f.Bytes())); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -266,16 +266,3 @@ func (r *failoverRun) statusOf(id StepID) StepStatus {
 	}
 	return ""
 }
-
-// defaultPurgeTimeout is the daemon's own.
-const defaultPurgeTimeout = 60 * time.Second
-
-// PurgeTimeout returns how long after [StepPurge] a daemon with this
-// configuration empties the kernel's table.
-func PurgeTimeout(content []byte) time.Duration {
-	seconds := atoi(argument(content, "PurgeTimeout"))
-	if seconds <= 0 {
-		return defaultPurgeTimeout
-	}
-	return time.Duration(seconds) * time.Second
-}

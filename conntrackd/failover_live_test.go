@@ -39,7 +39,8 @@ func (n *testNode) failover() *Failover {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	return &Failover{Client: NewClient(ControlSocket(content)), Mode: SyncMode(content), RuntimeDir: n.dir, Patience: n.patience, Await: time.Second}
+	f, _ := Parse(n.config(), content)
+	return &Failover{Client: NewClient(f.ControlSocket()), Mode: f.Mode(), RuntimeDir: n.dir, Patience: n.patience, Await: time.Second}
 }
 
 // becomes runs a failover and returns its steps' ids and statuses.

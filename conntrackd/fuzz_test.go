@@ -38,7 +38,35 @@ func FuzzParse(f *testing.F) {
 		if _, err := file.Settings(); err == nil {
 			file.Stock()
 		}
+		_, _ = file.Listening()
+		if mode := file.Mode(); mode != "FTFW" && mode != "ALARM" && mode != "NOTRACK" {
+			t.Errorf("mode %q", mode)
+		}
+		if end := file.silentEnd(); end >= 0 && src[end] != 0 && src[end] < 0x80 {
+			t.Errorf("%#x at %d ends nothing", src[end], end)
+		}
+		if path := file.ControlSocket(); path != "" && path[0] != '/' {
+			t.Errorf("control socket %q", path)
+		}
+		requirePrivate(t, file)
 	})
+}
+
+// requirePrivate holds that a copy of the file has no control socket of its own,
+// and that its lines are those of the file.
+func requirePrivate(t *testing.T, file *File) {
+	t.Helper()
+	src := file.Bytes()
+	private, _ := Parse("private", src)
+	private.replaceValues(map[string]string{"Path": nobody})
+	content := private.Bytes()
+	if bytes.Count(content, []byte("\n")) != bytes.Count(src, []byte("\n")) {
+		t.Errorf("%q became %q", src, content)
+	}
+	again, _ := Parse("private", content)
+	if path := again.ControlSocket(); path != "" && path != nobody {
+		t.Errorf("%q became %q, with control socket %q", src, content, path)
+	}
 }
 
 // FuzzApply holds the laws of the edit for every input: it takes or leaves the

@@ -3,47 +3,8 @@ package conntrackd
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
-
-// defaultHashLimit is the daemon's own, since 1.4.7 (read_config_yy.y).
-const defaultHashLimit = 262144
-
-// HashLimit is how many states each table of a daemon with this configuration
-// holds; what comes beyond is lost without a word.
-func HashLimit(content []byte) int {
-	n, err := strconv.Atoi(argument(content, "HashLimit"))
-	if err != nil || n <= 0 {
-		return defaultHashLimit
-	}
-	return n
-}
-
-// StartupResync says whether a daemon with this configuration asks the peer for
-// its states when it starts. It asks once.
-func StartupResync(content []byte) bool {
-	f, _ := Parse("", content)
-	n := f.modeSetting("StartupResync")
-	return n != nil && f.argKind(n) == kindOn
-}
-
-// ProtocolFilter returns the names in the Protocol lists of the daemon's
-// filter, and whether one of them is an Accept list: what is not on it is not
-// synchronised.
-func ProtocolFilter(content []byte) (names []string, accept bool) {
-	list, _ := words(content)
-	for i := 0; i+2 < len(list); i++ {
-		if list[i].text != "Protocol" || list[i+2].text != "{" {
-			continue
-		}
-		accept = accept || list[i+1].text == "Accept"
-		for i += 3; i < len(list) && list[i].text != "}"; i++ {
-			names = append(names, list[i].text)
-		}
-	}
-	return names, accept
-}
 
 // UnknownProtocols returns those of the names that this host does not know. The
 // daemon drops them from its lists, and an Accept list that is empty lets

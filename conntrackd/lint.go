@@ -74,11 +74,13 @@ func lint(ctx context.Context, binary string, content []byte) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	if _, end := words(content); end >= 0 {
+	f, _ := Parse("", content)
+	if end := f.silentEnd(); end >= 0 {
 		line := 1 + bytes.Count(content[:end], []byte("\n"))
 		return []string{fmt.Sprintf("line %d: byte %#x ends conntrackd's reading: it would ignore the rest of the file without a word", line, content[end])}, nil
 	}
-	file, err := anonymousFile(replaceArguments(content, map[string]string{"Path": nobody}))
+	f.replaceValues(map[string]string{"Path": nobody})
+	file, err := anonymousFile(f.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotLook, err)
 	}

@@ -76,6 +76,15 @@ func TestLint(t *testing.T) {
 			name: "byte that ends the reading", new: swap(good, "sync0", "lo", "General {", "\u00a0General {"),
 			want: LintReport{Problems: []string{"line 15: byte 0xc2 ends conntrackd's reading: it would ignore the rest of the file without a word"}},
 		}, {
+			name: "NUL, which ends the reading, too", new: swap(good, "sync0", "lo", "General {", "\x00General {"),
+			want: LintReport{Problems: []string{"line 15: byte 0x0 ends conntrackd's reading: it would ignore the rest of the file without a word"}},
+		}, {
+			name: "the same byte behind what is refused", new: swap(good, "sync0", "lo", "Checksum on", "Checksum \"") + "\u00a0\n",
+			want: LintReport{Problems: []string{`line 12: syntax error at "\""`}},
+		}, {
+			name: "relative control socket", new: swap(good, "sync0", "lo", "/var/lib/nowhere/ctl", "ctl"),
+			want: LintReport{Problems: []string{`line 21: syntax error at "ctl"`}},
+		}, {
 			name: "the same byte in a comment", new: swap(good, "sync0", "lo", "General {", "# \u00a0\nGeneral {"),
 		},
 	}

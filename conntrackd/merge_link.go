@@ -10,7 +10,7 @@ import (
 // mode sees to it that there is a mode in which the peer's states can go where
 // the settings want them.
 func (m *merge) mode() {
-	mode := m.f.mode()
+	mode := m.f.modeNode()
 	switch {
 	case mode == nil:
 		m.f.insert(last(m.f.top, "Sync"), append([]string{""}, lines(modeBlock(m.s, ""))...)...)
@@ -43,7 +43,7 @@ func (m *merge) switchMode(name string, on, due bool) {
 		m.f.setArg(n, onOff(on))
 		return
 	}
-	m.f.insert(m.f.mode(), name+" "+onOff(on))
+	m.f.insert(m.f.modeNode(), name+" "+onOff(on))
 }
 
 // commitTimeout takes away what means nothing without the external cache, and

@@ -150,9 +150,10 @@ func (n *testNode) observe(want Verdict) Health {
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	f, _ := Parse(n.config(), content)
 	o := &Observer{
-		Service: n.service, Client: NewClient(ControlSocket(content)), Settings: n.settings,
-		Mode: SyncMode(content), Listen: listenTest,
+		Service: n.service, Client: NewClient(f.ControlSocket()), Settings: n.settings,
+		Mode: f.Mode(), Listen: listenTest,
 	}
 	ctx, cancel := context.WithTimeout(n.t.Context(), 15*time.Second)
 	defer cancel()

@@ -44,7 +44,8 @@ func (l *hostLook) unit(ctx context.Context, s *Systemd) []Item {
 		start.State, start.Detail = crash.State, crash.Detail
 		return []Item{crash, start}
 	}
-	lock := lockFile(l.c.New)
+	f, _ := Parse(l.c.Path, l.c.New)
+	lock := f.LockFile()
 	if !removableLock(lock) {
 		crash.State = ItemForeign
 		crash.Detail = fmt.Sprintf("LockFile %s is not in a directory of lock files, so no unit is to remove it", lock)

@@ -267,9 +267,10 @@ func (t *transaction) startObserver() {
 	if client == nil {
 		client = NewClient
 	}
+	f, _ := Parse(t.c.Path, t.c.New)
 	t.observer = &Observer{
-		Service: t.service, Client: client(ControlSocket(t.c.New)), Settings: t.c.Settings,
-		Mode: SyncMode(t.c.New), Sockets: t.a.Sockets, Listen: t.a.Listen,
+		Service: t.service, Client: client(f.ControlSocket()), Settings: t.c.Settings,
+		Mode: f.Mode(), Sockets: t.a.Sockets, Listen: t.a.Listen,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.hangUp = cancel

@@ -105,10 +105,74 @@ func (f *File) transport(l *node) *TransportError {
 	return e
 }
 
-// mode returns the Mode in force: FTFW before ALARM before NOTRACK (the flags
+// Link is a dedicated link as a file states it.
+type Link struct {
+	Interface string // blank where it is not given
+	Addresses []netip.Addr
+}
+
+// Links returns the dedicated links of any transport in the order of the file,
+// with the addresses of this node, or of the group, that the daemon takes.
+func (f *File) Links() []Link {
+	var links []Link
+	for _, n := range named(inside(f.top, "Sync"), "UDP", "TCP", "Multicast") {
+		var l Link
+		if i := last(n.children, "Interface"); i != nil {
+			l.Interface = f.arg(i, 0)
+		}
+		l.Addresses = f.taken(n.children, "IPv4_address", "IPv6_address", "IPv4_interface")
+		links = append(links, l)
+	}
+	return links
+}
+
+// taken returns the addresses that the daemon takes of those in directives with
+// one of the names.
+func (f *File) taken(nodes []*node, names ...string) []netip.Addr {
+	var addresses []netip.Addr
+	for _, n := range named(nodes, names...) {
+		if a, ok := readAddress(n.rule.keyword, f.arg(n, 0)); ok {
+			addresses = append(addresses, a)
+		}
+	}
+	return addresses
+}
+
+// Listening returns interface, Current IP and Port of the UDP link with which
+// the daemon starts, as far as a look at its sockets needs the settings. ok is
+// false where the daemon would not listen at an address and port of the file.
+func (f *File) Listening() (s Settings, ok bool) {
+	link, err := f.link()
+	if err != nil || len(f.taken(link.children, "IPv4_address", "IPv6_address")) == 0 {
+		return Settings{}, false
+	}
+	all, err := f.Settings()
+	if err != nil || all.Port == 0 {
+		return Settings{}, false
+	}
+	return Settings{Interface: all.Interface, Current: all.Current, Port: all.Port}, true
+}
+
+// Mode returns the mode in which the daemon syncs: FTFW, NOTRACK or ALARM.
+func (f *File) Mode() string {
+	if n := f.modeNode(); n != nil {
+		return modeNames[n.block]
+	}
+	if t := f.misplaced("Mode"); t != nil {
+		switch t.kind {
+		case kindAlarm:
+			return modeNames[inAlarm]
+		case kindNotrack:
+			return modeNames[inNotrack]
+		}
+	}
+	return modeNames[inFTFW]
+}
+
+// modeNode returns the Mode in force: FTFW before ALARM before NOTRACK (the flags
 // are tested in that order), and of equal ones the last. It is nil where there
 // is none, which is FTFW.
-func (f *File) mode() *node {
+func (f *File) modeNode() *node {
 	modes := named(inside(f.top, "Sync"), "Mode")
 	for _, b := range []section{inFTFW, inAlarm, inNotrack} {
 		for i := len(modes) - 1; i >= 0; i-- {

@@ -2,6 +2,7 @@ package conntrackd
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -120,5 +121,73 @@ func TestDiagnosticPositions(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFileLinks(t *testing.T) {
+	src := `Sync {
+  UDP { IPv4_address 10.0.0.1 IPv4_Destination_Address 10.0.0.2 Port 3780 Interface eth1 }
+  UDP Default { IPv6_address fd00::1 IPv4_address 10.0.0.1/24
+    Port 3781 Interface eth2 }
+}
+Sync { Multicast { IPv4_address 225.0.0.50 IPv4_interface 10.0.0.3 Interface eth4 Interface eth3 } TCP { } }
+General { Filter { Protocol Accept { TCP UDP } } }
+`
+	at := netip.MustParseAddr
+	want := []Link{
+		{"eth1", []netip.Addr{at("10.0.0.1")}}, {"eth2", []netip.Addr{at("fd00::1")}},
+		{"eth3", []netip.Addr{at("225.0.0.50"), at("10.0.0.3")}}, {},
+	}
+	f, _ := Parse("", []byte(src))
+	if diff := cmp.Diff(want, f.Links(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFileListening(t *testing.T) {
+	a, b := "IPv4_address 10.0.0.1 Port 3780 Interface eth1", "IPv4_address 10.0.5.1 Port 3785 Interface eth5"
+	for src, want := range map[string]string{
+		"UDP { " + a + " }":                                                          "10.0.0.1:3780 eth1",
+		"UDP { " + a + " } UDP { " + b + " }":                                        "10.0.0.1:3780 eth1",
+		"UDP Default { " + a + " } UDP { " + b + " }":                                "10.0.0.1:3780 eth1",
+		"UDP { " + b + " } UDP Default { " + a + " }":                                "10.0.0.1:3780 eth1",
+		"UDP Default { " + b + " } UDP Default { " + a + " }":                        "10.0.0.1:3780 eth1",
+		"UDP { " + a + " Port 70000 IPv4_address 10.0.0.9 IPv4_address 10.0.0.256 }": "10.0.0.9:4464 eth1",
+		"UDP { IPv6_address fd00::1 Port 1 }":                                        "[fd00::1]:1 ",
+		"UDP { IPv4_address 10.0.0.1/24 Port 1 }":                                    "",
+		"UDP { IPv4_address fd00::1 Port 1 }":                                        "",
+		"UDP { IPv4_address 10.0.0.1 }":                                              "",
+		"UDP { IPv4_address 10.0.0.1 Port 65536 }":                                   "",
+		"TCP { IPv4_address 10.0.0.1 Port 1 }":                                       "",
+		"":                                                                           "",
+	} {
+		f, _ := Parse("", []byte("Sync { "+src+" }\n"))
+		got := ""
+		if s, ok := f.Listening(); ok {
+			got = fmt.Sprint(listenAddress(s), " ", s.Interface)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", src, got, want)
+		}
+	}
+}
+
+func TestSilentEnd(t *testing.T) {
+	for src, want := range map[string]int{
+		"":                                    -1,
+		"Sync { }\n":                          -1,
+		"\ufeffSync { }\n":                    0,
+		"# \u00a0\nSync { }\u00a0\n":          13,
+		"General { LockFile /\u00e9\n}\n":     -1,
+		"Sync {\n \u00a0}\n":                  8,
+		"Sync { }\x00\n":                      8,
+		"Sync { \" }\n\u00a0\n":               -1,
+		"Sync { }\n# no newline after \u00e9": -1,
+		"Interface eth\u00e9\n\u00a0":         13,
+	} {
+		f, _ := Parse("", []byte(src))
+		if got := f.silentEnd(); got != want {
+			t.Errorf("%q ends at %d, want %d", src, got, want)
+		}
 	}
 }

@@ -16,7 +16,9 @@ const filledPatience = 800 * time.Millisecond
 func (t *transaction) restart(ctx context.Context) (gap string, err error) {
 	var away *absence
 	if t.before.Active && t.c.syncs() {
-		away = watchAbsence(ControlSocket(t.c.Old), ControlSocket(t.c.New), func() {
+		before, _ := Parse(t.c.Path, t.c.Old)
+		after, _ := Parse(t.c.Path, t.c.New)
+		away = watchAbsence(before.ControlSocket(), after.ControlSocket(), func() {
 			t.resync, _ = t.observer.Client.BeginResync(ctx, true) // else it is tried once more, and told then
 		})
 	}

@@ -91,7 +91,7 @@ func (t *transaction) verify(ctx context.Context, started time.Time) (string, er
 
 func (t *transaction) verifyRunning(ctx context.Context, state ServiceState, started time.Time) (string, error) {
 	detail := "the old file is back, and conntrackd runs with it"
-	old, ok := fileSettings(t.c.Old)
+	old, ok := t.c.listened()
 	if ok && t.beforeBound {
 		bound, _, err := t.awaitBound(ctx, old)
 		if err != nil {

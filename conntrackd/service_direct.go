@@ -280,17 +280,15 @@ func (d *Direct) Commands(a Action) []string {
 }
 
 // config reads the configuration file; a file that cannot be read is empty.
-func (d *Direct) config() []byte {
-	content, err := os.ReadFile(d.Config)
-	if err != nil {
-		return nil
-	}
-	return content
+func (d *Direct) config() *File {
+	content, _ := os.ReadFile(d.Config)
+	f, _ := Parse(d.Config, content)
+	return f
 }
 
 func (d *Direct) socket() string {
 	if d.SocketPath != "" {
 		return d.SocketPath
 	}
-	return ControlSocket(d.config())
+	return d.config().ControlSocket()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -183,7 +182,7 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 			return err
 		}
 	}
-	if old, ok := fileSettings(t.c.Old); ok && t.before.Active {
+	if old, ok := t.c.listened(); ok && t.before.Active {
 		sockets, err := t.sockets(t.before.MainPID, old)
 		t.beforeBound = err == nil && sockets.Bound
 	}
@@ -313,21 +312,4 @@ func (t *transaction) keepOld() error {
 		}
 		return StepDone, t.book.BeforePath(t.entry.Number), nil
 	})
-}
-
-// fileSettings reads the first UDP link of a file, as far as a look at the
-// daemon's sockets needs it.
-func fileSettings(content []byte) (Settings, bool) {
-	for _, l := range fileLinks(content) {
-		if l.transport != "UDP" || len(l.addresses) == 0 {
-			continue
-		}
-		addr, err := netip.ParseAddr(l.addresses[len(l.addresses)-1])
-		port, portErr := strconv.ParseUint(l.port, 10, 16)
-		if err != nil || portErr != nil {
-			return Settings{}, false
-		}
-		return Settings{Interface: l.iface, Current: netip.PrefixFrom(addr, addr.BitLen()), Port: uint16(port)}, true
-	}
-	return Settings{}, false
 }

@@ -154,12 +154,13 @@ func (g globals) failover(started time.Duration) (*conntrackd.Failover, error) {
 		return nil, err
 	}
 	n := &node{options: g.options}
-	socket := conntrackd.ControlSocket(content)
+	f, _ := conntrackd.Parse(g.config, content)
+	socket := f.ControlSocket()
 	if socket == "" {
 		socket = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 	}
 	return &conntrackd.Failover{
-		Client: conntrackd.NewClient(socket), Mode: conntrackd.SyncMode(content), RuntimeDir: g.runtimeDir, Started: started,
+		Client: conntrackd.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.runtimeDir, Started: started,
 	}, nil
 }
 

@@ -120,7 +120,8 @@ func (n *node) failoverTiming(settings conntrackd.Settings) netcheck.Check {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return cannotLookAt(n.config, err)
 			}
-			return judgeTiming(mover, conntrackd.PurgeTimeout(content))
+			f, _ := conntrackd.Parse(n.config, content)
+			return judgeTiming(mover, f.PurgeTimeout())
 		},
 	}
 }

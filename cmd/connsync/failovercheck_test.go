@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
@@ -150,13 +149,11 @@ func TestFailoverTiming(t *testing.T) {
 		{"a longer purge", "preempt_delay 90", "Sync { Mode FTFW { PurgeTimeout 120 } }", netcheck.Failed, "after 120 s"},
 	} {
 		c := mover(t, "vrrp_instance LAN {\n"+tt.conf+"\n}\n")
-		got := judgeTiming(c, conntrackd.PurgeTimeout([]byte(tt.purge)))
+		f, _ := conntrackd.Parse("", []byte(tt.purge))
+		got := judgeTiming(c, f.PurgeTimeout())
 		if got.Status != tt.status || !strings.Contains(got.Detail, tt.detail) {
 			t.Errorf("%s: %s: %s", tt.name, got.Status, got.Detail)
 		}
-	}
-	if d := conntrackd.PurgeTimeout([]byte("PurgeTimeout 0")); d != time.Minute {
-		t.Errorf("PurgeTimeout 0 is %v", d)
 	}
 }
 

@@ -70,6 +70,12 @@ func (h *hostChecks) look(ctx context.Context) error {
 	return h.err
 }
 
+// file is the one that a save would write.
+func (h *hostChecks) file() *conntrackd.File {
+	f, _ := conntrackd.Parse(h.candidate.Path, h.candidate.New)
+	return f
+}
+
 // item asks for an item of the preparation that no file has a part in.
 func (h *hostChecks) item(id conntrackd.ItemID) func(context.Context) netcheck.Finding {
 	return func(ctx context.Context) netcheck.Finding {
@@ -130,7 +136,7 @@ func (h *hostChecks) resync(ctx context.Context) netcheck.Finding {
 	if err := h.look(ctx); err != nil {
 		return unseen(err)
 	}
-	if !conntrackd.StartupResync(h.candidate.New) && conntrackd.SyncMode(h.candidate.New) != "ALARM" {
+	if f := h.file(); !f.StartupResync() && f.Mode() != "ALARM" {
 		return netcheck.Finding{Status: netcheck.Failed,
 			Detail: "StartupResync is off: a node that restarts holds no states of the peer until they change",
 			Remedy: "StartupResync on, in the Mode section of " + h.n.config}
@@ -145,7 +151,7 @@ func (h *hostChecks) protocols(ctx context.Context) netcheck.Finding {
 	if err := h.look(ctx); err != nil {
 		return unseen(err)
 	}
-	names, accept := conntrackd.ProtocolFilter(h.candidate.New)
+	names, accept := h.file().ProtocolFilter()
 	if len(names) == 0 {
 		return netcheck.Finding{Status: netcheck.Passed, Detail: "the file filters no protocol by its name"}
 	}
@@ -170,7 +176,7 @@ func (h *hostChecks) hashLimit(ctx context.Context) netcheck.Finding {
 	if err := h.look(ctx); err != nil {
 		return unseen(err)
 	}
-	limit, table := conntrackd.HashLimit(h.candidate.New), h.host.ConntrackMax
+	limit, table := h.file().HashLimit(), h.host.ConntrackMax
 	if table == 0 {
 		return netcheck.Finding{Status: netcheck.Unknown, Detail: "the kernel does not say its nf_conntrack_max", Remedy: "modprobe nf_conntrack"}
 	}
@@ -189,7 +195,7 @@ func (h *hostChecks) hashLimit(ctx context.Context) netcheck.Finding {
 
 // refused is how many states a running daemon had no room for.
 func (h *hostChecks) refused(ctx context.Context) uint64 {
-	socket := conntrackd.ControlSocket(h.saved.content)
+	socket := h.saved.file.ControlSocket()
 	if socket == "" || !h.saved.state.Active {
 		return 0
 	}

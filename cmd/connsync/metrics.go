@@ -54,7 +54,7 @@ func (n *cli) measureInto(ctx context.Context, m *measured) error {
 	if err != nil {
 		return err
 	}
-	m.settings, m.configured, m.mode = saved.settings, saved.none == "" && saved.content != nil, conntrackd.SyncMode(saved.content)
+	m.settings, m.configured, m.mode = saved.settings, saved.none == "" && saved.content != nil, saved.file.Mode()
 	m.outOfPlace = n.outOfPlace(saved) != ""
 	o := n.observer(saved)
 	_ = o.Start(ctx) // without an ear the verdict says less

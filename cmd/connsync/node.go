@@ -58,7 +58,8 @@ func (n *node) inRuntimeDir(name, packaged string) string {
 // saved are the settings in force.
 type saved struct {
 	settings conntrackd.Settings
-	content  []byte // of the file, nil when there is none
+	content  []byte           // of the file, nil when there is none
+	file     *conntrackd.File // what the content says
 	state    conntrackd.ServiceState
 	unseen   error // why the state is not known, nil when it is
 	// warnings are what conntrackd takes for something else than it says.
@@ -105,6 +106,8 @@ func (n *node) load(ctx context.Context) (saved, error) {
 	}
 	s.state, s.unseen = state, err
 	s.content, err = conntrackd.ReadConfig(n.config)
+	file, diagnostics := conntrackd.Parse(n.config, s.content)
+	s.file = file
 	switch {
 	case err != nil:
 		return s, err
@@ -112,7 +115,6 @@ func (n *node) load(ctx context.Context) (saved, error) {
 		s.none = "there is no " + n.config + " yet"
 		return s, nil
 	}
-	file, diagnostics := conntrackd.Parse(n.config, s.content)
 	if err := broken(n.config, diagnostics); err != nil {
 		return s, err
 	}
@@ -239,13 +241,13 @@ func (n *node) applier(r tui.Review) *conntrackd.Applier {
 
 // observer looks at the daemon that runs with the file in force.
 func (n *node) observer(s saved) *conntrackd.Observer {
-	socket := conntrackd.ControlSocket(s.content)
+	socket := s.file.ControlSocket()
 	if socket == "" {
 		socket = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 	}
 	return &conntrackd.Observer{
 		Service: n.service, Client: conntrackd.NewClient(socket), Settings: s.settings,
-		Mode: conntrackd.SyncMode(s.content), Listen: heard, MayAsk: n.mayAsk,
+		Mode: s.file.Mode(), Listen: heard, MayAsk: n.mayAsk,
 	}
 }
 
