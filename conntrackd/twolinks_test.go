@@ -1,0 +1,88 @@
+package conntrackd
+
+import (
+	"strings"
+	"testing"
+)
+
+// twoLinks are files that differ in the order of their two UDP links only. The
+// daemon starts with the one of settings s in either.
+func twoLinks(s Settings, dir string) map[string]string {
+	start, rest, _ := strings.Cut(testConfig(s, dir), "  UDP {")
+	link, rest, _ := strings.Cut(rest, "  }\n")
+	marked := "  UDP Default {" + link + "  }\n"
+	other := "  UDP {" + swap(link, "Port "+itoa(int(s.Port)), "Port 3785") + "  }\n"
+	return map[string]string{"first": start + marked + other + rest, "second": start + other + marked + rest}
+}
+
+// onlyTheOtherLink are the sockets of daemons that listen on port 3785 alone,
+// but for the one that runs now.
+func (n *testNode) onlyTheOtherLink() func(int, Settings) (Sockets, error) {
+	now := n.state().MainPID
+	return func(pid int, s Settings) (Sockets, error) {
+		if pid == now {
+			return ReadSockets(pid, s)
+		}
+		return Sockets{Bound: s.Port == 3785, Address: "10.77.0.1:3785", ReceiveBuffer: 1 << 30}, nil
+	}
+}
+
+// A save that is taken back, at once or by the next start after a kill, is seen
+// to listen on the link with which the daemon starts.
+func TestRollbackIsVerifiedOnTheDefaultLink(t *testing.T) {
+	for name, file := range twoLinks(testSettings(), "DIR") {
+		start := func(t *testing.T) *testNode {
+			t.Parallel()
+			a, _ := newPair(t)
+			c := a.candidate(a.settings)
+			c.New = []byte(swap(file, "DIR", a.dir))
+			if o := a.apply(t.Context(), a.applier(), c); o.Err != nil {
+				t.Fatal(o.Err)
+			}
+			return a
+		}
+		broken := func(a *testNode) *Candidate {
+			c := a.candidate(a.settings)
+			c.New = append(c.New, "Banana\n"...)
+			return c
+		}
+		t.Run(name+", rolled back", func(t *testing.T) {
+			a := start(t)
+			o := a.apply(t.Context(), a.applier(), broken(a))
+			last := o.Steps[len(o.Steps)-1]
+			if !o.RolledBack || last.ID != StepVerify || !strings.HasSuffix(last.Detail, " on 10.77.0.1:3780") {
+				t.Errorf("rolled back %t: %+v", o.RolledBack, last)
+			}
+		})
+		t.Run(name+", rolled back without it", func(t *testing.T) {
+			a := start(t)
+			applier := a.applier()
+			applier.Sockets = a.onlyTheOtherLink()
+			o := a.apply(t.Context(), applier, broken(a))
+			if o.RolledBack || o.Err == nil || !strings.HasSuffix(o.Err.Error(), "it listens on 10.77.0.1:3785, not on 10.77.0.1:3780") {
+				t.Errorf("rolled back %t: %v", o.RolledBack, o.Err)
+			}
+		})
+		t.Run(name+", recovered", func(t *testing.T) {
+			a := start(t)
+			a.interrupt(broken(a), toWrite, toStop)
+			if r := a.recover(); r.Result != RecoveryRolledBack || r.Err != nil || !a.sockets(a.settings).Bound {
+				t.Errorf("recovery %q, %v", r.Result, r.Err)
+			}
+		})
+		t.Run(name+", recovered without it", func(t *testing.T) {
+			a := start(t)
+			applier := a.applier()
+			applier.Sockets = a.onlyTheOtherLink()
+			a.interrupt(broken(a), toWrite, toStop)
+			var r Recovery
+			a.do(func() error {
+				r = applier.Recover(t.Context(), a.config())
+				return nil
+			})
+			if r.Result != RecoveryFailed || r.Err == nil || !strings.HasSuffix(r.Err.Error(), "it listens on 10.77.0.1:3785, not on 10.77.0.1:3780") {
+				t.Errorf("recovery %q, %v", r.Result, r.Err)
+			}
+		})
+	}
+}
