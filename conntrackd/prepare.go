@@ -2,11 +2,11 @@ package conntrackd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,12 +89,11 @@ type Preparer struct {
 	reload  func(ctx context.Context) error // has systemd read its units again
 	effect  func(ctx context.Context) (unitEffect, error)
 	ownHost func() (bool, error) // whether the host's files are about our network namespace
-	files   files
 }
 
 // NewPreparer returns a preparer of this host. It looks at nothing yet.
 func NewPreparer(service Service, stateDir string) *Preparer {
-	p := &Preparer{Service: service, StateDir: stateDir, run: runHostProgram, ownHost: inFirstNetwork, files: newFiles()}
+	p := &Preparer{Service: service, StateDir: stateDir, run: runHostProgram, ownHost: inFirstNetwork}
 	if s, ok := service.(*Systemd); ok {
 		p.reload, p.effect = s.reload, s.effect
 	}
@@ -105,7 +104,7 @@ func NewPreparer(service Service, stateDir string) *Preparer {
 // look at is an item of its own, so there is no error.
 func (p *Preparer) Look(ctx context.Context, c *Candidate) Preparation {
 	l := &hostLook{p: p, c: c}
-	if l.record, l.err = p.readRecord(); l.err == nil {
+	if l.journal, l.err = p.journal(); l.err == nil {
 		l.own, l.err = p.ownHost()
 	}
 	var items []Item
@@ -121,11 +120,11 @@ func (p *Preparer) Look(ctx context.Context, c *Candidate) Preparation {
 
 // hostLook is one look at the host.
 type hostLook struct {
-	p      *Preparer
-	c      *Candidate
-	record hostRecord
-	own    bool
-	err    error // why nothing can be said of files
+	p       *Preparer
+	c       *Candidate
+	journal *Journal
+	own     bool
+	err     error // why nothing can be said of files
 }
 
 // settle gives the item its state from those of its changes.
@@ -137,7 +136,7 @@ func (l *hostLook) settle(i Item) Item {
 	i.State = ItemInPlace
 	var pending []change
 	for _, c := range i.changes {
-		state, detail := l.p.stateOf(c, l.record)
+		state, detail := l.p.stateOf(c, l.journal)
 		switch {
 		case state == ItemInPlace:
 			continue
@@ -186,20 +185,19 @@ func (p *Preparer) path(name string) string { return filepath.Join(p.root, name)
 
 // preparing is what one save has changed about the host, for its rollback.
 type preparing struct {
-	p      *Preparer
-	done   []undoStep // oldest first
-	units  bool       // a unit file changed
-	record hostRecord // as it was before
+	p     *Preparer
+	run   *Changes
+	units bool // a unit file changed
 }
 
 // prepare carries out what is missing. After an error the caller rolls back.
 func (p *Preparer) prepare(ctx context.Context, items []Item) (*preparing, error) {
 	s := &preparing{p: p}
-	var err error
-	if s.record, err = p.readRecord(); err != nil {
+	journal, err := p.journal()
+	if err != nil {
 		return s, err
 	}
-	now := s.record.clone()
+	s.run = journal.Begin()
 	seen := map[string]bool{}
 	for _, i := range items {
 		for _, c := range i.changes {
@@ -211,7 +209,7 @@ func (p *Preparer) prepare(ctx context.Context, items []Item) (*preparing, error
 				continue
 			}
 			seen[c.key()] = true
-			if err := s.carryOut(ctx, i.ID, c, &now); err != nil {
+			if err := s.carryOut(ctx, i.ID, c); err != nil {
 				return s, fmt.Errorf("%s: %w", i.ID, err)
 			}
 		}
@@ -222,37 +220,32 @@ func (p *Preparer) prepare(ctx context.Context, items []Item) (*preparing, error
 	return s, nil
 }
 
-// carryOut records a change before it makes it.
-func (s *preparing) carryOut(ctx context.Context, id ItemID, c change, now *hostRecord) error {
-	before, err := s.p.snapshot(c)
-	if err != nil {
-		return err
+func (s *preparing) carryOut(ctx context.Context, id ItemID, c change) error {
+	wanted := Change{Item: string(id), Kind: c.kind, Path: c.path, To: c.to, Unit: c.unit, Content: c.content}
+	if c.kind == ChangeFile {
+		var err error
+		if wanted.Read, err = readFile(s.p.path(c.path)); err != nil {
+			return err
+		}
 	}
-	now.note(id, c, before)
-	if err := s.p.writeRecord(*now); err != nil {
-		return err
-	}
-	s.done = append(s.done, undoStep{change: c, before: before})
 	s.units = s.units || c.unit
-	return s.p.make(ctx, c)
+	return s.run.Make(ctx, wanted)
 }
 
 // rollBack puts back what this save has changed, and sees that it is back.
 func (s *preparing) rollBack(ctx context.Context) error {
-	if !s.changed() {
+	if !s.run.Any() {
 		return nil
 	}
-	var errs []error
-	for i := len(s.done) - 1; i >= 0; i-- {
-		errs = append(errs, s.p.unmake(ctx, s.done[i]))
+	return s.run.RollBack(ctx)
+}
+
+// settle has systemd read its units again where one of the entries is of one.
+func (p *Preparer) settle(ctx context.Context, back []JournalEntry) error {
+	if slices.ContainsFunc(back, func(e JournalEntry) bool { return e.Unit }) {
+		return p.reloadUnits(ctx)
 	}
-	if s.units {
-		errs = append(errs, s.p.reloadUnits(ctx))
-	}
-	if errors.Join(errs...) == nil {
-		errs = append(errs, s.p.writeRecord(s.record))
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (p *Preparer) reloadUnits(ctx context.Context) error {

@@ -68,4 +68,4 @@ func (t *transaction) unprepare(ctx context.Context) error {
 }
 
 // changed says whether there is anything to take back.
-func (s *preparing) changed() bool { return s != nil && (len(s.done) > 0 || s.units) }
+func (s *preparing) changed() bool { return s != nil && (s.run.Any() || s.units) }

@@ -55,8 +55,8 @@ func (l *hostLook) events() Item {
 		return i
 	case name == "" || name == eventsBootFile:
 		i.changes = append(i.changes,
-			change{kind: changeFile, path: eventsModule, content: []byte(eventsModuleText)},
-			change{kind: changeFile, path: eventsBootFile, content: []byte(eventsBootText)})
+			change{kind: ChangeFile, path: eventsModule, content: []byte(eventsModuleText)},
+			change{kind: ChangeFile, path: eventsBootFile, content: []byte(eventsBootText)})
 	}
 	return l.settle(i)
 }

@@ -89,7 +89,7 @@ func (l *hostLook) logrotate() (Item, bool) {
 // upgrade brings the new version of its own rule to where that is kept: a
 // changed or removed conffile would make it stop and ask.
 func (l *hostLook) rule(i Item) Item {
-	ours := change{kind: changeFile, path: logrotateRule, content: []byte(logrotateText), replace: true}
+	ours := change{kind: ChangeFile, path: logrotateRule, content: []byte(logrotateText), replace: true}
 	i.changes = []change{ours}
 	if _, err := os.Stat(l.p.path("/var/lib/dpkg/diversions")); err == nil {
 		i.changes = []change{{kind: changeDivert, path: logrotateRule, to: logrotateKept}, ours}

@@ -7,16 +7,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
-// Undone is one thing that was put back, or was not.
-type Undone struct {
-	Item   ItemID
-	Path   string
-	Action string // what happens to it, in words
-	// Left says why it is left alone; blank when it is put back.
-	Left string
-	Err  error // why it could not be put back
+// journal opens the record of what was changed about the host.
+func (p *Preparer) journal() (*Journal, error) {
+	return OpenJournal(filepath.Join(p.path(p.StateDir), "prepared.json"), JournalOptions{
+		Root: p.root, Settle: p.settle,
+		Kinds: map[ChangeKind]Changer{changeSysctl: sysctlChanger{p}, changeDivert: divertChanger{p}},
+	})
 }
 
 // Undo puts the host back as it was before the first preparation, byte for
@@ -32,86 +31,89 @@ func (p *Preparer) Undo(ctx context.Context, runtimeDir string, dryRun bool) ([]
 		}
 		defer lock.Close()
 	}
-	r, err := p.readRecord()
+	j, err := p.journal()
 	if err != nil {
 		return nil, err
 	}
-	var list []Undone
-	var kept []entry
-	reload := false
-	for i := len(r.Entries) - 1; i >= 0; i-- {
-		e := r.Entries[i]
-		u := Undone{Item: e.Item, Path: e.Path, Action: e.undoing()}
-		u.Left, u.Err = p.leftAlone(e, kept)
-		if u.Left == "" && u.Err == nil && !dryRun {
-			u.Err = p.unmake(ctx, undoStep{change: change{kind: e.Kind, path: e.Path, to: e.To}, before: e.Before})
-			reload = reload || e.Unit && u.Err == nil
-		}
-		if u.Left != "" || u.Err != nil {
-			kept = append([]entry{e}, kept...)
-		}
-		list = append(list, u)
-	}
-	if dryRun {
-		return list, nil
-	}
-	if reload {
-		err = p.reloadUnits(ctx)
-	}
-	return list, errors.Join(err, p.writeRecord(hostRecord{Entries: kept}))
+	return j.Undo(ctx, dryRun)
 }
 
-// undoing says what is done to put an entry back.
-func (e entry) undoing() string {
-	switch {
-	case e.Kind == changeSysctl:
-		return "set to " + e.Before.Value + " again"
-	case e.Kind == changeDivert:
-		return "the package's own file comes back from " + e.To
-	case e.Before.File == nil:
-		return "remove"
-	}
-	return "put back as it was"
+// sysctlChanger changes the kernel's settings as they are now.
+type sysctlChanger struct{ p *Preparer }
+
+func (s sysctlChanger) Look(c Change) (Before, error) {
+	now, err := os.ReadFile(s.p.path(c.Path))
+	return Before{Value: string(bytes.TrimSpace(now))}, err
 }
 
-// leftAlone says why an entry is not put back; kept are the later ones that
-// were not.
-func (p *Preparer) leftAlone(e entry, kept []entry) (string, error) {
-	if e.Kind == changeDivert {
-		for _, k := range kept {
-			if k.Path == e.Path {
-				return "the file in its place is left alone", nil
-			}
-		}
-		return "", nil
+func (s sysctlChanger) Make(_ context.Context, c Change) error {
+	return s.set(c.Path, string(c.Content))
+}
+
+func (s sysctlChanger) Undo(_ context.Context, e JournalEntry) error {
+	return s.set(e.Path, e.Before.Value)
+}
+
+func (s sysctlChanger) set(path, value string) error {
+	if err := os.WriteFile(s.p.path(path), []byte(value+"\n"), 0o644); err != nil {
+		return err
 	}
-	now, err := os.ReadFile(p.path(e.Path))
+	now, err := os.ReadFile(s.p.path(path))
+	if err == nil && string(bytes.TrimSpace(now)) != value {
+		err = fmt.Errorf("%s is %s after %s was written to it", path, bytes.TrimSpace(now), value)
+	}
+	return err
+}
+
+func (s sysctlChanger) Left(e JournalEntry, _ []JournalEntry) (string, error) {
+	now, err := os.ReadFile(s.p.path(e.Path))
 	if errors.Is(err, fs.ErrNotExist) {
-		switch {
-		case e.Kind == changeSysctl:
-			return "the kernel has no such setting now", nil
-		case e.Before.File != nil:
-			return "it was removed by somebody else", nil
-		}
-		return "", nil // it is as it was: absent
+		return "the kernel has no such setting now", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	if e.Kind == changeSysctl {
-		now = bytes.TrimSpace(now)
-		if string(now) == e.Before.Value {
-			return "", nil
-		}
-	}
-	if e.Before.File != nil && bytes.Equal(now, e.Before.File.Content) {
+	now = bytes.TrimSpace(now)
+	if string(now) == e.Before.Value || e.Ours(now) {
 		return "", nil
 	}
-	if !(hostRecord{Entries: []entry{e}}).ours(change{kind: e.Kind, path: e.Path}, now) {
-		if e.Kind == changeSysctl {
-			return fmt.Sprintf("it is %s now, set by somebody else", now), nil
+	return fmt.Sprintf("it is %s now, set by somebody else", now), nil
+}
+
+func (s sysctlChanger) Action(e JournalEntry) string { return "set to " + e.Before.Value + " again" }
+
+// divertChanger has dpkg keep a package's file elsewhere.
+type divertChanger struct{ p *Preparer }
+
+func (d divertChanger) Look(Change) (Before, error) { return Before{}, nil }
+
+func (d divertChanger) Make(ctx context.Context, c Change) error {
+	return d.p.run(ctx, "dpkg-divert", divertArguments("--add", c.Path, c.To)...)
+}
+
+func (d divertChanger) Undo(ctx context.Context, e JournalEntry) error {
+	to, err := d.p.diverted(e.Path)
+	if err != nil || to != e.To {
+		return err
+	}
+	if err := d.p.run(ctx, "dpkg-divert", divertArguments("--remove", e.Path, e.To)...); err != nil {
+		return err
+	}
+	if to, err := d.p.diverted(e.Path); err != nil || to != "" {
+		return errors.Join(err, fmt.Errorf("%s is still diverted", e.Path))
+	}
+	return nil
+}
+
+func (d divertChanger) Left(e JournalEntry, kept []JournalEntry) (string, error) {
+	for _, k := range kept {
+		if k.Path == e.Path {
+			return "the file in its place is left alone", nil
 		}
-		return "it was changed by somebody else", nil
 	}
 	return "", nil
+}
+
+func (d divertChanger) Action(e JournalEntry) string {
+	return "the package's own file comes back from " + e.To
 }

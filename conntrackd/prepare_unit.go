@@ -53,7 +53,7 @@ func (l *hostLook) unit(ctx context.Context, s *Systemd) []Item {
 		return []Item{crash, start}
 	}
 	path := filepath.Join("/etc/systemd/system", s.Unit+".d", dropInName)
-	text := change{kind: changeFile, path: path, unit: true, content: []byte(dropIn(l.c, binary, lock))}
+	text := change{kind: ChangeFile, path: path, unit: true, content: []byte(dropIn(l.c, binary, lock))}
 	crash = l.byDropIn(crash, text, effect, effect.recovers(lock))
 	start = l.byDropIn(start, text, effect, effect.sends())
 	if crash.State == ItemMissing {

@@ -1,7 +1,6 @@
 package conntrackd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -205,6 +204,3 @@ func settingsOf(path string, content []byte) Settings {
 	}
 	return s
 }
-
-// sameContent compares two contents, nil for no file.
-func sameContent(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }

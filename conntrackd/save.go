@@ -23,8 +23,10 @@ func Fingerprint(content []byte) string {
 		return "none"
 	}
 	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:6])
+	return hex.EncodeToString(sum[:])[:fingerprintDigits]
 }
+
+const fingerprintDigits = 12
 
 // ChangedError means that a file is not as it was when it was read for the
 // edit: someone else changed it, and a save would undo that.
@@ -50,6 +52,9 @@ func (e *ChangedError) Diff() string { return unifiedDiff(e.Path, e.Read, e.Now)
 // newFileMode is the mode of a configuration file that did not exist; the
 // file holds no secret and the packaged one has the same.
 const newFileMode = 0o644
+
+// keptMode is what a file keeps of its mode.
+const keptMode = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 
 // files are the file operations of a save; tests replace single ones to see
 // what a save leaves behind when they fail.
@@ -162,13 +167,16 @@ func (fsys files) put(path string, read, content []byte) error {
 // the disk.
 var errNotDurable = errors.New("written, but it may not survive a power cut")
 
+// sameContent compares two contents, nil for no file.
+func sameContent(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
+
 // unchanged compares a file with what was read of it.
 func unchanged(path string, read []byte) error {
 	now, err := readFile(path)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(now, read) || (now == nil) != (read == nil) {
+	if !sameContent(now, read) {
 		return &ChangedError{Path: path, Read: read, Now: now}
 	}
 	return nil
@@ -192,7 +200,7 @@ func (fsys files) writeTemp(temp, target string, old fs.FileInfo, content []byte
 	}
 	mode := fs.FileMode(newFileMode)
 	if old != nil {
-		mode = old.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
+		mode = old.Mode() & keptMode
 		if err := fsys.likeness(f, target, old); err != nil {
 			return err
 		}

@@ -117,7 +117,7 @@ func unpreparedOf(undone []conntrackd.Undone, err error) unprepared {
 		u.Error = err.Error()
 	}
 	for _, i := range undone {
-		r := undoneReport{ID: i.Item, Path: i.Path, Action: i.Action, Left: i.Left}
+		r := undoneReport{ID: conntrackd.ItemID(i.Item), Path: i.Path, Action: i.Action, Left: i.Left}
 		if i.Err != nil {
 			r.Error = i.Err.Error()
 		}
