@@ -71,6 +71,16 @@ func (e JournalEntry) Ours(content []byte) bool {
 	})
 }
 
+// Fingerprint is the [Fingerprint] of the content that was put there last,
+// blank for none.
+func (e JournalEntry) Fingerprint() string {
+	if len(e.Wrote) == 0 {
+		return ""
+	}
+	last := e.Wrote[len(e.Wrote)-1]
+	return last[:min(len(last), fingerprintDigits)]
+}
+
 func sumOf(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])

@@ -1,0 +1,184 @@
+package conntrackd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// preparedHost is a host as connsync 1.0.0 left it, record and all, under a
+// directory of its own.
+func preparedHost(t *testing.T, name string) (p *Preparer, reloads *int) {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.CopyFS(root, os.DirFS(filepath.Join("testdata", "undo", name))); err != nil {
+		t.Fatal(err)
+	}
+	reloads = new(int)
+	p = NewPreparer(nil, "/var/lib/connsync")
+	p.root = root
+	p.reload = func(context.Context) error { *reloads++; return nil }
+	p.run = func(_ context.Context, name string, args ...string) error {
+		want := "dpkg-divert --local --rename --divert " + logrotateKept + " --remove " + logrotateRule
+		if got := strings.Join(append([]string{name}, args...), " "); got != want {
+			return fmt.Errorf("%q was run, want %q", got, want)
+		}
+		if _, err := os.Lstat(p.path(logrotateRule)); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is in the way (%v)", logrotateRule, err)
+		}
+		return errors.Join(os.Rename(p.path(logrotateKept), p.path(logrotateRule)), os.WriteFile(p.path("/var/lib/dpkg/diversions"), nil, 0o644))
+	}
+	return p, reloads
+}
+
+// hostFiles are the files under a directory with their contents.
+func hostFiles(t *testing.T, root string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(root, path))
+		found["/"+path] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// What connsync 1.0.0 has recorded is put back.
+func TestUndoRecordsOfFirstVersion(t *testing.T) {
+	for name, want := range map[string]map[string]string{
+		"debian":  {logrotateRule: debianRule, "/var/lib/dpkg/diversions": "", eventsSetting: "2\n"},
+		"no-dpkg": {logrotateRule: debianRule, eventsSetting: "2\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, reloads := preparedHost(t, name)
+			before := hostFiles(t, p.root)
+			would, err := p.Undo(t.Context(), t.TempDir(), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(before, hostFiles(t, p.root)); diff != "" || *reloads > 0 {
+				t.Errorf("a dry run changed the host, %d reloads (-before +after):\n%s", *reloads, diff)
+			}
+			undone, err := p.Undo(t.Context(), t.TempDir(), false)
+			if err != nil || len(undone) == 0 || len(undone) != len(would) {
+				t.Fatalf("%d things were put back, %d would be: %v", len(undone), len(would), err)
+			}
+			for _, u := range undone {
+				if u.Left != "" || u.Err != nil {
+					t.Errorf("%s: left %q: %v", u.Path, u.Left, u.Err)
+				}
+			}
+			if diff := cmp.Diff(want, hostFiles(t, p.root)); diff != "" {
+				t.Errorf("the host (-want +got):\n%s", diff)
+			}
+			if units := map[string]int{"debian": 1}[name]; *reloads != units {
+				t.Errorf("systemd read its units %d times, want %d", *reloads, units)
+			}
+			if _, err := os.Lstat(p.path("/etc/systemd/system/conntrackd.service.d")); err == nil {
+				t.Error("the directory made for the drop-in is still there")
+			}
+		})
+	}
+}
+
+// Records are still written in the form of connsync 1.0.0, which may have to
+// undo them.
+func TestRecordKeepsItsForm(t *testing.T) {
+	for _, name := range []string{"debian", "no-dpkg"} {
+		p, _ := preparedHost(t, name)
+		j, err := p.journal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := j.encode(j.Entries())
+		if diff := cmp.Diff(string(j.saved), string(content)); diff != "" || err != nil {
+			t.Errorf("%s: %v (-read +written):\n%s", name, err, diff)
+		}
+	}
+}
+
+// Owner, mode and time come back with the content.
+func TestUndoBringsBackTheFile(t *testing.T) {
+	p, _ := preparedHost(t, "no-dpkg")
+	if _, err := p.Undo(t.Context(), t.TempDir(), false); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(p.path(logrotateRule))
+	if err != nil {
+		t.Fatal(err)
+	}
+	when := time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC)
+	if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 0 || owner.Gid != 4 || info.Mode() != 0o640 || !info.ModTime().Equal(when) {
+		t.Errorf("it is of %d:%d, %v, %v", owner.Uid, owner.Gid, info.Mode(), info.ModTime())
+	}
+}
+
+// What somebody else has changed since stays, and stays in the record, until it
+// is as it was.
+func TestUndoLeavesChangesOfOthers(t *testing.T) {
+	p, _ := preparedHost(t, "debian")
+	ours, err := os.ReadFile(p.path(logrotateRule))
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := append(bytes.Clone(ours), "# mine\n"...)
+	for path, content := range map[string][]byte{logrotateRule: theirs, eventsSetting: []byte("0\n")} {
+		if err := os.WriteFile(p.path(path), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() map[string]string {
+		undone, err := p.Undo(t.Context(), t.TempDir(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, u := range undone {
+			if u.Err != nil {
+				t.Error(u.Err)
+			}
+			if u.Left != "" {
+				found[string(u.Kind)+" "+u.Path] = u.Left
+			}
+		}
+		return found
+	}
+	want := map[string]string{
+		"file " + logrotateRule:   "it was changed by somebody else",
+		"divert " + logrotateRule: "the file in its place is left alone",
+		"sysctl " + eventsSetting: "it is 0 now, set by somebody else",
+	}
+	if diff := cmp.Diff(want, left()); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if got, err := os.ReadFile(p.path(logrotateRule)); err != nil || !bytes.Equal(got, theirs) {
+		t.Errorf("the changed file is %q (%v)", got, err)
+	}
+	if j, err := p.journal(); err != nil || len(j.Entries()) != len(want) {
+		t.Errorf("the record has %d entries (%v), want %d", len(j.Entries()), err, len(want))
+	}
+	for path, content := range map[string][]byte{logrotateRule: ours, eventsSetting: []byte("1\n")} {
+		if err := os.WriteFile(p.path(path), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{}, left()); diff != "" {
+		t.Errorf("left although it is as it was (-want +got):\n%s", diff)
+	}
+}
