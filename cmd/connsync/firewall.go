@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"connsync/conntrackd"
 	"connsync/netcheck"
 	"connsync/tui"
 )
@@ -240,12 +239,4 @@ func cleanLines(text string) []string {
 		lines[i] = strings.Repeat(" ", len(l)-len(strings.TrimLeft(l, " \t"))) + tui.Clean(strings.TrimLeft(l, " \t"))
 	}
 	return lines
-}
-
-// diffOf is the change of a file for the review; blank where there is none.
-func diffOf(path string, old, now []byte) string {
-	if string(old) == string(now) && (old == nil) == (now == nil) {
-		return ""
-	}
-	return conntrackd.Diff(path, old, now)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,19 +36,54 @@ type firewallRecord struct {
 	Target    netcheck.Flow `json:"target"`
 }
 
-func (n *node) firewallRecordPath() string { return filepath.Join(n.stateDir, "firewall.json") }
-
-// readFirewallRecord returns nil when nothing was installed.
-func (n *node) readFirewallRecord() (*firewallRecord, []byte, error) {
-	content, err := conntrackd.ReadConfig(n.firewallRecordPath())
-	if err != nil || content == nil {
-		return nil, nil, err
+// entries are the record as the undo journal has it; a nil record has none.
+func (r *firewallRecord) entries() []conntrackd.JournalEntry {
+	if r == nil {
+		return nil
 	}
+	rules := conntrackd.JournalEntry{Kind: conntrackd.ChangeFile, Path: rulesFile}
+	if r.Directory {
+		rules.Before.Directories = []string{filepath.Dir(rulesFile)}
+	}
+	host := conntrackd.JournalEntry{Kind: conntrackd.ChangeFile, Path: r.File, Wrote: []string{r.Wrote},
+		Before: conntrackd.Before{File: &conntrackd.FileState{Content: r.Before}}}
+	return []conntrackd.JournalEntry{rules, host}
+}
+
+// firewallForm is the form of firewall.json: one file of the host and the rules,
+// with whom they are for.
+type firewallForm struct {
+	before *firewallRecord // what was read; nil for none
+	target netcheck.Target // what is written
+}
+
+func (f *firewallForm) Entries(content []byte) ([]conntrackd.JournalEntry, error) {
 	r := &firewallRecord{}
 	if err := json.Unmarshal(content, r); err != nil {
-		return nil, content, fmt.Errorf("read %s: %w", n.firewallRecordPath(), err)
+		return nil, err
 	}
-	return r, content, nil
+	f.before = r
+	return r.entries(), nil
+}
+
+func (f *firewallForm) Document(entries []conntrackd.JournalEntry) any {
+	r := firewallRecord{Target: f.target}
+	for _, e := range entries {
+		if e.Path == rulesFile {
+			r.Directory = len(e.Before.Directories) > 0
+			continue
+		}
+		r.File, r.Before, r.Wrote = e.Path, e.Before.File.Content, e.Fingerprint()
+	}
+	return r
+}
+
+// openFirewallJournal reads what was installed, nil for nothing. What is
+// installed now is for t.
+func (n *node) openFirewallJournal(t netcheck.Target) (*conntrackd.Journal, *firewallRecord, error) {
+	form := &firewallForm{target: t}
+	j, err := conntrackd.OpenJournal(filepath.Join(n.stateDir, "firewall.json"), conntrackd.JournalOptions{Form: form})
+	return j, form.before, err
 }
 
 // hostRules is the host's file without what connsync has added to it. What it
@@ -57,8 +91,10 @@ func (n *node) readFirewallRecord() (*firewallRecord, []byte, error) {
 // since; then only connsync's lines go.
 func (r *firewallRecord) hostRules(path string, content []byte) []byte {
 	host := bytes.ReplaceAll(content, []byte(includeLines), nil)
-	if r != nil && r.File == path && r.Wrote == conntrackd.Fingerprint(content) {
-		host = r.Before
+	for _, e := range r.entries() {
+		if e.Path == path && e.Ours(content) {
+			host = e.Before.File.Content
+		}
 	}
 	if host == nil && content != nil {
 		return []byte{} // an empty file is one, too
@@ -97,52 +133,6 @@ func nftablesFile(given string) (string, []byte, error) {
 	}
 	return "", nil, fmt.Errorf("there is none of %s, so rules would not last over a boot: install nftables, or say with --nftables-conf which file the host loads",
 		strings.Join(nftablesFiles(), ", "))
-}
-
-// fileChange is a file as it is and as it will be; nil is no file.
-type fileChange struct {
-	path     string
-	old, now []byte
-}
-
-func (c fileChange) needed() bool { return diffOf(c.path, c.old, c.now) != "" }
-
-// fileChanges are carried out in order, and taken back in the other one.
-type fileChanges []fileChange
-
-func (all fileChanges) apply() (done fileChanges, err error) {
-	for _, c := range all {
-		if !c.needed() {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
-			return done, err
-		}
-		// One that may not survive a power cut is in place all the same.
-		done = append(done, c)
-		if err := conntrackd.ReplaceFile(c.path, c.old, c.now); err != nil {
-			return done, err
-		}
-	}
-	return done, nil
-}
-
-// takeBack puts the old contents back, of those that are as apply left them.
-func (all fileChanges) takeBack() error {
-	for i := len(all) - 1; i >= 0; i-- {
-		c := all[i]
-		now, err := conntrackd.ReadConfig(c.path)
-		if err != nil {
-			return err
-		}
-		if diffOf(c.path, now, c.old) == "" {
-			continue
-		}
-		if err := conntrackd.ReplaceFile(c.path, c.now, c.old); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func fileExists(path string) bool {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -19,7 +18,9 @@ import (
 // firewallChange is what --install or --remove would do, and what it did.
 type firewallChange struct {
 	title   string
-	files   fileChanges
+	files   []conntrackd.Change
+	journal *conntrackd.Journal
+	pending bool   // a file or the journal is to change
 	script  string // for nft; blank where the rules that run stay
 	notes   []string
 	foreign []netcheck.Foreign
@@ -28,9 +29,7 @@ type firewallChange struct {
 	before  *firewallRecord
 }
 
-func (c *firewallChange) needed() bool {
-	return c.script != "" || slices.ContainsFunc(c.files, fileChange.needed)
-}
+func (c *firewallChange) needed() bool { return c.script != "" || c.pending }
 
 func (n *node) installFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Flow) error {
 	lock, err := n.lockUnless(f.dryRun)
@@ -83,12 +82,10 @@ func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Flow) (
 	if c.conf, content, err = nftablesFile(file); err != nil {
 		return c, err
 	}
-	record, recorded, err := n.readFirewallRecord()
-	if err != nil {
+	if c.journal, c.before, err = n.openFirewallJournal(t); err != nil {
 		return c, err
 	}
-	c.before = record
-	host := record.hostRules(c.conf, content)
+	host := c.before.hostRules(c.conf, content)
 	loaded, err := netcheck.TryFirewall(ctx, t, string(host))
 	if err != nil {
 		return c, fmt.Errorf("%s could not be loaded for a trial: %w", c.conf, err)
@@ -107,26 +104,26 @@ func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Flow) (
 		return c, fmt.Errorf("in a trial the rules did not admit the sync: %s", after.Finding.Detail)
 	}
 	c.script = running.Script()
-	return c, n.planFiles(c, content, host, rules, recorded)
+	return c, c.planFiles(content, host, rules)
 }
 
-// planFiles are the record first, so that whatever comes can be taken away.
-func (n *node) planFiles(c *firewallChange, content, host, rules, recorded []byte) error {
+// planFiles puts the rules before the line that includes them.
+func (c *firewallChange) planFiles(content, host, rules []byte) error {
 	own, err := conntrackd.ReadConfig(rulesFile)
 	if err != nil {
 		return err
 	}
-	wanted := including(host)
-	record := firewallRecord{File: c.conf, Before: host, Wrote: conntrackd.Fingerprint(wanted), Target: c.target,
-		Directory: !fileExists(filepath.Dir(rulesFile)) || c.before != nil && c.before.Directory}
-	text, err := json.MarshalIndent(record, "", "  ")
-	if err != nil {
-		return err
+	var made []string // directories
+	if dir := filepath.Dir(rulesFile); !fileExists(dir) || c.before != nil && c.before.Directory {
+		made = []string{dir}
 	}
-	c.files = fileChanges{
-		{n.firewallRecordPath(), recorded, append(text, '\n')},
-		{rulesFile, own, rules},
-		{c.conf, content, wanted},
+	c.files = []conntrackd.Change{
+		{Kind: conntrackd.ChangeFile, Path: rulesFile, Read: own, Content: rules, Before: &conntrackd.Before{Directories: made}},
+		{Kind: conntrackd.ChangeFile, Path: c.conf, Read: content, Content: including(host),
+			Before: &conntrackd.Before{File: &conntrackd.FileState{Content: host}}},
+	}
+	if c.pending, err = c.journal.Pending(c.files...); err != nil {
+		return err
 	}
 	c.noteBoot()
 	return nil
@@ -147,26 +144,19 @@ func (c *firewallChange) noteBoot() {
 
 // install carries the change out. After an error everything is as it was.
 func (c *firewallChange) install(ctx context.Context) error {
-	made := !fileExists(filepath.Dir(rulesFile))
-	done, err := c.files.apply()
-	back := func() error {
-		err := done.takeBack()
-		if made {
-			_ = os.Remove(filepath.Dir(rulesFile))
-		}
-		return err
-	}
+	run := c.journal.Begin()
+	err := run.Make(ctx, c.files...)
 	if err == nil {
 		err = c.proveFile(ctx)
 	}
 	if err != nil {
-		return takenBack(err, back())
+		return takenBack(err, run.RollBack(ctx))
 	}
 	if c.script == "" {
 		return nil
 	}
 	if err := netcheck.RunNft(ctx, c.script); err != nil {
-		return takenBack(err, back())
+		return takenBack(err, run.RollBack(ctx))
 	}
 	now, err := netcheck.ReadFirewall(ctx, c.target)
 	if err == nil && !now.InPlace() {
@@ -175,7 +165,7 @@ func (c *firewallChange) install(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	return takenBack(err, errors.Join(c.restoreRunning(ctx), back()))
+	return takenBack(err, errors.Join(c.restoreRunning(ctx), run.RollBack(ctx)))
 }
 
 // takenBack says how a failure ended.
@@ -262,34 +252,38 @@ func (n *node) planRemoval(ctx context.Context, file string) (*firewallChange, e
 		return c, unreadable(err)
 	}
 	c.script = running.RemoveScript()
-	record, recorded, err := n.readFirewallRecord()
-	if err != nil {
+	if c.journal, c.before, err = n.openFirewallJournal(netcheck.Target{}); err != nil {
 		return c, err
 	}
-	c.before = record
-	if record != nil && file == "" {
-		file = record.File
+	if c.before != nil && file == "" {
+		file = c.before.File
 	}
 	path, content, err := nftablesFile(file)
 	if err == nil {
 		c.conf = path
-		c.files = append(c.files, fileChange{path, content, record.hostRules(path, content)})
-	} else if record != nil && fileExists(record.File) {
+		c.files = append(c.files, conntrackd.Change{Kind: conntrackd.ChangeFile, Path: path, Read: content, Content: c.before.hostRules(path, content)})
+	} else if c.before != nil && fileExists(c.before.File) {
 		return c, err
 	}
 	own, err := conntrackd.ReadConfig(rulesFile)
 	if err != nil {
 		return c, err
 	}
-	c.files = append(c.files, fileChange{rulesFile, own, nil}, fileChange{n.firewallRecordPath(), recorded, nil})
+	c.files = append(c.files, conntrackd.Change{Kind: conntrackd.ChangeFile, Path: rulesFile, Read: own})
+	c.pending = c.before != nil || slices.ContainsFunc(c.files, conntrackd.Change.Needed)
 	return c, nil
 }
 
 // remove takes the files away first: what fails afterwards is gone at the next
 // boot.
 func (c *firewallChange) remove(ctx context.Context) error {
-	if done, err := c.files.apply(); err != nil {
-		return takenBack(err, done.takeBack())
+	run := c.journal.Begin()
+	err := run.Put(ctx, c.files...)
+	if err == nil {
+		err = run.Forget()
+	}
+	if err != nil {
+		return takenBack(err, run.RollBack(ctx))
 	}
 	if c.before != nil && c.before.Directory {
 		// What somebody else has put there since keeps it.

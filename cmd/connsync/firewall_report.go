@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
+	"connsync/conntrackd"
 	"connsync/netcheck"
 	"connsync/tui"
 )
@@ -28,12 +28,12 @@ type firewallFile struct {
 	Diff string `json:"diff"`
 }
 
-// diffs are the changes of files that people know; the record is connsync's.
+// diffs are the changes of files that people know; the journal is connsync's.
 func (c *firewallChange) diffs() []firewallFile {
 	list := []firewallFile{}
 	for _, f := range c.files {
-		if f.needed() && !strings.HasSuffix(f.path, ".json") {
-			list = append(list, firewallFile{f.path, diffOf(f.path, f.old, f.now)})
+		if f.Needed() {
+			list = append(list, firewallFile{f.Path, conntrackd.Diff(f.Path, f.Read, f.Content)})
 		}
 	}
 	return list
