@@ -1,6 +1,9 @@
 package conntrackd
 
-import "io"
+import (
+	"io"
+	"os"
+)
 
 // ReplaceFile makes content the content of a host's file, nil for no file. At
 // every instant the file is the whole old one or the whole new one; mode, owner,
@@ -9,6 +12,27 @@ import "io"
 // lock of [LockWriter].
 func ReplaceFile(path string, read, content []byte) error {
 	return newFiles().put(path, read, content)
+}
+
+// PublishFile makes content that of a file that everybody may read, for other
+// programs. At every instant it is the whole old one or the whole new one, whoever
+// else publishes it at the same time; it takes no lock, keeps neither mode nor
+// owner and does not wait for the disk. A symbolic link stays.
+func PublishFile(path string, content []byte) error {
+	target, err := followLinks(path)
+	if err != nil {
+		return err
+	}
+	fsys := newFiles()
+	fsys.sync = func(*os.File) error { return nil }
+	temp := tempBeside(target)
+	if err = fsys.writeTemp(temp, target, nil, content); err == nil {
+		err = fsys.rename(temp, target)
+	}
+	if err != nil {
+		_ = os.Remove(temp)
+	}
+	return err
 }
 
 // LockWriter takes the lock that every writer holds, until it is closed. It

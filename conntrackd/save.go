@@ -130,7 +130,7 @@ func (fsys files) replace(path string, read, content []byte) error {
 		return fmt.Errorf("%s is no regular file", target)
 	}
 	sweep(target)
-	temp := filepath.Join(filepath.Dir(target), tempPrefix(target)+rand.Text())
+	temp := tempBeside(target)
 	if err := fsys.writeTemp(temp, target, old, content); err != nil {
 		_ = os.Remove(temp)
 		return fmt.Errorf("write %s: %w", target, err)
@@ -266,6 +266,11 @@ func followLinks(path string) (string, error) {
 func tempPrefix(target string) string { return "." + filepath.Base(target) + tempMark }
 
 const tempMark = ".connsync-"
+
+// tempBeside is a new name for a temporary file for target.
+func tempBeside(target string) string {
+	return filepath.Join(filepath.Dir(target), tempPrefix(target)+rand.Text())
+}
 
 // sweep removes what saves that were killed have left beside target. The
 // caller holds the writer lock, so none of them is still at work.

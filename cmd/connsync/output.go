@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"connsync/conntrackd"
 )
 
 // printTo prints to w, or into the file where one is given.
@@ -22,35 +24,17 @@ func printTo(w io.Writer, file string, text func(io.Writer) error) error {
 	return replaceFile(file, b.Bytes())
 }
 
-// replaceFile gives the file new content for everybody to read. At every instant
-// it is the whole old one or the whole new one; what is written on the way is
-// named so that nobody takes it for the file. A link stays, and what is no
-// regular file, such as /dev/null, is not replaced by one.
-func replaceFile(path string, content []byte) (err error) {
-	path, err = replaceable(path)
-	if err != nil {
-		return fmt.Errorf("--output: %w", err)
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("--output: there is no directory %s", dir)
-	} else if err != nil {
-		return fmt.Errorf("--output: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(content)
+// replaceFile gives the file new content for everybody to read. A link stays, and
+// what is no regular file, such as /dev/null, is not replaced by one.
+func replaceFile(path string, content []byte) error {
+	path, err := replaceable(path)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = conntrackd.PublishFile(path, content)
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("--output: there is no directory %s", filepath.Dir(path))
+	case err != nil:
 		return fmt.Errorf("--output: %w", err)
 	}
 	return nil
