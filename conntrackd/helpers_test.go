@@ -3,8 +3,11 @@ package conntrackd
 import (
 	"encoding/binary"
 	"io"
+	"io/fs"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -51,4 +54,22 @@ func listen(t *testing.T, path string, answer func(request) []byte) (connections
 		}
 	}()
 	return func() int { return int(count.Load()) }
+}
+
+// hostFiles are the files under a directory with their contents.
+func hostFiles(t *testing.T, root string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(root, path))
+		found["/"+path] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }

@@ -1,8 +1,8 @@
 package conntrackd
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,24 +39,6 @@ func preparedHost(t *testing.T, name string) (p *Preparer, reloads *int) {
 		return errors.Join(os.Rename(p.path(logrotateKept), p.path(logrotateRule)), os.WriteFile(p.path("/var/lib/dpkg/diversions"), nil, 0o644))
 	}
 	return p, reloads
-}
-
-// hostFiles are the files under a directory with their contents.
-func hostFiles(t *testing.T, root string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	err := fs.WalkDir(os.DirFS(root), ".", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(filepath.Join(root, path))
-		found["/"+path] = string(content)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }
 
 // What connsync 1.0.0 has recorded is put back.
@@ -97,22 +79,6 @@ func TestUndoRecordsOfFirstVersion(t *testing.T) {
 	}
 }
 
-// Records are still written in the form of connsync 1.0.0, which may have to
-// undo them.
-func TestRecordKeepsItsForm(t *testing.T) {
-	for _, name := range []string{"debian", "no-dpkg"} {
-		p, _ := preparedHost(t, name)
-		j, err := p.journal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := j.encode(j.Entries())
-		if diff := cmp.Diff(string(j.saved), string(content)); diff != "" || err != nil {
-			t.Errorf("%s: %v (-read +written):\n%s", name, err, diff)
-		}
-	}
-}
-
 // Owner, mode and time come back with the content.
 func TestUndoBringsBackTheFile(t *testing.T) {
 	p, _ := preparedHost(t, "no-dpkg")
@@ -129,56 +95,80 @@ func TestUndoBringsBackTheFile(t *testing.T) {
 	}
 }
 
-// What somebody else has changed since stays, and stays in the record, until it
-// is as it was.
+// What somebody else has changed since stays, and stays in the record as
+// connsync 1.0.0 wrote it, until it is as it was.
 func TestUndoLeavesChangesOfOthers(t *testing.T) {
-	p, _ := preparedHost(t, "debian")
-	ours, err := os.ReadFile(p.path(logrotateRule))
+	const changed = "it was changed by somebody else"
+	for name, want := range map[string]map[string]string{
+		"debian": {
+			"file " + logrotateRule: changed, "divert " + logrotateRule: "the file in its place is left alone",
+			"sysctl " + eventsSetting: "it is 0 now, set by somebody else",
+		},
+		"no-dpkg": {"file " + logrotateRule: changed, "sysctl " + eventsSetting: "it is 0 now, set by somebody else"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := preparedHost(t, name)
+			files := hostFiles(t, p.root)
+			var recorded []map[string]any
+			for _, e := range recordOf(t, p) {
+				if _, kept := want[fmt.Sprintf("%v %v", e["kind"], e["path"])]; kept {
+					recorded = append(recorded, e)
+				}
+			}
+			theirs := files[logrotateRule] + "# mine\n"
+			writeHost(t, p, map[string]string{logrotateRule: theirs, eventsSetting: "0\n"})
+			if diff := cmp.Diff(want, leftBy(t, p)); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+			if got := hostFiles(t, p.root)[logrotateRule]; got != theirs {
+				t.Errorf("the changed file is %q", got)
+			}
+			if diff := cmp.Diff(recorded, recordOf(t, p)); diff != "" {
+				t.Errorf("the record (-want +got):\n%s", diff)
+			}
+			writeHost(t, p, map[string]string{logrotateRule: files[logrotateRule], eventsSetting: "1\n"})
+			if diff := cmp.Diff(map[string]string{}, leftBy(t, p)); diff != "" {
+				t.Errorf("left although it is as it was (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func writeHost(t *testing.T, p *Preparer, files map[string]string) {
+	t.Helper()
+	for path, content := range files {
+		if err := os.WriteFile(p.path(path), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// recordOf are the entries of prepared.json as they stand there.
+func recordOf(t *testing.T, p *Preparer) []map[string]any {
+	t.Helper()
+	content, err := os.ReadFile(p.path("/var/lib/connsync/prepared.json"))
+	var record struct{ Entries []map[string]any }
+	if err := errors.Join(err, json.Unmarshal(content, &record)); err != nil {
+		t.Fatal(err)
+	}
+	return record.Entries
+}
+
+// leftBy is what Undo leaves alone, with why.
+func leftBy(t *testing.T, p *Preparer) map[string]string {
+	t.Helper()
+	undone, err := p.Undo(t.Context(), t.TempDir(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs := append(bytes.Clone(ours), "# mine\n"...)
-	for path, content := range map[string][]byte{logrotateRule: theirs, eventsSetting: []byte("0\n")} {
-		if err := os.WriteFile(p.path(path), content, 0o644); err != nil {
-			t.Fatal(err)
+	left := map[string]string{}
+	for _, u := range undone {
+		if u.Err != nil {
+			t.Error(u.Err)
+		}
+		if u.Left != "" {
+			left[string(u.Kind)+" "+u.Path] = u.Left
 		}
 	}
-	left := func() map[string]string {
-		undone, err := p.Undo(t.Context(), t.TempDir(), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := map[string]string{}
-		for _, u := range undone {
-			if u.Err != nil {
-				t.Error(u.Err)
-			}
-			if u.Left != "" {
-				found[string(u.Kind)+" "+u.Path] = u.Left
-			}
-		}
-		return found
-	}
-	want := map[string]string{
-		"file " + logrotateRule:   "it was changed by somebody else",
-		"divert " + logrotateRule: "the file in its place is left alone",
-		"sysctl " + eventsSetting: "it is 0 now, set by somebody else",
-	}
-	if diff := cmp.Diff(want, left()); diff != "" {
-		t.Errorf("left (-want +got):\n%s", diff)
-	}
-	if got, err := os.ReadFile(p.path(logrotateRule)); err != nil || !bytes.Equal(got, theirs) {
-		t.Errorf("the changed file is %q (%v)", got, err)
-	}
-	if j, err := p.journal(); err != nil || len(j.Entries()) != len(want) {
-		t.Errorf("the record has %d entries (%v), want %d", len(j.Entries()), err, len(want))
-	}
-	for path, content := range map[string][]byte{logrotateRule: ours, eventsSetting: []byte("1\n")} {
-		if err := os.WriteFile(p.path(path), content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(map[string]string{}, left()); diff != "" {
-		t.Errorf("left although it is as it was (-want +got):\n%s", diff)
-	}
+	return left
 }
