@@ -3,7 +3,6 @@ package conntrackd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -169,16 +168,4 @@ func (t *transaction) outcome(err error) Outcome {
 		Verdict:    t.verdict,
 		Err:        err,
 	}
-}
-
-// BusyError means that another process is saving.
-type BusyError struct {
-	PID int // zero when it is not known
-}
-
-func (e *BusyError) Error() string {
-	if e.PID == 0 {
-		return "another connsync is saving just now"
-	}
-	return fmt.Sprintf("another connsync is saving just now (process %d)", e.PID)
 }

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/aymanbagabas/go-udiff"
 )
 
 // Actor is who saved, as the history names them.
@@ -171,19 +169,7 @@ func (h History) Diff(e Entry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return unifiedDiff(e.Path, before, after), nil
-}
-
-// unifiedDiff is the change of a file from old to now, nil for no file.
-func unifiedDiff(path string, old, now []byte) string {
-	from, to := path, path
-	if old == nil {
-		from = os.DevNull
-	}
-	if now == nil {
-		to = os.DevNull
-	}
-	return udiff.Unified(from, to, string(old), string(now))
+	return Diff(e.Path, before, after), nil
 }
 
 // listed is what the directory of a history holds.

@@ -1,8 +1,9 @@
 package conntrackd
 
 import (
-	"io"
 	"os"
+
+	"github.com/aymanbagabas/go-udiff"
 )
 
 // ReplaceFile makes content the content of a host's file, nil for no file. At
@@ -35,16 +36,15 @@ func PublishFile(path string, content []byte) error {
 	return err
 }
 
-// LockWriter takes the lock that every writer holds, until it is closed. It
-// returns a *[BusyError] when somebody else is writing.
-func LockWriter(runtimeDir string) (io.Closer, error) {
-	lock, err := lockWriter(runtimeDir)
-	if err != nil {
-		return nil, err
-	}
-	return lock, nil
-}
-
 // Diff is the change of a file, unified; nil stands for no file. It holds the
 // file's own text: control characters are the reader's to strip.
-func Diff(path string, old, now []byte) string { return unifiedDiff(path, old, now) }
+func Diff(path string, old, now []byte) string {
+	from, to := path, path
+	if old == nil {
+		from = os.DevNull
+	}
+	if now == nil {
+		to = os.DevNull
+	}
+	return udiff.Unified(from, to, string(old), string(now))
+}

@@ -42,7 +42,7 @@ func (c *Candidate) Changed() bool { return !sameContent(c.Old, c.New) }
 // Diff returns the change as a unified diff, or "" where there is none. It holds
 // the file's own text: control characters are the reader's to strip.
 func (c *Candidate) Diff() string {
-	return unifiedDiff(c.Path, c.Old, c.New)
+	return Diff(c.Path, c.Old, c.New)
 }
 
 // ReadConfig reads a configuration file, without waiting for a device or a pipe

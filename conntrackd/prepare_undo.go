@@ -25,7 +25,7 @@ func (p *Preparer) journal() (*Journal, error) {
 // *[BusyError] when somebody else is saving.
 func (p *Preparer) Undo(ctx context.Context, runtimeDir string, dryRun bool) ([]Undone, error) {
 	if !dryRun {
-		lock, err := lockWriter(runtimeDir)
+		lock, err := LockWriter(runtimeDir)
 		if err != nil {
 			return nil, err
 		}

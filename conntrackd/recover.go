@@ -51,7 +51,7 @@ func (a *Applier) Recover(ctx context.Context, path string) Recovery {
 	case len(found.orphans) == 0 && len(found.pending()) == 0:
 		return Recovery{}
 	}
-	lock, err := lockWriter(a.RuntimeDir)
+	lock, err := LockWriter(a.RuntimeDir)
 	var busy *BusyError
 	if errors.As(err, &busy) || errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		return Recovery{}

@@ -162,7 +162,7 @@ func TestRecoverLeavesAlone(t *testing.T) {
 		s := newSaver(t)
 		s.save("one\n")
 		s.interruptWrite("two\n")
-		lock, err := lockWriter(s.RuntimeDir)
+		lock, err := LockWriter(s.RuntimeDir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ func (e *ChangedError) Error() string {
 
 // Diff is what someone else changed, unified; it holds the file's own text:
 // control characters are the reader's to strip.
-func (e *ChangedError) Diff() string { return unifiedDiff(e.Path, e.Read, e.Now) }
+func (e *ChangedError) Diff() string { return Diff(e.Path, e.Read, e.Now) }
 
 // newFileMode is the mode of a configuration file that did not exist; the
 // file holds no secret and the packaged one has the same.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"io"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -91,13 +88,13 @@ func (t *transaction) skip(id StepID, title, why string) {
 
 // lock makes this the only writer and looks at what is there.
 func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
-	var f *writerLock
+	var f io.Closer
 	err = t.step(StepLock, "Take the writer lock", func() (StepStatus, string, error) {
 		var err error
 		if err = ctx.Err(); err != nil {
 			return "", "", err
 		}
-		if f, err = lockWriter(t.a.RuntimeDir); err != nil {
+		if f, err = LockWriter(t.a.RuntimeDir); err != nil {
 			return "", "", err
 		}
 		repaired, err := t.repairFirst(ctx)
@@ -124,44 +121,6 @@ func (t *transaction) repairFirst(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("repair save %d, which was interrupted: %w", r.Entry.Number, r.Err)
 	}
 	return fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result), nil
-}
-
-// writerLock is the lock of one writer, as long as it is open.
-type writerLock struct{ file *os.File }
-
-// Close gives the lock back at once, even while a program that this process is
-// just starting still has the file open.
-func (l *writerLock) Close() error {
-	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
-}
-
-func lockWriter(dir string) (*writerLock, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("take the writer lock: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("take the writer lock: %w", err)
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		holder := make([]byte, 16)
-		n, _ := f.ReadAt(holder, 0)
-		f.Close()
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(holder[:n]))) // zero when unreadable
-		return nil, &BusyError{PID: pid}
-	}
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("take the writer lock: %w", err)
-	}
-	return &writerLock{f}, nil
 }
 
 // lookBefore refuses what cannot go well, before anything changes. Its errors
