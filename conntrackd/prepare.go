@@ -187,7 +187,7 @@ func (p *Preparer) path(name string) string { return filepath.Join(p.root, name)
 type preparing struct {
 	p     *Preparer
 	run   *Changes
-	units bool // a unit file changed
+	units bool // systemd has to read its units again
 }
 
 // prepare carries out what is missing. After an error the caller rolls back.
@@ -220,6 +220,7 @@ func (p *Preparer) prepare(ctx context.Context, items []Item) (*preparing, error
 	return s, nil
 }
 
+// carryOut makes a change, and the journal tells of it first.
 func (s *preparing) carryOut(ctx context.Context, id ItemID, c change) error {
 	wanted := Change{Item: string(id), Kind: c.kind, Path: c.path, To: c.to, Unit: c.unit, Content: c.content}
 	if c.kind == ChangeFile {
