@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,8 +33,10 @@ type firewallRecord struct {
 	Before []byte `json:"before"`
 	Wrote  string `json:"wrote"` // fingerprint of the file as --install left it
 	// Directory says that the rules' directory was made for them.
-	Directory bool          `json:"directory"`
-	Target    netcheck.Flow `json:"target"`
+	Directory bool `json:"directory"`
+	// Target is the flow that the rules are for; its other fields are written
+	// as connsync 1.0.0 wrote them, blank.
+	Target netcheck.Target `json:"target"`
 }
 
 // entries are the record as the undo journal has it; a nil record has none.
@@ -54,7 +57,7 @@ func (r *firewallRecord) entries() []conntrackd.JournalEntry {
 // with whom they are for.
 type firewallForm struct {
 	before *firewallRecord // what was read; nil for none
-	target netcheck.Target // what is written
+	flow   netcheck.Flow   // what is written
 }
 
 func (f *firewallForm) Entries(content []byte) ([]conntrackd.JournalEntry, error) {
@@ -67,7 +70,7 @@ func (f *firewallForm) Entries(content []byte) ([]conntrackd.JournalEntry, error
 }
 
 func (f *firewallForm) Document(entries []conntrackd.JournalEntry) any {
-	r := firewallRecord{Target: f.target}
+	r := firewallRecord{Target: netcheck.Target{Flow: f.flow}}
 	for _, e := range entries {
 		if e.Path == rulesFile {
 			r.Directory = len(e.Before.Directories) > 0
@@ -80,8 +83,8 @@ func (f *firewallForm) Document(entries []conntrackd.JournalEntry) any {
 
 // openFirewallJournal reads what was installed, nil for nothing. What is
 // installed now is for t.
-func (n *node) openFirewallJournal(t netcheck.Target) (*conntrackd.Journal, *firewallRecord, error) {
-	form := &firewallForm{target: t}
+func (n *node) openFirewallJournal(t netcheck.Flow) (*conntrackd.Journal, *firewallRecord, error) {
+	form := &firewallForm{flow: t}
 	j, err := conntrackd.OpenJournal(filepath.Join(n.stateDir, "firewall.json"), conntrackd.JournalOptions{Form: form})
 	return j, form.before, err
 }

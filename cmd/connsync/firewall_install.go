@@ -194,7 +194,7 @@ func (c *firewallChange) restoreRunning(ctx context.Context) error {
 	if c.before == nil {
 		return removeRunning(ctx)
 	}
-	now, err := netcheck.ReadFirewall(ctx, c.before.Target)
+	now, err := netcheck.ReadFirewall(ctx, c.before.Target.Flow)
 	if err != nil {
 		return errors.Join(err, removeRunning(ctx))
 	}
@@ -252,7 +252,7 @@ func (n *node) planRemoval(ctx context.Context, file string) (*firewallChange, e
 		return c, unreadable(err)
 	}
 	c.script = running.RemoveScript()
-	if c.journal, c.before, err = n.openFirewallJournal(netcheck.Target{}); err != nil {
+	if c.journal, c.before, err = n.openFirewallJournal(netcheck.Flow{}); err != nil {
 		return c, err
 	}
 	if c.before != nil && file == "" {
