@@ -55,7 +55,7 @@ func (t *transaction) serve(ctx context.Context) error {
 // such as one for statistics only.
 func (t *transaction) onlyStaysUp(ctx context.Context, restarted time.Time) error {
 	return t.step(StepStaysUp, "Staying up", func() (StepStatus, string, error) {
-		up, err := t.service.State(ctx)
+		up, err := SettledState(ctx, t.service)
 		if err == nil {
 			err = t.staysUp(ctx, up, restarted.Add(t.settle()))
 		}
@@ -186,13 +186,13 @@ func (t *transaction) stillBound(pid int) (StepStatus, string, error) {
 
 // awaitBound returns the state in which the sockets were right.
 func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, boundTimeout)
+	waiting, cancel := context.WithTimeout(ctx, boundTimeout)
 	defer cancel()
 	problem := "it does not run"
 	for {
-		state, err := t.service.State(ctx)
+		state, err := t.service.State(waiting)
 		switch {
-		case err != nil && ctx.Err() == nil:
+		case err != nil && waiting.Err() == nil:
 			return state, "", fmt.Errorf("%w: %w", ErrCannotLook, err)
 		case err == nil && state.Active:
 			sockets, err := t.sockets(state.MainPID, s)
@@ -205,9 +205,15 @@ func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState,
 		case err == nil:
 			problem = "it does not run: " + state.Detail
 		}
-		if pause(ctx) != nil {
-			return state, "", errors.New(problem)
+		if pause(waiting) == nil {
+			continue
 		}
+		if state.Changing { // what it comes to says why
+			if state, err = SettledState(ctx, t.service); err == nil && !state.Active {
+				problem = "it does not run: " + state.Detail
+			}
+		}
+		return state, "", errors.New(problem)
 	}
 }
 
@@ -241,7 +247,7 @@ func processLives(pid int) bool {
 // staysUp watches the daemon until a point in time.
 func (t *transaction) staysUp(ctx context.Context, first ServiceState, until time.Time) error {
 	for {
-		state, err := t.service.State(ctx)
+		state, err := SettledState(ctx, t.service)
 		switch {
 		case err != nil:
 			return fmt.Errorf("look at %s: %w", t.service.Name(), err)

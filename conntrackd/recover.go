@@ -144,7 +144,7 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 	}
 	var state ServiceState
 	if t.service != nil {
-		if state, err = t.service.State(ctx); err != nil {
+		if state, err = SettledState(ctx, t.service); err != nil {
 			return "", fmt.Errorf("look at %s: %w", t.service.Name(), err)
 		}
 	}

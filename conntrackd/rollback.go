@@ -73,7 +73,7 @@ func (t *transaction) verify(ctx context.Context, started time.Time) (string, er
 	if t.service == nil {
 		return "the old file is back", nil
 	}
-	state, err := t.service.State(ctx)
+	state, err := SettledState(ctx, t.service)
 	switch {
 	case err != nil:
 		return "", err

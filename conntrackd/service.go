@@ -45,6 +45,7 @@ type ServiceState struct {
 	Unmask   string    // the command that takes the mask off, where Masked
 	Active   bool      // a daemon with our configuration file runs
 	Starting bool      // not active, and going to be: its start is queued, under way, or tried again
+	Changing bool      // not active, and on the way to another state, such as "deactivating": Detail is not the last word
 	Enabled  bool      // it will start at boot; equals Active where Unbooted
 	Unbooted bool      // there is no service manager, so nothing can start it at boot
 	Killed   bool      // where Unbooted: not active, and ended by a kill or a crash, since its lock file is left

@@ -36,6 +36,8 @@ func (o *OpenRC) State(ctx context.Context) (ServiceState, error) {
 	state.Enabled = o.levels() != nil
 	if words := o.status(ctx); words != "" {
 		state.Detail += "; OpenRC says: " + words
+		state.Starting = !state.Active && words == "starting"
+		state.Changing = !state.Active && (words == "starting" || words == "stopping")
 	}
 	return state, nil
 }

@@ -202,39 +202,6 @@ func (s *Systemd) job(ctx context.Context, conn systemdConn, a Action, began tim
 	}
 }
 
-// settle watches a daemon that has just been started.
-func (s *Systemd) settle(ctx context.Context, conn systemdConn, began time.Time) error {
-	first, err := readUnit(ctx, conn, s.Unit)
-	if err != nil {
-		return s.refused(ctx, ActionRestart, err)
-	}
-	u := first
-	end := time.NewTimer(s.Settle)
-	defer end.Stop()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for last := false; ; {
-		if u.active != "active" || u.pid == 0 || u.pid != first.pid || u.restarts != first.restarts {
-			failed := s.failure(ActionRestart, ErrServiceUnstable, u.words(), nil)
-			failed.Lines = s.said(ctx, began)
-			return failed
-		}
-		if last {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return s.failure(ActionRestart, ErrServiceTimeout, "", ctx.Err())
-		case <-tick.C:
-		case <-end.C:
-			last = true
-		}
-		if u, err = readUnit(ctx, conn, s.Unit); err != nil {
-			return s.refused(ctx, ActionRestart, err)
-		}
-	}
-}
-
 // unsuccessful explains a job that ended without success.
 func (s *Systemd) unsuccessful(ctx context.Context, conn systemdConn, a Action, result string, began time.Time) error {
 	failed := s.failure(a, ErrServiceFailed, "", nil)
@@ -242,10 +209,10 @@ func (s *Systemd) unsuccessful(ctx context.Context, conn systemdConn, a Action, 
 		failed.Reason = ErrServiceRefused
 	}
 	u, err := readUnit(ctx, conn, s.Unit)
-	if err != nil {
-		failed.Err = err
+	if err == nil {
+		u, failed.Detail, err = s.ended(ctx, conn, u)
 	}
-	failed.Detail = u.words()
+	failed.Err = err
 	switch {
 	case u.result == "start-limit-hit":
 		failed.Reason = ErrServiceStartLimit

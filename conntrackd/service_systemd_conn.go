@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -164,13 +165,26 @@ func property[T any](all map[string]any, name string) T {
 	return v
 }
 
+func (u unit) up() bool { return u.active == "active" || u.active == "reloading" }
+
+// changing says that the unit is on its way to another state, so that this one
+// does not tell how a start or an end came out. While it waits for an automatic
+// restart its Result stands.
+func (u unit) changing() bool {
+	return u.active == "deactivating" || u.active == "activating" && !strings.HasPrefix(u.sub, "auto-restart")
+}
+
+// failed says that Result is one of a failure.
+func (u unit) failed() bool { return u.result != "" && u.result != "success" }
+
 func (u unit) notify() bool { return u.kind == "notify" || u.kind == "notify-reload" }
 
 func (u unit) state() ServiceState {
 	s := ServiceState{
 		Present:  u.load != "not-found",
 		Masked:   u.load == "masked",
-		Active:   u.active == "active" || u.active == "reloading",
+		Active:   u.up(),
+		Changing: u.changing(),
 		Notify:   u.notify(),
 		MainPID:  u.pid,
 		Restarts: u.restarts,
@@ -201,7 +215,7 @@ func (u unit) words() string {
 	if u.load != "loaded" {
 		w = u.load + ", " + w
 	}
-	if u.result == "" || u.result == "success" {
+	if !u.failed() {
 		return w
 	}
 	w += " (Result: " + u.result

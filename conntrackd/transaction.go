@@ -133,7 +133,7 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if t.before, err = t.service.State(ctx); err != nil {
+	if t.before, err = SettledState(ctx, t.service); err != nil {
 		return fmt.Errorf("look at %s: %w", t.service.Name(), err)
 	}
 	if asked := t.c.asked(); asked.Active || asked.Enabled {

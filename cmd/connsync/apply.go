@@ -72,7 +72,7 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		n.tellOutOfPlace(errors.New(n.outOfPlace(saved{}))) // switching off is possible everywhere
 		out = nil
 	}
-	saved, err := n.load(ctx)
+	saved, err := n.loadForChange(ctx)
 	switch {
 	case out != nil && err == nil && saved.on():
 		return refused("%w; %s", out, leftover)

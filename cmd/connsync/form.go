@@ -83,7 +83,7 @@ func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 		return tui.Options{}, effects{}, err
 	}
 	reason := appliance.reason()
-	saved, err := n.load(ctx)
+	saved, err := n.loadForChange(ctx)
 	var broken *brokenFileError
 	switch {
 	case errors.As(err, &broken):

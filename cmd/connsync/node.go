@@ -99,8 +99,20 @@ func (s saved) dead() string {
 // load reads the file and the service. An error means that the file cannot be
 // worked with and a person has to look at it.
 func (n *node) load(ctx context.Context) (saved, error) {
+	return n.loadWith(ctx, n.service.State)
+}
+
+// loadForChange is load for what a save keeps where it is not told: a service
+// that is on its way to another state is first let get there.
+func (n *node) loadForChange(ctx context.Context) (saved, error) {
+	return n.loadWith(ctx, func(ctx context.Context) (conntrackd.ServiceState, error) {
+		return conntrackd.SettledState(ctx, n.service)
+	})
+}
+
+func (n *node) loadWith(ctx context.Context, read func(context.Context) (conntrackd.ServiceState, error)) (saved, error) {
 	s := saved{settings: conntrackd.Defaults()}
-	state, err := n.service.State(ctx)
+	state, err := read(ctx)
 	if ctx.Err() != nil {
 		return s, ctx.Err()
 	}

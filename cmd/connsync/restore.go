@@ -19,7 +19,7 @@ func (n *node) reviewRollback(ctx context.Context, number int) (tui.Review, erro
 	if err != nil {
 		return tui.Review{}, err
 	}
-	state, err := n.service.State(ctx)
+	state, err := conntrackd.SettledState(ctx, n.service)
 	if err != nil {
 		return tui.Review{}, fmt.Errorf("read the state of %s: %w", n.service.Name(), err)
 	}

@@ -63,7 +63,7 @@ func (s *session) Plan(settings conntrackd.Settings, firstNode bool) []netcheck.
 // *[conntrackd.ChangedError] where the file is not the one that the form was
 // filled from.
 func (s *session) Review(ctx context.Context, settings conntrackd.Settings) (tui.Review, error) {
-	saved, err := s.node.load(ctx)
+	saved, err := s.node.loadForChange(ctx)
 	if err != nil {
 		return tui.Review{}, err
 	}
