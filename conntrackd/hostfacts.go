@@ -51,7 +51,13 @@ func OtherDaemons(mainPID int) ([]Daemon, error) {
 	}
 	var others []Daemon
 	for _, p := range all {
-		if p.pid != mainPID && p.network == network {
+		if p.pid == mainPID {
+			continue
+		}
+		if p.hidden {
+			return nil, fmt.Errorf("%w: only root can see whether conntrackd, process %d, is this host's", ErrCannotLook, p.pid)
+		}
+		if p.network == network {
 			others = append(others, Daemon{PID: p.pid, Config: p.config})
 		}
 	}

@@ -64,14 +64,25 @@ func (l *hostLook) logrotate() (Item, bool) {
 		return l.settle(i), l.err != nil
 	}
 	i = l.settle(i)
+	var unread error
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		if ignoredRule(e.Name()) {
 			continue
 		}
-		content, err := os.ReadFile(l.p.path(path))
+		info, err := os.Stat(l.p.path(path))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+			continue // logrotate passes over them, too
+		}
+		var content []byte
+		if err == nil {
+			content, err = os.ReadFile(l.p.path(path))
+		}
+		if err != nil && unread == nil {
+			unread = err
+		}
 		if err != nil || !restartsDaemon(content) {
-			continue // a directory, or a link to nowhere
+			continue
 		}
 		if path != logrotateRule || !l.p.packaged(path, content) {
 			return Item{ID: i.ID, Title: i.Title, Reason: i.Reason, State: ItemForeign,
@@ -79,7 +90,10 @@ func (l *hostLook) logrotate() (Item, bool) {
 		}
 		i = l.rule(i)
 	}
-	if i.State == ItemInPlace {
+	switch {
+	case i.State == ItemInPlace && unread != nil:
+		i.State, i.Detail = ItemUnknown, unread.Error()
+	case i.State == ItemInPlace:
 		i.Detail = "no rule restarts conntrackd"
 	}
 	return i, true

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"os/user"
-	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
@@ -64,6 +66,13 @@ func findMover(external bool) (*keepalived.Config, netcheck.Finding) {
 	}
 	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID)
 	switch {
+	case err == nil && len(config.Unread) > 0:
+		// What stands there may be an instance, or the hook.
+		f := cannotLookAt("all of "+installed.ConfigPath, errors.New(config.Unread[0]))
+		if os.Geteuid() == 0 {
+			f.Remedy = "keepalived --config-test"
+		}
+		return nil, f
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nobodyMoves("keepalived is not configured ("+installed.ConfigPath+" does not exist)", external)
 	case err != nil:
@@ -116,8 +125,8 @@ func (n *node) failoverTiming(settings conntrackd.Settings) netcheck.Check {
 				}
 				return finding
 			}
-			content, err := os.ReadFile(n.config)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			content, err := conntrackd.ReadConfig(n.config)
+			if err != nil {
 				return cannotLookAt(n.config, err)
 			}
 			f, _ := conntrackd.Parse(n.config, content)
@@ -156,34 +165,63 @@ func judgeTiming(c *keepalived.Config, purge time.Duration) netcheck.Finding {
 
 // virtualAddresses are keepalived's, for the list of own addresses: the node
 // that does not have them at the moment must leave them out of the sync too.
-// Nothing is wrong with a host that has none.
-func virtualAddresses() []netip.Addr {
+// Nothing is wrong with a host that has none. After an error they are those
+// that were found all the same.
+func virtualAddresses() ([]netip.Addr, error) {
 	installed, err := keepalived.Find()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID)
-	if err != nil {
-		return nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(config.Unread) > 0:
+		err = errors.New(config.Unread[0])
 	}
-	return config.Addresses()
+	return config.Addresses(), err
 }
 
-func userExists(name string) bool {
+func userExists(name string) (bool, error) {
 	_, err := user.Lookup(name)
-	return err == nil
+	if errors.As(err, new(user.UnknownUserError)) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-// readScript returns the beginning of a script, enough to know it by.
+// maxScriptBytes is above any script that a person has written.
+const maxScriptBytes = 1 << 20
+
+// readScript returns a script as a whole, or an error where it is no regular
+// file or a larger one.
 func readScript(path string) (string, error) {
-	f, err := os.Open(path)
+	irregular := fmt.Errorf("read %s: it is no regular file", path)
+	// A device is not even opened: some act on it.
+	if info, err := os.Stat(path); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() {
+		return "", irregular
+	}
+	// Without O_NONBLOCK, opening a FIFO waits for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	var b strings.Builder
-	buf := make([]byte, 64<<10)
-	k, _ := f.Read(buf)
-	b.Write(buf[:k])
-	return b.String(), nil
+	if info, err := f.Stat(); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() {
+		return "", irregular
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxScriptBytes+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(content) > maxScriptBytes:
+		return "", fmt.Errorf("read %s: it has more than %d bytes", path, maxScriptBytes)
+	}
+	return string(content), nil
 }

@@ -96,15 +96,16 @@ func TestFailoverHook(t *testing.T) {
 		{name: "a script that calls connsync", conf: group(`notify_master "/own/wrapper" root`, backup, fault), status: netcheck.Passed},
 		{name: "a script that calls conntrackd", conf: group(`notify_master "/own/hook" root`, backup, fault), status: netcheck.Unknown, detail: []string{"/own/hook"}},
 		{name: "a script about something else", conf: group(`notify_master "/own/mail" root`, backup, fault), status: netcheck.Failed},
-		{name: "a script that cannot be read", conf: group(`notify_master "/own/gone" root`, backup, fault), status: netcheck.Unknown},
+		{name: "a script that cannot be read", conf: group(`notify_master "/own/gone" root`, backup, fault), status: netcheck.Unknown, detail: []string{"cannot look at /own/gone: gone"}},
+		{name: "a program with a script to run", conf: group(`notify_master "/bin/sh /own/wrapper" root`, backup, fault), status: netcheck.Unknown, detail: []string{"keepalived calls /bin/sh"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := hook{
 				mover: mover(t, tt.conf), external: tt.external, program: "/usr/sbin/connsync failover",
-				userExists: func(name string) bool { return slices.Contains(tt.users, name) },
+				userExists: func(name string) (bool, error) { return slices.Contains(tt.users, name), nil },
 				refusal:    func(keepalived.Script, string) (string, error) { return tt.refusal, nil },
 				read: func(path string) (string, error) {
-					content, ok := map[string]string{packagedScript: packagedContent, "/own/wrapper": "#!/bin/sh\nexec connsync failover primary\n", "/own/hook": "conntrackd -c\n", "/own/mail": "mail\n", "/usr/bin/nice": "\x7fELF"}[path]
+					content, ok := map[string]string{packagedScript: packagedContent, "/own/wrapper": "#!/bin/sh\nexec connsync failover primary\n", "/own/hook": "conntrackd -c\n", "/own/mail": "mail\n", "/bin/sh": "\x7fELF\x02\x01\x01\x00"}[path]
 					if ok {
 						return content, nil
 					}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ type hook struct {
 	mover      *keepalived.Config
 	external   bool   // the peer's states are kept in the external cache
 	program    string // the command that should be called, without its role
-	userExists func(string) bool
+	userExists func(string) (bool, error)
 	refusal    func(keepalived.Script, string) (string, error)
 	read       func(path string) (string, error)
 }
@@ -75,17 +76,28 @@ func (h hook) judgeUnit(u moving) netcheck.Finding {
 		return netcheck.Finding{Status: netcheck.Failed, Detail: fmt.Sprintf(format, args...), Remedy: h.lines(u.kind, u.name, "")}
 	}
 	for _, role := range conntrackd.Roles() {
-		s, call := h.scriptFor(u, role)
-		switch call {
+		c := h.scriptFor(u, role)
+		s := c.script
+		switch c.call {
 		case callsNothing:
 			return failed("keepalived does not call connsync failover when %s becomes %s; %s", u.name, role, lostWithoutHook(h.external))
 		case callsPackaged:
-			return failed("keepalived calls conntrack-tools' %s, which %s", filepath.Base(s.Program), h.faults(s))
+			return failed("keepalived calls conntrack-tools' %s, which %s", filepath.Base(s.Program), h.faults(c.content))
+		case callsUnread:
+			f := cannotLookAt(s.Program, c.err)
+			if os.Geteuid() == 0 {
+				f.Remedy = h.lines(u.kind, u.name, "")
+			}
+			return f
 		case callsOther:
 			return netcheck.Finding{Status: netcheck.Unknown, Remedy: h.lines(u.kind, u.name, ""),
 				Detail: fmt.Sprintf("keepalived calls %s when %s becomes %s; what that does is not known here", s.Program, u.name, role)}
 		}
-		if by := h.mover.User(s, h.userExists); by != "root" {
+		by, err := h.mover.User(s, h.userExists)
+		if err != nil {
+			return cannotLookAt("the user of "+s.Program, err)
+		}
+		if by != "root" {
 			why := "as it says"
 			if s.User == "" && h.mover.ScriptUser == "" {
 				why = "a user that exists, while no script_user is set"
@@ -121,12 +133,21 @@ type call int
 const (
 	callsNothing call = iota
 	callsOther        // it cannot be told
+	callsUnread       // it could not be read
 	callsPackaged
 	callsUs
 )
 
+// called is a script that keepalived calls.
+type called struct {
+	script  keepalived.Script
+	call    call
+	content string // of the script, where it was read
+	err     error  // why it could not be read, with callsUnread
+}
+
 // scriptFor returns the script that comes nearest to the hook for a role.
-func (h hook) scriptFor(u moving, role conntrackd.Role) (best keepalived.Script, kind call) {
+func (h hook) scriptFor(u moving, role conntrackd.Role) (best called) {
 	event := map[conntrackd.Role]keepalived.Event{
 		conntrackd.RolePrimary: keepalived.NotifyMaster, conntrackd.RoleBackup: keepalived.NotifyBackup, conntrackd.RoleFault: keepalived.NotifyFault,
 	}[role]
@@ -136,27 +157,35 @@ func (h hook) scriptFor(u moving, role conntrackd.Role) (best keepalived.Script,
 			if !ok {
 				continue
 			}
-			if k := h.classify(s, e, role); k > kind {
-				best, kind = s, k
+			if c := h.classify(s, e, role); c.call > best.call {
+				best = c
 			}
 		}
 	}
-	return best, kind
+	return best
 }
 
-func (h hook) classify(s keepalived.Script, e keepalived.Event, role conntrackd.Role) call {
+func (h hook) classify(s keepalived.Script, e keepalived.Event, role conntrackd.Role) called {
 	words := append([]string{s.Program}, s.Arguments...)
 	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at >= 0 {
-		return classifyOurs(words[at+1:], e, role)
+		return called{script: s, call: classifyOurs(words[at+1:], e, role)}
 	}
 	content, err := h.read(s.Program)
+	if err != nil {
+		return called{script: s, call: callsUnread, err: err}
+	}
+	return called{script: s, call: classifyScript(content), content: content}
+}
+
+// classifyScript reads a script of the operator's own or conntrack-tools'.
+func classifyScript(content string) call {
 	switch {
-	case err != nil:
+	case strings.Contains(content, "\x00"): // a program: what it does, or its arguments have it do, is not in its words
 		return callsOther
 	case strings.Contains(content, "CONNTRACKD_BIN") && strings.Contains(content, "$CONNTRACKD_CONFIG -c"):
 		return callsPackaged
 	case strings.Contains(content, "connsync") && strings.Contains(content, "failover"):
-		return callsUs // through a script of the operator's own
+		return callsUs
 	case strings.Contains(content, "conntrackd"):
 		return callsOther
 	}
@@ -182,8 +211,7 @@ func classifyOurs(words []string, e keepalived.Event, role conntrackd.Role) call
 // faults names what is wrong with conntrack-tools' primary-backup.sh, of which
 // five faults are known; an operator may have mended some, and two of them do
 // no harm where there is an external cache.
-func (h hook) faults(s keepalived.Script) string {
-	content, _ := h.read(s.Program)
+func (h hook) faults(content string) string {
 	var found []string
 	for _, f := range []struct {
 		mark  string

@@ -185,7 +185,12 @@ func (h *hostChecks) hashLimit(ctx context.Context) netcheck.Finding {
 		return netcheck.Finding{Status: netcheck.Failed, Remedy: remedy,
 			Detail: fmt.Sprintf("HashLimit %d is less than the kernel's nf_conntrack_max %d: states beyond it are lost without a word", limit, table)}
 	}
-	if refused := h.refused(ctx); refused > 0 {
+	refused, err := h.refused(ctx)
+	if err != nil {
+		return netcheck.Finding{Status: netcheck.Unknown, Err: err, Remedy: "run connsync as root",
+			Detail: "conntrackd did not say how many states it had no room for: " + err.Error()}
+	}
+	if refused > 0 {
 		return netcheck.Finding{Status: netcheck.Failed, Remedy: remedy,
 			Detail: fmt.Sprintf("conntrackd had no room for %d states since its start; the peer's nf_conntrack_max may be larger than HashLimit %d", refused, limit)}
 	}
@@ -193,17 +198,18 @@ func (h *hostChecks) hashLimit(ctx context.Context) netcheck.Finding {
 		Detail: fmt.Sprintf("HashLimit %d, nf_conntrack_max %d; the peer's, which is not seen from here, is to be the same", limit, table)}
 }
 
-// refused is how many states a running daemon had no room for.
-func (h *hostChecks) refused(ctx context.Context) uint64 {
+// refused is how many states a running daemon had no room for. It is zero where
+// none runs, or one for statistics.
+func (h *hostChecks) refused(ctx context.Context) (uint64, error) {
 	socket := h.saved.file.ControlSocket()
-	if socket == "" || !h.saved.state.Active {
-		return 0
+	if socket == "" || h.saved.unseen == nil && !h.saved.state.Active {
+		return 0, nil
 	}
 	cache, err := conntrackd.NewClient(socket).Cache(ctx)
-	if err != nil {
-		return 0 // stopped meanwhile, or for statistics: there is nothing to count
+	if errors.Is(err, conntrackd.ErrNotListening) || errors.Is(err, conntrackd.ErrStatsMode) {
+		return 0, nil
 	}
-	return cache.NoSpace
+	return cache.NoSpace, err
 }
 
 func (h *hostChecks) secondDaemon(ctx context.Context) netcheck.Finding {

@@ -222,7 +222,6 @@ func (n *node) host(ctx context.Context, s saved) (conntrackd.Host, error) {
 			}
 		}
 	}
-	h.OwnAddresses = append(h.OwnAddresses, virtualAddresses()...)
 	return h, nil
 }
 
@@ -237,7 +236,13 @@ func (n *node) candidate(ctx context.Context, s saved, settings conntrackd.Setti
 	if err != nil {
 		return nil, err
 	}
-	return conntrackd.NewCandidate(n.config, settings, h)
+	virtual, unseen := virtualAddresses()
+	h.OwnAddresses = append(h.OwnAddresses, virtual...)
+	c, err := conntrackd.NewCandidate(n.config, settings, h)
+	if err == nil && unseen != nil {
+		c.Notes = append(c.Notes, "keepalived's virtual addresses may be missing from the addresses that are not replicated, since its configuration could not be read: "+unseen.Error())
+	}
+	return c, err
 }
 
 // applier carries out a reviewed change on this host.

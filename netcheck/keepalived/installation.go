@@ -3,6 +3,7 @@ package keepalived
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -53,6 +54,7 @@ func (i *Installation) findProcess() error {
 	if err != nil {
 		return err
 	}
+	var hidden error
 	for _, name := range names {
 		comm, err := os.ReadFile(name)
 		dir := filepath.Dir(name)
@@ -62,13 +64,19 @@ func (i *Installation) findProcess() error {
 		}
 		space, err := os.Readlink(dir + "/ns/mnt")
 		command, err2 := os.ReadFile(dir + "/cmdline")
+		if errors.Is(err, fs.ErrPermission) {
+			hidden = fmt.Errorf("only root can see whether keepalived, process %d, is this host's", pid)
+		}
 		if err != nil || err2 != nil || space != own {
 			continue
 		}
 		i.PID = pid
 		i.take(command)
 	}
-	return nil
+	if i.PID != 0 {
+		return nil
+	}
+	return hidden
 }
 
 // take reads the options of a command line as the kernel shows it, with a NUL

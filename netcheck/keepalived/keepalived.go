@@ -27,8 +27,9 @@ type Config struct {
 	ScriptSecurity bool
 	Groups         []Group
 	Instances      []Instance
-	// Unread says what could not be followed, such as an include that matches
-	// no file or a parameter that is not defined. Each is a sentence.
+	// Unread says what could not be followed, such as an included file that
+	// only root can read. Each is a sentence. An include that matches no file
+	// is none of it: keepalived reads nothing there either.
 	Unread []string
 }
 
@@ -108,17 +109,20 @@ func (c *Config) GroupOf(instance string) *Group {
 // name; else it is root.
 const fallbackUser = "keepalived_script"
 
-// User returns who runs a script. exists tells whether the host has a user.
-func (c *Config) User(s Script, exists func(string) bool) string {
+// User returns who runs a script. exists tells whether the host has a user; its
+// error is User's.
+func (c *Config) User(s Script, exists func(string) (bool, error)) (string, error) {
 	switch {
 	case s.User != "":
-		return s.User
+		return s.User, nil
 	case c.ScriptUser != "":
-		return c.ScriptUser
-	case exists(fallbackUser):
-		return fallbackUser
+		return c.ScriptUser, nil
 	}
-	return "root"
+	found, err := exists(fallbackUser)
+	if err != nil || found {
+		return fallbackUser, err
+	}
+	return "root", nil
 }
 
 // build reads the blocks of a file.

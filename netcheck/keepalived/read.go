@@ -2,11 +2,15 @@ package keepalived
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Bounds of what is read, far above any real configuration.
@@ -114,8 +118,10 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 	switch {
 	case err != nil, strings.ContainsAny(pattern, "{}"):
 		r.unread(file, at, "the include %s is not understood here", pattern)
-	case len(found) == 0 && !strings.ContainsAny(pattern, "*?["):
-		r.unread(file, at, "the included file %s does not exist", full)
+	case len(found) == 0:
+		if err := hidden(full); err != nil {
+			r.unread(file, at, "%v", err)
+		}
 	case depth >= maxDepth || len(r.config.Files)+len(found) > maxFiles:
 		r.unread(file, at, "too many includes")
 		return
@@ -128,6 +134,20 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 		}
 		r.file(path, content, depth+1)
 	}
+}
+
+// hidden says why nobody can tell that a pattern matches no file: Glob passes
+// over directories that it cannot read.
+func hidden(pattern string) error {
+	dir := filepath.Dir(pattern)
+	for strings.ContainsAny(dir, `*?[\`) {
+		dir = filepath.Dir(dir)
+	}
+	_, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	return err
 }
 
 // line applies conditions and parameters and cuts what is left into words. It
