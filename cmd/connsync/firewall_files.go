@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,6 +114,11 @@ func including(host []byte) []byte {
 	return append(out, includeLines...)
 }
 
+// noFileError says that there is no file from which the host loads its rules.
+type noFileError string
+
+func (e noFileError) Error() string { return string(e) }
+
 // nftablesFile is the file that the host's service loads, with its content.
 func nftablesFile(given string) (string, []byte, error) {
 	if given != "" {
@@ -124,7 +128,7 @@ func nftablesFile(given string) (string, []byte, error) {
 		}
 		content, err := conntrackd.ReadConfig(path)
 		if err == nil && content == nil {
-			err = fmt.Errorf("--nftables-conf: there is no %s", path)
+			err = noFileError("--nftables-conf: there is no " + path)
 		}
 		return path, content, err
 	}
@@ -134,8 +138,8 @@ func nftablesFile(given string) (string, []byte, error) {
 			return path, content, err
 		}
 	}
-	return "", nil, fmt.Errorf("there is none of %s, so rules would not last over a boot: install nftables, or say with --nftables-conf which file the host loads",
-		strings.Join(nftablesFiles(), ", "))
+	return "", nil, noFileError("there is none of " + strings.Join(nftablesFiles(), ", ") +
+		", so rules would not last over a boot: install nftables, or say with --nftables-conf which file the host loads")
 }
 
 func fileExists(path string) bool {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
@@ -104,7 +104,10 @@ func (n *node) planFirewall(ctx context.Context, file string, t netcheck.Flow) (
 		return c, fmt.Errorf("in a trial the rules did not admit the sync: %s", after.Finding.Detail)
 	}
 	c.script = running.Script()
-	return c, c.planFiles(content, host, rules)
+	if err := c.planFiles(content, host, rules); err != nil {
+		return c, err
+	}
+	return c, c.noteBoot(ctx)
 }
 
 // planFiles puts the rules before the line that includes them.
@@ -125,21 +128,7 @@ func (c *firewallChange) planFiles(content, host, rules []byte) error {
 	if c.pending, err = c.journal.Pending(c.files...); err != nil {
 		return err
 	}
-	c.noteBoot()
 	return nil
-}
-
-// noteBoot says what else it takes for the rules to be there after a boot.
-func (c *firewallChange) noteBoot() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "systemctl", "is-enabled", "nftables.service").Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		return
-	}
-	if state := strings.TrimSpace(string(out)); state != "enabled" && state != "" {
-		c.notes = append(c.notes, fmt.Sprintf("nftables.service is %s, so nobody loads %s at boot: systemctl enable nftables.service", state, c.conf))
-	}
 }
 
 // install carries the change out. After an error everything is as it was.
@@ -259,10 +248,12 @@ func (n *node) planRemoval(ctx context.Context, file string) (*firewallChange, e
 		file = c.before.File
 	}
 	path, content, err := nftablesFile(file)
-	if err == nil {
+	var none noFileError
+	switch {
+	case err == nil:
 		c.conf = path
 		c.files = append(c.files, conntrackd.Change{Kind: conntrackd.ChangeFile, Path: path, Read: content, Content: c.before.hostRules(path, content)})
-	} else if c.before != nil && fileExists(c.before.File) {
+	case c.before != nil && fileExists(c.before.File), !errors.As(err, &none):
 		return c, err
 	}
 	own, err := conntrackd.ReadConfig(rulesFile)
@@ -285,12 +276,27 @@ func (c *firewallChange) remove(ctx context.Context) error {
 	if err != nil {
 		return takenBack(err, run.RollBack(ctx))
 	}
+	var left error
 	if c.before != nil && c.before.Directory {
-		// What somebody else has put there since keeps it.
-		_ = os.Remove(filepath.Dir(rulesFile))
+		left = removeRulesDirectory()
 	}
-	if c.script == "" {
+	if c.script != "" {
+		if err := removeRunning(ctx); err != nil {
+			left = errors.Join(left, fmt.Errorf("the rules that run could not be taken away and last until the next boot: %w", err))
+		}
+	}
+	if left != nil {
+		return fmt.Errorf("the files are as they were before; %w", left)
+	}
+	return nil
+}
+
+// removeRulesDirectory removes the directory that was made for the rules. What
+// somebody else has put there since keeps it.
+func removeRulesDirectory() error {
+	err := os.Remove(filepath.Dir(rulesFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
 		return nil
 	}
-	return removeRunning(ctx)
+	return err
 }
