@@ -46,8 +46,11 @@ func (o *OpenRC) State(ctx context.Context) (ServiceState, error) {
 // "crashed"; blank where it has none, as of a script of SysV's without status.
 func (o *OpenRC) status(ctx context.Context) string {
 	out, err := o.call(ctx, "rc-service", filepath.Base(o.path), "status")
-	if err != nil && errors.Is(err, ErrServiceUnreachable) {
+	switch {
+	case errors.Is(err, ErrServiceUnreachable):
 		return "there is no rc-service"
+	case errors.Is(err, ErrServiceTimeout):
+		return "nothing within " + o.Wait.String()
 	}
 	_, words, ok := strings.Cut(string(out), "status: ")
 	if !ok {

@@ -72,6 +72,10 @@ func saveTable(ctx context.Context, programs []string, table string) (string, er
 	var failure error
 	for _, name := range programs {
 		out, err := exec.CommandContext(ctx, name, "-t", table).Output()
+		var ended *exec.ExitError
+		if errors.As(err, &ended) && len(ended.Stderr) > 0 {
+			err = fmt.Errorf("%w: %s", err, strings.Join(strings.Fields(string(ended.Stderr)), " "))
+		}
 		// A program for nftables' tables under the second name says so and
 		// shows others than those that are asked for.
 		if err == nil && !strings.Contains(string(out), "nf_tables") {
