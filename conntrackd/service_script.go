@@ -112,7 +112,7 @@ func (s *script) start(ctx context.Context, line ...string) error {
 	case lookErr != nil:
 		return s.failure(ActionRestart, ErrServiceUnreachable, "", lookErr)
 	case !stays:
-		return s.absent(ctx, err)
+		return s.gone(ctx, err)
 	case err != nil:
 		return s.failure(ActionRestart, ErrServiceUnstable, "", err)
 	}
@@ -142,6 +142,23 @@ func (s *script) appears(ctx context.Context) (bool, error) {
 			return false, ctx.Err()
 		}
 	}
+}
+
+// gone explains a start whose daemon was seen and did not stay. Where a
+// supervisor has started it again, there is nothing to try: a second daemon
+// beside it would complain of the first.
+func (s *script) gone(ctx context.Context, ended error) error {
+	again, err := s.appears(ctx)
+	if again {
+		again, err = s.stays(ctx)
+	}
+	switch {
+	case err != nil:
+		return s.failure(ActionRestart, ErrServiceUnreachable, "", err)
+	case again:
+		return s.failure(ActionRestart, ErrServiceUnstable, "it ended and was started again", ended)
+	}
+	return s.absent(ctx, ended)
 }
 
 // absent explains a start after which there is no daemon with our file.
