@@ -174,6 +174,9 @@ func runHostProgram(ctx context.Context, name string, args ...string) error {
 	cmd.Env = append(daemonEnvironment(), "HOME=/")
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}

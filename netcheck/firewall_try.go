@@ -41,6 +41,8 @@ func runNft(ctx context.Context, in *strings.Reader, args ...string) error {
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return ErrNoNft
+	case err != nil && ctx.Err() != nil: // it was ended, and has nothing to say of that
+		return fmt.Errorf("nft: %w", ctx.Err())
 	case err != nil:
 		first, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
 		return fmt.Errorf("nft: %w: %s", err, first)
