@@ -188,9 +188,12 @@ func (t *transaction) stillBound(pid int) (StepStatus, string, error) {
 func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState, string, error) {
 	waiting, cancel := context.WithTimeout(ctx, boundTimeout)
 	defer cancel()
-	problem := "it does not run"
+	problem, changing := "it does not run", false
 	for {
 		state, err := t.service.State(waiting)
+		if err == nil {
+			changing = state.Changing
+		}
 		switch {
 		case err != nil && waiting.Err() == nil:
 			return state, "", fmt.Errorf("%w: %w", ErrCannotLook, err)
@@ -208,7 +211,7 @@ func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState,
 		if pause(waiting) == nil {
 			continue
 		}
-		if state.Changing { // what it comes to says why
+		if changing { // what it comes to says why
 			if state, err = SettledState(ctx, t.service); err == nil && !state.Active {
 				problem = "it does not run: " + state.Detail
 			}
