@@ -38,7 +38,7 @@ func TestSaveWaitsForAServiceThatIsRestarted(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		service := &restarting{}
-		n := &node{globals: globals{config: path}, service: service}
+		n := &node{options: options{config: path}, service: service}
 		saved, err := n.loadForChange(t.Context())
 		if err != nil || !saved.settings.Enabled || saved.half() != "" || service.looks != 4 {
 			t.Errorf("%v, %+v, half %q after %d looks", err, saved.settings, saved.half(), service.looks)
