@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // Applier carries out a review that the operator agreed to.
@@ -156,7 +157,7 @@ func (a *apply) end(o conntrackd.Outcome) tea.Cmd {
 	if o.Err != nil {
 		return settle
 	}
-	saved, noted := settingsSaved{a.settings}, stateNoted{stateWords(o.Verdict)}
+	saved, noted := settingsSaved{a.settings}, stateNoted{text.ShortVerdict(o.Verdict)}
 	tell := []tea.Cmd{func() tea.Msg { return saved }}
 	if a.settings.Enabled {
 		tell = append(tell, func() tea.Msg { return noted })
@@ -186,28 +187,6 @@ func (a *apply) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 	return nil, nil
 }
 
-// written reports whether the write has begun, after which an end of the work
-// has to put things back.
-func (a *apply) written() bool {
-	for _, s := range a.steps {
-		switch s.ID {
-		case conntrackd.StepLock, conntrackd.StepBackup:
-		default:
-			return true
-		}
-	}
-	return false
-}
-
-// awaitsPeer reports whether all that goes on is the wait for the peer's word.
-func (a *apply) awaitsPeer() bool {
-	if len(a.steps) == 0 {
-		return false
-	}
-	last := a.steps[len(a.steps)-1]
-	return last.Status == conntrackd.StepRunning && (last.ID == conntrackd.StepHeard || last.ID == conntrackd.StepHeardBy)
-}
-
 // interrupt makes ctrl+c end the work, not the program, while it goes on.
 func (a *apply) interrupt() string {
 	if a.ended {
@@ -225,8 +204,6 @@ func (a *apply) help() []key.Binding {
 	k.down.SetEnabled(len(a.text()) > a.textHeight())
 	return []key.Binding{k.press, k.next, k.status, k.form, k.down}
 }
-
-func (a *apply) typing() bool { return false }
 
 func (a *apply) title() string { return "Connection Sync: apply" }
 

@@ -1,12 +1,12 @@
 package tui
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 func (a *apply) resize(width, height int) {
@@ -24,10 +24,9 @@ func (a *apply) text() []string {
 	for _, s := range a.steps {
 		lines = append(lines, a.step(s)...)
 	}
-	var changed *conntrackd.ChangedError
-	if a.ended && errors.As(a.outcome.Err, &changed) {
-		lines = append(lines, "", " Someone else changed the file meanwhile:")
-		lines = append(lines, a.env.diffLines(changed.Diff(), a.width)...)
+	if foreign := text.ForeignChange(a.outcome.Err); a.ended && foreign != "" {
+		lines = append(lines, "", " "+text.ForeignMeanwhile)
+		lines = append(lines, a.env.diffLines(foreign, a.width)...)
 	}
 	if a.tellsPeer() {
 		lines = append(append(lines, ""), peerLines(a.env, a.settings, a.width)...)
@@ -38,14 +37,14 @@ func (a *apply) text() []string {
 // step is a step on one line where it fits, else with its detail beneath.
 // The daemon may have said several lines.
 func (a *apply) step(s conntrackd.Step) []string {
-	room := a.width - 1 - wordWidth - 2
+	room := a.width - 1 - text.WordWidth - 2
 	name := a.env.fit(a.env.shown(s.Title), room)
 	if w := ansi.StringWidth(name); w < stepTitleWidth && stepTitleWidth < room {
 		name = pad(name, stepTitleWidth)
 	}
-	head := " " + a.env.word(stepWord(s.Status)) + name
-	details, took := a.details(s.Detail), tookText(s.Took)
-	beside := join("  ", join(" ", details...), took)
+	head := " " + a.env.word(text.StepWord(s.Status)) + name
+	details, took := a.details(s.Detail), text.Took(s.Took)
+	beside := text.Join("  ", text.Join(" ", details...), took)
 	if len(details) <= 1 && ansi.StringWidth(name)+2+ansi.StringWidth(beside) <= room {
 		return []string{strings.TrimRight(head+"  "+beside, " ")}
 	}
@@ -53,7 +52,7 @@ func (a *apply) step(s conntrackd.Step) []string {
 		head += "  " + took
 	}
 	lines := []string{strings.TrimRight(head, " ")}
-	indent := strings.Repeat(" ", min(1+wordWidth+2, a.width/5))
+	indent := strings.Repeat(" ", min(1+text.WordWidth+2, a.width/5))
 	for _, d := range details {
 		lines = append(lines, hang(d, indent, a.width)...)
 	}
@@ -79,9 +78,9 @@ const maxDetailLines = 20
 
 // peerLines is what to type at the other node, broken where a shell lets it.
 func peerLines(e *env, s conntrackd.Settings, width int) []string {
-	lines := hang("At the other node, with its own interface name:", " ", width)
+	lines := hang(text.PeerIntro, " ", width)
 	line := "   "
-	for _, word := range peerWords(s) {
+	for _, word := range text.PeerWords(s) {
 		word = e.shown(word)
 		if line != "   " && ansi.StringWidth(line)+1+ansi.StringWidth(word)+2 > width {
 			lines = append(lines, line+" \\")
@@ -96,20 +95,20 @@ func peerLines(e *env, s conntrackd.Settings, width int) []string {
 	for i := range lines { // only a value that cannot be right is longer
 		lines[i] = e.fit(lines[i], width)
 	}
-	return append(lines, hang("Both nodes then show the fingerprint "+Fingerprint(s)+".", " ", width)...)
+	return append(lines, hang(text.PeerCheck(s), " ", width)...)
 }
 
 // footer is how it ended and where to go, or what ctrl+c would do.
 func (a *apply) footer() []string {
 	if !a.ended {
-		return hang(a.waiting(), " ", a.width)
+		return hang(text.Underway(a.steps, a.stopping), " ", a.width)
 	}
-	sentence, word := a.verdict()
+	sentence, told := a.verdict()
 	lines := hang(sentence, " ", a.width)
-	if why := a.unsaid(); why != "" {
-		lines = append(lines, hang(why, " ", a.width)...)
+	if told.Why != "" {
+		lines = append(lines, hang(a.env.fitting(told.Why), " ", a.width)...)
 	}
-	lines = a.env.styled(word, lines)
+	lines = a.env.styled(told.Word, lines)
 	focus := 0
 	if a.onForm {
 		focus = 1
@@ -118,48 +117,14 @@ func (a *apply) footer() []string {
 	return append(lines, row)
 }
 
-// verdict is how it ended in a sentence or two, and the word that goes with it.
-func (a *apply) verdict() (sentence, word string) {
-	sentence, word = OutcomeSentence(a.outcome), wordOK
-	switch {
-	case a.outcome.Err != nil:
-		word = wordFail
-	case a.outcome.Unseen():
-		word = wordUnknown
-	case a.settings.Enabled && a.outcome.Verdict != "":
-		sentence += " " + StatusSentence(conntrackd.Health{Verdict: a.outcome.Verdict})
-		word = verdictWord(a.outcome.Verdict)
+// verdict is how it ended in a sentence or two, and all there is to say of it.
+// What could not be looked at says nothing of the sync.
+func (a *apply) verdict() (sentence string, told text.Outcome) {
+	told = text.OutcomeOf(a.outcome, a.steps, a.settings.Enabled)
+	if a.outcome.Unseen() {
+		return told.Sentence, told
 	}
-	return sentence, word
-}
-
-// unsaid is the reason of a failure, unless a failed step has said it.
-func (a *apply) unsaid() string {
-	if a.outcome.Err == nil {
-		return ""
-	}
-	why := a.outcome.Err.Error()
-	for _, s := range a.steps {
-		if s.Status == conntrackd.StepFailed && strings.Contains(s.Detail, why) {
-			return ""
-		}
-	}
-	return a.env.shown(why)
-}
-
-// waiting says what goes on, and what ctrl+c would do to it.
-func (a *apply) waiting() string {
-	switch {
-	case a.stopping && !a.written():
-		return "Stopping. Nothing has been written."
-	case a.stopping:
-		return "Stopping. The change is finished or taken back first."
-	case a.awaitsPeer():
-		return "Waiting for the peer. ctrl+c ends the wait; the change stays."
-	case a.written():
-		return "Working. The change is finished or taken back, ctrl+c or not."
-	}
-	return "Working. ctrl+c stops it; nothing has been written yet."
+	return text.Join(" ", told.Sentence, told.Sync), told
 }
 
 func (a *apply) textHeight() int { return max(a.height-1-len(a.footer()), 1) }

@@ -69,7 +69,7 @@ func fields() []field {
 			about: []string{
 				"The address of this node on the sync interface, with prefix length, IPv4 or IPv6. conntrackd binds to it, so it has to be assigned to the interface.",
 			},
-			keys: "The right arrow takes a suggestion that stands beside the field.",
+			keys: rightArrow + ".",
 		},
 		{
 			id: conntrackd.FieldPeerIP, label: "Peer IP", short: "Peer IP", kind: textField,
@@ -78,7 +78,7 @@ func fields() []field {
 			about: []string{
 				"The address of the other node on the sync link, with prefix length: in the same subnet as Current IP and reachable through the sync interface, without a gateway.",
 			},
-			keys: "The right arrow takes a suggestion that stands beside the field: the other end of a /30 or /31, or a neighbour that has been seen on the link.",
+			keys: rightArrow + ": the other end of a /30 or /31, or a neighbour that has been seen on the link.",
 		},
 		{
 			id: conntrackd.FieldPort, label: "Port", short: "Port", kind: textField,
@@ -93,8 +93,8 @@ func fields() []field {
 			hint:     "bytes, or 128K. Raise it when sync drops messages.",
 			standard: strconv.Itoa(conntrackd.DefaultBufferBytes), example: "131072 or 128K",
 			about: []string{
-				"How many bytes of messages to the peer may wait in the kernel. 131072 or 262144 for high throughput; raise it when the sync drops messages. 128K and 1M are understood.",
-				"The kernel doubles what is asked for: 65536 gives 131072 in force, which is less than the 212992 of a socket that asks for nothing. 262144 held through every stall that was measured.",
+				"How many bytes of messages to the peer may wait in the kernel. 131072 or 262144 for high throughput; raise it when the sync drops messages. " + bufferUnits,
+				bufferDoubled + ", which is less than the 212992 of a socket that asks for nothing. " + bufferHeld,
 			},
 		},
 		{
@@ -102,8 +102,8 @@ func fields() []field {
 			hint:     "bytes. As the send buffer, the same on both nodes.",
 			standard: strconv.Itoa(conntrackd.DefaultBufferBytes) + "; it follows the send buffer until it is edited", example: "131072 or 128K",
 			about: []string{
-				"How many bytes of messages from the peer may wait in the kernel. It should equal the send buffer, and be the same on both nodes. 128K and 1M are understood.",
-				"The kernel doubles what is asked for: 65536 gives 131072 in force. 262144 held through every stall that was measured.",
+				"How many bytes of messages from the peer may wait in the kernel. It should equal the send buffer, and be the same on both nodes. " + bufferUnits,
+				bufferDoubled + ". " + bufferHeld,
 			},
 		},
 	}
@@ -126,3 +126,11 @@ func bytesNote(typed string, n int) string {
 	}
 	return fmt.Sprintf("about %.1f KiB", float64(n)/(1<<10))
 }
+
+// What the help of two fields says alike.
+const (
+	rightArrow    = "The right arrow takes a suggestion that stands beside the field"
+	bufferUnits   = "128K and 1M are understood."
+	bufferDoubled = "The kernel doubles what is asked for: 65536 gives 131072 in force"
+	bufferHeld    = "262144 held through every stall that was measured."
+)

@@ -324,6 +324,7 @@ func (f *form) choosePicked(name string) {
 // value is the text of the focused field.
 func (f *form) value() string { return f.draft.value(f.fields[f.focus].id) }
 
+// typing says whether letters are text here, so that the root leaves them alone.
 func (f *form) typing() bool {
 	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].kind != radioField
 }

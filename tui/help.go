@@ -94,5 +94,3 @@ func (h *helpScreen) help() []key.Binding {
 	}
 	return []key.Binding{helpKeys.back, helpKeys.up}
 }
-
-func (h *helpScreen) typing() bool { return false }

@@ -129,8 +129,6 @@ func (h *history) help() []key.Binding {
 	return []key.Binding{k.choose, k.down, k.back}
 }
 
-func (h *history) typing() bool { return false }
-
 func (h *history) title() string { return "Connection Sync: history" }
 
 func (h *history) explain() (title string, lines []string) {
@@ -242,8 +240,6 @@ func (s *entry) help() []key.Binding {
 	k.down.SetEnabled(len(s.text) > s.textHeight())
 	return []key.Binding{k.press, k.next, k.down, k.back}
 }
-
-func (s *entry) typing() bool { return false }
 
 func (s *entry) title() string { return fmt.Sprintf("Connection Sync: save %d", s.entry.Number) }
 

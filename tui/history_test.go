@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // fakeHistory is a history of a few saves.
@@ -207,7 +208,7 @@ func TestApplyOfAForeignChange(t *testing.T) {
 }
 
 func TestNotice(t *testing.T) {
-	o := Options{Glyphs: ASCIIGlyphs(), Notice: RecoverySentence(conntrackd.Recovery{Result: conntrackd.RecoveryRolledBack, Entry: saves()[1]})}
+	o := Options{Glyphs: ASCIIGlyphs(), Notice: text.RecoverySentence(conntrackd.Recovery{Result: conntrackd.RecoveryRolledBack, Entry: saves()[1]})}
 	drive(t, o, 80, 24, func(d *driver) {
 		d.do(d.m.Init())
 		d.settle()
@@ -224,13 +225,13 @@ func TestRecoverySentences(t *testing.T) {
 	for _, r := range []conntrackd.RecoveryResult{conntrackd.RecoveryUnchanged, conntrackd.RecoveryRolledBack, conntrackd.RecoveryInForce,
 		conntrackd.RecoveryForeign, conntrackd.RecoveryOther, conntrackd.RecoveryFailed} {
 		for _, entry := range []conntrackd.Entry{e, {}} {
-			said := RecoverySentence(conntrackd.Recovery{Result: r, Entry: entry, Err: errors.New(hostile)})
+			said := text.RecoverySentence(conntrackd.Recovery{Result: r, Entry: entry, Err: errors.New(hostile)})
 			if said == "" || strings.Contains(said, "\n") || strings.Contains(said, "\x1b") || len(said) > 1024 {
 				t.Errorf("%s: %q", r, said)
 			}
 		}
 	}
-	if said := RecoverySentence(conntrackd.Recovery{}); said != "" {
+	if said := text.RecoverySentence(conntrackd.Recovery{}); said != "" {
 		t.Errorf("nothing was interrupted, and this is said: %q", said)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 func (h *history) resize(width, height int) {
@@ -22,9 +23,9 @@ func (h *history) view() string {
 	case !h.read:
 		return " Looking."
 	case h.err != nil:
-		return strings.Join(hang("The history cannot be read: "+h.env.shown(h.err.Error()), " ", h.width), "\n")
+		return strings.Join(hang(h.env.fitting(text.NoHistory(h.err)), " ", h.width), "\n")
 	case len(h.entries) == 0:
-		return " Nothing has been saved yet."
+		return " " + text.NothingSaved
 	}
 	height := h.listHeight()
 	lines := make([]string, 0, h.height)
@@ -39,10 +40,10 @@ func (h *history) view() string {
 
 // line is one save; its columns are as wide on every line.
 func (h *history) line(e conntrackd.Entry, selected bool) string {
-	line := h.env.mark(selected) + fmt.Sprintf("%4d  %s  ", e.Number, entryTime(e.Time))
-	outcome := entryOutcome(e)
+	line := h.env.mark(selected) + fmt.Sprintf("%4d  %s  ", e.Number, text.EntryTime(e.Time))
+	outcome := text.EntryOutcome(e)
 	line += h.env.role(entryWord(e)).Render(outcome)
-	if beside := join(", ", entryBy(e), entryWhat(e)); h.width >= 60 {
+	if beside := text.Join(", ", text.EntryBy(e), text.EntryWhat(e)); h.width >= 60 {
 		line = pad(line, 38) + h.env.shown(beside)
 	}
 	return strings.TrimRight(h.env.fit(line, h.width), " ")
@@ -50,7 +51,7 @@ func (h *history) line(e conntrackd.Entry, selected bool) string {
 
 // about is what does not fit on the line of a save.
 func (h *history) about(e conntrackd.Entry) []string {
-	lines := hang(h.env.shown(join(", ", entryBy(e), entryWhat(e))), "   ", h.width)
+	lines := hang(h.env.shown(text.Join(", ", text.EntryBy(e), text.EntryWhat(e))), "   ", h.width)
 	if detail := h.env.shown(e.Detail); detail != "" {
 		lines = append(lines, hang(detail, "   ", h.width)...)
 	}
@@ -61,11 +62,11 @@ func (h *history) about(e conntrackd.Entry) []string {
 func entryWord(e conntrackd.Entry) string {
 	switch {
 	case e.InForce():
-		return wordOK
+		return text.OK
 	case e.Outcome == conntrackd.EntryFailed, e.Outcome == conntrackd.EntryUnreadable, e.Outcome == conntrackd.EntryPending:
-		return wordFail
+		return text.Fail
 	}
-	return wordWarn
+	return text.Warn
 }
 
 // cursor stands on the selected save.
@@ -80,16 +81,16 @@ func (s *entry) resize(width, height int) {
 
 func (s *entry) layOut() {
 	s.text = nil
-	for _, line := range EntryText(s.entry) {
+	for _, line := range text.EntryLines(s.entry) {
 		s.text = append(s.text, hang(strings.TrimSpace(s.env.shown(line)), " ", s.width)...)
 	}
 	switch {
 	case !s.read:
 		s.text = append(s.text, "", " Looking.")
 	case s.err != nil:
-		s.text = append(append(s.text, ""), hang("What it changed cannot be read: "+s.env.shown(s.err.Error()), " ", s.width)...)
+		s.text = append(append(s.text, ""), hang(s.env.fitting(text.NoEntry(s.err)), " ", s.width)...)
 	case s.diff == "":
-		s.text = append(s.text, "", " The file stayed as it was.")
+		s.text = append(s.text, "", " "+text.FileStayed)
 	default:
 		s.text = append(append(s.text, ""), s.env.diffLines(s.diff, s.width)...)
 	}

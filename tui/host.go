@@ -186,6 +186,20 @@ func (h *host) interfaceNote(name string) string {
 	return note + ", no default route"
 }
 
+// carriesTraffic is said of an interface that has the default route.
+func carriesTraffic(name string) string {
+	return name + " has the default route: it carries production traffic; choose a dedicated interface"
+}
+
+// notOnHost is said of an interface that the host does not have.
+func notOnHost(name string) string { return name + " is not on this host" }
+
+// noInterfaceList is said where the host does not tell its interfaces.
+const noInterfaceList = "The interfaces of this host cannot be listed"
+
+// cannotBeChosen is said of an interface that cannot be the one of the sync.
+func cannotBeChosen(name, why string) string { return name + " cannot be chosen: " + why }
+
 // advice is what the host says against values that are good in themselves:
 // one sentence a field. The checks before a save ask the same questions again.
 func (h *host) advice(v conntrackd.Values, s conntrackd.Settings) []conntrackd.Problem {
@@ -194,11 +208,11 @@ func (h *host) advice(v conntrackd.Values, s conntrackd.Settings) []conntrackd.P
 	case v.Interface == "" || !h.known:
 		return nil
 	case !ok:
-		return []conntrackd.Problem{{Field: conntrackd.FieldInterface, Message: v.Interface + " is not on this host"}}
+		return []conntrackd.Problem{{Field: conntrackd.FieldInterface, Message: notOnHost(v.Interface)}}
 	}
 	var out []conntrackd.Problem
 	if i.DefaultRoute {
-		out = append(out, conntrackd.Problem{Field: conntrackd.FieldInterface, Message: i.Name + " has the default route: it carries production traffic; choose a dedicated interface"})
+		out = append(out, conntrackd.Problem{Field: conntrackd.FieldInterface, Message: carriesTraffic(i.Name)})
 	}
 	if s.Current.Addr().IsValid() && !i.Has(s.Current.Addr()) {
 		out = append(out, conntrackd.Problem{Field: conntrackd.FieldCurrentIP, Message: fmt.Sprintf("%s is not on %s; %s", v.CurrentIP, i.Name, has(i))})

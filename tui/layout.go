@@ -11,16 +11,17 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
-// role is the style that goes with a word of words.go.
+// role is the style that goes with a word such as [text.OK].
 func (e *env) role(word string) lipgloss.Style {
 	switch word {
-	case wordOK:
+	case text.OK:
 		return e.theme.Good
-	case wordWarn, wordUnknown:
+	case text.Warn, text.Unknown:
 		return e.theme.Warn
-	case wordFail:
+	case text.Fail:
 		return e.theme.Bad
 	}
 	return e.theme.Dim
@@ -28,7 +29,7 @@ func (e *env) role(word string) lipgloss.Style {
 
 // word is word in its colour, padded to the column that all words share.
 func (e *env) word(word string) string {
-	return e.role(word).Render(word) + strings.Repeat(" ", wordWidth-len(word)+2)
+	return e.role(word).Render(word) + strings.Repeat(" ", text.WordWidth-len(word)+2)
 }
 
 // fit cuts s to width cells and marks the cut.
@@ -49,8 +50,8 @@ func (e *env) mark(focused bool) string {
 
 // pair is the two addresses and their port on one line.
 func (e *env) pair(s conntrackd.Settings) string {
-	return e.shown(s.Interface) + "  " + prefixText(s.Current, s.Peer) + " " + e.glyphs.Arrow + " " +
-		prefixText(s.Peer, s.Current) + "  port " + strconv.Itoa(int(s.Port))
+	return e.shown(s.Interface) + "  " + text.Prefix(s.Current, s.Peer) + " " + e.glyphs.Arrow + " " +
+		text.Prefix(s.Peer, s.Current) + "  port " + strconv.Itoa(int(s.Port))
 }
 
 // styled renders each line in the style of a word.
@@ -74,6 +75,31 @@ func hang(s, first string, width int) []string {
 	for i := range lines {
 		lines[i] = strings.TrimRight(first+lines[i], " ")
 		first = strings.Repeat(" ", indent)
+	}
+	return lines
+}
+
+// rows lays out rows: each text hangs behind its label.
+func (e *env) rows(rows []text.Row, width int) []string {
+	var lines []string
+	label := ""
+	for _, r := range rows {
+		switch {
+		case r.Under:
+			label = strings.Repeat(" ", len(label))
+		case r.Label == "":
+			label = " "
+		default:
+			label = " " + r.Label + "  "
+		}
+		hung := hang(e.fitting(r.Text), label, width)
+		if r.Word != "" {
+			hung = e.styled(r.Word, hung)
+		}
+		lines = append(lines, hung...)
+		for _, command := range r.Commands {
+			lines = append(lines, hang(e.fitting(command), strings.Repeat(" ", len(label)+2), width)...)
+		}
 	}
 	return lines
 }

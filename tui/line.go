@@ -10,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // ErrUnfinished says that the line mode ended before what was asked for was
@@ -107,7 +108,7 @@ func (t *lineTalk) run(next stage) (err error) {
 func (t *lineTalk) leftover() (stage, error) {
 	t.out.say(leftoverText)
 	t.failed = true // until it is disabled
-	sure, err := t.agreed("Disable it? What that would do is shown first.")
+	sure, err := t.agreed("Disable it? " + shownFirst)
 	if err != nil || !sure {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (t *lineTalk) greet(o LineOptions) {
 	if o.Hint != "" {
 		t.out.say(o.Hint)
 	}
-	t.out.say(join(" on ", "Connection Sync Settings", o.Hostname) + ": " + o.state() + ".")
+	t.out.say(text.Join(" on ", "Connection Sync Settings", o.Hostname) + ": " + o.state() + ".")
 	if o.Half != "" {
 		t.out.say(halfNote(o.Half))
 	}
@@ -153,7 +154,7 @@ func (t *lineTalk) end(err error) error {
 	case !t.inForce:
 		t.out.line(why + " Nothing was saved.")
 	case n > 0:
-		t.out.line(fmt.Sprintf("%s What was saved stays; %d later %s not saved.", why, n, plural(n, "change was", "changes were")))
+		t.out.line(fmt.Sprintf("%s What was saved stays; %d later %s not saved.", why, n, text.Plural(n, "change was", "changes were")))
 	default:
 		t.out.line(why)
 		return nil

@@ -11,6 +11,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // move is where an answer leads.
@@ -224,7 +225,7 @@ func (t *lineTalk) readInterfaces() {
 func (t *lineTalk) listInterfaces() {
 	t.told, t.toldList = true, t.host.list
 	if t.host.err != nil {
-		t.out.say("The interfaces of this host cannot be listed: " + t.host.err.Error() + ". Type the name.")
+		t.out.say(noInterfaceList + ": " + t.host.err.Error() + ". Type the name.")
 		return
 	}
 	t.tellInterfaces("")
@@ -299,7 +300,7 @@ func interfaceText(it pick) string {
 	if it.Alias != "" {
 		alias = "alias " + it.Alias
 	}
-	return join("; ", join(", ", facts...), alias, against)
+	return text.Join("; ", text.Join(", ", facts...), alias, against)
 }
 
 // onlyCandidate is the one interface against which nothing speaks, if there is
@@ -328,16 +329,16 @@ func (t *lineTalk) takeInterface(f field, answer string) (problem string) {
 	i, found := t.host.find(answer)
 	switch {
 	case found && newPick(i).refusal != "":
-		return i.Name + " cannot be chosen: " + newPick(i).refusal
+		return cannotBeChosen(i.Name, newPick(i).refusal)
 	case found && answer != t.draft.value(f.id):
 		t.draft.chooseInterface(i)
 		return ""
 	case found || answer == "":
 		return ""
 	case t.host.known && t.tellInterfaces(answer) > 0:
-		return answer + " is not on this host; those above have it in them."
+		return notOnHost(answer) + "; those above have it in them."
 	case t.host.known && t.draft.values.Enabled == "enable" && conntrackd.CheckInterfaceName(answer) == nil:
-		return answer + " is not on this host; type a number of the list, or a name."
+		return notOnHost(answer) + "; type a number of the list, or a name."
 	}
 	t.draft.set(f.id, answer)
 	return ""

@@ -4,13 +4,14 @@ import (
 	"errors"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // foreign tells what someone else changed in the file since it was read, and
 // takes that into the settings; what was typed stays.
 func (t *lineTalk) foreign(err error) (stage, error) {
 	if !t.tellForeign(err) {
-		t.out.say("The change could not be worked out: " + err.Error())
+		t.out.say(text.NoReview(err))
 		return t.change, nil
 	}
 	saved, err := t.env.effects.Reviewer.Reread(t.ctx)
@@ -19,7 +20,7 @@ func (t *lineTalk) foreign(err error) (stage, error) {
 		return t.change, nil
 	}
 	t.draft.rebase(saved)
-	t.out.say("That is taken into the settings; what you have typed stays.")
+	t.out.say(text.ForeignTaken)
 	return t.change, nil
 }
 
@@ -29,7 +30,7 @@ func (t *lineTalk) tellForeign(err error) bool {
 	if !errors.As(err, &changed) {
 		return false
 	}
-	t.out.say("Someone else has changed " + changed.Path + " since it was read:")
+	t.out.say(text.ForeignSince(changed.Path))
 	t.lines(t.env.diffLines(changed.Diff(), unbroken))
 	return true
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"connsync/tui/text"
 )
 
 // lineMax bounds what is kept of one line of input, in bytes. A line may be a
@@ -139,7 +141,7 @@ func (d *lineDecoder) next() (typedLine, error) {
 }
 
 // unbroken is a width that nothing reaches which is shown on one line.
-const unbroken = cleanMax + 88
+const unbroken = text.CleanMax + 88
 
 // lineWriter writes lines of printable ASCII and nothing else.
 type lineWriter struct {
@@ -186,10 +188,10 @@ func (w *lineWriter) hang(first, text string) {
 	}
 }
 
-// columns writes lines that begin with one of the words of words.go.
+// columns writes lines that begin with a word such as [text.OK].
 func (w *lineWriter) columns(lines []string) {
 	for _, l := range lines {
-		first := wordColumn("")
+		first := text.Column("")
 		if len(l) < len(first) {
 			w.line(l)
 			continue

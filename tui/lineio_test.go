@@ -9,6 +9,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"connsync/tui/text"
 )
 
 func TestLineDecoder(t *testing.T) {
@@ -58,20 +60,20 @@ func FuzzLineWriter(f *testing.F) {
 	f.Add(hostile[:200], 79)
 	f.Add("caf\u00e9 \u2192 \u202etxt\r\n\x1b]0;x\x07", 10)
 	f.Add("ok       title: detail", 0)
-	f.Fuzz(func(t *testing.T, text string, width int) {
+	f.Fuzz(func(t *testing.T, said string, width int) {
 		var out bytes.Buffer
 		w := newLineWriter(&env{glyphs: ASCIIGlyphs(), theme: PlainTheme()}, &out, width, false)
-		w.line(text)
-		w.say(text)
-		w.hang(text[:min(len(text), 5)], text)
-		w.columns([]string{text})
-		w.ask(text)
+		w.line(said)
+		w.say(said)
+		w.hang(said[:min(len(said), 5)], said)
+		w.columns([]string{said})
+		w.ask(said)
 		w.answered()
-		w.ask(text)
-		w.line(text)
+		w.ask(said)
+		w.line(said)
 		checkPaper(t, out.String())
 		for line := range strings.Lines(out.String()) {
-			if len(line) > 3*cleanMax {
+			if len(line) > 3*text.CleanMax {
 				t.Errorf("a line of %d", len(line))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // lineChoice is one thing that the menu offers.
@@ -63,7 +64,7 @@ func (t *lineTalk) quit() (stage, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	answer, err := t.ask(fmt.Sprintf("Leave without saving? %d %s would be lost. [y/N]:", n, plural(n, "change", "changes")))
+	answer, err := t.ask(fmt.Sprintf("Leave without saving? %d %s would be lost. [y/N]:", n, text.Plural(n, "change", "changes")))
 	switch {
 	case err != nil:
 		return nil, err
@@ -73,6 +74,11 @@ func (t *lineTalk) quit() (stage, error) {
 	}
 	return t.menu, nil
 }
+
+const (
+	typeYesNo  = "Type y or n."
+	shownFirst = "What that would do is shown first."
+)
 
 // agreed asks a question that Enter answers with no.
 func (t *lineTalk) agreed(question string) (bool, error) {
@@ -86,7 +92,7 @@ func (t *lineTalk) agreed(question string) (bool, error) {
 		case oneOf(answer, "", "n", "no", "<"):
 			return false, nil
 		}
-		t.out.line("Type y or n.")
+		t.out.line(typeYesNo)
 	}
 }
 
@@ -100,16 +106,16 @@ func (t *lineTalk) operate(o Operation) (stage, error) {
 		return t.menu, err
 	}
 	t.out.line(offers[o].title + " is under way.")
-	text, err := "", errNoEffect
+	said, err := "", errNoEffect
 	if operator := t.env.effects.Operator; operator != nil {
 		ctx, cancel := context.WithTimeout(t.ctx, operatePatience)
-		text, err = operator.Operate(ctx, o)
+		said, err = operator.Operate(ctx, o)
 		cancel()
 	}
 	if err != nil {
-		t.out.hang(wordColumn(wordFail), offers[o].title+": "+err.Error())
+		t.out.hang(text.Column(text.Fail), offers[o].title+": "+err.Error())
 	} else {
-		t.out.hang(wordColumn(wordOK), offers[o].title+": "+text)
+		t.out.hang(text.Column(text.OK), offers[o].title+": "+said)
 	}
 	return t.menu, nil
 }
@@ -124,14 +130,14 @@ func (t *lineTalk) history() (stage, error) {
 	case t.ctx.Err() != nil:
 		return nil, t.ctx.Err()
 	case err != nil:
-		t.out.say("The history cannot be read: " + err.Error())
+		t.out.say(text.NoHistory(err))
 		return t.menu, nil
 	case len(entries) == 0:
-		t.out.line("Nothing has been saved yet.")
+		t.out.line(text.NothingSaved)
 		return t.menu, nil
 	}
 	for _, e := range entries {
-		for _, l := range EntryText(e) {
+		for _, l := range text.EntryLines(e) {
 			t.out.line(l)
 		}
 	}
@@ -162,14 +168,14 @@ func (t *lineTalk) entry(e conntrackd.Entry) stage {
 		case t.ctx.Err() != nil:
 			return nil, t.ctx.Err()
 		case err != nil:
-			t.out.say("What it changed cannot be read: " + err.Error())
+			t.out.say(text.NoEntry(err))
 			return t.history, nil
 		case diff == "":
-			t.out.line("The file stayed as it was.")
+			t.out.line(text.FileStayed)
 		default:
 			t.lines(t.env.diffLines(diff, unbroken))
 		}
-		sure, err := t.agreed(fmt.Sprintf("Take save %d back? What that would do is shown first.", e.Number))
+		sure, err := t.agreed(fmt.Sprintf("Take save %d back? ", e.Number) + shownFirst)
 		if err != nil || !sure {
 			return t.menu, err
 		}

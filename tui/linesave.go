@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // save goes from the answers to the checks, or back to what is in the way.
@@ -29,8 +30,11 @@ func (t *lineTalk) checks(s conntrackd.Settings, firstNode bool) stage {
 		if err := t.ctx.Err(); err != nil {
 			return nil, err
 		}
-		t.out.say(CheckSentence(report))
-		t.tellObstacles(report)
+		told := text.ChecksOf(report)
+		t.out.say(told.Sentence)
+		for _, r := range told.Obstacles { // told again: it may be many lines back
+			t.out.columns(text.CheckLines(r))
+		}
 		switch report.Verdict() {
 		case netcheck.VerdictPass, netcheck.VerdictWarn:
 			return t.review(s, firstNode), nil
@@ -38,24 +42,12 @@ func (t *lineTalk) checks(s conntrackd.Settings, firstNode bool) stage {
 			if len(report.Results) == 0 {
 				return t.change, nil
 			}
-			return t.decide(unknownText, t.review(s, firstNode))
+			return t.decide(text.GoOnUnknown, t.review(s, firstNode))
 		}
-		if !firstNode && onlyPeerBlocks(report) {
-			return t.decide(firstNodeText+" "+firstNodeFollows, t.checks(s, true))
+		if !firstNode && told.OnlyPeer {
+			return t.decide(text.FirstNode+" "+text.FirstNodeFollows, t.checks(s, true))
 		}
 		return t.change, nil
-	}
-}
-
-// tellObstacles tells again what is in the way: it may be many lines back.
-func (t *lineTalk) tellObstacles(report netcheck.Report) {
-	verdict := report.Verdict()
-	for _, r := range report.Results {
-		failed := verdict == netcheck.VerdictBlocked && r.Status == netcheck.Failed
-		unseen := verdict == netcheck.VerdictUnknown && r.Status == netcheck.Unknown
-		if r.Severity == netcheck.Blocker && (failed || unseen) {
-			t.out.columns(CheckText(r))
-		}
 	}
 }
 
@@ -74,7 +66,7 @@ func (t *lineTalk) check(s conntrackd.Settings, firstNode bool) netcheck.Report 
 	if p := t.env.effects.Planner; p != nil {
 		plan = p.Plan(s, firstNode)
 	}
-	tell := InPlanOrder(plan, func(r netcheck.Result) { t.out.columns(CheckText(r)) })
+	tell := InPlanOrder(plan, func(r netcheck.Result) { t.out.columns(text.CheckLines(r)) })
 	return netcheck.Run(t.ctx, plan, tell)
 }
 
@@ -118,7 +110,7 @@ func (t *lineTalk) reviewed(r *review) stage {
 		case err != nil:
 			return t.foreign(err)
 		case made.Unchanged:
-			t.out.say(OutcomeSentence(conntrackd.Outcome{}))
+			t.out.say(text.NothingToDo)
 			t.settled(r.settings)
 			return t.onward(), nil
 		}
@@ -136,12 +128,12 @@ func (t *lineTalk) reviewed(r *review) stage {
 // agree asks for the word to go on. diff are the lines that have not been told.
 func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 	if len(r.review.replaces()) > 0 {
-		sure, err := t.state(agreeText)
+		sure, err := t.state(text.Agree)
 		if err != nil {
 			return nil, err
 		}
 		if !sure {
-			t.out.line("Nothing was changed.")
+			t.out.line(text.NothingChanged)
 			return t.menu, nil
 		}
 	}
@@ -160,7 +152,7 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 			r.review.PrepareHost = !r.review.PrepareHost
 			t.lines(r.hostLines())
 		case oneOf(answer, "", "n", "no"):
-			t.out.line("Nothing was changed.")
+			t.out.line(text.NothingChanged)
 			return t.menu, nil
 		case answer == "<":
 			return t.change, nil
@@ -172,7 +164,7 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 				t.out.say(l)
 			}
 		default:
-			t.out.line("Type y or n.")
+			t.out.line(typeYesNo)
 		}
 	}
 }
@@ -217,18 +209,18 @@ func (t *lineTalk) apply(s conntrackd.Settings, r Review) stage {
 		for step := range steps {
 			a.steps = withStep(a.steps, step)
 			if step.Status != conntrackd.StepRunning {
-				t.out.columns([]string{StepText(step)})
-			} else if a.awaitsPeer() && !waits {
+				t.out.columns([]string{text.StepLine(step)})
+			} else if text.AwaitsPeer(a.steps) && !waits {
 				waits = true
-				t.out.say(a.waiting())
+				t.out.say(text.Underway(a.steps, false))
 			}
 		}
 		a.outcome, a.ended = <-ended, true
 		t.tellForeign(a.outcome.Err)
-		sentence, _ := a.verdict()
+		sentence, told := a.verdict()
 		t.out.say(sentence)
-		if why := a.unsaid(); why != "" {
-			t.out.say(why)
+		if told.Why != "" {
+			t.out.say(told.Why)
 		}
 		if t.failed = a.outcome.Err != nil; t.failed {
 			return t.menu, nil
@@ -285,7 +277,7 @@ func (t *lineTalk) status(more bool) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
-	t.out.columns(StatusText(health))
+	t.out.columns(text.StatusLines(health))
 	saved, _ := t.draft.saved.Settings()
 	seen := &status{env: t.env, settings: saved, seen: true, health: health, width: t.out.width}
 	if more {
@@ -296,7 +288,7 @@ func (t *lineTalk) status(more bool) error {
 		}
 		t.lines(seen.about())
 	}
-	if seen.wantsPeer() {
+	if text.WantsPeer(health, saved) {
 		t.peer(saved)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // The ways to leave a setup line by line, as the errors of questions that got
@@ -30,7 +31,7 @@ const (
 func (t *lineTalk) setUp() (stage, error) {
 	t.out.say(laterWord + " leaves the setup at any question (connsync setup comes back to it), " + neverWord + " leaves it for good.")
 	if p := t.setup.Patience; p > 0 {
-		t.out.say("Without an answer for " + patienceText(p) + " the boot goes on.")
+		t.out.say(bootGoesOn("an answer", p))
 	}
 	if t.setup.AsksApplication {
 		return t.askApplication, nil
@@ -140,26 +141,26 @@ func (t *lineTalk) tellSet(title string) {
 // askPeerLine asks for what the other node printed, if it is set up.
 func (t *lineTalk) askPeerLine() (stage, error) {
 	t.out.say(peerLineHint)
-	question := "Line of the other node:"
-	text := ""
+	question := peerLineQuestion
+	typed := ""
 	for {
 		answer, err := t.ask(question)
 		switch {
 		case err != nil:
 			return nil, err
 		case answer == "?":
-			t.out.say("The line may come in pieces, with a prompt before it, or broken by the screen.")
+			t.out.say(peerLinePieces)
 			continue
 		case answer == "":
 			t.only = nil
 			return t.questions(0), nil // nothing, or no more of what was begun
 		}
-		text += answer + "\n"
-		if text, err = t.pasted(text); err != nil {
+		typed += answer + "\n"
+		if typed, err = t.pasted(typed); err != nil {
 			return nil, err
 		}
-		v, err := ParsePeerLine(text)
-		var short *shortPeerLineError
+		v, err := text.ParsePeerLine(typed, ParseSettings)
+		var short *text.ShortPeerLineError
 		switch {
 		case errors.As(err, &short):
 			t.out.say(err.Error())
@@ -167,34 +168,34 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 			continue
 		case err != nil:
 			t.out.say(err.Error())
-			text, question = "", "Line of the other node:"
+			typed, question = "", peerLineQuestion
 			continue
 		}
 		return t.takePeerLine(v), nil
 	}
 }
 
-// pasted is text with what comes at once after it: a paste may be several lines.
+// pasted is typed with what comes at once after it: a paste may be several lines.
 // From a pipe everything comes at once, so there only as much is taken as makes
 // the line whole.
-func (t *lineTalk) pasted(text string) (string, error) {
+func (t *lineTalk) pasted(typed string) (string, error) {
 	for {
-		_, err := ParsePeerLine(text)
-		var short *shortPeerLineError
-		unfinished := errors.As(err, &short) || strings.HasSuffix(strings.TrimSpace(text), `\`)
+		_, err := text.ParsePeerLine(typed, ParseSettings)
+		var short *text.ShortPeerLineError
+		unfinished := errors.As(err, &short) || strings.HasSuffix(strings.TrimSpace(typed), `\`)
 		if t.out.silent && !unfinished {
-			return text, nil
+			return typed, nil
 		}
 		line, ok, err := t.in.within(t.ctx, peerLineQuiet)
 		switch {
 		case errors.Is(err, errInputEnded): // the next question says so
-			return text, nil
+			return typed, nil
 		case err != nil:
 			return "", err
 		case !ok:
-			return text, nil
+			return typed, nil
 		}
-		text += line.text + "\n"
+		typed += line.text + "\n"
 	}
 }
 
@@ -241,7 +242,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 		}
 		if health.Verdict != told {
 			told = health.Verdict
-			t.out.columns(StatusText(health))
+			t.out.columns(text.StatusLines(health))
 		}
 		if told == conntrackd.VerdictTwoWay {
 			return nil, nil
@@ -262,7 +263,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 
 // endSetup says how a setup ended that has set up nothing, and tells the host.
 func (t *lineTalk) endSetup(err error) error {
-	how, said := Later, "Nothing is set up. "+WaysBack+"."
+	how, said := Later, NothingSetUp
 	var unfinished error
 	switch {
 	case errors.Is(err, errLater), errors.Is(err, errGoneOff):

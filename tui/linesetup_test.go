@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // TestLineSetups compares whole setups with files; -update writes those.
@@ -31,9 +32,9 @@ func TestLineSetups(t *testing.T) {
 			e.Observer = &fakeObserver{at: idle(conntrackd.VerdictSilent, "nothing has come from 10.0.0.102", "set up the peer")}
 		}), lines: []string{"", "", "", "4", "", "10.0.0.102/24", ".", "y", ""}, stated: "LLB"},
 		{name: "second-node", lines: append(append([]string{"5"}, wrapped...), pause, "y")},
-		{name: "second-node-piped", change: func(o *LineOptions) { o.Silent = true }, lines: []string{"5", PeerCommand(other), "y"}},
+		{name: "second-node-piped", change: func(o *LineOptions) { o.Silent = true }, lines: []string{"5", text.PeerCommand(other), "y"}},
 		{name: "line-is-wrong", lines: []string{"none", "connsync apply --frobnicate", pause, "?", "connsync apply --enable", pause, "", "e", "later"}, lefts: []Leaving{Later}},
-		{name: "line-leaves-the-interface-open", lines: []string{"5", strings.Replace(PeerCommand(other), "10.0.0.101/24", "10.0.0.99/24", 1), pause, "<", "later"}, lefts: []Leaving{Later}},
+		{name: "line-leaves-the-interface-open", lines: []string{"5", strings.Replace(text.PeerCommand(other), "10.0.0.101/24", "10.0.0.99/24", 1), pause, "<", "later"}, lefts: []Leaving{Later}},
 		{name: "only-enabling", change: func(o *LineOptions) {
 			saved(o)
 			o.Saved.Enabled = false
@@ -83,7 +84,7 @@ func TestLineSetupIsNotAwaitedForEver(t *testing.T) {
 		if len(a.lefts) != 1 || a.lefts[0] != tc.want {
 			t.Errorf("left %v, want %v", a.lefts, tc.want)
 		}
-		if !strings.Contains(paper, "Without an answer for 5 minutes the boot goes on.") || !strings.Contains(paper, WaysBack) {
+		if !strings.Contains(paper, "Without an answer for 5 minutes the boot goes on.") || !strings.Contains(paper, waysBack) {
 			t.Error(paper)
 		}
 	}

@@ -1,132 +1,34 @@
 package tui
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
-// What the other node prints is read back however a console broke it.
-func TestPeerLineComesThrough(t *testing.T) {
-	s := savedSettings()
-	line := PeerCommand(s)
-	cached := s
-	cached.ExternalCache = true
-	want := func(s conntrackd.Settings) conntrackd.Values {
-		s.Current, s.Peer = s.Peer, s.Current
-		return s.Values()
-	}
+// What a screen shows of the other node's command is read back as it is broken
+// there.
+func TestPeerLineOfTheScreen(t *testing.T) {
 	e := &env{glyphs: ASCIIGlyphs()}
-	for name, tc := range map[string]struct {
-		text string
-		from conntrackd.Settings
-	}{
-		"as it is":            {line, s},
-		"ends in spaces":      {line + "   \r\n\r\n", s},
-		"prompt":              {"root@fw-a:~# " + line, s},
-		"sudo and path":       {"$ sudo /usr/sbin/" + line, s},
-		"peer's whole answer": {"On the other node: " + line + "\n  " + PeerNote + "\nFingerprint, the same on both nodes: " + Fingerprint(s) + "\n", s},
-		"screen of 40":        {strings.Join(peerLines(e, s, 40), "\n"), s},
-		"screen of 80":        {strings.Join(peerLines(e, s, 80), "\r"), s},
-		"external cache":      {strings.Join(peerLines(e, cached, 60), "\r\n"), cached},
-		"second prompt":       {strings.ReplaceAll(line, " --port", " \\\n> --port"), s},
-		"the end comes later": {strings.Replace(line, "apply", "apply --enable", 1), s},
-		"typed twice":         {"connsync apply --en\n" + line, s},
-		"bracketed":           {"\x1b[200~" + line + "\x1b[201~", s},
-		"with equals":         {strings.ReplaceAll(line, "--port ", "--port="), s},
-		"first node":          {line + " --first-node", s},
-		"all in quotes":       {"'" + line + "' ", s},
-		"in double quotes":    {"$ \"/usr/sbin/" + line + "\"", s},
-		"its words in quotes": {strings.Replace(line, "apply", "'apply", 1) + "'", s},
-		"quoted":              {strings.ReplaceAll(line, "eth1", "'eth1'"), s},
-	} {
-		got, err := ParsePeerLine(tc.text)
+	s := savedSettings()
+	for _, tc := range []struct {
+		width  int
+		end    string
+		cached bool
+	}{{40, "\n", false}, {80, "\r", false}, {60, "\r\n", true}} {
+		s.ExternalCache = tc.cached
+		got, err := text.ParsePeerLine(strings.Join(peerLines(e, s, tc.width), tc.end), ParseSettings)
 		if err != nil {
-			t.Errorf("%s: %v\n%q", name, err, tc.text)
+			t.Errorf("%d columns: %v", tc.width, err)
 			continue
 		}
-		if diff := cmp.Diff(want(tc.from), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		want := s
+		want.Current, want.Peer = s.Peer, s.Current
+		if diff := cmp.Diff(want.Values(), got); diff != "" {
+			t.Errorf("%d columns (-want +got):\n%s", tc.width, diff)
 		}
 	}
-}
-
-// A terminal that is as wide as any breaks the line anywhere, also within a
-// word; what comes of it is the same values or an error, never others.
-func TestPeerLineBrokenAnywhere(t *testing.T) {
-	s := savedSettings()
-	s.ExternalCache = true
-	line := PeerCommand(s)
-	s.Current, s.Peer = s.Peer, s.Current
-	want := s.Values()
-	for width := 20; width < len(line); width++ {
-		var pieces []string
-		for rest := line; rest != ""; {
-			n := min(width, len(rest))
-			pieces, rest = append(pieces, rest[:n]), rest[n:]
-		}
-		got, err := ParsePeerLine(strings.Join(pieces, "\n"))
-		if err != nil && len(pieces)-1 <= maxGuessedBreaks {
-			t.Errorf("width %d: %v\n%s", width, err, strings.Join(pieces, "\n"))
-		} else if err == nil && got != want {
-			t.Errorf("width %d: %+v, want %+v", width, got, want)
-		}
-	}
-	// A line that was cut is never taken for a whole one.
-	for n := range len(line) {
-		if got, err := ParsePeerLine(line[:n]); err == nil {
-			t.Errorf("cut after %d bytes: %+v", n, got)
-		}
-	}
-}
-
-func TestPeerLineRefused(t *testing.T) {
-	line := PeerCommand(savedSettings())
-	for text, want := range map[string]string{
-		"":                            "holds no \"connsync apply\"",
-		"connsync status":             "holds no \"connsync apply\"",
-		"'" + line + " --enabl":       "the quote at its end is missing",
-		"xconnsync apply":             "holds no \"connsync apply\"",
-		line + " --frobnicate":        "--frobnicate in the line is not known",
-		line + " reboot":              "\"reboot\" in the line is out of place",
-		line + " ; reboot":            "out of place",
-		line + " --port 4000":         "--port stands in the line twice",
-		line + " --external-cache=on": "its end, --enable, is missing",
-		"connsync apply --enable":     "--interface is missing",
-		strings.ReplaceAll(line, "10.0.0.101/24", "10.0.9.101/24"):                   "--peer-ip in the line",
-		strings.ReplaceAll(line, "--port 3780", "--port 99999"):                      "--port in the line",
-		strings.ReplaceAll(line, "--enable", "--disable"):                            "--disable in the line is not known",
-		strings.ReplaceAll(line, "--interface eth1", "--interface 'eth1"):            "the end of a quoted word is missing",
-		"connsync apply --enable --interface eth1 --current-ip":                      "the value of --current-ip is missing",
-		strings.ReplaceAll(line, "--interface eth1", "--interface \x1b]0;x\x07eth1"): "",
-	} {
-		_, err := ParsePeerLine(text)
-		switch {
-		case want == "" && err != nil:
-			t.Errorf("%q: %v", text, err)
-		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
-	}
-	var short *shortPeerLineError
-	if _, err := ParsePeerLine(line[:len(line)/2]); !errors.As(err, &short) {
-		t.Errorf("half a line: %v", err)
-	}
-}
-
-func FuzzPeerLine(f *testing.F) {
-	f.Add(PeerCommand(savedSettings()))
-	f.Fuzz(func(t *testing.T, text string) {
-		v, err := ParsePeerLine(text)
-		if err != nil {
-			return
-		}
-		if _, problems := ParseSettings(v); len(problems) > 0 || v.Enabled != "enable" {
-			t.Errorf("%q gave %+v: %v", text, v, problems)
-		}
-	})
 }

@@ -78,8 +78,6 @@ func (m *Model) openPicker(current string) tea.Cmd {
 
 func (p *picker) title() string { return "Choose the sync interface" }
 
-func (p *picker) typing() bool { return true }
-
 func (p *picker) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
 	case interfacesListed:

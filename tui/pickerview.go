@@ -121,7 +121,7 @@ func (p *picker) nothing() string {
 	case p.host.err != nil:
 		return p.env.shown("The interfaces cannot be read: " + p.host.err.Error())
 	case p.host.lost && !p.host.known:
-		return "The interfaces of this host cannot be listed; esc goes back, type the name."
+		return noInterfaceList + "; esc goes back, type the name."
 	case !p.host.known:
 		return "Looking at the interfaces" + p.env.glyphs.Ellipsis
 	case len(p.items) == 0:
@@ -150,9 +150,9 @@ func (p *picker) about(it *pick) string {
 	bad, name := p.env.glyphs.Bad+" ", p.env.shown(it.Name)
 	switch {
 	case it.refusal != "":
-		return bad + name + " cannot be chosen: " + p.env.shown(it.refusal)
+		return bad + cannotBeChosen(name, p.env.shown(it.refusal))
 	case it.DefaultRoute:
-		parts = append(parts, bad+name+" has the default route: it carries production traffic; choose a dedicated interface")
+		parts = append(parts, bad+carriesTraffic(name))
 	case it.Master != "":
 		parts = append(parts, bad+name+" is part of "+p.env.shown(it.Master)+"; choose that")
 	}

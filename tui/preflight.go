@@ -10,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // Planner knows what to check before settings are saved.
@@ -280,22 +281,7 @@ func (p *preflight) offersFirstNode() bool {
 	if p.firstNode {
 		return p.state != preflightRunning
 	}
-	return p.state == preflightFinished && onlyPeerBlocks(p.report())
-}
-
-// onlyPeerBlocks reports whether nothing but the peer's silence is in the way.
-func onlyPeerBlocks(report netcheck.Report) bool {
-	blockers := report.Blockers()
-	return len(blockers) > 0 && !slices.ContainsFunc(blockers, func(r netcheck.Result) bool { return !aboutPeer(r.ID) })
-}
-
-// aboutPeer reports whether a check can only pass when the peer is there.
-func aboutPeer(id netcheck.ID) bool {
-	switch id {
-	case netcheck.CheckPeerLink, netcheck.CheckPeerPing, netcheck.CheckPeerPort, netcheck.CheckPathMTU:
-		return true
-	}
-	return false
+	return p.state == preflightFinished && text.ChecksOf(p.report()).OnlyPeer
 }
 
 func (p *preflight) help() []key.Binding {
@@ -308,8 +294,6 @@ func (p *preflight) help() []key.Binding {
 	}
 	return []key.Binding{k.next, k.firstNode, k.unknown, k.again, k.down, k.back}
 }
-
-func (p *preflight) typing() bool { return false }
 
 func (p *preflight) title() string { return "Connection Sync: checks" }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 func (p *preflight) resize(width, height int) {
@@ -60,12 +61,12 @@ func (p *preflight) titleWidth() int {
 	for _, r := range p.results {
 		width = max(width, ansi.StringWidth(p.env.shown(r.Title)))
 	}
-	return min(width, max(p.width-wordWidth-4, 8), 32)
+	return min(width, max(p.width-text.WordWidth-4, 8), 32)
 }
 
 // line is one check on one line.
 func (p *preflight) line(r netcheck.Result, focused bool, title int) string {
-	word := checkWord(r)
+	word := text.CheckWord(r)
 	if p.state == preflightStopped && r.Status == netcheck.Pending {
 		word = "-"
 	}
@@ -99,13 +100,13 @@ func (p *preflight) faint(r netcheck.Result, s string) string {
 
 // findingWidth is the room for the finding on a check's line.
 func (p *preflight) findingWidth(title int) int {
-	return p.width - 2 - wordWidth - 2 - title - 2
+	return p.width - 2 - text.WordWidth - 2 - title - 2
 }
 
 // detail is what the line of the selected result could not say.
 func (p *preflight) detail(r netcheck.Result, title int) []string {
 	var lines []string
-	indent := strings.Repeat(" ", min(2+wordWidth+2, p.width/4))
+	indent := strings.Repeat(" ", min(2+text.WordWidth+2, p.width/4))
 	if finding := p.env.shown(r.Detail); finding != "" && p.beside(r, true, title) == "" {
 		lines = append(lines, hang(finding, indent, p.width)...)
 	}
@@ -124,23 +125,23 @@ func (p *preflight) footer() []string {
 	case p.state == preflightStopped:
 		return []string{" Stopped. r checks again."}
 	}
-	report := p.report()
-	sentence := CheckSentence(report)
+	told := text.ChecksOf(p.report())
+	sentence := told.Sentence
 	if p.passable() && roomy {
 		sentence += " Enter goes on to the review."
 	}
-	lines := p.env.styled(verdictRole(report.Verdict()), hang(sentence, " ", p.width))
+	lines := p.env.styled(told.Word, hang(sentence, " ", p.width))
 	switch {
 	case p.offersFirstNode() && roomy:
-		lines = append(lines, p.choice(p.firstNode, "f", firstNodeText)...)
-		lines = append(lines, hang(firstNodeFollows, "        ", p.width)...)
+		lines = append(lines, p.choice(p.firstNode, "f", text.FirstNode)...)
+		lines = append(lines, hang(text.FirstNodeFollows, "        ", p.width)...)
 	case p.offersFirstNode():
-		lines = append(lines, p.choice(p.firstNode, "f", "First node: no peer yet.")...)
+		lines = append(lines, p.choice(p.firstNode, "f", text.FirstNodeShort)...)
 		if p.firstNode {
-			lines = append(lines, hang("Nothing is in sync until it is set up.", " ", p.width)...)
+			lines = append(lines, hang(text.FirstNodeFollowsShort, " ", p.width)...)
 		}
 	case p.offersUnknown():
-		lines = append(lines, p.choice(p.takesUnknown, "y", unknownText)...)
+		lines = append(lines, p.choice(p.takesUnknown, "y", text.GoOnUnknown)...)
 	}
 	return lines
 }
@@ -152,16 +153,6 @@ func (p *preflight) choice(on bool, letter, text string) []string {
 		box = " [x] "
 	}
 	return hang(text, box+letter+"  ", p.width)
-}
-
-func verdictRole(v netcheck.Verdict) string {
-	switch v {
-	case netcheck.VerdictPass:
-		return wordOK
-	case netcheck.VerdictBlocked:
-		return wordFail
-	}
-	return wordWarn
 }
 
 // move goes one check up or down. Inside a detail that is taller than the

@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // Reviewer works out what a save would do. It changes nothing.
@@ -56,6 +57,15 @@ func (r Review) diff() string {
 		return ""
 	}
 	return r.Candidate.Diff()
+}
+
+// Change is what r does, for its review to be told; diff is the change of the
+// file.
+func (r Review) Change(diff string) text.Change {
+	return text.Change{
+		Candidate: r.Candidate, Diff: diff, Replaces: r.replaces(), Commands: r.Commands,
+		Preparation: r.Preparation, PrepareHost: r.PrepareHost, FirstNode: r.FirstNode,
+	}
 }
 
 // reviewMade is the answer of the Reviewer.
@@ -360,13 +370,11 @@ func (r *review) help() []key.Binding {
 	return []key.Binding{k.press, k.next, k.agree, k.host, k.down, k.back}
 }
 
-func (r *review) typing() bool { return false }
-
 func (r *review) title() string { return "Connection Sync: review" }
 
 func (r *review) explain() (title string, lines []string) {
 	return "Help: review", []string{
-		"What a save would do; nothing has happened yet. Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
+		"What a save would do; " + nothingYet + ". Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
 		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
 		"Host: what this node does against its sync beside the file, and is set right with the save. Each item is recorded first, and connsync unprepare puts it back.",
 	}

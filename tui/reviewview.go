@@ -1,9 +1,9 @@
 package tui
 
 import (
-	"fmt"
-	"iter"
 	"strings"
+
+	"connsync/tui/text"
 )
 
 // diffLineMax bounds what is looked at of one line of a diff.
@@ -26,7 +26,7 @@ func (r *review) layOut() {
 		return
 	}
 	if r.review.Unchanged {
-		r.text = hang("Nothing to do: these settings are already in force. No file is written and nothing is restarted.", " ", r.width)
+		r.text = hang(text.NothingToDo+" "+text.AppliesNothing, " ", r.width)
 		return
 	}
 	r.text = r.summary()
@@ -36,41 +36,26 @@ func (r *review) layOut() {
 	r.scroll(0)
 }
 
+const nothingYet = "nothing has happened yet"
+
 // failure says why there is nothing to review. Where someone else has changed
 // the file, that change is what to look at.
 func (r *review) failure() []string {
 	if changed := r.foreign(); changed != nil {
-		lines := hang("Someone else has changed "+r.env.shown(changed.Path)+" since the form read it. Read Anew takes that into the form; what you have typed stays.", " ", r.width)
+		lines := hang(r.env.fitting(text.ForeignRefusal(changed.Path)), " ", r.width)
 		return append(append(lines, ""), r.env.diffLines(changed.Diff(), r.width)...)
 	}
-	return hang("The change could not be worked out: "+r.env.shown(r.err.Error()), " ", r.width)
+	return hang(r.env.fitting(text.NoReview(r.err)), " ", r.width)
 }
 
 // diffLines is the change of the file, line by line, safe to show. The first
 // character says what happens to a line.
 func (e *env) diffLines(diff string, width int) []string {
 	var lines []string
-	for line := range diffBody(diff) {
+	for line := range text.DiffBody(diff) {
 		lines = append(lines, e.diffLine(line, width))
 	}
 	return lines
-}
-
-// diffBody yields the lines of a unified diff without the two that name the
-// file.
-func diffBody(diff string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		header := true
-		for line := range strings.Lines(diff) {
-			if header && (strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "+++ ")) {
-				continue
-			}
-			header = false
-			if !yield(strings.TrimRight(line, "\r\n")) {
-				return
-			}
-		}
-	}
 }
 
 func (e *env) diffLine(raw string, width int) string {
@@ -93,59 +78,11 @@ func (e *env) diffLine(raw string, width int) string {
 }
 
 // summary is what is to be known before the diff is read.
-func (r *review) summary() []string {
-	var lines []string
-	add := func(first, text string) {
-		lines = append(lines, hang(r.env.shown(text), first, r.width)...)
-	}
-	if c := r.review.Candidate; c != nil && c.Undoes != 0 {
-		add(" ", fmt.Sprintf("Takes back save %d.", c.Undoes))
-	}
-	add(" ", r.fileSentence())
-	for _, what := range r.review.replaces() {
-		lines = append(lines, r.env.styled(wordWarn, hang(r.env.shown(what), " ! replaces  ", r.width))...)
-	}
-	first := " runs  "
-	for _, command := range r.review.Commands {
-		add(first, command)
-		first = "       "
-	}
-	lines = append(lines, r.hostLines()...)
-	if r.firstNode {
-		add(" note  ", "first node of the pair: the way to the peer was not proven.")
-	}
-	if r.review.Candidate != nil {
-		for _, note := range r.review.Candidate.Notes {
-			add(" note  ", note)
-		}
-	}
-	return lines
-}
+func (r *review) summary() []string { return r.env.rows(r.review.Change(r.diff).Rows(), r.width) }
 
-func (r *review) fileSentence() string {
-	c := r.review.Candidate
-	if c == nil || r.diff == "" {
-		return "The file stays as it is."
-	}
-	if c.New == nil {
-		return fmt.Sprintf("Removes %s, %d lines; it did not exist before that save.", c.Path, countLines(r.diff, "-"))
-	}
-	if c.Old == nil {
-		return fmt.Sprintf("Creates %s, %d lines.", c.Path, countLines(r.diff, "+"))
-	}
-	return fmt.Sprintf("Changes %s: %d lines added, %d taken out.", c.Path, countLines(r.diff, "+"), countLines(r.diff, "-"))
-}
-
-// countLines counts the lines of a unified diff that start with sign.
-func countLines(diff string, sign string) int {
-	n := 0
-	for line := range diffBody(diff) {
-		if strings.HasPrefix(line, sign) {
-			n++
-		}
-	}
-	return n
-}
+// hostLines is what a save does about the host, beside the file, and what it
+// leaves alone there.
+func (r *review) hostLines() []string { return r.env.rows(r.review.Change(r.diff).HostRows(), r.width) }
 
 // footer is what stays in sight: what has to be agreed to, and the buttons.
 func (r *review) footer() []string {
@@ -178,7 +115,7 @@ func (r *review) agreement() []string {
 	if r.agreed {
 		box = "[x] a  "
 	}
-	lines := hang(agreeText, " "+r.env.mark(r.focus == itemAgree)+box, r.width)
+	lines := hang(text.Agree, " "+r.env.mark(r.focus == itemAgree)+box, r.width)
 	if why := r.blocked(); why != "" && r.focus == itemApply && !r.agreed {
 		lines = append(lines, "   "+why)
 	}
@@ -208,7 +145,7 @@ func (r *review) view() string {
 	height := r.textHeight()
 	switch r.state {
 	case reviewLoading:
-		lines = []string{" Working out the change. Nothing has happened yet."}
+		lines = []string{" Working out the change. " + text.Capital(nothingYet) + "."}
 	case reviewFailed:
 		lines = window(r.text, r.top, height)
 	case reviewReady:

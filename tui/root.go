@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // The smallest screen that anything useful fits on.
@@ -82,11 +83,13 @@ type env struct {
 // inSight reports whether s is the screen that is seen.
 func (e *env) inSight(s screen) bool { return e.top == nil || e.top() == s }
 
-// shown makes text from outside fit for this terminal: see [Clean]; where the
-// terminal takes ASCII only, other characters become question marks.
-func (e *env) shown(s string) string {
-	s = Clean(s)
-	if !e.glyphs.ASCII || plain(s) {
+// shown makes text from outside fit for this terminal: see [text.Clean].
+func (e *env) shown(s string) string { return e.fitting(text.Clean(s)) }
+
+// fitting makes clean text fit for this terminal: where it takes ASCII only,
+// other characters become question marks.
+func (e *env) fitting(s string) string {
+	if !e.glyphs.ASCII || text.PlainASCII(s) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {

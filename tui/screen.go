@@ -19,8 +19,6 @@ type screen interface {
 	resize(width, height int)
 	// help lists the bindings that work right now; the key line is made of it.
 	help() []key.Binding
-	// typing says whether letters are text here, so that the root leaves them alone.
-	typing() bool
 }
 
 // outcome is what a screen tells the root: nil for nothing, else one of the

@@ -47,8 +47,11 @@ const (
 	Unanswered                // nobody was there
 )
 
-// WaysBack says how to come back to a setup that was left.
-const WaysBack = "To come back to it: connsync setup"
+// NothingSetUp is said of a setup that was left.
+const NothingSetUp = "Nothing is set up. " + waysBack + "."
+
+// waysBack says how to come back to a setup.
+const waysBack = "To come back to it: connsync setup"
 
 type (
 	// applicationStated is what came of writing down what the appliance is.
@@ -285,17 +288,13 @@ func (s *setup) save() outcome {
 // leaveDialog asks what becomes of the setup.
 func (s *setup) leaveDialog() *dialog {
 	return &dialog{
-		text: []string{"Leave the setup? Nothing is set up. " + WaysBack + ". Later: the next boot asks too."},
+		text: []string{"Leave the setup? " + NothingSetUp + " Later: the next boot asks too."},
 		answers: []answer{
 			{label: "No, stay", key: "n"},
 			{label: "Later", key: "l", msg: leaveChosen{Later}},
 			{label: "Never", key: "v", msg: leaveChosen{Never}},
 		},
 	}
-}
-
-func (s *setup) typing() bool {
-	return s.gate == "" && (s.page().kind == peerLinePage || s.form.typing())
 }
 
 func (s *setup) help() []key.Binding {

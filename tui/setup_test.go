@@ -11,6 +11,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // fakeAppliance remembers what it was told.
@@ -142,7 +143,7 @@ func TestSetupAsksWhatTheLineLeavesOpen(t *testing.T) {
 	other := savedSettings()
 	other.Current, other.Peer = other.Peer, other.Current
 	other.Interface = "lan7"
-	line := strings.ReplaceAll(PeerCommand(other), "10.0.0.101/24", "10.0.0.99/24")
+	line := strings.ReplaceAll(text.PeerCommand(other), "10.0.0.101/24", "10.0.0.99/24")
 	setUp(t, &fakeAppliance{}, func(o *Options) { o.Setup.AsksApplication = false }, 80, 24, func(d *driver) {
 		d.types(line[:60] + "\n")
 		d.wait(time.Second)

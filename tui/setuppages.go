@@ -10,17 +10,20 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // applicationNames are what the applications are called in full.
 var applicationNames = [...]string{"link load balancer", "web application firewall", "application delivery controller", "global server load balancer"}
 
 const (
-	applicationAsks = "What is this appliance?"
-	applicationHint = "Connection sync belongs to the LLB. The answer is written to /etc/connsync/application."
-	noApplication   = "none of these: an ordinary host"
-	peerLineAsks    = "The line that the other node shows, if it is set up:"
-	peerLineHint    = "Type or paste it whole, from \"connsync apply\" to \"--enable\" (connsync peer prints it there). Enter alone: the other node is not set up yet."
+	applicationAsks  = "What is this appliance?"
+	applicationHint  = "Connection sync belongs to the LLB. The answer is written to /etc/connsync/application."
+	noApplication    = "none of these: an ordinary host"
+	peerLineAsks     = "The line that the other node shows, if it is set up:"
+	peerLineHint     = "Type or paste it whole, from \"connsync apply\" to \"--enable\" (connsync peer prints it there). Enter alone: the other node is not set up yet."
+	peerLineQuestion = "Line of the other node:"
+	peerLinePieces   = "The line may come in pieces, with a prompt before it, or broken by the screen."
 )
 
 // peerLineQuiet is how long nothing may come after a line end before the line is
@@ -93,14 +96,14 @@ func (s *setup) pressLine(k tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-func (s *setup) typeLine(text string) tea.Cmd {
-	for _, b := range []byte(text) {
-		if len(s.typed) < peerLineMax && b < 0x80 {
+func (s *setup) typeLine(typed string) tea.Cmd {
+	for _, b := range []byte(typed) {
+		if len(s.typed) < text.PeerLineMax && b < 0x80 {
 			s.typed = append(s.typed, b)
 		}
 	}
 	s.pasting = newRun(s.pasting)
-	if !strings.HasSuffix(text, "\n") {
+	if !strings.HasSuffix(typed, "\n") {
 		return nil
 	}
 	current := s.pasting
@@ -115,9 +118,9 @@ func (s *setup) readLine() tea.Cmd {
 		s.goTo(s.at + 1)
 		return nil
 	}
-	v, err := ParsePeerLine(string(s.typed))
+	v, err := text.ParsePeerLine(string(s.typed), ParseSettings)
 	if err != nil {
-		var short *shortPeerLineError
+		var short *text.ShortPeerLineError
 		if s.problem = err.Error(); !errors.As(err, &short) {
 			s.problem += " ctrl+u takes it away."
 		}

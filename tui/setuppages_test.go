@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/exp/golden"
+
+	"connsync/tui/text"
 )
 
 // TestSetupPages compares whole screens of the setup with files; -update writes
@@ -20,7 +22,7 @@ func TestSetupPages(t *testing.T) {
 	}{
 		{name: "application", change: func(o *Options) { o.Setup.Patience = 5 * time.Minute }},
 		{name: "application-not-written", do: func(d *driver) { d.press("down", "enter") }},
-		{name: "line", do: func(d *driver) { d.press("enter"); d.types(PeerCommand(other)) }},
+		{name: "line", do: func(d *driver) { d.press("enter"); d.types(text.PeerCommand(other)) }},
 		{name: "line-not-whole", do: func(d *driver) {
 			d.press("up", "enter")
 			d.types("connsync apply --enable --interface eth1\n")
@@ -37,7 +39,7 @@ func TestSetupPages(t *testing.T) {
 		}},
 		{name: "last", do: func(d *driver) {
 			d.press("up", "enter")
-			d.types(PeerCommand(other) + "\n")
+			d.types(text.PeerCommand(other) + "\n")
 			d.wait(time.Second)
 		}},
 		{name: "leave", do: func(d *driver) { d.press("ctrl+c") }},

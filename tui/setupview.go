@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"connsync/tui/text"
 )
 
 // drawn is a page as lines, with the cursor in them.
@@ -62,7 +64,7 @@ func (s *setup) head() []string {
 		text = "These are the answers, and what was set before."
 	}
 	if p := s.options.Patience; p > 0 && !s.done && !s.tight() {
-		text += " Without a key for " + patienceText(p) + " the boot goes on."
+		text += " " + bootGoesOn("a key", p)
 	}
 	lines := []string{" " + s.env.fit(text, s.layout.width-2)}
 	if !s.tight() {
@@ -71,14 +73,19 @@ func (s *setup) head() []string {
 	return lines
 }
 
+// bootGoesOn says what happens when nobody does anything.
+func bootGoesOn(without string, patience time.Duration) string {
+	return "Without " + without + " for " + patienceText(patience) + " the boot goes on."
+}
+
 // patienceText is a span as people say it.
 func patienceText(d time.Duration) string {
 	if d >= time.Minute && d%time.Minute == 0 {
 		n := int(d / time.Minute)
-		return fmt.Sprintf("%d %s", n, plural(n, "minute", "minutes"))
+		return fmt.Sprintf("%d %s", n, text.Plural(n, "minute", "minutes"))
 	}
 	n := int(d.Round(time.Second) / time.Second)
-	return fmt.Sprintf("%d %s", n, plural(n, "second", "seconds"))
+	return fmt.Sprintf("%d %s", n, text.Plural(n, "second", "seconds"))
 }
 
 // rest adds prose as far as there is room.
@@ -241,9 +248,9 @@ func (s *setup) explain() (title string, lines []string) {
 	case s.page().kind == peerLinePage:
 		return "Help: the other node's line", []string{
 			peerLineHint,
-			"The line may come in pieces, with a prompt before it, or broken by the screen. The interface is the other node's: the one here that has the address is taken.",
+			peerLinePieces + " The interface is the other node's: the one here that has the address is taken.",
 			"ctrl+u takes away what was typed.",
 		}
 	}
-	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves when you agree.", "Later leaves. " + WaysBack + "."}
+	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves when you agree.", "Later leaves. " + waysBack + "."}
 }

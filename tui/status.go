@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // Observer looks at the sync. An error means that it could not look at all.
@@ -133,7 +134,7 @@ func (s *status) take(msg observed) tea.Cmd {
 	if !changed {
 		return nil
 	}
-	noted := stateNoted{stateWords(health.Verdict)}
+	noted := stateNoted{text.ShortVerdict(health.Verdict)}
 	return func() tea.Msg { return noted }
 }
 
@@ -168,8 +169,6 @@ func (s *status) help() []key.Binding {
 	}
 	return append(bindings, k.again)
 }
-
-func (s *status) typing() bool { return false }
 
 func (s *status) title() string { return "Connection Sync: status" }
 

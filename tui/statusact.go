@@ -6,6 +6,8 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+
+	"connsync/tui/text"
 )
 
 // Operation is something that the status screen can have done to the running
@@ -95,7 +97,7 @@ func (s *status) operate(operation Operation) tea.Cmd {
 		return nil
 	}
 	s.operating = true
-	s.note(wordPending, offers[operation].title+" is under way.")
+	s.note(text.Pending, offers[operation].title+" is under way.")
 	parent, operator := s.env.ctx, s.env.effects.Operator
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(parent, operatePatience)
@@ -110,9 +112,9 @@ func (s *status) took(msg operated) tea.Cmd {
 	s.operating = false
 	title := offers[msg.operation].title
 	if msg.err != nil {
-		s.note(wordFail, title+": "+s.env.shown(msg.err.Error()))
+		s.note(text.Fail, title+": "+s.env.shown(msg.err.Error()))
 	} else {
-		s.note(wordOK, title+": "+s.env.shown(msg.text))
+		s.note(text.OK, title+": "+s.env.shown(msg.text))
 	}
 	return s.start()
 }

@@ -2,11 +2,10 @@ package tui
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 func (s *status) resize(width, height int) {
@@ -40,13 +39,13 @@ func (s *status) text() []string {
 	if counted {
 		blocks = append(blocks, s.traffic())
 	}
-	if s.wantsPeer() {
+	if text.WantsPeer(s.health, s.settings) {
 		blocks = append(blocks, peerLines(s.env, s.settings, s.width), s.about())
 	}
 	if counted {
 		blocks = append(blocks, s.counts())
 	}
-	if !s.wantsPeer() {
+	if !text.WantsPeer(s.health, s.settings) {
 		blocks = append(blocks, s.about())
 	}
 	var lines []string
@@ -60,9 +59,9 @@ func (s *status) text() []string {
 }
 
 func (s *status) verdict() []string {
-	word := verdictWord(s.health.Verdict)
-	lines := hang(StatusSentence(s.health), " "+s.env.word(word), s.width)
-	indent := strings.Repeat(" ", min(1+wordWidth+2, s.width/6))
+	word := text.VerdictWord(s.health.Verdict)
+	lines := hang(text.StatusSentence(s.health.Verdict), " "+s.env.word(word), s.width)
+	indent := strings.Repeat(" ", min(1+text.WordWidth+2, s.width/6))
 	if cause := s.env.shown(s.health.Cause); cause != "" {
 		lines = append(lines, hang(cause, indent, s.width)...)
 	}
@@ -70,15 +69,6 @@ func (s *status) verdict() []string {
 		lines = append(lines, hang(next, indent+s.env.glyphs.Arrow+" ", s.width)...)
 	}
 	return lines
-}
-
-// wantsPeer reports whether the peer may not be set up as this node is.
-func (s *status) wantsPeer() bool {
-	switch s.health.Verdict {
-	case conntrackd.VerdictSilent, conntrackd.VerdictReceivingOnly, conntrackd.VerdictSendingOnly, conntrackd.VerdictMismatch:
-		return s.settings.Enabled && s.settings.Peer.Addr().IsValid()
-	}
-	return false
 }
 
 // traffic is a table of both directions with their plots. Its columns never
@@ -128,127 +118,25 @@ func (s *status) rate(of func(conntrackd.Counters) uint64) string {
 
 // counts are the numbers that say how well it goes, in columns.
 func (s *status) counts() []string {
-	c := s.health.Counters
-	peer := number(c.External)
-	peerName := "peer's states"
-	if !s.settings.ExternalCache {
-		// They go straight into the kernel's table and are counted on the way.
-		peerName, peer = "into kernel", number(c.Injected)
-	}
-	cells := []struct{ name, value string }{
-		{"states here", number(c.Internal)}, {"lost", number(c.Lost)}, {"malformed", number(c.Malformed)},
-		{peerName, peer}, {"errors sent", number(c.ErrorsSent)}, {"overruns", number(c.Overruns)},
-		{"resend queue", number(c.ResendQueue)}, {"dropped here", number(s.health.Sockets.Drops)}, {"no space", number(c.NoSpace)},
-	}
-	const cell = 26
-	columns := max(1, min(3, s.width/cell))
+	const width = 26
+	columns := max(1, min(3, s.width/width))
 	var lines []string
-	for i, field := range cells {
-		text := fmt.Sprintf(" %-15s%9s", field.name, field.value)
+	for i, c := range text.Counts(s.health, s.settings) {
+		cell := fmt.Sprintf(" %-15s%9s", c.Name, c.Value)
 		if i%columns == 0 {
-			lines = append(lines, text)
+			lines = append(lines, cell)
 		} else {
-			lines[len(lines)-1] += " " + text
+			lines[len(lines)-1] += " " + cell
 		}
 	}
 	return lines
-}
-
-func number(n uint64) string {
-	if n < 1e9 {
-		return strconv.FormatUint(n, 10)
-	}
-	return fmt.Sprintf("%.1fG", float64(n)/1e9)
 }
 
 // about is where and since when the daemon runs, and what it has got.
 func (s *status) about() []string {
-	h := s.health
 	var lines []string
-	add := func(name, text string) {
-		if text != "" {
-			lines = append(lines, hang(text, fmt.Sprintf(" %-9s", name), s.width)...)
-		}
+	for _, r := range text.About(s.health, s.settings) {
+		lines = append(lines, hang(s.env.fitting(r.Text), fmt.Sprintf(" %-9s", r.Label), s.width)...)
 	}
-	bound := ""
-	switch {
-	case h.Sockets.Bound:
-		bound = "bound to " + s.env.shown(h.Sockets.Address)
-	case !h.Counters.Time.IsZero():
-		bound = "NOT bound to the address and port that are set"
-	}
-	add("link", join(", ", join(" ", s.env.shown(h.Device), s.env.shown(h.Link)), bound))
-	if h.Sockets.Bound {
-		add("buffers", s.buffer("receive", h.Sockets.ReceiveBuffer, s.settings.ReceiveBuffer)+", "+
-			s.buffer("send", h.Sockets.SendBuffer, s.settings.SendBuffer))
-	}
-	add("daemon", s.daemon())
 	return lines
-}
-
-// buffer compares what is in force with what was asked for. The kernel doubles
-// what it is asked for.
-func (s *status) buffer(name string, inForce, asked int) string {
-	switch {
-	case asked == 0:
-		return fmt.Sprintf("%s %d (the kernel's own)", name, inForce)
-	case inForce < 2*asked:
-		return fmt.Sprintf("%s ONLY %d (asked 2 x %d)", name, inForce, asked)
-	case inForce == 2*asked:
-		return fmt.Sprintf("%s %d (2 x %d)", name, inForce, asked)
-	}
-	return fmt.Sprintf("%s %d (asked %d)", name, inForce, asked)
-}
-
-func (s *status) daemon() string {
-	state := s.health.Service
-	var parts []string
-	if state.Detail != "" {
-		parts = append(parts, s.env.shown(state.Detail))
-	}
-	switch {
-	case !state.Present && state.MainPID == 0:
-		return join(", ", parts...)
-	case state.Active:
-		parts = append(parts, join(" for ", "running", s.uptime()))
-	default:
-		parts = append(parts, "not running")
-	}
-	switch {
-	case state.Unbooted: // the detail says so
-	case state.Enabled:
-		parts = append(parts, "starts at boot")
-	default:
-		parts = append(parts, "does NOT start at boot")
-	}
-	if state.Restarts > 0 {
-		parts = append(parts, fmt.Sprintf("restarted %d times by itself", state.Restarts))
-	}
-	return join(", ", parts...)
-}
-
-// uptime is the time since the daemon's start in steps of at least a minute,
-// so that it does not change with every look.
-func (s *status) uptime() string {
-	up := s.health.Uptime
-	if since := s.health.Service.Since; up == 0 && !since.IsZero() && s.health.Counters.Time.After(since) {
-		up = s.health.Counters.Time.Sub(since)
-	}
-	if up == 0 && s.health.Counters.Time.IsZero() {
-		return ""
-	}
-	return spanText(up)
-}
-
-func spanText(d time.Duration) string {
-	minutes := int(d / time.Minute)
-	switch {
-	case minutes < 1:
-		return "less than a minute"
-	case minutes < 60:
-		return fmt.Sprintf("%d min", minutes)
-	case minutes < 24*60:
-		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
-	}
-	return fmt.Sprintf("%d d %d h", minutes/(24*60), minutes/60%24)
 }

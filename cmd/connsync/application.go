@@ -74,7 +74,7 @@ func readShort(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
+		return nil, notRegular(path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -90,7 +90,7 @@ func (a application) reason() string {
 	if a.word == "" || a.word == syncApplication {
 		return ""
 	}
-	return fmt.Sprintf("connection sync is for link load balancers (%s); this appliance is %s, says %s", syncApplication, a.word, a.from)
+	return fmt.Sprintf("connection sync is for link load balancers (%s); %s", syncApplication, stated(a.word, a.from))
 }
 
 // takeBack is reason for whoever may have given the setup a wrong answer.
@@ -120,13 +120,21 @@ func (n *node) gate() error {
 	return nil
 }
 
+// stated says what this appliance is, and where that is stated.
+func stated(word, from string) string {
+	return fmt.Sprintf("this appliance is %s, says %s", word, from)
+}
+
 // on says that this host syncs, now or from the next boot on.
 func (s saved) on() bool {
 	return s.none == "" && s.unseen == nil && (s.state.Active || s.state.Starting || s.state.Enabled)
 }
 
 // leftover is what to do about a sync that goes on where it should not exist.
-const leftover = "the sync is enabled all the same; connsync apply --disable turns it off"
+const (
+	leftover     = stillEnabled + "; connsync apply --disable turns it off"
+	stillEnabled = "the sync is enabled all the same"
+)
 
 // outOfPlace says in one sentence that this host is no place for a sync, and
 // whether there is one all the same; blank where it is.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 const applicationHelp = `application says what this appliance is, by --application or by the word in
@@ -87,7 +87,7 @@ func (p placed) text() string {
 	case p.Application == "":
 		return "Yes: nothing states an application (" + applicationFile + "), so this is an ordinary host."
 	}
-	return fmt.Sprintf("Yes: this appliance is %s, says %s.", p.Application, p.From)
+	return "Yes: " + stated(p.Application, p.From) + "."
 }
 
 // disable takes the sync off this host and keeps the file.
@@ -111,6 +111,6 @@ func (n *cli) disable(ctx context.Context, w io.Writer, s saved, quiet bool) (bo
 // host is no place for a sync.
 func (n *cli) tellOutOfPlace(why error) {
 	if why != nil && n.err != nil {
-		fmt.Fprintln(n.err, "connsync: "+tui.Clean(why.Error()))
+		fmt.Fprintln(n.err, "connsync: "+text.Clean(why.Error()))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/netcheck"
 	"connsync/tui"
+	"connsync/tui/text"
 )
 
 type applyFlags struct {
@@ -31,7 +32,7 @@ Applying what is in force changes nothing.
 --from takes the settings from a YAML or JSON file with the fields that
 "connsync show --json" prints; with -, from standard input. Flags override it.
 
-Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
+` + exitStatuses
 
 func newApply(s streams, g *globals) *cobra.Command {
 	var f applyFlags
@@ -49,10 +50,13 @@ func newApply(s streams, g *globals) *cobra.Command {
 	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "agree that a Multicast, TCP or hand-made Stats setup in the file is replaced")
 	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not look")
 	flags.BoolVar(&f.prepareHost, "prepare-host", true, "set right what the host does against its sync (unit, kernel events, logrotate); connsync unprepare puts it back")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
+	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }
+
+// dryRunHelp is the help of --dry-run where a change is reviewed.
+const dryRunHelp = "show the change and the commands; do nothing"
 
 func (f applyFlags) run(cmd *cobra.Command, s streams, g *globals) error {
 	if err := f.readFrom(cmd); err != nil {
@@ -90,7 +94,7 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	}
 	if before := saved.settings; !settings.Enabled && !settings.Complete() {
 		if before.Enabled = false; settings != before {
-			return refused("the file cannot keep these settings without the others: give --interface, --current-ip and --peer-ip; nothing is changed")
+			return refused("the file cannot keep these settings without the others: %s; nothing is changed", giveLink)
 		}
 	}
 	review, err := n.review(ctx, saved, settings, f.prepareHost)
@@ -157,9 +161,9 @@ func (n *cli) mayProceed(report netcheck.Report, f applyFlags, w io.Writer) erro
 		return nil
 	}
 	if f.asJSON {
-		return errorsOf(printJSON(w, applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Error: tui.CheckSentence(report), Refused: &report}), err)
+		return errorsOf(printJSON(w, applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Error: text.ChecksOf(report).Sentence, Refused: &report}), err)
 	}
-	fmt.Fprintln(w, "Nothing was changed.")
+	fmt.Fprintln(w, text.NothingChanged)
 	return err
 }
 
@@ -191,14 +195,14 @@ func printReview(w io.Writer, r tui.Review, asJSON bool) error {
 		})
 	}
 	if r.Unchanged {
-		fmt.Fprintln(w, "These settings are in force: there is nothing to do.")
+		fmt.Fprintln(w, text.RehearsesNothing)
 		return nil
 	}
-	printLines(w, r.Candidate.Diff())
-	section(w, "This replaces:", r.Candidate.Replaces)
-	section(w, "Notes:", r.Candidate.Notes)
-	section(w, "These commands would run:", r.Commands)
-	printPreparation(w, r)
+	diff := r.Candidate.Diff()
+	printLines(w, diff)
+	for _, part := range r.Change(diff).Sections() {
+		section(w, part.Title, part.Lines)
+	}
 	return nil
 }
 
@@ -208,7 +212,7 @@ func section(w io.Writer, title string, lines []string) {
 	}
 	fmt.Fprintln(w, title)
 	for _, line := range lines {
-		fmt.Fprintln(w, "  "+tui.Clean(line))
+		fmt.Fprintln(w, "  "+text.Clean(line))
 	}
 }
 
@@ -248,7 +252,7 @@ func (n *cli) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bo
 		if step.Status == conntrackd.StepRunning || asJSON {
 			return
 		}
-		fmt.Fprintln(w, tui.StepText(step))
+		fmt.Fprintln(w, text.StepLine(step))
 	}
 	stopTelling := n.tellInterrupt(ctx)
 	outcome := n.applier(r).Apply(ctx, r.Candidate, each)
@@ -276,7 +280,7 @@ func appliedOf(r tui.Review, o conntrackd.Outcome) applied {
 	}
 	if o.Err != nil {
 		a.Error = o.Err.Error()
-		a.Foreign = foreignChange(o.Err)
+		a.Foreign = text.ForeignChange(o.Err)
 	}
 	if forPeer(r, o) {
 		p := peerOf(r.Candidate.Settings)
@@ -285,27 +289,18 @@ func appliedOf(r tui.Review, o conntrackd.Outcome) applied {
 	return a
 }
 
-// foreignChange is what someone else changed in the file since it was read,
-// as a diff; blank where that is not why a save was refused.
-func foreignChange(err error) string {
-	var changed *conntrackd.ChangedError
-	if !errors.As(err, &changed) {
-		return ""
-	}
-	return changed.Diff()
-}
-
 func printOutcome(w io.Writer, r tui.Review, o conntrackd.Outcome) {
-	fmt.Fprintln(w, tui.OutcomeSentence(o))
-	if o.Err == nil && r.Candidate.Settings.Enabled && o.Verdict != conntrackd.VerdictUnknown {
-		fmt.Fprintln(w, tui.StatusSentence(conntrackd.Health{Verdict: o.Verdict}))
+	told := text.OutcomeOf(o, o.Steps, r.Candidate.Settings.Enabled)
+	fmt.Fprintln(w, told.Sentence)
+	if told.Sync != "" && o.Verdict != conntrackd.VerdictUnknown {
+		fmt.Fprintln(w, told.Sync)
 	}
-	if diff := foreignChange(o.Err); diff != "" {
-		fmt.Fprintln(w, "Someone else changed the file meanwhile:")
-		printLines(w, diff)
+	if told.Foreign != "" {
+		fmt.Fprintln(w, text.ForeignMeanwhile)
+		printLines(w, told.Foreign)
 	}
 	if forPeer(r, o) {
-		_ = sayLines(w, peerOf(r.Candidate.Settings).text())
+		_ = sayLines(w, text.PeerLines(r.Candidate.Settings))
 	}
 }
 

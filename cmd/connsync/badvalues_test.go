@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // Every bad value of the table that conntrackd's own test has, typed at the
@@ -45,7 +45,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 		var out, complaint bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &complaint
 		_ = cmd.Run() // the status says it
-		want := "connsync: --" + flag + ": " + tui.Clean(v.message) + "\n"
+		want := "connsync: --" + flag + ": " + text.Clean(v.message) + "\n"
 		if cmd.ProcessState.ExitCode() != exitRefused || out.Len() > 0 || !strings.Contains(complaint.String(), want) {
 			t.Errorf("--%s %q: exit status %d, stdout %q, stderr %q, want %q",
 				flag, v.typed, cmd.ProcessState.ExitCode(), &out, &complaint, want)

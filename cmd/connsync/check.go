@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/netcheck"
 	"connsync/tui"
+	"connsync/tui/text"
 )
 
 func newCheck(s streams, g *globals) *cobra.Command {
@@ -55,7 +56,7 @@ tell, 64 wrong usage.`,
 				if out := n.outOfPlace(saved); out != "" {
 					return refused("%s", out)
 				}
-				return refused("there is nothing to check: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
+				return nothingTo("check")
 			}
 			report := n.check(ctx, s.out, asJSON, settings, flags.firstNode)
 			if asJSON {
@@ -120,7 +121,7 @@ func withDefaults(v conntrackd.Values) conntrackd.Values {
 // complain names the flag of every problem, or the file and its line.
 func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Problem) error {
 	for _, p := range problems {
-		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: %s: %s\n", tui.Clean(f.origin(cmd, p.Field)), tui.Clean(p.Message))
+		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: %s: %s\n", text.Clean(f.origin(cmd, p.Field)), text.Clean(p.Message))
 	}
 	return &problemsError{problems, &exitError{exitRefused, nil}}
 }
@@ -133,7 +134,7 @@ func (n *cli) check(ctx context.Context, w io.Writer, quiet bool, settings connt
 		return netcheck.Run(ctx, plan, nil)
 	}
 	printed := tui.InPlanOrder(plan, func(r netcheck.Result) {
-		for _, line := range tui.CheckText(r) {
+		for _, line := range text.CheckLines(r) {
 			fmt.Fprintln(w, line)
 		}
 	})
@@ -141,27 +142,12 @@ func (n *cli) check(ctx context.Context, w io.Writer, quiet bool, settings connt
 	for _, r := range report.Results {
 		printed(r) // what a cancelled run has left open
 	}
-	fmt.Fprintln(w, tui.CheckSentence(report))
-	if !firstNode && onlyThePeer(report) {
-		fmt.Fprintln(w, "If this is the first node of the pair and the peer is not there yet, add --first-node.")
+	told := text.ChecksOf(report)
+	fmt.Fprintln(w, told.Sentence)
+	if !firstNode && told.OnlyPeer {
+		fmt.Fprintln(w, text.FirstNodeFlag)
 	}
 	return report
-}
-
-// onlyThePeer says whether everything that blocks is what a first node need not
-// insist on.
-func onlyThePeer(r netcheck.Report) bool {
-	mild := map[netcheck.ID]bool{}
-	for _, c := range netcheck.Plan(netcheck.Target{FirstNode: true}) {
-		mild[c.ID] = c.Severity == netcheck.Warning
-	}
-	blockers := r.Blockers()
-	for _, b := range blockers {
-		if !mild[b.ID] {
-			return false
-		}
-	}
-	return len(blockers) > 0
 }
 
 // verdictError is the exit status of a report that does not allow a save.

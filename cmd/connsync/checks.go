@@ -19,6 +19,9 @@ const (
 	checkDaemonLint   netcheck.ID = "daemon-lint"
 )
 
+// asRoot is the remedy where this user may not look.
+const asRoot = "run connsync as root"
+
 // flowOf is the sync of the settings, as the network sees it.
 func flowOf(s conntrackd.Settings) netcheck.Flow {
 	return netcheck.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port}
@@ -51,7 +54,7 @@ func (n *node) inPlace() netcheck.Check {
 			a, err := n.appliance()
 			switch {
 			case err != nil && a.word == "" && errors.Is(err, fs.ErrPermission):
-				return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err, Remedy: "run connsync as root"}
+				return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot}
 			case err != nil:
 				return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "echo " + syncApplication + " >" + applicationFile}
 			case a.word == "":
@@ -61,7 +64,7 @@ func (n *node) inPlace() netcheck.Check {
 			}
 			f := netcheck.Finding{Status: netcheck.Failed, Detail: a.reason()}
 			if s, err := n.load(ctx); err == nil && s.on() {
-				f.Detail += "; the sync is enabled all the same"
+				f.Detail += "; " + stillEnabled
 				f.Remedy = "connsync apply --disable"
 			}
 			return f
@@ -76,7 +79,7 @@ func nameReadable(name string) netcheck.Check {
 			if err := conntrackd.CheckInterfaceName(name); err != nil {
 				return netcheck.Finding{
 					Status: netcheck.Failed, Detail: err.Error(), Err: err,
-					Remedy: "ip link set dev " + name + " down; ip link set dev " + name + " name sync0; ip link set dev sync0 up",
+					Remedy: fmt.Sprintf("ip link set dev %[1]s down; ip link set dev %[1]s name sync0; ip link set dev sync0 up", name),
 				}
 			}
 			return netcheck.Finding{Status: netcheck.Passed, Detail: name + " is a name that conntrackd's file can hold"}
@@ -155,7 +158,7 @@ func (n *node) lint(ctx context.Context, settings conntrackd.Settings) netcheck.
 	case err == nil:
 		return netcheck.Finding{Status: netcheck.Passed, Detail: "no error, no warning, and a trial start worked"}
 	case ctx.Err() != nil, errors.Is(err, conntrackd.ErrCannotLook):
-		return netcheck.Finding{Status: netcheck.Unknown, Err: err, Remedy: "run connsync as root",
+		return netcheck.Finding{Status: netcheck.Unknown, Err: err, Remedy: asRoot,
 			Detail: "conntrackd reads the file; a trial start was not possible: " + err.Error()}
 	default:
 		return failed(err.Error(), err)
@@ -172,5 +175,5 @@ func (n *node) noCandidate(err error) netcheck.Finding {
 	if errors.As(err, &broken) || errors.As(err, &bad) || errors.Is(err, conntrackd.ErrDamaged) {
 		return netcheck.Finding{Status: netcheck.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.config}
 	}
-	return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err, Remedy: "run connsync as root"}
+	return netcheck.Finding{Status: netcheck.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot}
 }

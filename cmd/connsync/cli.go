@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // cli is this node as the command line uses it.
@@ -39,7 +39,7 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 // repaired says in one sentence what became of a save that was interrupted;
 // blank where there was none, which is all but always.
 func (n *cli) repaired(ctx context.Context) string {
-	return tui.RecoverySentence(n.repair(ctx))
+	return text.RecoverySentence(n.repair(ctx))
 }
 
 // tellRepair is repaired for a command.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // effects is what the screens can do to this host.
@@ -25,8 +26,8 @@ func (e effects) Operate(ctx context.Context, o tui.Operation) (string, error) {
 	return "", fmt.Errorf("operation %d is not known", o)
 }
 
-// beganText says what an interrupt leaves.
-const beganText = "connsync: what has begun is finished or taken back first; that takes seconds, and a minute or two at most"
+// began says what an interrupt leaves.
+const began = "connsync: " + text.Interrupted
 
 // finish waits for the end of what has begun, which goes on when nobody
 // watches, and says so where that takes a while to who has left the form by a
@@ -41,7 +42,7 @@ func (e effects) finish(byKey bool, w io.Writer) {
 	case <-done:
 	case <-time.After(200 * time.Millisecond):
 		if byKey {
-			go fmt.Fprintln(w, beganText) // which may wait for the line
+			go fmt.Fprintln(w, began) // which may wait for the line
 		}
 		<-done
 	}
@@ -53,7 +54,7 @@ func (n *cli) tellInterrupt(ctx context.Context) (stop func()) {
 	told := make(chan struct{})
 	end := context.AfterFunc(ctx, func() {
 		defer close(told)
-		fmt.Fprintln(n.err, beganText)
+		fmt.Fprintln(n.err, began)
 	})
 	return func() {
 		if end() {

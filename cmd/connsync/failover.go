@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 const failoverHelp = `failover tells conntrackd that this node has become primary (the connections
@@ -125,11 +125,11 @@ func runFailover(ctx context.Context, s streams, g globals, role conntrackd.Role
 	}
 	outcome := f.Run(ctx, role, func(step conntrackd.Step) {
 		if step.Status != conntrackd.StepRunning {
-			say(tui.StepText(step))
+			say(text.StepLine(step))
 		}
 	})
 	if outcome.Unlocked != nil {
-		say(tui.Clean("Done without the failover lock: " + outcome.Unlocked.Error()))
+		say(text.Clean("Done without the failover lock: " + outcome.Unlocked.Error()))
 	}
 	say(failoverSentence(outcome))
 	if call.asJSON {
@@ -175,11 +175,11 @@ func failoverSentence(o conntrackd.FailoverOutcome) string {
 	}
 	switch {
 	case errors.Is(o.Err, fs.ErrPermission):
-		return tui.Clean(fmt.Sprintf("Not %s: the control socket is root's alone; keepalived runs the hook as root with script_user root. %v", o.Role, o.Err))
+		return text.Clean(fmt.Sprintf("Not %s: the control socket is root's alone; keepalived runs the hook as root with script_user root. %v", o.Role, o.Err))
 	case o.Err != nil:
-		return tui.Clean(fmt.Sprintf("Not %s: %v", o.Role, o.Err))
+		return text.Clean(fmt.Sprintf("Not %s: %v", o.Role, o.Err))
 	case o.SupersededBy != "":
-		return fmt.Sprintf("Not %s: a later call has made this node %s.", o.Role, tui.Clean(string(o.SupersededBy)))
+		return fmt.Sprintf("Not %s: a later call has made this node %s.", o.Role, text.Clean(string(o.SupersededBy)))
 	case len(o.Steps) == 0:
 		return fmt.Sprintf("This node is %s: there is nothing to do, since %s.", o.Role, where)
 	case o.Failed():

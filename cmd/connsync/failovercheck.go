@@ -84,7 +84,7 @@ func findMover(external bool) (*keepalived.Config, netcheck.Finding) {
 }
 
 func cannotLookAt(what string, err error) netcheck.Finding {
-	return netcheck.Finding{Status: netcheck.Unknown, Err: err, Detail: "cannot look at " + what + ": " + err.Error(), Remedy: "run connsync as root"}
+	return netcheck.Finding{Status: netcheck.Unknown, Err: err, Detail: "cannot look at " + what + ": " + err.Error(), Remedy: asRoot}
 }
 
 // nobodyMoves is the finding where keepalived has no part in a failover:

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // failoverLog keeps what a failover did, which nobody watches: keepalived
@@ -64,7 +64,7 @@ func watched(s streams) bool {
 }
 
 func (l *failoverLog) write(line string) {
-	line = "failover " + string(l.role) + ": " + tui.Clean(line)
+	line = "failover " + string(l.role) + ": " + text.Clean(line)
 	if l.file != nil {
 		fmt.Fprintf(l.file, "%s [%d] %s\n", time.Now().Format(time.RFC3339), os.Getpid(), line)
 	}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 const firewallHelp = `firewall prints the rules that admit the sync: datagrams to the sync port from
@@ -97,7 +97,7 @@ func (n *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 		return err
 	}
 	if !settings.Complete() {
-		return refused("there is nothing to admit: no interface and addresses are set; give --interface, --current-ip and --peer-ip")
+		return nothingTo("admit")
 	}
 	target := flowOf(settings)
 	if err := target.CheckFirewallName(); err != nil {
@@ -185,7 +185,7 @@ func (a admitted) print(w io.Writer) error {
 		}
 	}
 	for _, o := range a.Foreign {
-		lines = append(lines, "", "# "+tui.Clean(fmt.Sprintf("%s is in the hands of %s (%s). Run:", o.Chain, o.Manager, o.Why)))
+		lines = append(lines, "", "# "+text.Clean(fmt.Sprintf("%s is in the hands of %s (%s). Run:", o.Chain, o.Manager, o.Why)))
 		for _, c := range o.Commands {
 			lines = append(lines, "#   "+c)
 		}
@@ -197,7 +197,7 @@ func (a admitted) print(w io.Writer) error {
 	case *a.InForce:
 		state = "In force here: yes."
 	}
-	return sayLines(w, append(lines, "", "# "+tui.Clean(state)))
+	return sayLines(w, append(lines, "", "# "+text.Clean(state)))
 }
 
 // confirm asks at the terminal. Without one it refuses: a script says --yes.
@@ -223,6 +223,14 @@ func confirm(ctx context.Context, s streams, question string) error {
 	return refused("nothing was changed")
 }
 
+// giveLink says how the settings that say who talks to whom are given.
+const giveLink = "give --interface, --current-ip and --peer-ip"
+
+// nothingTo is the refusal of a command that has nothing to do its work on.
+func nothingTo(to string) error {
+	return refused("there is nothing to %s: no interface and addresses are set; %s", to, giveLink)
+}
+
 // registerLink registers the settings that say who talks to whom.
 func (f *settingFlags) registerLink(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -233,10 +241,10 @@ func (f *settingFlags) registerLink(cmd *cobra.Command) {
 }
 
 // cleanLines makes a text from outside fit for a terminal, line by line.
-func cleanLines(text string) []string {
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+func cleanLines(all string) []string {
+	lines := strings.Split(strings.TrimSuffix(all, "\n"), "\n")
 	for i, l := range lines {
-		lines[i] = strings.Repeat(" ", len(l)-len(strings.TrimLeft(l, " \t"))) + tui.Clean(strings.TrimLeft(l, " \t"))
+		lines[i] = strings.Repeat(" ", len(l)-len(strings.TrimLeft(l, " \t"))) + text.Clean(strings.TrimLeft(l, " \t"))
 	}
 	return lines
 }

@@ -7,7 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // firewallReport is what firewall --install and --remove print with --json.
@@ -60,7 +60,7 @@ func (c *firewallChange) report(s streams, f firewallFlags, failure, refusal err
 	switch {
 	case refusal != nil:
 		for _, o := range c.foreign {
-			section(s.out, fmt.Sprintf("%s: %s. Run, and see that it lasts over a boot:", tui.Clean(o.Chain), tui.Clean(o.Why)), o.Commands)
+			section(s.out, fmt.Sprintf("%s: %s. Run, and see that it lasts over a boot:", text.Clean(o.Chain), text.Clean(o.Why)), o.Commands)
 		}
 		return refusal
 	case failure != nil:
@@ -72,22 +72,22 @@ func (c *firewallChange) report(s streams, f firewallFlags, failure, refusal err
 func (c *firewallChange) sentence(w io.Writer, f firewallFlags) error {
 	if f.dryRun && c.needed() {
 		c.review(w)
-		_, err := fmt.Fprintln(w, "Nothing was changed.")
+		_, err := fmt.Fprintln(w, text.NothingChanged)
 		return err
 	}
 	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.target.Port, c.target.Peer.Addr(), c.target.Interface)
-	text := "Done: the rules admit " + admits + ", now and whenever " + c.conf + " is loaded."
+	said := "Done: the rules admit " + admits + ", now and whenever " + c.conf + " is loaded."
 	switch {
 	case c.title == "remove" && !c.needed():
-		text = "Nothing to do: there are no rules of connsync's."
+		said = "Nothing to do: there are no rules of connsync's."
 	case c.title == "remove":
-		text = "Done: the rules of connsync's are gone, and the host's file is as it was."
+		said = "Done: the rules of connsync's are gone, and the host's file is as it was."
 	case !c.needed():
-		text = "Nothing to do: the rules already admit " + admits + ", and " + c.conf + " loads them."
+		said = "Nothing to do: the rules already admit " + admits + ", and " + c.conf + " loads them."
 	}
-	lines := []string{tui.Clean(text)}
+	lines := []string{text.Clean(said)}
 	for _, note := range c.notes {
-		lines = append(lines, tui.Clean("Note: "+note))
+		lines = append(lines, text.Clean("Note: "+note))
 	}
 	return sayLines(w, lines)
 }
@@ -106,6 +106,6 @@ func (c *firewallChange) review(w io.Writer) {
 		}
 	}
 	for _, note := range c.notes {
-		fmt.Fprintln(w, tui.Clean("Note: "+note))
+		fmt.Fprintln(w, text.Clean("Note: "+note))
 	}
 }

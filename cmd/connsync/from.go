@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // maxFrom bounds what is read of a --from file: eight settings are far less,
@@ -104,7 +104,7 @@ func (h handed) complain(cmd *cobra.Command, problems []entryProblem) error {
 		return nil
 	}
 	for _, p := range problems {
-		fmt.Fprintln(cmd.ErrOrStderr(), "connsync: "+tui.Clean(fmt.Sprintf("%s:%d: %s", h.name, p.line, p.message)))
+		fmt.Fprintln(cmd.ErrOrStderr(), "connsync: "+text.Clean(fmt.Sprintf("%s:%d: %s", h.name, p.line, p.message)))
 	}
 	refusal := &problemsError{exit: &exitError{exitUsage, nil}}
 	for _, p := range problems {
@@ -167,7 +167,10 @@ func fieldsOf(list []named) (map[conntrackd.Field]entry, []entryProblem) {
 	return entries, problems
 }
 
-const notText = "; write a text, in quotes where it could be taken for something else"
+const (
+	notText    = "; write a text, in quotes where it could be taken for something else"
+	notBoolean = "; write true or false"
+)
 
 // typeProblem says why the entry cannot be that setting; blank where it can.
 func typeProblem(field conntrackd.Field, e entry) string {
@@ -182,7 +185,7 @@ func typeProblem(field conntrackd.Field, e entry) string {
 		}
 	case conntrackd.FieldExternalCache:
 		if e.kind != kindBoolean {
-			return is + "; write true or false"
+			return is + notBoolean
 		}
 	case conntrackd.FieldPort:
 		if e.kind != kindNumber {
@@ -204,7 +207,7 @@ func typeProblem(field conntrackd.Field, e entry) string {
 		case kind == kindText:
 			return is + notText
 		case kind == kindBoolean:
-			return is + "; write true or false"
+			return is + notBoolean
 		}
 		if field == "error" && e.kind == kindText {
 			return "it holds no settings, but what show --json could not do: " + e.value

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 func newHistory(s streams, g *globals) *cobra.Command {
@@ -51,10 +51,10 @@ func (n *cli) printHistory(w io.Writer, asJSON bool) error {
 		return printJSON(w, entries)
 	}
 	if len(entries) == 0 {
-		fmt.Fprintln(w, "Nothing has been saved yet.")
+		fmt.Fprintln(w, text.NothingSaved)
 	}
 	for _, e := range entries {
-		for _, line := range tui.EntryText(e) {
+		for _, line := range text.EntryLines(e) {
 			fmt.Fprintln(w, line)
 		}
 	}
@@ -79,11 +79,11 @@ func (n *cli) printDiff(w io.Writer, number int, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, entryChange{e, diff})
 	}
-	for _, line := range tui.EntryText(e) {
+	for _, line := range text.EntryLines(e) {
 		fmt.Fprintln(w, line)
 	}
 	if diff == "" {
-		fmt.Fprintln(w, "The file stayed as it was.")
+		fmt.Fprintln(w, text.FileStayed)
 		return nil
 	}
 	printLines(w, diff)
@@ -91,9 +91,9 @@ func (n *cli) printDiff(w io.Writer, number int, asJSON bool) error {
 }
 
 // printLines prints text from a file, line by line, safe for a terminal.
-func printLines(w io.Writer, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprintln(w, tui.Clean(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    ")))
+func printLines(w io.Writer, content string) {
+	for line := range strings.Lines(content) {
+		fmt.Fprintln(w, text.Clean(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    ")))
 	}
 }
 
@@ -103,7 +103,7 @@ the newest save that is in force; a rollback is a save too, so that a second one
 undoes the first. It goes the way of every save: it writes, restarts, proves, and
 puts everything as it is now where a step fails.
 
-Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
+` + exitStatuses
 
 type rollbackFlags struct {
 	dryRun, asJSON bool
@@ -136,7 +136,7 @@ func newRollback(s streams, g *globals) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change and the commands; do nothing")
+	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there: do not wait for its word")
 	return cmd
@@ -149,7 +149,7 @@ func entryNumber(args []string) (int, error) {
 	}
 	number, err := strconv.Atoi(args[0])
 	if err != nil || number < 1 {
-		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: connsync history lists them", args[0])}
+		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: %s", args[0], historyLists)}
 	}
 	return number, nil
 }

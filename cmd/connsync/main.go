@@ -14,8 +14,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
-	"connsync/tui"
 	"connsync/tui/console"
+	"connsync/tui/text"
 )
 
 // The exit statuses of every command; the documentation and scripts rely on
@@ -99,7 +99,7 @@ func run(args []string, s streams) int {
 		exit = &exitError{exitRefused, err}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(s.err, "connsync: "+tui.Clean(exit.err.Error()))
+		fmt.Fprintln(s.err, "connsync: "+text.Clean(exit.err.Error()))
 	}
 	return exit.status
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // metric is one metric with its samples, as Prometheus has them.
@@ -146,7 +146,7 @@ func labelText(labels []string) string {
 	}
 	var pairs []string
 	for i := 0; i+1 < len(labels); i += 2 {
-		pairs = append(pairs, labels[i]+`="`+labelEscapes.Replace(tui.Clean(labels[i+1]))+`"`)
+		pairs = append(pairs, labels[i]+`="`+labelEscapes.Replace(text.Clean(labels[i+1]))+`"`)
 	}
 	return "{" + strings.Join(pairs, ",") + "}"
 }

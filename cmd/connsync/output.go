@@ -51,7 +51,9 @@ func replaceable(path string) (string, error) {
 	}
 	info, err := os.Stat(real)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file; without --output it is printed", path)
+		err = fmt.Errorf("%w; without --output it is printed", notRegular(path))
 	}
 	return real, err
 }
+
+func notRegular(path string) error { return fmt.Errorf("%s is no regular file", path) }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // peered is what peer --json prints.
@@ -21,16 +21,7 @@ type peered struct {
 }
 
 func peerOf(s conntrackd.Settings) peered {
-	return peered{Command: tui.PeerCommand(s), Note: tui.PeerNote, Fingerprint: tui.Fingerprint(s)}
-}
-
-// text is what there is to do at the other node, a line each.
-func (p peered) text() []string {
-	return []string{
-		"On the other node: " + p.Command,
-		"  " + p.Note,
-		"Fingerprint, the same on both nodes: " + p.Fingerprint,
-	}
+	return peered{Command: text.PeerCommand(s), Note: text.PeerNote, Fingerprint: text.Fingerprint(s)}
 }
 
 const peerHelp = `peer prints the command to type at the other node, with the addresses swapped,
@@ -72,7 +63,7 @@ func newPeer(s streams, g *globals) *cobra.Command {
 				equal := wanted == p.Fingerprint
 				p.Expected, p.Equal = wanted, &equal
 			}
-			return p.print(s, asJSON)
+			return p.print(s, text.PeerLines(saved.settings), asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")
@@ -80,8 +71,7 @@ func newPeer(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (p peered) print(s streams, asJSON bool) error {
-	lines := p.text()
+func (p peered) print(s streams, lines []string, asJSON bool) error {
 	if p.Equal != nil {
 		lines = []string{"Equal: both nodes have the fingerprint " + p.Fingerprint + "."}
 		if !*p.Equal {

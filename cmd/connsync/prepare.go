@@ -8,6 +8,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // preparedItem is one thing about the host in apply --dry-run --json.
@@ -26,30 +27,6 @@ func preparedItems(r tui.Review) []preparedItem {
 		list = append(list, preparedItem{i.ID, i.Title, i.Reason, i.State, i.Detail, orEmpty(i.Commands)})
 	}
 	return list
-}
-
-// printPreparation lists what a save would do about the host, and what it
-// would leave alone.
-func printPreparation(w io.Writer, r tui.Review) {
-	var lines []string
-	for _, i := range r.Preparation.Missing() {
-		lines = append(lines, fmt.Sprintf("%s: %s", i.ID, i.Title))
-		for _, command := range i.Commands {
-			lines = append(lines, "  "+command)
-		}
-	}
-	title := "This would be done about the host (not with --prepare-host=false):"
-	if !r.PrepareHost {
-		title = "This would not be done about the host, because of --prepare-host=false:"
-	}
-	section(w, title, lines)
-	lines = nil
-	for _, i := range r.Preparation.Items {
-		if i.State == conntrackd.ItemForeign || i.State == conntrackd.ItemUnknown {
-			lines = append(lines, fmt.Sprintf("%s: %s", i.ID, i.Detail))
-		}
-	}
-	section(w, "This stays:", lines)
 }
 
 const unprepareHelp = `unprepare puts back what apply has changed about the host beside
@@ -138,14 +115,14 @@ func printUnprepared(w io.Writer, u unprepared, dryRun bool) {
 		case dryRun:
 			word = "would"
 		}
-		fmt.Fprintf(w, "%-5s  %s: %s\n", word, tui.Clean(i.Path), tui.Clean(rest))
+		fmt.Fprintf(w, "%-5s  %s: %s\n", word, text.Clean(i.Path), text.Clean(rest))
 	}
 	switch {
 	case u.Error != "":
 	case len(u.Items) == 0:
 		fmt.Fprintln(w, "Nothing about the host was changed: there is nothing to put back.")
 	case dryRun:
-		fmt.Fprintln(w, "Nothing was changed.")
+		fmt.Fprintln(w, text.NothingChanged)
 	case u.Done:
 		fmt.Fprintln(w, "The host is as it was before; conntrackd.conf and the service stay as they are.")
 	default:

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // proved is what status --prove --json prints.
@@ -33,7 +33,7 @@ func prove(ctx context.Context, w io.Writer, o *conntrackd.Observer, health conn
 			_ = sayLines(w, lines) // a line that is lost ends ctx
 		}
 	}
-	say(tui.StatusText(health)...)
+	say(text.StatusLines(health)...)
 	if health.Verdict == conntrackd.VerdictStopped || health.Service.MainPID == 0 || !o.Settings.Complete() {
 		result.Result = "nothing was tried: conntrackd does not run with these settings"
 		return endProof(w, result, f, exitUnknown)

@@ -48,13 +48,16 @@ func (n *node) reviewRollback(ctx context.Context, number int) (tui.Review, erro
 	return r, nil
 }
 
+// historyLists says where the numbers of the saves are found.
+const historyLists = "connsync history lists them"
+
 func (n *node) toUndo(number int) (conntrackd.Entry, error) {
 	if number != 0 {
 		return n.entry(number)
 	}
 	e, err := n.history().Newest(n.config)
 	if errors.Is(err, conntrackd.ErrNoEntry) {
-		return e, fmt.Errorf("there is no save to take back: connsync history lists them")
+		return e, fmt.Errorf("there is no save to take back: %s", historyLists)
 	}
 	return e, err
 }
@@ -89,7 +92,7 @@ func (n *node) history() conntrackd.History { return conntrackd.OpenHistory(n.st
 func (n *node) entry(number int) (conntrackd.Entry, error) {
 	e, err := n.history().Entry(number)
 	if errors.Is(err, conntrackd.ErrNoEntry) {
-		return e, fmt.Errorf("there is no save %d in the history; connsync history lists them", number)
+		return e, fmt.Errorf("there is no save %d in the history; %s", number, historyLists)
 	}
 	return e, err
 }

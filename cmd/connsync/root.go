@@ -24,6 +24,9 @@ const (
 	defaultStateDir   = "/var/lib/connsync"
 )
 
+// exitStatuses are those of the commands that change something.
+const exitStatuses = "Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage."
+
 const longHelp = `connsync sets up conntrackd's connection sync between two nodes: it proves that
 the settings can work, writes conntrackd.conf, restarts conntrackd, and proves
 from the daemon's own traffic that the nodes sync.
@@ -32,7 +35,7 @@ Without a command it opens the form, or asks line by line with --plain and where
 the terminal cannot place the cursor (TERM is dumb or not set). Every setting, check and verdict is also
 there as text and, with --json, as JSON.
 
-Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage.`
+` + exitStatuses
 
 func newRoot(s streams) *cobra.Command {
 	g := globals{err: s.err}
@@ -81,10 +84,7 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.enable, "enable", false, "sync now and at boot")
 	flags.BoolVar(&f.disable, "disable", false, "stop the sync now and at boot; the file stays")
-	flags.StringVar(&f.values.Interface, "interface", "", "dedicated sync interface, such as eth1")
-	flags.StringVar(&f.values.CurrentIP, "current-ip", "", "`address` of this node on it, with prefix length, such as 10.0.0.101/24")
-	flags.StringVar(&f.values.PeerIP, "peer-ip", "", "`address` of the other node, such as 10.0.0.102/24")
-	flags.StringVar(&f.values.Port, "port", "", "UDP port, the same on both nodes (default 3780)")
+	f.registerLink(cmd)
 	flags.StringVar(&f.values.SendBuffer, "send-buffer", "", "send buffer in `bytes`, such as 65536 or 128K (default 65536)")
 	flags.StringVar(&f.values.ReceiveBuffer, "receive-buffer", "", "receive buffer in `bytes`, the same on both nodes (default 65536)")
 	flags.StringVar(&f.values.ExternalCache, "external-cache", "", "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)")

@@ -222,7 +222,7 @@ func (f *firstSetup) tell(s streams) {
 	if !f.left || f.told {
 		return
 	}
-	text := "Nothing is set up. " + tui.WaysBack + "."
+	text := tui.NothingSetUp
 	if f.how != tui.Later {
 		text += " It is not offered at boot again."
 	}

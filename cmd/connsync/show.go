@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // shown is what show --json prints. Enabled is null where the service could
@@ -102,7 +102,7 @@ func (n *cli) printSettings(w io.Writer, s saved) {
 		{"External Cache", v.ExternalCache},
 		{"File", n.config},
 	} {
-		value := tui.Clean(line[1])
+		value := text.Clean(line[1])
 		if value == "" {
 			value = "-"
 		}
@@ -112,12 +112,12 @@ func (n *cli) printSettings(w io.Writer, s saved) {
 		fmt.Fprintln(w, "Note: "+dead+".")
 	}
 	for _, d := range s.warnings {
-		fmt.Fprintln(w, "Note: "+tui.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.config, d.Line, d.Column, d.Message)))
+		fmt.Fprintln(w, "Note: "+text.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.config, d.Line, d.Column, d.Message)))
 	}
 	if out := n.outOfPlace(s); out != "" {
-		fmt.Fprintln(w, "Note: "+tui.Clean(out)+".")
+		fmt.Fprintln(w, "Note: "+text.Clean(out)+".")
 	}
 	if s.none != "" {
-		fmt.Fprintln(w, "Nothing is set: "+tui.Clean(s.none)+".")
+		fmt.Fprintln(w, "Nothing is set: "+text.Clean(s.none)+".")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 type statusFlags struct {
@@ -25,7 +25,7 @@ nodes sync. "In sync" is said only when both directions were seen.
 With --watch it goes on, and prints a line whenever something has changed, until
 it is interrupted.
 
-With --prove it proves the sync by states. Run it on both nodes at the same time:
+With --prove it proves the sync by states. %s:
 each puts a short-lived state with addresses reserved for documentation into its
 connection table and looks for the other's to arrive and to go again.
 
@@ -37,12 +37,15 @@ Exit status: 0 in sync both ways, 1 degraded or out of place (this appliance is 
 link load balancer), 2 stopped or could not tell, 64
 wrong usage.`
 
+// proveOnBoth says how a proof is run.
+const proveOnBoth = "run it on both nodes at the same time"
+
 func newStatus(s streams, g *globals) *cobra.Command {
 	var f statusFlags
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say whether the two nodes sync, in one sentence",
-		Long:  statusHelp,
+		Long:  fmt.Sprintf(statusHelp, text.Capital(proveOnBoth)),
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd.Flags().Changed); err != nil {
@@ -61,7 +64,7 @@ func newStatus(s streams, g *globals) *cobra.Command {
 	flags.StringVar(&f.output, "output", "", "write to this `file`, which is replaced as a whole, instead of printing")
 	flags.BoolVar(&f.asJSON, "json", false, "the same as --format json; with --watch an object a line")
 	flags.BoolVar(&f.watch, "watch", false, "go on, and print a line when something changes")
-	flags.BoolVar(&f.prove, "prove", false, "prove the sync by a test state; run it on both nodes at the same time")
+	flags.BoolVar(&f.prove, "prove", false, "prove the sync by a test state; "+proveOnBoth)
 	flags.DurationVar(&f.within, "within", time.Minute, "how long --prove waits for the other node, such as 90s")
 	return cmd
 }
@@ -139,9 +142,12 @@ func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
 			report.OutOfPlace = out
 			return printJSON(w, report)
 		}
-		lines := append(tui.StatusText(health), bootText(health)...)
+		lines := text.StatusLines(health)
+		if note := text.BootNote(health); note != "" {
+			lines = append(lines, note)
+		}
 		if out != "" {
-			lines = append(lines, tui.WarningText("Out of place: "+out+"."))
+			lines = append(lines, text.OutOfPlace(out))
 		}
 		return sayLines(w, lines)
 	})
@@ -152,14 +158,6 @@ func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
 		err = &exitError{exitRefused, nil} // both ways, where there should be none
 	}
 	return err
-}
-
-// bootText is for a daemon that runs and is gone after the next boot.
-func bootText(h conntrackd.Health) []string {
-	if half := h.Service.Half(); half != "" && h.Service.Active {
-		return []string{"Note: " + half + "; connsync apply --enable sees to that."}
-	}
-	return nil
 }
 
 func healthError(v conntrackd.Verdict) error {
@@ -247,12 +245,4 @@ func statusOf(h conntrackd.Health, s conntrackd.Settings) reported {
 		r.Since = &h.Service.Since
 	}
 	return r
-}
-
-// rateText is how fast a counter grew between two readings, a second.
-func rateText(from, to uint64, took time.Duration) string {
-	if took <= 0 || to < from {
-		return "-"
-	}
-	return fmt.Sprintf("%.0f", float64(to-from)/took.Seconds())
 }

@@ -235,7 +235,7 @@ func (tr *tracer) begins(tid int, regs unix.PtraceRegs) (p pending, watched bool
 	}
 	var paths []string
 	for _, i := range named.paths {
-		path, err := text(tid, args[i])
+		path, err := textAt(tid, args[i])
 		if err != nil {
 			return p, false // it will fail with EFAULT
 		}
@@ -261,8 +261,8 @@ func (tr *tracer) watches(path string) bool {
 	return false
 }
 
-// text reads a string of the program's memory.
-func text(tid int, address uint64) (string, error) {
+// textAt reads a string of the program's memory.
+func textAt(tid int, address uint64) (string, error) {
 	var s []byte
 	for {
 		chunk := make([]byte, 64)

@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"time"
 
 	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/tui/text"
 )
 
 // watchEvery is the time between two looks of status --watch.
@@ -34,7 +33,7 @@ func (n *cli) watch(ctx context.Context, w io.Writer, asJSON bool) error {
 		if err != nil {
 			health = conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: err.Error()}
 		}
-		if line := watchLine(before, health); line != last {
+		if line := text.WatchLine(before, health); line != last {
 			if err := printWatched(w, before, health, settings, line, asJSON); err != nil {
 				return err
 			}
@@ -54,35 +53,11 @@ func printWatched(w io.Writer, before, now conntrackd.Health, s conntrackd.Setti
 		return sayLines(w, []string{time.Now().Format(time.TimeOnly) + " " + line})
 	}
 	record := watchRecord{reported: statusOf(now, s)}
-	if took := now.Time.Sub(before.Time); sameRun(before, now) && took > 0 {
+	if took := now.Time.Sub(before.Time); text.SameRun(before, now) && took > 0 {
 		record.SentRate = float64(now.PacketsSent-before.PacketsSent) / took.Seconds()
 		record.RecvRate = float64(now.PacketsRecv-before.PacketsRecv) / took.Seconds()
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(record)
-}
-
-// sameRun says that two looks were at the same run of the daemon.
-func sameRun(before, now conntrackd.Health) bool {
-	return !before.Time.IsZero() && before.Service.MainPID == now.Service.MainPID &&
-		now.PacketsSent >= before.PacketsSent && now.PacketsRecv >= before.PacketsRecv
-}
-
-// watchLine is what is worth a line, without its time: an idle pair that is in
-// sync says it once.
-func watchLine(before, now conntrackd.Health) string {
-	text := fmt.Sprintf("%-14s", now.Verdict)
-	if !now.Time.IsZero() {
-		sent, received := "-", "-"
-		if sameRun(before, now) {
-			took := now.Time.Sub(before.Time)
-			sent, received = rateText(before.PacketsSent, now.PacketsSent, took), rateText(before.PacketsRecv, now.PacketsRecv, took)
-		}
-		text += fmt.Sprintf(" sent %s/s received %s/s states %d/%d lost %d overruns %d", sent, received, now.Internal, now.External+now.Injected, now.Lost, now.Overruns)
-	}
-	if now.Verdict != conntrackd.VerdictTwoWay && now.Cause != "" {
-		text += ": " + tui.Clean(now.Cause)
-	}
-	return text
 }

@@ -1,8 +1,6 @@
-package tui
+package text
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
@@ -32,7 +30,7 @@ func TestClean(t *testing.T) {
 		}
 	}
 	for _, long := range []string{strings.Repeat("x", 1<<20), strings.Repeat("日", 1<<20), strings.Repeat("\x1b[31m", 1<<18)} {
-		if got := utf8.RuneCountInString(Clean(long)); got > cleanMax {
+		if got := utf8.RuneCountInString(Clean(long)); got > CleanMax {
 			t.Errorf("%d characters are left", got)
 		}
 	}
@@ -44,7 +42,7 @@ func FuzzClean(f *testing.F) {
 	f.Add("\x1b]0;\x1b[\x07")
 	f.Fuzz(func(t *testing.T, s string) {
 		got := Clean(s)
-		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > cleanMax {
+		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > CleanMax {
 			t.Errorf("Clean(%q) = %q", s, got)
 		}
 		for _, r := range got {
@@ -53,37 +51,4 @@ func FuzzClean(f *testing.F) {
 			}
 		}
 	})
-}
-
-// Every character outside ASCII that the program draws is in glyphs.go.
-func TestGlyphsAreInOneFile(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no sources: %v", err)
-	}
-	for _, name := range files {
-		if name == "glyphs.go" || strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		src, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i := strings.IndexFunc(string(src), func(r rune) bool { return r > '~' }); i >= 0 {
-			t.Errorf("%s: %q at byte %d", name, src[i:min(len(src), i+8)], i)
-		}
-	}
-}
-
-func TestASCIIGlyphsAreASCII(t *testing.T) {
-	g := ASCIIGlyphs()
-	all := g.Rule + g.Mark + g.On + g.Off + g.Changed + g.Bad + g.Ellipsis + g.Arrow + strings.Join(g.Plot, "")
-	if strings.ContainsFunc(all, func(r rune) bool { return r > '~' }) {
-		t.Errorf("%q", all)
-	}
-	for _, p := range UnicodeGlyphs().Plot {
-		if utf8.RuneCountInString(p) != 1 {
-			t.Errorf("%q is not one cell", p)
-		}
-	}
 }

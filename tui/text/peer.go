@@ -1,4 +1,4 @@
-package tui
+package text
 
 import (
 	"cmp"
@@ -16,16 +16,40 @@ import (
 // settings with the two addresses swapped. The interface is this node's; the
 // other one may have another name for it, see [PeerNote].
 func PeerCommand(s conntrackd.Settings) string {
-	return strings.Join(peerWords(s), " ")
+	return strings.Join(PeerWords(s), " ")
 }
+
+// PeerLines are what there is to do at the other node, a line each.
+func PeerLines(s conntrackd.Settings) []string {
+	return []string{
+		"On the other node: " + PeerCommand(s),
+		"  " + PeerNote,
+		fingerprintBegin + ", the same on both nodes: " + Fingerprint(s),
+	}
+}
+
+// PeerIntro comes before the words of [PeerWords], and [PeerCheck] after them.
+const PeerIntro = "At the other node, with its own interface name:"
+
+// PeerCheck is what both nodes show once the other one is set up.
+func PeerCheck(s conntrackd.Settings) string {
+	return bothNodes + " then show the fingerprint " + Fingerprint(s) + "."
+}
+
+// How the lines begin that come after the command, which [ParsePeerLine] passes
+// over.
+const (
+	fingerprintBegin = "Fingerprint"
+	bothNodes        = "Both nodes"
+)
 
 // PeerNote says what has to be adapted in [PeerCommand].
 const PeerNote = "put the peer's own interface name after --interface"
 
-// peerWords are the words of the command, each flag together with its value,
+// PeerWords are the words of the command, each flag together with its value,
 // so that a line break never parts them. The last one has no value: of a number
 // nobody could tell whether its end was cut off.
-func peerWords(s conntrackd.Settings) []string {
+func PeerWords(s conntrackd.Settings) []string {
 	words := []string{"connsync apply"}
 	add := func(flag, value string) {
 		if value != "" {
@@ -33,8 +57,8 @@ func peerWords(s conntrackd.Settings) []string {
 		}
 	}
 	add("--interface", s.Interface)
-	add("--current-ip", prefixText(s.Peer, s.Current))
-	add("--peer-ip", prefixText(s.Current, s.Peer))
+	add("--current-ip", Prefix(s.Peer, s.Current))
+	add("--peer-ip", Prefix(s.Current, s.Peer))
 	add("--port", nonZero(int(s.Port)))
 	add("--send-buffer", nonZero(s.SendBuffer))
 	add("--receive-buffer", nonZero(s.ReceiveBuffer))
@@ -44,9 +68,9 @@ func peerWords(s conntrackd.Settings) []string {
 	return append(words, peerLineEnd)
 }
 
-// prefixText is p as it is typed. A prefix length that is not known is taken
+// Prefix is p as it is typed. A prefix length that is not known is taken
 // from the other end of the link, which has the same one.
-func prefixText(p, other netip.Prefix) string {
+func Prefix(p, other netip.Prefix) string {
 	switch {
 	case !p.Addr().IsValid():
 		return ""

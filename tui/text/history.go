@@ -1,4 +1,4 @@
-package tui
+package text
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"connsync/conntrackd"
 )
 
-// EntryText is a save of the history as plain text: one line, and beneath it
+// EntryLines is a save of the history as plain text: one line, and beneath it
 // why it failed where it did.
-func EntryText(e conntrackd.Entry) []string {
-	line := fmt.Sprintf("%4d  %s  %-11s %s", e.Number, entryTime(e.Time), entryOutcome(e), entryBy(e))
-	if what := entryWhat(e); what != "" {
+func EntryLines(e conntrackd.Entry) []string {
+	line := fmt.Sprintf("%4d  %s  %-11s %s", e.Number, EntryTime(e.Time), EntryOutcome(e), EntryBy(e))
+	if what := EntryWhat(e); what != "" {
 		line += ", " + what
 	}
 	lines := []string{strings.TrimRight(line, " ")}
@@ -22,22 +22,37 @@ func EntryText(e conntrackd.Entry) []string {
 	return lines
 }
 
-// entryTime is a time in this host's zone, as wide as any other.
-func entryTime(t time.Time) string {
+// What is said where there is nothing to list, and of a save that did not touch
+// the file.
+const (
+	NothingSaved = "Nothing has been saved yet."
+	FileStayed   = "The file stayed as it was."
+)
+
+// NoHistory says why the saves cannot be listed.
+func NoHistory(err error) string { return "The history cannot be read: " + Clean(err.Error()) }
+
+// NoEntry says why the change of one save cannot be shown.
+func NoEntry(err error) string { return "What it changed cannot be read: " + Clean(err.Error()) }
+
+// EntryTime is a time in this host's zone, as wide as any other.
+func EntryTime(t time.Time) string {
 	if t.IsZero() {
 		return strings.Repeat("-", 16)
 	}
 	return t.Local().Format("2006-01-02 15:04")
 }
 
-func entryOutcome(e conntrackd.Entry) string {
+// EntryOutcome is how a save ended, in a word.
+func EntryOutcome(e conntrackd.Entry) string {
 	if e.Outcome == conntrackd.EntryPending {
 		return "unfinished"
 	}
 	return Clean(string(e.Outcome))
 }
 
-func entryBy(e conntrackd.Entry) string {
+// EntryBy is who made a save, and where.
+func EntryBy(e conntrackd.Entry) string {
 	by := Clean(e.By.User)
 	if by == "" {
 		by = "somebody"
@@ -48,8 +63,8 @@ func entryBy(e conntrackd.Entry) string {
 	return by
 }
 
-// entryWhat is what a save did, in a few words.
-func entryWhat(e conntrackd.Entry) string {
+// EntryWhat is what a save did, in a few words.
+func EntryWhat(e conntrackd.Entry) string {
 	var words []string
 	if e.Undoes != 0 {
 		words = append(words, fmt.Sprintf("took back save %d", e.Undoes))
@@ -77,15 +92,17 @@ func entryWhat(e conntrackd.Entry) string {
 		words = append(words, repairWords(e.Repair))
 	}
 	if e.Outcome == conntrackd.EntrySaved && e.Verdict != "" && e.Verdict != conntrackd.VerdictUnknown && e.Asked.Active {
-		words = append(words, stateWords(e.Verdict))
+		words = append(words, ShortVerdict(e.Verdict))
 	}
 	return strings.Join(words, ", ")
 }
 
+const beforeAnything = "before it changed anything"
+
 func repairWords(r conntrackd.RecoveryResult) string {
 	switch r {
 	case conntrackd.RecoveryUnchanged:
-		return "before it changed anything"
+		return beforeAnything
 	case conntrackd.RecoveryRolledBack:
 		return "then taken back"
 	case conntrackd.RecoveryInForce:
@@ -101,7 +118,7 @@ func repairWords(r conntrackd.RecoveryResult) string {
 func RecoverySentence(r conntrackd.Recovery) string {
 	subject := "An interrupted save"
 	if e := r.Entry; e.Number != 0 {
-		subject = fmt.Sprintf("Save %d (%s, %s) was interrupted", e.Number, entryTime(e.Time), entryBy(e))
+		subject = fmt.Sprintf("Save %d (%s, %s) was interrupted", e.Number, EntryTime(e.Time), EntryBy(e))
 	}
 	path := Clean(r.Entry.Path)
 	switch r.Result {
@@ -111,7 +128,7 @@ func RecoverySentence(r conntrackd.Recovery) string {
 		if r.Entry.Number == 0 {
 			return subject + " had changed nothing; what it left behind has been removed."
 		}
-		return subject + " before it changed anything: what was in force still is."
+		return subject + " " + beforeAnything + ": what was in force still is."
 	case conntrackd.RecoveryRolledBack:
 		return subject + "; it has been taken back: the old file and the old state of the service are in force."
 	case conntrackd.RecoveryInForce:

@@ -1,4 +1,4 @@
-package tui
+package text
 
 import (
 	"fmt"
@@ -11,19 +11,19 @@ import (
 	"connsync/conntrackd"
 )
 
-// peerLineMax bounds what is read as the other node's line, in bytes. The
+// PeerLineMax bounds what is read as the other node's line, in bytes. The
 // longest one is a third of it.
-const peerLineMax = 2048
+const PeerLineMax = 2048
 
 // peerLineEnd is the last word of the line. Without it the value before it, or
 // a flag, may have been cut off.
 const peerLineEnd = "--enable"
 
-// shortPeerLineError says that the line stops before it is whole; the rest may
+// ShortPeerLineError says that the peer's line stops before it is whole; the rest may
 // still come.
-type shortPeerLineError struct{ missing string }
+type ShortPeerLineError struct{ missing string }
 
-func (e *shortPeerLineError) Error() string {
+func (e *ShortPeerLineError) Error() string {
 	return "the line is not whole: " + e.missing + " is missing. Paste the rest, or all of it again."
 }
 
@@ -35,13 +35,16 @@ var peerLineStart = regexp.MustCompile(`(?:^|\s|(['"]))(?:[^\s'"]*/)?connsync\s+
 // as it comes through a console: with a prompt or words before it, in quotes, broken into
 // lines with a backslash at the end, between two words or within one, and with
 // the lines after it that connsync prints there too. A line that is not whole
-// is a *shortPeerLineError. The values can be used: what a flag holds is
-// checked.
-func ParsePeerLine(text string) (conntrackd.Values, error) {
+// is a *[ShortPeerLineError]. The values can be used: what a flag holds is
+// checked by settings, which returns the problems of values.
+func ParsePeerLine(text string, settings func(conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) (conntrackd.Values, error) {
 	lines := peerTextLines(text)
 	var first error
 	for _, joined := range joinings(lines) {
 		v, err := readPeerCommand(joined)
+		if err == nil {
+			err = usable(v, settings)
+		}
 		if err == nil {
 			return v, nil
 		}
@@ -56,11 +59,11 @@ func ParsePeerLine(text string) (conntrackd.Values, error) {
 // terminal add to them.
 func peerTextLines(text string) []string {
 	var lines []string
-	text = ansi.Strip(text[:min(len(text), peerLineMax)])
+	text = ansi.Strip(text[:min(len(text), PeerLineMax)])
 	for _, l := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		l = strings.TrimSpace(Clean(l))
 		l = strings.TrimSpace(strings.TrimPrefix(l, "> ")) // a shell's second prompt
-		if strings.HasPrefix(l, PeerNote) || strings.HasPrefix(l, "Fingerprint") || strings.HasPrefix(l, "Both nodes") {
+		if strings.HasPrefix(l, PeerNote) || strings.HasPrefix(l, fingerprintBegin) || strings.HasPrefix(l, bothNodes) {
 			break
 		}
 		if l != "" {
@@ -126,7 +129,7 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 	if quote := max(at[2], at[4]); quote >= 0 {
 		var whole bool
 		if command, whole = strings.CutSuffix(strings.TrimSpace(command), text[quote:quote+1]); !whole {
-			return v, &shortPeerLineError{"the quote at its end"}
+			return v, &ShortPeerLineError{"the quote at its end"}
 		}
 	}
 	words, err := shellWords(command)
@@ -148,11 +151,11 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 		case !strings.HasPrefix(flag, "--"):
 			return v, fmt.Errorf("%q in the line is out of place: is it the whole line, and nothing more?", flag)
 		case to == nil && len(words) == 0 && !has && beginsPeerFlag(flag):
-			return v, &shortPeerLineError{"the end"}
+			return v, &ShortPeerLineError{"the end"}
 		case to == nil:
 			return v, fmt.Errorf("%s in the line is not known here", flag)
 		case !has && len(words) == 0, has && value == "":
-			return v, &shortPeerLineError{"the value of " + flag}
+			return v, &ShortPeerLineError{"the value of " + flag}
 		case !has:
 			value, words = words[0], words[1:]
 		}
@@ -163,27 +166,31 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 	}
 	for _, flag := range []string{"--interface", "--current-ip", "--peer-ip", "--port", "--send-buffer", "--receive-buffer"} {
 		if !given[flag] {
-			return v, &shortPeerLineError{flag}
+			return v, &ShortPeerLineError{flag}
 		}
 	}
 	if !ended {
-		return v, &shortPeerLineError{"its end, " + peerLineEnd + ","}
-	}
-	if _, problems := ParseSettings(v); len(problems) > 0 {
-		p := problems[0]
-		return v, fmt.Errorf("--%s in the line: %s", strings.ReplaceAll(string(p.Field), "_", "-"), p.Message)
+		return v, &ShortPeerLineError{"its end, " + peerLineEnd + ","}
 	}
 	return v, nil
 }
 
+// usable says which flag holds what cannot be used.
+func usable(v conntrackd.Values, settings func(conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) error {
+	_, problems := settings(v)
+	if len(problems) == 0 {
+		return nil
+	}
+	p := problems[0]
+	return fmt.Errorf("--%s in the line: %s", strings.ReplaceAll(string(p.Field), "_", "-"), p.Message)
+}
+
 // peerFlag is where the value of a flag goes; nil where there is no such flag.
 func peerFlag(v *conntrackd.Values, flag string) *string {
-	for _, f := range conntrackd.Fields() {
-		if f != conntrackd.FieldEnabled && flag == "--"+strings.ReplaceAll(string(f), "_", "-") {
-			return valueAt(v, f)
-		}
-	}
-	return nil
+	return map[string]*string{
+		"--interface": &v.Interface, "--current-ip": &v.CurrentIP, "--peer-ip": &v.PeerIP, "--port": &v.Port,
+		"--send-buffer": &v.SendBuffer, "--receive-buffer": &v.ReceiveBuffer, "--external-cache": &v.ExternalCache,
+	}[flag]
 }
 
 // beginsPeerFlag says that word is how a flag begins.
@@ -220,7 +227,7 @@ func shellWords(text string) ([]string, error) {
 		}
 	}
 	if quoted {
-		return nil, &shortPeerLineError{"the end of a quoted word"}
+		return nil, &ShortPeerLineError{"the end of a quoted word"}
 	}
 	if open {
 		words = append(words, word.String())

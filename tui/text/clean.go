@@ -1,4 +1,4 @@
-package tui
+package text
 
 import (
 	"strings"
@@ -8,9 +8,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// cleanMax bounds what Clean returns, in runes. Nothing that is shown on one
+// CleanMax bounds what Clean returns, in runes. Nothing that is shown on one
 // line is longer; a hostile alias or log line may be a megabyte.
-const cleanMax = 512
+const CleanMax = 512
 
 // Clean makes text from outside (an interface alias, a log line, a file) safe
 // to show on one line: whole escape sequences, control characters (C0, DEL,
@@ -18,17 +18,17 @@ const cleanMax = 512
 // not UTF-8 are taken out, tabs and line ends become one space, and what is
 // longer than 512 characters is cut.
 func Clean(s string) string {
-	if len(s) > 4*cleanMax {
-		s = s[:4*cleanMax]
+	if len(s) > 4*CleanMax {
+		s = s[:4*CleanMax]
 	}
-	if plain(s) {
-		return cut(s, cleanMax)
+	if PlainASCII(s) {
+		return cut(s, CleanMax)
 	}
 	s = ansi.Strip(strings.ToValidUTF8(s, ""))
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
-		if n == cleanMax {
+		if n == CleanMax {
 			break
 		}
 		switch {
@@ -43,8 +43,8 @@ func Clean(s string) string {
 	return b.String()
 }
 
-// plain reports whether s is printable ASCII, as nearly everything is.
-func plain(s string) bool {
+// PlainASCII reports whether s is printable ASCII, as nearly everything is.
+func PlainASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return false

@@ -1,0 +1,152 @@
+package text
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// StepWord is the word for the state of a step.
+func StepWord(s conntrackd.StepStatus) string {
+	switch s {
+	case conntrackd.StepRunning:
+		return Pending
+	case conntrackd.StepDone:
+		return OK
+	case conntrackd.StepFailed:
+		return Fail
+	case conntrackd.StepSkipped:
+		return Skip
+	}
+	return Unknown
+}
+
+// StepLine is a step of an apply as one line of plain text.
+func StepLine(s conntrackd.Step) string {
+	text := Column(StepWord(s.Status)) + Join(": ", Clean(s.Title), Clean(s.Detail))
+	if took := Took(s.Took); took != "" {
+		text += " (" + took + ")"
+	}
+	return text
+}
+
+// Took is a duration that is worth showing, in seconds.
+func Took(d time.Duration) string {
+	if d < 100*time.Millisecond {
+		return ""
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// Outcome is how a save ended, as it is told.
+type Outcome struct {
+	Sentence string
+	// Sync is the verdict on the sync in a sentence; blank where the save failed,
+	// or the sync is not to be.
+	Sync string
+	Word string // the word that goes with both
+	// Why is the reason of a failure; blank where a failed step has said it.
+	Why string
+	// Foreign is what someone else changed in the file since it was read, as a
+	// diff; blank where that is not why the save failed. See [ForeignMeanwhile].
+	Foreign string
+}
+
+// OutcomeOf tells how a save ended that took these steps and is to leave the
+// sync enabled or not.
+func OutcomeOf(o conntrackd.Outcome, steps []conntrackd.Step, enabled bool) Outcome {
+	t := Outcome{Sentence: outcomeSentence(o), Word: OK, Foreign: ForeignChange(o.Err)}
+	switch {
+	case o.Err != nil:
+		t.Word, t.Why = Fail, unsaid(o.Err, steps)
+		return t
+	case o.Unseen():
+		t.Word = Unknown
+	case enabled && o.Verdict != "":
+		t.Word = VerdictWord(o.Verdict)
+	}
+	if enabled && o.Verdict != "" {
+		t.Sync = StatusSentence(o.Verdict)
+	}
+	return t
+}
+
+// outcomeSentence says in one sentence how an apply ended.
+func outcomeSentence(o conntrackd.Outcome) string {
+	const unseen = "whether conntrackd runs as asked could not be seen."
+	switch {
+	case o.Err == nil && o.Unseen() && !o.Changed:
+		return "Nothing was changed; " + unseen
+	case o.Err == nil && o.Unseen():
+		return "Saved; " + unseen
+	case o.Err == nil && !o.Changed:
+		return NothingToDo
+	case o.Err == nil:
+		return "Saved, and in force."
+	case o.RolledBack:
+		return "Failed and taken back: the old state is in force again."
+	case o.Changed:
+		return "Failed, and the old state could NOT be brought back. Look at the steps above."
+	}
+	return "Failed before anything was changed."
+}
+
+// NothingToDo is said of a save of what is in force, AppliesNothing with it
+// where there was a review, and NothingChanged where a save was given up.
+const (
+	NothingToDo    = "Nothing to do: these settings are already in force."
+	AppliesNothing = "No file is written and nothing is restarted."
+	NothingChanged = "Nothing was changed."
+)
+
+// unsaid is why a save failed; blank where a failed step has said it.
+func unsaid(err error, steps []conntrackd.Step) string {
+	why := err.Error()
+	for _, s := range steps {
+		if s.Status == conntrackd.StepFailed && strings.Contains(s.Detail, why) {
+			return ""
+		}
+	}
+	return Clean(why)
+}
+
+// Underway says what a save that took these steps is doing, and what ctrl+c
+// does to it; stopping says that ctrl+c came already.
+func Underway(steps []conntrackd.Step, stopping bool) string {
+	switch {
+	case stopping && !written(steps):
+		return "Stopping. Nothing has been written."
+	case stopping:
+		return "Stopping. The change is finished or taken back first."
+	case AwaitsPeer(steps):
+		return "Waiting for the peer. ctrl+c ends the wait; the change stays."
+	case written(steps):
+		return "Working. The change is finished or taken back, ctrl+c or not."
+	}
+	return "Working. ctrl+c stops it; nothing has been written yet."
+}
+
+// Interrupted says what an interrupt of a save leaves, and for how long.
+const Interrupted = "what has begun is finished or taken back first; that takes seconds, and a minute or two at most"
+
+// written reports whether the write has begun, after which an end of the work
+// has to put things back.
+func written(steps []conntrackd.Step) bool {
+	for _, s := range steps {
+		if s.ID != conntrackd.StepLock && s.ID != conntrackd.StepBackup {
+			return true
+		}
+	}
+	return false
+}
+
+// AwaitsPeer reports whether all that goes on is the wait for the peer's word.
+func AwaitsPeer(steps []conntrackd.Step) bool {
+	if len(steps) == 0 {
+		return false
+	}
+	last := steps[len(steps)-1]
+	return last.Status == conntrackd.StepRunning && (last.ID == conntrackd.StepHeard || last.ID == conntrackd.StepHeardBy)
+}

@@ -1,0 +1,129 @@
+package text
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd"
+	"connsync/netcheck"
+)
+
+func TestPeerCommand(t *testing.T) {
+	tests := []struct {
+		name string
+		edit func(*conntrackd.Settings)
+		want string
+	}{
+		{"swapped", func(*conntrackd.Settings) {},
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536 --enable"},
+		{"external cache", func(s *conntrackd.Settings) { s.ExternalCache = true },
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536 --external-cache=on --enable"},
+		{"buffers not set", func(s *conntrackd.Settings) { s.SendBuffer, s.ReceiveBuffer = 0, 0 },
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --enable"},
+		{"prefix known from the other end", func(s *conntrackd.Settings) { s.Peer = netip.PrefixFrom(s.Peer.Addr(), -1) },
+			"connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536 --enable"},
+		{"IPv6", func(s *conntrackd.Settings) {
+			s.Current, s.Peer = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
+		}, "connsync apply --interface eth1 --current-ip fd00::2/64 --peer-ip fd00::1/64 --port 3780 --send-buffer 65536 --receive-buffer 65536 --enable"},
+		{"nothing known", func(s *conntrackd.Settings) { *s = conntrackd.Settings{} }, "connsync apply --enable"},
+		{"a name that a shell would run", func(s *conntrackd.Settings) { *s = conntrackd.Settings{Interface: "e;`reboot`'\x1b[2J"} },
+			`connsync apply --interface 'e;` + "`reboot`" + `'\''' --enable`},
+	}
+	for _, tt := range tests {
+		s := pairSettings()
+		tt.edit(&s)
+		if diff := cmp.Diff(tt.want, PeerCommand(s)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// What is typed at the other node gives settings whose own command leads back.
+func TestPeerCommandLeadsBack(t *testing.T) {
+	there := func(command string) conntrackd.Settings {
+		v := conntrackd.Values{Enabled: "enable"}
+		words := strings.Fields(command)
+		for i, w := range words {
+			switch w {
+			case "--interface":
+				v.Interface = words[i+1]
+			case "--current-ip":
+				v.CurrentIP = words[i+1]
+			case "--peer-ip":
+				v.PeerIP = words[i+1]
+			case "--port":
+				v.Port = words[i+1]
+			case "--send-buffer":
+				v.SendBuffer = words[i+1]
+			case "--receive-buffer":
+				v.ReceiveBuffer = words[i+1]
+			case "--external-cache=on":
+				v.ExternalCache = "on"
+			}
+		}
+		s, problems := parsed(v)
+		if len(problems) > 0 {
+			t.Fatalf("%s: %v", command, problems)
+		}
+		return s
+	}
+	here := pairSettings()
+	here.ExternalCache = true
+	peer := there(PeerCommand(here))
+	if Fingerprint(here) != Fingerprint(peer) {
+		t.Errorf("fingerprints %s and %s", Fingerprint(here), Fingerprint(peer))
+	}
+	if diff := cmp.Diff(PeerCommand(here), PeerCommand(there(PeerCommand(peer)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFingerprintSeesWhatMustBeEqual(t *testing.T) {
+	seen := map[string]string{Fingerprint(pairSettings()): "the pair"}
+	edits := map[string]func(*conntrackd.Settings){
+		"port":    func(s *conntrackd.Settings) { s.Port++ },
+		"send":    func(s *conntrackd.Settings) { s.SendBuffer++ },
+		"receive": func(s *conntrackd.Settings) { s.ReceiveBuffer++ },
+		"cache":   func(s *conntrackd.Settings) { s.ExternalCache = true },
+		"address": func(s *conntrackd.Settings) { s.Peer = netip.MustParsePrefix("10.0.0.103/24") },
+		"prefix": func(s *conntrackd.Settings) {
+			s.Current, s.Peer = netip.MustParsePrefix("10.0.0.101/25"), netip.MustParsePrefix("10.0.0.102/25")
+		},
+	}
+	for name, edit := range edits {
+		s := pairSettings()
+		edit(&s)
+		print := Fingerprint(s)
+		if other, ok := seen[print]; ok {
+			t.Errorf("%s and %s have the same fingerprint", name, other)
+		}
+		seen[print] = name
+	}
+	s := pairSettings()
+	s.Enabled, s.Interface = false, "bond0"
+	if Fingerprint(s) != Fingerprint(pairSettings()) {
+		t.Error("what may differ changes the fingerprint")
+	}
+}
+
+func pairSettings() conntrackd.Settings {
+	return conntrackd.Settings{
+		Enabled: true, Interface: "eth1", Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
+		Current: netip.MustParsePrefix("10.0.0.101/24"), Peer: netip.MustParsePrefix("10.0.0.102/24"),
+	}
+}
+
+// parsed joins the problems of each field and those that the two addresses
+// have with each other.
+func parsed(v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
+	s, problems := v.Settings()
+	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
+		if !p.Warning {
+			problems = append(problems, conntrackd.Problem{Field: conntrackd.FieldPeerIP, Message: p.Message})
+		}
+	}
+	return s, problems
+}

@@ -1,0 +1,129 @@
+package text
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd"
+)
+
+// What the other node prints is read back however a console broke it.
+func TestPeerLineComesThrough(t *testing.T) {
+	s := pairSettings()
+	line := PeerCommand(s)
+	cached := s
+	cached.ExternalCache = true
+	want := func(s conntrackd.Settings) conntrackd.Values {
+		s.Current, s.Peer = s.Peer, s.Current
+		return s.Values()
+	}
+	for name, tc := range map[string]struct {
+		text string
+		from conntrackd.Settings
+	}{
+		"as it is":            {line, s},
+		"ends in spaces":      {line + "   \r\n\r\n", s},
+		"prompt":              {"root@fw-a:~# " + line, s},
+		"sudo and path":       {"$ sudo /usr/sbin/" + line, s},
+		"peer's whole answer": {"On the other node: " + line + "\n  " + PeerNote + "\nFingerprint, the same on both nodes: " + Fingerprint(s) + "\n", s},
+		"external cache":      {PeerCommand(cached), cached},
+		"second prompt":       {strings.ReplaceAll(line, " --port", " \\\n> --port"), s},
+		"the end comes later": {strings.Replace(line, "apply", "apply --enable", 1), s},
+		"typed twice":         {"connsync apply --en\n" + line, s},
+		"bracketed":           {"\x1b[200~" + line + "\x1b[201~", s},
+		"with equals":         {strings.ReplaceAll(line, "--port ", "--port="), s},
+		"first node":          {line + " --first-node", s},
+		"all in quotes":       {"'" + line + "' ", s},
+		"in double quotes":    {"$ \"/usr/sbin/" + line + "\"", s},
+		"its words in quotes": {strings.Replace(line, "apply", "'apply", 1) + "'", s},
+		"quoted":              {strings.ReplaceAll(line, "eth1", "'eth1'"), s},
+	} {
+		got, err := ParsePeerLine(tc.text, parsed)
+		if err != nil {
+			t.Errorf("%s: %v\n%q", name, err, tc.text)
+			continue
+		}
+		if diff := cmp.Diff(want(tc.from), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A terminal that is as wide as any breaks the line anywhere, also within a
+// word; what comes of it is the same values or an error, never others.
+func TestPeerLineBrokenAnywhere(t *testing.T) {
+	s := pairSettings()
+	s.ExternalCache = true
+	line := PeerCommand(s)
+	s.Current, s.Peer = s.Peer, s.Current
+	want := s.Values()
+	for width := 20; width < len(line); width++ {
+		var pieces []string
+		for rest := line; rest != ""; {
+			n := min(width, len(rest))
+			pieces, rest = append(pieces, rest[:n]), rest[n:]
+		}
+		got, err := ParsePeerLine(strings.Join(pieces, "\n"), parsed)
+		if err != nil && len(pieces)-1 <= maxGuessedBreaks {
+			t.Errorf("width %d: %v\n%s", width, err, strings.Join(pieces, "\n"))
+		} else if err == nil && got != want {
+			t.Errorf("width %d: %+v, want %+v", width, got, want)
+		}
+	}
+	// A line that was cut is never taken for a whole one.
+	for n := range len(line) {
+		if got, err := ParsePeerLine(line[:n], parsed); err == nil {
+			t.Errorf("cut after %d bytes: %+v", n, got)
+		}
+	}
+}
+
+func TestPeerLineRefused(t *testing.T) {
+	line := PeerCommand(pairSettings())
+	for text, want := range map[string]string{
+		"":                            "holds no \"connsync apply\"",
+		"connsync status":             "holds no \"connsync apply\"",
+		"'" + line + " --enabl":       "the quote at its end is missing",
+		"xconnsync apply":             "holds no \"connsync apply\"",
+		line + " --frobnicate":        "--frobnicate in the line is not known",
+		line + " reboot":              "\"reboot\" in the line is out of place",
+		line + " ; reboot":            "out of place",
+		line + " --port 4000":         "--port stands in the line twice",
+		line + " --external-cache=on": "its end, --enable, is missing",
+		"connsync apply --enable":     "--interface is missing",
+		strings.ReplaceAll(line, "10.0.0.101/24", "10.0.9.101/24"):                   "--peer-ip in the line",
+		strings.ReplaceAll(line, "--port 3780", "--port 99999"):                      "--port in the line",
+		strings.ReplaceAll(line, "--enable", "--disable"):                            "--disable in the line is not known",
+		strings.ReplaceAll(line, "--interface eth1", "--interface 'eth1"):            "the end of a quoted word is missing",
+		"connsync apply --enable --interface eth1 --current-ip":                      "the value of --current-ip is missing",
+		strings.ReplaceAll(line, "--interface eth1", "--interface \x1b]0;x\x07eth1"): "",
+	} {
+		_, err := ParsePeerLine(text, parsed)
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%q: %v", text, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	var short *ShortPeerLineError
+	if _, err := ParsePeerLine(line[:len(line)/2], parsed); !errors.As(err, &short) {
+		t.Errorf("half a line: %v", err)
+	}
+}
+
+func FuzzPeerLine(f *testing.F) {
+	f.Add(PeerCommand(pairSettings()))
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := ParsePeerLine(text, parsed)
+		if err != nil {
+			return
+		}
+		if _, problems := parsed(v); len(problems) > 0 || v.Enabled != "enable" {
+			t.Errorf("%q gave %+v: %v", text, v, problems)
+		}
+	})
+}

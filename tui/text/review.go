@@ -1,0 +1,207 @@
+package text
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"connsync/conntrackd"
+)
+
+// Change is what a save would do, for a review to tell.
+type Change struct {
+	Candidate   *conntrackd.Candidate // nil where the file stays
+	Diff        string                // of the file, unified; blank where it stays
+	Replaces    []string              // what the operator has to agree to lose
+	Commands    []string              // what will run, in order
+	Preparation conntrackd.Preparation
+	PrepareHost bool // what the host lacks is set right with the save
+	FirstNode   bool // the operator said that the peer does not exist yet
+}
+
+// Agree is what the operator says to what a save replaces.
+const Agree = "I agree: what is listed as replaced goes away."
+
+// Rows tell the change before it happens, without the diff.
+func (c Change) Rows() []Row {
+	var rows []Row
+	if c.Candidate != nil && c.Candidate.Undoes != 0 {
+		rows = append(rows, Row{Text: fmt.Sprintf("Takes back save %d.", c.Candidate.Undoes)})
+	}
+	rows = append(rows, Row{Text: Clean(c.file())})
+	for _, what := range c.Replaces {
+		rows = append(rows, Row{Label: "! replaces", Text: Clean(what), Word: Warn})
+	}
+	for i, command := range c.Commands {
+		rows = append(rows, Row{Label: "runs", Text: Clean(command), Under: i > 0})
+	}
+	rows = append(rows, c.HostRows()...)
+	if c.FirstNode {
+		rows = append(rows, Row{Label: "note", Text: "first node of the pair: the way to the peer was not proven."})
+	}
+	if c.Candidate != nil {
+		for _, note := range c.Candidate.Notes {
+			rows = append(rows, Row{Label: "note", Text: Clean(note)})
+		}
+	}
+	return rows
+}
+
+// file says what becomes of the file.
+func (c Change) file() string {
+	added, removed := countLines(c.Diff, "+"), countLines(c.Diff, "-")
+	switch {
+	case c.Candidate == nil || c.Diff == "":
+		return "The file stays as it is."
+	case c.Candidate.New == nil:
+		return fmt.Sprintf("Removes %s, %d lines; it did not exist before that save.", c.Candidate.Path, removed)
+	case c.Candidate.Old == nil:
+		return fmt.Sprintf("Creates %s, %d lines.", c.Candidate.Path, added)
+	}
+	return fmt.Sprintf("Changes %s: %d lines added, %d taken out.", c.Candidate.Path, added, removed)
+}
+
+// HostRows tell what the save does about the host beside the file, and what it
+// leaves alone there.
+func (c Change) HostRows() []Row {
+	label := "host"
+	if !c.PrepareHost {
+		label = "skip"
+	}
+	var rows []Row
+	for i, item := range c.Preparation.Missing() {
+		row := Row{Label: label, Text: Clean(item.Title + ": " + item.Reason + "."), Under: i > 0}
+		for _, command := range item.Commands {
+			row.Commands = append(row.Commands, Clean(command))
+		}
+		rows = append(rows, row)
+	}
+	for _, item := range c.staying() {
+		detail := item.Detail
+		if item.State == conntrackd.ItemUnknown { // an error does not say what it stood in the way of
+			detail = string(item.ID) + ": " + detail
+		}
+		rows = append(rows, Row{Label: "! stays", Text: Clean(detail), Word: Warn})
+	}
+	return rows
+}
+
+// staying are the items of the host that a save cannot set right.
+func (c Change) staying() []conntrackd.Item {
+	var items []conntrackd.Item
+	for _, i := range c.Preparation.Items {
+		if i.State == conntrackd.ItemForeign || i.State == conntrackd.ItemUnknown {
+			items = append(items, i)
+		}
+	}
+	return items
+}
+
+// HostChoice is what the operator may decide about the host, with so many items
+// listed above.
+func HostChoice(items int) string {
+	return fmt.Sprintf("Prepare the host (%d %s above); connsync unprepare takes it back.", items, Plural(items, "item", "items"))
+}
+
+// Sections tell the change as the rehearsal of a command does, without the
+// diff. Those that have no lines are left out.
+func (c Change) Sections() []Section {
+	var would, stays, notes []string
+	for _, i := range c.Preparation.Missing() {
+		would = append(would, Clean(string(i.ID)+": "+i.Title))
+		for _, command := range i.Commands {
+			would = append(would, Clean("  "+command))
+		}
+	}
+	for _, i := range c.staying() {
+		stays = append(stays, Clean(string(i.ID)+": "+i.Detail))
+	}
+	title := "This would be done about the host (not with --prepare-host=false):"
+	if !c.PrepareHost {
+		title = "This would not be done about the host, because of --prepare-host=false:"
+	}
+	if c.Candidate != nil {
+		notes = c.Candidate.Notes
+	}
+	var sections []Section
+	for _, s := range []Section{
+		{"This replaces:", cleaned(c.Replaces)}, {"Notes:", cleaned(notes)}, {"These commands would run:", cleaned(c.Commands)},
+		{title, would}, {"This stays:", stays},
+	} {
+		if len(s.Lines) > 0 {
+			sections = append(sections, s)
+		}
+	}
+	return sections
+}
+
+func cleaned(lines []string) []string {
+	var out []string
+	for _, l := range lines {
+		out = append(out, Clean(l))
+	}
+	return out
+}
+
+// RehearsesNothing is said of the rehearsal of what is in force.
+const RehearsesNothing = "These settings are in force: there is nothing to do."
+
+// NoReview says why there is no change to show.
+func NoReview(err error) string { return "The change could not be worked out: " + Clean(err.Error()) }
+
+// What is said of a change of the file by someone else: on the screen, which
+// has a button for it, line by line, and where it came during a save.
+const (
+	typedStays       = "what you have typed stays."
+	ForeignTaken     = "That is taken into the settings; " + typedStays
+	ForeignMeanwhile = "Someone else changed the file meanwhile:"
+)
+
+// ForeignSince is said where the diff follows.
+func ForeignSince(path string) string { return foreign(path) + " since it was read:" }
+
+// ForeignRefusal is said where the change can be taken into the form.
+func ForeignRefusal(path string) string {
+	return foreign(path) + " since the form read it. Read Anew takes that into the form; " + typedStays
+}
+
+func foreign(path string) string { return "Someone else has changed " + Clean(path) }
+
+// ForeignChange is what someone else changed in the file since it was read, as
+// a diff; blank where that is not why a save was refused.
+func ForeignChange(err error) string {
+	var changed *conntrackd.ChangedError
+	if !errors.As(err, &changed) {
+		return ""
+	}
+	return changed.Diff()
+}
+
+// countLines counts the lines of a unified diff that start with sign.
+func countLines(diff, sign string) int {
+	n := 0
+	for line := range DiffBody(diff) {
+		if strings.HasPrefix(line, sign) {
+			n++
+		}
+	}
+	return n
+}
+
+// DiffBody yields the lines of a unified diff without the two that name the
+// file. They are as they stand in the file.
+func DiffBody(diff string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		header := true
+		for line := range strings.Lines(diff) {
+			if header && (strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "+++ ")) {
+				continue
+			}
+			header = false
+			if !yield(strings.TrimRight(line, "\r\n")) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package text
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// verdictText is what is said of a verdict.
+type verdictText struct {
+	word  string // the word that goes before it
+	short string // a few words
+	full  string // a sentence; blank where the few words are one
+}
+
+func textOf(v conntrackd.Verdict) verdictText {
+	switch v {
+	case conntrackd.VerdictTwoWay:
+		return verdictText{OK, "in sync both ways", ""}
+	case conntrackd.VerdictReceivingOnly:
+		return verdictText{Warn, "only receiving", "Only receiving: the peer does not hear this node."}
+	case conntrackd.VerdictSendingOnly:
+		return verdictText{Warn, "only sending", "Only sending: this node does not hear the peer."}
+	case conntrackd.VerdictSilent:
+		return verdictText{Warn, "no word from the peer", ""}
+	case conntrackd.VerdictLosing:
+		return verdictText{Warn, "losing messages", "Losing messages: both ways are up, not everything arrives."}
+	case conntrackd.VerdictMismatch:
+		return verdictText{Fail, "not in sync", "Not in sync: the peer speaks another mode or to another port."}
+	case conntrackd.VerdictStopped:
+		return verdictText{Fail, "sync stopped", "Stopped: no conntrackd runs with these settings."}
+	}
+	return verdictText{Unknown, "sync unknown", "Unknown: the state of the sync could not be seen."}
+}
+
+// StatusSentence is the verdict on the sync in one sentence. Why and what to
+// do are [conntrackd.Health]'s Cause and Next.
+func StatusSentence(v conntrackd.Verdict) string {
+	t := textOf(v)
+	if t.full == "" {
+		return Capital(t.short) + "."
+	}
+	return t.full
+}
+
+// VerdictWord is the word that goes before the sentence of a verdict.
+func VerdictWord(v conntrackd.Verdict) string { return textOf(v).word }
+
+// ShortVerdict is the verdict in a few words, for the right of the title.
+func ShortVerdict(v conntrackd.Verdict) string { return textOf(v).short }
+
+// StatusLines is the verdict as plain text: the sentence, the cause and the
+// next step, one line each.
+func StatusLines(h conntrackd.Health) []string {
+	lines := []string{Column(VerdictWord(h.Verdict)) + StatusSentence(h.Verdict)}
+	if cause := Clean(h.Cause); cause != "" {
+		lines = append(lines, Column("")+cause)
+	}
+	if next := Clean(h.Next); next != "" {
+		lines = append(lines, Column("")+"-> "+next)
+	}
+	return lines
+}
+
+// BootNote is for a daemon that runs and does not start at boot; blank for any
+// other.
+func BootNote(h conntrackd.Health) string {
+	if half := h.Service.Half(); half != "" && h.Service.Active {
+		return "Note: " + half + "; connsync apply --enable sees to that."
+	}
+	return ""
+}
+
+// OutOfPlace is the warning that there should be no sync on this host.
+func OutOfPlace(why string) string { return Column(Warn) + Clean("Out of place: "+why+".") }
+
+// WantsPeer reports whether the peer may not be set up as this node is, so that
+// what to type there is part of the status.
+func WantsPeer(h conntrackd.Health, s conntrackd.Settings) bool {
+	switch h.Verdict {
+	case conntrackd.VerdictSilent, conntrackd.VerdictReceivingOnly, conntrackd.VerdictSendingOnly, conntrackd.VerdictMismatch:
+		return s.Enabled && s.Peer.Addr().IsValid()
+	}
+	return false
+}
+
+// Count is one of the daemon's numbers.
+type Count struct{ Name, Value string }
+
+// Counts are the numbers that say how well it goes, the most telling ones of
+// each row of three first.
+func Counts(h conntrackd.Health, s conntrackd.Settings) []Count {
+	c := h.Counters
+	ofPeer := Count{"peer's states", number(c.External)}
+	if !s.ExternalCache {
+		// They go straight into the kernel's table and are counted on the way.
+		ofPeer = Count{"into kernel", number(c.Injected)}
+	}
+	return []Count{
+		{"states here", number(c.Internal)}, {"lost", number(c.Lost)}, {"malformed", number(c.Malformed)},
+		ofPeer, {"errors sent", number(c.ErrorsSent)}, {"overruns", number(c.Overruns)},
+		{"resend queue", number(c.ResendQueue)}, {"dropped here", number(h.Sockets.Drops)}, {"no space", number(c.NoSpace)},
+	}
+}
+
+func number(n uint64) string {
+	if n < 1e9 {
+		return strconv.FormatUint(n, 10)
+	}
+	return fmt.Sprintf("%.1fG", float64(n)/1e9)
+}
+
+// About is where and since when the daemon runs, and what it has got; s are the
+// settings in force.
+func About(h conntrackd.Health, s conntrackd.Settings) []Row {
+	bound := ""
+	switch {
+	case h.Sockets.Bound:
+		bound = "bound to " + Clean(h.Sockets.Address)
+	case !h.Counters.Time.IsZero():
+		bound = "NOT bound to the address and port that are set"
+	}
+	var rows []Row
+	add := func(label, text string) {
+		if text != "" {
+			rows = append(rows, Row{Label: label, Text: text})
+		}
+	}
+	add("link", Join(", ", Join(" ", Clean(h.Device), Clean(h.Link)), bound))
+	if h.Sockets.Bound {
+		add("buffers", buffer("receive", h.Sockets.ReceiveBuffer, s.ReceiveBuffer)+", "+buffer("send", h.Sockets.SendBuffer, s.SendBuffer))
+	}
+	add("daemon", daemon(h))
+	return rows
+}
+
+// buffer compares what is in force with what was asked for. The kernel doubles
+// what it is asked for.
+func buffer(name string, inForce, asked int) string {
+	switch {
+	case asked == 0:
+		return fmt.Sprintf("%s %d (the kernel's own)", name, inForce)
+	case inForce < 2*asked:
+		return fmt.Sprintf("%s ONLY %d (asked 2 x %d)", name, inForce, asked)
+	case inForce == 2*asked:
+		return fmt.Sprintf("%s %d (2 x %d)", name, inForce, asked)
+	}
+	return fmt.Sprintf("%s %d (asked %d)", name, inForce, asked)
+}
+
+func daemon(h conntrackd.Health) string {
+	state := h.Service
+	parts := []string{Clean(state.Detail)}
+	switch {
+	case !state.Present && state.MainPID == 0:
+		return Join(", ", parts...)
+	case state.Active:
+		parts = append(parts, Join(" for ", "running", uptime(h)))
+	default:
+		parts = append(parts, "not running")
+	}
+	switch {
+	case state.Unbooted: // the detail says so
+	case state.Enabled:
+		parts = append(parts, "starts at boot")
+	default:
+		parts = append(parts, "does NOT start at boot")
+	}
+	if state.Restarts > 0 {
+		parts = append(parts, fmt.Sprintf("restarted %d times by itself", state.Restarts))
+	}
+	return Join(", ", parts...)
+}
+
+// uptime is the time since the daemon's start in steps of at least a minute,
+// so that it does not change with every look.
+func uptime(h conntrackd.Health) string {
+	up := h.Uptime
+	if since := h.Service.Since; up == 0 && !since.IsZero() && h.Counters.Time.After(since) {
+		up = h.Counters.Time.Sub(since)
+	}
+	if up == 0 && h.Counters.Time.IsZero() {
+		return ""
+	}
+	return span(up)
+}
+
+func span(d time.Duration) string {
+	minutes := int(d / time.Minute)
+	switch {
+	case minutes < 1:
+		return "less than a minute"
+	case minutes < 60:
+		return fmt.Sprintf("%d min", minutes)
+	case minutes < 24*60:
+		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
+	}
+	return fmt.Sprintf("%d d %d h", minutes/(24*60), minutes/60%24)
+}
+
+// WatchLine is what is worth a line of a watch, without its time: an idle pair
+// that is in sync says it once. before is the look before this one.
+func WatchLine(before, now conntrackd.Health) string {
+	line := fmt.Sprintf("%-14s", now.Verdict)
+	if !now.Time.IsZero() {
+		sent, received := "-", "-"
+		if SameRun(before, now) {
+			took := now.Time.Sub(before.Time)
+			sent, received = perSecond(before.PacketsSent, now.PacketsSent, took), perSecond(before.PacketsRecv, now.PacketsRecv, took)
+		}
+		line += fmt.Sprintf(" sent %s/s received %s/s states %d/%d lost %d overruns %d",
+			sent, received, now.Internal, now.External+now.Injected, now.Lost, now.Overruns)
+	}
+	if now.Verdict != conntrackd.VerdictTwoWay && now.Cause != "" {
+		line += ": " + Clean(now.Cause)
+	}
+	return line
+}
+
+// SameRun says that two looks were at the same run of the daemon, so that its
+// counters can be compared.
+func SameRun(before, now conntrackd.Health) bool {
+	return !before.Time.IsZero() && before.Service.MainPID == now.Service.MainPID &&
+		now.PacketsSent >= before.PacketsSent && now.PacketsRecv >= before.PacketsRecv
+}
+
+// perSecond is how fast a counter grew between two readings.
+func perSecond(from, to uint64, took time.Duration) string {
+	if took <= 0 || to < from {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", float64(to-from)/took.Seconds())
+}

@@ -1,0 +1,178 @@
+package text
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd"
+)
+
+// Every verdict has words of its own, and only one of them says in sync.
+func TestStatusWords(t *testing.T) {
+	verdicts := []conntrackd.Verdict{conntrackd.VerdictTwoWay, conntrackd.VerdictReceivingOnly, conntrackd.VerdictSendingOnly,
+		conntrackd.VerdictSilent, conntrackd.VerdictLosing, conntrackd.VerdictMismatch, conntrackd.VerdictStopped, conntrackd.VerdictUnknown}
+	seen := map[string]bool{}
+	for _, v := range verdicts {
+		sentence, words := StatusSentence(v), ShortVerdict(v)
+		if seen[sentence] || seen[words] || sentence == "" || words == "" {
+			t.Errorf("%s: %q, %q are not its own", v, sentence, words)
+		}
+		seen[sentence], seen[words] = true, true
+		if inSync := strings.HasPrefix(sentence, "In sync"); inSync != (v == conntrackd.VerdictTwoWay) {
+			t.Errorf("%s says %q", v, sentence)
+		}
+		if (VerdictWord(v) == OK) != (v == conntrackd.VerdictTwoWay) {
+			t.Errorf("%s is %q", v, VerdictWord(v))
+		}
+	}
+	for _, odd := range []conntrackd.Verdict{"", "made up"} {
+		if got := VerdictWord(odd); got != Unknown {
+			t.Errorf("%q is %q", odd, got)
+		}
+	}
+	want := []string{"warn     No word from the peer.", "         the cable", "         -> plug it in"}
+	if diff := cmp.Diff(want, StatusLines(conntrackd.Health{Verdict: conntrackd.VerdictSilent, Cause: "the cable", Next: "plug it in"})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The peer is told of where it may not be set up as this node is, and nowhere
+// else.
+func TestWantsPeer(t *testing.T) {
+	on, off, alone := pairSettings(), pairSettings(), pairSettings()
+	off.Enabled = false
+	alone.Peer = conntrackd.Settings{}.Peer
+	for verdict, want := range map[conntrackd.Verdict]bool{
+		conntrackd.VerdictTwoWay: false, conntrackd.VerdictLosing: false, conntrackd.VerdictStopped: false, conntrackd.VerdictUnknown: false,
+		conntrackd.VerdictSilent: true, conntrackd.VerdictReceivingOnly: true, conntrackd.VerdictSendingOnly: true, conntrackd.VerdictMismatch: true,
+	} {
+		h := conntrackd.Health{Verdict: verdict}
+		if got := WantsPeer(h, on); got != want {
+			t.Errorf("%s: %t", verdict, got)
+		}
+		if WantsPeer(h, off) || WantsPeer(h, alone) {
+			t.Errorf("%s: told without a sync or without a peer", verdict)
+		}
+	}
+}
+
+func TestCounts(t *testing.T) {
+	h := conntrackd.Health{Sockets: conntrackd.Sockets{Drops: 8}, Counters: conntrackd.Counters{
+		Internal: 999_999_999, External: 2, Injected: 3, Lost: 4, Malformed: 5, ErrorsSent: 6, Overruns: 7, ResendQueue: 9, NoSpace: 1_500_000_000,
+	}}
+	want := []Count{
+		{"states here", "999999999"}, {"lost", "4"}, {"malformed", "5"},
+		{"into kernel", "3"}, {"errors sent", "6"}, {"overruns", "7"},
+		{"resend queue", "9"}, {"dropped here", "8"}, {"no space", "1.5G"},
+	}
+	s := pairSettings()
+	if diff := cmp.Diff(want, Counts(h, s)); diff != "" {
+		t.Error(diff)
+	}
+	s.ExternalCache = true
+	want[3] = Count{"peer's states", "2"}
+	if diff := cmp.Diff(want, Counts(h, s)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAbout(t *testing.T) {
+	began := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+	counted := conntrackd.Counters{Time: began.Add(3 * time.Minute), Device: "eth1", Link: "RUNNING"}
+	active := conntrackd.ServiceState{Present: true, Active: true, Enabled: true, MainPID: 7, Since: began}
+	for name, tc := range map[string]struct {
+		health conntrackd.Health
+		want   []Row
+	}{
+		"nothing known": {conntrackd.Health{}, nil},
+		"stopped": {conntrackd.Health{Service: conntrackd.ServiceState{Present: true, Detail: "failed\x1b[2J (Result: exit-code)", Restarts: 2}},
+			[]Row{{Label: "daemon", Text: "failed (Result: exit-code), not running, does NOT start at boot, restarted 2 times by itself"}}},
+		"runs": {conntrackd.Health{Service: active, Counters: counted,
+			Sockets: conntrackd.Sockets{Bound: true, Address: "10.0.0.101:3780", ReceiveBuffer: 131072, SendBuffer: 4608}},
+			[]Row{
+				{Label: "link", Text: "eth1 RUNNING, bound to 10.0.0.101:3780"},
+				{Label: "buffers", Text: "receive 131072 (2 x 65536), send ONLY 4608 (asked 2 x 65536)"},
+				{Label: "daemon", Text: "running for 3 min, starts at boot"},
+			}},
+		"elsewhere": {conntrackd.Health{Service: conntrackd.ServiceState{Present: true, Active: true, Unbooted: true}, Counters: counted},
+			[]Row{
+				{Label: "link", Text: "eth1 RUNNING, NOT bound to the address and port that are set"},
+				{Label: "daemon", Text: "running for less than a minute"},
+			}},
+	} {
+		if diff := cmp.Diff(tc.want, About(tc.health, pairSettings())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestBuffer(t *testing.T) {
+	for want, asked := range map[string]int{
+		"send 131072 (the kernel's own)":     0,
+		"send 131072 (2 x 65536)":            65536,
+		"send ONLY 131072 (asked 2 x 65537)": 65537,
+		"send 131072 (asked 65535)":          65535,
+	} {
+		if got := buffer("send", 131072, asked); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "less than a minute", 59 * time.Second: "less than a minute", time.Minute: "1 min", 61 * time.Minute: "1 h 1 min",
+		24 * time.Hour: "1 d 0 h", 50*time.Hour + 59*time.Minute: "2 d 2 h",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestNotesOfTheStatus(t *testing.T) {
+	half := conntrackd.Health{Service: conntrackd.ServiceState{Active: true}}
+	if got := BootNote(half); got != "Note: conntrackd runs now, and does not start at boot; connsync apply --enable sees to that." {
+		t.Error(got)
+	}
+	half.Service.Enabled = true
+	if got := BootNote(half); got != "" {
+		t.Error(got)
+	}
+	if got := BootNote(conntrackd.Health{Service: conntrackd.ServiceState{Enabled: true}}); got != "" {
+		t.Error(got)
+	}
+	if got := OutOfPlace("it is\x1b[2J SLB"); got != "warn     Out of place: it is SLB." {
+		t.Error(got)
+	}
+}
+
+// A watch compares two looks only where they are at the same run of the daemon.
+func TestWatchLine(t *testing.T) {
+	look := func(pid int, second int, sent, received uint64) conntrackd.Health {
+		h := conntrackd.Health{Verdict: conntrackd.VerdictTwoWay, Cause: "not told"}
+		h.Service.MainPID = pid
+		h.Time, h.PacketsSent, h.PacketsRecv = time.Unix(int64(second), 0), sent, received
+		h.Internal, h.External, h.Injected, h.Lost, h.Overruns = 1, 2, 3, 4, 5
+		return h
+	}
+	silent := look(7, 12, 120, 20)
+	silent.Verdict, silent.Cause = conntrackd.VerdictSilent, "the\x1b[2J cable"
+	for name, tc := range map[string]struct {
+		before, now conntrackd.Health
+		want        string
+	}{
+		"first":     {conntrackd.Health{}, look(7, 10, 100, 20), "two-way        sent -/s received -/s states 1/5 lost 4 overruns 5"},
+		"again":     {look(7, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent 10/s received 0/s states 1/5 lost 4 overruns 5"},
+		"restarted": {look(6, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent -/s received -/s states 1/5 lost 4 overruns 5"},
+		"cause":     {look(7, 10, 100, 20), silent, "silent         sent 10/s received 0/s states 1/5 lost 4 overruns 5: the cable"},
+		"unknown":   {look(7, 10, 100, 20), conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: "no answer"}, "unknown       : no answer"},
+	} {
+		if got := WatchLine(tc.before, tc.now); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+// Package text is what connsync says of checks, of a review, of a save and of
+// the status: plain data and sentences. The screens lay them out, line mode and
+// the command line print them. It knows no terminal and no width.
+package text
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The words that carry the state of a check or a step. Colour may be added to
+// them and never stands alone. A column of them is WordWidth wide.
+const (
+	Pending   = "..."
+	OK        = "ok"
+	Warn      = "warn"
+	Fail      = "FAIL"
+	Skip      = "skip"
+	Unknown   = "unknown"
+	WordWidth = len(Unknown)
+)
+
+// Row is one line of a view: what it is about, and what is said of it. A screen
+// hangs the text behind the label.
+type Row struct {
+	// Label is a word or two; blank where the text needs none.
+	Label string
+	Text  string
+	// Under says that the label is the one of the row before.
+	Under bool
+	// Word is a word such as [Warn] where the row is more than a fact; else blank.
+	Word string
+	// Commands are listed beneath the text.
+	Commands []string
+}
+
+// Section is a title and the lines beneath it.
+type Section struct {
+	Title string
+	Lines []string
+}
+
+// Plural is one for a single thing, else many.
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// Column is word, padded to the column that all words share.
+func Column(word string) string {
+	return fmt.Sprintf("%-*s  ", WordWidth, word)
+}
+
+// Join joins the parts that are not blank.
+func Join(sep string, parts ...string) string {
+	var kept []string
+	for _, p := range parts {
+		if p != "" {
+			kept = append(kept, p)
+		}
+	}
+	return strings.Join(kept, sep)
+}
+
+// Capital is words with a capital letter at the beginning.
+func Capital(words string) string {
+	first, size := utf8.DecodeRuneInString(words)
+	return string(unicode.ToUpper(first)) + words[size:]
+}
