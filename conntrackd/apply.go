@@ -6,11 +6,7 @@ import (
 	"time"
 )
 
-// StepID names a step of an apply; stable, it is in the JSON.
-type StepID string
-
 const (
-	StepLock     StepID = "lock"
 	StepBackup   StepID = "backup"
 	StepWrite    StepID = "write"
 	StepEnable   StepID = "enable"
@@ -30,26 +26,6 @@ const (
 	StepPrepare   StepID = "prepare"   // what the host does against its sync is set right
 	StepUnprepare StepID = "unprepare" // and put back, in a rollback
 )
-
-// StepStatus is how a step ended.
-type StepStatus string
-
-const (
-	StepRunning StepStatus = "running"
-	StepDone    StepStatus = "done"
-	StepFailed  StepStatus = "failed"
-	StepSkipped StepStatus = "skipped" // nothing to do, or not asked for
-	StepUnknown StepStatus = "unknown" // we could not look
-)
-
-// Step is one line of an apply as it is shown.
-type Step struct {
-	ID     StepID
-	Title  string
-	Status StepStatus
-	Detail string // one sentence; may hold the daemon's own words
-	Took   time.Duration
-}
 
 // Outcome is how an apply ended.
 type Outcome struct {

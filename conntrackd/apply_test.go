@@ -95,11 +95,11 @@ func TestApplyNewCandidate(t *testing.T) {
 			if c, err = NewCandidate(a.config(), a.settings, host); err != nil {
 				return err
 			}
-			problems, err := c.Lint(t.Context())
+			problems, err := Lint(t.Context(), c)
 			if err != nil || len(problems) > 0 {
 				return fmt.Errorf("lint: %q, %w", problems, err)
 			}
-			return c.DryStart(t.Context())
+			return DryStart(t.Context(), c)
 		})
 		outcome := a.apply(t.Context(), a.applier(), c)
 		if outcome.Err != nil || outcome.Changed != changed {

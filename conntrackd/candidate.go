@@ -42,3 +42,9 @@ func (c *Candidate) syncs() bool {
 	s := c.Settings
 	return c.asked().Active && s.Interface != "" && s.Current.Addr().IsValid() && s.Port != 0
 }
+
+// Running is what a service does, now and at boot.
+type Running struct {
+	Active  bool `json:"active"`
+	Enabled bool `json:"enabled"`
+}

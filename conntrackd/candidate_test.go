@@ -72,7 +72,7 @@ func TestCandidatesPassTheLint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		findings, err := c.Lint(context.Background())
+		findings, err := Lint(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ const dryStartTimeout = 10 * time.Second
 //
 // The error is [ErrCannotLook] when it could not be tried, such as without
 // CAP_SYS_ADMIN or without the daemon; it is never nil then.
-func (c *Candidate) DryStart(ctx context.Context) error {
+func DryStart(ctx context.Context, c *Candidate) error {
 	path, err := FindBinary(c.Binary)
 	if err != nil {
 		return err

@@ -154,12 +154,6 @@ func commitEffect(ctx context.Context, r *failoverRun, before tables) (StepStatu
 	return StepDone, fmt.Sprintf("%s of the peer; the kernel's table had %d entries and has %d", states(before.external), before.kernel, now.kernel)
 }
 
-// commitStep is how many buckets of the cache are committed at once. After a
-// commit that is done in one go conntrackd 1.4.7 thinks for the rest of its
-// life that it still commits (the client's descriptor is forgotten), and
-// refuses to flush.
-const commitStep = 8192
-
 func flushEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
 	now, ok, err := r.await(ctx, func(t tables) bool { return t.external == 0 || t.external < before.external })
 	switch {
@@ -221,9 +215,6 @@ func bulkEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus,
 }
 
 const linkRunning = "RUNNING" // the daemon's word for a link that is up
-
-// bulkPause is longer than a bulk pauses on its way.
-const bulkPause = 40 * time.Millisecond
 
 // requestEffect waits for the peer's states, and until no more of them come.
 //
@@ -288,11 +279,4 @@ func answered(before, now tables, asked int) (StepStatus, string) {
 // its log alone, and which the next commit takes back.
 func purgeEffect(_ context.Context, _ *failoverRun, before tables) (StepStatus, string) {
 	return StepDone, fmt.Sprintf("the daemon was told; unless this node is primary again before, it empties the kernel's table of %d entries after PurgeTimeout", before.kernel)
-}
-
-func states(n uint64) string {
-	if n == 1 {
-		return "1 state"
-	}
-	return strconv.FormatUint(n, 10) + " states"
 }

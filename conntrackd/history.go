@@ -20,12 +20,6 @@ type Actor struct {
 	Terminal string `json:"terminal"` // such as /dev/ttyS0; blank without one
 }
 
-// Running is what a service does, now and at boot.
-type Running struct {
-	Active  bool `json:"active"`
-	Enabled bool `json:"enabled"`
-}
-
 // EntryOutcome is how a save ended. Stable: it is in the JSON.
 type EntryOutcome string
 

@@ -115,3 +115,9 @@ func (h Host) ignored(s Settings) []netip.Addr {
 	}
 	return unique
 }
+
+// commitStep is how many buckets of the cache are committed at once. After a
+// commit that is done in one go conntrackd 1.4.7 thinks for the rest of its
+// life that it still commits (the client's descriptor is forgotten), and
+// refuses to flush.
+const commitStep = 8192

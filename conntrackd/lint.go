@@ -25,13 +25,13 @@ type LintReport struct {
 // Lint has the daemon parse the candidate without starting and returns the
 // problems; none is a pass. The error is [ErrCannotLook] when there was no
 // opinion to be had, or the context's.
-func (c *Candidate) Lint(ctx context.Context) ([]string, error) {
-	report, err := c.LintReport(ctx)
+func Lint(ctx context.Context, c *Candidate) ([]string, error) {
+	report, err := examine(ctx, c)
 	return report.Problems, err
 }
 
 // LintReport is [Candidate.Lint] with the notes.
-func (c *Candidate) LintReport(ctx context.Context) (LintReport, error) {
+func examine(ctx context.Context, c *Candidate) (LintReport, error) {
 	found, err := lint(ctx, c.Binary, c.New)
 	if err != nil {
 		return LintReport{}, err

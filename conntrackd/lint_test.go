@@ -91,7 +91,7 @@ func TestLint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &Candidate{Old: []byte(tt.old), New: []byte(tt.new)}
-			got, err := c.LintReport(t.Context())
+			got, err := examine(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestLintLeavesTheLiveSocketAlone(t *testing.T) {
 	dir := t.TempDir()
 	asked := listen(t, filepath.Join(dir, "ctl"), func(request) []byte { return []byte("statistics") })
 	c := &Candidate{New: []byte(swap(testConfig(testSettings(), dir), "sync0", "lo"))}
-	problems, err := c.Lint(t.Context())
+	problems, err := Lint(t.Context(), c)
 	if err != nil || len(problems) > 0 {
 		t.Fatalf("Lint = %q, %v", problems, err)
 	}
@@ -122,10 +122,10 @@ func TestLintLeavesTheLiveSocketAlone(t *testing.T) {
 
 func TestLintWithoutDaemon(t *testing.T) {
 	c := &Candidate{New: []byte("Sync {}\n"), Binary: filepath.Join(t.TempDir(), "conntrackd")}
-	if _, err := c.Lint(t.Context()); !errors.Is(err, ErrNotInstalled) || !errors.Is(err, ErrCannotLook) {
+	if _, err := Lint(t.Context(), c); !errors.Is(err, ErrNotInstalled) || !errors.Is(err, ErrCannotLook) {
 		t.Errorf("Lint without a daemon: %v", err)
 	}
-	if err := c.DryStart(t.Context()); !errors.Is(err, ErrCannotLook) {
+	if err := DryStart(t.Context(), c); !errors.Is(err, ErrCannotLook) {
 		t.Errorf("DryStart without a daemon: %v", err)
 	}
 	if _, err := Version(t.Context(), c.Binary); !errors.Is(err, ErrCannotLook) {
@@ -135,7 +135,7 @@ func TestLintWithoutDaemon(t *testing.T) {
 
 func TestLintOfAProgramThatIsNoDaemon(t *testing.T) {
 	c := &Candidate{New: []byte("Sync {}\n"), Binary: "/bin/true"}
-	problems, err := c.Lint(t.Context())
+	problems, err := Lint(t.Context(), c)
 	if err != nil || len(problems) != 1 {
 		t.Errorf("Lint with /bin/true = %q, %v; want one problem", problems, err)
 	}
@@ -177,7 +177,7 @@ func TestDryStart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			c := &Candidate{Settings: tt.settings, New: []byte(swap(testConfig(tt.settings, dir), tt.edit...))}
-			err := c.DryStart(t.Context())
+			err := DryStart(t.Context(), c)
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("DryStart: %v", err)

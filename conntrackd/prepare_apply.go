@@ -16,7 +16,7 @@ func (t *transaction) prepare(ctx context.Context) error {
 	found := t.a.Preparer.Look(ctx, t.c)
 	missing := found.Missing()
 	if len(missing) == 0 {
-		t.skip(StepPrepare, title, found.untouched())
+		t.skip(StepPrepare, title, untouched(found))
 		return nil
 	}
 	return t.step(StepPrepare, title, func() (StepStatus, string, error) {
@@ -31,12 +31,12 @@ func (t *transaction) prepare(ctx context.Context) error {
 		for _, i := range missing {
 			done = append(done, string(i.ID))
 		}
-		return StepDone, strings.Join(append([]string{strings.Join(done, ", ")}, found.others()...), "; "), nil
+		return StepDone, strings.Join(append([]string{strings.Join(done, ", ")}, othersOf(found)...), "; "), nil
 	})
 }
 
 // others says what is wrong and not ours to set right.
-func (p Preparation) others() []string {
+func othersOf(p Preparation) []string {
 	var words []string
 	for _, i := range p.Items {
 		if i.State == ItemForeign || i.State == ItemUnknown {
@@ -47,8 +47,8 @@ func (p Preparation) others() []string {
 }
 
 // untouched says why a host of which nothing is missing is left as it is.
-func (p Preparation) untouched() string {
-	if others := p.others(); len(others) > 0 {
+func untouched(p Preparation) string {
+	if others := othersOf(p); len(others) > 0 {
 		return strings.Join(others, "; ")
 	}
 	return "it is as it should be"

@@ -10,7 +10,7 @@ func TestPreparationUntouched(t *testing.T) {
 		"it is as it should be":          {Items: []Item{inPlace}},
 		"events-mode: permission denied": {Items: []Item{inPlace, unseen}},
 	} {
-		if got := p.untouched(); got != want {
+		if got := untouched(p); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

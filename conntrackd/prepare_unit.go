@@ -54,8 +54,8 @@ func (l *hostLook) unit(ctx context.Context, s *Systemd) []Item {
 	}
 	path := filepath.Join("/etc/systemd/system", s.Unit+".d", dropInName)
 	text := change{kind: ChangeFile, path: path, unit: true, content: []byte(dropIn(l.c, binary, lock))}
-	crash = l.byDropIn(crash, text, effect, effect.recovers(lock))
-	start = l.byDropIn(start, text, effect, effect.sends())
+	crash = l.byDropIn(crash, text, effect, recovers(effect, lock))
+	start = l.byDropIn(start, text, effect, sends(effect))
 	if crash.State == ItemMissing {
 		start.Commands = nil // the same file
 	}
@@ -149,17 +149,8 @@ func unitWords(words ...string) string {
 	return strings.Join(quoted, " ")
 }
 
-// unitEffect is what systemd does around the daemon, with all drop-ins.
-type unitEffect struct {
-	usable    bool // loaded, not masked
-	reload    bool // systemd has not read what is on the disk
-	dropIns   []string
-	pre, post []string // command lines before and after the start
-	restart   string   // Restart=
-}
-
 // recovers says whether the daemon comes back after it was killed.
-func (u unitEffect) recovers(lock string) bool {
+func recovers(u unitEffect, lock string) bool {
 	if u.restart != "on-failure" && u.restart != "always" && u.restart != "on-abnormal" && u.restart != "on-abort" {
 		return false
 	}
@@ -168,60 +159,8 @@ func (u unitEffect) recovers(lock string) bool {
 	})
 }
 
-func (u unitEffect) sends() bool {
+func sends(u unitEffect) bool {
 	return slices.ContainsFunc(u.post, func(line string) bool {
 		return strings.Contains(line, "conntrackd ") && strings.HasSuffix(line, " -B")
 	})
-}
-
-// effect reads the unit's setup.
-func (s *Systemd) effect(ctx context.Context) (unitEffect, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Wait)
-	defer cancel()
-	conn, u, err := s.open(ctx, "")
-	if err != nil {
-		return unitEffect{}, err
-	}
-	defer conn.Close()
-	if u.load != "loaded" {
-		return unitEffect{}, nil
-	}
-	all, err := conn.GetAllPropertiesContext(ctx, s.Unit)
-	if err != nil {
-		return unitEffect{}, s.refused(ctx, "", err)
-	}
-	return unitEffect{
-		usable: true, reload: property[bool](all, "NeedDaemonReload"), dropIns: property[[]string](all, "DropInPaths"),
-		pre: commandLines(all, "ExecStartPre"), post: commandLines(all, "ExecStartPost"), restart: property[string](all, "Restart"),
-	}, nil
-}
-
-// commandLines reads a property of type a(sasbttttuii): the second field of
-// each command is its words.
-func commandLines(all map[string]any, name string) []string {
-	var lines []string
-	for _, command := range property[[][]any](all, name) {
-		if len(command) < 2 {
-			continue
-		}
-		if words, ok := command[1].([]string); ok {
-			lines = append(lines, strings.Join(words, " "))
-		}
-	}
-	return lines
-}
-
-// reload has systemd read its units again.
-func (s *Systemd) reload(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.Wait)
-	defer cancel()
-	conn, err := s.dial(ctx)
-	if err != nil {
-		return s.refused(ctx, "", err)
-	}
-	defer conn.Close()
-	if err := conn.ReloadContext(ctx); err != nil {
-		return s.refused(ctx, "", err)
-	}
-	return nil
 }

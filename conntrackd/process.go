@@ -169,3 +169,36 @@ func ownNamespaces() (network, mounts string, err error) {
 	}
 	return network, mounts, nil
 }
+
+// Daemon is a running conntrackd.
+type Daemon struct {
+	PID    int
+	Config string // its configuration file, as it was given
+}
+
+// OtherDaemons returns the conntrackd daemons in this network namespace but the
+// one with process mainPID. Two of them on one port both start, and the newer
+// one gets all messages. An error is an [ErrCannotLook].
+func OtherDaemons(mainPID int) ([]Daemon, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	network, _, err := ownNamespaces()
+	if err != nil {
+		return nil, err
+	}
+	var others []Daemon
+	for _, p := range all {
+		if p.pid == mainPID {
+			continue
+		}
+		if p.hidden {
+			return nil, fmt.Errorf("%w: only root can see whether conntrackd, process %d, is this host's", ErrCannotLook, p.pid)
+		}
+		if p.network == network {
+			others = append(others, Daemon{PID: p.pid, Config: p.config})
+		}
+	}
+	return others, nil
+}

@@ -19,7 +19,7 @@ func (t *transaction) restart(ctx context.Context) (gap string, err error) {
 		before, _ := Parse(t.c.Path, t.c.Old)
 		after, _ := Parse(t.c.Path, t.c.New)
 		away = watchAbsence(before.ControlSocket(), after.ControlSocket(), func() {
-			t.resync, _ = t.observer.Client.BeginResync(ctx, true) // else it is tried once more, and told then
+			t.resync, _ = BeginResync(ctx, t.observer.Client, true) // else it is tried once more, and told then
 		})
 	}
 	err = t.ask(ctx, StepRestart, "Restart conntrackd", t.service.Restart)
@@ -38,7 +38,7 @@ func (t *transaction) askResync(ctx context.Context, gap string) {
 	_ = t.step(StepResync, "Exchange the states", func() (StepStatus, string, error) {
 		var err error
 		if t.resync == nil {
-			t.resync, err = t.observer.Client.BeginResync(ctx, true)
+			t.resync, err = BeginResync(ctx, t.observer.Client, true)
 		}
 		detail := "asked the peer for its states and sent ours"
 		if gap != "" {
@@ -96,12 +96,12 @@ func RestartAndResync(ctx context.Context, service Service, client *Client) (r R
 	}
 	var exchange *Resync
 	away := watchAbsence(client.Path, client.Path, func() {
-		exchange, _ = client.BeginResync(ctx, true) // else it is tried once more
+		exchange, _ = BeginResync(ctx, client, true) // else it is tried once more
 	})
 	err = service.Restart(ctx)
 	r.Gap, _ = away.end()
 	if err == nil {
-		err = client.awaitAnswer(ctx)
+		err = awaitAnswer(ctx, client)
 	}
 	if err != nil {
 		return r, err
@@ -114,7 +114,7 @@ func RestartAndResync(ctx context.Context, service Service, client *Client) (r R
 		return r, fmt.Errorf("%s still runs as process %d", service.Name(), before.MainPID)
 	}
 	if exchange == nil {
-		if exchange, err = client.BeginResync(ctx, true); err != nil {
+		if exchange, err = BeginResync(ctx, client, true); err != nil {
 			return r, fmt.Errorf("process %d runs; the states were not exchanged: %w", r.PID, err)
 		}
 	}
@@ -122,7 +122,7 @@ func RestartAndResync(ctx context.Context, service Service, client *Client) (r R
 	return r, err
 }
 
-func (c *Client) awaitAnswer(ctx context.Context) error {
+func awaitAnswer(ctx context.Context, c *Client) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	for {

@@ -28,7 +28,7 @@ type Resynced struct {
 // BeginResync asks the peer for its states (conntrackd -n) and sends this
 // node's (-B). fresh says that the daemon has just been started: what the peer
 // has sent it by then counts too.
-func (c *Client) BeginResync(ctx context.Context, fresh bool) (*Resync, error) {
+func BeginResync(ctx context.Context, c *Client, fresh bool) (*Resync, error) {
 	// The kernel's table tells nothing here that the daemon does not.
 	f := &Failover{Client: c, Kernel: func() (int, error) { return 0, nil }}
 	r := &Resync{run: &failoverRun{f: f, asking: ctx}, fresh: fresh}

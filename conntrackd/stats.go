@@ -286,3 +286,38 @@ func newLink(transport, s string) LinkStats {
 	}
 	return l
 }
+
+// Counters is one reading of the daemon's control socket.
+type Counters struct {
+	Time        time.Time
+	Device      string // of the active link
+	Link        string // RUNNING, DOWN, NO-CARRIER: the daemon's words
+	BytesSent   uint64
+	BytesRecv   uint64
+	PacketsSent uint64
+	PacketsRecv uint64
+	ErrorsSent  uint64
+	ErrorsRecv  uint64
+	Malformed   uint64
+	BadHeader   uint64 // part of Malformed; grows when the peer speaks another mode
+	Lost        uint64 // sequence numbers missed
+	Before      uint64 // messages dropped because a later one was seen before
+	Internal    uint64 // states of this node
+	External    uint64 // states of the peer; 0 when they go straight into the kernel
+	Injected    uint64 // states of the peer written into the kernel since the start
+	NoSpace     uint64 // states refused because HashLimit was reached
+	ResendQueue uint64
+	Reliable    bool   // the daemon runs FTFW, which has a resend queue
+	Overruns    uint64 // netlink overruns
+	Uptime      time.Duration
+}
+
+// bulkPause is longer than a bulk pauses on its way.
+const bulkPause = 40 * time.Millisecond
+
+func states(n uint64) string {
+	if n == 1 {
+		return "1 state"
+	}
+	return strconv.FormatUint(n, 10) + " states"
+}

@@ -19,11 +19,11 @@ func TestTrialsLeaveNothingToAKill(t *testing.T) {
 	}
 	settings := testSettings()
 	c := &Candidate{Settings: settings, New: []byte(testConfig(settings, "/run/connsync-test")), Binary: binary}
-	if err := c.DryStart(t.Context()); err != nil {
+	if err := DryStart(t.Context(), c); err != nil {
 		t.Error(err)
 	}
 	// Without its interface the daemon has something to say, and has read it.
-	if problems, err := c.Lint(t.Context()); err != nil || len(problems) != 1 {
+	if problems, err := Lint(t.Context(), c); err != nil || len(problems) != 1 {
 		t.Errorf("%q, %v", problems, err)
 	}
 	if got, err := os.ReadFile(record); err != nil || string(got) != "run\nrun\n" {

@@ -147,14 +147,14 @@ func (n *node) lint(ctx context.Context, settings conntrackd.Settings) netcheck.
 	if err != nil {
 		return n.noCandidate(err)
 	}
-	problems, err := c.Lint(ctx)
+	problems, err := conntrackd.Lint(ctx, c)
 	if err != nil {
 		return n.noCandidate(err)
 	}
 	if len(problems) > 0 {
 		return failed(strings.Join(problems, "; "), nil)
 	}
-	switch err := c.DryStart(ctx); {
+	switch err := conntrackd.DryStart(ctx, c); {
 	case err == nil:
 		return netcheck.Finding{Status: netcheck.Passed, Detail: "no error, no warning, and a trial start worked"}
 	case ctx.Err() != nil, errors.Is(err, conntrackd.ErrCannotLook):

@@ -31,7 +31,7 @@ const resyncPatience = 2 * time.Second
 // Resync asks for the peer's states, sends ours, and says what came of it.
 func (s *session) Resync(ctx context.Context) (string, error) {
 	return s.operate(ctx, func(ctx context.Context, client *conntrackd.Client) (string, error) {
-		exchange, err := client.BeginResync(ctx, false)
+		exchange, err := conntrackd.BeginResync(ctx, client, false)
 		if err != nil {
 			return "", err
 		}

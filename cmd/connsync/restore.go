@@ -35,7 +35,7 @@ func (n *node) reviewRollback(ctx context.Context, number int) (tui.Review, erro
 	}
 	c.Settings = n.withPrefixes(ctx, c.Settings)
 	if c.Restore.Active && c.Changed() && !n.unmanaged() {
-		if problems, err := c.Lint(ctx); err != nil {
+		if problems, err := conntrackd.Lint(ctx, c); err != nil {
 			return tui.Review{}, err
 		} else if len(problems) > 0 {
 			return tui.Review{}, fmt.Errorf("conntrackd does not read the file that save %d replaced: %s", e.Number, strings.Join(problems, "; "))
