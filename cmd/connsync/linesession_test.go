@@ -63,8 +63,10 @@ func startOnTerminal(t *testing.T, cmd *exec.Cmd, term string, enter func(func()
 	}); err != nil {
 		t.Fatal(err)
 	}
-	// A file that the runtime polls, so that it can be closed under a read.
-	fd, err := unix.Dup(int(tty.Fd()))
+	// A file that the runtime polls, so that it can be closed under a read. No
+	// program that another test starts meanwhile may inherit it: the line would
+	// stay open.
+	fd, err := unix.FcntlInt(tty.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	tty.Close()
 	if err == nil {
 		err = unix.SetNonblock(fd, true)
