@@ -19,7 +19,8 @@ import (
 // real command line: it is refused, the message names the flag and says what
 // the table says, and no file is written.
 func TestBadValuesAreRefused(t *testing.T) {
-	path := build(t)
+	path := build(t) // before the tests that run beside each other, whose time is bounded
+	t.Parallel()
 	good := map[string]string{"interface": "eth1", "current-ip": "10.0.0.101/24", "peer-ip": "10.0.0.102/24"}
 	seen := map[string]int{}
 	for _, v := range badValues(t) {

@@ -45,6 +45,7 @@ func (h *host) traced(port string, at func(c systemCall) bool) (calls []systemCa
 // the daemon, the next start finds the whole old or the whole new file and sees
 // to it that the daemon runs with that one.
 func TestSaveKilledWhileTheDaemonIsRestarted(t *testing.T) {
+	t.Parallel()
 	program := build(t)
 	h := newHost(t, program)
 	h.mustSave("3780")

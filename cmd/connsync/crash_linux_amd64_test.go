@@ -174,6 +174,7 @@ func reaches(calls []systemCall, at int) func(systemCall) bool {
 
 // The list of the calls is what strace sees of the same save.
 func TestTracerSeesWhatStraceSees(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	calls, printed, status := d.copy(t).traced(nil)
 	if status != exitDone {
@@ -194,6 +195,7 @@ func TestTracerSeesWhatStraceSees(t *testing.T) {
 // whole new file. The next start finds what was left, says so in one sentence
 // and leaves nothing; the one after it has nothing to say.
 func TestSaveKilledAtEveryCall(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	finished := d.copy(t)
 	calls, printed, status := finished.traced(nil)
@@ -278,6 +280,7 @@ func faults(c systemCall) []syscall.Errno {
 // names the operation. Only what fails after all is done, the history's last
 // word, does not undo the save: it is told, and settled by the next start.
 func TestSaveWithEveryCallFailing(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	finished := d.copy(t)
 	calls, printed, status := finished.traced(nil)

@@ -13,6 +13,7 @@ import (
 // On a stock Debian under systemd: saved from the form, enabled at boot,
 // restarted and active; disabled from the form, stopped, and the file kept.
 func TestDebianIsConfiguredFromTheForm(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	program := build(t)

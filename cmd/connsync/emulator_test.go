@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write the golden screens anew")
 // terminals that people use: each screen on the way is, character by character,
 // the one that is kept in testdata/emulator, and so is what is left behind.
 func TestMainJobInEmulators(t *testing.T) {
+	t.Parallel()
 	for _, name := range emulator.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

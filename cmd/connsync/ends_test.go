@@ -137,6 +137,7 @@ func (e ending) ends(t *testing.T, seat *tty.Seat, within time.Duration) {
 
 // Every end at the form leaves no trace.
 func TestFormEndsWithoutATrace(t *testing.T) {
+	t.Parallel()
 	for _, e := range endings() {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
@@ -167,9 +168,10 @@ func TestFormEndsWithoutATrace(t *testing.T) {
 // Whatever ends the form after a save has begun, the save ends whole: the file
 // is the new one, and the daemon runs with it. SIGHUP is in TestHangUpOfTheForm.
 func TestSaveOutlivesTheForm(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // longer than the body, whose subtests wait
-	t.Cleanup(cancel)
+	t.Parallel()
 	program := build(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	pair, err := lab.NewPair(ctx, lab.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +187,8 @@ func TestSaveOutlivesTheForm(t *testing.T) {
 	for m, some := range map[*lab.Member][]ending{pair.A: endings()[1 : half+1], pair.B: endings()[half+1:]} {
 		t.Run(m.Name(), func(t *testing.T) {
 			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+			defer cancel()
 			for i, e := range some {
 				t.Run(e.name, func(t *testing.T) { saveAndEnd(ctx, t, e, m, 131072+1024*i) })
 			}

@@ -294,6 +294,7 @@ func TestFirewallHostFile(t *testing.T) {
 // On a Debian whose nftables.service loads its file at boot, the rules are in
 // force after a reboot.
 func TestDebianFirewallSurvivesAReboot(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	program := build(t)

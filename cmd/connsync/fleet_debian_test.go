@@ -22,6 +22,7 @@ import (
 // ssh. A second run changes nothing; with a node off its pair is left as it is
 // and named, and the other pair is done.
 func TestFleetByAnsible(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	f := newFleet(t, ctx)

@@ -15,6 +15,7 @@ import (
 // ends whole, though nobody watches any more: the program stays until the
 // daemon runs with the new file, or with the old one.
 func TestHangUpOfTheForm(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	program := build(t)

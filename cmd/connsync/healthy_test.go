@@ -17,6 +17,7 @@ import (
 // A healthy pair passes every check there is, before the first save and while
 // it syncs.
 func TestHealthyPairPassesEveryCheck(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	path := build(t)

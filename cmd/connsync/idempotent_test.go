@@ -41,6 +41,7 @@ var tracedLine = regexp.MustCompile(`^\d+ +(\w+)\(`)
 // history, and restarts nothing: seen by strace, by the file and by the daemon's
 // process.
 func TestSaveOfWhatIsInForceSeenByStrace(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, build(t))
 	log := filepath.Join(t.TempDir(), "strace")
 	strace := func(save ...string) []string {

@@ -15,6 +15,7 @@ import (
 // the second time, rolled back where the daemon does not start, running after a
 // reboot and disabled.
 func TestDebianWithoutSystemd(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		init     lab.Init
 		commands []string // of the review
@@ -23,7 +24,6 @@ func TestDebianWithoutSystemd(t *testing.T) {
 		{lab.OpenRC, []string{"rc-update add conntrackd default", "rc-service --nodeps conntrackd stop", "rc-service conntrackd start"}},
 	} {
 		t.Run(string(test.init), func(t *testing.T) {
-			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 			defer cancel()
 			program := build(t)

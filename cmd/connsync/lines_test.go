@@ -22,6 +22,7 @@ import (
 // The main job in line mode: one node is configured through pipes, as the
 // first of the pair, the other on a dumb terminal, and then both daemons sync.
 func TestPairIsConfiguredLineByLine(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	program := build(t)
@@ -120,6 +121,7 @@ func lineCommand(t *testing.T, args ...string) (cmd *exec.Cmd, config string) {
 
 // Each way to end at a question leaves no trace, and the terminal as it was.
 func TestLineModeEndsWithoutATrace(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		end    func(*lineSession) error
@@ -164,6 +166,7 @@ func TestLineModeEndsWithoutATrace(t *testing.T) {
 
 // A setup that is left by ctrl+c is left for later, which is no failure.
 func TestLineSetupIsLeftForLaterByCtrlC(t *testing.T) {
+	t.Parallel()
 	cmd, config := lineCommand(t, "setup")
 	s := startOnTerminal(t, cmd, "dumb", here)
 	go s.read()
@@ -180,6 +183,7 @@ func TestLineSetupIsLeftForLaterByCtrlC(t *testing.T) {
 
 // A line that takes no output does not keep the program.
 func TestLineModeEndsOnABlockedLine(t *testing.T) {
+	t.Parallel()
 	cmd, config := lineCommand(t)
 	s := startOnTerminal(t, cmd, "dumb", here)
 	stopped := make(chan struct{})
@@ -209,6 +213,7 @@ func TestLineModeEndsOnABlockedLine(t *testing.T) {
 
 // ctrl+c while a save goes on ends the wait for the peer, not the save.
 func TestLineModeFinishesTheSaveThatHasBegun(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	program := build(t)

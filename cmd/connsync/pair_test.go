@@ -13,6 +13,7 @@ import (
 // The story that the program exists for: one node is configured from a script,
 // the other from the form, mistakes included, and then both daemons sync.
 func TestPairIsConfiguredFromTheForm(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	program := build(t)

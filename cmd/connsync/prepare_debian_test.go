@@ -18,6 +18,7 @@ import (
 // from a crash, keeps its daemon over logrotate, brings a restarted backup up
 // to date and does all that after a reboot; unprepare leaves it as it was.
 func TestDebianIsPreparedAndPutBack(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	p := newPreparedPair(t, ctx)
@@ -67,6 +68,7 @@ func TestDebianIsPreparedAndPutBack(t *testing.T) {
 // What somebody else changed after us is left alone and said; what is taken
 // away is made again.
 func TestDebianChangesOfOthersAreLeftAlone(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	p := newPreparedPair(t, ctx)
@@ -97,6 +99,7 @@ func TestDebianChangesOfOthersAreLeftAlone(t *testing.T) {
 
 // A save that fails takes the preparation back with it.
 func TestDebianFailedSaveTakesThePreparationBack(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	p := newPreparedPair(t, ctx)
@@ -116,6 +119,7 @@ func TestDebianFailedSaveTakesThePreparationBack(t *testing.T) {
 }
 
 func TestDebianHostIsLeftAloneWhenAsked(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	p := newPreparedPair(t, ctx)

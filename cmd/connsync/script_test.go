@@ -38,6 +38,7 @@ import (
 // with status N, 0 where none is given, and leaves stdout and stderr for the
 // next command. $WORK is the same directory in every node.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Dir(build(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

@@ -11,6 +11,7 @@ import (
 // What the operator, the locale and the terminal say about colour and
 // characters is heeded.
 func TestFormHeedsWishes(t *testing.T) {
+	t.Parallel()
 	colour := regexp.MustCompile(`\x1b\[[0-9;]*\b(3[0-7]|4[0-7]|9[0-7])[0-9;]*m`)
 	beyondASCII := regexp.MustCompile(`[^\x00-\x7f]`)
 	for _, tt := range []struct {
