@@ -287,7 +287,14 @@ func TestBootHonoursItsContext(t *testing.T) {
 	if took := time.Since(start); took > 7*time.Second {
 		t.Errorf("Boot gave up after %v: %v", took, err)
 	}
-	left, err := filepath.Glob(filepath.Join(cacheDirectory, "machines", placePrefix+"*"))
+	// Other tests' places come and go; none is made meanwhile, before it is locked.
+	places := filepath.Join(cacheDirectory, "machines")
+	unlock, err := lockFile(t.Context(), filepath.Join(places, ".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	left, err := filepath.Glob(filepath.Join(places, placePrefix+"*"))
 	if err != nil {
 		t.Fatal(err)
 	}

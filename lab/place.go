@@ -45,7 +45,11 @@ done
 exit 1
 `
 
-const placePrefix = "connsync-lab-"
+const (
+	placePrefix = "connsync-lab-"
+	// removedPrefix is before the name of a place that is being removed.
+	removedPrefix = "removed-"
+)
 
 // newPlace makes a place under dir, after it has removed what killed
 // processes left there.
@@ -154,7 +158,9 @@ func (p *place) remove() error {
 	if err := os.Remove("/run/systemd/nspawn/propagate/" + p.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		errs = append(errs, err)
 	}
-	errs = append(errs, os.RemoveAll(p.dir))
+	// Under another name first: a sweep would lock a place whose lock is gone.
+	removed := filepath.Join(filepath.Dir(p.dir), removedPrefix+p.name)
+	errs = append(errs, os.Rename(p.dir, removed), os.RemoveAll(removed))
 	if p.lock != nil {
 		errs = append(errs, p.lock.Close())
 	}
@@ -197,12 +203,17 @@ func sweep(dir string, parents []string) error {
 	}
 	var errs []error
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), removedPrefix) {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+			continue
+		}
 		if !strings.HasPrefix(e.Name(), placePrefix) {
 			continue
 		}
 		p := &place{name: e.Name(), dir: filepath.Join(dir, e.Name())}
 		if p.lock, err = tryLock(p.path("lock")); err != nil {
-			if !errors.Is(err, unix.EWOULDBLOCK) {
+			// Its holder may have removed it since it was listed.
+			if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}
 			continue
