@@ -37,11 +37,12 @@ failover: root
 	@CGO_ENABLED=0 $(GO) build -o bin/failover ./lab/failover
 	@bin/failover -connsync bin/connsync
 
-# Every test, end to end on real namespaces, daemons and a booted Debian.
+# Every test, end to end on real namespaces, daemons and a booted Debian. They
+# wait more than they work: four packages run beside each other, six tests of each.
 test: root
 	@scripts/deps test
 	@$(GO) run ./lab/trees
-	@scripts/gotest -race -count=1 -parallel 4 -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	@scripts/gotest -race -count=1 -p 4 -parallel 6 -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
 lint:
 	@files=$$(gofmt -l $(SOURCES)) && [ -z "$$files" ] || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }

@@ -161,6 +161,7 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 // by a script of its runlevel. Login, which this lab's machines of that kind do
 // not have, comes after both.
 func TestFirstBootWithoutSystemd(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		init    lab.Init
 		prepare func(root string, run func(string, ...string) (string, error)) error

@@ -34,7 +34,7 @@ var program = sync.OnceValues(func() (string, error) {
 	return path, os.Chmod(dir, 0o755)
 })
 
-// The scripts mostly wait for daemons, so more of them run at a time than there
+// The tests mostly wait for daemons, so more of them run at a time than there
 // are processors, unless -parallel says how many.
 func TestMain(m *testing.M) {
 	if os.Getenv(fragileEnv) != "" {
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 	asked := false
 	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
 	if !asked {
-		if err := flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))); err != nil {
+		if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
 			panic(err)
 		}
 	}
