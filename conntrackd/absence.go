@@ -15,10 +15,13 @@ import (
 // changes between the last answer of the old daemon and the first one of the
 // new is seen by neither.
 type absence struct {
-	stop context.CancelFunc
-	done chan struct{}
+	stop  context.CancelFunc
+	done  chan struct{}
+	old   int      // the old daemon's process; zero where there was none
+	paths []string // of the control socket
+	back  func()
 
-	last time.Time     // answer of the old daemon
+	last time.Time     // when the old daemon was asked what it still answered
 	gap  time.Duration // zero until the new one has answered
 }
 
@@ -30,43 +33,49 @@ const absencePoll = 5 * time.Millisecond
 // back is called as soon as the new one answers.
 func watchAbsence(before, after string, back func()) *absence {
 	ctx, stop := context.WithCancel(context.Background())
-	a := &absence{stop: stop, done: make(chan struct{})}
-	paths := []string{after}
+	a := &absence{stop: stop, done: make(chan struct{}), paths: []string{after}, back: back, last: time.Now()}
 	if before != "" && before != after {
-		paths = append(paths, before)
+		a.paths = append(a.paths, before)
 	}
-	old, _ := answering(ctx, paths[len(paths)-1]) // zero where nobody answers, and nothing is measured then
-	a.last = time.Now()
+	a.old = answering(ctx, a.paths[len(a.paths)-1]) // zero where nobody answers, and nothing is measured then
 	go func() {
 		defer close(a.done)
-		if old != 0 {
-			a.watch(ctx, old, paths, back)
+		if a.old != 0 {
+			a.watch(ctx)
 		}
 	}()
 	return a
 }
 
-func (a *absence) watch(ctx context.Context, old int, paths []string, back func()) {
+func (a *absence) watch(ctx context.Context) {
 	tick := time.NewTicker(absencePoll)
 	defer tick.Stop()
-	for {
-		for _, path := range paths {
-			switch pid, at := answering(ctx, path); pid {
-			case 0:
-			case old:
-				a.last = at
-			default:
-				a.gap = at.Sub(a.last)
-				back()
-				return
-			}
-		}
+	for !a.over(ctx) {
 		select {
 		case <-ctx.Done():
+			// On a busy host the new one may not have been looked at yet.
+			a.over(context.WithoutCancel(ctx))
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// over looks once, and reports whether the new daemon has answered.
+func (a *absence) over(ctx context.Context) bool {
+	for _, path := range a.paths {
+		asked := time.Now()
+		switch answering(ctx, path) {
+		case 0:
+		case a.old:
+			a.last = asked
+		default:
+			a.gap = time.Since(a.last)
+			a.back()
+			return true
+		}
+	}
+	return false
 }
 
 // end ends the watch and returns how long no daemon answered; ok is false where that was not seen.
@@ -76,30 +85,29 @@ func (a *absence) end() (gap time.Duration, ok bool) {
 	return a.gap, a.gap > 0
 }
 
-// answering returns the process that opened a control socket, and when it has
-// answered there; zero when it does not.
-func answering(ctx context.Context, path string) (pid int, at time.Time) {
+// answering returns the process that opened a control socket; zero when it does
+// not answer there.
+func answering(ctx context.Context, path string) (pid int) {
 	ctx, cancel := context.WithTimeout(ctx, statisticsTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {
-		return 0, at
+		return 0
 	}
 	defer conn.Close()
 	// At once, see Client.call.
 	if _, err := conn.Write(binary.NativeEndian.AppendUint32(nil, uint32(requestRuntime))); err != nil {
-		return 0, at
+		return 0
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	reply, err := io.ReadAll(io.LimitReader(conn, maxReply))
 	if err != nil || len(reply) == 0 {
-		return 0, at
+		return 0
 	}
-	at = time.Now()
 	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
-		return 0, at
+		return 0
 	}
 	err = raw.Control(func(fd uintptr) {
 		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
@@ -107,9 +115,9 @@ func answering(ctx context.Context, path string) (pid int, at time.Time) {
 		}
 	})
 	if err != nil {
-		return 0, at
+		return 0
 	}
-	return pid, at
+	return pid
 }
 
 // gapText is a gap in words.

@@ -1,6 +1,7 @@
 package conntrackd
 
 import (
+	"context"
 	"errors"
 	"os"
 	"regexp"
@@ -74,6 +75,14 @@ func TestAbsenceIsMeasured(t *testing.T) {
 	gap, ok := away.end()
 	if !ok || !back || gap < down {
 		t.Errorf("gap %v, %t, back %t; the daemon was down for %v", gap, ok, back, down)
+	}
+	// However late the watch comes, it sees who answers at its end.
+	ended, end := context.WithCancel(t.Context())
+	end()
+	back = false
+	late := &absence{old: a.state().MainPID + 1, paths: []string{socket}, back: func() { back = true }, last: time.Now()}
+	if late.watch(ended); late.gap <= 0 || !back {
+		t.Errorf("at the end of the watch: gap %v, back %t", late.gap, back)
 	}
 	if gap, ok := watchAbsence(socket, socket, func() {}).end(); ok {
 		t.Errorf("no restart, and a gap of %v", gap)
