@@ -25,7 +25,8 @@ var build = sync.OnceValues(func() (built, error) {
 	}
 	b := built{filepath.Join(dir, "demo"), filepath.Join(dir, "connsync")}
 	for _, args := range [][]string{{b.demo, "."}, {b.connsync, "../../cmd/connsync"}} {
-		cmd := exec.Command("go", "build", "-o", args[0], args[1])
+		cmd := exec.Command("go", "build", "-trimpath", "-o", args[0], args[1])
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return built{}, &buildError{string(out), err}
 		}

@@ -12,7 +12,7 @@ import (
 func build(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "connsync")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, "../../cmd/connsync")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, "../../cmd/connsync")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -43,7 +43,7 @@ func bootMachine(t *testing.T, width, height int) *Machine {
 	programs := map[string]string{}
 	for name, source := range map[string]string{"connsync": "connsync/cmd/connsync", "guest": "connsync/lab/uart/guest"} {
 		programs[name] = filepath.Join(dir, name)
-		cmd := exec.Command("go", "build", "-o", programs[name], source)
+		cmd := exec.Command("go", "build", "-trimpath", "-o", programs[name], source)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("go build %s: %v\n%s", source, err, out)
