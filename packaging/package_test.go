@@ -102,7 +102,9 @@ func rpm(t *testing.T, arch string) string {
 // A second build, of a copy elsewhere, under another umask, language, time zone
 // and home and an hour later, gives the same bytes.
 func TestTwoBuildsAreIdentical(t *testing.T) {
-	first, copied, second := packages(t), filepath.Join(t.TempDir(), "elsewhere"), t.TempDir()
+	first := packages(t) // before the tests that run beside each other, whose time is bounded
+	t.Parallel()
+	copied, second := filepath.Join(t.TempDir(), "elsewhere"), t.TempDir()
 	copySource := `umask 077; mkdir -p "$0" && cd .. && cp -R cmd tui conntrackd netcheck packaging go.mod go.sum "$0"`
 	run(t, "sh", "-c", copySource, copied)
 	run(t, "find", copied, "-exec", "touch", "-h", "-d", "2001-01-01", "{}", "+")
@@ -156,6 +158,7 @@ func TestRulesAreAccepted(t *testing.T) {
 }
 
 func TestLintianHasNothingToSay(t *testing.T) {
+	t.Parallel()
 	for _, arch := range []string{"amd64", "arm64"} {
 		if out := run(t, "lintian", "--allow-root", "--fail-on", "error,warning", deb(t, arch)); strings.Contains(out, "E: ") {
 			t.Errorf("%s: %s", arch, out)

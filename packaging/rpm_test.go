@@ -10,6 +10,7 @@ import (
 // rpm itself installs the package under a root of its own, with a shell for
 // the scripts, and takes it away again: what is not the package's stays.
 func TestRPMInstallsAndErases(t *testing.T) {
+	t.Parallel()
 	path, root := rpm(t, map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[goarch]), t.TempDir()
 	conf := filepath.Join(root, "etc/conntrackd/conntrackd.conf")
 	for _, dir := range []string{filepath.Dir(conf), root + "/usr/bin", root + "/var/lib/connsync", root + "/etc/keepalived", root + "/etc/connsync"} {
