@@ -260,40 +260,48 @@ func (p *preparedPair) works(t *testing.T, when string) {
 	p.activeFillsBackup(t, when)
 }
 
-// recovers kills the daemon and waits for one that answers. It is the best of
-// three that counts: what else this machine does is no part of the recovery.
+// recovers kills the daemon and waits for one that answers. That takes a second
+// at most, or, on a host that is busy, what the unit waits and twice a start
+// there. It is the best of three that counts: what else this machine does is no
+// part of the recovery.
 func (p *preparedPair) recovers(t *testing.T, when string) {
 	t.Helper()
-	var all []time.Duration
+	const waits = 200 * time.Millisecond // RestartSec
+	var all []string
 	for len(all) < 3 {
 		took := p.recovery(t, when)
 		t.Logf("%s: killed, and answering again after %v", when, took.Round(time.Millisecond))
 		if took <= time.Second {
 			return
 		}
-		all = append(all, took)
+		start := p.answered("systemctl stop conntrackd", "systemctl start conntrackd")
+		if took <= waits+2*start {
+			return
+		}
+		all = append(all, fmt.Sprintf("%v, a start %v", took, start))
 	}
-	t.Errorf("%s: it took %v to recover from a kill, want a second at most", when, all)
+	t.Errorf("%s: it took %q to recover from a kill, want a second at most", when, all)
 }
 
 func (p *preparedPair) recovery(t *testing.T, when string) time.Duration {
 	t.Helper()
 	old := p.pid()
-	began := time.Now()
-	p.shell(fmt.Sprintf("kill -9 %d", old))
-	for {
-		// The socket of the dying daemon may answer once more.
-		now := p.pid()
-		out, err := p.machine.Run(p.ctx, "/usr/sbin/conntrackd", "-s")
-		took := time.Since(began)
-		if now != old && now != 0 && err == nil {
-			return took
-		}
-		if took > 20*time.Second {
-			t.Fatalf("%s: no daemon 20 s after the kill: %s\n%s", when, out, p.shell("systemctl status conntrackd.service; true"))
-		}
-		time.Sleep(10 * time.Millisecond)
+	// The socket of the dying daemon may answer once more.
+	took := p.answered("true", fmt.Sprintf("kill -9 %[1]d; while kill -0 %[1]d 2>/dev/null; do sleep 0.01; done", old))
+	if now := p.pid(); now == old || now == 0 {
+		t.Fatalf("%s: no daemon after the kill: %s", when, p.shell("systemctl status conntrackd.service; true"))
 	}
+	return took
+}
+
+// answered is how long it takes from the beginning of a command until the
+// machine's daemon answers, in one shell, so that nothing else takes its time.
+func (p *preparedPair) answered(before, command string) time.Duration {
+	p.t.Helper()
+	p.shell(before)
+	began := time.Now()
+	p.shell(fmt.Sprintf("timeout 20 sh -c '%s; until conntrackd -s; do sleep 0.01; done >/dev/null 2>&1'", command))
+	return time.Since(began)
 }
 
 // survivesLogrotate forces all rules twice, with a log for them to rotate.
