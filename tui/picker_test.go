@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,18 +167,28 @@ func TestNaturalOrder(t *testing.T) {
 
 // With 4,000 interfaces a key is answered in a moment. The bound is a hundred
 // times what it takes, so that only work that grows with the list in each
-// frame can break it.
+// frame can break it; what else the host does counts for nothing.
 func TestPickerIsSmooth(t *testing.T) {
 	m, _ := openedPicker(t, manyInterfaces(4000))
-	start := time.Now()
+	start := processorTime(t)
 	const moves = 100
 	for range moves {
 		press(t, m, "down")
 		_ = m.View()
 	}
-	if per := time.Since(start) / moves; per > 20*time.Millisecond {
+	if per := (processorTime(t) - start) / moves; per > 20*time.Millisecond {
 		t.Errorf("a move takes %v", per)
 	}
+}
+
+// processorTime is what this process has used of the processors.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkPickerMove(b *testing.B) {
