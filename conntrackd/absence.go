@@ -2,13 +2,8 @@ package conntrackd
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
-	"net"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // absence watches the control socket while the daemon is restarted: what
@@ -37,7 +32,7 @@ func watchAbsence(before, after string, back func()) *absence {
 	if before != "" && before != after {
 		a.paths = append(a.paths, before)
 	}
-	a.old = answering(ctx, a.paths[len(a.paths)-1]) // zero where nobody answers, and nothing is measured then
+	a.old = AnsweringProcess(ctx, a.paths[len(a.paths)-1]) // zero where nobody answers, and nothing is measured then
 	go func() {
 		defer close(a.done)
 		if a.old != 0 {
@@ -65,7 +60,7 @@ func (a *absence) watch(ctx context.Context) {
 func (a *absence) over(ctx context.Context) bool {
 	for _, path := range a.paths {
 		asked := time.Now()
-		switch answering(ctx, path) {
+		switch AnsweringProcess(ctx, path) {
 		case 0:
 		case a.old:
 			a.last = asked
@@ -83,41 +78,6 @@ func (a *absence) end() (gap time.Duration, ok bool) {
 	a.stop()
 	<-a.done
 	return a.gap, a.gap > 0
-}
-
-// answering returns the process that opened a control socket; zero when it does
-// not answer there.
-func answering(ctx context.Context, path string) (pid int) {
-	ctx, cancel := context.WithTimeout(ctx, statisticsTimeout)
-	defer cancel()
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err != nil {
-		return 0
-	}
-	defer conn.Close()
-	// At once, see Client.call.
-	if _, err := conn.Write(binary.NativeEndian.AppendUint32(nil, uint32(requestRuntime))); err != nil {
-		return 0
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	reply, err := io.ReadAll(io.LimitReader(conn, maxReply))
-	if err != nil || len(reply) == 0 {
-		return 0
-	}
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0
-	}
-	err = raw.Control(func(fd uintptr) {
-		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = int(peer.Pid)
-		}
-	})
-	if err != nil {
-		return 0
-	}
-	return pid
 }
 
 // gapText is a gap in words.

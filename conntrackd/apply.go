@@ -76,7 +76,7 @@ type Applier struct {
 	// Patience is how long to wait for the peer's word; zero means 5 seconds.
 	Patience time.Duration
 
-	files *files // nil means the real ones
+	replace func(path string, read, content []byte) error // nil means [ReplaceFile]
 }
 
 // ErrDaemon means that the daemon does not run the new file as it should. The

@@ -13,9 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 func statuses(o Outcome) string {
@@ -28,7 +25,7 @@ func statuses(o Outcome) string {
 
 func TestApplyBothNodes(t *testing.T) {
 	a, b := newPair(t)
-	first := a.mustApply(a.settings)
+	first := mustApply(a, a.settings)
 	want := "lock=done backup=skipped write=done enable=skipped restart=done bound=done resync=done stays-up=done heard-peer=skipped heard-by-peer=skipped filled=skipped"
 	if got := statuses(first); got != want {
 		t.Errorf("steps of the first node:\n got %s\nwant %s", got, want)
@@ -37,15 +34,15 @@ func TestApplyBothNodes(t *testing.T) {
 		t.Errorf("outcome of the first node: %+v", first)
 	}
 
-	second := b.applier()
+	second := applierOf(b)
 	second.FirstNode = false
-	outcome := b.apply(t.Context(), second, b.candidate(b.settings))
+	outcome := applyOn(t.Context(), b, second, candidateOf(b, b.settings))
 	if outcome.Err != nil || outcome.Verdict != VerdictTwoWay {
 		t.Fatalf("the second node's verdict is %s, %v; want two-way", outcome.Verdict, outcome.Err)
 	}
 	for _, n := range []*testNode{a, b} {
-		health := n.observe(VerdictTwoWay)
-		got := n.sockets(n.settings)
+		health := observeVerdict(n, VerdictTwoWay)
+		got := socketsOf(n, n.settings)
 		if !got.Bound || got.SendBuffer != 2*n.settings.SendBuffer || got.ReceiveBuffer != 2*n.settings.ReceiveBuffer {
 			t.Errorf("sockets %+v are not what %+v asks for", got, n.settings)
 		}
@@ -60,17 +57,11 @@ func TestApplyIPv6(t *testing.T) {
 	a.settings.Current, a.settings.Peer = netip.MustParsePrefix("fd77::1/64"), netip.MustParsePrefix("fd77::2/64")
 	b.settings.Current, b.settings.Peer = a.settings.Peer, a.settings.Current
 	for _, n := range []*testNode{a, b} {
-		n.do(func() error {
-			link, err := netlink.LinkByName("sync0")
-			if err != nil {
-				return err
-			}
-			return addAddress(link, n.settings.Current)
-		})
-		if outcome := n.mustApply(n.settings); outcome.RolledBack {
+		n.addAddress(n.settings.Current)
+		if outcome := mustApply(n, n.settings); outcome.RolledBack {
 			t.Fatalf("outcome %+v", outcome)
 		}
-		if got := n.sockets(n.settings); got.Address != netip.AddrPortFrom(n.settings.Current.Addr(), 3780).String() {
+		if got := socketsOf(n, n.settings); got.Address != netip.AddrPortFrom(n.settings.Current.Addr(), 3780).String() {
 			t.Errorf("sockets %+v", got)
 		}
 	}
@@ -101,22 +92,22 @@ func TestApplyNewCandidate(t *testing.T) {
 			}
 			return DryStart(t.Context(), c)
 		})
-		outcome := a.apply(t.Context(), a.applier(), c)
+		outcome := applyOn(t.Context(), a, applierOf(a), c)
 		if outcome.Err != nil || outcome.Changed != changed {
 			t.Errorf("changed %t, want %t: %v", outcome.Changed, changed, outcome.Err)
 		}
 	}
-	if got := a.sockets(a.settings); !got.Bound {
+	if got := socketsOf(a, a.settings); !got.Bound {
 		t.Errorf("sockets %+v", got)
 	}
 }
 
 func TestApplyOfWhatIsInForceDoesNothing(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	before, fileBefore := a.state(), stat(t, a.config())
 	for range 2 {
-		outcome := a.mustApply(a.settings)
+		outcome := mustApply(a, a.settings)
 		if outcome.Changed {
 			t.Errorf("the same save again changed something: %s", statuses(outcome))
 		}
@@ -137,24 +128,15 @@ func TestApplyOfWhatIsInForceDoesNothing(t *testing.T) {
 	if err := os.WriteFile(a.config(), content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if outcome := a.mustApply(a.settings); !outcome.Changed || a.state().MainPID == before.MainPID {
+	if outcome := mustApply(a, a.settings); !outcome.Changed || a.state().MainPID == before.MainPID {
 		t.Errorf("a daemon older than its file was left running: %s", statuses(outcome))
 	}
-}
-
-func stat(t *testing.T, path string) unix.Stat_t {
-	t.Helper()
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		t.Fatal(err)
-	}
-	return st
 }
 
 // A save that fails puts the old file and the old daemon back.
 func TestApplyRollsBack(t *testing.T) {
 	a, _ := newPair(t)
-	old := a.mustApply(a.settings)
+	old := mustApply(a, a.settings)
 	if old.Err != nil {
 		t.Fatal(old.Err)
 	}
@@ -164,9 +146,9 @@ func TestApplyRollsBack(t *testing.T) {
 	}
 	wrong := a.settings
 	wrong.Current = netip.MustParsePrefix("10.77.0.9/24")
-	elsewhere := a.candidate(a.settings)
+	elsewhere := candidateOf(a, a.settings)
 	elsewhere.New = bytes.Replace(elsewhere.New, []byte("Port 3780"), []byte("Port 3790"), 1)
-	syntax := a.candidate(a.settings)
+	syntax := candidateOf(a, a.settings)
 	syntax.New = append(syntax.New, "Banana\n"...)
 	tests := []struct {
 		name      string
@@ -174,13 +156,13 @@ func TestApplyRollsBack(t *testing.T) {
 		failed    StepID
 		words     string
 	}{
-		{"address that is not here", a.candidate(wrong), StepRestart, "Cannot assign requested address"},
+		{"address that is not here", candidateOf(a, wrong), StepRestart, "Cannot assign requested address"},
 		{"syntax error", syntax, StepRestart, "symbol 'Banana': syntax error"},
 		{"listens elsewhere", elsewhere, StepBound, "10.77.0.1:3790, not on 10.77.0.1:3780"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			outcome := a.apply(t.Context(), a.applier(), tt.candidate)
+			outcome := applyOn(t.Context(), a, applierOf(a), tt.candidate)
 			if outcome.Err == nil || !strings.Contains(outcome.Err.Error(), tt.words) {
 				t.Errorf("error %v, want the daemon's words %q", outcome.Err, tt.words)
 			}
@@ -194,7 +176,7 @@ func TestApplyRollsBack(t *testing.T) {
 			if err != nil || !bytes.Equal(now, oldFile) {
 				t.Errorf("the old file is not back: %v", err)
 			}
-			if got := a.sockets(a.settings); !got.Bound {
+			if got := socketsOf(a, a.settings); !got.Bound {
 				t.Errorf("the old daemon does not listen: %+v", got)
 			}
 		})
@@ -208,7 +190,7 @@ func TestApplyRollsBackToNothing(t *testing.T) {
 		t.Cleanup(func() { c.Close() })
 		return err
 	})
-	outcome := a.apply(t.Context(), a.applier(), a.candidate(a.settings))
+	outcome := applyOn(t.Context(), a, applierOf(a), candidateOf(a, a.settings))
 	if outcome.Err == nil || !strings.Contains(outcome.Err.Error(), "Address already in use") || !outcome.RolledBack {
 		t.Errorf("outcome %v, rolled back %t", outcome.Err, outcome.RolledBack)
 	}
@@ -227,9 +209,9 @@ func TestApplyDaemonThatDiesAfterItsStart(t *testing.T) {
 	if err := os.WriteFile(a.service.Binary, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	applier := a.applier()
+	applier := applierOf(a)
 	applier.Settle = 0 // as in the program
-	outcome := a.apply(t.Context(), applier, a.candidate(a.settings))
+	outcome := applyOn(t.Context(), a, applier, candidateOf(a, a.settings))
 	if !errors.Is(outcome.Err, ErrDaemon) || !outcome.RolledBack {
 		t.Errorf("outcome %v, rolled back %t", outcome.Err, outcome.RolledBack)
 	}
@@ -240,33 +222,33 @@ func TestApplyDaemonThatDiesAfterItsStart(t *testing.T) {
 
 func TestApplyDisableKeepsTheFile(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	off := a.settings
 	off.Enabled = false
-	outcome := a.mustApply(off)
+	outcome := mustApply(a, off)
 	if !outcome.Changed || outcome.Verdict != VerdictStopped || a.state().Active {
 		t.Errorf("outcome %+v", outcome)
 	}
 	if _, err := os.Stat(a.config()); err != nil {
 		t.Error(err)
 	}
-	if again := a.mustApply(off); again.Changed {
+	if again := mustApply(a, off); again.Changed {
 		t.Errorf("disabling again changed something: %s", statuses(again))
 	}
-	a.mustApply(a.settings)
-	if got := a.sockets(a.settings); !got.Bound {
+	mustApply(a, a.settings)
+	if got := socketsOf(a, a.settings); !got.Bound {
 		t.Errorf("after enabling again: %+v", got)
 	}
 }
 
 func TestApplyOneWriterAtATime(t *testing.T) {
 	a, _ := newPair(t)
-	applier, c := a.applier(), a.candidate(a.settings)
+	applier, c := applierOf(a), candidateOf(a, a.settings)
 	var second Outcome
 	a.do(func() error {
 		outcome := applier.Apply(t.Context(), c, func(s Step) {
 			if s.ID == StepWrite && s.Status == StepRunning {
-				second = a.applier().Apply(t.Context(), c, nil)
+				second = applierOf(a).Apply(t.Context(), c, nil)
 			}
 		})
 		return outcome.Err
@@ -279,16 +261,16 @@ func TestApplyOneWriterAtATime(t *testing.T) {
 
 func TestApplyRefusesWhatWasChangedUnderneath(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	pid := a.state().MainPID
 	other := a.settings
 	other.Port = 3999
-	c := a.candidate(other)
+	c := candidateOf(a, other)
 	theirs := append(bytes.Clone(c.Old), "# by hand\n"...)
 	if err := os.WriteFile(a.config(), theirs, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	outcome := a.apply(t.Context(), a.applier(), c)
+	outcome := applyOn(t.Context(), a, applierOf(a), c)
 	var changed *ChangedError
 	if !errors.As(outcome.Err, &changed) || !bytes.Equal(changed.Now, theirs) || outcome.Changed || outcome.RolledBack {
 		t.Errorf("outcome %+v", outcome)
@@ -306,7 +288,7 @@ func TestApplyCancelled(t *testing.T) {
 	for _, at := range []StepID{StepLock, StepBackup, StepWrite} {
 		ctx, cancel := context.WithCancel(t.Context())
 		a.do(func() error {
-			outcome := a.applier().Apply(ctx, a.candidate(a.settings), func(s Step) {
+			outcome := applierOf(a).Apply(ctx, candidateOf(a, a.settings), func(s Step) {
 				if s.ID == at {
 					cancel()
 				}
@@ -325,18 +307,18 @@ func TestApplyCancelled(t *testing.T) {
 	// After the write it goes on to the end.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	applier := a.applier()
+	applier := applierOf(a)
 	applier.FirstNode = false
 	applier.Patience = time.Minute
 	start := time.Now()
 	a.do(func() error {
-		return applier.Apply(ctx, a.candidate(a.settings), func(s Step) {
+		return applier.Apply(ctx, candidateOf(a, a.settings), func(s Step) {
 			if s.ID == StepRestart {
 				cancel()
 			}
 		}).Err
 	})
-	if got := a.sockets(a.settings); !got.Bound {
+	if got := socketsOf(a, a.settings); !got.Bound {
 		t.Errorf("a save cancelled during the restart: %+v", got)
 	}
 	if took := time.Since(start); took > applier.Patience/2 {
@@ -347,20 +329,13 @@ func TestApplyCancelled(t *testing.T) {
 // A write that fails leaves file and daemon alone.
 func TestApplyWriteFails(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	pid := a.state().MainPID
 	other := a.settings
 	other.SendBuffer = 262144
-	broken := newFiles()
-	broken.rename = func(from, to string) error {
-		if to == a.config() { // not the history's
-			return syscall.EIO
-		}
-		return os.Rename(from, to)
-	}
-	applier := a.applier()
-	applier.files = &broken
-	outcome := a.apply(t.Context(), applier, a.candidate(other))
+	applier := applierOf(a)
+	applier.replace = func(string, []byte, []byte) error { return syscall.EIO }
+	outcome := applyOn(t.Context(), a, applier, candidateOf(a, other))
 	if !errors.Is(outcome.Err, syscall.EIO) || outcome.Changed || a.state().MainPID != pid {
 		t.Errorf("outcome %+v", outcome)
 	}

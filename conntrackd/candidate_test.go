@@ -1,7 +1,6 @@
 package conntrackd
 
 import (
-	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -59,29 +58,6 @@ func TestCandidateOfDisabledSettings(t *testing.T) {
 	}
 	s.Enabled = true
 	requireInForce(t, c.New, s)
-}
-
-// The lint of the candidate for every sample finds nothing of our doing.
-func TestCandidatesPassTheLint(t *testing.T) {
-	for name, src := range samples(t) {
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, src, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, err := NewCandidate(path, pairSettings(), pairHost())
-		if err != nil {
-			t.Fatal(err)
-		}
-		findings, err := Lint(context.Background(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range findings {
-			if !strings.Contains(f, "invalid interface") && !strings.Contains(f, "/etc/protocols") {
-				t.Errorf("%s: %s", name, f)
-			}
-		}
-	}
 }
 
 func TestCandidateOfWhatIsNoFile(t *testing.T) {

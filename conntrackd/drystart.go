@@ -210,7 +210,7 @@ func (t *trial) watch(ctx context.Context, pid int, ended <-chan error) error {
 			return fmt.Errorf("%w: dry start: conntrackd does not answer: %w", ErrCannotLook, ctx.Err())
 		case <-time.After(10 * time.Millisecond):
 		}
-		_, err := client.call(ctx, requestLink, statisticsTimeout)
+		_, err := client.Links(ctx)
 		if err == nil {
 			return t.listening(pid)
 		}

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// holdsInternal says whether the daemon's internal cache holds a state
-// (conntrackd -i): one that its Filter drops never comes there.
-func (c *Client) holdsInternal(ctx context.Context, t TestState) (bool, error) {
-	return c.dumpHas(ctx, requestDumpInternal, t.words())
+// HoldsInternal says whether a line of the daemon's internal cache has words in
+// it (conntrackd -i): a state that the Filter drops never comes there.
+func (c *Client) HoldsInternal(ctx context.Context, words string) (bool, error) {
+	return c.dumpHas(ctx, requestDumpInternal, words)
 }
 
-// holdsExternal looks into the external cache (conntrackd -e).
-func (c *Client) holdsExternal(ctx context.Context, t TestState) (bool, error) {
-	return c.dumpHas(ctx, requestDumpExternal, t.words())
+// HoldsExternal looks into the external cache (conntrackd -e).
+func (c *Client) HoldsExternal(ctx context.Context, words string) (bool, error) {
+	return c.dumpHas(ctx, requestDumpExternal, words)
 }
 
 // dumpHas looks for a line of a dump that contains words. A dump can be long;

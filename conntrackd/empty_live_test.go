@@ -2,59 +2,16 @@ package conntrackd
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// states puts connections into a node's kernel table, one of them per port.
-func (n *testNode) states(first, count int) {
-	n.t.Helper()
-	script := fmt.Sprintf("i=0; while [ $i -lt %d ]; do conntrack -I -p udp -s 198.51.100.7 -d 198.51.100.8 --sport $((%d+i)) --dport 53 -t 300 >/dev/null 2>&1 || exit 1; i=$((i+1)); done", count, first)
-	if out, err := n.ns.Command("sh", "-c", script).CombinedOutput(); err != nil {
-		n.t.Fatalf("%v\n%s", err, out)
-	}
-}
-
-func (n *testNode) client() *Client { return NewClient(filepath.Join(n.dir, "ctl")) }
-
-// awaitExternal waits for a number of states in the external cache.
-func (n *testNode) awaitExternal(want uint64) {
-	n.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		cache, err := n.client().Cache(n.t.Context())
-		if err == nil && cache.External == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			n.t.Fatalf("the external cache has %d states, want %d (%v)", cache.External, want, err)
-		}
-	}
-}
-
-func externalCache(config string) string {
-	return swap(config, "DisableExternalCache on", "DisableExternalCache off")
-}
-
-// runBoth starts both daemons with an external cache and nothing that would
-// exchange the states at a start.
-func runBoth(a, b *testNode) {
-	for _, n := range []*testNode{a, b} {
-		n.t.Helper()
-		n.writeConfig(externalCache(testConfig(n.settings, n.dir)))
-		if err := n.restart(); err != nil {
-			n.t.Fatal(err)
-		}
-	}
-}
-
 // observeUntil watches with an observer of its own until the verdict is want,
 // and returns it, or the last one.
-func (n *testNode) observeUntil(want Verdict, may func(ServiceState) bool) (h Health) {
+func observeUntil(n *testNode, want Verdict, may func(ServiceState) bool) (h Health) {
 	n.t.Helper()
-	o := &Observer{Service: n.service, Client: n.client(), Settings: n.settings, Listen: listenTest, MayAsk: may}
+	o := &Observer{Service: n.service, Client: n.client(), Settings: n.settings, Listen: listenTest[Overheard], MayAsk: may}
 	ctx, cancel := context.WithCancel(n.t.Context())
 	defer cancel()
 	n.do(func() error {
@@ -88,16 +45,16 @@ func TestRestartedNodeThatStaysEmptyIsNamed(t *testing.T) {
 	if counters, err := a.client().Counters(t.Context()); err != nil || counters.External != 0 || counters.PacketsRecv < 3 {
 		t.Fatalf("the node is not empty with a healthy heartbeat, so that nothing is shown here: %+v, %v", counters, err)
 	}
-	forbidden := a.observeUntil(VerdictTwoWay, func(ServiceState) bool { return false })
+	forbidden := observeUntil(a, VerdictTwoWay, func(ServiceState) bool { return false })
 	if cache, err := a.client().Cache(t.Context()); err != nil || cache.External != 0 || forbidden.Verdict != VerdictTwoWay {
 		t.Errorf("not allowed to ask: verdict %s, %+v, %v", forbidden.Verdict, cache, err)
 	}
-	got := a.observeUntil(VerdictLosing, nil)
+	got := observeUntil(a, VerdictLosing, nil)
 	if got.Verdict != VerdictLosing || !strings.Contains(got.Cause, "held none of the peer's 20 states") || !strings.Contains(got.Next, "startup-resync") {
 		t.Errorf("verdict %s: %s (%s)", got.Verdict, got.Cause, got.Next)
 	}
 	a.awaitExternal(20)
-	if again := a.observeUntil(VerdictTwoWay, nil); again.Verdict != VerdictTwoWay {
+	if again := observeUntil(a, VerdictTwoWay, nil); again.Verdict != VerdictTwoWay {
 		t.Errorf("filled: %s: %s", again.Verdict, again.Cause)
 	}
 }
@@ -109,7 +66,7 @@ func TestIdlePairIsAskedOnce(t *testing.T) {
 	runBoth(a, b)
 	time.Sleep(greetingTime + time.Second)
 	asks := 0
-	o := &Observer{Service: a.service, Client: a.client(), Settings: a.settings, Listen: listenTest, MayAsk: func(run ServiceState) bool {
+	o := &Observer{Service: a.service, Client: a.client(), Settings: a.settings, Listen: listenTest[Overheard], MayAsk: func(run ServiceState) bool {
 		if run.MainPID == 0 || run.Since.IsZero() {
 			t.Errorf("asked about %+v", run)
 		}

@@ -170,7 +170,7 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) Failover
 		r.outcome.Err = failoverError(err)
 		return r.outcome
 	}
-	r.outcome.ExternalCache = !first.direct && !r.outcome.Stopped
+	r.outcome.ExternalCache = !first.Direct && !r.outcome.Stopped
 	// Also where there is nothing to do: an earlier call may wait for a daemon.
 	var unlock func()
 	unlock, r.outcome.SupersededBy, r.outcome.Unlocked = f.lock(ctx, role)
@@ -179,7 +179,7 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(Step)) Failover
 		return r.outcome
 	}
 	var late []func()
-	for _, s := range failoverSteps(role, place{external: r.outcome.ExternalCache, internal: !first.bypass, asks: f.Mode != "ALARM"}) {
+	for _, s := range failoverSteps(role, place{external: r.outcome.ExternalCache, internal: !first.Bypass, asks: f.Mode != "ALARM"}) {
 		if look := r.step(ctx, s); look != nil {
 			late = append(late, look)
 		}

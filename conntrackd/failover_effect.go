@@ -9,19 +9,6 @@ import (
 	"time"
 )
 
-// tables is what can be seen of a failover: the daemon's caches, its counters
-// and the kernel's table.
-type tables struct {
-	direct   bool // the peer's states go straight into the kernel
-	bypass   bool // there is no internal cache (NOTRACK with DisableInternalCache)
-	internal uint64
-	external uint64
-	injected uint64 // states of the peer written into the kernel since the start, news and updates
-	resyncs  uint64 // times that the kernel's table was read
-	link     LinkStats
-	kernel   int
-}
-
 // KernelEntries returns the number of entries in the kernel's connection table,
 // in the network namespace of the calling thread.
 func KernelEntries() (int, error) {
@@ -36,58 +23,23 @@ func KernelEntries() (int, error) {
 	return n, nil
 }
 
+// tables are the daemon's and the kernel's, in one reading.
+type tables struct {
+	Tables
+	kernel int
+}
+
 func (r *failoverRun) read() (tables, error) {
-	c, ctx := r.f.Client, r.asking
-	cache, err := c.statistics(ctx, requestCache)
+	t, err := r.f.Client.Tables(r.asking)
 	if err != nil {
 		return tables{}, err
-	}
-	t, err := parseTables(cache)
-	if err != nil {
-		return tables{}, err
-	}
-	text, err := c.statistics(ctx, requestRuntime)
-	if err != nil {
-		return tables{}, err
-	}
-	if t.resyncs, err = find(report(text), "", "resync with kernel table"); err != nil {
-		return tables{}, err
-	}
-	links, err := c.Links(ctx)
-	if err != nil {
-		return tables{}, err
-	}
-	t.link = links[0]
-	for _, l := range links {
-		if l.Active {
-			t.link = l
-		}
 	}
 	kernel := r.f.Kernel
 	if kernel == nil {
 		kernel = KernelEntries
 	}
-	t.kernel, err = kernel()
-	return t, err
-}
-
-func parseTables(text string) (tables, error) {
-	stats, err := parseCache(text)
-	if err != nil {
-		return tables{}, err
-	}
-	t := tables{
-		internal: stats.Internal, external: stats.External, injected: stats.Injected,
-		direct: strings.Contains(text, "external inject:"), bypass: strings.Contains(text, "internal bypass:"),
-	}
-	if t.direct {
-		updated, err := find(report(text), "external inject", "connections updated")
-		if err != nil {
-			return tables{}, err
-		}
-		t.injected += updated
-	}
-	return t, nil
+	entries, err := kernel()
+	return tables{t, entries}, err
 }
 
 // await reads until done says so of what it read, or the patience or the
@@ -140,45 +92,45 @@ func cannotSee(err error) (StepStatus, string) {
 // commitEffect compares the external cache with the kernel's table, which has
 // to hold it all. The daemon answers a commit when it is through.
 func commitEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
-	if before.external == 0 {
+	if before.External == 0 {
 		return StepDone, "the external cache is empty: there was nothing to commit"
 	}
-	now, ok, err := r.await(ctx, func(t tables) bool { return uint64(t.kernel) >= before.external })
+	now, ok, err := r.await(ctx, func(t tables) bool { return uint64(t.kernel) >= before.External })
 	switch {
 	case err != nil:
 		return cannotSee(err)
 	case !ok:
 		return StepFailed, fmt.Sprintf("of the peer's %s the kernel's table cannot hold them all: it has %d entries, and had %d",
-			states(before.external), now.kernel, before.kernel)
+			states(before.External), now.kernel, before.kernel)
 	}
-	return StepDone, fmt.Sprintf("%s of the peer; the kernel's table had %d entries and has %d", states(before.external), before.kernel, now.kernel)
+	return StepDone, fmt.Sprintf("%s of the peer; the kernel's table had %d entries and has %d", states(before.External), before.kernel, now.kernel)
 }
 
 func flushEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
-	now, ok, err := r.await(ctx, func(t tables) bool { return t.external == 0 || t.external < before.external })
+	now, ok, err := r.await(ctx, func(t tables) bool { return t.External == 0 || t.External < before.External })
 	switch {
 	case err != nil:
 		return cannotSee(err)
 	case !ok:
-		return StepFailed, fmt.Sprintf("the external cache still has %s: where HashSize is %d or less conntrackd takes no flush after a commit; raise it", states(now.external), commitStep)
+		return StepFailed, fmt.Sprintf("the external cache still has %s: where HashSize is %d or less conntrackd takes no flush after a commit; raise it", states(now.External), commitStep)
 	}
-	return StepDone, fmt.Sprintf("external cache %d to %d, internal cache %d to %d", before.external, now.external, before.internal, now.internal)
+	return StepDone, fmt.Sprintf("external cache %d to %d, internal cache %d to %d", before.External, now.External, before.Internal, now.Internal)
 }
 
 // resyncEffect waits until the daemon has read the kernel's table through: the
 // next step sends what it has read by then.
 func resyncEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
-	now, ok, err := r.await(ctx, settled(0, func(t tables) uint64 { return t.internal }, func(t tables) bool { return t.resyncs > before.resyncs }))
+	now, ok, err := r.await(ctx, settled(0, func(t tables) uint64 { return t.Internal }, func(t tables) bool { return t.Resyncs > before.Resyncs }))
 	switch {
 	case err != nil:
 		return cannotSee(err)
-	case now.resyncs == before.resyncs:
+	case now.Resyncs == before.Resyncs:
 		return StepFailed, "the daemon did not read the kernel's table"
 	case !ok:
-		return StepUnknown, fmt.Sprintf("the daemon is still reading the kernel's table: %s so far", states(now.internal))
+		return StepUnknown, fmt.Sprintf("the daemon is still reading the kernel's table: %s so far", states(now.Internal))
 	}
 	return StepDone, fmt.Sprintf("the internal cache had %s and has %d; the kernel's table has %d entries, those of the node itself among them",
-		states(before.internal), now.internal, now.kernel)
+		states(before.Internal), now.Internal, now.kernel)
 }
 
 // stateBytes is less than any state takes in a message.
@@ -187,29 +139,29 @@ const stateBytes = 32
 // bulkEffect sees that what was sent is as much as the internal cache would
 // fill. Whether the peer got it is the peer's to say.
 func bulkEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
-	count := before.internal
-	if before.bypass {
+	count := before.Internal
+	if before.Bypass {
 		count = uint64(before.kernel) // a bulk is read from there; some entries may be the node's own
 	}
 	if count == 0 {
 		return StepDone, "there is no state to send"
 	}
-	least := stateBytes * before.internal
+	least := stateBytes * before.Internal
 	now, ok, err := r.await(ctx, func(t tables) bool {
-		return t.link.BytesSent-before.link.BytesSent >= least && t.link.PacketsSent > before.link.PacketsSent
+		return t.Link.BytesSent-before.Link.BytesSent >= least && t.Link.PacketsSent > before.Link.PacketsSent
 	})
 	if err != nil {
 		return cannotSee(err)
 	}
-	messages, bytes := now.link.PacketsSent-before.link.PacketsSent, now.link.BytesSent-before.link.BytesSent
-	switch failures := now.link.ErrorsSent - before.link.ErrorsSent; {
-	case ok && now.link.Status != linkRunning:
+	messages, bytes := now.Link.PacketsSent-before.Link.PacketsSent, now.Link.BytesSent-before.Link.BytesSent
+	switch failures := now.Link.ErrorsSent - before.Link.ErrorsSent; {
+	case ok && now.Link.Status != linkRunning:
 		return StepDone, fmt.Sprintf("%s in %d messages, which nobody hears: %s is %s; the peer asks for them when it is back",
-			states(count), messages, now.link.Device, now.link.Status)
+			states(count), messages, now.Link.Device, now.Link.Status)
 	case ok:
 		return StepDone, fmt.Sprintf("%s in %d messages, %d bytes", states(count), messages, bytes)
 	case failures > 0:
-		return StepFailed, fmt.Sprintf("%d messages could not be sent: %s is %s", failures, now.link.Device, now.link.Status)
+		return StepFailed, fmt.Sprintf("%d messages could not be sent: %s is %s", failures, now.Link.Device, now.Link.Status)
 	}
 	return StepFailed, fmt.Sprintf("of %s the daemon has sent %d messages, %d bytes", states(count), messages, bytes)
 }
@@ -223,10 +175,10 @@ const linkRunning = "RUNNING" // the daemon's word for a link that is up
 // by the daemon. So the silence of the peer means something only after it has
 // been asked again since it was heard.
 func requestEffect(ctx context.Context, r *failoverRun, before tables) (StepStatus, string) {
-	got := func(t tables) uint64 { return t.external + t.injected }
+	got := func(t tables) uint64 { return t.External + t.Injected }
 	came := func(t tables) bool {
 		// One state alone is news of a connection as likely as an answer.
-		return got(t) > got(before) || t.link.BytesRecv-before.link.BytesRecv > stateBytes*max(got(t), 4)
+		return got(t) > got(before) || t.Link.BytesRecv-before.Link.BytesRecv > stateBytes*max(got(t), 4)
 	}
 	began, asked, heard := time.Now(), 1, 0
 	var now tables
@@ -236,13 +188,13 @@ func requestEffect(ctx context.Context, r *failoverRun, before tables) (StepStat
 		if now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(bulkPause, got, came)); err != nil {
 			return cannotSee(err)
 		}
-		if now.link.PacketsRecv < before.link.PacketsRecv {
+		if now.Link.PacketsRecv < before.Link.PacketsRecv {
 			return StepUnknown, "conntrackd was restarted meanwhile, so whether an answer came cannot be told"
 		}
 		if ok {
 			return answered(before, now, asked)
 		}
-		if now.link.PacketsRecv > before.link.PacketsRecv {
+		if now.Link.PacketsRecv > before.Link.PacketsRecv {
 			heard++
 		}
 		// Heard now means greeted half a dozen heartbeats later at the latest.
@@ -255,8 +207,8 @@ func requestEffect(ctx context.Context, r *failoverRun, before tables) (StepStat
 		asked++
 	}
 	switch {
-	case now.link.ErrorsSent > before.link.ErrorsSent:
-		return StepFailed, fmt.Sprintf("the request could not be sent: %s is %s", now.link.Device, now.link.Status)
+	case now.Link.ErrorsSent > before.Link.ErrorsSent:
+		return StepFailed, fmt.Sprintf("the request could not be sent: %s is %s", now.Link.Device, now.Link.Status)
 	case heard > 4:
 		return StepDone, fmt.Sprintf("the peer is there and sent no state, asked %d times: it has none", asked)
 	}
@@ -264,15 +216,15 @@ func requestEffect(ctx context.Context, r *failoverRun, before tables) (StepStat
 }
 
 func answered(before, now tables, asked int) (StepStatus, string) {
-	heard := fmt.Sprintf("%d messages, %d bytes of the peer", now.link.PacketsRecv-before.link.PacketsRecv, now.link.BytesRecv-before.link.BytesRecv)
+	heard := fmt.Sprintf("%d messages, %d bytes of the peer", now.Link.PacketsRecv-before.Link.PacketsRecv, now.Link.BytesRecv-before.Link.BytesRecv)
 	if asked > 1 {
 		heard = fmt.Sprintf("asked %d times; ", asked) + heard
 	}
-	if now.direct {
+	if now.Direct {
 		return StepDone, fmt.Sprintf("%s; %s written to the kernel's table, which had %d entries and has %d",
-			heard, states(now.injected-before.injected), before.kernel, now.kernel)
+			heard, states(now.Injected-before.Injected), before.kernel, now.kernel)
 	}
-	return StepDone, fmt.Sprintf("%s; the external cache had %s and has %d", heard, states(before.external), now.external)
+	return StepDone, fmt.Sprintf("%s; the external cache had %s and has %d", heard, states(before.External), now.External)
 }
 
 // purgeEffect has nothing to see: the daemon sets an alarm, which it names in

@@ -29,12 +29,12 @@ func failoverPair(t *testing.T, mode string) (a, b *testNode) {
 		return a, b // whose nodes are silent while nothing happens
 	}
 	for _, n := range []*testNode{a, b} {
-		eventually(t, "the peer is heard", func() bool { return n.tables().link.PacketsRecv > 0 })
+		eventually(t, "the peer is heard", func() bool { return tablesOf(n).Link.PacketsRecv > 0 })
 	}
 	return a, b
 }
 
-func (n *testNode) failover() *Failover {
+func failoverOf(n *testNode) *Failover {
 	content, err := os.ReadFile(n.config())
 	if err != nil {
 		n.t.Fatal(err)
@@ -44,11 +44,11 @@ func (n *testNode) failover() *Failover {
 }
 
 // becomes runs a failover and returns its steps' ids and statuses.
-func (n *testNode) becomes(role Role) map[StepID]StepStatus {
+func becomes(n *testNode, role Role) map[StepID]StepStatus {
 	n.t.Helper()
 	var outcome FailoverOutcome
 	n.do(func() error {
-		outcome = n.failover().Run(n.t.Context(), role, nil)
+		outcome = failoverOf(n).Run(n.t.Context(), role, nil)
 		return outcome.Err
 	})
 	got := map[StepID]StepStatus{}
@@ -59,11 +59,11 @@ func (n *testNode) becomes(role Role) map[StepID]StepStatus {
 	return got
 }
 
-func (n *testNode) tables() tables {
+func tablesOf(n *testNode) tables {
 	n.t.Helper()
 	var now tables
 	n.do(func() (err error) {
-		r := failoverRun{f: n.failover(), asking: n.t.Context()}
+		r := failoverRun{f: failoverOf(n), asking: n.t.Context()}
 		now, err = r.read()
 		return err
 	})
@@ -71,7 +71,7 @@ func (n *testNode) tables() tables {
 }
 
 // track puts count established TCP connections into the node's kernel.
-func (n *testNode) track(network string, count int) {
+func track(n *testNode, network string, count int) {
 	n.t.Helper()
 	var script strings.Builder
 	addr := netip.MustParseAddr(network)
@@ -84,7 +84,7 @@ func (n *testNode) track(network string, count int) {
 	}
 }
 
-func (n *testNode) flushKernel() {
+func flushKernel(n *testNode) {
 	n.t.Helper()
 	if out, err := n.ns.Command("conntrack", "-F").CombinedOutput(); err != nil {
 		n.t.Fatalf("conntrack -F: %v %s", err, out)
@@ -132,35 +132,35 @@ func TestFailoverOnAPair(t *testing.T) {
 			has := func(n *testNode, count int) func() bool {
 				return func() bool {
 					if tt.external {
-						return int(n.tables().external) >= count
+						return int(tablesOf(n).External) >= count
 					}
-					return n.tables().kernel >= count
+					return tablesOf(n).kernel >= count
 				}
 			}
-			a.track("198.18.0.0", 50)
+			track(a, "198.18.0.0", 50)
 			eventually(t, "b has a's 50 connections", has(b, 50))
 			check := func(n *testNode, role Role) {
 				t.Helper()
-				if diff := cmp.Diff(tt.want[role], n.becomes(role)); diff != "" {
+				if diff := cmp.Diff(tt.want[role], becomes(n, role)); diff != "" {
 					t.Errorf("%s: steps (-want +got):\n%s", role, diff)
 				}
 			}
 			check(a, RoleFault)
 			check(b, RolePrimary)
-			if got := b.tables(); got.kernel < 50 || got.external != 0 {
-				t.Errorf("b as primary has %d connections in the kernel, %d outside", got.kernel, got.external)
+			if got := tablesOf(b); got.kernel < 50 || got.External != 0 {
+				t.Errorf("b as primary has %d connections in the kernel, %d outside", got.kernel, got.External)
 			}
-			b.track("198.18.1.0", 20)
+			track(b, "198.18.1.0", 20)
 
 			a.do(func() error { return a.service.Stop(t.Context()) })
-			a.flushKernel()
+			flushKernel(a)
 			a.do(func() error { return a.service.Restart(t.Context()) })
-			eventually(t, "a hears b again", func() bool { return a.tables().link.PacketsRecv > 0 })
+			eventually(t, "a hears b again", func() bool { return tablesOf(a).Link.PacketsRecv > 0 })
 			check(a, RoleBackup)
 			eventually(t, "a has b's 70 connections", has(a, 70))
 			check(a, RolePrimary)
 			check(b, RoleBackup)
-			if got := a.tables().kernel; got < 70 {
+			if got := tablesOf(a).kernel; got < 70 {
 				t.Errorf("a as primary has %d of 70 connections in the kernel", got)
 			}
 		})
@@ -172,49 +172,49 @@ func TestFailoverOnAPair(t *testing.T) {
 func TestFailoverPurge(t *testing.T) {
 	t.Run("a backup's old states go", func(t *testing.T) {
 		a, _ := failoverPair(t, "Mode FTFW {\n PurgeTimeout 1\n }")
-		a.track("198.18.0.0", 10)
-		a.becomes(RoleBackup)
-		eventually(t, "the kernel's table is empty", func() bool { return a.tables().kernel < 10 })
+		track(a, "198.18.0.0", 10)
+		becomes(a, RoleBackup)
+		eventually(t, "the kernel's table is empty", func() bool { return tablesOf(a).kernel < 10 })
 	})
 	t.Run("not those of one that is primary again", func(t *testing.T) {
 		a, _ := failoverPair(t, "Mode FTFW {\n PurgeTimeout 2\n }")
 		a.patience = 300 * time.Millisecond // the peer has nothing to send, which is waited for
-		a.track("198.18.0.0", 10)
-		a.becomes(RoleBackup)
-		a.becomes(RolePrimary)
+		track(a, "198.18.0.0", 10)
+		becomes(a, RoleBackup)
+		becomes(a, RolePrimary)
 		time.Sleep(2500 * time.Millisecond)
-		if got := a.tables().kernel; got < 10 {
+		if got := tablesOf(a).kernel; got < 10 {
 			t.Errorf("the purge was not taken back: %d of 10 connections are left", got)
 		}
 	})
 	// What the check failover-timing warns of.
 	t.Run("connections that ended meanwhile stay without it", func(t *testing.T) {
 		a, b := failoverPair(t, "Mode FTFW {\n }")
-		a.track("198.18.0.0", 10)
-		eventually(t, "b has a's connections", func() bool { return b.tables().external >= 10 })
-		a.becomes(RoleFault)
-		b.becomes(RolePrimary)
-		b.flushKernel()
-		eventually(t, "b's connections have ended", func() bool { return b.tables().internal == 0 })
-		a.becomes(RolePrimary)
-		if got := a.tables().kernel; got < 10 {
+		track(a, "198.18.0.0", 10)
+		eventually(t, "b has a's connections", func() bool { return tablesOf(b).External >= 10 })
+		becomes(a, RoleFault)
+		becomes(b, RolePrimary)
+		flushKernel(b)
+		eventually(t, "b's connections have ended", func() bool { return tablesOf(b).Internal == 0 })
+		becomes(a, RolePrimary)
+		if got := tablesOf(a).kernel; got < 10 {
 			t.Errorf("a has %d of 10 connections that ended on b; the warning would be wrong", got)
 		}
 	})
 	t.Run("not the peer's in the kernel", func(t *testing.T) {
 		a, b := failoverPair(t, "Mode FTFW {\n DisableExternalCache on\n PurgeTimeout 1\n }")
-		a.track("198.18.0.0", 10)
-		eventually(t, "b has a's connections", func() bool { return b.tables().kernel >= 10 })
-		b.becomes(RoleBackup)
+		track(a, "198.18.0.0", 10)
+		eventually(t, "b has a's connections", func() bool { return tablesOf(b).kernel >= 10 })
+		becomes(b, RoleBackup)
 		time.Sleep(2500 * time.Millisecond)
-		if got := b.tables().kernel; got < 10 {
+		if got := tablesOf(b).kernel; got < 10 {
 			t.Errorf("%d of the peer's 10 connections are left on the backup", got)
 		}
 		// The control: what the packaged script does in its place.
-		if err := b.failover().Client.ResetTimers(t.Context()); err != nil {
+		if err := failoverOf(b).Client.ResetTimers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "-t removes the peer's connections", func() bool { return b.tables().kernel < 10 })
+		eventually(t, "-t removes the peer's connections", func() bool { return tablesOf(b).kernel < 10 })
 	})
 }
 
@@ -223,16 +223,16 @@ func TestFailoverPurge(t *testing.T) {
 func TestFailoverWhilePeerIsDown(t *testing.T) {
 	for _, mode := range []string{"Mode FTFW {\n DisableExternalCache on\n }", "Mode FTFW {\n }"} {
 		a, b := failoverPair(t, mode)
-		a.track("198.18.0.0", 10)
-		eventually(t, "b has a's connections", func() bool { got := b.tables(); return got.external+uint64(got.kernel) >= 10 })
+		track(a, "198.18.0.0", 10)
+		eventually(t, "b has a's connections", func() bool { got := tablesOf(b); return got.External+uint64(got.kernel) >= 10 })
 		a.do(func() error { return a.service.Stop(t.Context()) })
 		b.patience = 400 * time.Millisecond
-		for id, status := range b.becomes(RolePrimary) {
+		for id, status := range becomes(b, RolePrimary) {
 			if status != StepDone {
 				t.Errorf("%s: %s is %s", mode, id, status)
 			}
 		}
-		if got := b.becomes(RoleBackup)[StepRequestResync]; got != StepUnknown {
+		if got := becomes(b, RoleBackup)[StepRequestResync]; got != StepUnknown {
 			t.Errorf("%s: a request that nobody answers is %s", mode, got)
 		}
 	}
@@ -251,10 +251,10 @@ func TestFailoverSeesARefusedFlush(t *testing.T) {
 	}
 	b.do(func() error { return b.service.Restart(t.Context()) })
 	b.patience = 300 * time.Millisecond
-	a.track("198.18.0.0", 10)
-	eventually(t, "b has a's connections", func() bool { return b.tables().external >= 10 })
+	track(a, "198.18.0.0", 10)
+	eventually(t, "b has a's connections", func() bool { return tablesOf(b).External >= 10 })
 	want := map[StepID]StepStatus{StepCommit: StepDone, StepFlushCaches: StepFailed, StepResyncKernel: StepDone, StepSendBulk: StepDone}
-	if diff := cmp.Diff(want, b.becomes(RolePrimary)); diff != "" {
+	if diff := cmp.Diff(want, becomes(b, RolePrimary)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 }
@@ -263,10 +263,10 @@ func TestFailoverSeesARefusedFlush(t *testing.T) {
 // a link that has just come up for example. The hook asks again.
 func TestFailoverAsksAgain(t *testing.T) {
 	a, b := failoverPair(t, "Mode FTFW {\n DisableExternalCache on\n }")
-	b.track("198.18.0.0", 10)
-	eventually(t, "a has b's connections", func() bool { return a.tables().kernel >= 10 })
+	track(b, "198.18.0.0", 10)
+	eventually(t, "a has b's connections", func() bool { return tablesOf(a).kernel >= 10 })
 	a.do(func() error { return a.service.Stop(t.Context()) })
-	a.flushKernel()
+	flushKernel(a)
 	rules := func(commands string) {
 		t.Helper()
 		cmd := b.ns.Command("nft", "-f", "-")
@@ -283,9 +283,9 @@ func TestFailoverAsksAgain(t *testing.T) {
 		time.Sleep(700 * time.Millisecond)
 		rules("delete table inet lab")
 	}()
-	got := a.becomes(RoleBackup)[StepRequestResync]
+	got := becomes(a, RoleBackup)[StepRequestResync]
 	<-mended
-	if got != StepDone || a.tables().kernel < 10 {
-		t.Errorf("the request is %s, and a has %d of b's 10 connections", got, a.tables().kernel)
+	if got != StepDone || tablesOf(a).kernel < 10 {
+		t.Errorf("the request is %s, and a has %d of b's 10 connections", got, tablesOf(a).kernel)
 	}
 }

@@ -58,13 +58,13 @@ func requirePrivate(t *testing.T, file *File) {
 	t.Helper()
 	src := file.Bytes()
 	private, _ := Parse("private", src)
-	private.replaceValues(map[string]string{"Path": nobody})
+	private.replaceValues(map[string]string{"Path": "/dev/null/nobody"})
 	content := private.Bytes()
 	if bytes.Count(content, []byte("\n")) != bytes.Count(src, []byte("\n")) {
 		t.Errorf("%q became %q", src, content)
 	}
 	again, _ := Parse("private", content)
-	if path := again.ControlSocket(); path != "" && path != nobody {
+	if path := again.ControlSocket(); path != "" && path != "/dev/null/nobody" {
 		t.Errorf("%q became %q, with control socket %q", src, content, path)
 	}
 }

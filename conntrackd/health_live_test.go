@@ -44,7 +44,7 @@ func (r record) evidence() evidence {
 }
 
 // nft gives a node's firewall one rule in a chain at a hook.
-func (n *testNode) nft(hook, rule string) {
+func nft(n *testNode, hook, rule string) {
 	n.t.Helper()
 	for _, args := range [][]string{
 		{"add", "table", "inet", "t"},
@@ -56,9 +56,6 @@ func (n *testNode) nft(hook, rule string) {
 		}
 	}
 }
-
-// contact is how long two fresh daemons take to find each other, and more.
-const contact = 2500 * time.Millisecond
 
 // asNotrack turns the tests' configuration into one of mode NOTRACK.
 func asNotrack(config string) string {
@@ -99,8 +96,8 @@ func onLink(n *testNode, do func(netlink.Link) error) {
 }
 
 func scenarios() []*scenario {
-	dropInput := func(n *testNode) { n.nft("input", "udp dport 3780 drop") }
-	dropOutput := func(n *testNode) { n.nft("output", "udp dport 3780 drop") }
+	dropInput := func(n *testNode) { nft(n, "input", "udp dport 3780 drop") }
+	dropOutput := func(n *testNode) { nft(n, "output", "udp dport 3780 drop") }
 	// A kernel believes in a neighbour for half a minute.
 	forgetful := func(a, _ *testNode) {
 		for _, setting := range []string{"base_reachable_time_ms=300", "delay_first_probe_time=1", "retrans_time_ms=200"} {
@@ -147,7 +144,7 @@ func scenarios() []*scenario {
 		{name: "peer-output-dropped", want: VerdictSilent, cause: "any more",
 			late: func(_, b *testNode) { dropOutput(b) }},
 		{name: "peer-input-rejected", want: VerdictReceivingOnly, cause: "refuses UDP port 3780 by ICMP",
-			late: func(_, b *testNode) { b.nft("input", "udp dport 3780 reject") }},
+			late: func(_, b *testNode) { nft(b, "input", "udp dport 3780 reject") }},
 		{name: "peer-address-removed", want: VerdictSilent, cause: "no host answers for 10.77.0.2", early: forgetful, late: func(_, b *testNode) {
 			onLink(b, func(link netlink.Link) error {
 				addr, err := netlink.ParseAddr(b.settings.Current.String())
@@ -173,9 +170,9 @@ func scenarios() []*scenario {
 		{name: "own-notrack", want: VerdictMismatch, mode: "NOTRACK", own: asNotrack},
 		{name: "both-notrack", want: VerdictUnknown, cause: "does not confirm", mode: "NOTRACK", own: asNotrack, peer: asNotrack},
 		{name: "peer-loses", want: VerdictLosing, cause: "asked",
-			late: func(_, b *testNode) { b.nft("prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
+			late: func(_, b *testNode) { nft(b, "prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
 		{name: "loss", want: VerdictLosing, cause: "lost on the way",
-			late: func(a, _ *testNode) { a.nft("prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
+			late: func(a, _ *testNode) { nft(a, "prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
 	}
 }
 
@@ -203,7 +200,7 @@ func (s *scenario) start(t *testing.T) {
 	}
 	s.observer = &Observer{Service: s.a.service, Client: NewClient(filepath.Join(s.a.dir, "ctl")), Settings: s.a.settings, Mode: s.mode}
 	if !s.deaf {
-		s.observer.Listen = listenTest
+		s.observer.Listen = listenTest[Overheard]
 	}
 }
 
@@ -269,8 +266,8 @@ func TestHealthAfterARestart(t *testing.T) {
 		}
 	}
 	time.Sleep(contact)
-	b.nft("input", "udp dport 3780 drop") // nothing of the new run gets through
-	o := &Observer{Service: a.service, Client: NewClient(filepath.Join(a.dir, "ctl")), Settings: a.settings, Listen: listenTest}
+	nft(b, "input", "udp dport 3780 drop") // nothing of the new run gets through
+	o := &Observer{Service: a.service, Client: NewClient(filepath.Join(a.dir, "ctl")), Settings: a.settings, Listen: listenTest[Overheard]}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	a.do(func() error {

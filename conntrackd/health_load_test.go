@@ -13,7 +13,7 @@ import (
 
 // load makes rate states a second in the node's table, each with its own pair
 // of ports, until ctx ends.
-func (n *testNode) load(ctx context.Context, rate int) {
+func load(ctx context.Context, n *testNode, rate int) {
 	const step = 20 * time.Millisecond
 	n.do(func() error {
 		if err := netlink.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
@@ -57,7 +57,7 @@ func TestHealthUnderLoad(t *testing.T) {
 		{scenario: scenario{name: "busy-backup", want: VerdictTwoWay}, rate: 1000},
 		{scenario: scenario{name: "busy-peer-alarm", want: VerdictMismatch, cause: "another Mode than FTFW", peer: asAlarm}, rate: 100},
 		{scenario: scenario{name: "busy-active-peer-input-dropped", want: VerdictReceivingOnly, late: func(_, b *testNode) {
-			b.nft("input", "udp dport 3780 drop")
+			nft(b, "input", "udp dport 3780 drop")
 		}}, fromA: true, rate: 1000},
 		{scenario: scenario{name: "flood-small-buffer", want: VerdictLosing, cause: "the receive buffer of 2304 bytes overflowed", own: small}, rate: 10000},
 	} {
@@ -73,7 +73,7 @@ func TestHealthUnderLoad(t *testing.T) {
 			}
 			go func() {
 				defer close(done)
-				from.load(ctx, tt.rate)
+				load(ctx, from, tt.rate)
 			}()
 			defer func() { cancel(); <-done }()
 			time.Sleep(time.Second)

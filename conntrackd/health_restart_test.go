@@ -17,7 +17,7 @@ func TestHealthASecondAfterTheRestart(t *testing.T) {
 	}{
 		{scenario{name: "own-restarted-a-second-ago", want: VerdictTwoWay}, window},
 		{scenario{name: "own-restarted-a-second-ago-no-word-yet", want: VerdictUnknown, cause: "has just started; there is no word from the peer yet",
-			late: func(_, b *testNode) { b.nft("output", "udp dport 3780 drop") }}, time.Second},
+			late: func(_, b *testNode) { nft(b, "output", "udp dport 3780 drop") }}, time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &tt.scenario

@@ -3,9 +3,8 @@ package conntrackd
 import (
 	"encoding/binary"
 	"io"
-	"io/fs"
 	"net"
-	"os"
+	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -56,20 +55,31 @@ func listen(t *testing.T, path string, answer func(request) []byte) (connections
 	return func() int { return int(count.Load()) }
 }
 
-// hostFiles are the files under a directory with their contents.
-func hostFiles(t *testing.T, root string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	err := fs.WalkDir(os.DirFS(root), ".", func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(filepath.Join(root, path))
-		found["/"+path] = string(content)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+// testSettings is one node of the pair that the tests of this package use.
+func testSettings() Settings {
+	return Settings{
+		Enabled: true, Interface: "sync0",
+		Current: netip.MustParsePrefix("10.77.0.1/24"), Peer: netip.MustParsePrefix("10.77.0.2/24"),
+		Port: 3780, SendBuffer: 65536, ReceiveBuffer: 131072,
 	}
-	return found
+}
+
+// testConfig is a complete sync file; the daemon's own files live in dir.
+func testConfig(s Settings, dir string) string {
+	version := "IPv4"
+	if s.Current.Addr().Is6() {
+		version = "IPv6"
+	}
+	lines := []string{
+		"Sync {", "  Mode FTFW {", "    DisableExternalCache on", "  }", "  UDP {",
+		"    " + version + "_address " + s.Current.Addr().String(),
+		"    " + version + "_Destination_Address " + s.Peer.Addr().String(),
+		"    Port " + Values{Port: itoa(int(s.Port))}.Port,
+		"    Interface " + s.Interface,
+		"    SndSocketBuffer " + itoa(s.SendBuffer), "    RcvSocketBuffer " + itoa(s.ReceiveBuffer),
+		"    Checksum on", "  }", "}", "General {", "  HashSize 4096", "  HashLimit 65536",
+		"  LockFile " + filepath.Join(dir, "lock"), "  LogFile " + filepath.Join(dir, "log"),
+		"  UNIX {", "    Path " + filepath.Join(dir, "ctl"), "  }", "}", "",
+	}
+	return strings.Join(lines, "\n")
 }

@@ -190,11 +190,11 @@ func TestHistoryDamaged(t *testing.T) {
 
 func TestHistoryOfAFailedSave(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
-	syntax := a.candidate(a.settings)
+	mustApply(a, a.settings)
+	syntax := candidateOf(a, a.settings)
 	syntax.New = append(bytes.Clone(syntax.New), "Banana\n"...)
-	o := a.apply(t.Context(), a.applier(), syntax)
-	h := OpenHistory(a.applier().StateDir)
+	o := applyOn(t.Context(), a, applierOf(a), syntax)
+	h := OpenHistory(applierOf(a).StateDir)
 	e, err := h.Entry(o.Entry)
 	if err != nil {
 		t.Fatal(err)

@@ -18,13 +18,12 @@ const keepEntries = 20
 // ledger writes the history. Only who holds the writer lock may use it.
 type ledger struct {
 	History
-	files files
 	// written is the record that is open, as it is on the disk.
 	written []byte
 }
 
 func (t *transaction) ledger() *ledger {
-	return &ledger{History: OpenHistory(t.a.StateDir), files: t.files}
+	return &ledger{History: OpenHistory(t.a.StateDir)}
 }
 
 // begin keeps both contents and then the record, so that a record is a promise
@@ -46,7 +45,7 @@ func (l *ledger) begin(e *Entry, before, after []byte) error {
 		if part.content == nil {
 			continue
 		}
-		if err = l.files.replace(l.file(e.Number, part.kind), nil, part.content); err != nil {
+		if err = ReplaceFile(l.file(e.Number, part.kind), nil, part.content); err != nil {
 			break
 		}
 	}
@@ -66,7 +65,7 @@ func (l *ledger) makeDirectory() error {
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return err
 	}
-	return l.files.syncDir(filepath.Dir(l.dir))
+	return syncDirectory(filepath.Dir(l.dir))
 }
 
 // record writes the record of e in place of the one that is open.
@@ -76,7 +75,7 @@ func (l *ledger) record(e Entry) error {
 		return err
 	}
 	content = append(content, '\n')
-	err = l.files.replace(l.file(e.Number, recordKind), l.written, content)
+	err = ReplaceFile(l.file(e.Number, recordKind), l.written, content)
 	if err == nil || errors.Is(err, errNotDurable) {
 		l.written = content
 	}

@@ -1,6 +1,7 @@
 package conntrackd
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -10,35 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// testSettings is one node of the pair that the tests of this package use.
-func testSettings() Settings {
-	return Settings{
-		Enabled: true, Interface: "sync0",
-		Current: netip.MustParsePrefix("10.77.0.1/24"), Peer: netip.MustParsePrefix("10.77.0.2/24"),
-		Port: 3780, SendBuffer: 65536, ReceiveBuffer: 131072,
-	}
-}
-
-// testConfig is a complete sync file; the daemon's own files live in dir.
-func testConfig(s Settings, dir string) string {
-	version := "IPv4"
-	if s.Current.Addr().Is6() {
-		version = "IPv6"
-	}
-	lines := []string{
-		"Sync {", "  Mode FTFW {", "    DisableExternalCache on", "  }", "  UDP {",
-		"    " + version + "_address " + s.Current.Addr().String(),
-		"    " + version + "_Destination_Address " + s.Peer.Addr().String(),
-		"    Port " + Values{Port: itoa(int(s.Port))}.Port,
-		"    Interface " + s.Interface,
-		"    SndSocketBuffer " + itoa(s.SendBuffer), "    RcvSocketBuffer " + itoa(s.ReceiveBuffer),
-		"    Checksum on", "  }", "}", "General {", "  HashSize 4096", "  HashLimit 65536",
-		"  LockFile " + filepath.Join(dir, "lock"), "  LogFile " + filepath.Join(dir, "log"),
-		"  UNIX {", "    Path " + filepath.Join(dir, "ctl"), "  }", "}", "",
-	}
-	return strings.Join(lines, "\n")
-}
 
 func TestLint(t *testing.T) {
 	requireDaemon(t)
@@ -190,5 +162,37 @@ func TestDryStart(t *testing.T) {
 				t.Errorf("the dry start used the candidate's own paths: %v", left)
 			}
 		})
+	}
+}
+
+// The lint of the candidate for every sample finds nothing of our doing.
+func TestCandidatesPassTheLint(t *testing.T) {
+	files, err := filepath.Glob("testdata/samples/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d samples, %v", len(files), err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(file)
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, src, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewCandidate(path, testSettings(), Host{UnitNotify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings, err := Lint(context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range findings {
+			if !strings.Contains(f, "invalid interface") && !strings.Contains(f, "/etc/protocols") {
+				t.Errorf("%s: %s", name, f)
+			}
+		}
 	}
 }

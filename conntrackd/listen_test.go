@@ -9,8 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenTest is an ear of its own for the tests, IPv4 only.
-func listenTest(ctx context.Context, s Settings) (<-chan Overheard, error) {
+// overheard is one packet between the two nodes, as the sync's evidence wants it.
+type overheard struct {
+	Own     bool
+	Refused bool
+	Port    uint16
+	Payload []byte
+}
+
+// listenTest listens on the sync link in its own way, IPv4 only.
+func listenTest[P ~struct {
+	Own     bool
+	Refused bool
+	Port    uint16
+	Payload []byte
+}](ctx context.Context, s Settings) (<-chan P, error) {
 	iface, err := net.InterfaceByName(s.Interface)
 	if err != nil {
 		return nil, err
@@ -28,15 +41,15 @@ func listenTest(ctx context.Context, s Settings) (<-chan Overheard, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	packets := make(chan Overheard, 64)
+	packets := make(chan P, 64)
 	go func() {
 		defer close(packets)
 		defer unix.Close(fd)
 		for ctx.Err() == nil {
 			b := make([]byte, 2048)
 			if n, _, err := unix.Recvfrom(fd, b, 0); err == nil && n >= 28 && b[0] == 0x45 {
-				if p, ok := overheardTest(b[:n], s); ok {
-					packets <- p
+				if p, ok := readPacket(b[:n], s); ok {
+					packets <- P(p)
 				}
 			}
 		}
@@ -44,17 +57,17 @@ func listenTest(ctx context.Context, s Settings) (<-chan Overheard, error) {
 	return packets, nil
 }
 
-func overheardTest(b []byte, s Settings) (Overheard, bool) {
+func readPacket(b []byte, s Settings) (overheard, bool) {
 	from, to, transport := netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20])), b[9]
 	port := binary.BigEndian.Uint16(b[22:])
 	switch {
 	case transport == unix.IPPROTO_UDP && from == s.Peer.Addr():
-		return Overheard{Port: port, Payload: b[28:]}, true
+		return overheard{Port: port, Payload: b[28:]}, true
 	case transport == unix.IPPROTO_UDP && to == s.Peer.Addr() && port == s.Port:
-		return Overheard{Own: true, Port: port, Payload: b[28:]}, true
+		return overheard{Own: true, Port: port, Payload: b[28:]}, true
 	case transport == unix.IPPROTO_ICMP && from == s.Peer.Addr() && b[20] == 3 && b[21] == 3 && len(b) >= 52:
 		port = binary.BigEndian.Uint16(b[50:])
-		return Overheard{Refused: true, Port: port}, port == s.Port
+		return overheard{Refused: true, Port: port}, port == s.Port
 	}
-	return Overheard{}, false
+	return overheard{}, false
 }

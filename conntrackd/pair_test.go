@@ -3,6 +3,7 @@ package conntrackd
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"connsync/lab"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // testNode is one host of a pair: a network namespace and a directory for
@@ -37,12 +39,10 @@ func newPair(t *testing.T) (a, b *testNode) {
 		t.Fatalf("this test needs root: %v", err)
 	}
 	for _, n := range []*testNode{a, b} {
+		n.addAddress(n.settings.Current)
 		n.do(func() error {
 			link, err := netlink.LinkByName("sync0")
 			if err != nil {
-				return err
-			}
-			if err := addAddress(link, n.settings.Current); err != nil {
 				return err
 			}
 			return netlink.LinkSetUp(link)
@@ -66,6 +66,25 @@ func newTestNode(t *testing.T, s Settings) *testNode {
 	return n
 }
 
+// addAddress gives sync0 one more address.
+func (n *testNode) addAddress(p netip.Prefix) {
+	n.t.Helper()
+	n.do(func() error {
+		link, err := netlink.LinkByName("sync0")
+		if err != nil {
+			return err
+		}
+		address, err := netlink.ParseAddr(p.String())
+		if err != nil {
+			return err
+		}
+		if p.Addr().Is6() {
+			address.Flags = unix.IFA_F_NODAD // else it cannot be bound for a second
+		}
+		return netlink.AddrAdd(link, address)
+	})
+}
+
 // do runs fn in the node's network.
 func (n *testNode) do(fn func() error) {
 	n.t.Helper()
@@ -75,48 +94,6 @@ func (n *testNode) do(fn func() error) {
 }
 
 func (n *testNode) config() string { return n.service.Config }
-
-// candidate is a save of what the node's file would be with settings s.
-func (n *testNode) candidate(s Settings) *Candidate {
-	n.t.Helper()
-	old, err := readFile(n.config())
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return &Candidate{Path: n.config(), Settings: s, Old: old, New: []byte(testConfig(s, n.dir))}
-}
-
-func (n *testNode) applier() *Applier {
-	return &Applier{
-		Service: n.service, StateDir: filepath.Join(n.dir, "state"), RuntimeDir: filepath.Join(n.dir, "run"),
-		FirstNode: true, Settle: 300 * time.Millisecond, Listen: listenTest,
-	}
-}
-
-// apply saves in the node's network.
-func (n *testNode) apply(ctx context.Context, a *Applier, c *Candidate) Outcome {
-	n.t.Helper()
-	var outcome Outcome
-	n.do(func() error {
-		outcome = a.Apply(ctx, c, func(s Step) {
-			if s.Status != StepRunning {
-				n.t.Logf("%-16s %-8s %6.3fs  %s", s.ID, s.Status, s.Took.Seconds(), s.Detail)
-			}
-		})
-		return nil
-	})
-	return outcome
-}
-
-// mustApply is apply of a save that has to succeed.
-func (n *testNode) mustApply(s Settings) Outcome {
-	n.t.Helper()
-	outcome := n.apply(n.t.Context(), n.applier(), n.candidate(s))
-	if outcome.Err != nil {
-		n.t.Fatalf("apply: %v", outcome.Err)
-	}
-	return outcome
-}
 
 func (n *testNode) state() ServiceState {
 	n.t.Helper()
@@ -129,7 +106,7 @@ func (n *testNode) state() ServiceState {
 }
 
 // sockets are those of the running daemon.
-func (n *testNode) sockets(s Settings) Sockets {
+func socketsOf(n *testNode, s Settings) Sockets {
 	n.t.Helper()
 	var sockets Sockets
 	n.do(func() (err error) {
@@ -143,35 +120,63 @@ func (n *testNode) sockets(s Settings) Sockets {
 	return sockets
 }
 
-// observe watches the node's daemon until the verdict is want or time is up.
-func (n *testNode) observe(want Verdict) Health {
+// writeConfig gives the node a file without an apply.
+func (n *testNode) writeConfig(content string) {
 	n.t.Helper()
-	content, err := os.ReadFile(n.config())
-	if err != nil {
+	if err := os.WriteFile(n.config(), []byte(content), 0o644); err != nil {
 		n.t.Fatal(err)
 	}
-	f, _ := Parse(n.config(), content)
-	o := &Observer{
-		Service: n.service, Client: NewClient(f.ControlSocket()), Settings: n.settings,
-		Mode: f.Mode(), Listen: listenTest,
-	}
-	ctx, cancel := context.WithTimeout(n.t.Context(), 15*time.Second)
-	defer cancel()
-	var health Health
+}
+
+func (n *testNode) restart() error {
+	var err error
 	n.do(func() error {
-		if err := o.Start(ctx); err != nil {
-			return err
-		}
-		for ctx.Err() == nil {
-			if health = o.Observe(ctx); health.Verdict == want {
-				return nil
-			}
-			time.Sleep(200 * time.Millisecond)
-		}
+		err = n.service.Restart(n.t.Context())
 		return nil
 	})
-	if health.Verdict != want {
-		n.t.Errorf("verdict %s (%s), want %s", health.Verdict, health.Cause, want)
-	}
-	return health
+	return err
 }
+
+// states puts connections into a node's kernel table, one of them per port.
+func (n *testNode) states(first, count int) {
+	n.t.Helper()
+	script := fmt.Sprintf("i=0; while [ $i -lt %d ]; do conntrack -I -p udp -s 198.51.100.7 -d 198.51.100.8 --sport $((%d+i)) --dport 53 -t 300 >/dev/null 2>&1 || exit 1; i=$((i+1)); done", count, first)
+	if out, err := n.ns.Command("sh", "-c", script).CombinedOutput(); err != nil {
+		n.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func (n *testNode) client() *Client { return NewClient(filepath.Join(n.dir, "ctl")) }
+
+// awaitExternal waits for a number of states in the external cache.
+func (n *testNode) awaitExternal(want uint64) {
+	n.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		cache, err := n.client().Cache(n.t.Context())
+		if err == nil && cache.External == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			n.t.Fatalf("the external cache has %d states, want %d (%v)", cache.External, want, err)
+		}
+	}
+}
+
+func externalCache(config string) string {
+	return swap(config, "DisableExternalCache on", "DisableExternalCache off")
+}
+
+// runBoth starts both daemons with an external cache and nothing that would
+// exchange the states at a start.
+func runBoth(a, b *testNode) {
+	for _, n := range []*testNode{a, b} {
+		n.t.Helper()
+		n.writeConfig(externalCache(testConfig(n.settings, n.dir)))
+		if err := n.restart(); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+}
+
+// contact is how long two fresh daemons take to find each other, and more.
+const contact = 2500 * time.Millisecond

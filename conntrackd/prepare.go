@@ -261,3 +261,6 @@ func (p *Preparer) reloadUnits(ctx context.Context) error {
 	}
 	return nil
 }
+
+// changed says whether there is anything to take back.
+func (s *preparing) changed() bool { return s != nil && (s.run.Any() || s.units) }

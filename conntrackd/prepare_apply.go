@@ -66,6 +66,3 @@ func (t *transaction) unprepare(ctx context.Context) error {
 		return StepDone, "", nil
 	})
 }
-
-// changed says whether there is anything to take back.
-func (s *preparing) changed() bool { return s != nil && (s.run.Any() || s.units) }

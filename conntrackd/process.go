@@ -202,3 +202,8 @@ func OtherDaemons(mainPID int) ([]Daemon, error) {
 	}
 	return others, nil
 }
+
+func processLives(pid int) bool {
+	_, ok := readProcess(pid)
+	return ok
+}

@@ -202,7 +202,7 @@ func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState,
 		case err == nil:
 			problem = "it does not run: " + state.Detail
 		}
-		if pause(waiting) == nil {
+		if wait(waiting) == nil {
 			continue
 		}
 		if changing { // what it comes to says why
@@ -212,11 +212,6 @@ func (t *transaction) awaitBound(ctx context.Context, s Settings) (ServiceState,
 		}
 		return state, "", errors.New(problem)
 	}
-}
-
-func processLives(pid int) bool {
-	_, ok := readProcess(pid)
-	return ok
 }
 
 // staysUp watches the daemon until a point in time.

@@ -103,7 +103,7 @@ func (p *Prover) lookFor(ctx context.Context, during time.Duration, own TestStat
 		case <-ticker.C:
 		}
 		if own != (TestState{}) && !p.proof.Passed {
-			passed, err := p.Client.holdsInternal(ctx, own)
+			passed, err := p.Client.HoldsInternal(ctx, own.words())
 			if err != nil && ctx.Err() == nil {
 				return err
 			}
@@ -139,7 +139,7 @@ func (p *Prover) look(ctx context.Context) error {
 // holds looks where the peer's states are kept on this node.
 func (p *Prover) holds(ctx context.Context, t TestState) (bool, error) {
 	if p.Settings.ExternalCache {
-		return p.Client.holdsExternal(ctx, t)
+		return p.Client.HoldsExternal(ctx, t.words())
 	}
 	return t.present()
 }

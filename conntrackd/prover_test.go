@@ -91,7 +91,7 @@ func TestProve(t *testing.T) {
 	}{
 		{"states into the kernel", same, false, nil, both(all), 25 * time.Second},
 		{"external cache", func(s string) string { return swap(s, "DisableExternalCache on", "DisableExternalCache off") }, true, nil, both(all), 25 * time.Second},
-		{"b receives nothing", same, false, func(_, b *testNode) { b.nft("input", "udp dport 3780 drop") },
+		{"b receives nothing", same, false, func(_, b *testNode) { nft(b, "input", "udp dport 3780 drop") },
 			[]Proof{{Created: true, Passed: true, Arrived: true, Left: true}, {Created: true, Passed: true}}, 8 * time.Second},
 		{"the filter drops it", func(s string) string {
 			return swap(s, "General {", "General {\n  Filter From Userspace {\n    Address Ignore {\n      IPv4_address 198.51.100.0/24\n    }\n  }")

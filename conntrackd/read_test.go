@@ -164,7 +164,7 @@ func TestFileListening(t *testing.T) {
 		f, _ := Parse("", []byte("Sync { "+src+" }\n"))
 		got := ""
 		if s, ok := f.Listening(); ok {
-			got = fmt.Sprint(listenAddress(s), " ", s.Interface)
+			got = fmt.Sprint(netip.AddrPortFrom(s.Current.Addr(), s.Port), " ", s.Interface)
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", src, got, want)

@@ -13,10 +13,10 @@ import (
 
 // interrupt carries a save as far as do goes, and leaves it there, as a kill
 // would; the lock goes with the process.
-func (n *testNode) interrupt(c *Candidate, do ...func(*transaction) error) {
+func interruptSave(n *testNode, c *Candidate, do ...func(*transaction) error) {
 	n.t.Helper()
 	n.do(func() error {
-		t := newTransaction(n.applier(), c, nil)
+		t := newTransaction(applierOf(n), c, nil)
 		defer t.cleanUp()
 		unlock, err := t.lock(n.t.Context())
 		if err != nil {
@@ -40,9 +40,9 @@ func toRestored(t *transaction) error {
 	return t.restoreFile()
 }
 
-func (n *testNode) recover() (r Recovery) {
+func recoverSave(n *testNode) (r Recovery) {
 	n.do(func() error {
-		r = n.applier().Recover(n.t.Context(), n.config())
+		r = applierOf(n).Recover(n.t.Context(), n.config())
 		return nil
 	})
 	return r
@@ -75,7 +75,7 @@ func TestRecover(t *testing.T) {
 			t.Parallel()
 			a, _ := newPair(t)
 			if !tt.first {
-				a.mustApply(a.settings)
+				mustApply(a, a.settings)
 			}
 			old, err := readFile(a.config())
 			if err != nil {
@@ -83,10 +83,10 @@ func TestRecover(t *testing.T) {
 			}
 			other := a.settings
 			other.Port = 3999
-			c := a.candidate(other)
-			a.interrupt(c, tt.do...)
+			c := candidateOf(a, other)
+			interruptSave(a, c, tt.do...)
 
-			r := a.recover()
+			r := recoverSave(a)
 			if r.Result != tt.result || r.Err != nil {
 				t.Fatalf("recovery %q, %v; want %q", r.Result, r.Err, tt.result)
 			}
@@ -101,16 +101,16 @@ func TestRecover(t *testing.T) {
 				t.Errorf("a daemon runs: %t", active)
 			}
 			if want != nil {
-				if got := a.sockets(settings); !got.Bound {
+				if got := socketsOf(a, settings); !got.Bound {
 					t.Errorf("sockets %+v", got)
 				}
 			}
-			e, err := OpenHistory(a.applier().StateDir).Entry(r.Entry.Number)
+			e, err := OpenHistory(applierOf(a).StateDir).Entry(r.Entry.Number)
 			if err != nil || e.Outcome != EntryInterrupted || e.Repair != tt.result || e.InForce() != tt.isNew {
 				t.Errorf("entry %+v, %v", e, err)
 			}
 			before := a.state()
-			if again := a.recover(); again.Result != RecoveryNone {
+			if again := recoverSave(a); again.Result != RecoveryNone {
 				t.Errorf("found again: %+v", again)
 			}
 			if a.state().MainPID != before.MainPID {
@@ -124,20 +124,20 @@ func TestRecover(t *testing.T) {
 // prepared before the repair is not written over it.
 func TestApplyRepairsFirst(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	other := a.settings
 	other.Port = 3999
-	a.interrupt(a.candidate(other), toWrite)
-	prepared := a.candidate(a.settings) // its old file is the one that was not finished
+	interruptSave(a, candidateOf(a, other), toWrite)
+	prepared := candidateOf(a, a.settings) // its old file is the one that was not finished
 	prepared.New = append(prepared.New, "# more\n"...)
-	o := a.apply(t.Context(), a.applier(), prepared)
+	o := applyOn(t.Context(), a, applierOf(a), prepared)
 	if _, ok := o.Err.(*ChangedError); !ok {
 		t.Errorf("outcome %v", o.Err)
 	}
-	if got := a.sockets(a.settings); !got.Bound {
+	if got := socketsOf(a, a.settings); !got.Bound {
 		t.Errorf("sockets %+v", got)
 	}
-	o = a.apply(t.Context(), a.applier(), a.candidate(other))
+	o = applyOn(t.Context(), a, applierOf(a), candidateOf(a, other))
 	if o.Err != nil || strings.Contains(statuses(o), "failed") {
 		t.Errorf("the save after it: %v", o.Err)
 	}
@@ -232,12 +232,12 @@ func TestRecoverSweeps(t *testing.T) {
 // After a boot, what only ran and was not enabled is not expected to run.
 func TestRecoverAfterABoot(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	other := a.settings
 	other.Port = 3999
-	a.interrupt(a.candidate(other), toWrite)
+	interruptSave(a, candidateOf(a, other), toWrite)
 	a.do(func() error { return a.service.Stop(t.Context()) })
-	h := OpenHistory(a.applier().StateDir)
+	h := OpenHistory(applierOf(a).StateDir)
 	record := h.file(2, recordKind)
 	content, err := os.ReadFile(record)
 	if err != nil {
@@ -251,7 +251,7 @@ func TestRecoverAfterABoot(t *testing.T) {
 	if err := os.WriteFile(record, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := a.recover(); r.Result != RecoveryRolledBack || r.Err != nil {
+	if r := recoverSave(a); r.Result != RecoveryRolledBack || r.Err != nil {
 		t.Errorf("recovery %+v", r)
 	}
 	time.Sleep(50 * time.Millisecond)

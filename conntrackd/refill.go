@@ -130,8 +130,18 @@ func awaitAnswer(ctx context.Context, c *Client) error {
 		if err == nil {
 			return nil
 		}
-		if pause(ctx) != nil {
+		if wait(ctx) != nil {
 			return fmt.Errorf("it was restarted and does not answer: %w", err)
 		}
+	}
+}
+
+// wait passes a moment, or returns ctx's error.
+func wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(10 * time.Millisecond):
+		return nil
 	}
 }

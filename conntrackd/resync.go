@@ -47,12 +47,12 @@ func BeginResync(ctx context.Context, c *Client, fresh bool) (*Resync, error) {
 // the peer is asked once more: what a daemon sends before the two have greeted
 // each other may be lost, and is not repeated.
 func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, error) {
-	got := func(t tables) uint64 { return t.external + t.injected }
+	got := func(t tables) uint64 { return t.External + t.Injected }
 	var first uint64
 	if !r.fresh {
 		first = got(r.before)
 	}
-	result := Resynced{Asked: 1, Own: r.before.internal}
+	result := Resynced{Asked: 1, Own: r.before.Internal}
 	began := time.Now()
 	for {
 		still := settled(bulkPause, got, func(t tables) bool { return got(t) > first })
@@ -60,8 +60,8 @@ func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, e
 		if err != nil {
 			return result, err
 		}
-		result.Heard = now.link.PacketsRecv > r.before.link.PacketsRecv
-		result.Sent = now.link.BytesSent-r.before.link.BytesSent >= stateBytes*result.Own
+		result.Heard = now.Link.PacketsRecv > r.before.Link.PacketsRecv
+		result.Sent = now.Link.BytesSent-r.before.Link.BytesSent >= stateBytes*result.Own
 		if came || result.Asked > 1 || ctx.Err() != nil {
 			result.Came, result.After = got(now)-min(first, got(now)), time.Since(began)
 			return result, nil

@@ -33,11 +33,11 @@ func TestSaveFillsTheCachesAgain(t *testing.T) {
 
 	other := a.settings
 	other.SendBuffer = 262144
-	c := a.candidate(other)
+	c := candidateOf(a, other)
 	c.New = []byte(externalCache(string(c.New)))
-	applier := a.applier()
+	applier := applierOf(a)
 	applier.FirstNode = false
-	outcome := a.apply(t.Context(), applier, c)
+	outcome := applyOn(t.Context(), a, applier, c)
 	if outcome.Err != nil || outcome.Verdict != VerdictTwoWay {
 		t.Fatalf("%v, verdict %s", outcome.Err, outcome.Verdict)
 	}
@@ -55,7 +55,7 @@ func TestSaveFillsTheCachesAgain(t *testing.T) {
 // next one.
 func TestAbsenceIsMeasured(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	socket := a.client().Path
 	back := false
 	away := watchAbsence(socket, socket, func() { back = true })
@@ -96,13 +96,13 @@ func TestAbsenceIsMeasured(t *testing.T) {
 // them, and does not say that it listens as asked.
 func TestApplyCannotSeeTheSockets(t *testing.T) {
 	a, _ := newPair(t)
-	if done := a.mustApply(a.settings); done.Unseen() {
+	if done := mustApply(a, a.settings); done.Unseen() {
 		t.Errorf("all was seen: %s", statuses(done))
 	}
 	pid := a.state().MainPID
-	blind := a.applier()
+	blind := applierOf(a)
 	blind.Sockets = func(int, Settings) (Sockets, error) { return Sockets{}, ErrCannotLook }
-	again := a.apply(t.Context(), blind, a.candidate(a.settings))
+	again := applyOn(t.Context(), a, blind, candidateOf(a, a.settings))
 	if again.Err != nil || again.Changed || a.state().MainPID != pid {
 		t.Errorf("the same again: %v, changed %t, process %d became %d", again.Err, again.Changed, pid, a.state().MainPID)
 	}
@@ -111,7 +111,7 @@ func TestApplyCannotSeeTheSockets(t *testing.T) {
 	}
 	other := a.settings
 	other.SendBuffer = 262144
-	changed := a.apply(t.Context(), blind, a.candidate(other))
+	changed := applyOn(t.Context(), a, blind, candidateOf(a, other))
 	if changed.Err != nil || !changed.Changed || !changed.Unseen() {
 		t.Errorf("a save: %v, changed %t: %s", changed.Err, changed.Changed, statuses(changed))
 	}
@@ -120,18 +120,18 @@ func TestApplyCannotSeeTheSockets(t *testing.T) {
 // Nor do they count for an interrupted save: it is taken back.
 func TestRecoverCannotSeeTheSockets(t *testing.T) {
 	a, _ := newPair(t)
-	a.mustApply(a.settings)
+	mustApply(a, a.settings)
 	old, err := os.ReadFile(a.config())
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := a.settings
 	other.Port = 3999
-	a.interrupt(a.candidate(other), toWrite)
+	interruptSave(a, candidateOf(a, other), toWrite)
 	if err := a.restart(); err != nil { // the daemon runs with the new file
 		t.Fatal(err)
 	}
-	blind := a.applier()
+	blind := applierOf(a)
 	blind.Sockets = func(_ int, s Settings) (Sockets, error) {
 		if s.Port == 3999 {
 			return Sockets{}, errors.New("no answer of the kernel")
@@ -146,7 +146,7 @@ func TestRecoverCannotSeeTheSockets(t *testing.T) {
 	if now, err := os.ReadFile(a.config()); err != nil || strings.Compare(string(now), string(old)) != 0 {
 		t.Errorf("the file now (%v):\n%s", err, now)
 	}
-	if got := a.sockets(a.settings); !got.Bound {
+	if got := socketsOf(a, a.settings); !got.Bound {
 		t.Errorf("sockets %+v", got)
 	}
 }

@@ -40,7 +40,7 @@ func (t *transaction) restoreFile() error {
 	if !t.wrote {
 		return nil
 	}
-	return t.files.put(t.c.Path, t.c.New, t.c.Old)
+	return t.replace(t.c.Path, t.c.New, t.c.Old)
 }
 
 // restoreService asks only for what the transaction has changed.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,20 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
-
-// listing is a directory's names.
-func listing(t *testing.T, dir string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
-}
 
 func TestReplaceKeepsEverythingButTheContent(t *testing.T) {
 	dir := t.TempDir()
@@ -206,21 +193,27 @@ func TestReplaceSweepsOnlyItsOwn(t *testing.T) {
 func inMountNamespace(t *testing.T, options string, fn func(dir string) error) {
 	t.Helper()
 	dir := t.TempDir()
-	err := onThread(func() error {
-		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-			return fmt.Errorf("this test needs root: %w", err)
-		}
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			return err
-		}
-		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-			return err
-		}
-		return fn(dir)
-	})
-	if err != nil {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with its namespace
+		done <- inNewMountNamespace(dir, options, fn)
+	}()
+	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+}
+
+func inNewMountNamespace(dir, options string, fn func(dir string) error) error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("this test needs root: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		return err
+	}
+	return fn(dir)
 }
 
 func TestReplaceOnAFullDisk(t *testing.T) {

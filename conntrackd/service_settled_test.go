@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,53 +52,6 @@ func TestSettledState(t *testing.T) {
 			})
 		})
 	}
-}
-
-// What a save says of a daemon that ended is how it ended.
-func TestApplyWaitsForTheEndOfTheDaemon(t *testing.T) {
-	const ended = "failed (Result: exit-code, status=124)"
-	first := ServiceState{Active: true, MainPID: 41}
-	sync := testSettings()
-	for name, call := range map[string]func(*transaction, context.Context) error{
-		"staying up": func(t *transaction, ctx context.Context) error {
-			return t.staysUp(ctx, first, time.Now().Add(time.Second))
-		},
-		"listening": func(t *transaction, ctx context.Context) error {
-			_, _, err := t.awaitBound(ctx, sync)
-			return err
-		},
-		"rolled back": func(t *transaction, ctx context.Context) error {
-			t.before = first
-			_, err := t.verify(ctx, time.Now())
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "conntrackd.conf")
-			synctest.Test(t, func(t *testing.T) {
-				unit := passing(320, unitStopping, unitFailed)
-				if name != "listening" {
-					unit = passing(20, unitStopping, unitFailed)
-				}
-				tx := newTransaction(&Applier{Service: unit}, &Candidate{Path: path}, nil)
-				if err := call(tx, t.Context()); err == nil || !strings.Contains(err.Error(), ended) {
-					t.Errorf("%v; want %s", err, ended)
-				}
-			})
-		})
-	}
-}
-
-// A save that is rolled back leaves a service running that was on its way up.
-func TestApplyWaitsForTheServiceBeforeIt(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "conntrackd.conf")
-	synctest.Test(t, func(t *testing.T) {
-		starting := props("ActiveState", "activating", "SubState", "start")
-		tx := newTransaction(&Applier{Service: passing(5, starting, props())}, &Candidate{Path: path}, nil)
-		if err := tx.lookBefore(t.Context()); err != nil || !tx.before.Active {
-			t.Errorf("%v, before %+v", err, tx.before)
-		}
-	})
 }
 
 func TestOpenRCStateSaysThatItChanges(t *testing.T) {

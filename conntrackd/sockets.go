@@ -15,10 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrCannotLook means that a question could not be asked, for lack of rights
-// or of a program. It is never a pass and never a failure.
-var ErrCannotLook = errors.New("cannot look")
-
 // ReadSockets asks the kernel which UDP sockets the process pid has and
 // compares them with what s asks for. It looks in the network namespace of the
 // calling thread and needs the right to read the process's open files.

@@ -28,7 +28,7 @@ type transaction struct {
 	a       *Applier
 	c       *Candidate
 	service Service // nil when it is left alone
-	files   files
+	replace func(path string, read, content []byte) error
 	each    func(Step)
 	steps   []Step
 	began   time.Time
@@ -57,9 +57,9 @@ func newTransaction(a *Applier, c *Candidate, each func(Step)) *transaction {
 	if _, alone := a.Service.(Unmanaged); !alone {
 		t.service = a.Service
 	}
-	t.files = newFiles()
-	if a.files != nil {
-		t.files = *a.files
+	t.replace = a.replace
+	if t.replace == nil {
+		t.replace = ReplaceFile
 	}
 	return t
 }
@@ -253,7 +253,7 @@ func (t *transaction) write(ctx context.Context) error {
 	return t.step(StepWrite, title, func() (StepStatus, string, error) {
 		err := ctx.Err()
 		if err == nil {
-			err = t.files.put(t.c.Path, t.c.Old, t.c.New)
+			err = t.replace(t.c.Path, t.c.Old, t.c.New)
 		}
 		t.wrote = err == nil || errors.Is(err, errNotDurable)
 		return StepDone, "", err

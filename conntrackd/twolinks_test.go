@@ -17,7 +17,7 @@ func twoLinks(s Settings, dir string) map[string]string {
 
 // onlyTheOtherLink are the sockets of daemons that listen on port 3785 alone,
 // but for the one that runs now.
-func (n *testNode) onlyTheOtherLink() func(int, Settings) (Sockets, error) {
+func onlyTheOtherLink(n *testNode) func(int, Settings) (Sockets, error) {
 	now := n.state().MainPID
 	return func(pid int, s Settings) (Sockets, error) {
 		if pid == now {
@@ -34,21 +34,21 @@ func TestRollbackIsVerifiedOnTheDefaultLink(t *testing.T) {
 		start := func(t *testing.T) *testNode {
 			t.Parallel()
 			a, _ := newPair(t)
-			c := a.candidate(a.settings)
+			c := candidateOf(a, a.settings)
 			c.New = []byte(swap(file, "DIR", a.dir))
-			if o := a.apply(t.Context(), a.applier(), c); o.Err != nil {
+			if o := applyOn(t.Context(), a, applierOf(a), c); o.Err != nil {
 				t.Fatal(o.Err)
 			}
 			return a
 		}
 		broken := func(a *testNode) *Candidate {
-			c := a.candidate(a.settings)
+			c := candidateOf(a, a.settings)
 			c.New = append(c.New, "Banana\n"...)
 			return c
 		}
 		t.Run(name+", rolled back", func(t *testing.T) {
 			a := start(t)
-			o := a.apply(t.Context(), a.applier(), broken(a))
+			o := applyOn(t.Context(), a, applierOf(a), broken(a))
 			last := o.Steps[len(o.Steps)-1]
 			if !o.RolledBack || last.ID != StepVerify || !strings.HasSuffix(last.Detail, " on 10.77.0.1:3780") {
 				t.Errorf("rolled back %t: %+v", o.RolledBack, last)
@@ -56,25 +56,25 @@ func TestRollbackIsVerifiedOnTheDefaultLink(t *testing.T) {
 		})
 		t.Run(name+", rolled back without it", func(t *testing.T) {
 			a := start(t)
-			applier := a.applier()
-			applier.Sockets = a.onlyTheOtherLink()
-			o := a.apply(t.Context(), applier, broken(a))
+			applier := applierOf(a)
+			applier.Sockets = onlyTheOtherLink(a)
+			o := applyOn(t.Context(), a, applier, broken(a))
 			if o.RolledBack || o.Err == nil || !strings.HasSuffix(o.Err.Error(), "it listens on 10.77.0.1:3785, not on 10.77.0.1:3780") {
 				t.Errorf("rolled back %t: %v", o.RolledBack, o.Err)
 			}
 		})
 		t.Run(name+", recovered", func(t *testing.T) {
 			a := start(t)
-			a.interrupt(broken(a), toWrite, toStop)
-			if r := a.recover(); r.Result != RecoveryRolledBack || r.Err != nil || !a.sockets(a.settings).Bound {
+			interruptSave(a, broken(a), toWrite, toStop)
+			if r := recoverSave(a); r.Result != RecoveryRolledBack || r.Err != nil || !socketsOf(a, a.settings).Bound {
 				t.Errorf("recovery %q, %v", r.Result, r.Err)
 			}
 		})
 		t.Run(name+", recovered without it", func(t *testing.T) {
 			a := start(t)
-			applier := a.applier()
-			applier.Sockets = a.onlyTheOtherLink()
-			a.interrupt(broken(a), toWrite, toStop)
+			applier := applierOf(a)
+			applier.Sockets = onlyTheOtherLink(a)
+			interruptSave(a, broken(a), toWrite, toStop)
 			var r Recovery
 			a.do(func() error {
 				r = applier.Recover(t.Context(), a.config())

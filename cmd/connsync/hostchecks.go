@@ -187,7 +187,7 @@ func (h *hostChecks) hashLimit(ctx context.Context) netcheck.Finding {
 	}
 	refused, err := h.refused(ctx)
 	if err != nil {
-		return netcheck.Finding{Status: netcheck.Unknown, Err: err, Remedy: "run connsync as root",
+		return netcheck.Finding{Status: netcheck.Unknown, Err: err, Remedy: asRoot,
 			Detail: "conntrackd did not say how many states it had no room for: " + err.Error()}
 	}
 	if refused > 0 {

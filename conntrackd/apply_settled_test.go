@@ -1,0 +1,87 @@
+package conntrackd
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// changingService is a service that is in one state for some looks and then in
+// another; nobody asks anything else of it.
+type changingService struct {
+	Service
+	states []ServiceState
+}
+
+func changing(looks int, first, then ServiceState) *changingService {
+	return &changingService{states: append(slices.Repeat([]ServiceState{first}, looks), then)}
+}
+
+func (s *changingService) Name() string { return "conntrackd.service" }
+
+func (s *changingService) State(context.Context) (ServiceState, error) {
+	state := s.states[0]
+	if len(s.states) > 1 {
+		s.states = s.states[1:]
+	}
+	return state, nil
+}
+
+func (s *changingService) Log(context.Context, time.Time) ([]string, error) { return nil, nil }
+
+var (
+	stopping = ServiceState{Present: true, Changing: true, Detail: "deactivating (stop-sigterm)"}
+	failed   = ServiceState{Present: true, Detail: "failed (Result: exit-code, status=124)"}
+)
+
+// What a save says of a daemon that ended is how it ended.
+func TestApplyWaitsForTheEndOfTheDaemon(t *testing.T) {
+	const ended = "failed (Result: exit-code, status=124)"
+	first := ServiceState{Active: true, MainPID: 41}
+	sync := testSettings()
+	for name, call := range map[string]func(*transaction, context.Context) error{
+		"staying up": func(t *transaction, ctx context.Context) error {
+			return t.staysUp(ctx, first, time.Now().Add(time.Second))
+		},
+		"listening": func(t *transaction, ctx context.Context) error {
+			_, _, err := t.awaitBound(ctx, sync)
+			return err
+		},
+		"rolled back": func(t *transaction, ctx context.Context) error {
+			t.before = first
+			_, err := t.verify(ctx, time.Now())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "conntrackd.conf")
+			synctest.Test(t, func(t *testing.T) {
+				unit := changing(320, stopping, failed)
+				if name != "listening" {
+					unit = changing(20, stopping, failed)
+				}
+				tx := newTransaction(&Applier{Service: unit}, &Candidate{Path: path}, nil)
+				if err := call(tx, t.Context()); err == nil || !strings.Contains(err.Error(), ended) {
+					t.Errorf("%v; want %s", err, ended)
+				}
+			})
+		})
+	}
+}
+
+// A save that is rolled back leaves a service running that was on its way up.
+func TestApplyWaitsForTheServiceBeforeIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "conntrackd.conf")
+	synctest.Test(t, func(t *testing.T) {
+		starting := ServiceState{Present: true, Changing: true, Starting: true}
+		running := ServiceState{Present: true, Active: true, MainPID: 41}
+		tx := newTransaction(&Applier{Service: changing(5, starting, running)}, &Candidate{Path: path}, nil)
+		if err := tx.lookBefore(t.Context()); err != nil || !tx.before.Active {
+			t.Errorf("%v, before %+v", err, tx.before)
+		}
+	})
+}
