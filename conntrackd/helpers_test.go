@@ -74,7 +74,7 @@ func testConfig(s Settings, dir string) string {
 		"Sync {", "  Mode FTFW {", "    DisableExternalCache on", "  }", "  UDP {",
 		"    " + version + "_address " + s.Current.Addr().String(),
 		"    " + version + "_Destination_Address " + s.Peer.Addr().String(),
-		"    Port " + Values{Port: itoa(int(s.Port))}.Port,
+		"    Port " + itoa(int(s.Port)),
 		"    Interface " + s.Interface,
 		"    SndSocketBuffer " + itoa(s.SendBuffer), "    RcvSocketBuffer " + itoa(s.ReceiveBuffer),
 		"    Checksum on", "  }", "}", "General {", "  HashSize 4096", "  HashLimit 65536",

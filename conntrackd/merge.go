@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -138,13 +139,7 @@ func (f *File) inForce(s Settings, h Host) bool {
 // same compares what a file keeps of two settings; what b leaves open does not
 // count.
 func same(a, b Settings) bool {
-	return a.Interface == b.Interface && a.ExternalCache == b.ExternalCache &&
-		a.Current.Addr() == b.Current.Addr() && a.Peer.Addr() == b.Peer.Addr() &&
-		(b.Current.Bits() < 0 || a.Current.Bits() == b.Current.Bits()) &&
-		(b.Peer.Bits() < 0 || a.Peer.Bits() == b.Peer.Bits()) &&
-		(b.Port == 0 || a.Port == b.Port) &&
-		(b.SendBuffer == 0 || a.SendBuffer == b.SendBuffer) &&
-		(b.ReceiveBuffer == 0 || a.ReceiveBuffer == b.ReceiveBuffer)
+	return !slices.ContainsFunc(NewSettingTable().inFile(), func(d *directive) bool { return !d.same(a, b) })
 }
 
 // merge is one Apply under way.

@@ -66,17 +66,10 @@ func (m *merge) commitTimeout() {
 
 // link sets the UDP link with which the daemon starts.
 func (m *merge) link() {
-	m.address(m.s.Current, "%s_address")
-	m.address(m.s.Peer, "%s_Destination_Address")
-	if m.s.Port != 0 {
-		m.number("Port", int(m.s.Port))
-	}
-	m.interfaceName()
-	if m.s.SendBuffer != 0 {
-		m.number("SndSocketBuffer", m.s.SendBuffer)
-	}
-	if m.s.ReceiveBuffer != 0 {
-		m.number("RcvSocketBuffer", m.s.ReceiveBuffer)
+	for _, d := range NewSettingTable().inFile() {
+		if d.write != nil {
+			d.write(m)
+		}
 	}
 }
 

@@ -52,21 +52,9 @@ func (f *File) Settings() (Settings, error) {
 	if err != nil {
 		return Defaults(), err
 	}
-	s := Settings{ExternalCache: f.externalCache()}
-	set := link.children
-	if n := last(set, "Interface"); n != nil {
-		s.Interface = f.arg(n, 0)
-	}
-	s.Current = f.address(set, "IPv4_address", "IPv6_address")
-	s.Peer = f.address(set, "IPv4_Destination_Address", "IPv6_Destination_Address")
-	if n := last(set, "Port"); n != nil {
-		s.Port = port(f.arg(n, 0))
-	}
-	if n := last(set, "SndSocketBuffer"); n != nil {
-		s.SendBuffer = atoi(f.arg(n, 0))
-	}
-	if n := last(set, "RcvSocketBuffer"); n != nil {
-		s.ReceiveBuffer = atoi(f.arg(n, 0))
+	var s Settings
+	for _, d := range NewSettingTable().inFile() {
+		d.read(f, link, &s)
 	}
 	return s, nil
 }

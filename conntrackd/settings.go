@@ -6,7 +6,7 @@ package conntrackd
 import "net/netip"
 
 // Field names one setting. It is the key of a [Problem], the member name in
-// JSON and, with "-" for "_", the flag on the command line.
+// JSON and, as [Field.Flag], the flag on the command line.
 type Field string
 
 // The settings, in the order in which they are asked for and shown.
@@ -53,21 +53,27 @@ type Settings struct {
 }
 
 // Defaults returns the settings of a host on which nothing has been set.
-func Defaults() Settings {
-	return Settings{Port: DefaultPort, SendBuffer: DefaultBufferBytes, ReceiveBuffer: DefaultBufferBytes}
-}
+func Defaults() Settings { return NewSettingTable().Defaults() }
 
-// Values are settings as text, as typed into a form or given to a flag. Blank
-// means not given.
-type Values struct {
-	Enabled       string // "enable" or "disable"; on, off, yes, no, true, false are understood
-	Interface     string
-	CurrentIP     string
-	PeerIP        string
-	Port          string
-	SendBuffer    string
-	ReceiveBuffer string
-	ExternalCache string // "on" or "off"
+// Values returns s as text by [NewSettingTable]; see [SettingTable.Values].
+func (s Settings) Values() Values { return NewSettingTable().Values(s) }
+
+// Settings converts v by [NewSettingTable]; see [SettingTable.Settings].
+func (v Values) Settings() (Settings, []Problem) { return NewSettingTable().Settings(v) }
+
+// Validate returns the problems of the values by [NewSettingTable]; see
+// [SettingTable.Validate].
+func (s Settings) Validate() []Problem { return NewSettingTable().Validate(s) }
+
+// WithDefaults fills in what is not set by [NewSettingTable]; see
+// [SettingTable.WithDefaults].
+func (s Settings) WithDefaults() Settings { return NewSettingTable().WithDefaults(s) }
+
+// Complete reports whether s holds everything that a configuration file of the
+// sync needs, enabled or not.
+func (s Settings) Complete() bool {
+	s.Enabled = true
+	return len(s.WithDefaults().Validate()) == 0 && s.Port != 0
 }
 
 // Problem is one reason why one field's value cannot be used.

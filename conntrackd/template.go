@@ -46,24 +46,13 @@ Mode FTFW {
 }
 
 func udpBlock(s Settings, indent string) string {
-	s = s.WithDefaults()
-	return shift(indent, fmt.Sprintf(`# The dedicated link: this node's address, the peer's, and the port, which is
+	return shift(indent, `# The dedicated link: this node's address, the peer's, and the port, which is
 # the same on both nodes.
 UDP {
-	%s
-	%s
-	Port %d
-	Interface %s
-
-	# In bytes; the kernel doubles them. Raise both, on both nodes, when
-	# messages are lost.
-	SndSocketBuffer %d
-	RcvSocketBuffer %d
-
+`+shift("\t", NewSettingTable().link(s.WithDefaults()))+`
 	Checksum on
 }
-`, addressLine("%s_address", s.Current), addressLine("%s_Destination_Address", s.Peer),
-		s.Port, s.Interface, s.SendBuffer, s.ReceiveBuffer))
+`)
 }
 
 // addressLine is an address directive with the prefix length behind it.

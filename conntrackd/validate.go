@@ -7,61 +7,6 @@ import (
 	"strconv"
 )
 
-// Validate returns every problem of the single values, at most one a field, in
-// the order of the fields; nil means good. It is pure: whether an address is on
-// the interface, or two addresses share a subnet, is not asked here. Where
-// Enabled is false a value that is not set is no problem, a bad one is.
-func (s Settings) Validate() []Problem {
-	bad := map[Field]string{}
-	note := func(f Field, message string) {
-		if message != "" {
-			bad[f] = message
-		}
-	}
-	note(FieldInterface, s.interfaceProblem())
-	note(FieldCurrentIP, s.addressProblem(s.Current, "this node's address on the sync interface", 101))
-	note(FieldPeerIP, s.addressProblem(s.Peer, "the peer's address on the sync link", 102))
-	if s.Enabled && s.Port == 0 {
-		note(FieldPort, "no port is given; type the UDP port, the same on both nodes, such as "+strconv.Itoa(DefaultPort))
-	}
-	note(FieldSendBuffer, s.bufferProblem(s.SendBuffer, "send"))
-	note(FieldReceiveBuffer, s.bufferProblem(s.ReceiveBuffer, "receive"))
-	return sorted(bad)
-}
-
-// Advice returns what is allowed and not advisable, as one sentence a field.
-func (s Settings) Advice() []Problem {
-	if s.Enabled && s.SendBuffer != s.ReceiveBuffer {
-		return []Problem{{Field: FieldReceiveBuffer, Message: fmt.Sprintf(
-			"%d differs from the send buffer, %d; the two should be equal, and the same on both nodes",
-			s.ReceiveBuffer, s.SendBuffer)}}
-	}
-	return nil
-}
-
-// WithDefaults returns s with [Defaults] for the port and the buffers where
-// they are not set, as a file made by hand may leave them out.
-func (s Settings) WithDefaults() Settings {
-	d := Defaults()
-	if s.Port == 0 {
-		s.Port = d.Port
-	}
-	if s.SendBuffer == 0 {
-		s.SendBuffer = d.SendBuffer
-	}
-	if s.ReceiveBuffer == 0 {
-		s.ReceiveBuffer = d.ReceiveBuffer
-	}
-	return s
-}
-
-// Complete reports whether s holds everything that a configuration file of the
-// sync needs, enabled or not.
-func (s Settings) Complete() bool {
-	s.Enabled = true
-	return len(s.WithDefaults().Validate()) == 0 && s.Port != 0
-}
-
 func (s Settings) interfaceProblem() string {
 	switch {
 	case s.Interface == "" && !s.Enabled:

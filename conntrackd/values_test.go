@@ -16,17 +16,9 @@ var comparePrefix = cmpopts.EquateComparable(netip.Prefix{}, netip.Addr{})
 // goodValues are an enabled sync in which every field is good.
 func goodValues() Values {
 	return Values{
-		Enabled: "enable", Interface: "eth1", CurrentIP: "10.9.0.101/24", PeerIP: "10.9.0.102/24",
-		Port: "3780", SendBuffer: "65536", ReceiveBuffer: "65536", ExternalCache: "off",
+		FieldEnabled: "enable", FieldInterface: "eth1", FieldCurrentIP: "10.9.0.101/24", FieldPeerIP: "10.9.0.102/24",
+		FieldPort: "3780", FieldSendBuffer: "65536", FieldReceiveBuffer: "65536", FieldExternalCache: "off",
 	}
-}
-
-// valueOf is the field's place in v.
-func valueOf(v *Values, f Field) *string {
-	return map[Field]*string{
-		FieldEnabled: &v.Enabled, FieldInterface: &v.Interface, FieldCurrentIP: &v.CurrentIP, FieldPeerIP: &v.PeerIP,
-		FieldPort: &v.Port, FieldSendBuffer: &v.SendBuffer, FieldReceiveBuffer: &v.ReceiveBuffer, FieldExternalCache: &v.ExternalCache,
-	}[f]
 }
 
 // Every bad value has its own message, which is the only problem, whether the
@@ -45,7 +37,7 @@ func TestBadValues(t *testing.T) {
 			seen[key] = tt.typed
 
 			v := goodValues()
-			*valueOf(&v, tt.field) = tt.typed
+			v[tt.field] = tt.typed
 			want := []Problem{{Field: tt.field, Message: tt.message}}
 			s, problems := v.Settings()
 			if diff := cmp.Diff(want, problems); diff != "" {
@@ -53,14 +45,14 @@ func TestBadValues(t *testing.T) {
 			}
 			keepsOut(t, tt, s)
 
-			v.Enabled = "disable"
+			v[FieldEnabled] = "disable"
 			if tt.field == FieldEnabled {
 				return
 			}
 			if tt.typed == "" {
 				want = nil // nothing is missing while the sync is off
 			}
-			*valueOf(&v, tt.field) = tt.typed
+			v[tt.field] = tt.typed
 			if _, problems := v.Settings(); cmp.Diff(want, problems) != "" {
 				t.Errorf("disabled: problems (-want +got):\n%s", cmp.Diff(want, problems))
 			}
@@ -94,52 +86,52 @@ func TestGoodValues(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		change func(*Values, *Settings)
+		change func(Values, *Settings)
 	}{
-		{"as they are", func(*Values, *Settings) {}},
-		{"space around", func(v *Values, _ *Settings) { v.CurrentIP = "  10.9.0.101/24\t"; v.Interface = " eth1 " }},
-		{"yes", func(v *Values, _ *Settings) { v.Enabled = "YES" }},
-		{"external cache", func(v *Values, s *Settings) { v.ExternalCache, s.ExternalCache = "On", true }},
-		{"blank external cache", func(v *Values, _ *Settings) { v.ExternalCache = "" }},
-		{"units", func(v *Values, s *Settings) {
-			v.SendBuffer, s.SendBuffer = "128K", 131072
-			v.ReceiveBuffer, s.ReceiveBuffer = "64 KiB", 65536
+		{"as they are", func(Values, *Settings) {}},
+		{"space around", func(v Values, _ *Settings) { v[FieldCurrentIP] = "  10.9.0.101/24\t"; v[FieldInterface] = " eth1 " }},
+		{"yes", func(v Values, _ *Settings) { v[FieldEnabled] = "YES" }},
+		{"external cache", func(v Values, s *Settings) { v[FieldExternalCache], s.ExternalCache = "On", true }},
+		{"blank external cache", func(v Values, _ *Settings) { v[FieldExternalCache] = "" }},
+		{"units", func(v Values, s *Settings) {
+			v[FieldSendBuffer], s.SendBuffer = "128K", 131072
+			v[FieldReceiveBuffer], s.ReceiveBuffer = "64 KiB", 65536
 		}},
-		{"more units", func(v *Values, s *Settings) {
-			v.SendBuffer, s.SendBuffer = "1m", 1<<20
-			v.ReceiveBuffer, s.ReceiveBuffer = "65536 bytes", 65536
+		{"more units", func(v Values, s *Settings) {
+			v[FieldSendBuffer], s.SendBuffer = "1m", 1<<20
+			v[FieldReceiveBuffer], s.ReceiveBuffer = "65536 bytes", 65536
 		}},
-		{"bounds", func(v *Values, s *Settings) {
-			v.SendBuffer, s.SendBuffer = "4096", 4096
-			v.ReceiveBuffer, s.ReceiveBuffer = "1073741823", 1073741823
-			v.Port, s.Port = "65535", 65535
+		{"bounds", func(v Values, s *Settings) {
+			v[FieldSendBuffer], s.SendBuffer = "4096", 4096
+			v[FieldReceiveBuffer], s.ReceiveBuffer = "1073741823", 1073741823
+			v[FieldPort], s.Port = "65535", 65535
 		}},
-		{"port 1", func(v *Values, s *Settings) { v.Port, s.Port = "1", 1 }},
-		{"both ends of a /31", func(v *Values, s *Settings) {
-			v.CurrentIP, s.Current = "10.9.0.0/31", netip.MustParsePrefix("10.9.0.0/31")
-			v.PeerIP, s.Peer = "10.9.0.1/31", netip.MustParsePrefix("10.9.0.1/31")
+		{"port 1", func(v Values, s *Settings) { v[FieldPort], s.Port = "1", 1 }},
+		{"both ends of a /31", func(v Values, s *Settings) {
+			v[FieldCurrentIP], s.Current = "10.9.0.0/31", netip.MustParsePrefix("10.9.0.0/31")
+			v[FieldPeerIP], s.Peer = "10.9.0.1/31", netip.MustParsePrefix("10.9.0.1/31")
 		}},
-		{"/32 and /128", func(v *Values, s *Settings) {
-			v.CurrentIP, s.Current = "10.9.0.0/32", netip.MustParsePrefix("10.9.0.0/32")
-			v.PeerIP, s.Peer = "fd00::/128", netip.MustParsePrefix("fd00::/128")
+		{"/32 and /128", func(v Values, s *Settings) {
+			v[FieldCurrentIP], s.Current = "10.9.0.0/32", netip.MustParsePrefix("10.9.0.0/32")
+			v[FieldPeerIP], s.Peer = "fd00::/128", netip.MustParsePrefix("fd00::/128")
 		}},
-		{"IPv6", func(v *Values, s *Settings) {
-			v.CurrentIP, s.Current = "FD00:0:0:0::101/64", netip.MustParsePrefix("fd00::101/64")
-			v.PeerIP, s.Peer = "fd00::/127", netip.MustParsePrefix("fd00::/127")
+		{"IPv6", func(v Values, s *Settings) {
+			v[FieldCurrentIP], s.Current = "FD00:0:0:0::101/64", netip.MustParsePrefix("fd00::101/64")
+			v[FieldPeerIP], s.Peer = "fd00::/127", netip.MustParsePrefix("fd00::/127")
 		}},
-		{"zone of a link-local address", func(v *Values, s *Settings) {
-			v.CurrentIP, s.Current = "fe80::1%eth1/64", netip.MustParsePrefix("fe80::1/64")
-			v.PeerIP, s.Peer = "fe80::2/64", netip.MustParsePrefix("fe80::2/64")
+		{"zone of a link-local address", func(v Values, s *Settings) {
+			v[FieldCurrentIP], s.Current = "fe80::1%eth1/64", netip.MustParsePrefix("fe80::1/64")
+			v[FieldPeerIP], s.Peer = "fe80::2/64", netip.MustParsePrefix("fe80::2/64")
 		}},
-		{"names", func(v *Values, s *Settings) { v.Interface, s.Interface = "bond0.100", "bond0.100" }},
-		{"fifteen characters", func(v *Values, s *Settings) { v.Interface, s.Interface = "enp130s0f1np1.9", "enp130s0f1np1.9" }},
-		{"five hexadecimal digits", func(v *Values, s *Settings) { v.Interface, s.Interface = "dead0", "dead0" }},
-		{"longer than a keyword", func(v *Values, s *Settings) { v.Interface, s.Interface = "Sync0", "Sync0" }},
+		{"names", func(v Values, s *Settings) { v[FieldInterface], s.Interface = "bond0.100", "bond0.100" }},
+		{"fifteen characters", func(v Values, s *Settings) { v[FieldInterface], s.Interface = "enp130s0f1np1.9", "enp130s0f1np1.9" }},
+		{"five hexadecimal digits", func(v Values, s *Settings) { v[FieldInterface], s.Interface = "dead0", "dead0" }},
+		{"longer than a keyword", func(v Values, s *Settings) { v[FieldInterface], s.Interface = "Sync0", "Sync0" }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			v, s := goodValues(), want
-			tt.change(&v, &s)
+			tt.change(v, &s)
 			got, problems := v.Settings()
 			if problems != nil {
 				t.Errorf("problems: %v", problems)
@@ -160,7 +152,7 @@ func TestBlankValues(t *testing.T) {
 	if diff := cmp.Diff(Settings{}, s, comparePrefix); diff != "" || problems != nil {
 		t.Errorf("disabled and blank: %v\n%s", problems, diff)
 	}
-	_, problems = Values{Enabled: "enable"}.Settings()
+	_, problems = Values{FieldEnabled: "enable"}.Settings()
 	var fields []Field
 	for _, p := range problems {
 		fields = append(fields, p.Field)

@@ -80,7 +80,7 @@ const maxDetailLines = 20
 func peerLines(e *env, s conntrackd.Settings, width int) []string {
 	lines := hang(text.PeerIntro, " ", width)
 	line := "   "
-	for _, word := range text.PeerWords(s) {
+	for _, word := range text.PeerWords(e.table, s) {
 		word = e.shown(word)
 		if line != "   " && ansi.StringWidth(line)+1+ansi.StringWidth(word)+2 > width {
 			lines = append(lines, line+" \\")
@@ -95,7 +95,7 @@ func peerLines(e *env, s conntrackd.Settings, width int) []string {
 	for i := range lines { // only a value that cannot be right is longer
 		lines[i] = e.fit(lines[i], width)
 	}
-	return append(lines, hang(text.PeerCheck(s), " ", width)...)
+	return append(lines, hang(text.PeerCheck(e.table, s), " ", width)...)
 }
 
 // footer is how it ended and where to go, or what ctrl+c would do.

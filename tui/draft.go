@@ -1,7 +1,9 @@
 package tui
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"connsync/conntrackd"
@@ -12,22 +14,22 @@ import (
 // each field (conntrackd) and those that the two addresses have with each
 // other (netcheck), at most one a field, in the order of the fields. The
 // screens, the line mode and the command line all go through it.
-func ParseSettings(v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
-	s, problems := v.Settings()
+func ParseSettings(t conntrackd.SettingTable, v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
+	s, problems := t.Settings(v)
 	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
 		if !p.Warning {
-			problems = addProblem(problems, pairProblem(p))
+			problems = addProblem(t, problems, pairProblem(p))
 		}
 	}
 	return s, problems
 }
 
 // Warnings are what is unusual about settings that can be used, keyed by field.
-func Warnings(s conntrackd.Settings) []conntrackd.Problem {
-	out := s.Advice()
+func Warnings(t conntrackd.SettingTable, s conntrackd.Settings) []conntrackd.Problem {
+	out := t.Advice(s)
 	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
 		if p.Warning {
-			out = addProblem(out, pairProblem(p))
+			out = addProblem(t, out, pairProblem(p))
 		}
 	}
 	return out
@@ -43,9 +45,9 @@ func pairProblem(p netcheck.PairProblem) conntrackd.Problem {
 
 // addProblem puts p in its place in the order of the fields, unless its field
 // has a problem already: the first one found is nearer to the cause.
-func addProblem(problems []conntrackd.Problem, p conntrackd.Problem) []conntrackd.Problem {
+func addProblem(t conntrackd.SettingTable, problems []conntrackd.Problem, p conntrackd.Problem) []conntrackd.Problem {
 	var out []conntrackd.Problem
-	for _, f := range conntrackd.Fields() {
+	for _, f := range t.Fields() {
 		if m := problemOf(problems, f); m != "" {
 			out = append(out, conntrackd.Problem{Field: f, Message: m})
 		} else if f == p.Field {
@@ -66,39 +68,55 @@ func problemOf(problems []conntrackd.Problem, f conntrackd.Field) string {
 
 // draft is what has been typed, beside what is saved. It knows no screen.
 type draft struct {
+	table         conntrackd.SettingTable
 	values, saved conntrackd.Values
-	// follows: the receive buffer is still what the send buffer is.
-	follows bool
+	// following are the settings that still have the value of the setting they
+	// follow, as the receive buffer has that of the send buffer.
+	following []conntrackd.Field
 	// filled is what choosing an interface put into Current IP; as long as it
 	// stands there unedited, the next choice may replace it.
 	filled string
 }
 
-func newDraft(saved conntrackd.Settings) *draft {
-	v := saved.WithDefaults().Values()
-	return &draft{values: v, saved: v, follows: v.SendBuffer == v.ReceiveBuffer}
+func newDraft(t conntrackd.SettingTable, saved conntrackd.Settings) *draft {
+	d := &draft{table: t, saved: t.Values(t.WithDefaults(saved))}
+	d.take(d.saved)
+	return d
 }
 
-// value is the text of one field.
-func (d *draft) value(f conntrackd.Field) string { return *valueAt(&d.values, f) }
-
-// savedValue is the text that the field had when it was last saved or read.
-func (d *draft) savedValue(f conntrackd.Field) string { return *valueAt(&d.saved, f) }
-
-// set is an edit by the operator.
-func (d *draft) set(f conntrackd.Field, text string) {
-	*valueAt(&d.values, f) = text
-	switch {
-	case f == conntrackd.FieldReceiveBuffer:
-		d.follows = false
-	case f == conntrackd.FieldSendBuffer && d.follows:
-		d.values.ReceiveBuffer = text
+// take takes other values as a whole.
+func (d *draft) take(v conntrackd.Values) {
+	d.values, d.filled, d.following = v, "", nil
+	for _, e := range d.table {
+		if e.Follows != "" && v[e.Field] == v[e.Follows] {
+			d.following = append(d.following, e.Field)
+		}
 	}
 }
 
+// value is the text of one field.
+func (d *draft) value(f conntrackd.Field) string { return d.values[f] }
+
+// savedValue is the text that the field had when it was last saved or read.
+func (d *draft) savedValue(f conntrackd.Field) string { return d.saved[f] }
+
+// set is an edit by the operator.
+func (d *draft) set(f conntrackd.Field, text string) {
+	d.values = d.values.With(f, text)
+	for _, e := range d.table {
+		if e.Follows == f && slices.Contains(d.following, e.Field) {
+			d.values = d.values.With(e.Field, text)
+		}
+	}
+	d.following = slices.DeleteFunc(slices.Clone(d.following), func(other conntrackd.Field) bool { return other == f })
+}
+
+// enabled reports whether the draft is to enable the sync.
+func (d *draft) enabled() bool { return d.value(conntrackd.FieldEnabled) == "enable" }
+
 // settings is the one conversion from what was typed to what it means.
 func (d *draft) settings() (conntrackd.Settings, []conntrackd.Problem) {
-	return ParseSettings(d.values)
+	return ParseSettings(d.table, d.values)
 }
 
 // problem is why one field cannot be used as it is; blank when it can.
@@ -111,20 +129,17 @@ func (d *draft) problem(f conntrackd.Field) string {
 // 64K and 65536 are the same.
 func (d *draft) changed(f conntrackd.Field) bool {
 	now, saved := d.value(f), d.savedValue(f)
-	return now != saved && meaning(f, now) != meaning(f, saved)
+	return now != saved && d.meaning(f, now) != d.meaning(f, saved)
 }
 
 // meaning is text in the form in which it is saved, or as typed where it
 // cannot be read.
-func meaning(f conntrackd.Field, text string) string {
-	var v conntrackd.Values
-	*valueAt(&v, f) = text
-	s, problems := v.Settings()
+func (d *draft) meaning(f conntrackd.Field, text string) string {
+	s, problems := d.table.Settings(conntrackd.Values{f: text})
 	if problemOf(problems, f) != "" {
 		return strings.TrimSpace(text)
 	}
-	v = s.Values()
-	return *valueAt(&v, f)
+	return d.table.Values(s)[f]
 }
 
 // dirty reports whether anything would be lost by leaving.
@@ -133,7 +148,7 @@ func (d *draft) dirty() bool { return len(d.changes()) > 0 }
 // changes are the changed fields in order.
 func (d *draft) changes() []conntrackd.Field {
 	var out []conntrackd.Field
-	for _, f := range conntrackd.Fields() {
+	for _, f := range d.table.Fields() {
 		if d.changed(f) {
 			out = append(out, f)
 		}
@@ -144,8 +159,9 @@ func (d *draft) changes() []conntrackd.Field {
 // revert puts a field back to what is saved.
 func (d *draft) revert(f conntrackd.Field) {
 	d.set(f, d.savedValue(f))
-	if f == conntrackd.FieldReceiveBuffer {
-		d.follows = d.saved.SendBuffer == d.saved.ReceiveBuffer && !d.changed(conntrackd.FieldSendBuffer)
+	e, _ := d.table.Find(f)
+	if e.Follows != "" && d.savedValue(e.Follows) == d.savedValue(f) && !d.changed(e.Follows) {
+		d.following = append(d.following, f)
 	}
 }
 
@@ -154,28 +170,28 @@ func (d *draft) revert(f conntrackd.Field) {
 func (d *draft) rebase(s conntrackd.Settings) {
 	typed, changed := d.values, d.changes()
 	settings, problems := d.settings()
-	d.saved = s.WithDefaults().Values()
+	d.saved = d.table.Values(d.table.WithDefaults(s))
 	d.values = d.saved
-	if len(problems) == 0 && settings.Values() == d.saved {
+	if len(problems) == 0 && maps.Equal(d.table.Values(settings), d.saved) {
 		return
 	}
 	for _, f := range changed {
-		*valueAt(&d.values, f) = *valueAt(&typed, f)
+		d.values = d.values.With(f, typed[f])
 	}
 }
 
 // chooseInterface takes an interface, and fills Current IP from its addresses
 // where that is blank or was filled the same way.
 func (d *draft) chooseInterface(i netcheck.Interface) {
-	d.values.Interface = i.Name
-	if d.values.CurrentIP != "" && d.values.CurrentIP != d.filled {
+	d.set(conntrackd.FieldInterface, i.Name)
+	if own := d.value(conntrackd.FieldCurrentIP); own != "" && own != d.filled {
 		return
 	}
 	d.filled = ""
 	if own := ownAddresses(i); len(own) > 0 {
 		d.filled = own[0].String()
 	}
-	d.values.CurrentIP = d.filled
+	d.set(conntrackd.FieldCurrentIP, d.filled)
 }
 
 // ownAddresses are the addresses of an interface that can be a Current IP,
@@ -232,26 +248,4 @@ func (d *draft) suggestion(f conntrackd.Field, on netcheck.Interface, seen []net
 		}
 	}
 	return ""
-}
-
-func valueAt(v *conntrackd.Values, f conntrackd.Field) *string {
-	switch f {
-	case conntrackd.FieldEnabled:
-		return &v.Enabled
-	case conntrackd.FieldInterface:
-		return &v.Interface
-	case conntrackd.FieldCurrentIP:
-		return &v.CurrentIP
-	case conntrackd.FieldPeerIP:
-		return &v.PeerIP
-	case conntrackd.FieldPort:
-		return &v.Port
-	case conntrackd.FieldSendBuffer:
-		return &v.SendBuffer
-	case conntrackd.FieldReceiveBuffer:
-		return &v.ReceiveBuffer
-	case conntrackd.FieldExternalCache:
-		return &v.ExternalCache
-	}
-	panic("tui: no such field: " + string(f))
 }

@@ -17,12 +17,12 @@ func TestDraftStartsClean(t *testing.T) {
 		"buffers absent": {Enabled: true, Interface: "eth1", Port: 3780},
 		"bare addresses": {Current: netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), -1)},
 	} {
-		d := newDraft(s)
+		d := newDraft(conntrackd.NewSettingTable(), s)
 		if d.dirty() || len(d.changes()) > 0 {
 			t.Errorf("%s: changes %v", name, d.changes())
 		}
 	}
-	if got := newDraft(conntrackd.Settings{}).value(conntrackd.FieldSendBuffer); got != "65536" {
+	if got := newDraft(conntrackd.NewSettingTable(), conntrackd.Settings{}).value(conntrackd.FieldSendBuffer); got != "65536" {
 		t.Errorf("a buffer that the file does not set is shown as %q", got)
 	}
 }
@@ -30,7 +30,7 @@ func TestDraftStartsClean(t *testing.T) {
 func TestDraftKeepsWhatIsNotOnTheForm(t *testing.T) {
 	s := savedSettings()
 	s.ExternalCache = true
-	d := newDraft(s)
+	d := newDraft(conntrackd.NewSettingTable(), s)
 	d.set(conntrackd.FieldPort, "3781")
 	got, problems := d.settings()
 	s.Port = 3781
@@ -57,7 +57,7 @@ func TestReceiveBufferFollows(t *testing.T) {
 		{"back with the send buffer", conntrackd.Defaults(), func(d *draft) { d.set(send, "1M"); d.revert(send) }, "65536"},
 		{"put back alone it stays", conntrackd.Defaults(), func(d *draft) { d.set(send, "1M"); d.revert(receive); d.set(send, "2M") }, "65536"},
 	} {
-		d := newDraft(tc.saved)
+		d := newDraft(conntrackd.NewSettingTable(), tc.saved)
 		tc.do(d)
 		if got := d.value(receive); got != tc.want {
 			t.Errorf("%s: the receive buffer is %q, want %q", tc.name, got, tc.want)
@@ -84,7 +84,7 @@ func TestDraftChanged(t *testing.T) {
 		{conntrackd.FieldPeerIP, "10.0.0.102", true},
 		{conntrackd.FieldInterface, "eth1 ", false},
 	} {
-		d := newDraft(savedSettings())
+		d := newDraft(conntrackd.NewSettingTable(), savedSettings())
 		d.set(tc.field, tc.text)
 		if got := d.changed(tc.field); got != tc.want {
 			t.Errorf("%s = %q: changed is %v", tc.field, tc.text, got)
@@ -114,7 +114,7 @@ func TestChooseInterface(t *testing.T) {
 		{"what was filled is replaced", "", []netcheck.Interface{iface("eth1", "10.0.0.1/24"), iface("eth2", "10.2.0.1/24")}, "10.2.0.1/24"},
 		{"or taken away", "", []netcheck.Interface{iface("eth1", "10.0.0.1/24"), iface("eth2")}, ""},
 	} {
-		d := newDraft(conntrackd.Defaults())
+		d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
 		d.set(conntrackd.FieldCurrentIP, tc.typed)
 		for _, i := range tc.choose {
 			d.chooseInterface(i)
@@ -149,13 +149,13 @@ func TestSuggestions(t *testing.T) {
 		{"neighbours in the subnet, not oneself, no broadcast", "10.0.0.101/24", conntrackd.FieldPeerIP, []string{"10.0.0.102/24"}},
 		{"none for a port", "10.1.0.1/30", conntrackd.FieldPort, nil},
 	} {
-		d := newDraft(conntrackd.Defaults())
+		d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
 		d.set(conntrackd.FieldCurrentIP, tc.current)
 		if diff := cmp.Diff(tc.want, d.suggestions(tc.field, eth10, seen)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
 	}
-	d := newDraft(conntrackd.Defaults())
+	d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
 	d.set(conntrackd.FieldCurrentIP, "fd")
 	if got := d.suggestion(conntrackd.FieldCurrentIP, eth10, nil); got != "fd00:1::1/64" {
 		t.Errorf("a suggestion goes on from what was typed: %q", got)
@@ -169,26 +169,28 @@ func TestSuggestions(t *testing.T) {
 // Every rule that only the pair of addresses can break is found through the
 // one conversion, beside those of the single fields.
 func TestParseSettings(t *testing.T) {
-	good := savedSettings().Values()
 	for _, tc := range []struct {
 		name   string
-		change func(*conntrackd.Values)
+		change func(conntrackd.Values)
 		want   []conntrackd.Field
 	}{
-		{"good", func(*conntrackd.Values) {}, nil},
-		{"other subnet", func(v *conntrackd.Values) { v.PeerIP = "10.0.1.102/24" }, []conntrackd.Field{"peer_ip"}},
-		{"peer is oneself", func(v *conntrackd.Values) { v.PeerIP = v.CurrentIP }, []conntrackd.Field{"peer_ip"}},
-		{"two families", func(v *conntrackd.Values) { v.PeerIP = "fd00::2/64" }, []conntrackd.Field{"peer_ip"}},
-		{"network address", func(v *conntrackd.Values) { v.CurrentIP = "10.0.0.0/24" }, []conntrackd.Field{"current_ip"}},
-		{"a bad port and a bad pair", func(v *conntrackd.Values) { v.Port = "0"; v.PeerIP = v.CurrentIP }, []conntrackd.Field{"peer_ip", "port"}},
-		{"one problem a field", func(v *conntrackd.Values) { v.PeerIP = "nonsense" }, []conntrackd.Field{"peer_ip"}},
-		{"enabled and blank", func(v *conntrackd.Values) { *v = conntrackd.Values{Enabled: "enable"} },
+		{"good", func(conntrackd.Values) {}, nil},
+		{"other subnet", func(v conntrackd.Values) { v[conntrackd.FieldPeerIP] = "10.0.1.102/24" }, []conntrackd.Field{"peer_ip"}},
+		{"peer is oneself", func(v conntrackd.Values) { v[conntrackd.FieldPeerIP] = v[conntrackd.FieldCurrentIP] }, []conntrackd.Field{"peer_ip"}},
+		{"two families", func(v conntrackd.Values) { v[conntrackd.FieldPeerIP] = "fd00::2/64" }, []conntrackd.Field{"peer_ip"}},
+		{"network address", func(v conntrackd.Values) { v[conntrackd.FieldCurrentIP] = "10.0.0.0/24" }, []conntrackd.Field{"current_ip"}},
+		{"a bad port and a bad pair", func(v conntrackd.Values) {
+			v[conntrackd.FieldPort] = "0"
+			v[conntrackd.FieldPeerIP] = v[conntrackd.FieldCurrentIP]
+		}, []conntrackd.Field{"peer_ip", "port"}},
+		{"one problem a field", func(v conntrackd.Values) { v[conntrackd.FieldPeerIP] = "nonsense" }, []conntrackd.Field{"peer_ip"}},
+		{"enabled and blank", func(v conntrackd.Values) { clear(v); v[conntrackd.FieldEnabled] = "enable" },
 			[]conntrackd.Field{"interface", "current_ip", "peer_ip", "port", "send_buffer", "receive_buffer"}},
-		{"disabled and blank", func(v *conntrackd.Values) { *v = conntrackd.Values{Enabled: "disable"} }, nil},
+		{"disabled and blank", func(v conntrackd.Values) { clear(v); v[conntrackd.FieldEnabled] = "disable" }, nil},
 	} {
-		v := good
-		tc.change(&v)
-		_, problems := ParseSettings(v)
+		v := savedSettings().Values()
+		tc.change(v)
+		_, problems := ParseSettings(conntrackd.NewSettingTable(), v)
 		var got []conntrackd.Field
 		for _, p := range problems {
 			got = append(got, p.Field)
@@ -203,7 +205,7 @@ func TestParseSettings(t *testing.T) {
 }
 
 func TestRebase(t *testing.T) {
-	d := newDraft(conntrackd.Defaults())
+	d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
 	for f, text := range map[conntrackd.Field]string{
 		conntrackd.FieldEnabled: "enable", conntrackd.FieldInterface: " eth1", conntrackd.FieldCurrentIP: "10.0.0.101/24",
 		conntrackd.FieldPeerIP: "10.0.0.102/24", conntrackd.FieldSendBuffer: "256K",

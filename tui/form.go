@@ -65,7 +65,7 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back, hist
 }
 
 func newForm(e *env, saved conntrackd.Settings, gate string, leftover bool) *form {
-	f := &form{env: e, draft: newDraft(saved), gate: gate, leftover: gate != "" && leftover, inForce: saved, fields: fields(), shown: map[conntrackd.Field]string{}}
+	f := &form{env: e, draft: newDraft(e.table, saved), gate: gate, leftover: gate != "" && leftover, inForce: saved, fields: fields(e.table), shown: map[conntrackd.Field]string{}}
 	f.inputs = make([]textinput.Model, len(f.fields))
 	f.notes = make([]string, len(f.fields))
 	for i := range f.inputs {
@@ -138,15 +138,15 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	case f.focus >= len(f.fields):
 		return f.pressButton(k)
 	case key.Matches(k, formKeys.undo):
-		f.draft.revert(f.fields[f.focus].id)
+		f.draft.revert(f.fields[f.focus].Field)
 		f.recheck()
 		f.settle()
 		return nil, nil
 	}
-	switch f.fields[f.focus].kind {
-	case radioField:
+	switch f.fields[f.focus].Kind {
+	case conntrackd.SwitchSetting:
 		return f.pressRadio(k)
-	case interfaceField:
+	case conntrackd.InterfaceSetting:
 		if key.Matches(k, formKeys.change) || key.Matches(k, formKeys.choose) && !f.nameTyped() {
 			return pickWanted{strings.TrimSpace(f.value())}, nil
 		}
@@ -169,24 +169,21 @@ func (f *form) nameTyped() bool {
 }
 
 func (f *form) pressRadio(k tea.KeyPressMsg) (outcome, tea.Cmd) {
-	enabled := f.draft.values.Enabled == "enable"
+	fd := f.fields[f.focus]
+	on := fd.On(f.value())
 	switch {
 	case key.Matches(k, formKeys.choose):
 		return nil, f.move(+1)
 	case key.Matches(k, formKeys.change):
-		enabled = !enabled
+		on = !on
 	case key.Matches(k, formKeys.left):
-		enabled = true
+		on = true
 	case key.Matches(k, formKeys.right):
-		enabled = false
+		on = false
 	default:
 		return nil, nil
 	}
-	word := "disable"
-	if enabled {
-		word = "enable"
-	}
-	f.draft.set(conntrackd.FieldEnabled, word)
+	f.draft.set(fd.Field, fd.Word(on))
 	f.recheck()
 	f.settle()
 	return nil, nil
@@ -239,7 +236,7 @@ func (f *form) leave() tea.Cmd {
 		return nil
 	}
 	f.inputs[f.focus].Blur()
-	if f.fields[f.focus].kind == interfaceField {
+	if f.fields[f.focus].Kind == conntrackd.InterfaceSetting {
 		if i, ok := f.host.find(f.value()); ok && f.draft.changed(conntrackd.FieldInterface) {
 			f.draft.chooseInterface(i)
 		}
@@ -252,7 +249,7 @@ func (f *form) leave() tea.Cmd {
 func (f *form) enter(to int) {
 	f.focus, f.refused, f.edited = to, false, false
 	f.settle()
-	if to < len(f.fields) && f.fields[to].kind != radioField {
+	if to < len(f.fields) && f.fields[to].Kind != conntrackd.SwitchSetting {
 		f.inputs[to].Focus()
 		f.inputs[to].CursorEnd()
 	}
@@ -261,21 +258,21 @@ func (f *form) enter(to int) {
 
 // lookAround asks for the neighbours while there is no peer to be seen.
 func (f *form) lookAround() tea.Cmd {
-	if f.draft.values.PeerIP != "" {
+	if f.draft.value(conntrackd.FieldPeerIP) != "" {
 		return nil
 	}
-	return f.host.askNeighbours(f.env.ctx, f.env.effects.Neighbours, f.draft.values.Interface)
+	return f.host.askNeighbours(f.env.ctx, f.env.effects.Neighbours, f.draft.value(conntrackd.FieldInterface))
 }
 
 // edit gives a key or a paste to the line editor of the focused field.
 func (f *form) edit(msg tea.Msg) {
-	if f.gate != "" || f.focus >= len(f.fields) || f.fields[f.focus].kind == radioField {
+	if f.gate != "" || f.focus >= len(f.fields) || f.fields[f.focus].Kind == conntrackd.SwitchSetting {
 		return
 	}
 	f.inputs[f.focus], _ = f.inputs[f.focus].Update(msg)
 	if v := f.inputs[f.focus].Value(); v != f.value() {
 		f.edited = true
-		f.draft.set(f.fields[f.focus].id, v)
+		f.draft.set(f.fields[f.focus].Field, v)
 		f.recheck()
 		f.noteSuggestion()
 	}
@@ -289,7 +286,7 @@ func (f *form) takeSuggestion() bool {
 	if s == "" || in.Position() < len([]rune(in.Value())) {
 		return false
 	}
-	f.draft.set(f.fields[f.focus].id, s)
+	f.draft.set(f.fields[f.focus].Field, s)
 	f.recheck()
 	f.settle()
 	in.CursorEnd()
@@ -297,12 +294,12 @@ func (f *form) takeSuggestion() bool {
 }
 
 func (f *form) suggestion(i int) string {
-	on, _ := f.host.find(f.draft.values.Interface)
+	on, _ := f.host.find(f.draft.value(conntrackd.FieldInterface))
 	var seen = f.host.seen
 	if on.Index != f.host.seenOn {
 		seen = nil
 	}
-	return f.draft.suggestion(f.fields[i].id, on, seen)
+	return f.draft.suggestion(f.fields[i].Field, on, seen)
 }
 
 // picked takes an interface that was chosen from the list.
@@ -322,11 +319,11 @@ func (f *form) choosePicked(name string) {
 }
 
 // value is the text of the focused field.
-func (f *form) value() string { return f.draft.value(f.fields[f.focus].id) }
+func (f *form) value() string { return f.draft.value(f.fields[f.focus].Field) }
 
 // typing says whether letters are text here, so that the root leaves them alone.
 func (f *form) typing() bool {
-	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].kind != radioField
+	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].Kind != conntrackd.SwitchSetting
 }
 
 func (f *form) help() []key.Binding {

@@ -11,12 +11,12 @@ import (
 
 // Every hint fits where it stands: on one line at 80 columns, on two at 40.
 func TestHintsFit(t *testing.T) {
-	for i := range fields() {
+	for i := range fields(conntrackd.NewSettingTable()) {
 		for _, size := range sizes {
 			m := newModel(t, size[0], size[1])
 			m.form.moveTo(i)
 			if l := line(m, "..."); l != "" {
-				t.Errorf("%s at %v is cut: %q", m.form.fields[i].id, size, l)
+				t.Errorf("%s at %v is cut: %q", m.form.fields[i].Field, size, l)
 			}
 		}
 	}
@@ -182,7 +182,7 @@ func TestSuggestionIsTaken(t *testing.T) {
 	typeText(t, m, "10.0.0.103")
 	mustShow(t, m, "right arrow: 10.0.0.103/24")
 	press(t, m, "left", "right") // inside the text it moves the cursor
-	if v := m.form.draft.values.PeerIP; v != "10.0.0.103" {
+	if v := m.form.draft.value(conntrackd.FieldPeerIP); v != "10.0.0.103" {
 		t.Errorf("Peer IP is %q", v)
 	}
 	press(t, m, "right")
@@ -197,7 +197,7 @@ func TestListArrivesWhileTyping(t *testing.T) {
 	typeText(t, m, "1")
 	m.Update(interfacesListed{run: m.form.host.run, list: appliance()[:2]})
 	typeText(t, m, "2")
-	if v := m.form.draft.values.CurrentIP; v != "1210.0.0.101/24" {
+	if v := m.form.draft.value(conntrackd.FieldCurrentIP); v != "1210.0.0.101/24" {
 		t.Errorf("Current IP is %q", v)
 	}
 	mustShow(t, m, "not on this host")
@@ -208,13 +208,13 @@ func TestPasteGoesToTheField(t *testing.T) {
 	press(t, m, "tab", "tab")
 	m.Update(tea.PasteMsg{Content: "10.0.0.101/24\r\n"})
 	press(t, m, "tab")
-	if v := m.form.draft.values.CurrentIP; strings.TrimSpace(v) != "10.0.0.101/24" {
+	if v := m.form.draft.value(conntrackd.FieldCurrentIP); strings.TrimSpace(v) != "10.0.0.101/24" {
 		t.Errorf("Current IP is %q", v)
 	}
 	mustNotShow(t, m, "!")
 	press(t, m, "shift+tab", "shift+tab", "shift+tab")
 	m.Update(tea.PasteMsg{Content: "enable"})
-	if m.form.draft.values.Enabled != "disable" {
+	if m.form.draft.value(conntrackd.FieldEnabled) != "disable" {
 		t.Error("a paste changed the radio")
 	}
 }

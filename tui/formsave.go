@@ -18,14 +18,12 @@ func (f *form) save() outcome {
 // check asks for the checks; they need the values that an enabled sync needs.
 func (f *form) check() outcome {
 	f.leave()
-	v := f.draft.values
-	v.Enabled = "enable"
-	s, problems := ParseSettings(v)
+	s, problems := ParseSettings(f.env.table, f.draft.values.With(conntrackd.FieldEnabled, "enable"))
 	if len(problems) > 0 {
 		f.refuse(problems)
 		return nil
 	}
-	s.Enabled = f.draft.values.Enabled == "enable"
+	s.Enabled = f.draft.enabled()
 	f.settle()
 	return checkWanted{s}
 }
@@ -36,7 +34,7 @@ func (f *form) refuse(problems []conntrackd.Problem) {
 		f.shown[p.Field] = p.Message
 	}
 	for i := range f.fields {
-		if f.shown[f.fields[i].id] != "" {
+		if f.shown[f.fields[i].Field] != "" {
 			f.enter(i)
 			break
 		}
@@ -76,7 +74,7 @@ func (f *form) recheck() {
 }
 
 func (f *form) focused(id conntrackd.Field) bool {
-	return f.focus < len(f.fields) && f.fields[f.focus].id == id
+	return f.focus < len(f.fields) && f.fields[f.focus].Field == id
 }
 
 // disabledReason is why a save is not possible; blank when it is.
@@ -90,8 +88,8 @@ func (f *form) disabledReason() string {
 
 func (f *form) labelOf(id conntrackd.Field) string {
 	for i := range f.fields {
-		if f.fields[i].id == id {
-			return f.fields[i].label
+		if f.fields[i].Field == id {
+			return f.fields[i].Label
 		}
 	}
 	return string(id)

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -56,7 +57,7 @@ func (f *form) scroll() {
 func (f *form) settle() {
 	s, problems := f.draft.settings()
 	for i, fd := range f.fields {
-		if v := f.draft.value(fd.id); f.inputs[i].Value() != v {
+		if v := f.draft.value(fd.Field); f.inputs[i].Value() != v {
 			f.inputs[i].SetValue(v)
 			f.inputs[i].CursorEnd()
 		}
@@ -64,12 +65,13 @@ func (f *form) settle() {
 	}
 	f.advice = nil
 	if f.half != "" {
-		f.advice = addProblem(f.advice, conntrackd.Problem{Field: conntrackd.FieldEnabled, Message: halfNote(f.half)})
+		f.advice = addProblem(f.env.table, f.advice, conntrackd.Problem{Field: conntrackd.FieldEnabled, Message: halfNote(f.half)})
 	}
-	for _, p := range append(f.host.advice(f.draft.values, s), Warnings(s)...) {
-		pair := p.Field == conntrackd.FieldReceiveBuffer && problemOf(problems, conntrackd.FieldSendBuffer) != ""
+	for _, p := range append(f.host.advice(f.draft.values, s), Warnings(f.env.table, s)...) {
+		e, _ := f.env.table.Find(p.Field)
+		pair := e.Follows != "" && problemOf(problems, e.Follows) != ""
 		if problemOf(problems, p.Field) == "" && !pair {
-			f.advice = addProblem(f.advice, p)
+			f.advice = addProblem(f.env.table, f.advice, p)
 		}
 	}
 	f.hint = f.hintText(s)
@@ -80,14 +82,13 @@ func halfNote(half string) string { return half + ": Enable does both, Disable n
 
 // note is the short word beside a field.
 func (f *form) note(i int, s conntrackd.Settings) string {
-	switch fd := f.fields[i]; fd.id {
-	case conntrackd.FieldInterface:
-		return f.host.interfaceNote(f.draft.values.Interface)
-	case conntrackd.FieldSendBuffer:
-		return bytesNote(strings.TrimSpace(f.draft.values.SendBuffer), s.SendBuffer)
-	case conntrackd.FieldReceiveBuffer:
-		return bytesNote(strings.TrimSpace(f.draft.values.ReceiveBuffer), s.ReceiveBuffer)
-	case conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+	switch fd := f.fields[i]; fd.Kind {
+	case conntrackd.InterfaceSetting:
+		return f.host.interfaceNote(f.draft.value(conntrackd.FieldInterface))
+	case conntrackd.BytesSetting:
+		n, _ := strconv.Atoi(fd.Text(s)) // blank is 0, which has no note
+		return bytesNote(strings.TrimSpace(f.draft.value(fd.Field)), n)
+	case conntrackd.AddressSetting:
 		if offer := f.suggestion(i); offer != "" {
 			return "right arrow: " + offer
 		}
@@ -97,8 +98,7 @@ func (f *form) note(i int, s conntrackd.Settings) string {
 
 // noteSuggestion keeps the offer beside a field true while it is typed in.
 func (f *form) noteSuggestion() {
-	id := f.fields[f.focus].id
-	if id == conntrackd.FieldCurrentIP || id == conntrackd.FieldPeerIP {
+	if f.fields[f.focus].Kind == conntrackd.AddressSetting {
 		f.notes[f.focus] = f.note(f.focus, conntrackd.Settings{})
 	}
 }
@@ -122,17 +122,17 @@ func (f *form) hintText(s conntrackd.Settings) string {
 		return "Quit: leave connsync."
 	}
 	fd := f.fields[f.focus]
-	hint := fd.hint
-	if on := f.draft.values.Interface; fd.id == conntrackd.FieldCurrentIP && on != "" {
+	hint := fd.Hint
+	if on := f.draft.value(conntrackd.FieldInterface); fd.Field == conntrackd.FieldCurrentIP && on != "" {
 		hint = strings.Replace(hint, "the interface", f.env.shown(on), 1)
 	}
 	if f.layout.note > 0 {
-		return fd.label + ": " + hint
+		return fd.Label + ": " + hint
 	}
 	if offer := f.suggestion(f.focus); offer != "" {
-		return fd.short + ": the right arrow takes " + offer + "."
+		return fd.Short + ": the right arrow takes " + offer + "."
 	}
-	return fd.short + ": " + hint
+	return fd.Short + ": " + hint
 }
 
 // message is the one line about what is in the way: of the focused field
@@ -174,10 +174,10 @@ func (f *form) told(id conntrackd.Field, message string) string {
 func (f *form) order() []conntrackd.Field {
 	out := make([]conntrackd.Field, 0, len(f.fields)+1)
 	if f.focus < len(f.fields) {
-		out = append(out, f.fields[f.focus].id)
+		out = append(out, f.fields[f.focus].Field)
 	}
 	for i := range f.fields {
-		out = append(out, f.fields[i].id)
+		out = append(out, f.fields[i].Field)
 	}
 	return out
 }
@@ -216,15 +216,15 @@ func (f *form) view() string {
 // row is one field.
 func (f *form) row(i int) string {
 	l, fd := f.layout, f.fields[i]
-	mark, label := " ", fd.label
+	mark, label := " ", fd.Label
 	if i == f.focus {
 		mark = f.env.glyphs.Mark
 	}
 	if l.note == 0 {
-		label = fd.short
+		label = fd.Short
 	}
 	s := strings.Repeat(" ", l.mark) + mark
-	s = pad(pad(s, l.label)+label, l.flag) + f.flag(fd.id) + " "
+	s = pad(pad(s, l.label)+label, l.flag) + f.flag(fd.Field) + " "
 	value, _ := f.valueText(i)
 	s += value
 	if n := f.env.shown(f.notes[i]); n != "" && l.note > 0 && ansi.StringWidth(s) <= l.note-1 {
@@ -248,19 +248,20 @@ func (f *form) flag(id conntrackd.Field) string {
 // valueText is the value as it is drawn, and the column of the cursor in it.
 // What is wider than its room is drawn from where the cursor is visible.
 func (f *form) valueText(i int) (text string, x int) {
-	l, g := f.layout, f.env.glyphs
-	if f.fields[i].kind == radioField {
+	l, g, fd := f.layout, f.env.glyphs, f.fields[i]
+	if fd.Kind == conntrackd.SwitchSetting {
 		gap := "   "
 		if l.note == 0 {
 			gap = " "
 		}
 		on, off := g.On, g.Off
-		if f.draft.values.Enabled != "enable" {
+		yes, no := " "+fd.title(true), " "+fd.title(false)
+		if !fd.On(f.draft.value(fd.Field)) {
 			on, off = off, on
-			x = ansi.StringWidth(on+" Enable"+gap) + 1
-			return on + " Enable" + gap + off + " Disable", x
+			x = ansi.StringWidth(on+yes+gap) + 1
+			return on + yes + gap + off + no, x
 		}
-		return on + " Enable" + gap + off + " Disable", 1
+		return on + yes + gap + off + no, 1
 	}
 	room := max(4, l.width-l.value-1)
 	runes, pos := []rune(f.inputs[i].Value()), f.inputs[i].Position()
@@ -316,22 +317,22 @@ func (f *form) explain() (string, []string) {
 		return "Help: the form", []string{f.hint}
 	}
 	fd := f.fields[f.focus]
-	lines := append([]string(nil), fd.about...)
-	if fd.keys != "" {
-		lines = append(lines, fd.keys)
+	lines := append([]string(nil), fd.About...)
+	if fd.keys() != "" {
+		lines = append(lines, fd.keys())
 	}
-	lines = append(lines, "Tab and the up and down arrows move from field to field.", "", "Default: "+fd.standard, "Example: "+fd.example)
-	if f.draft.changed(fd.id) {
-		saved := f.draft.savedValue(fd.id)
+	lines = append(lines, "Tab and the up and down arrows move from field to field.", "", "Default: "+fd.Standard, "Example: "+fd.Example)
+	if f.draft.changed(fd.Field) {
+		saved := f.draft.savedValue(fd.Field)
 		if saved == "" {
 			saved = "blank"
 		}
 		lines = append(lines, "Saved:   "+f.env.shown(saved)+" (ctrl+r puts it back)")
 	}
-	if m := f.draft.problem(fd.id); m != "" && f.draft.value(fd.id) != "" {
+	if m := f.draft.problem(fd.Field); m != "" && f.draft.value(fd.Field) != "" {
 		lines = append(lines, "", f.env.glyphs.Bad+" "+f.env.shown(m))
 	}
-	return "Help: " + fd.label, lines
+	return "Help: " + fd.Label, lines
 }
 
 // quitDialog asks before typed values are lost. It starts on No.

@@ -203,19 +203,20 @@ func cannotBeChosen(name, why string) string { return name + " cannot be chosen:
 // advice is what the host says against values that are good in themselves:
 // one sentence a field. The checks before a save ask the same questions again.
 func (h *host) advice(v conntrackd.Values, s conntrackd.Settings) []conntrackd.Problem {
-	i, ok := h.find(v.Interface)
+	name := v[conntrackd.FieldInterface]
+	i, ok := h.find(name)
 	switch {
-	case v.Interface == "" || !h.known:
+	case name == "" || !h.known:
 		return nil
 	case !ok:
-		return []conntrackd.Problem{{Field: conntrackd.FieldInterface, Message: notOnHost(v.Interface)}}
+		return []conntrackd.Problem{{Field: conntrackd.FieldInterface, Message: notOnHost(name)}}
 	}
 	var out []conntrackd.Problem
 	if i.DefaultRoute {
 		out = append(out, conntrackd.Problem{Field: conntrackd.FieldInterface, Message: carriesTraffic(i.Name)})
 	}
 	if s.Current.Addr().IsValid() && !i.Has(s.Current.Addr()) {
-		out = append(out, conntrackd.Problem{Field: conntrackd.FieldCurrentIP, Message: fmt.Sprintf("%s is not on %s; %s", v.CurrentIP, i.Name, has(i))})
+		out = append(out, conntrackd.Problem{Field: conntrackd.FieldCurrentIP, Message: fmt.Sprintf("%s is not on %s; %s", v[conntrackd.FieldCurrentIP], i.Name, has(i))})
 	}
 	return out
 }

@@ -74,10 +74,10 @@ func TalkLines(o LineOptions) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e := &env{ctx: ctx, glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
+	e := &env{ctx: ctx, table: o.table(), glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
 	t := &lineTalk{
 		env: e, ctx: ctx, in: newLineReader(o.In), out: newLineWriter(e, o.Out, o.Width, o.Silent),
-		fields: fields(), draft: newDraft(o.Saved), found: o.Saved,
+		fields: fields(e.table), draft: newDraft(e.table, o.Saved), found: o.Saved,
 	}
 	defer t.in.close()
 	first := t.questions(0)
@@ -254,7 +254,7 @@ func (t *lineTalk) questions(from int) stage {
 			case m == moveBack:
 				i, rest = before, false
 				continue
-			case t.setup != nil && t.fields[i].id == conntrackd.FieldEnabled && t.draft.values.Enabled != "enable":
+			case t.setup != nil && t.fields[i].Field == conntrackd.FieldEnabled && !t.draft.enabled():
 				if err := t.leaveUnwanted(); err != nil {
 					return nil, err
 				}
@@ -274,7 +274,7 @@ func (t *lineTalk) before(i int) int {
 	return i
 }
 
-func (t *lineTalk) problemAt(i int) string { return t.draft.problem(t.fields[i].id) }
+func (t *lineTalk) problemAt(i int) string { return t.draft.problem(t.fields[i].Field) }
 
 // change asks for single fields by their number or name, then saves.
 func (t *lineTalk) change() (stage, error) {
@@ -283,10 +283,10 @@ func (t *lineTalk) change() (stage, error) {
 	}
 	for i, f := range t.fields {
 		mark := ""
-		if t.draft.changed(f.id) {
+		if t.draft.changed(f.Field) {
 			mark = " (changed)"
 		}
-		t.out.line(fmt.Sprintf("%d %s: %s%s", i+1, f.label, valueText(f, t.draft.value(f.id)), mark))
+		t.out.line(fmt.Sprintf("%d %s: %s%s", i+1, f.Label, valueText(f, t.draft.value(f.Field)), mark))
 	}
 	for {
 		answer, err := t.ask("Change (number or name; Enter goes on, q quits):")
@@ -324,10 +324,10 @@ func (t *lineTalk) fieldNamed(answer string) (i int, why string) {
 	}
 	var found []int
 	for i, f := range t.fields {
-		if strings.EqualFold(answer, f.label) || strings.EqualFold(answer, f.short) || strings.EqualFold(answer, string(f.id)) {
+		if strings.EqualFold(answer, f.Label) || strings.EqualFold(answer, f.Short) || strings.EqualFold(answer, string(f.Field)) {
 			return i, ""
 		}
-		if strings.Contains(strings.ToLower(f.label), strings.ToLower(answer)) {
+		if strings.Contains(strings.ToLower(f.Label), strings.ToLower(answer)) {
 			found = append(found, i)
 		}
 	}
@@ -343,10 +343,10 @@ func (t *lineTalk) fieldNamed(answer string) (i int, why string) {
 // fix asks the field of a problem again.
 func (t *lineTalk) fix(p conntrackd.Problem) (stage, error) {
 	for i, f := range t.fields {
-		if f.id != p.Field {
+		if f.Field != p.Field {
 			continue
 		}
-		t.out.say(f.label + ": " + p.Message)
+		t.out.say(f.Label + ": " + p.Message)
 		m, err := t.question(i)
 		if m == moveBack || err != nil {
 			return t.change, err

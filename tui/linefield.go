@@ -32,7 +32,7 @@ func (t *lineTalk) question(i int) (move, error) {
 	t.look(f)
 	offer := t.offer(f)
 	for {
-		answer, err := t.ask(prompt(f, t.draft.value(f.id), offer))
+		answer, err := t.ask(prompt(f, t.draft.value(f.Field), offer))
 		if err != nil {
 			return moveOn, err
 		}
@@ -45,7 +45,7 @@ func (t *lineTalk) question(i int) (move, error) {
 		}
 		rest := answer == "."
 		if answer == "" || rest {
-			answer = t.draft.value(f.id)
+			answer = t.draft.value(f.Field)
 			if offer != "" {
 				answer = offer
 			}
@@ -66,11 +66,12 @@ func (t *lineTalk) question(i int) (move, error) {
 
 // prompt is the question for a field, with what Enter would give in brackets.
 func prompt(f field, value, offer string) string {
-	q := f.label
-	switch f.kind {
-	case radioField:
-		q += " (e or d)"
-	case interfaceField:
+	q := f.Label
+	switch f.Kind {
+	case conntrackd.SwitchSetting:
+		yes, no := f.letters()
+		q += " (" + yes + " or " + no + ")"
+	case conntrackd.InterfaceSetting:
 		q += " (number or name)"
 	}
 	switch {
@@ -82,13 +83,21 @@ func prompt(f field, value, offer string) string {
 	return q + ":"
 }
 
+// letters are what is typed for the two words of a switch: their first letters,
+// or the words where these are the same.
+func (f field) letters() (yes, no string) {
+	yes, no = f.Word(true), f.Word(false)
+	if yes[0] == no[0] {
+		return yes, no
+	}
+	return yes[:1], no[:1]
+}
+
 // valueText is a value as people say it.
 func valueText(f field, value string) string {
 	switch {
-	case f.kind == radioField && value == "enable":
-		return "Enable"
-	case f.kind == radioField && value == "disable":
-		return "Disable"
+	case f.Kind == conntrackd.SwitchSetting && slices.Contains(f.Words[:], value):
+		return f.title(f.On(value))
 	case value == "":
 		return "blank"
 	}
@@ -97,36 +106,35 @@ func valueText(f field, value string) string {
 
 // explain is the help of a field: its rule, default and an example.
 func (t *lineTalk) explain(f field) {
-	for _, l := range f.about {
+	for _, l := range f.About {
 		t.out.say(l)
 	}
-	if f.kind == interfaceField {
+	if f.Kind == conntrackd.InterfaceSetting {
 		t.listInterfaces()
 	}
-	t.out.say("Default: " + f.standard)
-	t.out.say("Example: " + f.example)
-	if t.draft.changed(f.id) {
-		t.out.say("Saved: " + valueText(f, t.draft.savedValue(f.id)))
+	t.out.say("Default: " + f.Standard)
+	t.out.say("Example: " + f.Example)
+	if t.draft.changed(f.Field) {
+		t.out.say("Saved: " + valueText(f, t.draft.savedValue(f.Field)))
 	}
 }
 
 // look asks the host what a question is about, and tells it.
 func (t *lineTalk) look(f field) {
 	switch {
-	case f.id == conntrackd.FieldInterface:
+	case f.Field == conntrackd.FieldInterface:
 		t.readInterfaces()
-		wanted := t.draft.values.Enabled == "enable" || t.draft.value(f.id) == ""
+		wanted := t.draft.enabled() || t.draft.value(f.Field) == ""
 		if wanted && (!t.told || !reflect.DeepEqual(t.host.list, t.toldList)) {
 			t.listInterfaces()
 		}
 	case !t.host.known && t.host.err == nil: // that question was passed over
 		t.readInterfaces()
 	}
-	if f.id == conntrackd.FieldPeerIP {
+	if f.Field == conntrackd.FieldPeerIP {
 		t.findNeighbours()
 	}
-	switch f.id {
-	case conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+	if f.Kind == conntrackd.AddressSetting {
 		if all := t.suggestions(f); len(all) > 1 {
 			t.out.say("Possible: " + strings.Join(all[:min(len(all), 5)], ", "))
 		}
@@ -136,15 +144,15 @@ func (t *lineTalk) look(f field) {
 // offer is what Enter takes where the field holds nothing good; blank when it
 // takes the value itself.
 func (t *lineTalk) offer(f field) string {
-	if t.draft.value(f.id) != "" && t.draft.problem(f.id) == "" {
+	if t.draft.value(f.Field) != "" && t.draft.problem(f.Field) == "" {
 		return ""
 	}
-	switch f.id {
-	case conntrackd.FieldInterface:
-		if t.draft.value(f.id) == "" {
+	switch f.Kind {
+	case conntrackd.InterfaceSetting:
+		if t.draft.value(f.Field) == "" {
 			return t.onlyCandidate()
 		}
-	case conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+	case conntrackd.AddressSetting:
 		if all := t.suggestions(f); len(all) > 0 {
 			return all[0]
 		}
@@ -153,12 +161,12 @@ func (t *lineTalk) offer(f field) string {
 }
 
 func (t *lineTalk) suggestions(f field) []string {
-	on, _ := t.host.find(t.draft.values.Interface)
+	on, _ := t.host.find(t.draft.value(conntrackd.FieldInterface))
 	seen := t.host.seen
 	if on.Index != t.host.seenOn {
 		seen = nil
 	}
-	all := t.draft.suggestions(f.id, on, seen)
+	all := t.draft.suggestions(f.Field, on, seen)
 	slices.Sort(all[min(len(all), 1):])
 	return slices.Compact(all)
 }
@@ -168,33 +176,33 @@ func (t *lineTalk) take(f field, answer string) (problem string) {
 	if len(answer) > inputLimit {
 		return fmt.Sprintf("That is too long: %d characters, at most %d.", len(answer), inputLimit)
 	}
-	switch f.kind {
-	case radioField:
+	switch f.Kind {
+	case conntrackd.SwitchSetting:
 		answer = strings.ToLower(answer)
-		switch answer {
-		case "e", "y":
-			answer = "enable"
-		case "d", "n":
-			answer = "disable"
+		switch yes, no := f.letters(); answer {
+		case yes, "y":
+			answer = f.Words[0]
+		case no, "n":
+			answer = f.Words[1]
 		}
-		t.draft.set(f.id, meaning(f.id, answer))
-	case interfaceField:
+		t.draft.set(f.Field, t.draft.meaning(f.Field, answer))
+	case conntrackd.InterfaceSetting:
 		if problem := t.takeInterface(f, answer); problem != "" {
 			return problem
 		}
 	default:
-		if answer != t.draft.value(f.id) {
-			t.draft.set(f.id, answer)
+		if answer != t.draft.value(f.Field) {
+			t.draft.set(f.Field, answer)
 		}
 	}
-	return t.draft.problem(f.id)
+	return t.draft.problem(f.Field)
 }
 
 // advise tells what is unusual about an answer that can be used.
 func (t *lineTalk) advise(f field) {
 	s, _ := t.draft.settings()
-	for _, p := range append(t.host.advice(t.draft.values, s), Warnings(s)...) {
-		if p.Field == f.id {
+	for _, p := range append(t.host.advice(t.draft.values, s), Warnings(t.env.table, s)...) {
+		if p.Field == f.Field {
 			t.out.hang("Note: ", p.Message)
 			return
 		}
@@ -330,23 +338,23 @@ func (t *lineTalk) takeInterface(f field, answer string) (problem string) {
 	switch {
 	case found && newPick(i).refusal != "":
 		return cannotBeChosen(i.Name, newPick(i).refusal)
-	case found && answer != t.draft.value(f.id):
+	case found && answer != t.draft.value(f.Field):
 		t.draft.chooseInterface(i)
 		return ""
 	case found || answer == "":
 		return ""
 	case t.host.known && t.tellInterfaces(answer) > 0:
 		return notOnHost(answer) + "; those above have it in them."
-	case t.host.known && t.draft.values.Enabled == "enable" && conntrackd.CheckInterfaceName(answer) == nil:
+	case t.host.known && t.draft.enabled() && conntrackd.CheckInterfaceName(answer) == nil:
 		return notOnHost(answer) + "; type a number of the list, or a name."
 	}
-	t.draft.set(f.id, answer)
+	t.draft.set(f.Field, answer)
 	return ""
 }
 
 // findNeighbours looks who is on the interface.
 func (t *lineTalk) findNeighbours() {
-	i, ok := t.host.find(t.draft.values.Interface)
+	i, ok := t.host.find(t.draft.value(conntrackd.FieldInterface))
 	if !ok || t.env.effects.Neighbours == nil {
 		return
 	}

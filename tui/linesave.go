@@ -278,7 +278,7 @@ func (t *lineTalk) status(more bool) error {
 		return err
 	}
 	t.out.columns(text.StatusLines(health))
-	saved, _ := t.draft.saved.Settings()
+	saved, _ := t.env.table.Settings(t.draft.saved)
 	seen := &status{env: t.env, settings: saved, seen: true, health: health, width: t.out.width}
 	if more {
 		if !health.Counters.Time.IsZero() {

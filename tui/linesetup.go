@@ -95,7 +95,7 @@ func applicationMeant(answer string) (word string, ok bool) {
 // firstQuestion tells what is set and asks for the rest.
 func (t *lineTalk) firstQuestion() (stage, error) {
 	if t.draft.savedValue(conntrackd.FieldEnabled) != "enable" {
-		t.draft.values.Enabled = "enable" // what a setup is opened for
+		t.draft.set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
 	}
 	if t.setup.Fresh {
 		return t.askPeerLine, nil
@@ -114,9 +114,9 @@ func (t *lineTalk) openFields(enabled bool) map[int]bool {
 	only := map[int]bool{}
 	for i, f := range t.fields {
 		switch {
-		case f.id == conntrackd.FieldEnabled:
+		case f.Field == conntrackd.FieldEnabled:
 			only[i] = enabled
-		case t.draft.value(f.id) == "" || t.problemAt(i) != "":
+		case t.draft.value(f.Field) == "" || t.problemAt(i) != "":
 			only[i] = true
 		}
 		if !only[i] {
@@ -133,7 +133,7 @@ func (t *lineTalk) asks(i int) bool { return t.only == nil || t.only[i] }
 func (t *lineTalk) tellSet(title string) {
 	for i, f := range t.fields {
 		if !t.asks(i) {
-			t.out.line(title + ": " + f.label + " " + valueText(f, t.draft.value(f.id)))
+			t.out.line(title + ": " + f.Label + " " + valueText(f, t.draft.value(f.Field)))
 		}
 	}
 }
@@ -159,7 +159,7 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 		if typed, err = t.pasted(typed); err != nil {
 			return nil, err
 		}
-		v, err := text.ParsePeerLine(typed, ParseSettings)
+		v, err := text.ParsePeerLine(t.env.table, typed, ParseSettings)
 		var short *text.ShortPeerLineError
 		switch {
 		case errors.As(err, &short):
@@ -180,7 +180,7 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 // the line whole.
 func (t *lineTalk) pasted(typed string) (string, error) {
 	for {
-		_, err := text.ParsePeerLine(typed, ParseSettings)
+		_, err := text.ParsePeerLine(t.env.table, typed, ParseSettings)
 		var short *text.ShortPeerLineError
 		unfinished := errors.As(err, &short) || strings.HasSuffix(strings.TrimSpace(typed), `\`)
 		if t.out.silent && !unfinished {
@@ -203,10 +203,10 @@ func (t *lineTalk) takePeerLine(v conntrackd.Values) stage {
 	t.readInterfaces()
 	t.draft.takePeerLine(v, t.host)
 	t.only = t.openFields(false)
-	i, found := t.host.find(t.draft.values.Interface)
+	i, found := t.host.find(t.draft.value(conntrackd.FieldInterface))
 	if t.host.known && (!found || newPick(i).refusal != "") {
 		for at, f := range t.fields {
-			if f.id == conntrackd.FieldInterface {
+			if f.Field == conntrackd.FieldInterface {
 				t.only[at] = true
 			}
 		}

@@ -16,7 +16,7 @@ import (
 func TestLineSetups(t *testing.T) {
 	other := savedSettings()
 	other.Current, other.Peer, other.Interface = other.Peer, other.Current, "lan1"
-	wrapped := strings.Split(strings.Join(peerLines(&env{glyphs: ASCIIGlyphs()}, other, 60), "\n"), "\n")
+	wrapped := strings.Split(strings.Join(peerLines(&env{table: conntrackd.NewSettingTable(), glyphs: ASCIIGlyphs()}, other, 60), "\n"), "\n")
 	gate := "connection sync is for link load balancers (LLB); this appliance is WAF, says /etc/connsync/application"
 	for _, tc := range []struct {
 		name      string
@@ -32,9 +32,9 @@ func TestLineSetups(t *testing.T) {
 			e.Observer = &fakeObserver{at: idle(conntrackd.VerdictSilent, "nothing has come from 10.0.0.102", "set up the peer")}
 		}), lines: []string{"", "", "", "4", "", "10.0.0.102/24", ".", "y", ""}, stated: "LLB"},
 		{name: "second-node", lines: append(append([]string{"5"}, wrapped...), pause, "y")},
-		{name: "second-node-piped", change: func(o *LineOptions) { o.Silent = true }, lines: []string{"5", text.PeerCommand(other), "y"}},
+		{name: "second-node-piped", change: func(o *LineOptions) { o.Silent = true }, lines: []string{"5", text.PeerCommand(conntrackd.NewSettingTable(), other), "y"}},
 		{name: "line-is-wrong", lines: []string{"none", "connsync apply --frobnicate", pause, "?", "connsync apply --enable", pause, "", "e", "later"}, lefts: []Leaving{Later}},
-		{name: "line-leaves-the-interface-open", lines: []string{"5", strings.Replace(text.PeerCommand(other), "10.0.0.101/24", "10.0.0.99/24", 1), pause, "<", "later"}, lefts: []Leaving{Later}},
+		{name: "line-leaves-the-interface-open", lines: []string{"5", strings.Replace(text.PeerCommand(conntrackd.NewSettingTable(), other), "10.0.0.101/24", "10.0.0.99/24", 1), pause, "<", "later"}, lefts: []Leaving{Later}},
 		{name: "only-enabling", change: func(o *LineOptions) {
 			saved(o)
 			o.Saved.Enabled = false

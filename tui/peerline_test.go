@@ -6,13 +6,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"connsync/conntrackd"
 	"connsync/tui/text"
 )
 
 // What a screen shows of the other node's command is read back as it is broken
 // there.
 func TestPeerLineOfTheScreen(t *testing.T) {
-	e := &env{glyphs: ASCIIGlyphs()}
+	e := &env{table: conntrackd.NewSettingTable(), glyphs: ASCIIGlyphs()}
 	s := savedSettings()
 	for _, tc := range []struct {
 		width  int
@@ -20,7 +21,7 @@ func TestPeerLineOfTheScreen(t *testing.T) {
 		cached bool
 	}{{40, "\n", false}, {80, "\r", false}, {60, "\r\n", true}} {
 		s.ExternalCache = tc.cached
-		got, err := text.ParsePeerLine(strings.Join(peerLines(e, s, tc.width), tc.end), ParseSettings)
+		got, err := text.ParsePeerLine(conntrackd.NewSettingTable(), strings.Join(peerLines(e, s, tc.width), tc.end), ParseSettings)
 		if err != nil {
 			t.Errorf("%d columns: %v", tc.width, err)
 			continue

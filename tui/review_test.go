@@ -308,7 +308,7 @@ func TestReviewNamesWhatIsNotKnown(t *testing.T) {
 	r.Preparation = conntrackd.Preparation{Items: []conntrackd.Item{
 		{ID: conntrackd.ItemLogrotate, State: conntrackd.ItemUnknown, Detail: "permission denied"},
 	}}
-	v := &review{env: &env{glyphs: ASCIIGlyphs()}, review: r, width: 80}
+	v := &review{env: &env{table: conntrackd.NewSettingTable(), glyphs: ASCIIGlyphs()}, review: r, width: 80}
 	if got := strings.Join(v.hostLines(), "\n"); !strings.Contains(got, "! stays  logrotate: permission denied") {
 		t.Error(got)
 	}

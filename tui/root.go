@@ -21,6 +21,8 @@ const (
 type Options struct {
 	// Context ends every effect when the program ends; nil is Background.
 	Context context.Context
+	// Table is the settings that are asked for; nil is [conntrackd.NewSettingTable].
+	Table conntrackd.SettingTable
 	// Saved are the settings in force, [conntrackd.Defaults] where none are.
 	Saved conntrackd.Settings
 	// Unseen says that the service could not be looked at, so that whether the
@@ -71,6 +73,7 @@ type Effects struct {
 // env is what every screen is given by the root.
 type env struct {
 	ctx     context.Context
+	table   conntrackd.SettingTable
 	glyphs  Glyphs
 	theme   Theme
 	config  string
@@ -144,7 +147,7 @@ func New(o Options) *Model {
 		o.Context = context.Background()
 	}
 	ctx, cancel := context.WithCancel(o.Context)
-	e := &env{ctx: ctx, glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
+	e := &env{ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
 	m := &Model{
 		env: e, form: newForm(e, o.Saved, o.Gate, o.Leftover), hostname: o.Hostname, state: o.state(), cancel: cancel,
 	}
@@ -159,6 +162,13 @@ func New(o Options) *Model {
 	e.top = m.top
 	m.resize(80, 24)
 	return m
+}
+
+func (o Options) table() conntrackd.SettingTable {
+	if o.Table == nil {
+		return conntrackd.NewSettingTable()
+	}
+	return o.Table
 }
 
 // state is what is known of the service at the start, in a few words.

@@ -183,7 +183,7 @@ func TestBytesOnASerialLine(t *testing.T) {
 				before := s.shown()
 				got := s.cost("\t", fmt.Sprintf(",%d]", i+3))
 				hint := vt102.Least(lineOf(before, 10), lineOf(s.shown(), 10))
-				check("to "+f.label+", beside its hint of "+fmt.Sprint(hint), got-hint, 24)
+				check("to "+f.Label+", beside its hint of "+fmt.Sprint(hint), got-hint, 24)
 			}
 			s.cost("\x1b[A\x1b[A", "[cursor 29,6]")
 			s.cost("1", "* 37801")

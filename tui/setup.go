@@ -108,7 +108,7 @@ var setupKeys = struct{ next, prev, choose, list key.Binding }{
 func newSetup(f *form, o Setup) *setup {
 	s := &setup{form: f, options: o, done: f.inForce.Enabled && f.inForce.Complete() && !o.Fresh}
 	if !s.done {
-		f.draft.values.Enabled = "enable" // what a setup is opened for
+		f.draft.set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
 	}
 	if o.AsksApplication {
 		s.pages = append(s.pages, question{kind: applicationPage})
@@ -126,9 +126,9 @@ func newSetup(f *form, o Setup) *setup {
 func (s *setup) open(all bool) []question {
 	var pages []question
 	for i, fd := range s.fields {
-		wanted := all || s.draft.value(fd.id) == "" || s.draft.problem(fd.id) != ""
-		if fd.id == conntrackd.FieldEnabled {
-			wanted = all || !s.done && !s.pasted && s.draft.savedValue(fd.id) != "enable"
+		wanted := all || s.draft.value(fd.Field) == "" || s.draft.problem(fd.Field) != ""
+		if fd.Field == conntrackd.FieldEnabled {
+			wanted = all || !s.done && !s.pasted && s.draft.savedValue(fd.Field) != "enable"
 		}
 		if wanted {
 			pages = append(pages, question{fieldPage, i})
@@ -152,7 +152,7 @@ func (s *setup) goTo(at int) {
 // goToField shows the page of a field, which may not have been asked for.
 func (s *setup) goToField(id conntrackd.Field) {
 	for i, fd := range s.fields {
-		if fd.id != id {
+		if fd.Field != id {
 			continue
 		}
 		for at, p := range s.pages {
@@ -207,7 +207,7 @@ func (s *setup) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		return s.pressLast(k)
 	}
 	f := s.fields[s.page().field]
-	lists := f.kind == interfaceField && (key.Matches(k, setupKeys.list) || key.Matches(k, setupKeys.choose) && s.value() == "")
+	lists := f.Kind == conntrackd.InterfaceSetting && (key.Matches(k, setupKeys.list) || key.Matches(k, setupKeys.choose) && s.value() == "")
 	switch {
 	case lists:
 		return pickWanted{s.value()}, nil
@@ -232,14 +232,14 @@ func (s *setup) back() tea.Cmd {
 // is wrong with it.
 func (s *setup) forward() (outcome, tea.Cmd) {
 	i := s.page().field
-	id := s.fields[i].id
+	id := s.fields[i].Field
 	cmd := s.leave()
 	if m := s.draft.problem(id); m != "" {
 		s.enter(i)
 		s.shown[id] = m
 		return nil, cmd
 	}
-	if id == conntrackd.FieldEnabled && s.draft.values.Enabled != "enable" {
+	if id == conntrackd.FieldEnabled && !s.draft.enabled() {
 		s.enter(i)
 		return asked{s.leaveDialog()}, cmd
 	}
@@ -308,7 +308,7 @@ func (s *setup) help() []key.Binding {
 		return []key.Binding{setupKeys.choose, formKeys.next}
 	case p.kind == lastPage:
 		return []key.Binding{setupKeys.choose, formKeys.next, setupKeys.prev}
-	case p.kind == fieldPage && s.fields[p.field].kind == interfaceField:
+	case p.kind == fieldPage && s.fields[p.field].Kind == conntrackd.InterfaceSetting:
 		return []key.Binding{setupKeys.next, setupKeys.prev, setupKeys.list}
 	}
 	return []key.Binding{setupKeys.next, setupKeys.prev, formKeys.undo}

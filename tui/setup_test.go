@@ -143,7 +143,7 @@ func TestSetupAsksWhatTheLineLeavesOpen(t *testing.T) {
 	other := savedSettings()
 	other.Current, other.Peer = other.Peer, other.Current
 	other.Interface = "lan7"
-	line := strings.ReplaceAll(text.PeerCommand(other), "10.0.0.101/24", "10.0.0.99/24")
+	line := strings.ReplaceAll(text.PeerCommand(conntrackd.NewSettingTable(), other), "10.0.0.101/24", "10.0.0.99/24")
 	setUp(t, &fakeAppliance{}, func(o *Options) { o.Setup.AsksApplication = false }, 80, 24, func(d *driver) {
 		d.types(line[:60] + "\n")
 		d.wait(time.Second)
@@ -243,14 +243,14 @@ func TestSetupOfAnotherApplication(t *testing.T) {
 	setUp(t, a, nil, 80, 24, func(d *driver) {
 		d.press("down", "enter")
 		d.wants("this appliance is WAF", "[ Quit ]")
-		for _, fd := range fields() {
-			d.lacks(fd.label)
+		for _, fd := range fields(conntrackd.NewSettingTable()) {
+			d.lacks(fd.Label)
 		}
 		for _, k := range []string{"down", "tab", "shift+tab", "x", "space"} {
 			if d.m.env.ctx.Err() == nil {
 				d.press(k)
-				for _, fd := range fields() {
-					d.lacks(fd.label)
+				for _, fd := range fields(conntrackd.NewSettingTable()) {
+					d.lacks(fd.Label)
 				}
 			}
 		}

@@ -118,7 +118,7 @@ func (s *setup) readLine() tea.Cmd {
 		s.goTo(s.at + 1)
 		return nil
 	}
-	v, err := text.ParsePeerLine(string(s.typed), ParseSettings)
+	v, err := text.ParsePeerLine(s.env.table, string(s.typed), ParseSettings)
 	if err != nil {
 		var short *text.ShortPeerLineError
 		if s.problem = err.Error(); !errors.As(err, &short) {
@@ -131,7 +131,7 @@ func (s *setup) readLine() tea.Cmd {
 	s.settle()
 	s.pasted = true
 	s.pages = append(s.pages[:s.at+1], s.open(false)...)
-	if i, found := s.host.find(s.draft.values.Interface); s.host.known && (!found || newPick(i).refusal != "") {
+	if i, found := s.host.find(s.draft.value(conntrackd.FieldInterface)); s.host.known && (!found || newPick(i).refusal != "") {
 		s.goToField(conntrackd.FieldInterface)
 	} else {
 		s.goTo(s.at + 1)
@@ -143,14 +143,11 @@ func (s *setup) readLine() tea.Cmd {
 // name of the interface is the other node's; here the one is meant that has the
 // address, if there is one.
 func (d *draft) takePeerLine(v conntrackd.Values, h host) {
-	settings, _ := v.Settings()
-	if on := h.holder(v.Interface, settings); on != "" {
-		v.Interface = on
+	settings, _ := d.table.Settings(v)
+	if on := h.holder(v[conntrackd.FieldInterface], settings); on != "" {
+		v = v.With(conntrackd.FieldInterface, on)
 	}
-	saved := d.saved
-	d.values, d.filled = v, ""
-	d.saved = saved
-	d.follows = v.SendBuffer == v.ReceiveBuffer
+	d.take(v)
 }
 
 // holder is the interface that has Current IP; blank where none does, or where

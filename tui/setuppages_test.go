@@ -7,6 +7,7 @@ import (
 
 	"github.com/charmbracelet/x/exp/golden"
 
+	"connsync/conntrackd"
 	"connsync/tui/text"
 )
 
@@ -22,7 +23,7 @@ func TestSetupPages(t *testing.T) {
 	}{
 		{name: "application", change: func(o *Options) { o.Setup.Patience = 5 * time.Minute }},
 		{name: "application-not-written", do: func(d *driver) { d.press("down", "enter") }},
-		{name: "line", do: func(d *driver) { d.press("enter"); d.types(text.PeerCommand(other)) }},
+		{name: "line", do: func(d *driver) { d.press("enter"); d.types(text.PeerCommand(conntrackd.NewSettingTable(), other)) }},
 		{name: "line-not-whole", do: func(d *driver) {
 			d.press("up", "enter")
 			d.types("connsync apply --enable --interface eth1\n")
@@ -39,7 +40,7 @@ func TestSetupPages(t *testing.T) {
 		}},
 		{name: "last", do: func(d *driver) {
 			d.press("up", "enter")
-			d.types(text.PeerCommand(other) + "\n")
+			d.types(text.PeerCommand(conntrackd.NewSettingTable(), other) + "\n")
 			d.wait(time.Second)
 		}},
 		{name: "leave", do: func(d *driver) { d.press("ctrl+c") }},

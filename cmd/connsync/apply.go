@@ -35,7 +35,7 @@ Applying what is in force changes nothing.
 ` + exitStatuses
 
 func newApply(s streams, g *globals) *cobra.Command {
-	var f applyFlags
+	f := applyFlags{settingFlags: settingFlags{table: g.table}}
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Check the settings, save them and restart conntrackd",
@@ -142,7 +142,7 @@ func (n *cli) undecided(s saved) error {
 // onlyDisables says that all that is asked for, by flags and in a file, is to
 // switch off.
 func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
-	for _, field := range conntrackd.Fields() {
+	for _, field := range f.table.Fields() {
 		_, handed := f.handed.entries[field]
 		if field != conntrackd.FieldEnabled && (handed || f.flagged(cmd, field)) {
 			return false
@@ -258,11 +258,11 @@ func (n *cli) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bo
 	outcome := n.applier(r).Apply(ctx, r.Candidate, each)
 	stopTelling()
 	if asJSON {
-		if err := printJSON(w, appliedOf(r, outcome)); err != nil {
+		if err := printJSON(w, appliedOf(n.table, r, outcome)); err != nil {
 			return err
 		}
 	} else {
-		printOutcome(w, r, outcome)
+		printOutcome(w, n.table, r, outcome)
 	}
 	switch {
 	case outcome.Err != nil:
@@ -273,7 +273,7 @@ func (n *cli) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bo
 	return nil
 }
 
-func appliedOf(r tui.Review, o conntrackd.Outcome) applied {
+func appliedOf(t conntrackd.SettingTable, r tui.Review, o conntrackd.Outcome) applied {
 	a := applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: string(o.Verdict), Steps: []appliedStep{}, Save: o.Entry}
 	for _, s := range o.Steps {
 		a.Steps = append(a.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
@@ -283,13 +283,13 @@ func appliedOf(r tui.Review, o conntrackd.Outcome) applied {
 		a.Foreign = text.ForeignChange(o.Err)
 	}
 	if forPeer(r, o) {
-		p := peerOf(r.Candidate.Settings)
+		p := peerOf(t, r.Candidate.Settings)
 		a.Peer = &p
 	}
 	return a
 }
 
-func printOutcome(w io.Writer, r tui.Review, o conntrackd.Outcome) {
+func printOutcome(w io.Writer, t conntrackd.SettingTable, r tui.Review, o conntrackd.Outcome) {
 	told := text.OutcomeOf(o, o.Steps, r.Candidate.Settings.Enabled)
 	fmt.Fprintln(w, told.Sentence)
 	if told.Sync != "" && o.Verdict != conntrackd.VerdictUnknown {
@@ -300,7 +300,7 @@ func printOutcome(w io.Writer, r tui.Review, o conntrackd.Outcome) {
 		printLines(w, told.Foreign)
 	}
 	if forPeer(r, o) {
-		_ = sayLines(w, text.PeerLines(r.Candidate.Settings))
+		_ = sayLines(w, text.PeerLines(t, r.Candidate.Settings))
 	}
 }
 

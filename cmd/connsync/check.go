@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +16,7 @@ import (
 
 func newCheck(s streams, g *globals) *cobra.Command {
 	var (
-		flags  settingFlags
+		flags  = settingFlags{table: g.table}
 		asJSON bool
 	)
 	cmd := &cobra.Command{
@@ -47,9 +46,9 @@ tell, 64 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			settings, problems := tui.ParseSettings(values)
-			if n.badName(ctx, values.Interface, problems) {
-				settings.Interface = values.Interface // the checks say what is wrong with it
+			settings, problems := tui.ParseSettings(flags.table, values)
+			if n.badName(ctx, values[conntrackd.FieldInterface], problems) {
+				settings.Interface = values[conntrackd.FieldInterface] // the checks say what is wrong with it
 			} else if len(problems) > 0 {
 				return flags.complain(cmd, problems)
 			} else if !settings.Complete() {
@@ -89,7 +88,7 @@ func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Setting
 	if err != nil {
 		return conntrackd.Settings{}, err
 	}
-	settings, problems := tui.ParseSettings(values)
+	settings, problems := tui.ParseSettings(f.table, values)
 	if len(problems) > 0 {
 		err = f.complain(cmd, problems)
 	}
@@ -97,24 +96,30 @@ func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Setting
 }
 
 func (f *settingFlags) merged(cmd *cobra.Command, s saved) (conntrackd.Values, error) {
-	values, problems := f.handed.over(s.settings.Values(), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
+	values, problems := f.handed.over(f.table, f.table.Values(s.settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
 	if err := f.handed.complain(cmd, problems); err != nil {
 		return values, err
 	}
 	values, err := f.over(values, cmd.Flags().Changed)
-	if values.Enabled == "enable" {
-		values = withDefaults(values)
+	if values[conntrackd.FieldEnabled] == "enable" {
+		values = withDefaults(f.table, values)
 	}
 	return values, err
 }
 
 // withDefaults fills in what a file made by hand may leave out and a sync that
 // is enabled has to state. A receive buffer is as the send buffer.
-func withDefaults(v conntrackd.Values) conntrackd.Values {
-	d := conntrackd.Defaults().Values()
-	v.Port = cmp.Or(v.Port, d.Port)
-	v.SendBuffer = cmp.Or(v.SendBuffer, d.SendBuffer)
-	v.ReceiveBuffer = cmp.Or(v.ReceiveBuffer, v.SendBuffer)
+func withDefaults(t conntrackd.SettingTable, v conntrackd.Values) conntrackd.Values {
+	standard := t.Values(t.Defaults())
+	for _, e := range t {
+		switch {
+		case v[e.Field] != "":
+		case e.Follows != "":
+			v = v.With(e.Field, v[e.Follows])
+		default:
+			v = v.With(e.Field, standard[e.Field])
+		}
+	}
 	return v
 }
 

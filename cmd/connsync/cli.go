@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"io"
 
+	"connsync/conntrackd"
 	"connsync/tui/text"
 )
 
 // cli is this node as the command line uses it.
 type cli struct {
 	*node
-	err io.Writer // for what concerns no command in particular; nil where nobody reads it
+	table conntrackd.SettingTable
+	err   io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
 
 // openNode is findCLI for a command; a save that was interrupted is repaired
@@ -33,7 +35,7 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
 	}
-	return &cli{n, g.err}, nil
+	return &cli{n, g.table, g.err}, nil
 }
 
 // repaired says in one sentence what became of a save that was interrupted;

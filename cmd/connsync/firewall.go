@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"connsync/conntrackd"
 	"connsync/netcheck"
 	"connsync/tui/text"
 )
@@ -39,7 +40,7 @@ type firewallFlags struct {
 }
 
 func newFirewall(s streams, g *globals) *cobra.Command {
-	var f firewallFlags
+	f := firewallFlags{settingFlags: settingFlags{table: g.table}}
 	cmd := &cobra.Command{
 		Use:   "firewall",
 		Short: "Print the firewall rules that admit the sync, or install them",
@@ -233,11 +234,7 @@ func nothingTo(to string) error {
 
 // registerLink registers the settings that say who talks to whom.
 func (f *settingFlags) registerLink(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.values.Interface, "interface", "", "dedicated sync interface, such as eth1")
-	flags.StringVar(&f.values.CurrentIP, "current-ip", "", "`address` of this node on it, with prefix length, such as 10.0.0.101/24")
-	flags.StringVar(&f.values.PeerIP, "peer-ip", "", "`address` of the other node, such as 10.0.0.102/24")
-	flags.StringVar(&f.values.Port, "port", "", "UDP port, the same on both nodes (default 3780)")
+	f.registerValues(cmd, conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP, conntrackd.FieldPort)
 }
 
 // cleanLines makes a text from outside fit for a terminal, line by line.

@@ -97,7 +97,7 @@ func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	}
 	e := effects{newSession(ctx, n.node, saved)}
 	o := tui.Options{
-		Context: ctx, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Unmanaged: n.unmanaged(), Half: saved.half(), Foreign: saved.foreign() != "", Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
+		Context: ctx, Table: n.table, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Unmanaged: n.unmanaged(), Half: saved.half(), Foreign: saved.foreign() != "", Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}

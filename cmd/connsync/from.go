@@ -93,7 +93,7 @@ func (f *settingFlags) readFrom(cmd *cobra.Command) error {
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("%s:%w", f.handed.name, err)}
 	}
-	entries, problems := fieldsOf(list)
+	entries, problems := fieldsOf(f.table, list)
 	f.handed.entries = entries
 	return f.handed.complain(cmd, problems)
 }
@@ -147,7 +147,7 @@ func fromContent(ctx context.Context, path string, stdin io.Reader) ([]byte, err
 // fieldsOf sorts the entries by setting and says what is wrong with them. What
 // a setting's value has to be like is not asked here: the rules of the fields
 // are the same for a file, a flag and the form.
-func fieldsOf(list []named) (map[conntrackd.Field]entry, []entryProblem) {
+func fieldsOf(t conntrackd.SettingTable, list []named) (map[conntrackd.Field]entry, []entryProblem) {
 	entries := map[conntrackd.Field]entry{}
 	var problems []entryProblem
 	for _, e := range list {
@@ -157,7 +157,7 @@ func fieldsOf(list []named) (map[conntrackd.Field]entry, []entryProblem) {
 			continue
 		}
 		entries[field] = e.entry
-		if m := typeProblem(field, e.entry); m != "" {
+		if m := typeProblem(t, field, e.entry); m != "" {
 			problems = append(problems, entryProblem{e.line, field, m})
 		}
 	}
@@ -173,95 +173,84 @@ const (
 )
 
 // typeProblem says why the entry cannot be that setting; blank where it can.
-func typeProblem(field conntrackd.Field, e entry) string {
+func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e entry) string {
 	is := fmt.Sprintf("%s is %s", field, e.kind)
 	if e.kind == kindNull {
 		is = string(field) + " has no value"
 	}
-	switch field {
-	case conntrackd.FieldEnabled:
+	setting, ok := t.Find(field)
+	switch {
+	case !ok:
+		return strangerProblem(t, field, e, is)
+	case field == conntrackd.FieldEnabled:
 		if e.kind != kindBoolean && e.kind != kindNull {
 			return is + "; write true, false, or null for as it is"
 		}
-	case conntrackd.FieldExternalCache:
+		return ""
+	}
+	switch setting.Kind {
+	case conntrackd.SwitchSetting:
 		if e.kind != kindBoolean {
 			return is + notBoolean
 		}
-	case conntrackd.FieldPort:
+	case conntrackd.NumberSetting:
 		if e.kind != kindNumber {
-			return is + "; write a whole number without quotes, such as 3780"
+			return is + "; write a whole number without quotes, such as " + setting.Example
 		}
-	case conntrackd.FieldSendBuffer, conntrackd.FieldReceiveBuffer:
+	case conntrackd.BytesSetting:
 		text := e.kind == kindText && strings.Trim(e.value, "0123456789") != "" // with a unit
 		if e.kind != kindNumber && !text {
 			return is + "; write the bytes as a whole number without quotes, such as 65536, or with a unit, such as 128K"
 		}
-	case conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+	default:
 		if e.kind != kindText {
 			return is + notText
 		}
-	default:
-		switch kind := informs()[field]; {
-		case kind == e.kind:
-			return ""
-		case kind == kindText:
-			return is + notText
-		case kind == kindBoolean:
-			return is + notBoolean
-		}
-		if field == "error" && e.kind == kindText {
-			return "it holds no settings, but what show --json could not do: " + e.value
-		}
-		var known []string
-		for _, f := range conntrackd.Fields() {
-			known = append(known, string(f))
-		}
-		return fmt.Sprintf("no setting is called %q; there are %s", field, strings.Join(known, ", "))
 	}
 	return ""
 }
 
+// strangerProblem is typeProblem for an entry that is no setting.
+func strangerProblem(t conntrackd.SettingTable, field conntrackd.Field, e entry, is string) string {
+	switch kind := informs()[field]; {
+	case kind == e.kind:
+		return ""
+	case kind == kindText:
+		return is + notText
+	case kind == kindBoolean:
+		return is + notBoolean
+	}
+	if field == "error" && e.kind == kindText {
+		return "it holds no settings, but what show --json could not do: " + e.value
+	}
+	var known []string
+	for _, f := range t.Fields() {
+		known = append(known, string(f))
+	}
+	return fmt.Sprintf("no setting is called %q; there are %s", field, strings.Join(known, ", "))
+}
+
 // over puts the file's values over the saved ones, but for those that a flag
-// gives. What show prints for a
-// setting that is not set, "" or 0, is no value: it is good where nothing is
+// gives. What show prints for a setting that is not set, "" or 0, is no value: it is good where nothing is
 // saved, and takes nothing away.
-func (h handed) over(saved conntrackd.Values, flagged func(conntrackd.Field) bool) (conntrackd.Values, []entryProblem) {
+func (h handed) over(t conntrackd.SettingTable, saved conntrackd.Values, flagged func(conntrackd.Field) bool) (conntrackd.Values, []entryProblem) {
 	v := saved
 	var problems []entryProblem
-	for _, s := range valueFields(&v) {
-		e, ok := h.entries[s.field]
-		if !ok || e.kind == kindNull || flagged(s.field) {
+	for _, field := range t.Fields() {
+		e, ok := h.entries[field]
+		if !ok || e.kind == kindNull || flagged(field) {
 			continue
 		}
 		unset := strings.TrimSpace(e.value) == "" || e.kind == kindNumber && e.value == "0"
 		switch {
-		case unset && *s.to == "":
+		case unset && v[field] == "":
 		case strings.TrimSpace(e.value) == "":
-			problems = append(problems, entryProblem{e.line, s.field, fmt.Sprintf("%s has no value; leave it out to keep the saved one", s.field)})
+			problems = append(problems, entryProblem{e.line, field, fmt.Sprintf("%s has no value; leave it out to keep the saved one", field)})
 		default:
-			*s.to = e.value
+			v = v.With(field, e.value)
 		}
 	}
 	return v, problems
-}
-
-type valueField struct {
-	field conntrackd.Field
-	to    *string
-}
-
-// valueFields are the settings of v by their names.
-func valueFields(v *conntrackd.Values) []valueField {
-	return []valueField{
-		{conntrackd.FieldEnabled, &v.Enabled},
-		{conntrackd.FieldInterface, &v.Interface},
-		{conntrackd.FieldCurrentIP, &v.CurrentIP},
-		{conntrackd.FieldPeerIP, &v.PeerIP},
-		{conntrackd.FieldPort, &v.Port},
-		{conntrackd.FieldSendBuffer, &v.SendBuffer},
-		{conntrackd.FieldReceiveBuffer, &v.ReceiveBuffer},
-		{conntrackd.FieldExternalCache, &v.ExternalCache},
-	}
 }
 
 // statesEnabled says whether it was said if the sync is to be enabled.
@@ -275,17 +264,15 @@ func (f *settingFlags) flagged(cmd *cobra.Command, field conntrackd.Field) bool 
 	if field == conntrackd.FieldEnabled {
 		return f.enable || f.disable
 	}
-	return cmd.Flags().Changed(flagName(field))
+	return cmd.Flags().Changed(field.Flag())
 }
-
-func flagName(field conntrackd.Field) string { return strings.ReplaceAll(string(field), "_", "-") }
 
 // origin is where a setting's value came from, as a message names it.
 func (f *settingFlags) origin(cmd *cobra.Command, field conntrackd.Field) string {
 	if e, ok := f.handed.entries[field]; ok && !f.flagged(cmd, field) {
 		return fmt.Sprintf("%s:%d: %s", f.handed.name, e.line, field)
 	}
-	return "--" + flagName(field)
+	return "--" + field.Flag()
 }
 
 var errNoTable = errors.New("there are no settings here; write them as name: value, with the names of connsync show --json")

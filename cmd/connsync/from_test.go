@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"connsync/conntrackd"
 )
 
 // Every bad --from file is named with its line and what to write instead, and
@@ -115,6 +117,6 @@ func FuzzFrom(f *testing.F) {
 				t.Errorf("%s is on line %d of %d", e.name, e.line, lines)
 			}
 		}
-		fieldsOf(list)
+		fieldsOf(conntrackd.NewSettingTable(), list)
 	})
 }

@@ -77,7 +77,7 @@ func TestDebianWithoutSystemd(t *testing.T) {
 			if !disabled.Changed || j.file() != saved {
 				t.Errorf("disabled: %+v", disabled)
 			}
-			var now shown
+			var now struct{ Enabled *bool }
 			j.json(0, &now, "show", "--json")
 			if now.Enabled == nil || *now.Enabled || j.shell("pidof conntrackd || true") != "" {
 				t.Errorf("after disabling: %+v", now)

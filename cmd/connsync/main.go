@@ -14,6 +14,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
+	"connsync/conntrackd"
 	"connsync/tui/console"
 	"connsync/tui/text"
 )
@@ -79,7 +80,7 @@ func run(args []string, s streams) int {
 	out := &outlet{Writer: s.out, lost: hangUp}
 	s.out = out
 	defer keepPipes()()
-	root := newRoot(s)
+	root := newRoot(s, conntrackd.NewSettingTable())
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !out.used && asksJSON(cmd, args) {

@@ -20,8 +20,8 @@ type peered struct {
 	Equal       *bool  `json:"equal,omitempty"`
 }
 
-func peerOf(s conntrackd.Settings) peered {
-	return peered{Command: text.PeerCommand(s), Note: text.PeerNote, Fingerprint: text.Fingerprint(s)}
+func peerOf(t conntrackd.SettingTable, s conntrackd.Settings) peered {
+	return peered{Command: text.PeerCommand(t, s), Note: text.PeerNote, Fingerprint: text.Fingerprint(t, s)}
 }
 
 const peerHelp = `peer prints the command to type at the other node, with the addresses swapped,
@@ -58,12 +58,12 @@ func newPeer(s streams, g *globals) *cobra.Command {
 			if saved.none != "" {
 				return refused("nothing is set: %s", saved.none)
 			}
-			p := peerOf(saved.settings)
+			p := peerOf(n.table, saved.settings)
 			if wanted != "" {
 				equal := wanted == p.Fingerprint
 				p.Expected, p.Equal = wanted, &equal
 			}
-			return p.print(s, text.PeerLines(saved.settings), asJSON)
+			return p.print(s, text.PeerLines(n.table, saved.settings), asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")

@@ -63,7 +63,7 @@ func TestReadmeListsTheChecks(t *testing.T) {
 
 func TestReadmeNamesEveryCommandAndFlag(t *testing.T) {
 	text := readme(t)
-	root := newRoot(streams{})
+	root := newRoot(streams{}, conntrackd.NewSettingTable())
 	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
 		if cmd.Name() == "help" {
 			continue

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 // globals are the flags that every command takes.
 type globals struct {
 	options
+	table   conntrackd.SettingTable
 	ascii   bool
 	noColor bool
 	plain   bool
@@ -37,8 +39,8 @@ there as text and, with --json, as JSON.
 
 ` + exitStatuses
 
-func newRoot(s streams) *cobra.Command {
-	g := globals{err: s.err}
+func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
+	g := globals{table: t, err: s.err}
 	root := &cobra.Command{
 		Use:           "connsync",
 		Short:         "Set up and prove conntrackd's connection sync",
@@ -73,9 +75,10 @@ func newRoot(s streams) *cobra.Command {
 // settingFlags are the settings as flags and, under them, those of a file. What
 // is not given keeps its saved value.
 type settingFlags struct {
+	table           conntrackd.SettingTable
 	enable, disable bool
 	firstNode       bool
-	values          conntrackd.Values
+	values          map[conntrackd.Field]*string // of the flags that the command has
 	from            string
 	handed          handed
 }
@@ -84,12 +87,19 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.enable, "enable", false, "sync now and at boot")
 	flags.BoolVar(&f.disable, "disable", false, "stop the sync now and at boot; the file stays")
-	f.registerLink(cmd)
-	flags.StringVar(&f.values.SendBuffer, "send-buffer", "", "send buffer in `bytes`, such as 65536 or 128K (default 65536)")
-	flags.StringVar(&f.values.ReceiveBuffer, "receive-buffer", "", "receive buffer in `bytes`, the same on both nodes (default 65536)")
-	flags.StringVar(&f.values.ExternalCache, "external-cache", "", "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)")
+	f.registerValues(cmd, f.table.Fields()...)
 	flags.StringVar(&f.from, "from", "", "settings from a YAML or JSON `file` with the fields of show --json, or from standard input with -; flags override it")
 	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there yet: do not insist on reaching it")
+}
+
+// registerValues registers the flags of those fields that have one.
+func (f *settingFlags) registerValues(cmd *cobra.Command, fields ...conntrackd.Field) {
+	f.values = map[conntrackd.Field]*string{}
+	for _, e := range f.table {
+		if e.Usage != "" && slices.Contains(fields, e.Field) {
+			f.values[e.Field] = cmd.Flags().String(e.Field.Flag(), "", e.Usage)
+		}
+	}
 }
 
 // over puts what was given over the saved values. changed tells which flags
@@ -105,31 +115,19 @@ func (f *settingFlags) over(saved conntrackd.Values, changed func(flag string) b
 	case changed("disable") && !f.disable:
 		return v, valueError(conntrackd.FieldEnabled, "--disable takes no value; --enable enables")
 	case f.enable:
-		v.Enabled = "enable"
+		v = v.With(conntrackd.FieldEnabled, "enable")
 	case f.disable:
-		v.Enabled = "disable"
+		v = v.With(conntrackd.FieldEnabled, "disable")
 	}
-	for _, s := range []struct {
-		flag  string
-		to    *string
-		value string
-	}{
-		{"interface", &v.Interface, f.values.Interface},
-		{"current-ip", &v.CurrentIP, f.values.CurrentIP},
-		{"peer-ip", &v.PeerIP, f.values.PeerIP},
-		{"port", &v.Port, f.values.Port},
-		{"send-buffer", &v.SendBuffer, f.values.SendBuffer},
-		{"receive-buffer", &v.ReceiveBuffer, f.values.ReceiveBuffer},
-		{"external-cache", &v.ExternalCache, f.values.ExternalCache},
-	} {
-		if !changed(s.flag) {
+	for _, e := range f.table {
+		to, flag := f.values[e.Field], e.Field.Flag()
+		if to == nil || !changed(flag) {
 			continue
 		}
-		if strings.TrimSpace(s.value) == "" {
-			field := conntrackd.Field(strings.ReplaceAll(s.flag, "-", "_"))
-			return v, valueError(field, "--"+s.flag+" has no value; leave the flag out to keep the saved one")
+		if strings.TrimSpace(*to) == "" {
+			return v, valueError(e.Field, "--"+flag+" has no value; leave the flag out to keep the saved one")
 		}
-		*s.to = s.value
+		v = v.With(e.Field, *to)
 	}
 	return v, nil
 }

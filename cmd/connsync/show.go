@@ -1,32 +1,60 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"connsync/conntrackd"
 	"connsync/tui/text"
 )
 
-// shown is what show --json prints. Enabled is null where the service could
-// not be looked at, or is left alone, and where the sync is neither enabled nor
-// disabled: then Running and AtBoot are there. Running is there too where an
-// enabled sync was killed.
+// shown is what show --json prints: the settings in the order of the table,
+// then what else is known. Enabled is null where the service could not be looked
+// at, or is left alone, and where the sync is neither enabled nor disabled: then
+// Running and AtBoot are there. Running is there too where an enabled sync was
+// killed.
 type shown struct {
-	Enabled       *bool  `json:"enabled"`
-	Interface     string `json:"interface"`
-	CurrentIP     string `json:"current_ip"`
-	PeerIP        string `json:"peer_ip"`
-	Port          uint16 `json:"port"`
-	SendBuffer    int    `json:"send_buffer"`
-	ReceiveBuffer int    `json:"receive_buffer"`
-	ExternalCache bool   `json:"external_cache"`
-	Config        string `json:"config"`
-	Running       *bool  `json:"running,omitempty"`
-	AtBoot        *bool  `json:"at_boot,omitempty"`
-	Application   string `json:"application,omitempty"`  // what states one says
-	OutOfPlace    string `json:"out_of_place,omitempty"` // why there should be no sync here
+	settings []shownSetting
+	beside   shownBeside
+}
+
+type shownSetting struct {
+	field conntrackd.Field
+	value any
+}
+
+type shownBeside struct {
+	Config      string `json:"config"`
+	Running     *bool  `json:"running,omitempty"`
+	AtBoot      *bool  `json:"at_boot,omitempty"`
+	Application string `json:"application,omitempty"`  // what states one says
+	OutOfPlace  string `json:"out_of_place,omitempty"` // why there should be no sync here
+}
+
+// MarshalJSON is one object: the settings, then what is beside them.
+func (s shown) MarshalJSON() ([]byte, error) {
+	var out, one bytes.Buffer
+	encoder := json.NewEncoder(&one)
+	encoder.SetEscapeHTML(false) // as printJSON
+	out.WriteByte('{')
+	for _, e := range s.settings {
+		one.Reset()
+		if err := encoder.Encode(e.value); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&out, "%q:%s,", e.field, one.Bytes())
+	}
+	one.Reset()
+	if err := encoder.Encode(s.beside); err != nil {
+		return nil, err
+	}
+	out.Write(one.Bytes()[1:]) // goes on after the brace
+	return out.Bytes(), nil
 }
 
 func newShow(s streams, g *globals) *cobra.Command {
@@ -56,58 +84,53 @@ func newShow(s streams, g *globals) *cobra.Command {
 }
 
 func (n *cli) shown(saved saved) shown {
-	s, v := saved.settings, saved.settings.Values()
-	out := shown{
-		Interface: s.Interface, CurrentIP: v.CurrentIP, PeerIP: v.PeerIP, Port: s.Port,
-		SendBuffer: s.SendBuffer, ReceiveBuffer: s.ReceiveBuffer, ExternalCache: s.ExternalCache, Config: n.config,
-	}
+	out := shownBeside{Config: n.config}
 	if a, err := n.appliance(); err == nil {
 		out.Application = a.word
 	}
 	out.OutOfPlace = n.outOfPlace(saved)
+	known := false // whether the sync is enabled
 	switch {
 	case saved.unseen != nil, n.unmanaged():
 	case saved.half() != "", saved.foreign() != "":
 		atBoot := saved.state.AtBoot()
 		out.Running, out.AtBoot = &saved.state.Active, &atBoot
 	default:
-		out.Enabled = &s.Enabled
+		known = true
 		if saved.dead() != "" {
 			out.Running = &saved.state.Active
 		}
 	}
-	return out
+	var settings []shownSetting
+	for _, e := range n.table {
+		value := e.JSON(saved.settings)
+		if e.Field == conntrackd.FieldEnabled && !known {
+			value = nil
+		}
+		settings = append(settings, shownSetting{e.Field, value})
+	}
+	return shown{settings, out}
 }
 
 func (n *cli) printSettings(w io.Writer, s saved) {
-	v := s.settings.Values()
+	v := n.table.Values(s.settings)
 	switch {
 	case n.unmanaged():
-		v.Enabled = "unknown: the service is left alone"
+		v[conntrackd.FieldEnabled] = "unknown: the service is left alone"
 	case s.unseen != nil:
-		v.Enabled = "unknown: " + s.unseen.Error()
+		v[conntrackd.FieldEnabled] = "unknown: " + s.unseen.Error()
 	case s.half() != "":
-		v.Enabled = "half: " + s.half()
+		v[conntrackd.FieldEnabled] = "half: " + s.half()
 	case s.foreign() != "":
-		v.Enabled = "no: " + s.foreign()
+		v[conntrackd.FieldEnabled] = "no: " + s.foreign()
 	}
-	for _, line := range [][2]string{
-		{"Enable Sync", v.Enabled},
-		{"Interface Name", v.Interface},
-		{"Current IP", v.CurrentIP},
-		{"Peer IP", v.PeerIP},
-		{"Port", v.Port},
-		{"Send Buffer Size", v.SendBuffer},
-		{"Receive Buffer Size", v.ReceiveBuffer},
-		{"External Cache", v.ExternalCache},
-		{"File", n.config},
-	} {
-		value := text.Clean(line[1])
-		if value == "" {
-			value = "-"
-		}
-		fmt.Fprintf(w, "%-20s %s\n", line[0], value)
+	line := func(label, value string) {
+		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Clean(value), "-"))
 	}
+	for _, e := range n.table {
+		line(e.Label, v[e.Field])
+	}
+	line("File", n.config)
 	if dead := s.dead(); dead != "" {
 		fmt.Fprintln(w, "Note: "+dead+".")
 	}

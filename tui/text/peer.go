@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"connsync/conntrackd"
@@ -15,16 +14,16 @@ import (
 // PeerCommand is the command to type at the other node of the pair: the same
 // settings with the two addresses swapped. The interface is this node's; the
 // other one may have another name for it, see [PeerNote].
-func PeerCommand(s conntrackd.Settings) string {
-	return strings.Join(PeerWords(s), " ")
+func PeerCommand(t conntrackd.SettingTable, s conntrackd.Settings) string {
+	return strings.Join(PeerWords(t, s), " ")
 }
 
 // PeerLines are what there is to do at the other node, a line each.
-func PeerLines(s conntrackd.Settings) []string {
+func PeerLines(t conntrackd.SettingTable, s conntrackd.Settings) []string {
 	return []string{
-		"On the other node: " + PeerCommand(s),
+		"On the other node: " + PeerCommand(t, s),
 		"  " + PeerNote,
-		fingerprintBegin + ", the same on both nodes: " + Fingerprint(s),
+		fingerprintBegin + ", the same on both nodes: " + Fingerprint(t, s),
 	}
 }
 
@@ -32,8 +31,8 @@ func PeerLines(s conntrackd.Settings) []string {
 const PeerIntro = "At the other node, with its own interface name:"
 
 // PeerCheck is what both nodes show once the other one is set up.
-func PeerCheck(s conntrackd.Settings) string {
-	return bothNodes + " then show the fingerprint " + Fingerprint(s) + "."
+func PeerCheck(t conntrackd.SettingTable, s conntrackd.Settings) string {
+	return bothNodes + " then show the fingerprint " + Fingerprint(t, s) + "."
 }
 
 // How the lines begin that come after the command, which [ParsePeerLine] passes
@@ -49,21 +48,19 @@ const PeerNote = "put the peer's own interface name after --interface"
 // PeerWords are the words of the command, each flag together with its value,
 // so that a line break never parts them. The last one has no value: of a number
 // nobody could tell whether its end was cut off.
-func PeerWords(s conntrackd.Settings) []string {
+func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings) []string {
 	words := []string{"connsync apply"}
-	add := func(flag, value string) {
-		if value != "" {
+	v := t.Values(s)
+	v[conntrackd.FieldCurrentIP], v[conntrackd.FieldPeerIP] = Prefix(s.Peer, s.Current), Prefix(s.Current, s.Peer)
+	for _, e := range t {
+		flag, value := "--"+e.Field.Flag(), v[e.Field]
+		switch {
+		case e.Usage == "" || value == "":
+		case e.Kind != conntrackd.SwitchSetting:
 			words = append(words, flag+" "+shellWord(Clean(value)))
+		case e.On(value): // off is what the other node has by itself
+			words = append(words, flag+"="+value)
 		}
-	}
-	add("--interface", s.Interface)
-	add("--current-ip", Prefix(s.Peer, s.Current))
-	add("--peer-ip", Prefix(s.Current, s.Peer))
-	add("--port", nonZero(int(s.Port)))
-	add("--send-buffer", nonZero(s.SendBuffer))
-	add("--receive-buffer", nonZero(s.ReceiveBuffer))
-	if s.ExternalCache {
-		words = append(words, "--external-cache=on")
 	}
 	return append(words, peerLineEnd)
 }
@@ -82,13 +79,6 @@ func Prefix(p, other netip.Prefix) string {
 	return p.Addr().String()
 }
 
-func nonZero(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
-}
-
 // shellWord quotes s for a POSIX shell where it has to be.
 func shellWord(s string) string {
 	plain := func(r rune) bool {
@@ -101,13 +91,19 @@ func shellWord(s string) string {
 }
 
 // Fingerprint is eight hexadecimal digits in two groups over what must be
-// equal on both nodes: the pair of addresses, the port, both buffers and the
-// cache mode. Both nodes of a pair show the same one.
-func Fingerprint(s conntrackd.Settings) string {
+// equal on both nodes: the pair of addresses and the settings that are shared,
+// which are the port, both buffers and the cache mode. Both nodes of a pair show
+// the same one.
+func Fingerprint(t conntrackd.SettingTable, s conntrackd.Settings) string {
 	pair := []netip.Addr{s.Current.Addr(), s.Peer.Addr()}
 	slices.SortFunc(pair, netip.Addr.Compare)
 	bits := cmp.Or(max(s.Current.Bits(), 0), max(s.Peer.Bits(), 0))
-	sum := sha256.Sum256(fmt.Appendf(nil, "%v %v %d %d %d %d %t",
-		pair[0], pair[1], bits, s.Port, s.SendBuffer, s.ReceiveBuffer, s.ExternalCache))
+	shared := fmt.Appendf(nil, "%v %v %d", pair[0], pair[1], bits)
+	for _, e := range t {
+		if e.Shared {
+			shared = fmt.Appendf(shared, " %v", e.JSON(s))
+		}
+	}
+	sum := sha256.Sum256(shared)
 	return fmt.Sprintf("%02x%02x-%02x%02x", sum[0], sum[1], sum[2], sum[3])
 }

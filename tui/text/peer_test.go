@@ -35,7 +35,7 @@ func TestPeerCommand(t *testing.T) {
 	for _, tt := range tests {
 		s := pairSettings()
 		tt.edit(&s)
-		if diff := cmp.Diff(tt.want, PeerCommand(s)); diff != "" {
+		if diff := cmp.Diff(tt.want, PeerCommand(conntrackd.NewSettingTable(), s)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
@@ -44,27 +44,27 @@ func TestPeerCommand(t *testing.T) {
 // What is typed at the other node gives settings whose own command leads back.
 func TestPeerCommandLeadsBack(t *testing.T) {
 	there := func(command string) conntrackd.Settings {
-		v := conntrackd.Values{Enabled: "enable"}
+		v := conntrackd.Values{conntrackd.FieldEnabled: "enable"}
 		words := strings.Fields(command)
 		for i, w := range words {
 			switch w {
 			case "--interface":
-				v.Interface = words[i+1]
+				v[conntrackd.FieldInterface] = words[i+1]
 			case "--current-ip":
-				v.CurrentIP = words[i+1]
+				v[conntrackd.FieldCurrentIP] = words[i+1]
 			case "--peer-ip":
-				v.PeerIP = words[i+1]
+				v[conntrackd.FieldPeerIP] = words[i+1]
 			case "--port":
-				v.Port = words[i+1]
+				v[conntrackd.FieldPort] = words[i+1]
 			case "--send-buffer":
-				v.SendBuffer = words[i+1]
+				v[conntrackd.FieldSendBuffer] = words[i+1]
 			case "--receive-buffer":
-				v.ReceiveBuffer = words[i+1]
+				v[conntrackd.FieldReceiveBuffer] = words[i+1]
 			case "--external-cache=on":
-				v.ExternalCache = "on"
+				v[conntrackd.FieldExternalCache] = "on"
 			}
 		}
-		s, problems := parsed(v)
+		s, problems := parsed(conntrackd.NewSettingTable(), v)
 		if len(problems) > 0 {
 			t.Fatalf("%s: %v", command, problems)
 		}
@@ -72,17 +72,17 @@ func TestPeerCommandLeadsBack(t *testing.T) {
 	}
 	here := pairSettings()
 	here.ExternalCache = true
-	peer := there(PeerCommand(here))
-	if Fingerprint(here) != Fingerprint(peer) {
-		t.Errorf("fingerprints %s and %s", Fingerprint(here), Fingerprint(peer))
+	peer := there(PeerCommand(conntrackd.NewSettingTable(), here))
+	if Fingerprint(conntrackd.NewSettingTable(), here) != Fingerprint(conntrackd.NewSettingTable(), peer) {
+		t.Errorf("fingerprints %s and %s", Fingerprint(conntrackd.NewSettingTable(), here), Fingerprint(conntrackd.NewSettingTable(), peer))
 	}
-	if diff := cmp.Diff(PeerCommand(here), PeerCommand(there(PeerCommand(peer)))); diff != "" {
+	if diff := cmp.Diff(PeerCommand(conntrackd.NewSettingTable(), here), PeerCommand(conntrackd.NewSettingTable(), there(PeerCommand(conntrackd.NewSettingTable(), peer)))); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestFingerprintSeesWhatMustBeEqual(t *testing.T) {
-	seen := map[string]string{Fingerprint(pairSettings()): "the pair"}
+	seen := map[string]string{Fingerprint(conntrackd.NewSettingTable(), pairSettings()): "the pair"}
 	edits := map[string]func(*conntrackd.Settings){
 		"port":    func(s *conntrackd.Settings) { s.Port++ },
 		"send":    func(s *conntrackd.Settings) { s.SendBuffer++ },
@@ -96,7 +96,7 @@ func TestFingerprintSeesWhatMustBeEqual(t *testing.T) {
 	for name, edit := range edits {
 		s := pairSettings()
 		edit(&s)
-		print := Fingerprint(s)
+		print := Fingerprint(conntrackd.NewSettingTable(), s)
 		if other, ok := seen[print]; ok {
 			t.Errorf("%s and %s have the same fingerprint", name, other)
 		}
@@ -104,7 +104,7 @@ func TestFingerprintSeesWhatMustBeEqual(t *testing.T) {
 	}
 	s := pairSettings()
 	s.Enabled, s.Interface = false, "bond0"
-	if Fingerprint(s) != Fingerprint(pairSettings()) {
+	if Fingerprint(conntrackd.NewSettingTable(), s) != Fingerprint(conntrackd.NewSettingTable(), pairSettings()) {
 		t.Error("what may differ changes the fingerprint")
 	}
 }
@@ -118,8 +118,8 @@ func pairSettings() conntrackd.Settings {
 
 // parsed joins the problems of each field and those that the two addresses
 // have with each other.
-func parsed(v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
-	s, problems := v.Settings()
+func parsed(t conntrackd.SettingTable, v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
+	s, problems := t.Settings(v)
 	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
 		if !p.Warning {
 			problems = append(problems, conntrackd.Problem{Field: conntrackd.FieldPeerIP, Message: p.Message})

@@ -37,13 +37,13 @@ var peerLineStart = regexp.MustCompile(`(?:^|\s|(['"]))(?:[^\s'"]*/)?connsync\s+
 // the lines after it that connsync prints there too. A line that is not whole
 // is a *[ShortPeerLineError]. The values can be used: what a flag holds is
 // checked by settings, which returns the problems of values.
-func ParsePeerLine(text string, settings func(conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) (conntrackd.Values, error) {
+func ParsePeerLine(t conntrackd.SettingTable, text string, settings func(conntrackd.SettingTable, conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) (conntrackd.Values, error) {
 	lines := peerTextLines(text)
 	var first error
 	for _, joined := range joinings(lines) {
-		v, err := readPeerCommand(joined)
+		v, err := readPeerCommand(t, joined)
 		if err == nil {
-			err = usable(v, settings)
+			err = usable(t, v, settings)
 		}
 		if err == nil {
 			return v, nil
@@ -52,7 +52,7 @@ func ParsePeerLine(text string, settings func(conntrackd.Values) (conntrackd.Set
 			first = err
 		}
 	}
-	return conntrackd.Values{}, first
+	return nil, first
 }
 
 // peerTextLines are the lines of the command without what a shell and a
@@ -118,8 +118,8 @@ func joinLines(lines []string, parted uint) string {
 }
 
 // readPeerCommand reads the command in one line of text.
-func readPeerCommand(text string) (conntrackd.Values, error) {
-	v := conntrackd.Defaults().Values()
+func readPeerCommand(t conntrackd.SettingTable, text string) (conntrackd.Values, error) {
+	v := t.Values(t.Defaults())
 	all := peerLineStart.FindAllStringSubmatchIndex(text, -1)
 	if len(all) == 0 {
 		return v, fmt.Errorf("that is no line of the other node: it holds no \"connsync apply\"")
@@ -136,23 +136,23 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 	if err != nil {
 		return v, err
 	}
-	v.Enabled = ""
+	v[conntrackd.FieldEnabled] = ""
 	given, ended := map[string]bool{}, false
 	for len(words) > 0 {
 		flag, value, has := strings.Cut(words[0], "=")
 		words = words[1:]
-		to := peerFlag(&v, flag)
+		field, known := peerFlag(t, flag)
 		switch {
 		case flag == peerLineEnd && !has:
-			v.Enabled, ended = "enable", true
+			v[conntrackd.FieldEnabled], ended = "enable", true
 			continue
 		case flag == "--first-node" && !has: // a matter of the node it was meant for
 			continue
 		case !strings.HasPrefix(flag, "--"):
 			return v, fmt.Errorf("%q in the line is out of place: is it the whole line, and nothing more?", flag)
-		case to == nil && len(words) == 0 && !has && beginsPeerFlag(flag):
+		case !known && len(words) == 0 && !has && beginsPeerFlag(t, flag):
 			return v, &ShortPeerLineError{"the end"}
-		case to == nil:
+		case !known:
 			return v, fmt.Errorf("%s in the line is not known here", flag)
 		case !has && len(words) == 0, has && value == "":
 			return v, &ShortPeerLineError{"the value of " + flag}
@@ -162,10 +162,10 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 		if given[flag] {
 			return v, fmt.Errorf("%s stands in the line twice", flag)
 		}
-		*to, given[flag], ended = value, true, false
+		v[field], given[flag], ended = value, true, false
 	}
-	for _, flag := range []string{"--interface", "--current-ip", "--peer-ip", "--port", "--send-buffer", "--receive-buffer"} {
-		if !given[flag] {
+	for _, e := range t {
+		if flag := "--" + e.Field.Flag(); e.Required && !given[flag] {
 			return v, &ShortPeerLineError{flag}
 		}
 	}
@@ -176,27 +176,29 @@ func readPeerCommand(text string) (conntrackd.Values, error) {
 }
 
 // usable says which flag holds what cannot be used.
-func usable(v conntrackd.Values, settings func(conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) error {
-	_, problems := settings(v)
+func usable(t conntrackd.SettingTable, v conntrackd.Values, settings func(conntrackd.SettingTable, conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) error {
+	_, problems := settings(t, v)
 	if len(problems) == 0 {
 		return nil
 	}
 	p := problems[0]
-	return fmt.Errorf("--%s in the line: %s", strings.ReplaceAll(string(p.Field), "_", "-"), p.Message)
+	return fmt.Errorf("--%s in the line: %s", p.Field.Flag(), p.Message)
 }
 
-// peerFlag is where the value of a flag goes; nil where there is no such flag.
-func peerFlag(v *conntrackd.Values, flag string) *string {
-	return map[string]*string{
-		"--interface": &v.Interface, "--current-ip": &v.CurrentIP, "--peer-ip": &v.PeerIP, "--port": &v.Port,
-		"--send-buffer": &v.SendBuffer, "--receive-buffer": &v.ReceiveBuffer, "--external-cache": &v.ExternalCache,
-	}[flag]
+// peerFlag is the field of a flag; ok is false where there is no such flag.
+func peerFlag(t conntrackd.SettingTable, flag string) (f conntrackd.Field, ok bool) {
+	for _, e := range t {
+		if e.Usage != "" && flag == "--"+e.Field.Flag() {
+			return e.Field, true
+		}
+	}
+	return "", false
 }
 
 // beginsPeerFlag says that word is how a flag begins.
-func beginsPeerFlag(word string) bool {
-	return slices.ContainsFunc(conntrackd.Fields(), func(f conntrackd.Field) bool {
-		return strings.HasPrefix("--"+strings.ReplaceAll(string(f), "_", "-"), word)
+func beginsPeerFlag(t conntrackd.SettingTable, word string) bool {
+	return slices.ContainsFunc(t.Fields(), func(f conntrackd.Field) bool {
+		return strings.HasPrefix("--"+f.Flag(), word)
 	})
 }
 

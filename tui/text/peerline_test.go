@@ -2,6 +2,7 @@ package text
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // What the other node prints is read back however a console broke it.
 func TestPeerLineComesThrough(t *testing.T) {
 	s := pairSettings()
-	line := PeerCommand(s)
+	line := PeerCommand(conntrackd.NewSettingTable(), s)
 	cached := s
 	cached.ExternalCache = true
 	want := func(s conntrackd.Settings) conntrackd.Values {
@@ -28,8 +29,8 @@ func TestPeerLineComesThrough(t *testing.T) {
 		"ends in spaces":      {line + "   \r\n\r\n", s},
 		"prompt":              {"root@fw-a:~# " + line, s},
 		"sudo and path":       {"$ sudo /usr/sbin/" + line, s},
-		"peer's whole answer": {"On the other node: " + line + "\n  " + PeerNote + "\nFingerprint, the same on both nodes: " + Fingerprint(s) + "\n", s},
-		"external cache":      {PeerCommand(cached), cached},
+		"peer's whole answer": {"On the other node: " + line + "\n  " + PeerNote + "\nFingerprint, the same on both nodes: " + Fingerprint(conntrackd.NewSettingTable(), s) + "\n", s},
+		"external cache":      {PeerCommand(conntrackd.NewSettingTable(), cached), cached},
 		"second prompt":       {strings.ReplaceAll(line, " --port", " \\\n> --port"), s},
 		"the end comes later": {strings.Replace(line, "apply", "apply --enable", 1), s},
 		"typed twice":         {"connsync apply --en\n" + line, s},
@@ -41,7 +42,7 @@ func TestPeerLineComesThrough(t *testing.T) {
 		"its words in quotes": {strings.Replace(line, "apply", "'apply", 1) + "'", s},
 		"quoted":              {strings.ReplaceAll(line, "eth1", "'eth1'"), s},
 	} {
-		got, err := ParsePeerLine(tc.text, parsed)
+		got, err := ParsePeerLine(conntrackd.NewSettingTable(), tc.text, parsed)
 		if err != nil {
 			t.Errorf("%s: %v\n%q", name, err, tc.text)
 			continue
@@ -57,7 +58,7 @@ func TestPeerLineComesThrough(t *testing.T) {
 func TestPeerLineBrokenAnywhere(t *testing.T) {
 	s := pairSettings()
 	s.ExternalCache = true
-	line := PeerCommand(s)
+	line := PeerCommand(conntrackd.NewSettingTable(), s)
 	s.Current, s.Peer = s.Peer, s.Current
 	want := s.Values()
 	for width := 20; width < len(line); width++ {
@@ -66,23 +67,23 @@ func TestPeerLineBrokenAnywhere(t *testing.T) {
 			n := min(width, len(rest))
 			pieces, rest = append(pieces, rest[:n]), rest[n:]
 		}
-		got, err := ParsePeerLine(strings.Join(pieces, "\n"), parsed)
+		got, err := ParsePeerLine(conntrackd.NewSettingTable(), strings.Join(pieces, "\n"), parsed)
 		if err != nil && len(pieces)-1 <= maxGuessedBreaks {
 			t.Errorf("width %d: %v\n%s", width, err, strings.Join(pieces, "\n"))
-		} else if err == nil && got != want {
+		} else if err == nil && !maps.Equal(got, want) {
 			t.Errorf("width %d: %+v, want %+v", width, got, want)
 		}
 	}
 	// A line that was cut is never taken for a whole one.
 	for n := range len(line) {
-		if got, err := ParsePeerLine(line[:n], parsed); err == nil {
+		if got, err := ParsePeerLine(conntrackd.NewSettingTable(), line[:n], parsed); err == nil {
 			t.Errorf("cut after %d bytes: %+v", n, got)
 		}
 	}
 }
 
 func TestPeerLineRefused(t *testing.T) {
-	line := PeerCommand(pairSettings())
+	line := PeerCommand(conntrackd.NewSettingTable(), pairSettings())
 	for text, want := range map[string]string{
 		"":                            "holds no \"connsync apply\"",
 		"connsync status":             "holds no \"connsync apply\"",
@@ -101,7 +102,7 @@ func TestPeerLineRefused(t *testing.T) {
 		"connsync apply --enable --interface eth1 --current-ip":                      "the value of --current-ip is missing",
 		strings.ReplaceAll(line, "--interface eth1", "--interface \x1b]0;x\x07eth1"): "",
 	} {
-		_, err := ParsePeerLine(text, parsed)
+		_, err := ParsePeerLine(conntrackd.NewSettingTable(), text, parsed)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%q: %v", text, err)
@@ -110,19 +111,19 @@ func TestPeerLineRefused(t *testing.T) {
 		}
 	}
 	var short *ShortPeerLineError
-	if _, err := ParsePeerLine(line[:len(line)/2], parsed); !errors.As(err, &short) {
+	if _, err := ParsePeerLine(conntrackd.NewSettingTable(), line[:len(line)/2], parsed); !errors.As(err, &short) {
 		t.Errorf("half a line: %v", err)
 	}
 }
 
 func FuzzPeerLine(f *testing.F) {
-	f.Add(PeerCommand(pairSettings()))
+	f.Add(PeerCommand(conntrackd.NewSettingTable(), pairSettings()))
 	f.Fuzz(func(t *testing.T, text string) {
-		v, err := ParsePeerLine(text, parsed)
+		v, err := ParsePeerLine(conntrackd.NewSettingTable(), text, parsed)
 		if err != nil {
 			return
 		}
-		if _, problems := parsed(v); len(problems) > 0 || v.Enabled != "enable" {
+		if _, problems := parsed(conntrackd.NewSettingTable(), v); len(problems) > 0 || v[conntrackd.FieldEnabled] != "enable" {
 			t.Errorf("%q gave %+v: %v", text, v, problems)
 		}
 	})
