@@ -9,7 +9,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
-	"connsync/tui/text"
 )
 
 // Reviewer works out what a save would do. It changes nothing.
@@ -19,53 +18,6 @@ type Reviewer interface {
 	Review(ctx context.Context, s conntrackd.Settings) (Review, error)
 	// Reread returns the settings that are saved now, for the form.
 	Reread(ctx context.Context) (conntrackd.Settings, error)
-}
-
-// Review is what a save would do, for the operator to agree to.
-type Review struct {
-	// Candidate is the file as it would be, with the settings that are to be
-	// in force; nil only beside an error.
-	Candidate *conntrackd.Candidate
-	// Commands are what will run, in order, in shell words.
-	Commands []string
-	// FirstNode is the operator's word that the peer does not exist yet. The
-	// screen sets it; a Reviewer leaves it alone.
-	FirstNode bool
-	// Unchanged says that file, service and host are already as wanted: there
-	// is nothing to apply.
-	Unchanged bool
-	// Preparation is how the host stands to its sync, beside the file.
-	// PrepareHost says that what is missing is set right with the save; a
-	// Reviewer proposes it, and the operator decides on the screen.
-	Preparation conntrackd.Preparation
-	PrepareHost bool
-	// OnlyHost says that nothing but the host's preparation is left to do.
-	OnlyHost bool
-}
-
-// replaces lists what the operator has to agree to lose.
-func (r Review) replaces() []string {
-	if r.Candidate == nil || r.Unchanged {
-		return nil
-	}
-	return r.Candidate.Replaces
-}
-
-// diff is the change of the file; blank when there is none.
-func (r Review) diff() string {
-	if r.Candidate == nil || r.Unchanged {
-		return ""
-	}
-	return r.Candidate.Diff()
-}
-
-// Change is what r does, for its review to be told; diff is the change of the
-// file.
-func (r Review) Change(diff string) text.Change {
-	return text.Change{
-		Candidate: r.Candidate, Diff: diff, Replaces: r.replaces(), Commands: r.Commands,
-		Preparation: r.Preparation, PrepareHost: r.PrepareHost, FirstNode: r.FirstNode,
-	}
 }
 
 // reviewMade is the answer of the Reviewer.

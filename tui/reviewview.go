@@ -78,11 +78,13 @@ func (e *env) diffLine(raw string, width int) string {
 }
 
 // summary is what is to be known before the diff is read.
-func (r *review) summary() []string { return r.env.rows(r.review.Change(r.diff).Rows(), r.width) }
+func (r *review) summary() []string { return r.env.rows(ChangeOf(r.review, r.diff).Rows(), r.width) }
 
 // hostLines is what a save does about the host, beside the file, and what it
 // leaves alone there.
-func (r *review) hostLines() []string { return r.env.rows(r.review.Change(r.diff).HostRows(), r.width) }
+func (r *review) hostLines() []string {
+	return r.env.rows(ChangeOf(r.review, r.diff).HostRows(), r.width)
+}
 
 // footer is what stays in sight: what has to be agreed to, and the buttons.
 func (r *review) footer() []string {

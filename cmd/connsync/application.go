@@ -149,3 +149,5 @@ func (n *node) outOfPlace(s saved) string {
 	}
 	return reason
 }
+
+func notRegular(path string) error { return fmt.Errorf("%s is no regular file", path) }

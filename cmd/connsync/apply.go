@@ -200,7 +200,7 @@ func printReview(w io.Writer, r tui.Review, asJSON bool) error {
 	}
 	diff := r.Candidate.Diff()
 	printLines(w, diff)
-	for _, part := range r.Change(diff).Sections() {
+	for _, part := range tui.ChangeOf(r, diff).Sections() {
 		section(w, part.Title, part.Lines)
 	}
 	return nil

@@ -153,11 +153,10 @@ func (g globals) failover(started time.Duration) (*conntrackd.Failover, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{options: g.options}
 	f, _ := conntrackd.Parse(g.config, content)
 	socket := f.ControlSocket()
 	if socket == "" {
-		socket = n.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+		socket = g.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 	}
 	return &conntrackd.Failover{
 		Client: conntrackd.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.runtimeDir, Started: started,

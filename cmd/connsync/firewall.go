@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
@@ -163,14 +162,6 @@ func accepting(t netcheck.Flow, in bool) []string {
 	return rules
 }
 
-// unreadable says who can read the rules.
-func unreadable(err error) error {
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return errors.New("only root can read the firewall rules of this node")
-	}
-	return fmt.Errorf("the firewall rules of this node could not be read: %w", err)
-}
-
 // print is a file for nft, with what else there is to say in its comments.
 func (a admitted) print(w io.Writer) error {
 	lines := []string{fmt.Sprintf("# What admits UDP port %d from %s on %s, and nobody else.", a.Port, a.PeerIP, a.Interface), ""}
@@ -244,4 +235,51 @@ func cleanLines(all string) []string {
 		lines[i] = strings.Repeat(" ", len(l)-len(strings.TrimLeft(l, " \t"))) + text.Clean(strings.TrimLeft(l, " \t"))
 	}
 	return lines
+}
+
+func (n *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Flow) error {
+	lock, err := n.lockUnless(f.dryRun)
+	if err != nil {
+		return err
+	}
+	defer lock()
+	c, err := n.planFirewall(ctx, f.file, t)
+	if err != nil {
+		return reportFirewall(c, s, f, nil, err)
+	}
+	if !c.needed() || f.dryRun {
+		return reportFirewall(c, s, f, nil, nil)
+	}
+	if !f.yes {
+		reviewFirewall(c, s.out)
+		if err := confirm(ctx, s, "Install these rules?"); err != nil {
+			return err
+		}
+	}
+	// What has begun ends, in whatever way.
+	err = c.install(context.WithoutCancel(ctx))
+	return reportFirewall(c, s, f, err, nil)
+}
+
+// removeFirewall takes away what --install has done.
+func (n *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
+	lock, err := n.lockUnless(f.dryRun)
+	if err != nil {
+		return err
+	}
+	defer lock()
+	c, err := n.planRemoval(ctx, f.file)
+	if err != nil {
+		return reportFirewall(c, s, f, nil, err)
+	}
+	if !c.needed() || f.dryRun {
+		return reportFirewall(c, s, f, nil, nil)
+	}
+	if !f.yes {
+		reviewFirewall(c, s.out)
+		if err := confirm(ctx, s, "Take these rules away?"); err != nil {
+			return err
+		}
+	}
+	return reportFirewall(c, s, f, c.remove(context.WithoutCancel(ctx)), nil)
 }

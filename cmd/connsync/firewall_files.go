@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+
+	"golang.org/x/sys/unix"
 )
 
 // nftablesFiles are the files that the distributions' nftables services load.
@@ -145,4 +149,12 @@ func nftablesFile(given string) (string, []byte, error) {
 func fileExists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
+}
+
+// unreadable says who can read the rules.
+func unreadable(err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return errors.New("only root can read the firewall rules of this node")
+	}
+	return fmt.Errorf("the firewall rules of this node could not be read: %w", err)
 }

@@ -31,30 +31,6 @@ type firewallChange struct {
 
 func (c *firewallChange) needed() bool { return c.script != "" || c.pending }
 
-func (n *node) installFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Flow) error {
-	lock, err := n.lockUnless(f.dryRun)
-	if err != nil {
-		return err
-	}
-	defer lock()
-	c, err := n.planFirewall(ctx, f.file, t)
-	if err != nil {
-		return c.report(s, f, nil, err)
-	}
-	if !c.needed() || f.dryRun {
-		return c.report(s, f, nil, nil)
-	}
-	if !f.yes {
-		c.review(s.out)
-		if err := confirm(ctx, s, "Install these rules?"); err != nil {
-			return err
-		}
-	}
-	// What has begun ends, in whatever way.
-	err = c.install(context.WithoutCancel(ctx))
-	return c.report(s, f, err, nil)
-}
-
 // lockUnless keeps other writers out, unless nothing is written.
 func (n *node) lockUnless(dryRun bool) (func(), error) {
 	if dryRun {
@@ -209,29 +185,6 @@ func removeRunning(ctx context.Context) error {
 		err = errors.New("rules of connsync's are still there")
 	}
 	return err
-}
-
-// removeFirewall takes away what --install has done.
-func (n *node) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
-	lock, err := n.lockUnless(f.dryRun)
-	if err != nil {
-		return err
-	}
-	defer lock()
-	c, err := n.planRemoval(ctx, f.file)
-	if err != nil {
-		return c.report(s, f, nil, err)
-	}
-	if !c.needed() || f.dryRun {
-		return c.report(s, f, nil, nil)
-	}
-	if !f.yes {
-		c.review(s.out)
-		if err := confirm(ctx, s, "Take these rules away?"); err != nil {
-			return err
-		}
-	}
-	return c.report(s, f, c.remove(context.WithoutCancel(ctx)), nil)
 }
 
 func (n *node) planRemoval(ctx context.Context, file string) (*firewallChange, error) {

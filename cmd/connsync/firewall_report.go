@@ -29,7 +29,7 @@ type firewallFile struct {
 }
 
 // diffs are the changes of files that people know; the journal is connsync's.
-func (c *firewallChange) diffs() []firewallFile {
+func firewallDiffs(c *firewallChange) []firewallFile {
 	list := []firewallFile{}
 	for _, f := range c.files {
 		if f.Needed() {
@@ -41,11 +41,11 @@ func (c *firewallChange) diffs() []firewallFile {
 
 // report says what was done or would be. failure is of the change itself,
 // refusal is why none was made.
-func (c *firewallChange) report(s streams, f firewallFlags, failure, refusal error) error {
+func reportFirewall(c *firewallChange, s streams, f firewallFlags, failure, refusal error) error {
 	wrong := errors.Join(failure, refusal)
 	if f.asJSON {
 		r := firewallReport{Action: c.title, Changed: c.needed() && wrong == nil, Done: wrong == nil && !(f.dryRun && c.needed()), File: c.conf,
-			Files: c.diffs(), Nft: c.script, Foreign: append([]netcheck.Foreign{}, c.foreign...), Notes: orEmpty(c.notes)}
+			Files: firewallDiffs(c), Nft: c.script, Foreign: append([]netcheck.Foreign{}, c.foreign...), Notes: orEmpty(c.notes)}
 		if wrong != nil {
 			r.Error = wrong.Error()
 		}
@@ -66,12 +66,12 @@ func (c *firewallChange) report(s streams, f firewallFlags, failure, refusal err
 	case failure != nil:
 		return failure
 	}
-	return c.sentence(s.out, f)
+	return firewallSentence(c, s.out, f)
 }
 
-func (c *firewallChange) sentence(w io.Writer, f firewallFlags) error {
+func firewallSentence(c *firewallChange, w io.Writer, f firewallFlags) error {
 	if f.dryRun && c.needed() {
-		c.review(w)
+		reviewFirewall(c, w)
 		_, err := fmt.Fprintln(w, text.NothingChanged)
 		return err
 	}
@@ -93,8 +93,8 @@ func (c *firewallChange) sentence(w io.Writer, f firewallFlags) error {
 }
 
 // review shows the change before anything happens.
-func (c *firewallChange) review(w io.Writer) {
-	for _, f := range c.diffs() {
+func reviewFirewall(c *firewallChange, w io.Writer) {
+	for _, f := range firewallDiffs(c) {
 		for _, line := range cleanLines(f.Diff) {
 			fmt.Fprintln(w, line)
 		}

@@ -26,7 +26,10 @@ func TestHealthyPairPassesEveryCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pair.Close()
-	n := &node{service: conntrackd.Unmanaged{}}
+	n, err := findNode(ctx, options{service: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var want []string
 	for _, c := range n.plan(ctx, conntrackd.Defaults(), false) {
 		want = append(want, string(c.ID)+" passed")

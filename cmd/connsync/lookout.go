@@ -21,6 +21,11 @@ type statusWatch struct {
 	stop     context.CancelFunc
 }
 
+// newStatusWatch watches n until ctx ends.
+func newStatusWatch(ctx context.Context, n *node) *statusWatch {
+	return &statusWatch{ctx: ctx, node: n}
+}
+
 // observe takes one look, at the settings that it returns too. An error means
 // that the file cannot be worked with.
 func (w *statusWatch) observe(ctx context.Context) (conntrackd.Health, conntrackd.Settings, error) {

@@ -48,11 +48,11 @@ func findNode(ctx context.Context, o options) (*node, error) {
 // inRuntimeDir is where a daemon whose file names no lock and socket gets them:
 // where the distribution's package has them, unless --runtime-dir says
 // otherwise.
-func (n *node) inRuntimeDir(name, packaged string) string {
-	if n.runtimeDir == defaultRuntimeDir {
+func (o options) inRuntimeDir(name, packaged string) string {
+	if o.runtimeDir == defaultRuntimeDir {
 		return packaged
 	}
-	return filepath.Join(n.runtimeDir, name)
+	return filepath.Join(o.runtimeDir, name)
 }
 
 // saved are the settings in force.
@@ -286,3 +286,9 @@ func heard(ctx context.Context, s conntrackd.Settings) (<-chan conntrackd.Overhe
 	}()
 	return packets, nil
 }
+
+const (
+	defaultConfig     = "/etc/conntrackd/conntrackd.conf"
+	defaultRuntimeDir = "/run/connsync"
+	defaultStateDir   = "/var/lib/connsync"
+)

@@ -55,5 +55,3 @@ func replaceable(path string) (string, error) {
 	}
 	return real, err
 }
-
-func notRegular(path string) error { return fmt.Errorf("%s is no regular file", path) }

@@ -26,9 +26,8 @@ func readme(t *testing.T) string {
 // The table of checks in the README is the plan: every id, in order, with what
 // a failure means.
 func TestReadmeListsTheChecks(t *testing.T) {
-	n := &node{options: options{config: "/nowhere/conntrackd.conf", service: "none"}}
-	var err error
-	if n.service, err = conntrackd.FindService(t.Context(), "none", nil); err != nil {
+	n, err := findNode(t.Context(), options{config: "/nowhere/conntrackd.conf", service: "none"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	severity := func(firstNode bool) ([]netcheck.ID, map[netcheck.ID]netcheck.Severity) {

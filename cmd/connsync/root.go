@@ -20,12 +20,6 @@ type globals struct {
 	err     io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
 
-const (
-	defaultConfig     = "/etc/conntrackd/conntrackd.conf"
-	defaultRuntimeDir = "/run/connsync"
-	defaultStateDir   = "/var/lib/connsync"
-)
-
 // exitStatuses are those of the commands that change something.
 const exitStatuses = "Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage."
 

@@ -31,7 +31,7 @@ type session struct {
 // newSession begins where the form is filled with what is saved. ctx ends what
 // goes on for the screens, and nothing that changes the host.
 func newSession(ctx context.Context, n *node, filled saved) *session {
-	return &session{ctx: ctx, node: n, watch: &statusWatch{ctx: ctx, node: n}, base: filled.content, empty: filled.none != ""}
+	return &session{ctx: ctx, node: n, watch: newStatusWatch(ctx, n), base: filled.content, empty: filled.none != ""}
 }
 
 // fresh says that nothing was set when the form was filled.

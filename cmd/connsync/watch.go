@@ -23,7 +23,7 @@ type watchRecord struct {
 // watch prints a line for the first look and for each that differs, until ctx
 // ends, and then returns what the last verdict amounts to.
 func (n *cli) watch(ctx context.Context, w io.Writer, asJSON bool) error {
-	l := &statusWatch{ctx: ctx, node: n.node}
+	l := newStatusWatch(ctx, n.node)
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	var before conntrackd.Health

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"connsync/conntrackd"
+)
+
+func TestFailoverRole(t *testing.T) {
+	for args, want := range map[string]conntrackd.Role{
+		"primary": conntrackd.RolePrimary, "backup": conntrackd.RoleBackup, "fault": conntrackd.RoleFault,
+		"GROUP VG MASTER 150": conntrackd.RolePrimary, "INSTANCE V1 BACKUP 100": conntrackd.RoleBackup,
+		"GROUP VG FAULT 0": conntrackd.RoleFault, "INSTANCE V1 STOP 0": conntrackd.RoleFault, "INSTANCE V1 DELETED 0": conntrackd.RoleFault,
+		"": "", "MASTER": "", "master": "", "primary GROUP VG MASTER 0": "", "GROUP VG MASTER": "", "GROUP VG MASTER 1 2": "",
+		"OTHER VG MASTER 1": "", "INSTANCE V1 MASTER_RX_LOWER_PRI 1": "", "primary primary": "",
+	} {
+		got, err := failoverRole(strings.Fields(args))
+		var exit *exitError
+		if got != want || (want == "") != (err != nil) || err != nil && (!errors.As(err, &exit) || exit.status != exitUsage) {
+			t.Errorf("failover %s: %q, %v; want %q", args, got, err, want)
+		}
+	}
+}
