@@ -2,6 +2,7 @@ package conntrackd
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -80,4 +81,19 @@ func observeVerdict(n *testNode, want Verdict) Health {
 		n.t.Errorf("verdict %s (%s), want %s", health.Verdict, health.Cause, want)
 	}
 	return health
+}
+
+// sockets are those of the running daemon.
+func socketsOf(n *testNode, s Settings) Sockets {
+	n.t.Helper()
+	var sockets Sockets
+	n.do(func() (err error) {
+		state, err := n.service.State(n.t.Context())
+		if err != nil || !state.Active {
+			return fmt.Errorf("no daemon: %v", err)
+		}
+		sockets, err = ReadSockets(state.MainPID, s)
+		return err
+	})
+	return sockets
 }

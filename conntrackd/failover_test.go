@@ -241,9 +241,13 @@ func TestFailoverWithoutDaemon(t *testing.T) {
 		t.Errorf("a daemon that starts meanwhile: %+v", outcome)
 	}
 	path := filepath.Join(t.TempDir(), "ctl")
+	cache, err := os.ReadFile("testdata/control/cache-stats")
+	if err != nil {
+		t.Fatal(err)
+	}
 	listen(t, path, func(r request) []byte {
 		if r == requestCache {
-			return []byte(captured(t, "cache-stats"))
+			return cache
 		}
 		return nil
 	})

@@ -13,8 +13,6 @@ import (
 	"testing"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // swap replaces pairs of old and new in s.
 func swap(s string, pairs ...string) string { return strings.NewReplacer(pairs...).Replace(s) }
 
@@ -74,9 +72,9 @@ func testConfig(s Settings, dir string) string {
 		"Sync {", "  Mode FTFW {", "    DisableExternalCache on", "  }", "  UDP {",
 		"    " + version + "_address " + s.Current.Addr().String(),
 		"    " + version + "_Destination_Address " + s.Peer.Addr().String(),
-		"    Port " + itoa(int(s.Port)),
+		"    Port " + strconv.Itoa(int(s.Port)),
 		"    Interface " + s.Interface,
-		"    SndSocketBuffer " + itoa(s.SendBuffer), "    RcvSocketBuffer " + itoa(s.ReceiveBuffer),
+		"    SndSocketBuffer " + strconv.Itoa(s.SendBuffer), "    RcvSocketBuffer " + strconv.Itoa(s.ReceiveBuffer),
 		"    Checksum on", "  }", "}", "General {", "  HashSize 4096", "  HashLimit 65536",
 		"  LockFile " + filepath.Join(dir, "lock"), "  LogFile " + filepath.Join(dir, "log"),
 		"  UNIX {", "    Path " + filepath.Join(dir, "ctl"), "  }", "}", "",

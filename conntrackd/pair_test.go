@@ -105,21 +105,6 @@ func (n *testNode) state() ServiceState {
 	return state
 }
 
-// sockets are those of the running daemon.
-func socketsOf(n *testNode, s Settings) Sockets {
-	n.t.Helper()
-	var sockets Sockets
-	n.do(func() (err error) {
-		state, err := n.service.State(n.t.Context())
-		if err != nil || !state.Active {
-			return fmt.Errorf("no daemon: %v", err)
-		}
-		sockets, err = ReadSockets(state.MainPID, s)
-		return err
-	})
-	return sockets
-}
-
 // writeConfig gives the node a file without an apply.
 func (n *testNode) writeConfig(content string) {
 	n.t.Helper()

@@ -103,7 +103,12 @@ func TestDirectAfterAKill(t *testing.T) {
 	if s := a.state(); s.Killed {
 		t.Errorf("started again: %+v", s)
 	}
-	if got := socketsOf(a, a.settings); !got.Bound {
+	var got Sockets
+	a.do(func() (err error) {
+		got, err = ReadSockets(a.state().MainPID, a.settings)
+		return err
+	})
+	if !got.Bound {
 		t.Errorf("sockets %+v", got)
 	}
 	if err := unix.Kill(a.state().MainPID, unix.SIGKILL); err != nil {

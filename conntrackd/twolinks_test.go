@@ -1,6 +1,7 @@
 package conntrackd
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -11,7 +12,7 @@ func twoLinks(s Settings, dir string) map[string]string {
 	start, rest, _ := strings.Cut(testConfig(s, dir), "  UDP {")
 	link, rest, _ := strings.Cut(rest, "  }\n")
 	marked := "  UDP Default {" + link + "  }\n"
-	other := "  UDP {" + swap(link, "Port "+itoa(int(s.Port)), "Port 3785") + "  }\n"
+	other := "  UDP {" + swap(link, "Port "+strconv.Itoa(int(s.Port)), "Port 3785") + "  }\n"
 	return map[string]string{"first": start + marked + other + rest, "second": start + other + marked + rest}
 }
 
