@@ -5,7 +5,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 GO ?= go
 PACKAGES ?= ./...
-SOURCES = cmd tui conntrackd netcheck lab packaging
+SOURCES = cmd node tui conntrackd netcheck lab packaging
 
 .PHONY: build package run demo failover test lint golden bench bench-serial deps clean root bin
 

@@ -23,24 +23,24 @@ type Candidate struct {
 	Binary string
 }
 
-// asked is what the service is to do after the save.
-func (c *Candidate) asked() Running {
+// WantedService is what the service is to do after the save.
+func (c *Candidate) WantedService() Running {
 	if c.Restore != nil {
 		return *c.Restore
 	}
 	return Running{c.Settings.Enabled, c.Settings.Enabled}
 }
 
-// listened is [File.Listening] of the old file.
-func (c *Candidate) listened() (Settings, bool) {
+// OldListening is [File.Listening] of the old file.
+func (c *Candidate) OldListening() (Settings, bool) {
 	f, _ := Parse(c.Path, c.Old)
 	return f.Listening()
 }
 
-// syncs reports whether the daemon is to run with a link that can be looked at.
-func (c *Candidate) syncs() bool {
+// Syncs reports whether the daemon is to run with a link that can be looked at.
+func (c *Candidate) Syncs() bool {
 	s := c.Settings
-	return c.asked().Active && s.Interface != "" && s.Current.Addr().IsValid() && s.Port != 0
+	return c.WantedService().Active && s.Interface != "" && s.Current.Addr().IsValid() && s.Port != 0
 }
 
 // Running is what a service does, now and at boot.

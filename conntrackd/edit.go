@@ -14,10 +14,10 @@ func (f *File) setArg(n *node, text string) {
 	f.toks[n.args[0]].text, f.dirty = text, true
 }
 
-// replaceValues gives every directive with one of the keywords another value,
+// ReplaceValues gives every directive with one of the keywords another value,
 // in a file with errors those outside their section, too. What the daemon does
 // not take for a value stays, and so do the lines.
-func (f *File) replaceValues(values map[string]string) {
+func (f *File) ReplaceValues(values map[string]string) {
 	for i := 1; i < len(f.toks); i++ {
 		keyword := f.toks[i-1].text
 		if text, ok := values[keyword]; ok && takesValue(keyword, &f.toks[i]) {

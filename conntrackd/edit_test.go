@@ -242,7 +242,7 @@ func TestReplaceValues(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f, _ := Parse(tt.name, []byte(tt.content))
-			f.replaceValues(values)
+			f.ReplaceValues(values)
 			if diff := cmp.Diff(tt.want, string(f.Bytes())); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 		if mode := file.Mode(); mode != "FTFW" && mode != "ALARM" && mode != "NOTRACK" {
 			t.Errorf("mode %q", mode)
 		}
-		if end := file.silentEnd(); end >= 0 && src[end] != 0 && src[end] < 0x80 {
+		if end := file.SilentEnd(); end >= 0 && src[end] != 0 && src[end] < 0x80 {
 			t.Errorf("%#x at %d ends nothing", src[end], end)
 		}
 		if path := file.ControlSocket(); path != "" && path[0] != '/' {
@@ -58,7 +58,7 @@ func requirePrivate(t *testing.T, file *File) {
 	t.Helper()
 	src := file.Bytes()
 	private, _ := Parse("private", src)
-	private.replaceValues(map[string]string{"Path": "/dev/null/nobody"})
+	private.ReplaceValues(map[string]string{"Path": "/dev/null/nobody"})
 	content := private.Bytes()
 	if bytes.Count(content, []byte("\n")) != bytes.Count(src, []byte("\n")) {
 		t.Errorf("%q became %q", src, content)

@@ -85,7 +85,7 @@ func (h Host) table() int {
 // crashes it.
 func (h Host) hashSize() int {
 	// With 8192 and less the daemon refuses to flush after a commit; see commitStep.
-	const least, most = 2 * commitStep, 1 << 20
+	const least, most = 2 * CommitStep, 1 << 20
 	n := least
 	for n < most && n < h.table()/4 {
 		n *= 2
@@ -116,8 +116,8 @@ func (h Host) ignored(s Settings) []netip.Addr {
 	return unique
 }
 
-// commitStep is how many buckets of the cache are committed at once. After a
+// CommitStep is how many buckets of the cache are committed at once. After a
 // commit that is done in one go conntrackd 1.4.7 thinks for the rest of its
 // life that it still commits (the client's descriptor is forgotten), and
 // refuses to flush.
-const commitStep = 8192
+const CommitStep = 8192

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"connsync/conntrackd/hostfile"
 )
 
 // UnknownProtocols returns those of the names that this host does not know. The
@@ -14,7 +16,7 @@ func UnknownProtocols(names []string) ([]string, error) {
 }
 
 func unknownProtocols(path string, names []string) ([]string, error) {
-	content, err := readFile(path)
+	content, err := hostfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotLook, err)
 	}

@@ -128,8 +128,8 @@ func (m *merge) warn() {
 		}
 	}
 	if _, n := m.inGeneral("HashSize"); n != nil && m.s.ExternalCache {
-		if v := atoi(m.f.arg(n, 0)); v > 0 && v <= commitStep {
-			m.note("HashSize %d stays: with %d or less conntrackd refuses to flush its caches at a failover.", v, commitStep)
+		if v := atoi(m.f.arg(n, 0)); v > 0 && v <= CommitStep {
+			m.note("HashSize %d stays: with %d or less conntrackd refuses to flush its caches at a failover.", v, CommitStep)
 		}
 	}
 	if _, n := m.inGeneral("PollSecs"); n != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"connsync/conntrackd/hostfile"
 )
 
 // maxFileBytes is far more than any configuration file has.
@@ -37,12 +39,12 @@ func NewCandidate(path string, s Settings, h Host) (*Candidate, error) {
 }
 
 // Changed reports whether a save would write anything.
-func (c *Candidate) Changed() bool { return !sameContent(c.Old, c.New) }
+func (c *Candidate) Changed() bool { return !hostfile.Same(c.Old, c.New) }
 
 // Diff returns the change as a unified diff, or "" where there is none. It holds
 // the file's own text: control characters are the reader's to strip.
 func (c *Candidate) Diff() string {
-	return Diff(c.Path, c.Old, c.New)
+	return hostfile.Diff(c.Path, c.Old, c.New)
 }
 
 // ReadConfig reads a configuration file, without waiting for a device or a pipe

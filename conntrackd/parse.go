@@ -96,10 +96,10 @@ func (f *File) Bytes() []byte {
 // Diagnostics returns what Parse found, or what is left of it after an edit.
 func (f *File) Diagnostics() []Diagnostic { return f.diags }
 
-// silentEnd returns the offset of the byte that the daemon takes for the end of
+// SilentEnd returns the offset of the byte that the daemon takes for the end of
 // the file, or -1. A file that it refuses before such a byte has none: there it
 // is not silent.
-func (f *File) silentEnd() int {
+func (f *File) SilentEnd() int {
 	offset := 0
 	for _, t := range f.toks {
 		offset += len(t.lead)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -102,7 +103,7 @@ func TestStock(t *testing.T) {
 		"Stats {":                          {"Stats {\n}\nHelper {", false},
 		"\tUNIX {":                         {"PollSecs 3 UNIX {", false},
 	} {
-		f, _ := Parse("", []byte(swap(debian, old, want.now)))
+		f, _ := Parse("", []byte(strings.ReplaceAll(debian, old, want.now)))
 		if f.Stock() != want.stock {
 			t.Errorf("%q instead of %q: stock %v", want.now, old, !want.stock)
 		}
@@ -186,7 +187,7 @@ func TestSilentEnd(t *testing.T) {
 		"Interface eth\u00e9\n\u00a0":         13,
 	} {
 		f, _ := Parse("", []byte(src))
-		if got := f.silentEnd(); got != want {
+		if got := f.SilentEnd(); got != want {
 			t.Errorf("%q ends at %d, want %d", src, got, want)
 		}
 	}

@@ -1,6 +1,3 @@
-// Package conntrackd knows the conntrackd daemon: its configuration file, its
-// service, its control socket and its health. It knows nothing of the network
-// around the host and nothing of the screen.
 package conntrackd
 
 import "net/netip"

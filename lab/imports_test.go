@@ -22,29 +22,70 @@ type goPackage struct {
 const module = "connsync/"
 
 // allowed are the packages of ours that each package may import outside its
-// tests: cmd -> tui -> {conntrackd, netcheck}, and the lab stands apart. The
-// console line under the screens knows nothing of them, and what is said knows
-// no screen.
+// tests: cmd -> {tui, node}, tui -> tui/text, and all of them what they need of
+// the two libraries, conntrackd and netcheck, which do not know each other. The
+// console line under the screens knows nothing of them, what is said knows no
+// screen, and the lab stands apart.
 var allowed = map[string][]string{
-	"conntrackd":          {},
-	"netcheck":            {},
+	"conntrackd/hostfile": {},
+	"conntrackd":          {"conntrackd/hostfile"},
+	"conntrackd/step":     {},
+	"conntrackd/control":  {},
+	"conntrackd/service":  {"conntrackd", "conntrackd/control"},
+	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/service"},
+	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health"},
+	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service"},
+	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/step"},
+	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply"),
+
+	"netcheck/check":      {},
+	"netcheck/dump":       {},
+	"netcheck/packet":     {},
 	"netcheck/keepalived": {},
-	"tui/console":         {},
-	"tui/text":            {"conntrackd", "netcheck"},
-	"tui":                 {"tui/text", "tui/console", "conntrackd", "netcheck"},
-	"cmd/connsync":        {"tui", "tui/text", "tui/console", "conntrackd", "netcheck", "netcheck/keepalived"},
-	"packaging":           {},
-	"lab":                 {},
-	"lab/demo":            {"lab"},
-	"lab/failover":        {"lab"},
-	"lab/vt102":           {},
-	"lab/trees":           {"lab"},
-	"lab/tty":             {"lab/vt102"},
-	"lab/emulator":        {},
-	"lab/benchserial":     {"lab", "lab/tty", "lab/vt102"},
-	"lab/uart":            {"lab", "lab/tty", "lab/uart/wire"},
-	"lab/uart/guest":      {"lab", "lab/uart/wire"},
-	"lab/uart/wire":       {},
+	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet"},
+	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/packet", "netcheck/firewall"},
+
+	"node":         libraries("both", ""),
+	"tui/text":     libraries("both", ""),
+	"tui/console":  {},
+	"tui":          libraries("both", "", "tui/text", "tui/console"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console"),
+
+	// What tests of several packages share.
+	"conntrackd/hostfile/hostfiletest": {},
+	"conntrackd/conntracktest":         {"conntrackd"},
+	"conntrackd/pairtest":              {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/conntracktest", "lab"},
+
+	"packaging":       {},
+	"lab":             {},
+	"lab/demo":        {"lab"},
+	"lab/failover":    {"lab"},
+	"lab/vt102":       {},
+	"lab/trees":       {"lab"},
+	"lab/tty":         {"lab/vt102"},
+	"lab/emulator":    {},
+	"lab/benchserial": {"lab", "lab/tty", "lab/vt102"},
+	"lab/uart":        {"lab", "lab/tty", "lab/uart/wire"},
+	"lab/uart/guest":  {"lab", "lab/uart/wire"},
+	"lab/uart/wire":   {},
+}
+
+// testsMay are packages besides that the tests of a package may import, from
+// outside it: they save for real, and look at what came of it.
+var testsMay = map[string][]string{
+	"conntrackd/service": {"conntrackd/apply", "conntrackd/health", "conntrackd/step"},
+}
+
+// libraries are the packages of conntrackd, of netcheck or of both but one, and
+// more.
+func libraries(which, but string, more ...string) []string {
+	all := []string{"conntrackd", "conntrackd/hostfile", "conntrackd/step", "conntrackd/control", "conntrackd/service", "conntrackd/health",
+		"conntrackd/trial", "conntrackd/prepare", "conntrackd/failover", "conntrackd/apply"}
+	if which == "both" {
+		all = append(all, "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/keepalived")
+	}
+	all = slices.DeleteFunc(all, func(name string) bool { return name == but })
+	return append(all, more...)
 }
 
 func TestImportArrows(t *testing.T) {
@@ -64,9 +105,9 @@ func TestImportArrows(t *testing.T) {
 			}
 		}
 		for _, imported := range ours(append(p.TestImports, p.XTestImports...)) {
-			// A test may use the lab, what stands under it, and its own package besides.
-			ofLab := imported == "lab" || strings.HasPrefix(imported, "lab/")
-			if !ofLab && imported != name && !slices.Contains(may, imported) {
+			// A test may use the lab, what tests share, and its own package besides.
+			forTests := imported == "lab" || strings.HasPrefix(imported, "lab/") || strings.HasSuffix(imported, "test")
+			if !forTests && imported != name && !slices.Contains(may, imported) && !slices.Contains(testsMay[name], imported) {
 				t.Errorf("a test of %s imports %s; it may import lab and %v", name, imported, may)
 			}
 		}
@@ -81,9 +122,14 @@ func TestImportArrows(t *testing.T) {
 // The libraries could be published alone, and the product holds nothing of the
 // lab nor of the tests' tools.
 func TestDependenciesOfTheProduct(t *testing.T) {
-	for _, p := range list(t, "./cmd/connsync", "./tui", "./tui/text", "./conntrackd", "./netcheck") {
+	for _, p := range list(t, "./cmd/connsync", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...") {
 		name := strings.TrimPrefix(p.ImportPath, module)
-		screen := name == "tui" || strings.HasPrefix(name, "cmd/")
+		if strings.HasSuffix(name, "test") {
+			continue
+		}
+		library, _, _ := strings.Cut(name, "/")
+		screen := library == "cmd" || library == "tui" && name != "tui/text"
+		alone := library == "conntrackd" || library == "netcheck"
 		for _, dep := range p.Deps {
 			switch {
 			case strings.HasPrefix(dep, module+"lab"), dep == "testing",
@@ -91,7 +137,7 @@ func TestDependenciesOfTheProduct(t *testing.T) {
 				t.Errorf("%s depends on %s, which is for tests", name, dep)
 			case !screen && strings.HasPrefix(dep, "charm.land/"):
 				t.Errorf("%s depends on %s, which is for the screen", name, dep)
-			case !screen && name != "tui/text" && strings.HasPrefix(dep, module):
+			case alone && strings.HasPrefix(dep, module) && !strings.HasPrefix(dep+"/", module+library+"/"):
 				t.Errorf("%s depends on %s", name, dep)
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"connsync/netcheck/check"
 )
 
 // duplicateDetection is how long an IPv6 address may stay tentative: one
@@ -15,16 +17,16 @@ const duplicateDetection = 2 * time.Second
 
 // runCurrentAssigned asks whether Current IP is on the interface, with the
 // prefix length that is set.
-func runCurrentAssigned(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runCurrentAssigned(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		addr := t.Current.Addr().Unmap()
 		if !addr.IsValid() {
-			return failed("Current IP: an address of "+t.Interface, "no Current IP is set")
+			return check.Fail("Current IP: an address of "+t.Interface, "no Current IP is set")
 		}
 		for deadline := time.Now().Add(duplicateDetection); ; {
 			all, err := Interfaces(ctx)
 			if err != nil {
-				return unknown(err)
+				return check.CouldNotRun(err)
 			}
 			f, tentative := judgeAssigned(all, t)
 			if !tentative || time.Now().After(deadline) || !pause(ctx, 100*time.Millisecond) {
@@ -36,7 +38,7 @@ func runCurrentAssigned(t Target) func(context.Context) Finding {
 
 // judgeAssigned finds Current IP among the interfaces; tentative says that the
 // finding may be better in a moment.
-func judgeAssigned(all []Interface, t Target) (f Finding, tentative bool) {
+func judgeAssigned(all []Interface, t Target) (f check.Finding, tentative bool) {
 	addr, want := t.Current.Addr().Unmap(), unmapPrefix(t.Current)
 	var own Interface
 	var elsewhere string
@@ -51,19 +53,19 @@ func judgeAssigned(all []Interface, t Target) (f Finding, tentative bool) {
 	have, ok := own.prefixOf(addr)
 	switch {
 	case ok && slices.Contains(own.Tentative, addr):
-		return failed("ip address show dev "+own.Name, "%v on %s is still being looked for on other nodes", addr, own.Name), true
+		return check.Fail("ip address show dev "+own.Name, "%v on %s is still being looked for on other nodes", addr, own.Name), true
 	case ok && want.Bits() >= 0 && have.Bits() != want.Bits():
-		return failed(fmt.Sprintf("Current IP: %v", have), "%s has %v, not %v", own.Name, have, want), false
+		return check.Fail(fmt.Sprintf("Current IP: %v", have), "%s has %v, not %v", own.Name, have, want), false
 	case ok:
-		return passed("%v is on %s", have, own.Name), false
+		return check.Pass("%v is on %s", have, own.Name), false
 	case elsewhere != "":
-		return failed("Interface Name: "+elsewhere, "%v is on %s, not on %s", addr, elsewhere, t.Interface), false
+		return check.Fail("Interface Name: "+elsewhere, "%v is on %s, not on %s", addr, elsewhere, t.Interface), false
 	}
 	return missing(own, t, want), false
 }
 
 // missing is the finding for an address that no interface has.
-func missing(own Interface, t Target, want netip.Prefix) Finding {
+func missing(own Interface, t Target, want netip.Prefix) check.Finding {
 	if want.Bits() < 0 {
 		want = netip.PrefixFrom(want.Addr(), usualBits(want.Addr()))
 	}
@@ -75,50 +77,50 @@ func missing(own Interface, t Target, want netip.Prefix) Finding {
 		}
 	}
 	if len(same) == 0 {
-		return failed(remedy, "%v is on no interface; %s has no such address", want.Addr(), t.Interface)
+		return check.Fail(remedy, "%v is on no interface; %s has no such address", want.Addr(), t.Interface)
 	}
-	return failed(remedy+", or Current IP: "+same[0], "%v is on no interface; %s has %s", want.Addr(), t.Interface, strings.Join(same, ", "))
+	return check.Fail(remedy+", or Current IP: "+same[0], "%v is on no interface; %s has %s", want.Addr(), t.Interface, strings.Join(same, ", "))
 }
 
 // runPeerDistinct asks whether Peer IP is an address of this host, on any
 // interface.
-func runPeerDistinct(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runPeerDistinct(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		peer := t.Peer.Addr().Unmap()
 		const remedy = "Peer IP: the other node's address"
 		if !peer.IsValid() {
-			return failed(remedy, "no Peer IP is set")
+			return check.Fail(remedy, "no Peer IP is set")
 		}
 		all, err := Interfaces(ctx)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		for _, i := range all {
 			if i.Has(peer) {
-				return failed(remedy, "%v is this node's own address, on %s", peer, i.Name)
+				return check.Fail(remedy, "%v is this node's own address, on %s", peer, i.Name)
 			}
 		}
 		if peer == t.Current.Addr().Unmap() {
-			return failed(remedy, "Peer IP and Current IP are both %v", peer)
+			return check.Fail(remedy, "Peer IP and Current IP are both %v", peer)
 		}
-		return passed("%v is not an address of this node", peer)
+		return check.Pass("%v is not an address of this node", peer)
 	}
 }
 
 // runSameSubnet asks [SameSubnet]. Where the prefix length of Current IP is
 // not recorded it is read from the interface.
-func runSameSubnet(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runSameSubnet(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		current := unmapPrefix(t.Current)
 		switch {
 		case !current.Addr().IsValid():
-			return failed("Current IP: an address of "+t.Interface, "no Current IP is set")
+			return check.Fail("Current IP: an address of "+t.Interface, "no Current IP is set")
 		case !t.Peer.Addr().IsValid():
-			return failed("Peer IP: the other node's address", "no Peer IP is set")
+			return check.Fail("Peer IP: the other node's address", "no Peer IP is set")
 		case current.Bits() < 0:
 			all, err := Interfaces(ctx)
 			if err != nil {
-				return unknown(err)
+				return check.CouldNotRun(err)
 			}
 			for _, i := range all {
 				if p, ok := i.prefixOf(current.Addr()); ok {
@@ -130,12 +132,12 @@ func runSameSubnet(t Target) func(context.Context) Finding {
 	}
 }
 
-func judgeSubnet(current, peer netip.Prefix) Finding {
+func judgeSubnet(current, peer netip.Prefix) check.Finding {
 	problems := SameSubnet(current, peer)
 	if len(problems) == 0 {
-		return passed("%v is in %v", peer.Addr().Unmap(), current.Masked())
+		return check.Pass("%v is in %v", peer.Addr().Unmap(), current.Masked())
 	}
-	f := Finding{Status: Failed, Mild: true}
+	f := check.Finding{Status: check.Failed, Mild: true}
 	var messages []string
 	for _, p := range problems {
 		messages = append(messages, p.Message)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
 )
 
 // eventsSysctl says to which connections the kernel gives the means to report
@@ -20,33 +22,33 @@ import (
 const eventsSysctl = "/proc/sys/net/netfilter/nf_conntrack_events"
 
 // runConntrack asks whether the kernel tracks connections and tells of them.
-func runConntrack(context.Context) Finding {
+func runConntrack(context.Context) check.Finding {
 	tracked, limit, err := trackedConnections()
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return Finding{Status: Unknown, Err: err, Remedy: "run connsync as root", Detail: "only root may ask the kernel about tracked connections"}
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root", Detail: "only root may ask the kernel about tracked connections"}
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
-		return Finding{Status: Failed, Err: err, Remedy: "modprobe nf_conntrack_netlink", Detail: "the kernel cannot tell of tracked connections (nf_conntrack_netlink)"}
+		return check.Finding{Status: check.Failed, Err: err, Remedy: "modprobe nf_conntrack_netlink", Detail: "the kernel cannot tell of tracked connections (nf_conntrack_netlink)"}
 	case err != nil:
-		return unknown(err)
+		return check.CouldNotRun(err)
 	}
 	text, err := os.ReadFile(eventsSysctl)
 	if errors.Is(err, os.ErrNotExist) {
-		return Finding{Status: Failed, Err: err, Remedy: "use a kernel with CONFIG_NF_CONNTRACK_EVENTS",
+		return check.Finding{Status: check.Failed, Err: err, Remedy: "use a kernel with CONFIG_NF_CONNTRACK_EVENTS",
 			Detail: "this kernel was built without connection tracking events"}
 	}
 	if err != nil {
-		return unknown(err)
+		return check.CouldNotRun(err)
 	}
 	return judgeEvents(strings.TrimSpace(string(text)), tracked, limit, hasListener)
 }
 
 // judgeEvents weighs the value of eventsSysctl.
-func judgeEvents(value string, tracked, limit uint32, listening func() (bool, error)) Finding {
+func judgeEvents(value string, tracked, limit uint32, listening func() (bool, error)) check.Finding {
 	const remedy = "sysctl -w net.netfilter.nf_conntrack_events=1"
 	switch value {
 	case "0":
-		return failed(remedy, "connection tracking events are off (nf_conntrack_events is 0), so there is nothing to sync")
+		return check.Fail(remedy, "connection tracking events are off (nf_conntrack_events is 0), so there is nothing to sync")
 	case "1":
 	case "2":
 		if tracked == 0 {
@@ -54,20 +56,20 @@ func judgeEvents(value string, tracked, limit uint32, listening func() (bool, er
 		}
 		some, err := listening()
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		if !some {
-			f := failed(remedy, "nf_conntrack_events is 2 and no daemon listens: the %d connections tracked now will never be updated on the peer", tracked)
+			f := check.Fail(remedy, "nf_conntrack_events is 2 and no daemon listens: the %d connections tracked now will never be updated on the peer", tracked)
 			f.Mild = true
 			return f
 		}
 	default:
-		return unknown(fmt.Errorf("nf_conntrack_events is %q, which is not known here", value))
+		return check.CouldNotRun(fmt.Errorf("nf_conntrack_events is %q, which is not known here", value))
 	}
 	if tracked == 0 {
-		return passed("the kernel reports connections; it tracks none now; without a firewall rule that uses conntrack it never does")
+		return check.Pass("the kernel reports connections; it tracks none now; without a firewall rule that uses conntrack it never does")
 	}
-	return passed("the kernel reports connections; it tracks %d of at most %d", tracked, limit)
+	return check.Pass("the kernel reports connections; it tracks %d of at most %d", tracked, limit)
 }
 
 // trackedConnections asks ctnetlink for the number of entries and their limit.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+
+	"connsync/netcheck/check"
 )
 
 // linkNamed looks one interface up by its name or an alternative name, without
@@ -20,35 +22,35 @@ func linkNamed(name string) (Interface, error) {
 }
 
 // runInterface asks whether the interface exists and is of use by itself.
-func runInterface(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runInterface(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		if t.Interface == "" {
-			return failed("Interface Name: choose the sync interface", "no interface is set")
+			return check.Fail("Interface Name: choose the sync interface", "no interface is set")
 		}
 		all, err := Interfaces(ctx)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		for _, i := range all {
 			if i.Name == t.Interface {
 				return judgeInterface(i)
 			}
 			if slices.Contains(i.AltNames, t.Interface) {
-				return failed("Interface Name: "+i.Name, "%s is only another name of %s", t.Interface, i.Name)
+				return check.Fail("Interface Name: "+i.Name, "%s is only another name of %s", t.Interface, i.Name)
 			}
 		}
-		return failed("Interface Name: "+choose("choose one that exists", all), "this host has no interface %s", t.Interface)
+		return check.Fail("Interface Name: "+choose("choose one that exists", all), "this host has no interface %s", t.Interface)
 	}
 }
 
-func judgeInterface(i Interface) Finding {
+func judgeInterface(i Interface) check.Finding {
 	switch {
 	case i.Loopback:
-		return failed("Interface Name: choose the interface towards the peer", "%s is the loopback interface, on which there is no peer", i.Name)
+		return check.Fail("Interface Name: choose the interface towards the peer", "%s is the loopback interface, on which there is no peer", i.Name)
 	case i.Master != "" && i.MasterKind != "vrf":
-		return failed("Interface Name: "+i.Master, "%s is a member of the %s %s, which takes what arrives on it", i.Name, i.MasterKind, i.Master)
+		return check.Fail("Interface Name: "+i.Master, "%s is a member of the %s %s, which takes what arrives on it", i.Name, i.MasterKind, i.Master)
 	}
-	return passed("%s is a %s interface, MTU %d", i.Name, i.Kind, i.MTU)
+	return check.Pass("%s is a %s interface, MTU %d", i.Name, i.Kind, i.MTU)
 }
 
 // choose adds the interfaces that could be chosen to a piece of advice: the
@@ -90,66 +92,66 @@ func wiredKind(kind string) bool {
 }
 
 // runLinkUp asks for the administrative state.
-func runLinkUp(t Target) func(context.Context) Finding {
-	return func(context.Context) Finding {
+func runLinkUp(t Target) func(context.Context) check.Finding {
+	return func(context.Context) check.Finding {
 		i, err := linkNamed(t.Interface)
 		switch {
 		case err != nil:
-			return unknown(err)
+			return check.CouldNotRun(err)
 		case !i.Up:
-			return failed("ip link set dev "+i.Name+" up", "%s is down", i.Name)
+			return check.Fail("ip link set dev "+i.Name+" up", "%s is down", i.Name)
 		}
-		return passed("%s is up", i.Name)
+		return check.Pass("%s is up", i.Name)
 	}
 }
 
 // runCarrier asks whether the lower layer is up. The operational state alone
 // does not tell: tunnels and some drivers leave it unknown.
-func runCarrier(t Target) func(context.Context) Finding {
-	return func(context.Context) Finding {
+func runCarrier(t Target) func(context.Context) check.Finding {
+	return func(context.Context) check.Finding {
 		i, err := linkNamed(t.Interface)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		return judgeCarrier(i)
 	}
 }
 
-func judgeCarrier(i Interface) Finding {
+func judgeCarrier(i Interface) check.Finding {
 	show := "ip -details link show dev " + i.Name
 	switch {
 	case !i.Carrier && i.Kind == "physical":
-		return failed("plug in the cable of "+i.Name+", or set its other end up; ethtool "+i.Name+" shows the link", "%s has no carrier", i.Name)
+		return check.Fail("plug in the cable of "+i.Name+", or set its other end up; ethtool "+i.Name+" shows the link", "%s has no carrier", i.Name)
 	case !i.Carrier && (i.Kind == "bond" || i.Kind == "bridge" || i.Kind == "team"):
-		return failed("ip link show master "+i.Name, "%s has no carrier: none of its members has one", i.Name)
+		return check.Fail("ip link show master "+i.Name, "%s has no carrier: none of its members has one", i.Name)
 	case !i.Carrier:
-		return failed(show, "%s has no carrier: the interface below it, or its other end, is down", i.Name)
+		return check.Fail(show, "%s has no carrier: the interface below it, or its other end, is down", i.Name)
 	case i.OperState == "dormant":
-		f := failed(show, "%s is dormant: it waits for the other side, such as 802.1X", i.Name)
+		f := check.Fail(show, "%s is dormant: it waits for the other side, such as 802.1X", i.Name)
 		f.Mild = true
 		return f
 	case i.SpeedMbps > 0:
-		return passed("%s has a carrier, %d Mbit/s", i.Name, i.SpeedMbps)
+		return check.Pass("%s has a carrier, %d Mbit/s", i.Name, i.SpeedMbps)
 	}
-	return passed("%s has a carrier", i.Name)
+	return check.Pass("%s has a carrier", i.Name)
 }
 
 // runDedicated asks whether the interface leads to the outside world too.
-func runDedicated(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runDedicated(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		all, err := Interfaces(ctx)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		n := slices.IndexFunc(all, func(i Interface) bool { return i.Name == t.Interface })
 		if n < 0 {
-			return unknown(fmt.Errorf("interface %s has gone", t.Interface))
+			return check.CouldNotRun(fmt.Errorf("interface %s has gone", t.Interface))
 		}
 		if !all[n].DefaultRoute {
-			return passed("no default route leaves through %s", t.Interface)
+			return check.Pass("no default route leaves through %s", t.Interface)
 		}
 		others := slices.Delete(slices.Clone(all), n, n+1)
-		return failed("Interface Name: "+choose("choose a dedicated interface", others),
+		return check.Fail("Interface Name: "+choose("choose a dedicated interface", others),
 			"the default route leaves through %s, so production traffic shares it with sync", t.Interface)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/dump"
 )
 
 // Interface is one network interface of this host (rtnetlink(7)). Text in it
@@ -70,11 +72,11 @@ func (i Interface) prefixOf(addr netip.Addr) (netip.Prefix, bool) {
 // by index. It costs one dump each of links, addresses and routes, whatever
 // their number.
 func Interfaces(ctx context.Context) ([]Interface, error) {
-	links, err := dump(ctx, netlink.LinkList)
+	links, err := dump.All(ctx, netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	addrs, err := dump(ctx, func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	addrs, err := dump.All(ctx, func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
 	}
@@ -171,7 +173,7 @@ func kind(l netlink.Link, loopback bool, eth ethtool) string {
 // both families, link-local ones without zone. It is a cache: what is missing
 // may well be there.
 func Neighbours(ctx context.Context, ifindex int) ([]netip.Addr, error) {
-	neighs, err := dump(ctx, func() ([]netlink.Neigh, error) { return netlink.NeighList(ifindex, netlink.FAMILY_ALL) })
+	neighs, err := dump.All(ctx, func() ([]netlink.Neigh, error) { return netlink.NeighList(ifindex, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list neighbours of interface %d: %w", ifindex, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"connsync/lab"
+	"connsync/netcheck/dump"
 )
 
 // listing is all interfaces of a namespace, by name.
@@ -215,7 +216,7 @@ func TestDump(t *testing.T) {
 		{"broken", []error{netlink.ErrDumpInterrupted, broken}, "2 []", broken},
 	} {
 		calls := 0
-		got, err := dump(t.Context(), func() ([]int, error) { calls++; return []int{calls}, tt.errs[calls-1] })
+		got, err := dump.All(t.Context(), func() ([]int, error) { calls++; return []int{calls}, tt.errs[calls-1] })
 		if s := fmt.Sprint(calls, got); s != tt.want || !errors.Is(err, tt.wanted) {
 			t.Errorf("%s: %s, %v; want %s, %v", tt.name, s, err, tt.want, tt.wanted)
 		}

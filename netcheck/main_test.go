@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"connsync/lab"
+	"connsync/netcheck/check"
 )
 
 // What the tests run in namespaces, in processes of their own.
@@ -18,8 +19,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	lab.Main(m, lab.Functions{
-		"plan": lab.Function(func(ctx context.Context, t Target) (Report, error) {
-			return Run(ctx, Plan(t), nil), nil
+		"plan": lab.Function(func(ctx context.Context, t Target) (check.Report, error) {
+			return check.Run(ctx, Plan(t), nil), nil
 		}),
 		"time":       lab.Function(timePlan),
 		"one":        lab.Function(runOne),
@@ -35,7 +36,7 @@ type duration struct{ Whole, Slowest time.Duration }
 
 func timePlan(ctx context.Context, t Target) (d duration, err error) {
 	begin := time.Now()
-	report := Run(ctx, Plan(t), nil)
+	report := check.Run(ctx, Plan(t), nil)
 	d.Whole = time.Since(begin)
 	for _, r := range report.Results {
 		d.Slowest = max(d.Slowest, r.Took)
@@ -46,12 +47,12 @@ func timePlan(ctx context.Context, t Target) (d duration, err error) {
 // question is one check of a plan, whatever it needs.
 type question struct {
 	Target Target
-	ID     ID
+	ID     check.ID
 	// Cancel, unless zero, is when to end its context.
 	Cancel time.Duration
 }
 
-func runOne(ctx context.Context, q question) (Result, error) {
+func runOne(ctx context.Context, q question) (check.Result, error) {
 	if q.Cancel != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, q.Cancel)
@@ -61,14 +62,14 @@ func runOne(ctx context.Context, q question) (Result, error) {
 		if c.ID == q.ID {
 			begin := time.Now()
 			f := c.Run(ctx) // not by Run, which would not wait for it
-			r := Result{ID: c.ID, Severity: c.Severity, Finding: f, Took: time.Since(begin)}
+			r := check.Result{ID: c.ID, Severity: c.Severity, Finding: f, Took: time.Since(begin)}
 			if f.Mild {
-				r.Severity = Warning
+				r.Severity = check.Warning
 			}
 			return r, nil
 		}
 	}
-	return Result{}, fmt.Errorf("there is no check %q", q.ID)
+	return check.Result{}, fmt.Errorf("there is no check %q", q.ID)
 }
 
 // forbidden is what became of pro-bing where sending is forbidden.
@@ -100,9 +101,9 @@ func sendForbidden(ctx context.Context, t Target) (forbidden, error) {
 }
 
 // planIn runs the whole plan of a target in a namespace or a node.
-func planIn(t *testing.T, where lab.Commander, target Target) Report {
+func planIn(t *testing.T, where lab.Commander, target Target) check.Report {
 	t.Helper()
-	var report Report
+	var report check.Report
 	if err := lab.Call(t.Context(), where, "plan", target, &report); err != nil {
 		t.Fatal(err)
 	}

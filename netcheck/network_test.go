@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"connsync/lab"
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
 )
 
 // testNet is this node and its peer on a switch, on their interfaces eth1, with
@@ -44,8 +46,8 @@ func newTestNet(t testing.TB, mtu int) *testNet {
 	t.Cleanup(func() { n.sync.Close() })
 	n.own, n.peer = n.host("own", "eth1", mtu, own4, own6), n.host("peer", "eth1", mtu, peer4, peer6)
 	n.families = map[int]Target{
-		4: {Flow: Flow{Interface: "eth1", Current: netip.MustParsePrefix(own4), Peer: netip.MustParsePrefix(peer4), Port: n.port}},
-		6: {Flow: Flow{Interface: "eth1", Current: netip.MustParsePrefix(own6), Peer: netip.MustParsePrefix(peer6), Port: n.port}},
+		4: {Flow: firewall.Flow{Interface: "eth1", Current: netip.MustParsePrefix(own4), Peer: netip.MustParsePrefix(peer4), Port: n.port}},
+		6: {Flow: firewall.Flow{Interface: "eth1", Current: netip.MustParsePrefix(own6), Peer: netip.MustParsePrefix(peer6), Port: n.port}},
 	}
 	return n
 }
@@ -114,33 +116,33 @@ func (n *testNet) start(h *lab.Namespace, name string, args ...string) *exec.Cmd
 }
 
 // plan runs the whole plan on this node.
-func (n *testNet) plan(t *testing.T, target Target) Report {
+func (n *testNet) plan(t *testing.T, target Target) check.Report {
 	t.Helper()
 	return planIn(t, n.own, target)
 }
 
 // expected is how one check ended; words are looked for in detail and remedy.
 type expected struct {
-	id     ID
-	status Status
+	id     check.ID
+	status check.Status
 	detail string
 	remedy string
 }
 
 // mustFind compares what did not pass and was not skipped with what should
 // have, in any order: the right check fails, and no unrelated one.
-func mustFind(t *testing.T, report Report, want ...expected) {
+func mustFind(t *testing.T, report check.Report, want ...expected) {
 	t.Helper()
-	var got, ids []ID
+	var got, ids []check.ID
 	for _, r := range report.Results {
-		if r.Status != Passed && r.Status != Skipped {
+		if r.Status != check.Passed && r.Status != check.Skipped {
 			got = append(got, r.ID)
 		}
 	}
 	for _, w := range want {
 		ids = append(ids, w.id)
 	}
-	if diff := cmp.Diff(ids, got, cmpopts.SortSlices(func(a, b ID) bool { return a < b }), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(ids, got, cmpopts.SortSlices(func(a, b check.ID) bool { return a < b }), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("checks that did not pass (-want +got):\n%s%s", diff, format(report))
 	}
 	for _, w := range want {
@@ -158,7 +160,7 @@ func mustFind(t *testing.T, report Report, want ...expected) {
 }
 
 // format prints a report for a person who reads a failed test.
-func format(report Report) string {
+func format(report check.Report) string {
 	var b strings.Builder
 	for _, r := range report.Results {
 		fmt.Fprintf(&b, "%-22s %-8v %6.1f ms  %s\n", r.ID, r.Status, float64(r.Took.Microseconds())/1000, r.Detail)
@@ -225,11 +227,11 @@ func at(p netip.Prefix) string { return netip.AddrPortFrom(p.Addr(), 3780).Strin
 
 // ask runs one check on this node. The check must not need goroutines in its
 // namespace.
-func (n *testNet) ask(t *testing.T, check func(context.Context) Finding) Finding {
+func (n *testNet) ask(t *testing.T, ask func(context.Context) check.Finding) check.Finding {
 	t.Helper()
-	var f Finding
+	var f check.Finding
 	if err := n.own.Do(func() error {
-		f = check(t.Context())
+		f = ask(t.Context())
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -9,13 +9,15 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/dump"
 )
 
 // outsideLinks is the set of links, by index, through which the outside world
 // is reached: those that carry a default route in any table, and those the
 // kernel names for an outside address (two half-internet routes, a rule).
 func outsideLinks(ctx context.Context) (map[int]bool, error) {
-	indexes, err := dump(ctx, defaultRouteLinks)
+	indexes, err := dump.All(ctx, defaultRouteLinks)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/packet"
 )
 
 const (
@@ -37,10 +39,10 @@ func acceptWhere(keep uint32, comparisons ...equal) []bpf.Instruction {
 // messages. Offsets count from the IP header.
 func filterBetween(peer netip.Addr) []bpf.Instruction {
 	protocol := equal{bpf.LoadExtension{Num: bpf.ExtProto}, unix.ETH_P_IP}
-	carries, source, icmp := uint32(ipv4ProtocolAt), uint32(ipv4SourceAt), uint32(unix.IPPROTO_ICMP)
+	carries, source, icmp := uint32(packet.IPv4ProtocolAt), uint32(packet.IPv4SourceAt), uint32(unix.IPPROTO_ICMP)
 	if peer.Is6() {
 		protocol.to = unix.ETH_P_IPV6
-		carries, source, icmp = ipv6NextHeaderAt, ipv6SourceAt, unix.IPPROTO_ICMPV6
+		carries, source, icmp = packet.IPv6NextHeaderAt, packet.IPv6SourceAt, unix.IPPROTO_ICMPV6
 	}
 	address := func(at uint32) []equal {
 		var words []equal
@@ -75,19 +77,19 @@ func (o overhearing) datagram(b []byte) (d Datagram, ok bool) {
 	case transport != unix.IPPROTO_UDP:
 		port, ok := o.refused(body)
 		return Datagram{Refused: true, Port: port}, ok && port == o.port
-	case len(body) < udpHeaderSize:
+	case len(body) < packet.UDPHeaderSize:
 		return Datagram{}, false
 	}
 	d = Datagram{Own: from != o.peer, Port: binary.BigEndian.Uint16(body[2:])}
 	// The length in the UDP header counts: an Ethernet frame may be padded.
-	length := int(binary.BigEndian.Uint16(body[udpLengthAt:]))
+	length := int(binary.BigEndian.Uint16(body[packet.UDPLengthAt:]))
 	if d.Own {
 		length = min(length, len(body)) // it was cut
 	}
-	if length < udpHeaderSize || length > len(body) || d.Own && d.Port != o.port {
+	if length < packet.UDPHeaderSize || length > len(body) || d.Own && d.Port != o.port {
 		return Datagram{}, false
 	}
-	d.Payload = body[udpHeaderSize:length]
+	d.Payload = body[packet.UDPHeaderSize:length]
 	return d, true
 }
 
@@ -95,28 +97,28 @@ func (o overhearing) datagram(b []byte) (d Datagram, ok bool) {
 // fragment.
 func (o overhearing) split(b []byte) (from netip.Addr, transport int, body []byte) {
 	if o.peer.Is6() {
-		if len(b) < ipv6HeaderSize {
+		if len(b) < packet.IPv6HeaderSize {
 			return from, 0, nil
 		}
-		from, _ = netip.AddrFromSlice(b[ipv6SourceAt : ipv6SourceAt+16])
-		return from, int(b[ipv6NextHeaderAt]), b[ipv6HeaderSize:]
+		from, _ = netip.AddrFromSlice(b[packet.IPv6SourceAt : packet.IPv6SourceAt+16])
+		return from, int(b[packet.IPv6NextHeaderAt]), b[packet.IPv6HeaderSize:]
 	}
 	if len(b) == 0 {
 		return from, 0, nil
 	}
 	header := int(b[0]&0x0f) * 4
-	if header < 20 || len(b) < header || binary.BigEndian.Uint16(b[ipv4FragmentAt:])&0x3fff != 0 {
+	if header < 20 || len(b) < header || binary.BigEndian.Uint16(b[packet.IPv4FragmentAt:])&0x3fff != 0 {
 		return from, 0, nil
 	}
-	from, _ = netip.AddrFromSlice(b[ipv4SourceAt : ipv4SourceAt+4])
-	return from, int(b[ipv4ProtocolAt]), b[header:]
+	from, _ = netip.AddrFromSlice(b[packet.IPv4SourceAt : packet.IPv4SourceAt+4])
+	return from, int(b[packet.IPv4ProtocolAt]), b[header:]
 }
 
 // refused reads an ICMP or ICMPv6 message that a port cannot be reached or is
 // closed to us (RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.1), and returns the
 // port of our datagram that it is about.
 func (o overhearing) refused(icmp []byte) (port uint16, ok bool) {
-	if len(icmp) < icmpHeaderSize {
+	if len(icmp) < packet.ICMPHeaderSize {
 		return 0, false
 	}
 	kind, code := icmp[0], icmp[1]
@@ -126,8 +128,8 @@ func (o overhearing) refused(icmp []byte) (port uint16, ok bool) {
 	default:
 		return 0, false
 	}
-	_, transport, datagram := o.split(icmp[icmpHeaderSize:])
-	if transport != unix.IPPROTO_UDP || len(datagram) < udpHeaderSize {
+	_, transport, datagram := o.split(icmp[packet.ICMPHeaderSize:])
+	if transport != unix.IPPROTO_UDP || len(datagram) < packet.UDPHeaderSize {
 		return 0, false
 	}
 	return binary.BigEndian.Uint16(datagram[2:]), true

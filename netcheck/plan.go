@@ -1,10 +1,15 @@
 package netcheck
 
+import (
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
+)
+
 // Target is what a plan of checks is made for: the settings of this node, as
 // far as they matter to the network.
 type Target struct {
 	// Flow is the sync itself: interface, addresses and port.
-	Flow
+	firewall.Flow
 	// FirstNode is the operator's word that the peer is not there yet: what
 	// only the peer can answer warns instead of blocking.
 	FirstNode bool
@@ -14,72 +19,72 @@ type Target struct {
 
 // The checks of [Plan], in its order.
 const (
-	CheckInterface        ID = "interface"
-	CheckLinkUp           ID = "link-up"
-	CheckCarrier          ID = "carrier"
-	CheckDedicated        ID = "dedicated"
-	CheckCurrentAssigned  ID = "current-ip-assigned"
-	CheckPeerDistinct     ID = "peer-distinct"
-	CheckSameSubnet       ID = "same-subnet"
-	CheckRoute            ID = "route"
-	CheckDuplicateAddress ID = "duplicate-address"
-	CheckPeerLink         ID = "peer-link"
-	CheckPeerPing         ID = "peer-ping"
-	CheckPathMTU          ID = "path-mtu"
-	CheckPortFree         ID = "port-free"
-	CheckPeerPort         ID = "peer-port"
-	CheckFirewall         ID = "firewall"
-	CheckConntrack        ID = "conntrack"
+	CheckInterface        check.ID = "interface"
+	CheckLinkUp           check.ID = "link-up"
+	CheckCarrier          check.ID = "carrier"
+	CheckDedicated        check.ID = "dedicated"
+	CheckCurrentAssigned  check.ID = "current-ip-assigned"
+	CheckPeerDistinct     check.ID = "peer-distinct"
+	CheckSameSubnet       check.ID = "same-subnet"
+	CheckRoute            check.ID = "route"
+	CheckDuplicateAddress check.ID = "duplicate-address"
+	CheckPeerLink         check.ID = "peer-link"
+	CheckPeerPing         check.ID = "peer-ping"
+	CheckPathMTU          check.ID = "path-mtu"
+	CheckPortFree         check.ID = "port-free"
+	CheckPeerPort         check.ID = "peer-port"
+	CheckFirewall         check.ID = "firewall"
+	CheckConntrack        check.ID = "conntrack"
 )
 
-// Plan returns the checks of a target. It asks nothing; [Run] does.
+// Plan returns the checks of a target. It asks nothing; [check.Run] does.
 //
 // Needs are laid so that one root cause fails once: what stands on it is
 // skipped. What only a living peer can answer blocks the save, because a pair
 // that cannot talk does not sync, unless this is the first node.
-func Plan(t Target) []Check {
-	ofPeer := Blocker
+func Plan(t Target) []check.Check {
+	ofPeer := check.Blocker
 	if t.FirstNode {
-		ofPeer = Warning
+		ofPeer = check.Warning
 	}
 	// An IPv6 address leaves a link that goes down, and stays tentative on one
 	// without carrier; IPv4 does neither.
-	addressNeeds := []ID{CheckInterface}
-	if t.family() == 6 {
-		addressNeeds = []ID{CheckCarrier}
+	addressNeeds := []check.ID{CheckInterface}
+	if t.Family() == 6 {
+		addressNeeds = []check.ID{CheckCarrier}
 	}
-	return []Check{
-		{ID: CheckInterface, Title: "Interface exists", Severity: Blocker, Run: runInterface(t)},
-		{ID: CheckLinkUp, Title: "Interface is up", Severity: Blocker,
-			Needs: []ID{CheckInterface}, Run: runLinkUp(t)},
-		{ID: CheckCarrier, Title: "Interface has a carrier", Severity: Blocker,
-			Needs: []ID{CheckLinkUp}, Run: runCarrier(t)},
-		{ID: CheckDedicated, Title: "Interface is dedicated to sync", Severity: Warning,
-			Needs: []ID{CheckInterface}, Run: runDedicated(t)},
-		{ID: CheckCurrentAssigned, Title: "Current IP is on the interface", Severity: Blocker,
+	return []check.Check{
+		{ID: CheckInterface, Title: "Interface exists", Severity: check.Blocker, Run: runInterface(t)},
+		{ID: CheckLinkUp, Title: "Interface is up", Severity: check.Blocker,
+			Needs: []check.ID{CheckInterface}, Run: runLinkUp(t)},
+		{ID: CheckCarrier, Title: "Interface has a carrier", Severity: check.Blocker,
+			Needs: []check.ID{CheckLinkUp}, Run: runCarrier(t)},
+		{ID: CheckDedicated, Title: "Interface is dedicated to sync", Severity: check.Warning,
+			Needs: []check.ID{CheckInterface}, Run: runDedicated(t)},
+		{ID: CheckCurrentAssigned, Title: "Current IP is on the interface", Severity: check.Blocker,
 			Needs: addressNeeds, Run: runCurrentAssigned(t)},
-		{ID: CheckPeerDistinct, Title: "Peer IP is another node's", Severity: Blocker, Run: runPeerDistinct(t)},
-		{ID: CheckSameSubnet, Title: "Both addresses are in one subnet", Severity: Blocker,
-			Needs: []ID{CheckPeerDistinct}, Run: runSameSubnet(t)},
-		{ID: CheckRoute, Title: "Route to the peer", Severity: Blocker,
-			Needs: []ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runRoute(t)},
-		{ID: CheckDuplicateAddress, Title: "Current IP is no other host's", Severity: Blocker,
-			Needs: []ID{CheckCarrier, CheckCurrentAssigned}, Run: runDuplicateAddress(t)},
+		{ID: CheckPeerDistinct, Title: "Peer IP is another node's", Severity: check.Blocker, Run: runPeerDistinct(t)},
+		{ID: CheckSameSubnet, Title: "Both addresses are in one subnet", Severity: check.Blocker,
+			Needs: []check.ID{CheckPeerDistinct}, Run: runSameSubnet(t)},
+		{ID: CheckRoute, Title: "Route to the peer", Severity: check.Blocker,
+			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runRoute(t)},
+		{ID: CheckDuplicateAddress, Title: "Current IP is no other host's", Severity: check.Blocker,
+			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned}, Run: runDuplicateAddress(t)},
 		// Frames go out on the interface whatever the route is, so a cut wire
 		// shows beside a wrong route.
 		{ID: CheckPeerLink, Title: "Peer is on the wire", Severity: ofPeer,
-			Needs: []ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runPeerLink(t)},
+			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runPeerLink(t)},
 		// Replies go to whoever has Current IP, so these need to know whose it is.
 		{ID: CheckPeerPing, Title: "Peer answers ping", Severity: ofPeer,
-			Needs: []ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPing(t)},
+			Needs: []check.ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPing(t)},
 		{ID: CheckPathMTU, Title: "Full-size packets reach the peer", Severity: ofPeer,
-			Needs: []ID{CheckPeerPing}, Run: runPathMTU(t)},
-		{ID: CheckPortFree, Title: "Port is free on this node", Severity: Blocker,
-			Needs: []ID{CheckCurrentAssigned}, Run: runPortFree(t)},
+			Needs: []check.ID{CheckPeerPing}, Run: runPathMTU(t)},
+		{ID: CheckPortFree, Title: "Port is free on this node", Severity: check.Blocker,
+			Needs: []check.ID{CheckCurrentAssigned}, Run: runPortFree(t)},
 		{ID: CheckPeerPort, Title: "Peer does not refuse the port", Severity: ofPeer,
-			Needs: []ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
-		{ID: CheckFirewall, Title: "Firewall lets sync through", Severity: Warning,
-			Needs: []ID{CheckInterface}, Run: t.Flow.Check},
-		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: Blocker, Run: runConntrack},
+			Needs: []check.ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
+		{ID: CheckFirewall, Title: "Firewall lets sync through", Severity: check.Warning,
+			Needs: []check.ID{CheckInterface}, Run: t.Flow.Check},
+		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: check.Blocker, Run: runConntrack},
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/lab"
+	"connsync/netcheck/check"
 )
 
 // failure is a failed result in short.
 type failure struct {
-	ID             ID
-	Severity       Severity
+	ID             check.ID
+	Severity       check.Severity
 	Detail, Remedy string
 }
 
@@ -54,17 +55,17 @@ func TestEachFaultFailsItsOwnCheck(t *testing.T) {
 
 // expect compares the failures of a report, and wants nothing unknown, and
 // nothing skipped without a failure.
-func expect(t *testing.T, report Report, want []failure) {
+func expect(t *testing.T, report check.Report, want []failure) {
 	t.Helper()
 	var got []failure
 	for _, r := range report.Results {
 		switch {
-		case r.Status == Failed:
+		case r.Status == check.Failed:
 			got = append(got, failure{r.ID, r.Severity, r.Detail, r.Remedy})
-		case r.Status == Passed && (r.Detail == "" || r.Remedy != ""):
+		case r.Status == check.Passed && (r.Detail == "" || r.Remedy != ""):
 			t.Errorf("%s passed with detail %q and remedy %q", r.ID, r.Detail, r.Remedy)
-		case r.Status == Passed:
-		case r.Status != Skipped || len(want) == 0:
+		case r.Status == check.Passed:
+		case r.Status != check.Skipped || len(want) == 0:
 			t.Errorf("%s is %v: %s", r.ID, r.Status, r.Detail)
 		}
 	}
@@ -99,7 +100,7 @@ func TestHealthyPairPasses(t *testing.T) {
 			l, settings := newWired(t, family)
 			report := l.check(settings)
 			expect(t, report, nil)
-			if v := report.Verdict(); v != VerdictPass {
+			if v := report.Verdict(); v != check.VerdictPass {
 				t.Errorf("verdict %q", v)
 			}
 		})
@@ -108,28 +109,28 @@ func TestHealthyPairPasses(t *testing.T) {
 
 var interfaceFaults = []fault{
 	{name: "no interface set", set: func(_ *wired, s *target) { s.Interface = "" }, want: []failure{
-		{CheckInterface, Blocker, "no interface is set", "Interface Name: choose the sync interface"}}},
+		{CheckInterface, check.Blocker, "no interface is set", "Interface Name: choose the sync interface"}}},
 	{name: "interface missing", set: func(_ *wired, s *target) { s.Interface = "eth9" }, want: []failure{
-		{CheckInterface, Blocker, "this host has no interface eth9", "Interface Name: choose one that exists: eth1"}}},
+		{CheckInterface, check.Blocker, "this host has no interface eth9", "Interface Name: choose one that exists: eth1"}}},
 	{name: "alternative name", do: "ip link property add dev eth1 altname enp3s0f1np1-the-long-one",
 		set: func(_ *wired, s *target) { s.Interface = "enp3s0f1np1-the-long-one" }, cures: true, want: []failure{
-			{CheckInterface, Blocker, "enp3s0f1np1-the-long-one is only another name of eth1", "Interface Name: eth1"}}},
+			{CheckInterface, check.Blocker, "enp3s0f1np1-the-long-one is only another name of eth1", "Interface Name: eth1"}}},
 	{name: "loopback", set: func(_ *wired, s *target) { s.Interface = "lo" }, want: []failure{
-		{CheckInterface, Blocker, "lo is the loopback interface, on which there is no peer", "Interface Name: choose the interface towards the peer"}}},
+		{CheckInterface, check.Blocker, "lo is the loopback interface, on which there is no peer", "Interface Name: choose the interface towards the peer"}}},
 	{name: "down", do: "ip link set dev eth1 down", cures: true, want: []failure{
-		{CheckLinkUp, Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
+		{CheckLinkUp, check.Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
 	{name: "down, IPv6, whose address goes too", family: 6, do: "ip link set dev eth1 down", want: []failure{
-		{CheckLinkUp, Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
+		{CheckLinkUp, check.Blocker, "eth1 is down", "ip link set dev eth1 up"}}},
 	{name: "member of a bridge", do: "ip link add br0 type bridge\nip link set dev eth1 master br0\nip link set dev br0 up", want: []failure{
-		{CheckInterface, Blocker, "eth1 is a member of the bridge br0, which takes what arrives on it", "Interface Name: br0"}}},
+		{CheckInterface, check.Blocker, "eth1 is a member of the bridge br0, which takes what arrives on it", "Interface Name: br0"}}},
 	{name: "no carrier", doB: "ip link set dev eth1 down", want: []failure{
-		{CheckCarrier, Blocker, "eth1 has no carrier: the interface below it, or its other end, is down", "ip -details link show dev eth1"}}},
+		{CheckCarrier, check.Blocker, "eth1 has no carrier: the interface below it, or its other end, is down", "ip -details link show dev eth1"}}},
 	{name: "no carrier, IPv6", family: 6, doB: "ip link set dev eth1 down", want: []failure{
-		{CheckCarrier, Blocker, "eth1 has no carrier: the interface below it, or its other end, is down", "ip -details link show dev eth1"}}},
+		{CheckCarrier, check.Blocker, "eth1 has no carrier: the interface below it, or its other end, is down", "ip -details link show dev eth1"}}},
 }
 
 func outward(name string) []failure {
-	return []failure{{CheckDedicated, Warning, "the default route leaves through " + name + ", so production traffic shares it with sync",
+	return []failure{{CheckDedicated, check.Warning, "the default route leaves through " + name + ", so production traffic shares it with sync",
 		"Interface Name: choose a dedicated interface"}}
 }
 
@@ -144,7 +145,7 @@ var dedicatedFaults = []fault{
 	{name: "two halves of the internet", do: "ip route add 0.0.0.0/1 via 10.0.0.102\nip route add 128.0.0.0/1 via 10.0.0.102", want: outward("eth1")},
 	{name: "default route, and a better interface", do: "ip route add default via 10.0.0.102",
 		set: func(l *wired, _ *target) { l.wire("eth2", "eth2") }, want: []failure{
-			{CheckDedicated, Warning, "the default route leaves through eth1, so production traffic shares it with sync",
+			{CheckDedicated, check.Warning, "the default route leaves through eth1, so production traffic shares it with sync",
 				"Interface Name: choose a dedicated interface: eth2"}}},
 }
 
@@ -156,27 +157,27 @@ func TestWithoutRights(t *testing.T) {
 	powerless := lab.CommandFunc(func(name string, args ...string) *exec.Cmd {
 		return w.a.Command("setpriv", append([]string{"--bounding-set", "-all", "--inh-caps", "-all", "--", name}, args...)...)
 	})
-	var report Report
+	var report check.Report
 	if err := lab.Call(t.Context(), powerless, "check", settings, &report); err != nil {
 		t.Fatal(err)
 	}
-	var got []ID
+	var got []check.ID
 	for _, r := range report.Results {
 		switch {
-		case r.Status == Unknown && r.Remedy != "run connsync as root":
+		case r.Status == check.Unknown && r.Remedy != "run connsync as root":
 			t.Errorf("%s: %s; remedy %q", r.ID, r.Detail, r.Remedy)
-		case r.Status == Passed:
+		case r.Status == check.Passed:
 			got = append(got, r.ID)
 		}
 	}
 	// The kernel tells anybody of links, addresses and routes, and lets anybody
 	// send a datagram.
-	want := []ID{CheckInterface, CheckLinkUp, CheckCarrier, CheckDedicated, CheckCurrentAssigned, CheckPeerDistinct, CheckSameSubnet, CheckRoute,
+	want := []check.ID{CheckInterface, CheckLinkUp, CheckCarrier, CheckDedicated, CheckCurrentAssigned, CheckPeerDistinct, CheckSameSubnet, CheckRoute,
 		CheckPortFree, CheckPeerPort}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("passed (-want +got):\n%s", diff)
 	}
-	if v := report.Verdict(); v != VerdictUnknown {
+	if v := report.Verdict(); v != check.VerdictUnknown {
 		t.Errorf("verdict %q", v)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
+
+	"connsync/netcheck/dump"
 )
 
 // inquiry asks on the wire of one interface who has an address, whatever the
@@ -138,7 +140,7 @@ func hardwareAddr(from net.Addr) net.HardwareAddr {
 // interfaces in the same network answer for all its addresses (arp_ignore=0),
 // and that is nobody else.
 func ownHardwareAddrs(ctx context.Context) ([]net.HardwareAddr, error) {
-	links, err := dump(ctx, netlink.LinkList)
+	links, err := dump.All(ctx, netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/lab"
+	"connsync/netcheck/check"
 )
 
 // EACCES sends pro-bing into an endless loop; the check does not go there, and
@@ -25,15 +26,15 @@ func TestForbiddenSendDoesNotHang(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		detail, remedy := "a prohibit route or rule forbids", "rule del pref 77"
-		if target.family() == 6 {
+		if target.Family() == 6 {
 			n.run(n.own, "ip", "-6", "rule", "add", "to", target.Peer.Addr().String(), "prohibit", "pref", "77")
 		} else {
 			target.Peer = prefix("10.9.0.255/24")
 			detail, remedy = "a prohibit route or a broadcast address", "ip route get 10.9.0.255 oif eth1"
 		}
-		for _, id := range []ID{CheckPeerPing, CheckPathMTU, CheckPeerPort} {
+		for _, id := range []check.ID{CheckPeerPing, CheckPathMTU, CheckPeerPort} {
 			r := n.one(n.own, question{Target: target, ID: id})
-			if r.Status != Failed || !strings.Contains(r.Detail, detail) || !strings.Contains(r.Remedy, remedy) || r.Took > 5*time.Second {
+			if r.Status != check.Failed || !strings.Contains(r.Detail, detail) || !strings.Contains(r.Remedy, remedy) || r.Took > 5*time.Second {
 				t.Errorf("%s %v after %v: %s; remedy: %s", id, r.Status, r.Took, r.Detail, r.Remedy)
 			}
 		}
@@ -43,7 +44,7 @@ func TestForbiddenSendDoesNotHang(t *testing.T) {
 				t.Fatal(err)
 			}
 			// A raw socket may send to a broadcast address, which nobody answers.
-			silent := mode == "raw" && target.family() == 4 && got.Err == ""
+			silent := mode == "raw" && target.Family() == 4 && got.Err == ""
 			if got.Err != unix.EACCES.Error() && !silent || got.Took > 5*time.Second || got.Goroutines > 0 {
 				t.Errorf("%s, %d goroutines left after %v: %q", mode, got.Goroutines, got.Took, got.Err)
 			}
@@ -64,9 +65,9 @@ func TestOwnFirewall(t *testing.T) {
 					icmp+" type echo-request "+verdict+"\n udp dport 3780 "+verdict+"\n}\n}\n")
 				report := n.plan(t, target)
 				mustFind(t, report,
-					expected{CheckPeerPing, Failed, "the firewall of this node does not let echo requests", "nft insert rule inet filter output"},
-					expected{CheckPeerPort, Failed, "the firewall of this node does not let datagrams to UDP port 3780", "nft insert rule inet filter output"},
-					expected{CheckFirewall, Failed, "drops the sync datagrams out", "connsync firewall --install --interface eth1 "})
+					expected{CheckPeerPing, check.Failed, "the firewall of this node does not let echo requests", "nft insert rule inet filter output"},
+					expected{CheckPeerPort, check.Failed, "the firewall of this node does not let datagrams to UDP port 3780", "nft insert rule inet filter output"},
+					expected{CheckFirewall, check.Failed, "drops the sync datagrams out", "connsync firewall --install --interface eth1 "})
 				r, _ := report.Result(CheckPeerPing)
 				n.run(n.own, "sh", "-c", r.Remedy)
 				mustFind(t, n.plan(t, target))
@@ -82,7 +83,7 @@ func TestRepliesDroppedHere(t *testing.T) {
 		n.listen(n.peer, at(target.Peer))
 		icmp, _ := wordsFor(target)
 		n.nft(n.own, inputRules(icmp+" type echo-reply drop"))
-		mustFind(t, n.plan(t, target), expected{CheckPeerPing, Failed, "a firewall there or here filters ICMP", "nft insert rule"})
+		mustFind(t, n.plan(t, target), expected{CheckPeerPing, check.Failed, "a firewall there or here filters ICMP", "nft insert rule"})
 	})
 }
 
@@ -94,7 +95,7 @@ func TestLostEchoes(t *testing.T) {
 	// The own echo and pro-bing's first one pass.
 	n.nft(n.peer, inputRules("icmp type echo-request limit rate over 1/minute burst 2 packets drop"))
 	r := n.one(n.own, question{Target: target, ID: CheckPeerPing})
-	if r.Status != Failed || r.Severity != Warning || !strings.Contains(r.Detail, "echo requests to 10.9.0.2 were lost") || r.Remedy == "" {
+	if r.Status != check.Failed || r.Severity != check.Warning || !strings.Contains(r.Detail, "echo requests to 10.9.0.2 were lost") || r.Remedy == "" {
 		t.Errorf("%v %v: %s", r.Severity, r.Status, r.Detail)
 	}
 }
@@ -104,9 +105,9 @@ func TestInterfaceGoesDownDuringTheCheck(t *testing.T) {
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		// Silence keeps the checks at work for about a second.
 		n.silence()
-		for _, id := range []ID{CheckPeerLink, CheckPeerPing} {
+		for _, id := range []check.ID{CheckPeerLink, CheckPeerPing} {
 			n.run(n.own, "ip", "link", "set", "eth1", "up")
-			if target.family() == 6 { // which left with the link
+			if target.Family() == 6 { // which left with the link
 				n.run(n.own, "ip", "address", "replace", target.Current.String(), "dev", "eth1")
 				n.settle(n.own)
 			}
@@ -119,7 +120,7 @@ func TestInterfaceGoesDownDuringTheCheck(t *testing.T) {
 			if err := <-down; err != nil {
 				t.Fatal(err)
 			}
-			if r.Status != Failed || !strings.Contains(r.Detail, "eth1 ") || !strings.Contains(r.Detail, "down") || r.Remedy != "ip link set dev eth1 up" {
+			if r.Status != check.Failed || !strings.Contains(r.Detail, "eth1 ") || !strings.Contains(r.Detail, "down") || r.Remedy != "ip link set dev eth1 up" {
 				t.Errorf("%s %v after %v: %s; remedy: %s", id, r.Status, r.Took, r.Detail, r.Remedy)
 			}
 		}
@@ -127,7 +128,7 @@ func TestInterfaceGoesDownDuringTheCheck(t *testing.T) {
 }
 
 // soon is one, on a machine that may be busy: the best of a few runs counts.
-func (n *testNet) soon(q question, within time.Duration) Result {
+func (n *testNet) soon(q question, within time.Duration) check.Result {
 	n.t.Helper()
 	for tries := 1; ; tries++ {
 		if r := n.one(n.own, q); r.Took <= within || tries == 5 {
@@ -143,9 +144,9 @@ func TestProbesStopAtOnce(t *testing.T) {
 		n.nft(n.peer, inputRules(icmp+" type echo-request drop"))
 		n.listen(n.peer, at(target.Peer))
 		const after = 60 * time.Millisecond
-		for _, id := range []ID{CheckDuplicateAddress, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
+		for _, id := range []check.ID{CheckDuplicateAddress, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
 			r := n.soon(question{Target: target, ID: id, Cancel: after}, after+100*time.Millisecond)
-			if r.Status != Unknown || r.Took > after+100*time.Millisecond {
+			if r.Status != check.Unknown || r.Took > after+100*time.Millisecond {
 				t.Errorf("%s %v after %v: %s", id, r.Status, r.Took, r.Detail)
 			}
 		}
@@ -153,7 +154,7 @@ func TestProbesStopAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := n.soon(question{Target: target, ID: CheckPeerLink, Cancel: after}, after+100*time.Millisecond)
-		if r.Status != Unknown || r.Took > after+100*time.Millisecond {
+		if r.Status != check.Unknown || r.Took > after+100*time.Millisecond {
 			t.Errorf("peer-link %v after %v: %s", r.Status, r.Took, r.Detail)
 		}
 	})
@@ -170,20 +171,20 @@ func TestProbesWithoutRights(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		rootWithoutRaw := without(n.own, "--bounding-set=-net_raw", "--inh-caps=-net_raw")
-		for _, id := range []ID{CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU} {
+		for _, id := range []check.ID{CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU} {
 			r := n.one(rootWithoutRaw, question{Target: target, ID: id})
-			if r.Status != Unknown || r.Remedy != "run connsync as root" {
+			if r.Status != check.Unknown || r.Remedy != "run connsync as root" {
 				t.Errorf("%s %v: %s; remedy %q", id, r.Status, r.Detail, r.Remedy)
 			}
 		}
 		rootWithoutAdmin := without(n.own, "--bounding-set=-net_admin", "--inh-caps=-net_admin")
-		if r := n.one(rootWithoutAdmin, question{Target: target, ID: CheckFirewall}); r.Status != Unknown || r.Remedy != "run connsync as root" {
+		if r := n.one(rootWithoutAdmin, question{Target: target, ID: CheckFirewall}); r.Status != check.Unknown || r.Remedy != "run connsync as root" {
 			t.Errorf("firewall %v: %s; remedy %q", r.Status, r.Detail, r.Remedy)
 		}
 		// Where everybody may ping, the way to the peer can be seen without.
 		n.run(n.own, "sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")
-		for _, id := range []ID{CheckPeerPing, CheckPathMTU} {
-			if r := n.one(rootWithoutRaw, question{Target: target, ID: id}); r.Status != Passed {
+		for _, id := range []check.ID{CheckPeerPing, CheckPathMTU} {
+			if r := n.one(rootWithoutRaw, question{Target: target, ID: id}); r.Status != check.Passed {
 				t.Errorf("%s %v: %s", id, r.Status, r.Detail)
 			}
 		}
@@ -232,11 +233,11 @@ func TestPortHeld(t *testing.T) {
 				n.listen(n.peer, at(target.Peer))
 				n.hold(t, at(target.Current), reuse)
 				who := fmt.Sprintf("(process %d", os.Getpid())
-				mustFind(t, n.plan(t, target), expected{CheckPortFree, Failed, who, "Port: another one, on both nodes"})
+				mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, who, "Port: another one, on both nodes"})
 				target.DaemonPIDs = []int{os.Getpid()}
 				mustFind(t, n.plan(t, target))
 				target.DaemonPIDs = []int{1}
-				mustFind(t, n.plan(t, target), expected{CheckPortFree, Failed, "held at " + target.Current.Addr().String(), fmt.Sprintf("kill %d", os.Getpid())})
+				mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, "held at " + target.Current.Addr().String(), fmt.Sprintf("kill %d", os.Getpid())})
 			})
 		})
 	}
@@ -247,25 +248,25 @@ func TestPortHeld(t *testing.T) {
 		for _, tt := range []struct {
 			at     string
 			family int
-			status Status
+			status check.Status
 		}{
-			{"0.0.0.0:3780", 4, Failed},
-			{"0.0.0.0:3780", 6, Passed},
-			{"[::]:3780", 6, Failed},
-			{"[::]:3780", 4, Failed},
-			{"10.9.0.1:3781", 4, Passed},
+			{"0.0.0.0:3780", 4, check.Failed},
+			{"0.0.0.0:3780", 6, check.Passed},
+			{"[::]:3780", 6, check.Failed},
+			{"[::]:3780", 4, check.Failed},
+			{"10.9.0.1:3781", 4, check.Passed},
 		} {
 			t.Run(fmt.Sprintf("%s-for-ipv%d", tt.at, tt.family), func(t *testing.T) {
 				n.hold(t, tt.at, false)
 				f := n.ask(t, runPortFree(n.families[tt.family]))
-				if f.Status != tt.status || tt.status == Failed && !strings.Contains(f.Detail, "held at every address") {
+				if f.Status != tt.status || tt.status == check.Failed && !strings.Contains(f.Detail, "held at every address") {
 					t.Errorf("%v: %s", f.Status, f.Detail)
 				}
 			})
 		}
 		target := n.families[4]
 		target.Current = prefix("10.9.0.99/24")
-		if f := n.ask(t, runPortFree(target)); f.Status != Failed || !strings.Contains(f.Detail, "10.9.0.99 is no address of this host") {
+		if f := n.ask(t, runPortFree(target)); f.Status != check.Failed || !strings.Contains(f.Detail, "10.9.0.99 is no address of this host") {
 			t.Errorf("%v: %s", f.Status, f.Detail)
 		}
 	})
@@ -341,10 +342,10 @@ func TestSecondConntrackd(t *testing.T) {
 	target := n.families[4]
 	n.listen(n.peer, at(target.Peer))
 	first, _ := n.conntrackd(t, n.own, target.Current.Addr(), target.Peer.Addr())
-	mustFind(t, n.plan(t, target), expected{CheckPortFree, Failed, fmt.Sprintf("a second conntrackd, conntrackd (process %d)", first), fmt.Sprintf("kill %d", first)})
+	mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, fmt.Sprintf("a second conntrackd, conntrackd (process %d)", first), fmt.Sprintf("kill %d", first)})
 	target.DaemonPIDs = []int{first}
 	mustFind(t, n.plan(t, target))
 	// The kernel lets a second one share the port.
 	second, _ := n.conntrackd(t, n.own, target.Current.Addr(), target.Peer.Addr())
-	mustFind(t, n.plan(t, target), expected{CheckPortFree, Failed, fmt.Sprintf("(process %d)", second), fmt.Sprintf("kill %d", second)})
+	mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, fmt.Sprintf("(process %d)", second), fmt.Sprintf("kill %d", second)})
 }

@@ -2,6 +2,8 @@ package netcheck
 
 import (
 	"connsync/lab"
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
 	"errors"
 	"fmt"
 	"net"
@@ -21,59 +23,59 @@ import (
 func TestFirewall(t *testing.T) {
 	const drop = "type filter hook input priority 0; policy drop\n"
 	cases := []firewallCase{
-		{"no rules", "", Passed, "no firewall rules"},
-		{"policy accept", "chain in { type filter hook input priority 0; policy accept\n}", Passed, "let UDP port 3780 in"},
-		{"policy drop", "chain in {" + drop + "}", Failed, "chain in of table f has the policy drop"},
-		{"only established", "chain in {" + drop + "ct state established,related accept\n tcp dport 22 accept\n}", Failed, "policy drop"},
-		{"established by map", "chain in {" + drop + "ct state vmap { established : accept, related : accept, invalid : drop }\n}", Failed, "policy drop"},
-		{"new", "chain in {" + drop + "ct state new accept\n}", Passed, ""},
-		{"the exact rule", "chain in {" + drop + "iifname \"eth1\" @ saddr PEER udp dport 3780 accept\n}", Passed, ""},
-		{"source port", "chain in {" + drop + "udp sport 3780 accept\n}", Unknown, "no telling what rule 1 does in chain in of table f"},
-		{"other port", "chain in {" + drop + "udp dport 3781 accept\n}", Failed, "policy drop"},
-		{"other interface", "chain in {" + drop + "iifname \"eth0\" accept\n}", Failed, "policy drop"},
-		{"interface by index", "chain in {" + drop + "iif \"eth1\" accept\n}", Passed, ""},
-		{"interface by pattern", "chain in {" + drop + "iifname \"eth*\" accept\n}", Passed, ""},
-		{"interface by set", "chain in {" + drop + "iifname { \"eth0\", \"eth1\" } accept\n}", Passed, ""},
-		{"interface not in set", "chain in {" + drop + "iifname { \"eth0\", \"eth2\" } accept\n}", Failed, "policy drop"},
-		{"subnet", "chain in {" + drop + "@ saddr NET accept\n}", Passed, ""},
-		{"other subnet", "chain in {" + drop + "@ saddr OTHER accept\n}", Failed, "policy drop"},
-		{"addresses by set", "chain in {" + drop + "@ saddr { PEER } accept\n}", Passed, ""},
-		{"subnets by set", "chain in {" + drop + "@ saddr { OTHER, NET } accept\n}", Passed, ""},
-		{"other subnets by set", "chain in {" + drop + "@ saddr { OTHER } accept\n}", Failed, "policy drop"},
-		{"both addresses", "chain in {" + drop + "@ saddr PEER @ daddr OWN accept\n}", Passed, ""},
-		{"port range", "chain in {" + drop + "udp dport 3000-4000 accept\n}", Passed, ""},
-		{"other port range", "chain in {" + drop + "udp dport 3781-4000 accept\n}", Failed, "policy drop"},
-		{"ports by set", "chain in {" + drop + "udp dport { 22, 3780 } accept\n}", Passed, ""},
-		{"port ranges by set", "chain in {" + drop + "udp dport { 22, 3700-3800 } accept\n}", Passed, ""},
-		{"other port ranges by set", "chain in {" + drop + "udp dport { 22, 3700-3779, 3781-3800 } accept\n}", Failed, "policy drop"},
-		{"named set", "set s { type inet_service; elements = { 3780 } }\n chain in {" + drop + "udp dport @s accept\n}", Passed, ""},
-		{"address and port by set", "chain in {" + drop + "@ saddr . udp dport { PEER . 3780 } accept\n}", Passed, ""},
-		{"address and other port by set", "chain in {" + drop + "@ saddr . udp dport { PEER . 3781 } accept\n}", Failed, "policy drop"},
-		{"not in set", "chain in {" + drop + "udp dport != { 22, 23 } accept\n}", Passed, ""},
-		{"protocol", "chain in {" + drop + "meta l4proto udp accept\n}", Passed, ""},
-		{"protocols by set", "chain in {" + drop + "meta l4proto { tcp, udp } th dport 3780 accept\n}", Passed, ""},
-		{"tcp only", "chain in {" + drop + "tcp dport 3780 accept\n}", Failed, "policy drop"},
-		{"jump accepts", "chain sub { udp dport 3780 accept\n}\nchain in {" + drop + "jump sub\n}", Passed, ""},
-		{"jump returns", "chain sub { udp dport 3780 return\n accept\n}\nchain in {" + drop + "jump sub\n}", Failed, "policy drop"},
-		{"goto ends", "chain sub { tcp dport 1 accept\n}\nchain in {" + drop + "goto sub\n accept\n}", Failed, "policy drop"},
-		{"drop rule", "chain in { type filter hook input priority 0; policy accept\n counter udp dport 3780 drop\n}", Failed, "rule 1 in chain in of table f"},
-		{"reject rule", "chain in { type filter hook input priority 0; policy accept\n udp dport 3780 counter reject\n}", Failed, "rule 1 in chain in of table f"},
-		{"second chain drops", "chain in { type filter hook input priority 0; policy accept\n accept\n}\nchain late { type filter hook input priority 10; policy drop\n}", Failed, "chain late"},
-		{"early drop", "chain raw { type filter hook prerouting priority -300; policy accept\n udp dport 3780 drop\n}", Failed, "chain raw"},
-		{"output drop", "chain out { type filter hook output priority 0; policy drop\n}", Failed, "datagrams out"},
-		{"output rule", "chain out { type filter hook output priority 0; policy drop\n oifname \"eth1\" @ daddr PEER udp dport 3780 accept\n}", Passed, ""},
-		{"output by source port", "chain out { type filter hook output priority 0; policy drop\n udp sport 3780 accept\n}", Unknown, "datagrams out cannot be told"},
-		{"limit", "chain in {" + drop + "udp dport 3780 limit rate 10/second accept\n}", Unknown, "rule 1"},
-		{"limit on another port", "chain in {" + drop + "udp dport 1 limit rate 10/second accept\n}", Failed, "policy drop"},
-		{"mark", "chain in {" + drop + "meta mark 7 accept\n}", Unknown, "rule 1"},
-		{"verdict map", "chain sub { accept\n}\nchain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth1\" : jump sub }\n}", Passed, ""},
-		{"verdict map of others", "chain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth0\" : accept }\n}", Failed, "policy drop"},
-		{"forward only", "chain through { type filter hook forward priority 0; policy drop\n}", Passed, ""},
-		{"untracked", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 notrack\n}\nchain in {" + drop + "ct state new accept\n}", Failed, "policy drop"},
-		{"late prerouting", "chain early { type filter hook prerouting priority 300\n accept\n}\nchain in {" + drop + "}", Failed, "chain in"},
-		{"ingress", "chain early { type filter hook ingress device eth1 priority 0\n @ saddr PEER udp dport 3780 drop\n}", Failed, "rule 1 in chain early"},
-		{"ingress of another", "chain early { type filter hook ingress device lo priority 0\n udp dport 3780 drop\n}", Passed, ""},
-		{"named counter", "counter c { }\nchain in {" + drop + "counter name c udp dport 3780 accept\n}", Passed, ""},
+		{"no rules", "", check.Passed, "no firewall rules"},
+		{"policy accept", "chain in { type filter hook input priority 0; policy accept\n}", check.Passed, "let UDP port 3780 in"},
+		{"policy drop", "chain in {" + drop + "}", check.Failed, "chain in of table f has the policy drop"},
+		{"only established", "chain in {" + drop + "ct state established,related accept\n tcp dport 22 accept\n}", check.Failed, "policy drop"},
+		{"established by map", "chain in {" + drop + "ct state vmap { established : accept, related : accept, invalid : drop }\n}", check.Failed, "policy drop"},
+		{"new", "chain in {" + drop + "ct state new accept\n}", check.Passed, ""},
+		{"the exact rule", "chain in {" + drop + "iifname \"eth1\" @ saddr PEER udp dport 3780 accept\n}", check.Passed, ""},
+		{"source port", "chain in {" + drop + "udp sport 3780 accept\n}", check.Unknown, "no telling what rule 1 does in chain in of table f"},
+		{"other port", "chain in {" + drop + "udp dport 3781 accept\n}", check.Failed, "policy drop"},
+		{"other interface", "chain in {" + drop + "iifname \"eth0\" accept\n}", check.Failed, "policy drop"},
+		{"interface by index", "chain in {" + drop + "iif \"eth1\" accept\n}", check.Passed, ""},
+		{"interface by pattern", "chain in {" + drop + "iifname \"eth*\" accept\n}", check.Passed, ""},
+		{"interface by set", "chain in {" + drop + "iifname { \"eth0\", \"eth1\" } accept\n}", check.Passed, ""},
+		{"interface not in set", "chain in {" + drop + "iifname { \"eth0\", \"eth2\" } accept\n}", check.Failed, "policy drop"},
+		{"subnet", "chain in {" + drop + "@ saddr NET accept\n}", check.Passed, ""},
+		{"other subnet", "chain in {" + drop + "@ saddr OTHER accept\n}", check.Failed, "policy drop"},
+		{"addresses by set", "chain in {" + drop + "@ saddr { PEER } accept\n}", check.Passed, ""},
+		{"subnets by set", "chain in {" + drop + "@ saddr { OTHER, NET } accept\n}", check.Passed, ""},
+		{"other subnets by set", "chain in {" + drop + "@ saddr { OTHER } accept\n}", check.Failed, "policy drop"},
+		{"both addresses", "chain in {" + drop + "@ saddr PEER @ daddr OWN accept\n}", check.Passed, ""},
+		{"port range", "chain in {" + drop + "udp dport 3000-4000 accept\n}", check.Passed, ""},
+		{"other port range", "chain in {" + drop + "udp dport 3781-4000 accept\n}", check.Failed, "policy drop"},
+		{"ports by set", "chain in {" + drop + "udp dport { 22, 3780 } accept\n}", check.Passed, ""},
+		{"port ranges by set", "chain in {" + drop + "udp dport { 22, 3700-3800 } accept\n}", check.Passed, ""},
+		{"other port ranges by set", "chain in {" + drop + "udp dport { 22, 3700-3779, 3781-3800 } accept\n}", check.Failed, "policy drop"},
+		{"named set", "set s { type inet_service; elements = { 3780 } }\n chain in {" + drop + "udp dport @s accept\n}", check.Passed, ""},
+		{"address and port by set", "chain in {" + drop + "@ saddr . udp dport { PEER . 3780 } accept\n}", check.Passed, ""},
+		{"address and other port by set", "chain in {" + drop + "@ saddr . udp dport { PEER . 3781 } accept\n}", check.Failed, "policy drop"},
+		{"not in set", "chain in {" + drop + "udp dport != { 22, 23 } accept\n}", check.Passed, ""},
+		{"protocol", "chain in {" + drop + "meta l4proto udp accept\n}", check.Passed, ""},
+		{"protocols by set", "chain in {" + drop + "meta l4proto { tcp, udp } th dport 3780 accept\n}", check.Passed, ""},
+		{"tcp only", "chain in {" + drop + "tcp dport 3780 accept\n}", check.Failed, "policy drop"},
+		{"jump accepts", "chain sub { udp dport 3780 accept\n}\nchain in {" + drop + "jump sub\n}", check.Passed, ""},
+		{"jump returns", "chain sub { udp dport 3780 return\n accept\n}\nchain in {" + drop + "jump sub\n}", check.Failed, "policy drop"},
+		{"goto ends", "chain sub { tcp dport 1 accept\n}\nchain in {" + drop + "goto sub\n accept\n}", check.Failed, "policy drop"},
+		{"drop rule", "chain in { type filter hook input priority 0; policy accept\n counter udp dport 3780 drop\n}", check.Failed, "rule 1 in chain in of table f"},
+		{"reject rule", "chain in { type filter hook input priority 0; policy accept\n udp dport 3780 counter reject\n}", check.Failed, "rule 1 in chain in of table f"},
+		{"second chain drops", "chain in { type filter hook input priority 0; policy accept\n accept\n}\nchain late { type filter hook input priority 10; policy drop\n}", check.Failed, "chain late"},
+		{"early drop", "chain raw { type filter hook prerouting priority -300; policy accept\n udp dport 3780 drop\n}", check.Failed, "chain raw"},
+		{"output drop", "chain out { type filter hook output priority 0; policy drop\n}", check.Failed, "datagrams out"},
+		{"output rule", "chain out { type filter hook output priority 0; policy drop\n oifname \"eth1\" @ daddr PEER udp dport 3780 accept\n}", check.Passed, ""},
+		{"output by source port", "chain out { type filter hook output priority 0; policy drop\n udp sport 3780 accept\n}", check.Unknown, "datagrams out cannot be told"},
+		{"limit", "chain in {" + drop + "udp dport 3780 limit rate 10/second accept\n}", check.Unknown, "rule 1"},
+		{"limit on another port", "chain in {" + drop + "udp dport 1 limit rate 10/second accept\n}", check.Failed, "policy drop"},
+		{"mark", "chain in {" + drop + "meta mark 7 accept\n}", check.Unknown, "rule 1"},
+		{"verdict map", "chain sub { accept\n}\nchain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth1\" : jump sub }\n}", check.Passed, ""},
+		{"verdict map of others", "chain in {" + drop + "iifname vmap { \"lo\" : accept, \"eth0\" : accept }\n}", check.Failed, "policy drop"},
+		{"forward only", "chain through { type filter hook forward priority 0; policy drop\n}", check.Passed, ""},
+		{"untracked", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 notrack\n}\nchain in {" + drop + "ct state new accept\n}", check.Failed, "policy drop"},
+		{"late prerouting", "chain early { type filter hook prerouting priority 300\n accept\n}\nchain in {" + drop + "}", check.Failed, "chain in"},
+		{"ingress", "chain early { type filter hook ingress device eth1 priority 0\n @ saddr PEER udp dport 3780 drop\n}", check.Failed, "rule 1 in chain early"},
+		{"ingress of another", "chain early { type filter hook ingress device lo priority 0\n udp dport 3780 drop\n}", check.Passed, ""},
+		{"named counter", "counter c { }\nchain in {" + drop + "counter name c udp dport 3780 accept\n}", check.Passed, ""},
 	}
 
 	cases = append(cases, firewallCases()...)
@@ -93,7 +95,7 @@ func TestFirewall(t *testing.T) {
 type firewallCase struct {
 	name   string
 	rules  string
-	status Status
+	status check.Status
 	detail string
 }
 
@@ -103,7 +105,7 @@ type firewallCase struct {
 func (n *testNet) firewallCase(t *testing.T, family int, c firewallCase) {
 	target := n.families[family]
 	other := map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family]
-	words := strings.NewReplacer("@ ", target.nftFamily()+" ", "PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
+	words := strings.NewReplacer("@ ", target.NftFamily()+" ", "PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
 		"NET", target.Peer.Masked().String(), "OTHER", other)
 	rules, detail := c.rules, c.detail
 	if family == 6 && strings.Contains(rules, "policy drop\n") && !strings.Contains(rules, "icmpv6") {
@@ -119,7 +121,7 @@ func (n *testNet) firewallCase(t *testing.T, family int, c firewallCase) {
 
 // judged compares what the check says with what becomes of datagrams, and sees
 // that what it advises helps.
-func (n *testNet) judged(t *testing.T, target Target, status Status, detail string) {
+func (n *testNet) judged(t *testing.T, target Target, status check.Status, detail string) {
 	t.Helper()
 	f := n.ask(t, target.Flow.Check)
 	if f.Status != status || !strings.Contains(f.Detail, detail) {
@@ -127,14 +129,14 @@ func (n *testNet) judged(t *testing.T, target Target, status Status, detail stri
 	}
 	got := n.passes(target)
 	switch {
-	case f.Status == Passed && got != "in and out", f.Status == Failed && got == "in and out":
+	case f.Status == check.Passed && got != "in and out", f.Status == check.Failed && got == "in and out":
 		t.Errorf("%s, but datagrams pass %s", f.Detail, got)
 	}
-	if f.Status == Passed || strings.HasPrefix(f.Remedy, "firewall-cmd") || strings.HasPrefix(f.Remedy, "ufw") {
+	if f.Status == check.Passed || strings.HasPrefix(f.Remedy, "firewall-cmd") || strings.HasPrefix(f.Remedy, "ufw") {
 		return // a host of its own would be needed for theirs
 	}
 	n.heal(t, target, f.Remedy)
-	if f := n.ask(t, target.Flow.Check); f.Status != Passed {
+	if f := n.ask(t, target.Flow.Check); f.Status != check.Passed {
 		t.Errorf("after the remedy: %v: %s; remedy: %s", f.Status, f.Detail, f.Remedy)
 	}
 	if got := n.passes(target); got != "in and out" {
@@ -150,11 +152,11 @@ func (n *testNet) heal(t *testing.T, target Target, remedy string) {
 		return
 	}
 	err := n.own.Do(func() error {
-		f, err := ReadFirewall(t.Context(), target.Flow)
+		f, err := firewall.Read(t.Context(), target.Flow)
 		if err != nil {
 			return err
 		}
-		return RunNft(t.Context(), f.Script())
+		return firewall.RunNft(t.Context(), f.Script())
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +166,7 @@ func (n *testNet) heal(t *testing.T, target Target, remedy string) {
 // passes says in which directions the kernel lets sync datagrams through.
 func (n *testNet) passes(target Target) string {
 	n.t.Helper()
-	if target.family() == 6 {
+	if target.Family() == 6 {
 		n.forget(n.own)
 		n.forget(n.peer)
 	}

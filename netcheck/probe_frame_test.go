@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/packet"
 )
 
 func hexBytes(t *testing.T, s string) []byte {
@@ -74,7 +76,7 @@ func TestNeighbourSolicitation(t *testing.T) {
 	}
 	// RFC 4862, 5.4.2: nothing that names us.
 	got, _, err = neighbourSolicitation(own, netip.IPv6Unspecified(), netip.MustParseAddr("fd09::1"))
-	if err != nil || len(got) != ipv6HeaderSize+ndOptionsAt || strings.Contains(string(got), string(own)) {
+	if err != nil || len(got) != packet.IPv6HeaderSize+packet.NDOptionsAt || strings.Contains(string(got), string(own)) {
 		t.Errorf("from nobody: % x, %v", got, err)
 	}
 }

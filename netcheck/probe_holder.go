@@ -12,6 +12,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/dump"
 )
 
 // holder is a UDP socket that holds the port.
@@ -37,7 +39,7 @@ func holders(ctx context.Context, t Target) ([]holder, error) {
 	}
 	var found []holder
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		sockets, err := dump(ctx, func() ([]*netlink.Socket, error) { return netlink.SocketDiagUDP(family) })
+		sockets, err := dump.All(ctx, func() ([]*netlink.Socket, error) { return netlink.SocketDiagUDP(family) })
 		if err != nil {
 			return nil, fmt.Errorf("list UDP sockets: %w", err)
 		}

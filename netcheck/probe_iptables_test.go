@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"connsync/netcheck/check"
 )
 
 // The same rules of iptables in the tables of nftables and in the kernel's
@@ -16,52 +18,52 @@ func TestFirewallOfIptables(t *testing.T) {
 		return closed + "ND" + "-A INPUT " + strings.Join(rules, "\n-A INPUT ") + "\nCOMMIT\n"
 	}
 	cases := []firewallCase{
-		{"nothing", open + "COMMIT\n", Passed, ""},
-		{"policy drop", closed + "NDCOMMIT\n", Failed, "chain INPUT of table filter"},
-		{"forward alone", "*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\nCOMMIT\n", Passed, ""},
-		{"the exact rule", in("-i eth1 -s PEER -p udp -m udp --dport 3780 -j ACCEPT"), Passed, ""},
-		{"other port", in("-i eth1 -s PEER -p udp -m udp --dport 3781 -j ACCEPT"), Failed, "policy drop"},
-		{"other interface", in("-i eth0 -j ACCEPT"), Failed, "policy drop"},
-		{"interfaces", in("-i eth+ -j ACCEPT"), Passed, ""},
-		{"not another interface", in("! -i eth0 -j ACCEPT"), Passed, ""},
-		{"subnet", in("-s NET -j ACCEPT"), Passed, ""},
-		{"not another subnet", in("! -s OTHER -j ACCEPT"), Passed, ""},
-		{"other subnet", in("-s OTHER -j ACCEPT"), Failed, "policy drop"},
-		{"port range", in("-p udp -m udp --dport 3700:3800 -j ACCEPT"), Passed, ""},
-		{"not another port", in("-p udp -m udp ! --dport 22 -j ACCEPT"), Passed, ""},
-		{"ports", in("-p udp -m multiport --dports 22,3780 -j ACCEPT"), Passed, ""},
-		{"ranges of ports", in("-p udp -m multiport --dports 22,3700:3800 -j ACCEPT"), Passed, ""},
-		{"other ports", in("-p udp -m multiport --dports 22,3700:3779 -j ACCEPT"), Failed, "policy drop"},
-		{"not other ports", in("-p udp -m multiport ! --dports 22,23 -j ACCEPT"), Passed, ""},
-		{"source ports", in("-p udp -m multiport --sports 22,3780 -j ACCEPT"), Unknown, "rule"},
-		{"source port", in("-p udp -m udp --sport 3780 -j ACCEPT"), Unknown, "rule"},
-		{"tcp", in("-p tcp -m tcp --dport 3780 -j ACCEPT"), Failed, "policy drop"},
-		{"established", in("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"), Failed, "policy drop"},
-		{"established, the old way", in("-m state --state RELATED,ESTABLISHED -j ACCEPT"), Failed, "policy drop"},
-		{"new", in("-m conntrack --ctstate NEW -j ACCEPT"), Passed, ""},
-		{"not invalid", in("-m conntrack ! --ctstate INVALID -j ACCEPT"), Passed, ""},
-		{"comment", in(`-p udp -m udp --dport 3780 -m comment --comment "a \"b\" -j DROP" -j ACCEPT`), Passed, ""},
-		{"for this node", in("-m addrtype --dst-type LOCAL -j ACCEPT"), Passed, ""},
-		{"limit", in("-m limit --limit 100/sec -j ACCEPT"), Unknown, "rule"},
-		{"mark", in("-m mark --mark 0x7 -j ACCEPT"), Unknown, "rule"},
-		{"log, then accept", in("-j LOG --log-prefix \"in \"", "-p udp -m udp --dport 3780 -j ACCEPT"), Passed, ""},
-		{"return to the policy", in("-p udp -m udp --dport 3780 -j RETURN", "-j ACCEPT"), Failed, "policy drop"},
-		{"drop", open + "-A INPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "rule 1 in chain INPUT"},
-		{"reject", open + "ND-A INPUT -i eth1 -j REJECT\nCOMMIT\n", Failed, "in chain INPUT"},
-		{"chain", closed + ":web - [0:0]\nND-A INPUT -j web\n-A web -p udp -m udp --dport 3780 -j ACCEPT\nCOMMIT\n", Passed, ""},
-		{"chain that drops", open + ":web - [0:0]\nND-A INPUT -j web\n-A web -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "rule 1 in chain web"},
-		{"goto", closed + ":web - [0:0]\nND-A INPUT -g web\n-A INPUT -j ACCEPT\n-A web -p tcp -j ACCEPT\nCOMMIT\n", Failed, "policy drop"},
-		{"output drop", "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\nNDOUTCOMMIT\n", Failed, "datagrams out"},
-		{"output", "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\nNDOUT-A OUTPUT -o eth1 -d PEER -p udp -m udp --dport 3780 -j ACCEPT\nCOMMIT\n", Passed, ""},
-		{"untracked", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate NEW -j ACCEPT"), Failed, "policy drop"},
-		{"untracked is accepted", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate UNTRACKED -j ACCEPT"), Passed, ""},
-		{"raw drop", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "table raw"},
-		{"mangle output drop", "*mangle\n-A OUTPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", Failed, "table mangle"},
-		{"reverse path", "*raw\n-A PREROUTING -m rpfilter --invert -j DROP\nCOMMIT\n", Passed, ""},
-		{"redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3780 -j REDIRECT --to-ports 9\nCOMMIT\n", Unknown, "table nat"},
-		{"others are redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3781 -j REDIRECT --to-ports 9\nCOMMIT\n", Passed, ""},
-		{"like ufw", likeUFW, Failed, ""},
-		{"like ufw with its rule", strings.Replace(likeUFW, "-A ufw-user-input -p tcp", "-A ufw-user-input -i eth1 -p udp -m udp -s PEER -d OWN --dport 3780 -j ACCEPT\n-A ufw-user-input -p tcp", 1), Passed, ""},
+		{"nothing", open + "COMMIT\n", check.Passed, ""},
+		{"policy drop", closed + "NDCOMMIT\n", check.Failed, "chain INPUT of table filter"},
+		{"forward alone", "*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\nCOMMIT\n", check.Passed, ""},
+		{"the exact rule", in("-i eth1 -s PEER -p udp -m udp --dport 3780 -j ACCEPT"), check.Passed, ""},
+		{"other port", in("-i eth1 -s PEER -p udp -m udp --dport 3781 -j ACCEPT"), check.Failed, "policy drop"},
+		{"other interface", in("-i eth0 -j ACCEPT"), check.Failed, "policy drop"},
+		{"interfaces", in("-i eth+ -j ACCEPT"), check.Passed, ""},
+		{"not another interface", in("! -i eth0 -j ACCEPT"), check.Passed, ""},
+		{"subnet", in("-s NET -j ACCEPT"), check.Passed, ""},
+		{"not another subnet", in("! -s OTHER -j ACCEPT"), check.Passed, ""},
+		{"other subnet", in("-s OTHER -j ACCEPT"), check.Failed, "policy drop"},
+		{"port range", in("-p udp -m udp --dport 3700:3800 -j ACCEPT"), check.Passed, ""},
+		{"not another port", in("-p udp -m udp ! --dport 22 -j ACCEPT"), check.Passed, ""},
+		{"ports", in("-p udp -m multiport --dports 22,3780 -j ACCEPT"), check.Passed, ""},
+		{"ranges of ports", in("-p udp -m multiport --dports 22,3700:3800 -j ACCEPT"), check.Passed, ""},
+		{"other ports", in("-p udp -m multiport --dports 22,3700:3779 -j ACCEPT"), check.Failed, "policy drop"},
+		{"not other ports", in("-p udp -m multiport ! --dports 22,23 -j ACCEPT"), check.Passed, ""},
+		{"source ports", in("-p udp -m multiport --sports 22,3780 -j ACCEPT"), check.Unknown, "rule"},
+		{"source port", in("-p udp -m udp --sport 3780 -j ACCEPT"), check.Unknown, "rule"},
+		{"tcp", in("-p tcp -m tcp --dport 3780 -j ACCEPT"), check.Failed, "policy drop"},
+		{"established", in("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"), check.Failed, "policy drop"},
+		{"established, the old way", in("-m state --state RELATED,ESTABLISHED -j ACCEPT"), check.Failed, "policy drop"},
+		{"new", in("-m conntrack --ctstate NEW -j ACCEPT"), check.Passed, ""},
+		{"not invalid", in("-m conntrack ! --ctstate INVALID -j ACCEPT"), check.Passed, ""},
+		{"comment", in(`-p udp -m udp --dport 3780 -m comment --comment "a \"b\" -j DROP" -j ACCEPT`), check.Passed, ""},
+		{"for this node", in("-m addrtype --dst-type LOCAL -j ACCEPT"), check.Passed, ""},
+		{"limit", in("-m limit --limit 100/sec -j ACCEPT"), check.Unknown, "rule"},
+		{"mark", in("-m mark --mark 0x7 -j ACCEPT"), check.Unknown, "rule"},
+		{"log, then accept", in("-j LOG --log-prefix \"in \"", "-p udp -m udp --dport 3780 -j ACCEPT"), check.Passed, ""},
+		{"return to the policy", in("-p udp -m udp --dport 3780 -j RETURN", "-j ACCEPT"), check.Failed, "policy drop"},
+		{"drop", open + "-A INPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", check.Failed, "rule 1 in chain INPUT"},
+		{"reject", open + "ND-A INPUT -i eth1 -j REJECT\nCOMMIT\n", check.Failed, "in chain INPUT"},
+		{"chain", closed + ":web - [0:0]\nND-A INPUT -j web\n-A web -p udp -m udp --dport 3780 -j ACCEPT\nCOMMIT\n", check.Passed, ""},
+		{"chain that drops", open + ":web - [0:0]\nND-A INPUT -j web\n-A web -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", check.Failed, "rule 1 in chain web"},
+		{"goto", closed + ":web - [0:0]\nND-A INPUT -g web\n-A INPUT -j ACCEPT\n-A web -p tcp -j ACCEPT\nCOMMIT\n", check.Failed, "policy drop"},
+		{"output drop", "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\nNDOUTCOMMIT\n", check.Failed, "datagrams out"},
+		{"output", "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\nNDOUT-A OUTPUT -o eth1 -d PEER -p udp -m udp --dport 3780 -j ACCEPT\nCOMMIT\n", check.Passed, ""},
+		{"untracked", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate NEW -j ACCEPT"), check.Failed, "policy drop"},
+		{"untracked is accepted", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate UNTRACKED -j ACCEPT"), check.Passed, ""},
+		{"raw drop", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", check.Failed, "table raw"},
+		{"mangle output drop", "*mangle\n-A OUTPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", check.Failed, "table mangle"},
+		{"reverse path", "*raw\n-A PREROUTING -m rpfilter --invert -j DROP\nCOMMIT\n", check.Passed, ""},
+		{"redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3780 -j REDIRECT --to-ports 9\nCOMMIT\n", check.Unknown, "table nat"},
+		{"others are redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3781 -j REDIRECT --to-ports 9\nCOMMIT\n", check.Passed, ""},
+		{"like ufw", likeUFW, check.Failed, ""},
+		{"like ufw with its rule", strings.Replace(likeUFW, "-A ufw-user-input -p tcp", "-A ufw-user-input -i eth1 -p udp -m udp -s PEER -d OWN --dport 3780 -j ACCEPT\n-A ufw-user-input -p tcp", 1), check.Passed, ""},
 	}
 	for _, tool := range []string{"nft", "legacy"} {
 		for _, family := range []int{4, 6} {
@@ -109,7 +111,7 @@ func TestFirewallOfLegacyWithoutItsProgram(t *testing.T) {
 	n.restore("iptables-legacy-restore", "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")
 	t.Setenv("PATH", t.TempDir())
 	f := n.ask(t, n.families[4].Flow.Check)
-	if f.Status != Unknown || !strings.Contains(f.Detail, "iptables-legacy") || !strings.HasPrefix(f.Remedy, "iptables-legacy -I INPUT") {
+	if f.Status != check.Unknown || !strings.Contains(f.Detail, "iptables-legacy") || !strings.HasPrefix(f.Remedy, "iptables-legacy -I INPUT") {
 		t.Errorf("%v: %s; %s", f.Status, f.Detail, f.Remedy)
 	}
 }

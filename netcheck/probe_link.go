@@ -12,6 +12,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
+	"connsync/netcheck/dump"
 )
 
 const (
@@ -24,11 +27,11 @@ const (
 )
 
 // runDuplicateAddress asks whether another host has Current IP.
-func runDuplicateAddress(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runDuplicateAddress(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		link, err := linkWithAddresses(ctx, t.Interface)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		addr := t.Current.Addr().Unmap().WithZone("")
 		q := inquiry{link: link, addr: addr, tries: neighbourTries, interval: duplicateInterval, settle: neighbourSettle,
@@ -39,7 +42,7 @@ func runDuplicateAddress(t Target) func(context.Context) Finding {
 	}
 }
 
-func judgeDuplicate(t Target, link Interface, got answers, err error) Finding {
+func judgeDuplicate(t Target, link Interface, got answers, err error) check.Finding {
 	addr := t.Current.Addr().Unmap()
 	change := fmt.Sprintf("Current IP: an address that no other host on %s has", link.Name)
 	readd := fmt.Sprintf("; after that: %s && %s", t.ip("address del %v dev %s", prefixOn(link, t.Current), link.Name),
@@ -47,7 +50,7 @@ func judgeDuplicate(t Target, link Interface, got answers, err error) Finding {
 	failedDAD := slices.Contains(link.DADFailed, addr)
 	switch {
 	case len(got.owners) > 0:
-		f := failed(fmt.Sprintf("%s; or take %v away from the host with hardware address %v: %s", change, addr, got.owners[0],
+		f := check.Fail(fmt.Sprintf("%s; or take %v away from the host with hardware address %v: %s", change, addr, got.owners[0],
 			t.ip("address del %v dev INTERFACE", prefixOn(link, t.Current))),
 			"%v is also in use by another host on the wire of %s, with hardware address %s", addr, link.Name, allOf(got.owners))
 		if failedDAD {
@@ -55,22 +58,22 @@ func judgeDuplicate(t Target, link Interface, got answers, err error) Finding {
 		}
 		return f
 	case failedDAD:
-		return failed(change+readd, "the kernel found %v in use by another host on the wire of %s and does not use it", addr, link.Name)
+		return check.Fail(change+readd, "the kernel found %v in use by another host on the wire of %s and does not use it", addr, link.Name)
 	case err != nil:
 		return linkUnknown(err, "nobody was asked whether another host has "+addr.String())
 	case slices.Contains(link.Tentative, addr):
-		return Finding{Status: Unknown, Remedy: t.ip("address show dev %s tentative", link.Name),
+		return check.Finding{Status: check.Unknown, Remedy: t.ip("address show dev %s tentative", link.Name),
 			Detail: fmt.Sprintf("the kernel is still looking for another host with %v on the wire of %s", addr, link.Name)}
 	}
-	return passed("no other host on the wire of %s answers for %v", link.Name, addr)
+	return check.Pass("no other host on the wire of %s answers for %v", link.Name, addr)
 }
 
 // runPeerLink asks whether the peer is on the wire of the interface.
-func runPeerLink(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runPeerLink(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		link, err := linkWithAddresses(ctx, t.Interface)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		if !link.Up {
 			return down(link.Name)
@@ -98,7 +101,7 @@ func peerInquiry(t Target, link Interface) (inquiry, error) {
 
 // judgePeerLink weighs the answers; elsewhere names an interface of this host
 // on which the peer has been seen.
-func judgePeerLink(t Target, link Interface, got answers, err error, elsewhere func() string) Finding {
+func judgePeerLink(t Target, link Interface, got answers, err error, elsewhere func() string) check.Finding {
 	peer, how := t.Peer.Addr().Unmap(), t.resolution()
 	switch {
 	case errors.Is(err, unix.ENETDOWN):
@@ -106,11 +109,11 @@ func judgePeerLink(t Target, link Interface, got answers, err error, elsewhere f
 	case err != nil:
 		return linkUnknown(err, "the peer could not be asked for")
 	case len(got.owners) > 1:
-		return failed(fmt.Sprintf("find both hosts by their hardware address and take %v away from one: %s; if both are interfaces of the peer, on the peer: sysctl -w net.ipv4.conf.all.arp_ignore=1",
+		return check.Fail(fmt.Sprintf("find both hosts by their hardware address and take %v away from one: %s; if both are interfaces of the peer, on the peer: sysctl -w net.ipv4.conf.all.arp_ignore=1",
 			peer, t.ip("address del %v dev INTERFACE", prefixOn(link, t.Peer))),
 			"%d hardware addresses answer %s for %v on %s: %s", len(got.owners), how, peer, link.Name, allOf(got.owners))
 	case len(got.owners) == 1:
-		return passed("%v answers %s on %s from %v after %s", peer, how, link.Name, got.owners[0], milliseconds(got.after))
+		return check.Pass("%v answers %s on %s from %v after %s", peer, how, link.Name, got.owners[0], milliseconds(got.after))
 	}
 	remedy := fmt.Sprintf("on the peer: %s && ip link set dev INTERFACE up, on the interface that is wired to %s here; or Peer IP: the address that the peer has there",
 		t.ip("address add %v dev INTERFACE", prefixOn(link, t.Peer)), link.Name)
@@ -119,7 +122,7 @@ func judgePeerLink(t Target, link Interface, got answers, err error, elsewhere f
 		detail = fmt.Sprintf("nobody answers %s for %v on %s, but it has been seen on %s", how, peer, link.Name, other)
 		remedy = fmt.Sprintf("Interface Name: %s; or mend the cable of %s, which does not lead to the peer", other, link.Name)
 	}
-	return Finding{Status: Failed, Detail: detail, Remedy: remedy}
+	return check.Finding{Status: check.Failed, Detail: detail, Remedy: remedy}
 }
 
 // isDown reports whether an interface that was found is down by now.
@@ -129,8 +132,8 @@ func isDown(name string) bool {
 }
 
 // down is the finding for an interface that was up when link-up looked.
-func down(name string) Finding {
-	return Finding{Status: Failed, Err: unix.ENETDOWN, Remedy: "ip link set dev " + name + " up", Detail: name + " is down"}
+func down(name string) check.Finding {
+	return check.Finding{Status: check.Failed, Err: unix.ENETDOWN, Remedy: "ip link set dev " + name + " up", Detail: name + " is down"}
 }
 
 // solicitationSource is the address of link to send neighbour solicitations
@@ -159,7 +162,7 @@ func linkWithAddresses(ctx context.Context, name string) (Interface, error) {
 	if err != nil {
 		return Interface{}, err
 	}
-	addrs, err := dump(ctx, func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	addrs, err := dump.All(ctx, func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return Interface{}, fmt.Errorf("list addresses: %w", err)
 	}
@@ -173,7 +176,7 @@ func linkWithAddresses(ctx context.Context, name string) (Interface, error) {
 
 // elsewhere names another interface on which the kernel knows an address.
 func elsewhere(ctx context.Context, index int, addr netip.Addr) string {
-	neighs, err := dump(ctx, func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
+	neighs, err := dump.All(ctx, func() ([]netlink.Neigh, error) { return netlink.NeighList(0, netlink.FAMILY_ALL) })
 	if err != nil {
 		return ""
 	}
@@ -190,8 +193,8 @@ func elsewhere(ctx context.Context, index int, addr netip.Addr) string {
 }
 
 // linkUnknown explains why a question could not be asked.
-func linkUnknown(err error, detail string) Finding {
-	f := Finding{Status: Unknown, Err: err, Detail: detail + ": " + err.Error()}
+func linkUnknown(err error, detail string) check.Finding {
+	f := check.Finding{Status: check.Unknown, Err: err, Detail: detail + ": " + err.Error()}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		f.Detail = detail + ": that takes root (CAP_NET_RAW)"
 		f.Remedy = "run connsync as root"
@@ -201,7 +204,7 @@ func linkUnknown(err error, detail string) Finding {
 
 // resolution is the name of the protocol that finds hardware addresses.
 func (t Target) resolution() string {
-	if t.family() == 4 {
+	if t.Family() == 4 {
 		return "ARP"
 	}
 	return "neighbour discovery"

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
+	"connsync/netcheck/packet"
 )
 
 const (
@@ -21,11 +24,11 @@ const (
 // peer. conntrackd fills its datagrams to that MTU when it sends many states
 // at once; when they vanish, a heartbeat and single states still pass, and a
 // resynchronisation does not.
-func runPathMTU(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runPathMTU(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		link, err := linkNamed(t.Interface)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		if f, ok := refusedRoute(t, link); ok {
 			return f
@@ -36,33 +39,33 @@ func runPathMTU(t Target) func(context.Context) Finding {
 		}
 		defer k.close()
 		if err := k.dontFragment(); err != nil {
-			return unknown(fmt.Errorf("forbid fragments: %w", err))
+			return check.CouldNotRun(fmt.Errorf("forbid fragments: %w", err))
 		}
 		m := &measurement{talk: k, overhead: 20 + 8}
-		if t.family() == 6 {
-			m.overhead = ipv6HeaderSize + 8
+		if t.Family() == 6 {
+			m.overhead = packet.IPv6HeaderSize + 8
 		}
 		mtu, err := m.measure(ctx, link.MTU)
 		return judgeMTU(t, link, mtu, err)
 	}
 }
 
-func judgeMTU(t Target, link Interface, mtu int, err error) Finding {
+func judgeMTU(t Target, link Interface, mtu int, err error) check.Finding {
 	peer := t.Peer.Addr().Unmap()
 	var r *refusal
 	switch {
 	case errors.As(err, &r):
 		return explainRefusal(t, link, err, "echo requests")
 	case err != nil:
-		return unknown(err)
+		return check.CouldNotRun(err)
 	case mtu == 0:
-		return Finding{Status: Unknown, Remedy: t.pingRule(),
+		return check.Finding{Status: check.Unknown, Remedy: t.pingRule(),
 			Detail: fmt.Sprintf("%v does not answer echo requests, so the packet size that reaches it cannot be measured", peer)}
 	case mtu < link.MTU:
-		return failed(fmt.Sprintf("ip link set dev %s mtu %d, and the same on the peer; or raise the MTU of the switch and the peer to %d", link.Name, mtu, link.MTU),
+		return check.Fail(fmt.Sprintf("ip link set dev %s mtu %d, and the same on the peer; or raise the MTU of the switch and the peer to %d", link.Name, mtu, link.MTU),
 			"packets of %d bytes, the MTU of %s, vanish on the way to %v and back; the largest that pass have %d bytes", link.MTU, link.Name, peer, mtu)
 	}
-	return passed("unfragmented packets of %d bytes, the MTU of %s, reach %v and come back", mtu, link.Name, peer)
+	return check.Pass("unfragmented packets of %d bytes, the MTU of %s, reach %v and come back", mtu, link.Name, peer)
 }
 
 // measurement finds the largest packet that is answered.

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/packet"
 )
 
 const (
@@ -26,9 +28,9 @@ func (q inquiry) nd() (wire, error) {
 		return wire{}, err
 	}
 	filter, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadAbsolute{Off: ipv6NextHeaderAt, Size: 1},
+		bpf.LoadAbsolute{Off: packet.IPv6NextHeaderAt, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_ICMPV6, SkipTrue: 3},
-		bpf.LoadAbsolute{Off: ipv6HeaderSize, Size: 1},
+		bpf.LoadAbsolute{Off: packet.IPv6HeaderSize, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(ipv6.ICMPTypeNeighborAdvertisement), SkipTrue: 1},
 		bpf.RetConstant{Val: 1500},
 		bpf.RetConstant{Val: 0},
@@ -51,7 +53,7 @@ func (q inquiry) nd() (wire, error) {
 // hardware address it goes to. From the unspecified source it is the one of
 // RFC 4862, 5.4.2, without link-layer address option.
 func neighbourSolicitation(own net.HardwareAddr, source, target netip.Addr) ([]byte, net.HardwareAddr, error) {
-	t, group := target.As16(), solicitedNode(target)
+	t, group := target.As16(), packet.SolicitedNode(target)
 	body := append(make([]byte, 4), t[:]...)
 	if !source.IsUnspecified() {
 		body = append(body, ndSourceOption, 1)
@@ -64,7 +66,7 @@ func neighbourSolicitation(own net.HardwareAddr, source, target netip.Addr) ([]b
 	}
 	b := []byte{0x60, 0, 0, 0}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(payload)))
-	b = append(b, unix.IPPROTO_ICMPV6, ndHopLimit)
+	b = append(b, unix.IPPROTO_ICMPV6, packet.NDHopLimit)
 	b = append(b, source.AsSlice()...)
 	b = append(b, group.AsSlice()...)
 	return append(b, payload...), net.HardwareAddr{0x33, 0x33, 0xff, t[13], t[14], t[15]}, nil
@@ -73,15 +75,15 @@ func neighbourSolicitation(own net.HardwareAddr, source, target netip.Addr) ([]b
 // ndOwner reads who claims target in a neighbour advertisement: its target
 // link-layer address, else the sender of the frame.
 func ndOwner(b []byte, from net.HardwareAddr, target netip.Addr) (net.HardwareAddr, bool) {
-	if len(b) < ipv6HeaderSize+ndOptionsAt || b[ipv6NextHeaderAt] != unix.IPPROTO_ICMPV6 || b[ipv6HopLimitAt] != ndHopLimit {
+	if len(b) < packet.IPv6HeaderSize+packet.NDOptionsAt || b[packet.IPv6NextHeaderAt] != unix.IPPROTO_ICMPV6 || b[packet.IPv6HopLimitAt] != packet.NDHopLimit {
 		return nil, false
 	}
-	message := b[ipv6HeaderSize:]
+	message := b[packet.IPv6HeaderSize:]
 	t := target.As16()
-	if message[0] != byte(ipv6.ICMPTypeNeighborAdvertisement) || !slices.Equal(message[ndTargetAt:ndOptionsAt], t[:]) {
+	if message[0] != byte(ipv6.ICMPTypeNeighborAdvertisement) || !slices.Equal(message[ndTargetAt:packet.NDOptionsAt], t[:]) {
 		return nil, false
 	}
-	for o := message[ndOptionsAt:]; len(o) >= 8; {
+	for o := message[packet.NDOptionsAt:]; len(o) >= 8; {
 		size := int(o[1]) * 8
 		if size == 0 || size > len(o) {
 			break

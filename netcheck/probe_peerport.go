@@ -9,6 +9,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
+	"connsync/netcheck/dump"
 )
 
 const (
@@ -21,11 +24,11 @@ const (
 // Only datagrams without content are sent: conntrackd counts them as received
 // and nothing else, while any other content counts as malformed, and a valid
 // message would break the peer's sequence.
-func runPeerPort(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runPeerPort(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		link, err := linkNamed(t.Interface)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		if f, ok := refusedRoute(t, link); ok {
 			return f
@@ -37,7 +40,7 @@ func runPeerPort(t Target) func(context.Context) Finding {
 		defer k.close()
 		err = knock(ctx, k)
 		if ctx.Err() != nil {
-			return Finding{Status: Unknown, Detail: "cancelled", Err: context.Cause(ctx)}
+			return check.Finding{Status: check.Unknown, Detail: "cancelled", Err: context.Cause(ctx)}
 		}
 		return judgePeerPort(t, link, err, len(link.HardwareAddr) == 0 || resolved(ctx, link.Index, k.peer))
 	}
@@ -59,29 +62,29 @@ func knock(ctx context.Context, k *talk) error {
 	return nil
 }
 
-func judgePeerPort(t Target, link Interface, err error, resolved bool) Finding {
+func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Finding {
 	peer := t.Peer.Addr().Unmap()
 	r := &refusal{}
 	errors.As(err, &r)
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED) && r.offender == t.Peer.Addr().Unmap().WithZone(""):
 		// Normal for the first of two nodes to be set up.
-		f := failed(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule()),
+		f := check.Fail(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule()),
 			"nothing listens on UDP port %d of %v yet, or a firewall there rejects it", t.Port, peer)
 		f.Mild = true
 		return f
 	case r.offender.IsValid() && r.offender == t.Peer.Addr().Unmap().WithZone(""):
-		f := failed("on the peer: "+t.portRule(),
+		f := check.Fail("on the peer: "+t.portRule(),
 			"the firewall of the peer %v rejects UDP port %d%s", peer, t.Port, r.manner())
 		f.Err = err
 		return f
 	case err != nil:
 		return explainRefusal(t, link, err, fmt.Sprintf("datagrams to UDP port %d", t.Port))
 	case !resolved:
-		return Finding{Status: Unknown, Remedy: t.ip("neighbour show %v dev %s", peer, link.Name),
+		return check.Finding{Status: check.Unknown, Remedy: t.ip("neighbour show %v dev %s", peer, link.Name),
 			Detail: fmt.Sprintf("%v has not been found on %s, so its port could not be asked", peer, link.Name)}
 	}
-	return passed("%v does not refuse UDP port %d; whether conntrackd listens there shows after the start", peer, t.Port)
+	return check.Pass("%v does not refuse UDP port %d; whether conntrackd listens there shows after the start", peer, t.Port)
 }
 
 // portRule is the command for the peer that lets our datagrams in.
@@ -94,7 +97,7 @@ func (t Target) portRule() string {
 // resolved says that the kernel knows the hardware address of the peer, or
 // needs none: silence of a host that has never been found is no answer.
 func resolved(ctx context.Context, index int, peer netip.Addr) bool {
-	neighs, err := dump(ctx, func() ([]netlink.Neigh, error) { return netlink.NeighList(index, netlink.FAMILY_ALL) })
+	neighs, err := dump.All(ctx, func() ([]netlink.Neigh, error) { return netlink.NeighList(index, netlink.FAMILY_ALL) })
 	if err != nil {
 		return false
 	}

@@ -12,6 +12,8 @@ import (
 	probing "github.com/prometheus-community/pro-bing"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
 )
 
 const (
@@ -32,11 +34,11 @@ type pings struct {
 }
 
 // runPeerPing asks whether the peer answers echo requests on the interface.
-func runPeerPing(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runPeerPing(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		link, err := linkWithAddresses(ctx, t.Interface)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		if f, ok := refusedRoute(t, link); ok {
 			return f
@@ -44,7 +46,7 @@ func runPeerPing(t Target) func(context.Context) Finding {
 		got, err := ping(ctx, t, link)
 		switch {
 		case ctx.Err() != nil:
-			return Finding{Status: Unknown, Detail: "cancelled", Err: context.Cause(ctx)}
+			return check.Finding{Status: check.Unknown, Detail: "cancelled", Err: context.Cause(ctx)}
 		case err != nil:
 			return linkUnknown(err, "no echo request could be made")
 		case got.received > 0 && got.err == nil:
@@ -63,17 +65,17 @@ func runPeerPing(t Target) func(context.Context) Finding {
 // For IPv6 the interface of a packet is a wish: where a better route leaves
 // through another one, the kernel takes that (ip6_route_output_flags). What
 // would be heard there is no word about this link.
-func refusedRoute(t Target, link Interface) (Finding, bool) {
+func refusedRoute(t Target, link Interface) (check.Finding, bool) {
 	a := askRoute(t.Peer.Addr().Unmap().WithZone(""), link.Index, t.Current.Addr().Unmap().WithZone(""))
 	v := &routeView{target: t, link: link.Index}
 	switch {
 	case a.err == nil && a.link == link.Index:
-		return Finding{}, false
+		return check.Finding{}, false
 	case a.err == nil:
 		if other, err := netlink.LinkByIndex(a.link); err == nil {
 			v.names = map[int]string{a.link: other.Attrs().Name}
 		}
-		return Finding{Status: Unknown, Remedy: v.hostRoute(a),
+		return check.Finding{Status: check.Unknown, Remedy: v.hostRoute(a),
 			Detail: fmt.Sprintf("the kernel would send to %v through %s, so it could not be asked through %s", t.Peer.Addr().Unmap(), v.name(a.link), link.Name)}, true
 	}
 	if isDown(link.Name) { // its routes left with it
@@ -187,20 +189,20 @@ func (b breaker) Infof(string, ...any) {
 }
 
 // judgeReplies is for a peer that answers.
-func judgeReplies(t Target, link Interface, got pings) Finding {
+func judgeReplies(t Target, link Interface, got pings) check.Finding {
 	peer := t.Peer.Addr().Unmap()
 	if got.received < got.sent {
-		f := failed("ip -statistics link show dev "+link.Name+", here and on the peer, shows errors and drops",
+		f := check.Fail("ip -statistics link show dev "+link.Name+", here and on the peer, shows errors and drops",
 			"%d of %d echo requests to %v were lost on %s", got.sent-got.received, got.sent, peer, link.Name)
 		f.Mild = true
 		return f
 	}
-	return passed("%v answers %d of %d, round trip %s, at best %s", peer, got.received, got.sent,
+	return check.Pass("%v answers %d of %d, round trip %s, at best %s", peer, got.received, got.sent,
 		milliseconds(got.average), milliseconds(got.min))
 }
 
 // judgeRefusedPing is for a peer to which sending failed, or which refused.
-func judgeRefusedPing(t Target, link Interface, got pings) Finding {
+func judgeRefusedPing(t Target, link Interface, got pings) check.Finding {
 	f := explainRefusal(t, link, got.err, "echo requests")
 	if got.received > 0 {
 		f.Detail = fmt.Sprintf("after %d replies: %s", got.received, f.Detail)
@@ -209,7 +211,7 @@ func judgeRefusedPing(t Target, link Interface, got pings) Finding {
 }
 
 // judgeSilence tells a peer that filters echo requests from one that is not there.
-func judgeSilence(ctx context.Context, t Target, link Interface) Finding {
+func judgeSilence(ctx context.Context, t Target, link Interface) check.Finding {
 	peer, how := t.Peer.Addr().Unmap(), t.resolution()
 	q, err := peerInquiry(t, link)
 	var got answers
@@ -221,20 +223,20 @@ func judgeSilence(ctx context.Context, t Target, link Interface) Finding {
 	case errors.Is(err, unix.ENETDOWN):
 		return explainRefusal(t, link, err, "echo requests")
 	case err != nil:
-		return Finding{Status: Failed, Remedy: t.pingRule(),
+		return check.Finding{Status: check.Failed, Remedy: t.pingRule(),
 			Detail: fmt.Sprintf("%v does not answer echo requests on %s; whether it is there at all could not be seen: %v", peer, link.Name, err)}
 	case len(got.owners) == 0:
-		return failed(fmt.Sprintf("on the peer: %s && ip link set dev INTERFACE up, on the interface that is wired to %s here",
+		return check.Fail(fmt.Sprintf("on the peer: %s && ip link set dev INTERFACE up, on the interface that is wired to %s here",
 			t.ip("address add %v dev INTERFACE", prefixOn(link, t.Peer)), link.Name),
 			"%v answers neither echo requests nor %s on %s: it is not there", peer, how, link.Name)
 	}
-	return failed(t.pingRule(), "%v is on %s and answers %s, but drops echo requests: a firewall there or here filters ICMP", peer, link.Name, how)
+	return check.Fail(t.pingRule(), "%v is on %s and answers %s, but drops echo requests: a firewall there or here filters ICMP", peer, link.Name, how)
 }
 
 // pingRule is the command for the peer that lets our echo requests in.
 func (t Target) pingRule() string {
 	word, ip := "icmp type", "ip"
-	if t.family() == 6 {
+	if t.Family() == 6 {
 		word, ip = "icmpv6 type", "ip6"
 	}
 	return fmt.Sprintf("on the peer: nft insert rule inet filter input %s saddr %v %s echo-request accept",

@@ -10,15 +10,17 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
 )
 
 // runPortFree asks whether conntrackd can have the port at Current IP.
-func runPortFree(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runPortFree(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		err := tryBind(ctx, t)
 		switch {
 		case err == nil:
-			return passed("UDP port %d is free at %v", t.Port, t.Current.Addr().Unmap())
+			return check.Pass("UDP port %d is free at %v", t.Port, t.Current.Addr().Unmap())
 		case !errors.Is(err, unix.EADDRINUSE):
 			return judgeBind(t, err)
 		}
@@ -48,21 +50,21 @@ func tryBind(ctx context.Context, t Target) error {
 }
 
 // judgeBind is for a bind that failed for another reason than a holder.
-func judgeBind(t Target, err error) Finding {
+func judgeBind(t Target, err error) check.Finding {
 	addr := t.Current.Addr().Unmap()
 	switch {
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return Finding{Status: Failed, Err: err, Remedy: t.ip("address add %v dev %s", prefixOn(Interface{}, t.Current), t.Interface),
+		return check.Finding{Status: check.Failed, Err: err, Remedy: t.ip("address add %v dev %s", prefixOn(Interface{}, t.Current), t.Interface),
 			Detail: fmt.Sprintf("%v is no address of this host, so nothing can listen on it", addr)}
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return Finding{Status: Unknown, Err: err, Remedy: "run connsync as root",
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root",
 			Detail: fmt.Sprintf("only root may try UDP port %d", t.Port)}
 	}
-	return unknown(err)
+	return check.CouldNotRun(err)
 }
 
 // judgeHolders weighs who holds the port, which cannot be bound.
-func judgeHolders(t Target, found []holder, err error) Finding {
+func judgeHolders(t Target, found []holder, err error) check.Finding {
 	at := netip.AddrPortFrom(t.Current.Addr().Unmap().WithZone(""), t.Port)
 	const other = "or Port: another one, on both nodes"
 	var ours, others []holder
@@ -75,24 +77,24 @@ func judgeHolders(t Target, found []holder, err error) Finding {
 	}
 	switch {
 	case err != nil:
-		return Finding{Status: Failed, Err: err, Remedy: fmt.Sprintf("ss -ulpn 'sport = :%d' shows the process; stop it, %s", t.Port, other),
+		return check.Finding{Status: check.Failed, Err: err, Remedy: fmt.Sprintf("ss -ulpn 'sport = :%d' shows the process; stop it, %s", t.Port, other),
 			Detail: fmt.Sprintf("UDP port %d is in use at %v; by whom could not be seen: %v", t.Port, at.Addr(), err)}
 	case len(others) == 0 && len(ours) > 0:
-		return passed("UDP port %d is held by our own conntrackd (process %s)", t.Port, pidList(ours[0].pids))
+		return check.Pass("UDP port %d is held by our own conntrackd (process %s)", t.Port, pidList(ours[0].pids))
 	case len(others) == 0:
-		return failed(fmt.Sprintf("ss -uanp shows all sockets; stop the one with port %d, %s", t.Port, other),
+		return check.Fail(fmt.Sprintf("ss -uanp shows all sockets; stop the one with port %d, %s", t.Port, other),
 			"UDP port %d is in use at %v, but no socket that holds it can be seen", t.Port, at.Addr())
 	}
 	h := others[0]
 	if !slices.ContainsFunc(others, func(h holder) bool { return !h.hidden }) {
-		return Finding{Status: Unknown, Remedy: "run connsync as root",
+		return check.Finding{Status: check.Unknown, Remedy: "run connsync as root",
 			Detail: fmt.Sprintf("UDP port %d is held at %s; only root can see whether by our own conntrackd", t.Port, h.where())}
 	}
 	detail := fmt.Sprintf("UDP port %d is held at %s by %s", t.Port, h.where(), h.who())
 	if h.command == "conntrackd" {
 		detail = fmt.Sprintf("a second conntrackd, %s, holds UDP port %d at %s; two share the port without complaint and take each other's messages", h.who(), t.Port, h.where())
 	}
-	return failed(h.stop()+", "+other, "%s", detail)
+	return check.Fail(h.stop()+", "+other, "%s", detail)
 }
 
 // where is the address that a socket is bound to, in words.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
 )
 
 // cannotTalk is the finding for a socket to the peer that could not be made.
-func cannotTalk(t Target, link Interface, err error, what, detail string) Finding {
+func cannotTalk(t Target, link Interface, err error, what, detail string) check.Finding {
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		return explainRefusal(t, link, err, what)
 	}
@@ -17,11 +19,11 @@ func cannotTalk(t Target, link Interface, err error, what, detail string) Findin
 
 // explainRefusal is the finding for an error about packets of one kind that
 // were sent to the peer.
-func explainRefusal(t Target, link Interface, err error, what string) Finding {
+func explainRefusal(t Target, link Interface, err error, what string) check.Finding {
 	if isDown(link.Name) { // whatever the error of the moment was
 		return down(link.Name)
 	}
-	f := Finding{Status: Failed, Err: err}
+	f := check.Finding{Status: check.Failed, Err: err}
 	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
 	r := &refusal{}
 	errors.As(err, &r)
@@ -37,7 +39,7 @@ func explainRefusal(t Target, link Interface, err error, what string) Finding {
 		f.Remedy = t.ip("route get %v", peer)
 	case r.offender.IsValid(), errors.Is(err, unix.EPERM), errors.Is(err, unix.ECONNREFUSED):
 		f.Detail = fmt.Sprintf("the firewall of this node does not let %s to %v out on %s", what, peer, link.Name)
-		f.Remedy = fmt.Sprintf("nft insert rule inet filter output oifname %q %s daddr %v accept", link.Name, t.nftFamily(), peer)
+		f.Remedy = fmt.Sprintf("nft insert rule inet filter output oifname %q %s daddr %v accept", link.Name, t.NftFamily(), peer)
 	case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENETUNREACH):
 		f.Detail = fmt.Sprintf("%s went down, or lost its route to %v, during the check", link.Name, peer)
 		f.Remedy = "ip link set dev " + link.Name + " up"

@@ -63,7 +63,7 @@ func (r *refusal) prohibited() bool {
 // network namespace and keeps even root out) it takes a raw socket.
 func openEcho(ctx context.Context, t Target, link Interface) (*talk, error) {
 	protocol := unix.IPPROTO_ICMP
-	if t.family() == 6 {
+	if t.Family() == 6 {
 		protocol = unix.IPPROTO_ICMPV6
 	}
 	k, err := openTalk(ctx, t, link, unix.SOCK_DGRAM, protocol, 0)
@@ -88,7 +88,7 @@ func openUDP(ctx context.Context, t Target, link Interface) (*talk, error) {
 
 func openTalk(ctx context.Context, t Target, link Interface, kind, protocol int, port uint16) (*talk, error) {
 	family := unix.AF_INET
-	if t.family() == 6 {
+	if t.Family() == 6 {
 		family = unix.AF_INET6
 	}
 	conn, err := socket.Socket(family, kind, protocol, "probe", nil)
@@ -108,7 +108,7 @@ func openTalk(ctx context.Context, t Target, link Interface, kind, protocol int,
 // kernel's own errors, which arrive by the loopback interface.
 func (k *talk) setUp(ctx context.Context, t Target, link Interface, port uint16) error {
 	level, unicast, errs := unix.SOL_IP, unix.IP_UNICAST_IF, unix.IP_RECVERR
-	if t.family() == 6 {
+	if t.Family() == 6 {
 		level, unicast, errs = unix.SOL_IPV6, unix.IPV6_UNICAST_IF, unix.IPV6_RECVERR
 	}
 	index := make([]byte, 4)

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"connsync/lab"
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
 )
 
 // one runs a single check on this node, without what it needs.
-func (n *testNet) one(where lab.Commander, q question) Result {
+func (n *testNet) one(where lab.Commander, q question) check.Result {
 	n.t.Helper()
-	var r Result
+	var r check.Result
 	ctx, cancel := context.WithTimeout(n.t.Context(), 20*time.Second)
 	defer cancel()
 	if err := lab.Call(ctx, where, "one", q, &r); err != nil {
@@ -26,7 +28,7 @@ func (n *testNet) one(where lab.Commander, q question) Result {
 
 // wordsFor are the words of a family.
 func wordsFor(t Target) (icmp, resolution string) {
-	if t.family() == 6 {
+	if t.Family() == 6 {
 		return "icmpv6", "neighbour discovery"
 	}
 	return "icmp", "ARP"
@@ -37,14 +39,14 @@ func TestHealthyPair(t *testing.T) {
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		n.listen(n.peer, at(target.Peer))
 		// Both nodes ask for each other's addresses at the same time.
-		other := Target{Flow: Flow{Interface: "eth1", Current: target.Peer, Peer: target.Current, Port: 3781}}
-		reports := make(chan Report, 1)
+		other := Target{Flow: firewall.Flow{Interface: "eth1", Current: target.Peer, Peer: target.Current, Port: 3781}}
+		reports := make(chan check.Report, 1)
 		go func() { reports <- planIn(t, n.peer, other) }()
 		report := n.plan(t, target)
 		mustFind(t, report)
-		mustFind(t, <-reports, expected{CheckPeerPort, Failed, "nothing listens", "Port 3781"})
+		mustFind(t, <-reports, expected{CheckPeerPort, check.Failed, "nothing listens", "Port 3781"})
 		var took time.Duration
-		for _, id := range []ID{CheckDuplicateAddress, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
+		for _, id := range []check.ID{CheckDuplicateAddress, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
 			r, _ := report.Result(id)
 			took += r.Took
 		}
@@ -59,13 +61,13 @@ func TestLinkLocalPair(t *testing.T) {
 	n.address(n.own, "eth1", "fe80::a/64")
 	n.address(n.peer, "eth1", "fe80::b/64")
 	n.settle(n.own, n.peer)
-	target := Target{Flow: Flow{Interface: "eth1", Current: prefix("fe80::a/64"), Peer: prefix("fe80::b/64"), Port: 3780}}
-	for _, id := range []ID{CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckFirewall} {
-		if r := n.one(n.own, question{Target: target, ID: id}); r.Status != Passed {
+	target := Target{Flow: firewall.Flow{Interface: "eth1", Current: prefix("fe80::a/64"), Peer: prefix("fe80::b/64"), Port: 3780}}
+	for _, id := range []check.ID{CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckFirewall} {
+		if r := n.one(n.own, question{Target: target, ID: id}); r.Status != check.Passed {
 			t.Errorf("%s %v: %s", id, r.Status, r.Detail)
 		}
 	}
-	if r := n.one(n.own, question{Target: target, ID: CheckPeerPort}); r.Status != Failed || !strings.Contains(r.Detail, "nothing listens") {
+	if r := n.one(n.own, question{Target: target, ID: CheckPeerPort}); r.Status != check.Failed || !strings.Contains(r.Detail, "nothing listens") {
 		t.Errorf("peer-port %v: %s", r.Status, r.Detail)
 	}
 }
@@ -85,19 +87,19 @@ func TestCutWireWithTwoInterfaces(t *testing.T) {
 		n.silence()
 		_, how := wordsFor(target)
 		n.run(n.own, "ip", "neighbour", "flush", "dev", "eth1")
-		mustFind(t, n.plan(t, target), expected{CheckPeerLink, Failed, "nobody answers " + how + " for " + target.Peer.Addr().String() + " on eth1", "on the peer: ip"})
+		mustFind(t, n.plan(t, target), expected{CheckPeerLink, check.Failed, "nobody answers " + how + " for " + target.Peer.Addr().String() + " on eth1", "on the peer: ip"})
 		n.run(n.own, "ip", "neighbour", "replace", target.Peer.Addr().String(), "lladdr", n.mac(n.peer, "eth1"), "dev", "eth0", "nud", "reachable")
-		mustFind(t, n.plan(t, target), expected{CheckPeerLink, Failed, "but it has been seen on eth0", "Interface Name: eth0"})
+		mustFind(t, n.plan(t, target), expected{CheckPeerLink, check.Failed, "but it has been seen on eth0", "Interface Name: eth0"})
 		// On its own the echo has to fail too: go-ping's did not.
-		if r := n.one(n.own, question{Target: target, ID: CheckPeerPing}); r.Status != Failed || !strings.Contains(r.Detail, "it is not there") {
+		if r := n.one(n.own, question{Target: target, ID: CheckPeerPing}); r.Status != check.Failed || !strings.Contains(r.Detail, "it is not there") {
 			t.Errorf("peer-ping %v: %s", r.Status, r.Detail)
 		}
 		// Nor does any follow a route to where the peer would answer.
 		n.run(n.own, "ip", "route", "replace", netip.PrefixFrom(target.Peer.Addr(), target.Peer.Addr().BitLen()).String(), "dev", "eth0")
-		for _, id := range []ID{CheckPeerPing, CheckPathMTU} {
-			if r := n.one(n.own, question{Target: target, ID: id}); r.Status == Passed {
+		for _, id := range []check.ID{CheckPeerPing, CheckPathMTU} {
+			if r := n.one(n.own, question{Target: target, ID: id}); r.Status == check.Passed {
 				t.Errorf("%s went another way: %s", id, r.Detail)
-			} else if target.family() == 6 && (r.Status != Unknown || !strings.Contains(r.Detail, "through eth0")) {
+			} else if target.Family() == 6 && (r.Status != check.Unknown || !strings.Contains(r.Detail, "through eth0")) {
 				t.Errorf("%s %v: %s", id, r.Status, r.Detail)
 			}
 		}
@@ -105,7 +107,7 @@ func TestCutWireWithTwoInterfaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		report := n.plan(t, target)
-		if r, _ := report.Result(CheckCarrier); r.Status != Failed {
+		if r, _ := report.Result(CheckCarrier); r.Status != check.Failed {
 			t.Errorf("carrier %v with the cable out\n%s", r.Status, format(report))
 		}
 	})
@@ -119,13 +121,13 @@ func TestDuplicateAddress(t *testing.T) {
 		n.address(third, "eth1", target.Current.String())
 		n.settle(third)
 		mac := n.mac(third, "eth1")
-		mustFind(t, n.plan(t, target), expected{CheckDuplicateAddress, Failed, mac, "Current IP: "})
+		mustFind(t, n.plan(t, target), expected{CheckDuplicateAddress, check.Failed, mac, "Current IP: "})
 		n.run(third, "ip", "address", "flush", "dev", "eth1", "scope", "global")
 		mustFind(t, n.plan(t, target))
 
 		n.address(third, "eth1", target.Peer.String())
 		n.settle(third)
-		mustFind(t, n.plan(t, target), expected{CheckPeerLink, Failed, "2 hardware addresses answer", "ip "})
+		mustFind(t, n.plan(t, target), expected{CheckPeerLink, check.Failed, "2 hardware addresses answer", "ip "})
 	})
 }
 
@@ -155,7 +157,7 @@ func TestFailedDuplicateAddressDetection(t *testing.T) {
 	} {
 		tt.do()
 		r := n.one(n.own, question{Target: target, ID: CheckDuplicateAddress})
-		if r.Status != Failed || !strings.Contains(r.Detail, tt.detail) ||
+		if r.Status != check.Failed || !strings.Contains(r.Detail, tt.detail) ||
 			!strings.Contains(r.Remedy, "ip -6 address del fd09::77/64 dev eth1 && ip -6 address add fd09::77/64 dev eth1") {
 			t.Errorf("%v: %s; remedy: %s", r.Status, r.Detail, r.Remedy)
 		}
@@ -170,23 +172,23 @@ func TestPeerDown(t *testing.T) {
 		}
 		_, how := wordsFor(target)
 		report := n.plan(t, target)
-		mustFind(t, report, expected{CheckPeerLink, Failed, "nobody answers " + how, "ip link set dev INTERFACE up"})
+		mustFind(t, report, expected{CheckPeerLink, check.Failed, "nobody answers " + how, "ip link set dev INTERFACE up"})
 		if r, ok := report.Result(CheckPeerLink); ok {
 			t.Logf("measured: nobody answers after %v", r.Took)
 		}
-		if v := report.Verdict(); v != VerdictBlocked {
+		if v := report.Verdict(); v != check.VerdictBlocked {
 			t.Errorf("verdict %v", v)
 		}
 		target.FirstNode = true
-		if report := n.plan(t, target); report.Verdict() != VerdictWarn {
+		if report := n.plan(t, target); report.Verdict() != check.VerdictWarn {
 			t.Errorf("verdict %v for the first node:\n%s", report.Verdict(), format(report))
 		}
 		r := n.one(n.own, question{Target: target, ID: CheckPeerPing})
-		if r.Status != Failed || !strings.Contains(r.Detail, "answers neither echo requests nor "+how) {
+		if r.Status != check.Failed || !strings.Contains(r.Detail, "answers neither echo requests nor "+how) {
 			t.Errorf("peer-ping %v after %v: %s", r.Status, r.Took, r.Detail)
 		}
-		for _, id := range []ID{CheckPathMTU, CheckPeerPort} {
-			if r := n.one(n.own, question{Target: target, ID: id}); r.Status != Unknown && !strings.Contains(r.Detail, "it is not there") {
+		for _, id := range []check.ID{CheckPathMTU, CheckPeerPort} {
+			if r := n.one(n.own, question{Target: target, ID: id}); r.Status != check.Unknown && !strings.Contains(r.Detail, "it is not there") {
 				t.Errorf("%s %v: %s", id, r.Status, r.Detail)
 			}
 		}
@@ -212,7 +214,7 @@ func TestFilteredPing(t *testing.T) {
 				icmp, _ := wordsFor(target)
 				n.nft(n.peer, inputRules(icmp+" type echo-request "+tt.verdict))
 				report := n.plan(t, target)
-				mustFind(t, report, expected{CheckPeerPing, Failed, tt.detail, "on the peer: nft insert rule inet filter input"})
+				mustFind(t, report, expected{CheckPeerPing, check.Failed, tt.detail, "on the peer: nft insert rule inet filter input"})
 				r, _ := report.Result(CheckPeerPing)
 				t.Logf("measured: understood after %v", r.Took)
 				// What is advised has to help.
@@ -229,8 +231,8 @@ func TestRejectedPort(t *testing.T) {
 		verdict string
 		want    []expected
 	}{
-		{"reject with icmpx admin-prohibited", []expected{{CheckPeerPort, Failed, "rejects UDP port 3780 (administratively prohibited)", "connsync firewall --install --interface INTERFACE --current-ip "}}},
-		{"reject with icmpx port-unreachable", []expected{{CheckPeerPort, Failed, "or a firewall there rejects it", "connsync firewall --install --interface INTERFACE --current-ip "}}},
+		{"reject with icmpx admin-prohibited", []expected{{CheckPeerPort, check.Failed, "rejects UDP port 3780 (administratively prohibited)", "connsync firewall --install --interface INTERFACE --current-ip "}}},
+		{"reject with icmpx port-unreachable", []expected{{CheckPeerPort, check.Failed, "or a firewall there rejects it", "connsync firewall --install --interface INTERFACE --current-ip "}}},
 		{"drop", nil}, // silence is all that a daemon answers too
 	} {
 		t.Run(strings.ReplaceAll(tt.verdict, " ", "-"), func(t *testing.T) {
@@ -240,7 +242,7 @@ func TestRejectedPort(t *testing.T) {
 				n.nft(n.peer, inputRules("udp dport 3780 "+tt.verdict))
 				report := n.plan(t, target)
 				mustFind(t, report, tt.want...)
-				if r, _ := report.Result(CheckPeerPort); r.Status == Passed && !strings.Contains(r.Detail, "whether conntrackd listens there shows after the start") {
+				if r, _ := report.Result(CheckPeerPort); r.Status == check.Passed && !strings.Contains(r.Detail, "whether conntrackd listens there shows after the start") {
 					t.Errorf("silence is taken for %q", r.Detail)
 				}
 			})
@@ -253,8 +255,8 @@ func TestClosedPort(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		report := n.plan(t, target)
-		mustFind(t, report, expected{CheckPeerPort, Failed, "nothing listens on UDP port 3780", "Port 3780"})
-		if v := report.Verdict(); v != VerdictWarn {
+		mustFind(t, report, expected{CheckPeerPort, check.Failed, "nothing listens on UDP port 3780", "Port 3780"})
+		if v := report.Verdict(); v != check.VerdictWarn {
 			t.Errorf("verdict %v", v)
 		}
 	})
@@ -281,14 +283,14 @@ func TestPathMTU(t *testing.T) {
 			t.Parallel()
 			eachFamily(t, 9000, func(t *testing.T, n *testNet, target Target) {
 				n.listen(n.peer, at(target.Peer))
-				if r := n.one(n.own, question{Target: target, ID: CheckPathMTU}); r.Status != Passed {
+				if r := n.one(n.own, question{Target: target, ID: CheckPathMTU}); r.Status != check.Passed {
 					t.Errorf("whole path: %v: %s", r.Status, r.Detail)
 				}
 				if err := tt.cut(n); err != nil {
 					t.Fatal(err)
 				}
 				report := n.plan(t, target)
-				mustFind(t, report, expected{CheckPathMTU, Failed, "packets of 9000 bytes, the MTU of eth1, vanish", "ip link set dev eth1 mtu"})
+				mustFind(t, report, expected{CheckPathMTU, check.Failed, "packets of 9000 bytes, the MTU of eth1, vanish", "ip link set dev eth1 mtu"})
 				r, _ := report.Result(CheckPathMTU)
 				var found int
 				if _, err := fmt.Sscanf(r.Remedy, "ip link set dev eth1 mtu %d,", &found); err != nil || found < tt.low || found > tt.high {
@@ -297,7 +299,7 @@ func TestPathMTU(t *testing.T) {
 				t.Logf("measured: found after %v", r.Took)
 				n.run(n.own, "ip", "link", "set", "dev", "eth1", "mtu", fmt.Sprint(found))
 				n.run(n.peer, "ip", "link", "set", "dev", "eth1", "mtu", fmt.Sprint(found))
-				if r := n.one(n.own, question{Target: target, ID: CheckPathMTU}); r.Status != Passed {
+				if r := n.one(n.own, question{Target: target, ID: CheckPathMTU}); r.Status != check.Passed {
 					t.Errorf("after the remedy: %v: %s", r.Status, r.Detail)
 				}
 			})

@@ -7,17 +7,19 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
 )
 
 // runRoute asks the kernel how it would send to the peer. conntrackd's sender
 // is neither bound to the interface nor to Current IP, so the plain question
 // is the one that counts; the others show policy rules, and the errors that
 // the probes would meet.
-func runRoute(t Target) func(context.Context) Finding {
-	return func(ctx context.Context) Finding {
+func runRoute(t Target) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
 		all, err := Interfaces(ctx)
 		if err != nil {
-			return unknown(err)
+			return check.CouldNotRun(err)
 		}
 		v := routeView{target: t, names: make(map[int]string, len(all))}
 		for _, i := range all {
@@ -27,7 +29,7 @@ func runRoute(t Target) func(context.Context) Finding {
 			}
 		}
 		if v.link == 0 {
-			return unknown(fmt.Errorf("interface %s has gone", t.Interface))
+			return check.CouldNotRun(fmt.Errorf("interface %s has gone", t.Interface))
 		}
 		v.ask()
 		return v.judge(findForbidding)

@@ -6,24 +6,26 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
 )
 
 // judge weighs the answers. forbidding finds the route or rule behind an
 // error, as the command that removes it.
-func (v *routeView) judge(forbidding func(peer, from netip.Addr, link string) string) Finding {
+func (v *routeView) judge(forbidding func(peer, from netip.Addr, link string) string) check.Finding {
 	t, p := v.target, v.plain
 	peer := t.Peer.Addr().Unmap()
 	switch {
 	case p.err != nil:
 		return v.judgeError(p.err, "", forbidding)
 	case p.kind == unix.RTN_LOCAL:
-		return failed("Peer IP: the other node's address", "the kernel takes %v for an address of this node", peer)
+		return check.Fail("Peer IP: the other node's address", "the kernel takes %v for an address of this node", peer)
 	case p.kind != unix.RTN_UNICAST:
-		return failed("Peer IP: the other node's address", "the kernel takes %v for a %s address", peer, kindName(p.kind))
+		return check.Fail("Peer IP: the other node's address", "the kernel takes %v for a %s address", peer, kindName(p.kind))
 	case p.link != v.link:
-		return failed(v.hostRoute(p), "the kernel reaches %v through %s%s, not through %s", peer, v.name(p.link), v.via(p), t.Interface)
+		return check.Fail(v.hostRoute(p), "the kernel reaches %v through %s%s, not through %s", peer, v.name(p.link), v.via(p), t.Interface)
 	case p.gateway.IsValid():
-		return failed(v.hostRoute(p), "the kernel reaches %v through the gateway %v, not on the link itself", peer, p.gateway)
+		return check.Fail(v.hostRoute(p), "the kernel reaches %v through the gateway %v, not on the link itself", peer, p.gateway)
 	}
 	for _, other := range []struct {
 		answer routeAnswer
@@ -42,17 +44,17 @@ func (v *routeView) judge(forbidding func(peer, from netip.Addr, link string) st
 
 // judgeSource is for a peer that is reached on the right link: does Current IP
 // go with it?
-func (v *routeView) judgeSource() Finding {
+func (v *routeView) judgeSource() check.Finding {
 	t, current := v.target, v.target.Current.Addr().Unmap()
 	peer := t.Peer.Addr().Unmap()
-	var f Finding
+	var f check.Finding
 	switch {
 	case !v.from.direct(v.link):
-		f = failed(t.ip("rule list"), "a policy rule sends packets from %v to %v through %s%s", current, peer, v.name(v.from.link), v.via(v.from))
+		f = check.Fail(t.ip("rule list"), "a policy rule sends packets from %v to %v through %s%s", current, peer, v.name(v.from.link), v.via(v.from))
 	case v.plain.source.IsValid() && v.plain.source != current:
-		f = failed(v.hostRoute(v.plain), "the kernel sends to %v from %v, not from Current IP %v", peer, v.plain.source, current)
+		f = check.Fail(v.hostRoute(v.plain), "the kernel sends to %v from %v, not from Current IP %v", peer, v.plain.source, current)
 	default:
-		return passed("the kernel reaches %v directly through %s, from %v", peer, t.Interface, current)
+		return check.Pass("the kernel reaches %v directly through %s, from %v", peer, t.Interface, current)
 	}
 	// The daemon asks for no source and takes datagrams from any, so it does
 	// replicate; a firewall that expects Current IP would not let it.
@@ -61,7 +63,7 @@ func (v *routeView) judgeSource() Finding {
 }
 
 // judgeError explains an error of a lookup made in the given manner.
-func (v *routeView) judgeError(err error, manner string, forbidding func(peer, from netip.Addr, link string) string) Finding {
+func (v *routeView) judgeError(err error, manner string, forbidding func(peer, from netip.Addr, link string) string) check.Finding {
 	t, peer := v.target, v.target.Peer.Addr().Unmap()
 	var what string
 	switch {
@@ -72,12 +74,12 @@ func (v *routeView) judgeError(err error, manner string, forbidding func(peer, f
 	case errors.Is(err, unix.EHOSTUNREACH):
 		what = "an unreachable route or rule refuses"
 	case errors.Is(err, unix.ENETUNREACH):
-		return Finding{Status: Failed, Err: err, Remedy: v.subnetRoute(),
+		return check.Finding{Status: check.Failed, Err: err, Remedy: v.subnetRoute(),
 			Detail: fmt.Sprintf("there is no route to %v%s", peer, manner)}
 	default:
-		return unknown(err)
+		return check.CouldNotRun(err)
 	}
-	f := failed(forbidding(peer, t.Current.Addr().Unmap(), t.Interface), "%s packets to %v%s", what, peer, manner)
+	f := check.Fail(forbidding(peer, t.Current.Addr().Unmap(), t.Interface), "%s packets to %v%s", what, peer, manner)
 	if f.Remedy == "" {
 		f.Remedy = t.ip("route get %v", peer) + "; " + t.ip("rule list")
 	}
@@ -110,7 +112,7 @@ func (v *routeView) subnetRoute() string {
 // ip is an ip(8) command of the target's family.
 func (t Target) ip(format string, args ...any) string {
 	cmd := "ip "
-	if t.family() == 6 {
+	if t.Family() == 6 {
 		cmd = "ip -6 "
 	}
 	return cmd + fmt.Sprintf(format, args...)

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
 )
 
 // TestPlan reads the plan as a timetable: id, severity, what it waits for.
@@ -54,7 +57,7 @@ conntrack blocker
 		t.Errorf("IPv6 (-want +got):\n%s", diff)
 	}
 	wantFirst := want
-	for _, id := range []ID{CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
+	for _, id := range []check.ID{CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort} {
 		wantFirst = strings.Replace(wantFirst, "\n"+string(id)+" blocker", "\n"+string(id)+" warning", 1)
 	}
 	if diff := cmp.Diff(wantFirst, plan(first)); diff != "" {
@@ -66,7 +69,7 @@ conntrack blocker
 // and needs only what stands before it, so that a report reads from cause to
 // consequence.
 func TestPlanIsSound(t *testing.T) {
-	var ids []ID
+	var ids []check.ID
 	titles := map[string]bool{}
 	for _, c := range Plan(Target{}) {
 		if c.Title == "" || titles[c.Title] || c.Run == nil {
@@ -89,37 +92,37 @@ func TestPlanIsSound(t *testing.T) {
 // who is still asked.
 func TestRootCauses(t *testing.T) {
 	for _, tt := range []struct {
-		fails   ID
-		skipped []ID
+		fails   check.ID
+		skipped []check.ID
 	}{
-		{CheckInterface, []ID{CheckLinkUp, CheckCarrier, CheckDedicated, CheckCurrentAssigned, CheckRoute, CheckDuplicateAddress,
+		{CheckInterface, []check.ID{CheckLinkUp, CheckCarrier, CheckDedicated, CheckCurrentAssigned, CheckRoute, CheckDuplicateAddress,
 			CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPortFree, CheckPeerPort, CheckFirewall}},
-		{CheckLinkUp, []ID{CheckCarrier, CheckRoute, CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckLinkUp, []check.ID{CheckCarrier, CheckRoute, CheckDuplicateAddress, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
 		{CheckDedicated, nil},
-		{CheckPeerDistinct, []ID{CheckSameSubnet, CheckRoute, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
-		{CheckRoute, []ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
-		{CheckPeerLink, []ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
-		{CheckPeerPing, []ID{CheckPathMTU}},
+		{CheckPeerDistinct, []check.ID{CheckSameSubnet, CheckRoute, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckRoute, []check.ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckPeerLink, []check.ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckPeerPing, []check.ID{CheckPathMTU}},
 		{CheckPortFree, nil},
 		{CheckPeerPort, nil},
 		{CheckConntrack, nil},
 	} {
 		t.Run(string(tt.fails), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				checks := Plan(Target{Flow: Flow{Peer: prefix("10.0.0.102/24")}})
+				checks := Plan(Target{Flow: firewall.Flow{Peer: prefix("10.0.0.102/24")}})
 				for i := range checks {
-					status := Passed
+					status := check.Passed
 					if checks[i].ID == tt.fails {
-						status = Failed
+						status = check.Failed
 					}
-					checks[i].Run = func(context.Context) Finding {
+					checks[i].Run = func(context.Context) check.Finding {
 						time.Sleep(time.Second)
-						return Finding{Status: status}
+						return check.Finding{Status: status}
 					}
 				}
-				var skipped []ID
-				for _, r := range Run(context.Background(), checks, nil).Results {
-					if r.Status == Skipped {
+				var skipped []check.ID
+				for _, r := range check.Run(context.Background(), checks, nil).Results {
+					if r.Status == check.Skipped {
 						skipped = append(skipped, r.ID)
 						if want := "not asked, because " + string(tt.fails) + " failed"; r.Detail != want {
 							t.Errorf("%s: %q, want %q", r.ID, r.Detail, want)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"connsync/lab"
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
 )
 
 // target is a Target in the words of a test. An address without a length has
@@ -20,12 +22,12 @@ type target struct {
 }
 
 func (t target) Target() Target {
-	return Target{Flow{t.Interface, prefix(t.Current), prefix(t.Peer), t.Port}, t.FirstNode, t.DaemonPIDs}
+	return Target{firewall.Flow{Interface: t.Interface, Current: prefix(t.Current), Peer: prefix(t.Peer), Port: t.Port}, t.FirstNode, t.DaemonPIDs}
 }
 
 // checkTarget and listInterfaces run in processes of their own, see TestMain.
-func checkTarget(ctx context.Context, t target) (Report, error) {
-	return Run(ctx, Plan(t.Target()), nil), nil
+func checkTarget(ctx context.Context, t target) (check.Report, error) {
+	return check.Run(ctx, Plan(t.Target()), nil), nil
 }
 
 func listInterfaces(ctx context.Context, _ struct{}) ([]Interface, error) { return Interfaces(ctx) }
@@ -115,9 +117,9 @@ func (l *wired) listen(n *lab.Namespace, address string) {
 }
 
 // check runs the whole plan on a.
-func (l *wired) check(settings target) Report {
+func (l *wired) check(settings target) check.Report {
 	l.t.Helper()
-	var report Report
+	var report check.Report
 	if err := lab.Call(l.t.Context(), l.a, "check", settings, &report); err != nil {
 		l.t.Fatal(err)
 	}

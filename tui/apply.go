@@ -8,6 +8,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/step"
 	"connsync/tui/text"
 )
 
@@ -17,7 +20,7 @@ type Applier interface {
 	// When ctx ends before the write, nothing is left behind. Later, Apply
 	// goes on until the change is finished or taken back, and only the wait
 	// for the peer is cut short. A program that ends has to wait for Apply.
-	Apply(ctx context.Context, r Review, each func(conntrackd.Step)) conntrackd.Outcome
+	Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome
 }
 
 // stepBacklog is how many steps may wait for the screen. It is far more than
@@ -27,30 +30,30 @@ const stepBacklog = 256
 // stepTaken is news of one step.
 type stepTaken struct {
 	run  *run
-	step conntrackd.Step
-	more <-chan conntrackd.Step
+	step step.Step
+	more <-chan step.Step
 }
 
 // applyEnded is the end of an apply.
 type applyEnded struct {
 	run     *run
-	outcome conntrackd.Outcome
+	outcome apply.Outcome
 }
 
 // applySettled tells that the grace period after the end is over.
 type applySettled struct{ run *run }
 
-// apply shows the steps of a save as they happen, then how it ended and what
+// saving shows the steps of a save as they happen, then how it ended and what
 // to type at the other node.
-type apply struct {
+type saving struct {
 	env      *env
 	settings conntrackd.Settings
-	review   Review
+	review   apply.Review
 	run      *run
 	cancel   context.CancelFunc
-	steps    []conntrackd.Step
+	steps    []step.Step
 	ended    bool
-	outcome  conntrackd.Outcome
+	outcome  apply.Outcome
 	stopping bool
 	settled  bool
 	onForm   bool // the focus is on Form, else on Status
@@ -71,22 +74,22 @@ var applyKeys = struct{ press, next, status, form, up, down, stop key.Binding }{
 }
 
 // newApply returns the screen; start begins the work.
-func newApply(e *env, s conntrackd.Settings, r Review) *apply {
-	return &apply{env: e, settings: s, review: r, cancel: func() {}}
+func newApply(e *env, s conntrackd.Settings, r apply.Review) *saving {
+	return &saving{env: e, settings: s, review: r, cancel: func() {}}
 }
 
-func (a *apply) start() tea.Cmd {
+func (a *saving) start() tea.Cmd {
 	ctx, cancel := context.WithCancel(a.env.ctx)
 	current, applier, wanted := newRun(a.run), a.env.effects.Applier, a.review
 	a.run, a.cancel = current, cancel
-	steps := make(chan conntrackd.Step, stepBacklog)
+	steps := make(chan step.Step, stepBacklog)
 	work := func() tea.Msg {
 		defer cancel()
 		defer close(steps)
 		if applier == nil {
-			return applyEnded{current, conntrackd.Outcome{Verdict: conntrackd.VerdictUnknown, Err: errNoEffect}}
+			return applyEnded{current, apply.Outcome{Verdict: health.VerdictUnknown, Err: errNoEffect}}
 		}
-		return applyEnded{current, applier.Apply(ctx, wanted, func(s conntrackd.Step) {
+		return applyEnded{current, applier.Apply(ctx, wanted, func(s step.Step) {
 			select {
 			case steps <- s:
 			default: // nobody looks; the work goes on
@@ -96,7 +99,7 @@ func (a *apply) start() tea.Cmd {
 	return tea.Batch(work, awaitStep(current, steps))
 }
 
-func awaitStep(current *run, steps <-chan conntrackd.Step) tea.Cmd {
+func awaitStep(current *run, steps <-chan step.Step) tea.Cmd {
 	return func() tea.Msg {
 		s, ok := <-steps
 		if !ok {
@@ -107,9 +110,9 @@ func awaitStep(current *run, steps <-chan conntrackd.Step) tea.Cmd {
 }
 
 // close ends the work as far as it can still be ended; see [Applier].
-func (a *apply) close() { a.cancel() }
+func (a *saving) close() { a.cancel() }
 
-func (a *apply) update(msg tea.Msg) (outcome, tea.Cmd) {
+func (a *saving) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
 	case stepTaken:
 		if msg.run != a.run {
@@ -135,7 +138,7 @@ func (a *apply) update(msg tea.Msg) (outcome, tea.Cmd) {
 }
 
 // withStep puts news of a step in its place.
-func withStep(steps []conntrackd.Step, s conntrackd.Step) []conntrackd.Step {
+func withStep(steps []step.Step, s step.Step) []step.Step {
 	for i := range steps {
 		if steps[i].ID == s.ID {
 			steps[i] = s
@@ -146,7 +149,7 @@ func withStep(steps []conntrackd.Step, s conntrackd.Step) []conntrackd.Step {
 }
 
 // end takes the outcome, and tells every screen when new settings are in force.
-func (a *apply) end(o conntrackd.Outcome) tea.Cmd {
+func (a *saving) end(o apply.Outcome) tea.Cmd {
 	for _, s := range o.Steps {
 		a.steps = withStep(a.steps, s)
 	}
@@ -165,7 +168,7 @@ func (a *apply) end(o conntrackd.Outcome) tea.Cmd {
 	return tea.Batch(settle, tea.Sequence(tell...))
 }
 
-func (a *apply) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
+func (a *saving) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 	k := applyKeys
 	switch {
 	case key.Matches(msg, k.up):
@@ -188,14 +191,14 @@ func (a *apply) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 }
 
 // interrupt makes ctrl+c end the work, not the program, while it goes on.
-func (a *apply) interrupt() string {
+func (a *saving) interrupt() string {
 	if a.ended {
 		return ""
 	}
 	return "stop"
 }
 
-func (a *apply) help() []key.Binding {
+func (a *saving) help() []key.Binding {
 	k := applyKeys
 	k.press.SetEnabled(a.ended)
 	k.next.SetEnabled(a.ended)
@@ -205,9 +208,9 @@ func (a *apply) help() []key.Binding {
 	return []key.Binding{k.press, k.next, k.status, k.form, k.down}
 }
 
-func (a *apply) title() string { return "Connection Sync: apply" }
+func (a *saving) title() string { return "Connection Sync: apply" }
 
-func (a *apply) explain() (title string, lines []string) {
+func (a *saving) explain() (title string, lines []string) {
 	return "Help: apply", []string{
 		"The old file is kept, the new one is written, the daemon is restarted, and then looked at: is it bound, does the peer send, does the peer hear this node?",
 		"A step that fails puts the old file and the old service state back; that is looked at and reported too.",

@@ -6,25 +6,27 @@ import (
 	"testing"
 	"time"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/step"
 )
 
 // fakeApplier plays a list of steps.
 type fakeApplier struct {
-	steps   []conntrackd.Step
+	steps   []step.Step
 	pace    time.Duration // between two steps
-	outcome conntrackd.Outcome
+	outcome apply.Outcome
 	hold    bool // after the steps, wait until stopped
 	stopped bool
 }
 
-func (f *fakeApplier) Apply(ctx context.Context, r Review, each func(conntrackd.Step)) conntrackd.Outcome {
+func (f *fakeApplier) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
 	out := f.outcome
 	for _, s := range f.steps {
 		running := s
-		running.Status, running.Detail, running.Took = conntrackd.StepRunning, "", 0
+		running.Status, running.Detail, running.Took = step.Running, "", 0
 		each(running)
-		if s.Status == conntrackd.StepRunning {
+		if s.Status == step.Running {
 			break
 		}
 		time.Sleep(f.pace)
@@ -38,49 +40,49 @@ func (f *fakeApplier) Apply(ctx context.Context, r Review, each func(conntrackd.
 	return out
 }
 
-func step(id conntrackd.StepID, title string, status conntrackd.StepStatus, detail string, took time.Duration) conntrackd.Step {
-	return conntrackd.Step{ID: id, Title: title, Status: status, Detail: detail, Took: took}
+func stepAs(id step.ID, title string, status step.Status, detail string, took time.Duration) step.Step {
+	return step.Step{ID: id, Title: title, Status: status, Detail: detail, Took: took}
 }
 
-const done, failed = conntrackd.StepDone, conntrackd.StepFailed
+const done, failed = step.Done, step.Failed
 
-func beginning() []conntrackd.Step {
-	return []conntrackd.Step{
-		step(conntrackd.StepLock, "Take the writer lock", done, "", time.Millisecond),
-		step(conntrackd.StepBackup, "Keep the old file", done, "/var/lib/connsync/2026-11-23T22:50:01.conf", 2*time.Millisecond),
-		step(conntrackd.StepWrite, "Write /etc/conntrackd/conntrackd.conf", done, "731 bytes", 3*time.Millisecond),
-		step(conntrackd.StepEnable, "Start at boot", done, "conntrackd.service", 210*time.Millisecond),
+func beginning() []step.Step {
+	return []step.Step{
+		stepAs(step.Lock, "Take the writer lock", done, "", time.Millisecond),
+		stepAs(apply.StepBackup, "Keep the old file", done, "/var/lib/connsync/2026-11-23T22:50:01.conf", 2*time.Millisecond),
+		stepAs(apply.StepWrite, "Write /etc/conntrackd/conntrackd.conf", done, "731 bytes", 3*time.Millisecond),
+		stepAs(apply.StepEnable, "Start at boot", done, "conntrackd.service", 210*time.Millisecond),
 	}
 }
 
-func savedSteps() []conntrackd.Step {
+func savedSteps() []step.Step {
 	return append(beginning(),
-		step(conntrackd.StepRestart, "Restart conntrackd.service", done, "PID 4711", 320*time.Millisecond),
-		step(conntrackd.StepBound, "Listening on 10.0.0.101:3780", done, "buffers 131072 and 131072", 4*time.Millisecond),
-		step(conntrackd.StepHeard, "Heard the peer", done, "", 900*time.Millisecond),
-		step(conntrackd.StepHeardBy, "Heard by the peer", done, "", 1100*time.Millisecond))
+		stepAs(apply.StepRestart, "Restart conntrackd.service", done, "PID 4711", 320*time.Millisecond),
+		stepAs(apply.StepBound, "Listening on 10.0.0.101:3780", done, "buffers 131072 and 131072", 4*time.Millisecond),
+		stepAs(apply.StepHeard, "Heard the peer", done, "", 900*time.Millisecond),
+		stepAs(apply.StepHeardBy, "Heard by the peer", done, "", 1100*time.Millisecond))
 }
 
-func silentSteps() []conntrackd.Step {
+func silentSteps() []step.Step {
 	s := savedSteps()[:6]
 	return append(s,
-		step(conntrackd.StepHeard, "Heard the peer", failed, "no word from 10.0.0.102 since conntrackd started", 5*time.Second),
-		step(conntrackd.StepHeardBy, "Heard by the peer", conntrackd.StepUnknown, "no word from 10.0.0.102 since conntrackd started", 0))
+		stepAs(apply.StepHeard, "Heard the peer", failed, "no word from 10.0.0.102 since conntrackd started", 5*time.Second),
+		stepAs(apply.StepHeardBy, "Heard by the peer", step.Unknown, "no word from 10.0.0.102 since conntrackd started", 0))
 }
 
-func rolledBackSteps() []conntrackd.Step {
+func rolledBackSteps() []step.Step {
 	return append(beginning(),
-		step(conntrackd.StepRestart, "Restart conntrackd.service", failed, "restart conntrackd.service: failed (Result: exit-code)\n"+
+		stepAs(apply.StepRestart, "Restart conntrackd.service", failed, "restart conntrackd.service: failed (Result: exit-code)\n"+
 			"[ERROR] can't open channel socket: Cannot assign requested address\n"+
 			"[ERROR] initialization failed\nconntrackd cannot start, please review your configuration", 80*time.Millisecond),
-		step(conntrackd.StepRollback, "Roll back", done, "the old file, conntrackd.service restarted", 350*time.Millisecond),
-		step(conntrackd.StepVerify, "Verify the rollback", done, "listening on 10.0.0.7:3780, not started at boot", 5*time.Millisecond))
+		stepAs(apply.StepRollback, "Roll back", done, "the old file, conntrackd.service restarted", 350*time.Millisecond),
+		stepAs(apply.StepVerify, "Verify the rollback", done, "listening on 10.0.0.7:3780, not started at boot", 5*time.Millisecond))
 }
 
-func rollbackFailedSteps() []conntrackd.Step {
+func rollbackFailedSteps() []step.Step {
 	s := rolledBackSteps()
-	s[5] = step(conntrackd.StepRollback, "Roll back", failed, "write /etc/conntrackd/conntrackd.conf: no space left on device", 20*time.Millisecond)
-	s[6] = step(conntrackd.StepVerify, "Verify the rollback", failed, "the file is not the old one; the old one is /var/lib/connsync/2026-11-23T22:50:01.conf", time.Millisecond)
+	s[5] = stepAs(apply.StepRollback, "Roll back", failed, "write /etc/conntrackd/conntrackd.conf: no space left on device", 20*time.Millisecond)
+	s[6] = stepAs(apply.StepVerify, "Verify the rollback", failed, "the file is not the old one; the old one is /var/lib/connsync/2026-11-23T22:50:01.conf", time.Millisecond)
 	return s
 }
 
@@ -97,27 +99,27 @@ var errRestart = errors.New("restart conntrackd.service: failed (Result: exit-co
 
 func TestApplyPages(t *testing.T) {
 	with := func(f fakeApplier) Effects { return Effects{Applier: &f} }
-	saved := conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}
-	restarting := append(beginning(), step(conntrackd.StepRestart, "Restart conntrackd.service", conntrackd.StepRunning, "", 0))
+	saved := apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}
+	restarting := append(beginning(), stepAs(apply.StepRestart, "Restart conntrackd.service", step.Running, "", 0))
 	checkPages(t, []page{
 		{"starting", with(fakeApplier{hold: true, steps: beginning()[:2]}), toApply(time.Second)},
 		{"running", with(fakeApplier{hold: true, steps: restarting}), toApply(time.Second)},
-		{"waiting", with(fakeApplier{hold: true, steps: append(savedSteps()[:6], step(conntrackd.StepHeard, "Heard the peer", conntrackd.StepRunning, "", 0))}), toApply(time.Second)},
+		{"waiting", with(fakeApplier{hold: true, steps: append(savedSteps()[:6], stepAs(apply.StepHeard, "Heard the peer", step.Running, "", 0))}), toApply(time.Second)},
 		{"stopping", with(fakeApplier{pace: time.Minute, steps: savedSteps()}), toApply(4*time.Minute+time.Second, "ctrl+c")},
 		{"done", with(fakeApplier{steps: savedSteps(), outcome: saved}), toApply(time.Second)},
-		{"silent", with(fakeApplier{steps: silentSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictSilent}}), toApply(time.Second)},
-		{"rolledback", with(fakeApplier{steps: rolledBackSteps(), outcome: conntrackd.Outcome{RolledBack: true, Err: errRestart}}), toApply(time.Second)},
-		{"rollbackfailed", with(fakeApplier{steps: rollbackFailedSteps(), outcome: conntrackd.Outcome{Changed: true, Err: errRestart}}), toApply(time.Second)},
-		{"refused", with(fakeApplier{steps: []conntrackd.Step{step(conntrackd.StepLock, "Take the writer lock", failed, "connsync with PID 812 is saving", 0)},
-			outcome: conntrackd.Outcome{Err: errors.New("connsync with PID 812 is saving")}}), toApply(time.Second)},
+		{"silent", with(fakeApplier{steps: silentSteps(), outcome: apply.Outcome{Changed: true, Verdict: health.VerdictSilent}}), toApply(time.Second)},
+		{"rolledback", with(fakeApplier{steps: rolledBackSteps(), outcome: apply.Outcome{RolledBack: true, Err: errRestart}}), toApply(time.Second)},
+		{"rollbackfailed", with(fakeApplier{steps: rollbackFailedSteps(), outcome: apply.Outcome{Changed: true, Err: errRestart}}), toApply(time.Second)},
+		{"refused", with(fakeApplier{steps: []step.Step{stepAs(step.Lock, "Take the writer lock", failed, "connsync with PID 812 is saving", 0)},
+			outcome: apply.Outcome{Err: errors.New("connsync with PID 812 is saving")}}), toApply(time.Second)},
 		{"noeffect", Effects{}, toApply(time.Second)},
 	}, "done", "rolledback")
 }
 
 func TestApplyDisabling(t *testing.T) {
 	steps := append(beginning()[:1],
-		step(conntrackd.StepDisable, "Do not start at boot", done, "", 0), step(conntrackd.StepStop, "Stop conntrackd.service", done, "", 0))
-	f := &fakeApplier{steps: steps, outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictStopped}}
+		stepAs(apply.StepDisable, "Do not start at boot", done, "", 0), stepAs(apply.StepStop, "Stop conntrackd.service", done, "", 0))
+	f := &fakeApplier{steps: steps, outcome: apply.Outcome{Changed: true, Verdict: health.VerdictStopped}}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f}}, 80, 24, func(d *driver) {
 		off := pairSettings()
 		off.Enabled = false
@@ -131,14 +133,14 @@ func TestApplyDisabling(t *testing.T) {
 func TestApplyTellsTheOthers(t *testing.T) {
 	tests := []struct {
 		name    string
-		outcome conntrackd.Outcome
+		outcome apply.Outcome
 		state   string
 		told    bool
 	}{
-		{"saved", conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}, "in sync both ways", true},
-		{"unchanged", conntrackd.Outcome{Verdict: conntrackd.VerdictSilent}, "no word from the peer", true},
-		{"taken back", conntrackd.Outcome{RolledBack: true, Err: errRestart}, "sync enabled", false},
-		{"failed before", conntrackd.Outcome{Err: errRestart}, "sync enabled", false},
+		{"saved", apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}, "in sync both ways", true},
+		{"unchanged", apply.Outcome{Verdict: health.VerdictSilent}, "no word from the peer", true},
+		{"taken back", apply.Outcome{RolledBack: true, Err: errRestart}, "sync enabled", false},
+		{"failed before", apply.Outcome{Err: errRestart}, "sync enabled", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -160,7 +162,7 @@ func TestApplyTellsTheOthers(t *testing.T) {
 func TestApplyInterrupted(t *testing.T) {
 	tests := []struct {
 		name  string
-		steps []conntrackd.Step
+		steps []step.Step
 		says  string
 	}{
 		{"before the write", beginning()[:2], "Stopping. Nothing has been written."},
@@ -171,13 +173,13 @@ func TestApplyInterrupted(t *testing.T) {
 			f := &fakeApplier{steps: tt.steps, hold: true}
 			drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f}}, 80, 24, func(d *driver) {
 				toApply(time.Second, "esc", "enter", "s")(d)
-				d.wantScreen(&apply{})
+				d.wantScreen(&saving{})
 				d.wants("ctrl+c stop")
 				d.send(keyPress("ctrl+c"))
 				d.wants(tt.says)
 				d.settle()
-				d.wantScreen(&apply{}) // the program has not been left
-				if !f.stopped || !d.top().(*apply).ended {
+				d.wantScreen(&saving{}) // the program has not been left
+				if !f.stopped || !d.top().(*saving).ended {
 					t.Error("the work was not stopped")
 				}
 				d.wants("ctrl+c quit")
@@ -187,12 +189,12 @@ func TestApplyInterrupted(t *testing.T) {
 }
 
 func TestApplyIgnoresTypedAhead(t *testing.T) {
-	f := &fakeApplier{steps: savedSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}}
+	f := &fakeApplier{steps: savedSteps(), outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f, Observer: &fakeObserver{}}}, 80, 24, func(d *driver) {
 		toApply(0)(d)
 		d.wants("Saved, and in force. In sync both ways.")
 		d.press("enter", "esc", "s", "tab")
-		d.wantScreen(&apply{})
+		d.wantScreen(&saving{})
 		d.wait(dialogGrace)
 		d.press("enter")
 		d.wantScreen(&status{})
@@ -217,9 +219,9 @@ func TestApplyHostileText(t *testing.T) {
 	steps := rolledBackSteps()
 	steps[4].Detail = hostile + "\n" + hostile
 	steps[5].Title = hostile
-	f := fakeApplier{steps: steps, outcome: conntrackd.Outcome{RolledBack: true, Err: errors.New(hostile)}}
+	f := fakeApplier{steps: steps, outcome: apply.Outcome{RolledBack: true, Err: errors.New(hostile)}}
 	checkHostile(t, Effects{Applier: &f}, toApply(time.Second))
-	checkHostile(t, Effects{Applier: &fakeApplier{outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}}}, func(d *driver) {
+	checkHostile(t, Effects{Applier: &fakeApplier{outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}}, func(d *driver) {
 		s := pairSettings()
 		s.Interface = "start\x1b[2J\x00'; reboot; '"
 		d.follow(applyWanted{s, changedReview()})

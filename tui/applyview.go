@@ -6,10 +6,11 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/step"
 	"connsync/tui/text"
 )
 
-func (a *apply) resize(width, height int) {
+func (a *saving) resize(width, height int) {
 	a.width, a.height = width, height
 	a.follow()
 }
@@ -19,7 +20,7 @@ func (a *apply) resize(width, height int) {
 const stepTitleWidth = 28
 
 // text is the steps and, once it has ended, what to do at the other node.
-func (a *apply) text() []string {
+func (a *saving) text() []string {
 	var lines []string
 	for _, s := range a.steps {
 		lines = append(lines, a.step(s)...)
@@ -36,7 +37,7 @@ func (a *apply) text() []string {
 
 // step is a step on one line where it fits, else with its detail beneath.
 // The daemon may have said several lines.
-func (a *apply) step(s conntrackd.Step) []string {
+func (a *saving) step(s step.Step) []string {
 	room := a.width - 1 - text.WordWidth - 2
 	name := a.env.fit(a.env.shown(s.Title), room)
 	if w := ansi.StringWidth(name); w < stepTitleWidth && stepTitleWidth < room {
@@ -60,7 +61,7 @@ func (a *apply) step(s conntrackd.Step) []string {
 }
 
 // details are the lines of a detail, each safe to show.
-func (a *apply) details(detail string) []string {
+func (a *saving) details(detail string) []string {
 	var lines []string
 	for line := range strings.Lines(detail) {
 		if line = a.env.shown(strings.TrimRight(line, "\r\n")); strings.TrimSpace(line) != "" {
@@ -99,7 +100,7 @@ func peerLines(e *env, s conntrackd.Settings, width int) []string {
 }
 
 // footer is how it ended and where to go, or what ctrl+c would do.
-func (a *apply) footer() []string {
+func (a *saving) footer() []string {
 	if !a.ended {
 		return hang(text.Underway(a.steps, a.stopping), " ", a.width)
 	}
@@ -119,7 +120,7 @@ func (a *apply) footer() []string {
 
 // verdict is how it ended in a sentence or two, and all there is to say of it.
 // What could not be looked at says nothing of the sync.
-func (a *apply) verdict() (sentence string, told text.Outcome) {
+func (a *saving) verdict() (sentence string, told text.Outcome) {
 	told = text.OutcomeOf(a.outcome, a.steps, a.settings.Enabled)
 	if a.outcome.Unseen() {
 		return told.Sentence, told
@@ -127,16 +128,16 @@ func (a *apply) verdict() (sentence string, told text.Outcome) {
 	return text.Join(" ", told.Sentence, told.Sync), told
 }
 
-func (a *apply) textHeight() int { return max(a.height-1-len(a.footer()), 1) }
+func (a *saving) textHeight() int { return max(a.height-1-len(a.footer()), 1) }
 
 // tellsPeer reports whether there is something to type at the other node.
-func (a *apply) tellsPeer() bool {
+func (a *saving) tellsPeer() bool {
 	return a.ended && a.outcome.Err == nil && a.settings.Enabled
 }
 
 // follow keeps the newest step in sight, until the operator scrolls. At the
 // end the first failure is what to see, or what to type at the other node.
-func (a *apply) follow() {
+func (a *saving) follow() {
 	if a.scrolled {
 		a.scroll(0)
 		return
@@ -148,7 +149,7 @@ func (a *apply) follow() {
 	}
 	line := 0
 	for _, s := range a.steps {
-		if s.Status == conntrackd.StepFailed && a.outcome.Err != nil {
+		if s.Status == step.Failed && a.outcome.Err != nil {
 			a.top = min(a.top, line)
 			return
 		}
@@ -159,12 +160,12 @@ func (a *apply) follow() {
 	}
 }
 
-func (a *apply) scroll(by int) {
+func (a *saving) scroll(by int) {
 	a.scrolled = a.scrolled || by != 0
 	a.top = clampTop(max(a.top+by, 0), len(a.text()), a.textHeight())
 }
 
-func (a *apply) view() string {
+func (a *saving) view() string {
 	text, height := a.text(), a.textHeight()
 	lines := window(text, a.top, height)
 	lines = append(lines, a.env.theme.Dim.Render(more(a.top, len(text), height)))
@@ -172,7 +173,7 @@ func (a *apply) view() string {
 }
 
 // cursor stands on the button with the focus.
-func (a *apply) cursor() (x, y int, ok bool) {
+func (a *saving) cursor() (x, y int, ok bool) {
 	if !a.ended {
 		return 0, 0, false
 	}

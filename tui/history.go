@@ -7,17 +7,17 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 )
 
 // History is the saves that are kept. Nothing in it changes anything.
 type History interface {
 	// Entries lists them, the newest first.
-	Entries(ctx context.Context) ([]conntrackd.Entry, error)
+	Entries(ctx context.Context) ([]apply.Entry, error)
 	// Change is what a save changed in the file, as a unified diff.
-	Change(ctx context.Context, e conntrackd.Entry) (string, error)
+	Change(ctx context.Context, e apply.Entry) (string, error)
 	// Undo works out what taking a save back would do.
-	Undo(ctx context.Context, e conntrackd.Entry) (Review, error)
+	Undo(ctx context.Context, e apply.Entry) (apply.Review, error)
 }
 
 // The outcomes of the history's screens.
@@ -25,9 +25,9 @@ type (
 	// historyWanted: list the saves.
 	historyWanted struct{}
 	// entryWanted: show one of them.
-	entryWanted struct{ entry conntrackd.Entry }
+	entryWanted struct{ entry apply.Entry }
 	// undoWanted: review what taking it back would do.
-	undoWanted struct{ entry conntrackd.Entry }
+	undoWanted struct{ entry apply.Entry }
 )
 
 func (historyWanted) outcome() {}
@@ -37,7 +37,7 @@ func (undoWanted) outcome()    {}
 // historyRead is the answer of the History.
 type historyRead struct {
 	run     *run
-	entries []conntrackd.Entry
+	entries []apply.Entry
 	err     error
 }
 
@@ -47,7 +47,7 @@ type history struct {
 	run      *run
 	cancel   context.CancelFunc
 	read     bool
-	entries  []conntrackd.Entry
+	entries  []apply.Entry
 	err      error
 	selected int
 
@@ -149,7 +149,7 @@ type entryRead struct {
 // entry shows what one save changed.
 type entry struct {
 	env    *env
-	entry  conntrackd.Entry
+	entry  apply.Entry
 	run    *run
 	cancel context.CancelFunc
 	read   bool
@@ -173,7 +173,7 @@ var entryKeys = struct{ press, next, up, down, pageUp, pageDown, back key.Bindin
 }
 
 // newEntry returns the screen; start reads.
-func newEntry(e *env, of conntrackd.Entry) *entry {
+func newEntry(e *env, of apply.Entry) *entry {
 	return &entry{env: e, entry: of, cancel: func() {}}
 }
 

@@ -9,34 +9,38 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/step"
 	"connsync/tui/text"
 )
 
 // fakeHistory is a history of a few saves.
 type fakeHistory struct {
-	entries []conntrackd.Entry
+	entries []apply.Entry
 	diff    string
-	undo    Review
+	undo    apply.Review
 	err     error
 	block   bool
 	asked   *[]int // the numbers that were asked to be taken back
 }
 
-func (f fakeHistory) Entries(ctx context.Context) ([]conntrackd.Entry, error) {
+func (f fakeHistory) Entries(ctx context.Context) ([]apply.Entry, error) {
 	if f.block {
 		return nil, untilDone(ctx)
 	}
 	return f.entries, f.err
 }
 
-func (f fakeHistory) Change(ctx context.Context, _ conntrackd.Entry) (string, error) {
+func (f fakeHistory) Change(ctx context.Context, _ apply.Entry) (string, error) {
 	if f.block {
 		return "", untilDone(ctx)
 	}
 	return f.diff, f.err
 }
 
-func (f fakeHistory) Undo(_ context.Context, e conntrackd.Entry) (Review, error) {
+func (f fakeHistory) Undo(_ context.Context, e apply.Entry) (apply.Review, error) {
 	if f.asked != nil {
 		*f.asked = append(*f.asked, e.Number)
 	}
@@ -45,31 +49,31 @@ func (f fakeHistory) Undo(_ context.Context, e conntrackd.Entry) (Review, error)
 
 // saves are a first save, an ordinary one, one that failed, one that was
 // killed, and one that took another back.
-func saves() []conntrackd.Entry {
+func saves() []apply.Entry {
 	day := time.Date(2026, 11, 23, 22, 50, 0, 0, time.Local)
 	on, off := conntrackd.Running{Active: true, Enabled: true}, conntrackd.Running{}
-	entry := func(n int, outcome conntrackd.EntryOutcome, was, asked conntrackd.Running) conntrackd.Entry {
-		return conntrackd.Entry{
+	entry := func(n int, outcome apply.EntryOutcome, was, asked conntrackd.Running) apply.Entry {
+		return apply.Entry{
 			Number: n, Time: day.Add(time.Duration(n) * time.Hour), Path: "/etc/conntrackd/conntrackd.conf", Outcome: outcome,
-			By: conntrackd.Actor{User: "alice", Terminal: "/dev/ttyS0"}, Before: fmt.Sprint(n - 1), After: fmt.Sprint(n),
-			Service: "conntrackd.service", Was: was, Asked: asked, Verdict: conntrackd.VerdictUnknown,
+			By: apply.Actor{User: "alice", Terminal: "/dev/ttyS0"}, Before: fmt.Sprint(n - 1), After: fmt.Sprint(n),
+			Service: "conntrackd.service", Was: was, Asked: asked, Verdict: health.VerdictUnknown,
 		}
 	}
-	first := entry(7, conntrackd.EntrySaved, off, on)
-	first.Before, first.Verdict, first.By = "none", conntrackd.VerdictTwoWay, conntrackd.Actor{User: "root"}
-	failed := entry(9, conntrackd.EntryRolledBack, on, on)
+	first := entry(7, apply.EntrySaved, off, on)
+	first.Before, first.Verdict, first.By = "none", health.VerdictTwoWay, apply.Actor{User: "root"}
+	failed := entry(9, apply.EntryRolledBack, on, on)
 	failed.Detail = "restart conntrackd.service: the daemon did not start: failed (Result: exit-code, status=1); conntrackd says: can't open channel socket: Cannot assign requested address"
-	killed := entry(10, conntrackd.EntryInterrupted, on, on)
-	killed.Repair = conntrackd.RecoveryRolledBack
-	back := entry(11, conntrackd.EntrySaved, on, off)
+	killed := entry(10, apply.EntryInterrupted, on, on)
+	killed.Repair = apply.RecoveryRolledBack
+	back := entry(11, apply.EntrySaved, on, off)
 	back.Undoes = 8
-	return []conntrackd.Entry{back, killed, failed, entry(8, conntrackd.EntrySaved, on, on), first}
+	return []apply.Entry{back, killed, failed, entry(8, apply.EntrySaved, on, on), first}
 }
 
 func historyEffects() Effects {
 	undo := changedReview()
 	undo.Candidate.Undoes = 11
-	return Effects{History: fakeHistory{entries: saves(), diff: changedReview().diff(), undo: undo}, Applier: &fakeApplier{hold: true}}
+	return Effects{History: fakeHistory{entries: saves(), diff: changedReview().Diff(), undo: undo}, Applier: &fakeApplier{hold: true}}
 }
 
 func toHistory(keys ...string) func(*driver) {
@@ -89,12 +93,12 @@ func TestHistoryPages(t *testing.T) {
 			many = append(many, e)
 		}
 	}
-	damaged := conntrackd.Entry{Number: 3, Outcome: conntrackd.EntryUnreadable, Detail: "/var/lib/connsync/history/000003.json: unexpected end of JSON input"}
+	damaged := apply.Entry{Number: 3, Outcome: apply.EntryUnreadable, Detail: "/var/lib/connsync/history/000003.json: unexpected end of JSON input"}
 	checkPages(t, []page{
 		{"list", historyEffects(), toHistory()},
 		{"failed", historyEffects(), toHistory("down", "down")},
 		{"many", Effects{History: fakeHistory{entries: many}}, toHistory("pgdown", "down")},
-		{"damaged", Effects{History: fakeHistory{entries: []conntrackd.Entry{damaged}}}, toHistory()},
+		{"damaged", Effects{History: fakeHistory{entries: []apply.Entry{damaged}}}, toHistory()},
 		{"none", Effects{History: fakeHistory{}}, toHistory()},
 		{"looking", Effects{History: fakeHistory{block: true}}, toHistory()},
 		{"error", Effects{History: fakeHistory{err: errors.New("read the history: permission denied")}}, toHistory()},
@@ -128,7 +132,7 @@ func TestHistoryToApply(t *testing.T) {
 			t.Errorf("asked to take back %v, want save 10", asked)
 		}
 		d.press("enter")
-		d.wantScreen(&apply{})
+		d.wantScreen(&saving{})
 	})
 }
 
@@ -140,7 +144,7 @@ func TestFormAfterARollback(t *testing.T) {
 	undo.Candidate.Settings = restored
 	effects := Effects{
 		History: fakeHistory{entries: saves(), undo: undo},
-		Applier: &fakeApplier{outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}},
+		Applier: &fakeApplier{outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}},
 	}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: effects}, 80, 24, func(d *driver) {
 		d.press("tab", "tab", "tab", "ctrl+u")
@@ -160,9 +164,9 @@ func TestFormAfterARollback(t *testing.T) {
 
 func TestHistoryHostileText(t *testing.T) {
 	e := saves()[0]
-	e.By = conntrackd.Actor{User: "start" + hostile, Terminal: hostile}
-	e.Detail, e.Outcome, e.Repair = hostile, conntrackd.EntryOutcome(hostile), conntrackd.RecoveryResult(hostile)
-	effects := Effects{History: fakeHistory{entries: []conntrackd.Entry{e}, diff: hostile + "\n" + hostile}}
+	e.By = apply.Actor{User: "start" + hostile, Terminal: hostile}
+	e.Detail, e.Outcome, e.Repair = hostile, apply.EntryOutcome(hostile), apply.RecoveryResult(hostile)
+	effects := Effects{History: fakeHistory{entries: []apply.Entry{e}, diff: hostile + "\n" + hostile}}
 	checkHostile(t, effects, toHistory())
 	checkHostile(t, effects, toHistory("enter"))
 	checkHostile(t, Effects{History: fakeHistory{err: errors.New(hostile)}}, toHistory())
@@ -176,7 +180,7 @@ func TestReviewOfAForeignChange(t *testing.T) {
 	old, now := []byte("Port 3780\n"), []byte("Port 3999\n")
 	effects := func(err error) Effects {
 		return Effects{Reviewer: fakeReviewer{
-			err: &conntrackd.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: old, Now: now}, saved: theirs, rereadErr: err,
+			err: &hostfile.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: old, Now: now}, saved: theirs, rereadErr: err,
 		}}
 	}
 	checkPages(t, []page{{"foreign", effects(nil), toReview(false)}})
@@ -196,10 +200,10 @@ func TestReviewOfAForeignChange(t *testing.T) {
 
 // The same at the last moment, when the transaction finds it.
 func TestApplyOfAForeignChange(t *testing.T) {
-	changed := &conntrackd.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: []byte("Port 3780\n"), Now: []byte("Port 3999\n")}
+	changed := &hostfile.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: []byte("Port 3780\n"), Now: []byte("Port 3999\n")}
 	effects := Effects{Applier: &fakeApplier{
-		steps:   []conntrackd.Step{step(conntrackd.StepLock, "Take the writer lock", failed, changed.Error(), 0)},
-		outcome: conntrackd.Outcome{Err: changed},
+		steps:   []step.Step{stepAs(step.Lock, "Take the writer lock", failed, changed.Error(), 0)},
+		outcome: apply.Outcome{Err: changed},
 	}}
 	checkPages(t, []page{{"foreign", effects, func(d *driver) {
 		d.follow(applyWanted{pairSettings(), changedReview()})
@@ -208,7 +212,7 @@ func TestApplyOfAForeignChange(t *testing.T) {
 }
 
 func TestNotice(t *testing.T) {
-	o := Options{Glyphs: ASCIIGlyphs(), Notice: text.RecoverySentence(conntrackd.Recovery{Result: conntrackd.RecoveryRolledBack, Entry: saves()[1]})}
+	o := Options{Glyphs: ASCIIGlyphs(), Notice: text.RecoverySentence(apply.Recovery{Result: apply.RecoveryRolledBack, Entry: saves()[1]})}
 	drive(t, o, 80, 24, func(d *driver) {
 		d.do(d.m.Init())
 		d.settle()
@@ -222,16 +226,16 @@ func TestNotice(t *testing.T) {
 
 func TestRecoverySentences(t *testing.T) {
 	e := saves()[1]
-	for _, r := range []conntrackd.RecoveryResult{conntrackd.RecoveryUnchanged, conntrackd.RecoveryRolledBack, conntrackd.RecoveryInForce,
-		conntrackd.RecoveryForeign, conntrackd.RecoveryOther, conntrackd.RecoveryFailed} {
-		for _, entry := range []conntrackd.Entry{e, {}} {
-			said := text.RecoverySentence(conntrackd.Recovery{Result: r, Entry: entry, Err: errors.New(hostile)})
+	for _, r := range []apply.RecoveryResult{apply.RecoveryUnchanged, apply.RecoveryRolledBack, apply.RecoveryInForce,
+		apply.RecoveryForeign, apply.RecoveryOther, apply.RecoveryFailed} {
+		for _, entry := range []apply.Entry{e, {}} {
+			said := text.RecoverySentence(apply.Recovery{Result: r, Entry: entry, Err: errors.New(hostile)})
 			if said == "" || strings.Contains(said, "\n") || strings.Contains(said, "\x1b") || len(said) > 1024 {
 				t.Errorf("%s: %q", r, said)
 			}
 		}
 	}
-	if said := text.RecoverySentence(conntrackd.Recovery{}); said != "" {
+	if said := text.RecoverySentence(apply.Recovery{}); said != "" {
 		t.Errorf("nothing was interrupted, and this is said: %q", said)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 	"connsync/tui/text"
 )
 
@@ -39,7 +39,7 @@ func (h *history) view() string {
 }
 
 // line is one save; its columns are as wide on every line.
-func (h *history) line(e conntrackd.Entry, selected bool) string {
+func (h *history) line(e apply.Entry, selected bool) string {
 	line := h.env.mark(selected) + fmt.Sprintf("%4d  %s  ", e.Number, text.EntryTime(e.Time))
 	outcome := text.EntryOutcome(e)
 	line += h.env.role(entryWord(e)).Render(outcome)
@@ -50,7 +50,7 @@ func (h *history) line(e conntrackd.Entry, selected bool) string {
 }
 
 // about is what does not fit on the line of a save.
-func (h *history) about(e conntrackd.Entry) []string {
+func (h *history) about(e apply.Entry) []string {
 	lines := hang(h.env.shown(text.Join(", ", text.EntryBy(e), text.EntryWhat(e))), "   ", h.width)
 	if detail := h.env.shown(e.Detail); detail != "" {
 		lines = append(lines, hang(detail, "   ", h.width)...)
@@ -59,11 +59,11 @@ func (h *history) about(e conntrackd.Entry) []string {
 }
 
 // entryWord is the word for how a save ended, for its colour.
-func entryWord(e conntrackd.Entry) string {
+func entryWord(e apply.Entry) string {
 	switch {
 	case e.InForce():
 		return text.OK
-	case e.Outcome == conntrackd.EntryFailed, e.Outcome == conntrackd.EntryUnreadable, e.Outcome == conntrackd.EntryPending:
+	case e.Outcome == apply.EntryFailed, e.Outcome == apply.EntryUnreadable, e.Outcome == apply.EntryPending:
 		return text.Fail
 	}
 	return text.Warn

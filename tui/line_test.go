@@ -15,7 +15,10 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/step"
+	"connsync/netcheck/check"
 )
 
 // TestLineDialogues compares whole dialogues with files; -update writes those.
@@ -53,8 +56,8 @@ func TestLineDialogues(t *testing.T) {
 			lines: append(append([]string{}, wholeJob[:7]...), "?", "x", "8", "ip", "peer", "<", "3", "10.0.0.7/24", "", "q", "y")},
 		{name: "first-node", change: with(func(e *Effects) {
 			e.Planner = &fakePlanner{findings: noPeer}
-			e.Applier = &fakeApplier{steps: silentSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictSilent}}
-			e.Observer = &fakeObserver{at: idle(conntrackd.VerdictSilent, "nothing has come from 10.0.0.102", "set up the peer")}
+			e.Applier = &fakeApplier{steps: silentSteps(), outcome: apply.Outcome{Changed: true, Verdict: health.VerdictSilent}}
+			e.Observer = &fakeObserver{at: idle(health.VerdictSilent, "nothing has come from 10.0.0.102", "set up the peer")}
 		}), lines: append(append([]string{}, wholeJob[:7]...), "y", "yes", "y", "s", "q")},
 		{name: "no-first-node", change: with(func(e *Effects) { e.Planner = &fakePlanner{findings: noPeer} }),
 			lines: append(append([]string{}, wholeJob[:7]...), "", "q", "y")},
@@ -74,16 +77,16 @@ func TestLineDialogues(t *testing.T) {
 			lines: append(append([]string{}, wholeJob[:7]...), "h", "y", "q", "y")},
 		{name: "unchanged", change: func(o *LineOptions) {
 			saved(o)
-			o.Effects.Reviewer = fakeReviewer{review: Review{Unchanged: true, Candidate: changedReview().Candidate}}
+			o.Effects.Reviewer = fakeReviewer{review: apply.Review{Unchanged: true, Candidate: changedReview().Candidate}}
 		}, lines: []string{"."}},
 		{name: "review-failed", change: with(func(e *Effects) {
 			e.Reviewer = fakeReviewer{err: errors.New("/etc/conntrackd/conntrackd.conf:7:3: unexpected }")}
 		}), lines: wholeJob[:7], err: ErrUnfinished},
 		{name: "rolled-back", change: with(func(e *Effects) {
-			e.Applier = &fakeApplier{steps: rolledBackSteps(), outcome: conntrackd.Outcome{RolledBack: true, Err: errors.New("restart conntrackd.service: failed")}}
+			e.Applier = &fakeApplier{steps: rolledBackSteps(), outcome: apply.Outcome{RolledBack: true, Err: errors.New("restart conntrackd.service: failed")}}
 		}), lines: append(append([]string{}, wholeJob...), "q", "y"), err: ErrUnfinished},
 		{name: "not-rolled-back", change: with(func(e *Effects) {
-			e.Applier = &fakeApplier{steps: rollbackFailedSteps(), outcome: conntrackd.Outcome{Changed: true, Err: errors.New("no space left on device")}}
+			e.Applier = &fakeApplier{steps: rollbackFailedSteps(), outcome: apply.Outcome{Changed: true, Err: errors.New("no space left on device")}}
 		}), lines: wholeJob, err: ErrUnfinished},
 		{name: "no-effects", change: func(o *LineOptions) { saved(o); o.Effects = Effects{Planner: &fakePlanner{}} },
 			lines: []string{".", "<", "", "c", "", "s", "m", "q"}, err: ErrUnfinished},
@@ -117,7 +120,7 @@ func TestLineDialogues(t *testing.T) {
 }
 
 // longReview writes a file of many lines anew.
-func longReview() Review {
+func longReview() apply.Review {
 	r := creatingReview()
 	var b strings.Builder
 	for i := range 60 {
@@ -152,10 +155,10 @@ func TestLineAgreementIsExplicit(t *testing.T) {
 type countedApplier struct {
 	Applier
 	times int
-	given []Review
+	given []apply.Review
 }
 
-func (c *countedApplier) Apply(ctx context.Context, r Review, each func(conntrackd.Step)) conntrackd.Outcome {
+func (c *countedApplier) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
 	c.times++
 	c.given = append(c.given, r)
 	return c.Applier.Apply(ctx, r, each)
@@ -210,7 +213,7 @@ func TestLineEndsWhenToldTo(t *testing.T) {
 	}{
 		{name: "question", lines: []string{"e", "4"}},
 		{name: "checks", lines: wholeJob[:7], after: time.Second, slow: func(e *Effects) {
-			e.Planner = &fakePlanner{delays: map[netcheck.ID]time.Duration{"peer-link": time.Hour}}
+			e.Planner = &fakePlanner{delays: map[check.ID]time.Duration{"peer-link": time.Hour}}
 		}},
 		{name: "review", lines: wholeJob[:7], after: time.Second, slow: func(e *Effects) { e.Reviewer = fakeReviewer{block: true} }},
 		{name: "agreement", lines: wholeJob[:7], after: time.Second},
@@ -321,7 +324,7 @@ type signalling struct {
 	done chan struct{}
 }
 
-func (s *signalling) Apply(ctx context.Context, r Review, each func(conntrackd.Step)) conntrackd.Outcome {
+func (s *signalling) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
 	defer close(s.done)
 	return s.Applier.Apply(ctx, r, each)
 }
@@ -339,12 +342,12 @@ func TestLineShowsNothingHostile(t *testing.T) {
 	paper, err := dialogue(t, func(o *LineOptions) {
 		o.Hostname = hostile
 		o.Effects.Interfaces = listed(bad)
-		o.Effects.Planner = &fakePlanner{findings: map[netcheck.ID]netcheck.Finding{
-			"dedicated": {Status: netcheck.Failed, Detail: hostile, Remedy: hostile},
+		o.Effects.Planner = &fakePlanner{findings: map[check.ID]check.Finding{
+			"dedicated": {Status: check.Failed, Detail: hostile, Remedy: hostile},
 		}}
 		o.Effects.Reviewer = fakeReviewer{review: review}
 		o.Effects.Applier = &fakeApplier{steps: steps}
-		o.Effects.Observer = &fakeObserver{at: idle(conntrackd.VerdictLosing, hostile, hostile)}
+		o.Effects.Observer = &fakeObserver{at: idle(health.VerdictLosing, hostile, hostile)}
 	}, "e", "1", "<", "eth1", "\u00e9\u202e", "", "10.0.0.102/24", "", "", "", "d", "y", "m", "q")
 	if err != nil {
 		t.Error(err)

@@ -3,7 +3,7 @@ package tui
 import (
 	"errors"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
 	"connsync/tui/text"
 )
 
@@ -26,7 +26,7 @@ func (t *lineTalk) foreign(err error) (stage, error) {
 
 // tellForeign tells what someone else changed, if that is what err says.
 func (t *lineTalk) tellForeign(err error) bool {
-	var changed *conntrackd.ChangedError
+	var changed *hostfile.ChangedError
 	if !errors.As(err, &changed) {
 		return false
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 	"connsync/tui/text"
 )
 
@@ -122,7 +122,7 @@ func (t *lineTalk) operate(o Operation) (stage, error) {
 
 // history lists the saves that are kept, and shows one of them.
 func (t *lineTalk) history() (stage, error) {
-	entries, err := []conntrackd.Entry(nil), errNoEffect
+	entries, err := []apply.Entry(nil), errNoEffect
 	if from := t.env.effects.History; from != nil {
 		entries, err = from.Entries(t.ctx)
 	}
@@ -160,7 +160,7 @@ func (t *lineTalk) history() (stage, error) {
 }
 
 // entry shows what one save changed, and takes it back if that is wanted.
-func (t *lineTalk) entry(e conntrackd.Entry) stage {
+func (t *lineTalk) entry(e apply.Entry) stage {
 	return func() (stage, error) {
 		from := t.env.effects.History
 		diff, err := from.Change(t.ctx, e)

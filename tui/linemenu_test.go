@@ -8,7 +8,8 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 	"github.com/google/go-cmp/cmp"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/hostfile"
 )
 
 // toMenu leads past the questions to the menu.
@@ -16,7 +17,7 @@ func toMenu(lines ...string) []string { return append([]string{"<"}, lines...) }
 
 // TestLineMenu compares what the menu leads to with files; -update writes those.
 func TestLineMenu(t *testing.T) {
-	changed := &conntrackd.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: []byte(oldFile), Now: []byte(newFile())}
+	changed := &hostfile.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Read: []byte(oldFile), Now: []byte(newFile())}
 	history := func(o *LineOptions) {
 		saved(o)
 		h := historyEffects().History.(fakeHistory)
@@ -50,7 +51,7 @@ func TestLineMenu(t *testing.T) {
 			saved(o)
 			o.Effects.Reviewer = fakeReviewer{err: changed, rereadErr: errors.New("no such file")}
 		}, lines: []string{".", "q"}},
-		{name: "changed-while-applying", change: with(func(e *Effects) { e.Applier = &fakeApplier{outcome: conntrackd.Outcome{Err: changed}} }),
+		{name: "changed-while-applying", change: with(func(e *Effects) { e.Applier = &fakeApplier{outcome: apply.Outcome{Err: changed}} }),
 			lines: append(append([]string{}, wholeJob...), "q", "y"), err: ErrUnfinished},
 		{name: "notice", change: func(o *LineOptions) { o.Notice = "A save was interrupted; the old file is back." }, lines: toMenu("q")},
 	} {

@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/step"
+	"connsync/netcheck/check"
 	"connsync/tui/text"
 )
 
@@ -36,9 +39,9 @@ func (t *lineTalk) checks(s conntrackd.Settings, firstNode bool) stage {
 			t.out.columns(text.CheckLines(r))
 		}
 		switch report.Verdict() {
-		case netcheck.VerdictPass, netcheck.VerdictWarn:
+		case check.VerdictPass, check.VerdictWarn:
 			return t.review(s, firstNode), nil
-		case netcheck.VerdictUnknown:
+		case check.VerdictUnknown:
 			if len(report.Results) == 0 {
 				return t.change, nil
 			}
@@ -61,22 +64,22 @@ func (t *lineTalk) decide(what string, next stage) (stage, error) {
 }
 
 // check runs the plan and tells each result.
-func (t *lineTalk) check(s conntrackd.Settings, firstNode bool) netcheck.Report {
-	var plan []netcheck.Check
+func (t *lineTalk) check(s conntrackd.Settings, firstNode bool) check.Report {
+	var plan []check.Check
 	if p := t.env.effects.Planner; p != nil {
 		plan = p.Plan(s, firstNode)
 	}
-	tell := InPlanOrder(plan, func(r netcheck.Result) { t.out.columns(text.CheckLines(r)) })
-	return netcheck.Run(t.ctx, plan, tell)
+	tell := InPlanOrder(plan, func(r check.Result) { t.out.columns(text.CheckLines(r)) })
+	return check.Run(t.ctx, plan, tell)
 }
 
 // InPlanOrder returns a function that takes results as they arrive and hands
 // them to each in the order of the plan, as soon as those before are known. It
 // is called by one goroutine at a time.
-func InPlanOrder(plan []netcheck.Check, each func(netcheck.Result)) func(netcheck.Result) {
-	arrived := map[netcheck.ID]netcheck.Result{}
+func InPlanOrder(plan []check.Check, each func(check.Result)) func(check.Result) {
+	arrived := map[check.ID]check.Result{}
 	next := 0
-	return func(r netcheck.Result) {
+	return func(r check.Result) {
 		for arrived[r.ID] = r; next < len(plan); next++ {
 			r, ok := arrived[plan[next].ID]
 			if !ok {
@@ -99,11 +102,11 @@ func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
 // is left out, and asks for agreement.
 func (t *lineTalk) reviewed(r *review) stage {
 	return func() (stage, error) {
-		made, err := Review{}, errNoEffect
+		made, err := apply.Review{}, errNoEffect
 		if work := r.work(); work != nil {
 			made, err = work(t.ctx)
 		}
-		r.take(reviewMade{review: made, diff: made.diff(), err: err})
+		r.take(reviewMade{review: made, diff: made.Diff(), err: err})
 		switch {
 		case t.ctx.Err() != nil:
 			return nil, t.ctx.Err()
@@ -127,7 +130,7 @@ func (t *lineTalk) reviewed(r *review) stage {
 
 // agree asks for the word to go on. diff are the lines that have not been told.
 func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
-	if len(r.review.replaces()) > 0 {
+	if len(r.review.Replaced()) > 0 {
 		sure, err := t.state(text.Agree)
 		if err != nil {
 			return nil, err
@@ -193,23 +196,23 @@ func (t *lineTalk) lines(lines []string) {
 
 // apply carries out what was agreed to. The work does not wait for the paper:
 // a line that takes no output must not hold up a save.
-func (t *lineTalk) apply(s conntrackd.Settings, r Review) stage {
+func (t *lineTalk) apply(s conntrackd.Settings, r apply.Review) stage {
 	return func() (stage, error) {
 		if err := t.ctx.Err(); err != nil {
 			return nil, err
 		}
 		a := newApply(t.env, s, r)
-		steps := make(chan conntrackd.Step, stepBacklog)
-		ended := make(chan conntrackd.Outcome, 1)
+		steps := make(chan step.Step, stepBacklog)
+		ended := make(chan apply.Outcome, 1)
 		go func() {
 			defer close(steps)
 			ended <- t.carryOut(r, steps)
 		}()
 		waits := false
-		for step := range steps {
-			a.steps = withStep(a.steps, step)
-			if step.Status != conntrackd.StepRunning {
-				t.out.columns([]string{text.StepLine(step)})
+		for one := range steps {
+			a.steps = withStep(a.steps, one)
+			if one.Status != step.Running {
+				t.out.columns([]string{text.StepLine(one)})
 			} else if text.AwaitsPeer(a.steps) && !waits {
 				waits = true
 				t.out.say(text.Underway(a.steps, false))
@@ -242,11 +245,11 @@ func (t *lineTalk) onward() stage {
 	return t.menu
 }
 
-func (t *lineTalk) carryOut(r Review, steps chan<- conntrackd.Step) conntrackd.Outcome {
+func (t *lineTalk) carryOut(r apply.Review, steps chan<- step.Step) apply.Outcome {
 	if t.env.effects.Applier == nil {
-		return conntrackd.Outcome{Verdict: conntrackd.VerdictUnknown, Err: errNoEffect}
+		return apply.Outcome{Verdict: health.VerdictUnknown, Err: errNoEffect}
 	}
-	return t.env.effects.Applier.Apply(t.ctx, r, func(s conntrackd.Step) {
+	return t.env.effects.Applier.Apply(t.ctx, r, func(s step.Step) {
 		select {
 		case steps <- s:
 		default: // nobody reads; the work goes on
@@ -294,38 +297,38 @@ func (t *lineTalk) status(more bool) error {
 	return nil
 }
 
-func (t *lineTalk) observe() conntrackd.Health {
+func (t *lineTalk) observe() health.Health {
 	ctx, cancel := context.WithTimeout(t.ctx, lookFor)
 	defer cancel()
 	ticker := time.NewTicker(statusEvery)
 	defer ticker.Stop()
 	for {
-		health, err := t.lookOnce()
+		seen, err := t.lookOnce()
 		if err != nil {
-			return health
+			return seen
 		}
-		if health.Verdict == conntrackd.VerdictTwoWay || health.Verdict == conntrackd.VerdictLosing || health.Verdict == conntrackd.VerdictStopped {
-			return health
+		if seen.Verdict == health.VerdictTwoWay || seen.Verdict == health.VerdictLosing || seen.Verdict == health.VerdictStopped {
+			return seen
 		}
 		select {
 		case <-ctx.Done():
-			return health
+			return seen
 		case <-ticker.C:
 		}
 	}
 }
 
 // lookOnce is one look at the sync.
-func (t *lineTalk) lookOnce() (conntrackd.Health, error) {
+func (t *lineTalk) lookOnce() (health.Health, error) {
 	o := t.env.effects.Observer
 	if o == nil {
-		return conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: errNoEffect.Error()}, errNoEffect
+		return health.Health{Verdict: health.VerdictUnknown, Cause: errNoEffect.Error()}, errNoEffect
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, statusPatience)
 	defer cancel()
-	health, err := o.Observe(ctx)
+	seen, err := o.Observe(ctx)
 	if err != nil {
-		health = conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: err.Error()}
+		seen = health.Health{Verdict: health.VerdictUnknown, Cause: err.Error()}
 	}
-	return health, err
+	return seen, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
@@ -234,17 +235,17 @@ func (t *lineTalk) leaveUnwanted() error {
 // operator likes.
 func (t *lineTalk) awaitPeer() (stage, error) {
 	t.out.say("Waiting for the peer, as long as you like. Enter ends the wait; what is set stays.")
-	began, told := time.Now(), conntrackd.Verdict("")
+	began, told := time.Now(), health.Verdict("")
 	for {
-		health, _ := t.lookOnce() // its verdict says what is in the way
+		seen, _ := t.lookOnce() // its verdict says what is in the way
 		if err := t.ctx.Err(); err != nil {
 			return nil, err
 		}
-		if health.Verdict != told {
-			told = health.Verdict
-			t.out.columns(text.StatusLines(health))
+		if seen.Verdict != told {
+			told = seen.Verdict
+			t.out.columns(text.StatusLines(seen))
 		}
-		if told == conntrackd.VerdictTwoWay {
+		if told == health.VerdictTwoWay {
 			return nil, nil
 		}
 		_, ok, err := t.in.within(t.ctx, statusEvery)

@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
@@ -29,7 +30,7 @@ func TestLineSetups(t *testing.T) {
 	}{
 		{name: "first-node", lines: []string{"9", "1", "", "", "", "4", "", "10.0.0.102/24", "", "", "", "y"}, stated: "LLB"},
 		{name: "silent-peer", change: with(func(e *Effects) {
-			e.Observer = &fakeObserver{at: idle(conntrackd.VerdictSilent, "nothing has come from 10.0.0.102", "set up the peer")}
+			e.Observer = &fakeObserver{at: idle(health.VerdictSilent, "nothing has come from 10.0.0.102", "set up the peer")}
 		}), lines: []string{"", "", "", "4", "", "10.0.0.102/24", ".", "y", ""}, stated: "LLB"},
 		{name: "second-node", lines: append(append([]string{"5"}, wrapped...), pause, "y")},
 		{name: "second-node-piped", change: func(o *LineOptions) { o.Silent = true }, lines: []string{"5", text.PeerCommand(conntrackd.NewSettingTable(), other), "y"}},

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
 	"connsync/netcheck"
 )
 
@@ -101,8 +103,8 @@ func lineEffects() Effects {
 		Interfaces: listed(appliance()),
 		Planner:    &fakePlanner{},
 		Reviewer:   fakeReviewer{review: changedReview()},
-		Applier:    &fakeApplier{steps: savedSteps(), outcome: conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictTwoWay}},
-		Observer:   &fakeObserver{at: idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")},
+		Applier:    &fakeApplier{steps: savedSteps(), outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}},
+		Observer:   &fakeObserver{at: idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")},
 	}
 }
 

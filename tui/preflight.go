@@ -9,7 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/netcheck/check"
 	"connsync/tui/text"
 )
 
@@ -17,7 +17,7 @@ import (
 type Planner interface {
 	// Plan returns the checks for s, in the order in which they are shown.
 	// With firstNode the peer is known not to exist yet.
-	Plan(s conntrackd.Settings, firstNode bool) []netcheck.Check
+	Plan(s conntrackd.Settings, firstNode bool) []check.Check
 }
 
 // planMade is the plan of a run, about to be asked until ctx ends.
@@ -25,20 +25,20 @@ type planMade struct {
 	run    *run
 	ctx    context.Context
 	cancel context.CancelFunc
-	checks []netcheck.Check
+	checks []check.Check
 }
 
 // checkFinished is one result of a run.
 type checkFinished struct {
 	run    *run
-	result netcheck.Result
-	more   <-chan netcheck.Result
+	result check.Result
+	more   <-chan check.Result
 }
 
 // planFinished is the end of a run.
 type planFinished struct {
 	run    *run
-	report netcheck.Report
+	report check.Report
 }
 
 // preflightSettled tells that the grace period after a run is over.
@@ -65,8 +65,8 @@ type preflight struct {
 	state   preflightState
 	run     *run
 	cancel  context.CancelFunc
-	results []netcheck.Result // in the plan's order
-	settled bool              // the grace period is over
+	results []check.Result // in the plan's order
+	settled bool           // the grace period is over
 
 	width, height int
 	selected      int // index into results
@@ -107,7 +107,7 @@ func (p *preflight) start() tea.Cmd {
 	p.state, p.settled, p.takesUnknown = preflightRunning, false, false
 	p.selected, p.top, p.moved = 0, 0, false
 	for i := range p.results { // an older plan shows what is asked again
-		p.results[i].Finding = netcheck.Finding{}
+		p.results[i].Finding = check.Finding{}
 	}
 	current := newRun(p.run)
 	p.run = current
@@ -115,7 +115,7 @@ func (p *preflight) start() tea.Cmd {
 	p.cancel = cancel
 	planner, settings, firstNode := p.env.effects.Planner, p.settings, p.firstNode
 	return func() tea.Msg {
-		var checks []netcheck.Check
+		var checks []check.Check
 		if planner != nil {
 			checks = planner.Plan(settings, firstNode)
 		}
@@ -125,21 +125,21 @@ func (p *preflight) start() tea.Cmd {
 
 // ask shows the plan and begins to ask.
 func (p *preflight) ask(plan planMade) tea.Cmd {
-	p.results = make([]netcheck.Result, len(plan.checks))
+	p.results = make([]check.Result, len(plan.checks))
 	for i, c := range plan.checks {
-		p.results[i] = netcheck.Result{ID: c.ID, Title: c.Title, Severity: c.Severity}
+		p.results[i] = check.Result{ID: c.ID, Title: c.Title, Severity: c.Severity}
 	}
-	results := make(chan netcheck.Result, len(plan.checks))
+	results := make(chan check.Result, len(plan.checks))
 	work := func() tea.Msg {
 		defer plan.cancel()
 		defer close(results)
-		report := netcheck.Run(plan.ctx, plan.checks, func(r netcheck.Result) { results <- r })
+		report := check.Run(plan.ctx, plan.checks, func(r check.Result) { results <- r })
 		return planFinished{plan.run, report}
 	}
 	return tea.Batch(work, awaitCheck(plan.run, results))
 }
 
-func awaitCheck(current *run, results <-chan netcheck.Result) tea.Cmd {
+func awaitCheck(current *run, results <-chan check.Result) tea.Cmd {
 	return func() tea.Msg {
 		r, ok := <-results
 		if !ok {
@@ -184,7 +184,7 @@ func (p *preflight) update(msg tea.Msg) (outcome, tea.Cmd) {
 	return nil, nil
 }
 
-func (p *preflight) take(r netcheck.Result) {
+func (p *preflight) take(r check.Result) {
 	for i := range p.results {
 		if p.results[i].ID == r.ID {
 			p.results[i] = r
@@ -192,7 +192,7 @@ func (p *preflight) take(r netcheck.Result) {
 	}
 }
 
-func (p *preflight) finish(report netcheck.Report) tea.Cmd {
+func (p *preflight) finish(report check.Report) tea.Cmd {
 	p.results, p.state = report.Results, preflightFinished
 	if !p.moved {
 		p.selected = rootCause(p.results)
@@ -204,12 +204,12 @@ func (p *preflight) finish(report netcheck.Report) tea.Cmd {
 
 // rootCause is the index of the result to read first. What was skipped hangs
 // on something else and is never it.
-func rootCause(results []netcheck.Result) int {
-	wanted := []func(netcheck.Result) bool{
-		func(r netcheck.Result) bool { return r.Status == netcheck.Failed && r.Severity == netcheck.Blocker },
-		func(r netcheck.Result) bool { return r.Status == netcheck.Unknown && r.Severity == netcheck.Blocker },
-		func(r netcheck.Result) bool { return r.Status == netcheck.Failed },
-		func(r netcheck.Result) bool { return r.Status == netcheck.Unknown },
+func rootCause(results []check.Result) int {
+	wanted := []func(check.Result) bool{
+		func(r check.Result) bool { return r.Status == check.Failed && r.Severity == check.Blocker },
+		func(r check.Result) bool { return r.Status == check.Unknown && r.Severity == check.Blocker },
+		func(r check.Result) bool { return r.Status == check.Failed },
+		func(r check.Result) bool { return r.Status == check.Unknown },
 	}
 	for _, is := range wanted {
 		if i := slices.IndexFunc(results, is); i >= 0 {
@@ -252,7 +252,7 @@ func (p *preflight) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 	return nil, nil
 }
 
-func (p *preflight) report() netcheck.Report { return netcheck.Report{Results: p.results} }
+func (p *preflight) report() check.Report { return check.Report{Results: p.results} }
 
 // passable reports whether the save may go on.
 func (p *preflight) passable() bool {
@@ -260,9 +260,9 @@ func (p *preflight) passable() bool {
 		return false
 	}
 	switch p.report().Verdict() {
-	case netcheck.VerdictPass, netcheck.VerdictWarn:
+	case check.VerdictPass, check.VerdictWarn:
 		return true
-	case netcheck.VerdictUnknown:
+	case check.VerdictUnknown:
 		return p.takesUnknown
 	}
 	return false
@@ -272,7 +272,7 @@ func (p *preflight) passable() bool {
 // looked at.
 func (p *preflight) offersUnknown() bool {
 	return p.saving && p.state == preflightFinished && len(p.results) > 0 &&
-		p.report().Verdict() == netcheck.VerdictUnknown
+		p.report().Verdict() == check.VerdictUnknown
 }
 
 // offersFirstNode reports whether the operator may say that the peer does not

@@ -11,37 +11,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/netcheck/check"
 )
 
 // fakePlanner plans the real order of checks with answers of the test.
 type fakePlanner struct {
 	// findings differ from "passed"; after that long when delays says so.
-	findings map[netcheck.ID]netcheck.Finding
-	delays   map[netcheck.ID]time.Duration
+	findings map[check.ID]check.Finding
+	delays   map[check.ID]time.Duration
 	// asked are the plans that were made: firstNode of each.
 	asked []bool
 	// ended counts checks whose context ended before their answer.
-	ended chan netcheck.ID
+	ended chan check.ID
 }
 
-func (f *fakePlanner) Plan(s conntrackd.Settings, firstNode bool) []netcheck.Check {
+func (f *fakePlanner) Plan(s conntrackd.Settings, firstNode bool) []check.Check {
 	f.asked = append(f.asked, firstNode)
 	checks := planOf(firstNode)
 	for i := range checks {
 		id := checks[i].ID
 		finding, ok := f.findings[id]
 		if !ok {
-			finding = netcheck.Finding{Status: netcheck.Passed, Detail: passDetails[id]}
+			finding = check.Finding{Status: check.Passed, Detail: passDetails[id]}
 		}
 		delay := f.delays[id]
-		checks[i].Run = func(ctx context.Context) netcheck.Finding {
+		checks[i].Run = func(ctx context.Context) check.Finding {
 			select {
 			case <-ctx.Done():
 				if f.ended != nil {
 					f.ended <- id
 				}
-				return netcheck.Finding{Status: netcheck.Unknown, Detail: "cancelled", Err: ctx.Err()}
+				return check.Finding{Status: check.Unknown, Detail: "cancelled", Err: ctx.Err()}
 			case <-time.After(delay):
 				return finding
 			}
@@ -50,38 +50,38 @@ func (f *fakePlanner) Plan(s conntrackd.Settings, firstNode bool) []netcheck.Che
 	return checks
 }
 
-func planOf(firstNode bool) []netcheck.Check {
-	peer := netcheck.Blocker
+func planOf(firstNode bool) []check.Check {
+	peer := check.Blocker
 	if firstNode {
-		peer = netcheck.Warning
+		peer = check.Warning
 	}
-	c := func(id netcheck.ID, title string, severity netcheck.Severity, needs ...netcheck.ID) netcheck.Check {
-		return netcheck.Check{ID: id, Title: title, Severity: severity, Needs: needs}
+	c := func(id check.ID, title string, severity check.Severity, needs ...check.ID) check.Check {
+		return check.Check{ID: id, Title: title, Severity: severity, Needs: needs}
 	}
-	return []netcheck.Check{
-		c("interface", "Interface exists", netcheck.Blocker),
-		c("name-readable", "conntrackd can read its name", netcheck.Blocker),
-		c("link-up", "Interface is up", netcheck.Blocker, "interface"),
-		c("carrier", "Interface has a carrier", netcheck.Blocker, "link-up"),
-		c("dedicated", "Interface is dedicated to sync", netcheck.Warning, "interface"),
-		c("current-ip-assigned", "Current IP is on the interface", netcheck.Blocker, "interface"),
-		c("peer-distinct", "Peer IP is another node's", netcheck.Blocker),
-		c("same-subnet", "Both addresses are in one subnet", netcheck.Blocker, "peer-distinct"),
-		c("route", "Route to the peer", netcheck.Blocker, "carrier", "current-ip-assigned", "same-subnet"),
-		c("duplicate-address", "Nobody else has Current IP", netcheck.Blocker, "carrier"),
+	return []check.Check{
+		c("interface", "Interface exists", check.Blocker),
+		c("name-readable", "conntrackd can read its name", check.Blocker),
+		c("link-up", "Interface is up", check.Blocker, "interface"),
+		c("carrier", "Interface has a carrier", check.Blocker, "link-up"),
+		c("dedicated", "Interface is dedicated to sync", check.Warning, "interface"),
+		c("current-ip-assigned", "Current IP is on the interface", check.Blocker, "interface"),
+		c("peer-distinct", "Peer IP is another node's", check.Blocker),
+		c("same-subnet", "Both addresses are in one subnet", check.Blocker, "peer-distinct"),
+		c("route", "Route to the peer", check.Blocker, "carrier", "current-ip-assigned", "same-subnet"),
+		c("duplicate-address", "Nobody else has Current IP", check.Blocker, "carrier"),
 		c("peer-link", "Peer answers on the link", peer, "route"),
 		c("peer-ping", "Peer answers ping", peer, "peer-link"),
-		c("path-mtu", "Full-size packets arrive", netcheck.Warning, "peer-ping"),
-		c("port-free", "Port is free here", netcheck.Blocker, "current-ip-assigned"),
-		c("peer-port", "Peer's port is not closed", netcheck.Warning, "peer-link"),
-		c("firewall", "Firewall lets the port in", netcheck.Warning),
-		c("conntrack", "Kernel reports connections", netcheck.Blocker),
-		c("daemon", "conntrackd is installed", netcheck.Blocker),
-		c("daemon-lint", "conntrackd accepts the file", netcheck.Blocker, "daemon"),
+		c("path-mtu", "Full-size packets arrive", check.Warning, "peer-ping"),
+		c("port-free", "Port is free here", check.Blocker, "current-ip-assigned"),
+		c("peer-port", "Peer's port is not closed", check.Warning, "peer-link"),
+		c("firewall", "Firewall lets the port in", check.Warning),
+		c("conntrack", "Kernel reports connections", check.Blocker),
+		c("daemon", "conntrackd is installed", check.Blocker),
+		c("daemon-lint", "conntrackd accepts the file", check.Blocker, "daemon"),
 	}
 }
 
-var passDetails = map[netcheck.ID]string{
+var passDetails = map[check.ID]string{
 	"interface": "eth1, physical", "name-readable": "eth1", "link-up": "up", "carrier": "10 Gb/s",
 	"dedicated": "no default route", "current-ip-assigned": "10.0.0.101/24", "peer-distinct": "10.0.0.102",
 	"same-subnet": "10.0.0.0/24", "route": "eth1, without a gateway, from 10.0.0.101",
@@ -92,28 +92,28 @@ var passDetails = map[netcheck.ID]string{
 }
 
 var (
-	noPeer = map[netcheck.ID]netcheck.Finding{
-		"peer-link": {Status: netcheck.Failed, Detail: "nobody on eth1 answers for 10.0.0.102 (ARP, 3 probes in 0.9 s)",
+	noPeer = map[check.ID]check.Finding{
+		"peer-link": {Status: check.Failed, Detail: "nobody on eth1 answers for 10.0.0.102 (ARP, 3 probes in 0.9 s)",
 			Remedy: "bring up 10.0.0.102 on the peer, or change Peer IP"},
 	}
-	badHost = map[netcheck.ID]netcheck.Finding{
-		"current-ip-assigned": {Status: netcheck.Failed, Detail: "10.0.0.101 is not on eth1; eth1 has 10.0.0.7/24",
+	badHost = map[check.ID]check.Finding{
+		"current-ip-assigned": {Status: check.Failed, Detail: "10.0.0.101 is not on eth1; eth1 has 10.0.0.7/24",
 			Remedy: "set Current IP to 10.0.0.7/24, or run: ip address add 10.0.0.101/24 dev eth1"},
-		"daemon": {Status: netcheck.Failed, Detail: "no conntrackd in /usr/sbin or PATH", Remedy: "apt-get install conntrackd"},
+		"daemon": {Status: check.Failed, Detail: "no conntrackd in /usr/sbin or PATH", Remedy: "apt-get install conntrackd"},
 	}
-	warned = map[netcheck.ID]netcheck.Finding{
-		"dedicated": {Status: netcheck.Failed, Detail: "eth1 carries the default route: sync competes with production traffic",
+	warned = map[check.ID]check.Finding{
+		"dedicated": {Status: check.Failed, Detail: "eth1 carries the default route: sync competes with production traffic",
 			Remedy: "choose an interface of its own for the sync in Interface Name"},
-		"path-mtu": {Status: netcheck.Unknown, Detail: "raw socket: operation not permitted", Remedy: "run this as root"},
+		"path-mtu": {Status: check.Unknown, Detail: "raw socket: operation not permitted", Remedy: "run this as root"},
 	}
-	unknownBlocker = map[netcheck.ID]netcheck.Finding{
-		"conntrack": {Status: netcheck.Unknown, Detail: "only root may ask the kernel about tracked connections", Remedy: "run this as root"},
+	unknownBlocker = map[check.ID]check.Finding{
+		"conntrack": {Status: check.Unknown, Detail: "only root may ask the kernel about tracked connections", Remedy: "run this as root"},
 	}
 )
 
 // allIn says that every check of the plan takes that long.
-func allIn(d time.Duration) map[netcheck.ID]time.Duration {
-	out := map[netcheck.ID]time.Duration{}
+func allIn(d time.Duration) map[check.ID]time.Duration {
+	out := map[check.ID]time.Duration{}
 	for _, c := range planOf(false) {
 		out[c.ID] = d
 	}
@@ -130,10 +130,10 @@ func toPreflight(t time.Duration, keys ...string) func(*driver) {
 }
 
 func TestPreflightPages(t *testing.T) {
-	with := func(findings map[netcheck.ID]netcheck.Finding) Effects {
+	with := func(findings map[check.ID]check.Finding) Effects {
 		return Effects{Planner: &fakePlanner{findings: findings}}
 	}
-	slow := &fakePlanner{findings: warned, delays: map[netcheck.ID]time.Duration{"route": time.Second, "daemon": time.Second, "firewall": time.Second}}
+	slow := &fakePlanner{findings: warned, delays: map[check.ID]time.Duration{"route": time.Second, "daemon": time.Second, "firewall": time.Second}}
 	checkPages(t, []page{
 		{"running", Effects{Planner: slow}, toPreflight(100 * time.Millisecond)},
 		{"passed", with(nil), toPreflight(time.Second)},
@@ -156,14 +156,14 @@ func TestPreflightPages(t *testing.T) {
 }
 
 func TestPreflightArrivesLineByLine(t *testing.T) {
-	delays := map[netcheck.ID]time.Duration{"port-free": 300 * time.Millisecond}
+	delays := map[check.ID]time.Duration{"port-free": 300 * time.Millisecond}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Planner: &fakePlanner{delays: delays}}}, 132, 43, func(d *driver) {
 		toPreflight(100 * time.Millisecond)(d)
 		before := strings.Split(d.content(), "\n")
 		// One more result, without the end of the run.
 		p := d.top().(*preflight)
-		p.take(netcheck.Result{ID: "port-free", Title: "Port is free here", Severity: netcheck.Blocker,
-			Finding: netcheck.Finding{Status: netcheck.Passed, Detail: "UDP 3780"}})
+		p.take(check.Result{ID: "port-free", Title: "Port is free here", Severity: check.Blocker,
+			Finding: check.Finding{Status: check.Passed, Detail: "UDP 3780"}})
 		var changed []string
 		for i, line := range strings.Split(d.content(), "\n") {
 			if line != before[i] {
@@ -177,16 +177,16 @@ func TestPreflightArrivesLineByLine(t *testing.T) {
 }
 
 func TestPreflightKeepsPlanOrder(t *testing.T) {
-	delays := map[netcheck.ID]time.Duration{}
+	delays := map[check.ID]time.Duration{}
 	for i, c := range planOf(false) {
 		delays[c.ID] = time.Duration(100-i) * time.Millisecond
 	}
 	drive(t, Options{Effects: Effects{Planner: &fakePlanner{delays: delays}}}, 80, 24, func(d *driver) {
 		toPreflight(3 * time.Second)(d)
-		var got, want []netcheck.ID
+		var got, want []check.ID
 		for _, r := range d.top().(*preflight).results {
 			got = append(got, r.ID)
-			if r.Status != netcheck.Passed {
+			if r.Status != check.Passed {
 				t.Errorf("%s: %v %s", r.ID, r.Status, r.Detail)
 			}
 		}
@@ -202,7 +202,7 @@ func TestPreflightKeepsPlanOrder(t *testing.T) {
 func TestPreflightDecisions(t *testing.T) {
 	tests := []struct {
 		name     string
-		findings map[netcheck.ID]netcheck.Finding
+		findings map[check.ID]check.Finding
 		keys     []string
 		want     screen
 		asked    []bool
@@ -218,8 +218,8 @@ func TestPreflightDecisions(t *testing.T) {
 		{"unknown accepted and taken back", unknownBlocker, []string{"y", "y", "enter"}, &preflight{}, []bool{false}},
 		{"unknown is asked about again", unknownBlocker, []string{"y", "r", "wait", "enter"}, &preflight{}, []bool{false, false}},
 		{"back", nil, []string{"esc"}, &form{}, []bool{false}},
-		{"peer port closed is no first node", map[netcheck.ID]netcheck.Finding{
-			"peer-link": noPeer["peer-link"], "port-free": {Status: netcheck.Failed, Detail: "held by ncat"}},
+		{"peer port closed is no first node", map[check.ID]check.Finding{
+			"peer-link": noPeer["peer-link"], "port-free": {Status: check.Failed, Detail: "held by ncat"}},
 			[]string{"f", "wait", "enter"}, &preflight{}, []bool{false}},
 	}
 	for _, tt := range tests {
@@ -248,7 +248,7 @@ func TestPreflightDecisions(t *testing.T) {
 }
 
 func TestPreflightIgnoresTypedAhead(t *testing.T) {
-	planner := &fakePlanner{delays: map[netcheck.ID]time.Duration{"daemon": time.Second}}
+	planner := &fakePlanner{delays: map[check.ID]time.Duration{"daemon": time.Second}}
 	drive(t, Options{Effects: Effects{Planner: planner, Reviewer: fakeReviewer{block: true}}}, 80, 24, func(d *driver) {
 		toPreflight(100*time.Millisecond, "enter", "enter")(d) // while it runs
 		d.wait(time.Second)
@@ -264,7 +264,7 @@ func TestPreflightIgnoresTypedAhead(t *testing.T) {
 func TestPreflightEndsAtOnce(t *testing.T) {
 	for _, k := range []string{"esc", "ctrl+c"} {
 		t.Run(k, func(t *testing.T) {
-			planner := &fakePlanner{delays: allIn(time.Hour), ended: make(chan netcheck.ID, 100)}
+			planner := &fakePlanner{delays: allIn(time.Hour), ended: make(chan check.ID, 100)}
 			drive(t, Options{Effects: Effects{Planner: planner}}, 80, 24, func(d *driver) {
 				begin := time.Now()
 				toPreflight(0, k)(d)
@@ -290,9 +290,9 @@ func TestPreflightDropsStaleResults(t *testing.T) {
 		old := p.run
 		planner.findings = nil
 		d.press("r")
-		stale := netcheck.Result{ID: "daemon", Finding: netcheck.Finding{Status: netcheck.Failed, Detail: "stale"}}
-		d.send(checkFinished{run: old, result: stale, more: make(chan netcheck.Result)})
-		d.send(planFinished{run: old, report: netcheck.Report{Results: []netcheck.Result{stale}}})
+		stale := check.Result{ID: "daemon", Finding: check.Finding{Status: check.Failed, Detail: "stale"}}
+		d.send(checkFinished{run: old, result: stale, more: make(chan check.Result)})
+		d.send(planFinished{run: old, report: check.Report{Results: []check.Result{stale}}})
 		d.send(preflightSettled{old})
 		d.lacks("stale")
 		if p.state != preflightRunning || p.settled {
@@ -305,8 +305,8 @@ func TestPreflightDropsStaleResults(t *testing.T) {
 
 func TestPreflightShowsEveryFindingInFull(t *testing.T) {
 	long := "the reply came from 02:00:00:00:00:03 on eth2, which is another wire, and " + strings.Repeat("it goes on ", 30) + "to its very end"
-	findings := map[netcheck.ID]netcheck.Finding{
-		"peer-ping": {Status: netcheck.Failed, Detail: long, Remedy: "unplug eth2"},
+	findings := map[check.ID]check.Finding{
+		"peer-ping": {Status: check.Failed, Detail: long, Remedy: "unplug eth2"},
 	}
 	for _, size := range goldenSizes {
 		t.Run(size.name, func(t *testing.T) {
@@ -334,8 +334,8 @@ func TestPreflightShowsEveryFindingInFull(t *testing.T) {
 }
 
 func TestPreflightHostileText(t *testing.T) {
-	finding := netcheck.Finding{Status: netcheck.Failed, Detail: hostile, Remedy: hostile}
-	effects := Effects{Planner: &fakePlanner{findings: map[netcheck.ID]netcheck.Finding{"interface": finding}}}
+	finding := check.Finding{Status: check.Failed, Detail: hostile, Remedy: hostile}
+	effects := Effects{Planner: &fakePlanner{findings: map[check.ID]check.Finding{"interface": finding}}}
 	checkHostile(t, effects, func(d *driver) {
 		s := pairSettings()
 		s.Interface = "eth1\x1b[2J"

@@ -5,7 +5,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"connsync/netcheck"
+	"connsync/netcheck/check"
 	"connsync/tui/text"
 )
 
@@ -65,9 +65,9 @@ func (p *preflight) titleWidth() int {
 }
 
 // line is one check on one line.
-func (p *preflight) line(r netcheck.Result, focused bool, title int) string {
+func (p *preflight) line(r check.Result, focused bool, title int) string {
 	word := text.CheckWord(r)
-	if p.state == preflightStopped && r.Status == netcheck.Pending {
+	if p.state == preflightStopped && r.Status == check.Pending {
 		word = "-"
 	}
 	name := p.env.fit(p.env.shown(r.Title), title)
@@ -81,18 +81,18 @@ func (p *preflight) line(r netcheck.Result, focused bool, title int) string {
 
 // beside is the finding as far as it stands on the line of its check. What was
 // skipped hangs on a check that says more, and says why when it is selected.
-func (p *preflight) beside(r netcheck.Result, focused bool, title int) string {
+func (p *preflight) beside(r check.Result, focused bool, title int) string {
 	rest := p.findingWidth(title)
 	finding := p.env.shown(r.Detail)
-	if rest < 12 || r.Status == netcheck.Skipped || focused && ansi.StringWidth(finding) > rest {
+	if rest < 12 || r.Status == check.Skipped || focused && ansi.StringWidth(finding) > rest {
 		return ""
 	}
 	return p.env.fit(finding, rest)
 }
 
 // faint dims what was not asked: its cause is shown elsewhere.
-func (p *preflight) faint(r netcheck.Result, s string) string {
-	if r.Status == netcheck.Skipped {
+func (p *preflight) faint(r check.Result, s string) string {
+	if r.Status == check.Skipped {
 		return p.env.theme.Dim.Render(s)
 	}
 	return s
@@ -104,7 +104,7 @@ func (p *preflight) findingWidth(title int) int {
 }
 
 // detail is what the line of the selected result could not say.
-func (p *preflight) detail(r netcheck.Result, title int) []string {
+func (p *preflight) detail(r check.Result, title int) []string {
 	var lines []string
 	indent := strings.Repeat(" ", min(2+text.WordWidth+2, p.width/4))
 	if finding := p.env.shown(r.Detail); finding != "" && p.beside(r, true, title) == "" {

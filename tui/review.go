@@ -9,13 +9,15 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/hostfile"
 )
 
 // Reviewer works out what a save would do. It changes nothing.
 type Reviewer interface {
-	// Review's error is a *[conntrackd.ChangedError] where the file is not the
+	// Review's error is a *[hostfile.ChangedError] where the file is not the
 	// one that the form was filled from.
-	Review(ctx context.Context, s conntrackd.Settings) (Review, error)
+	Review(ctx context.Context, s conntrackd.Settings) (apply.Review, error)
 	// Reread returns the settings that are saved now, for the form.
 	Reread(ctx context.Context) (conntrackd.Settings, error)
 }
@@ -23,7 +25,7 @@ type Reviewer interface {
 // reviewMade is the answer of the Reviewer.
 type reviewMade struct {
 	run    *run
-	review Review
+	review apply.Review
 	diff   string // of the file, unified
 	err    error
 }
@@ -65,12 +67,12 @@ type review struct {
 	env       *env
 	settings  conntrackd.Settings
 	firstNode bool
-	undoes    *conntrackd.Entry // the save to take back; nil where settings are to be saved
+	undoes    *apply.Entry // the save to take back; nil where settings are to be saved
 
 	state   reviewState
 	run     *run
 	cancel  context.CancelFunc
-	review  Review
+	review  apply.Review
 	diff    string
 	err     error
 	settled bool
@@ -112,25 +114,25 @@ func (r *review) start() tea.Cmd {
 			return reviewMade{run: current, err: errNoEffect}
 		}
 		made, err := work(ctx)
-		return reviewMade{current, made, made.diff(), err}
+		return reviewMade{current, made, made.Diff(), err}
 	}
 }
 
 // work makes the review; nil where this host has no such effect.
-func (r *review) work() func(context.Context) (Review, error) {
+func (r *review) work() func(context.Context) (apply.Review, error) {
 	reviewer, from, settings := r.env.effects.Reviewer, r.env.effects.History, r.settings
 	switch {
 	case r.undoes != nil && from != nil:
 		undoes := *r.undoes
-		return func(ctx context.Context) (Review, error) { return from.Undo(ctx, undoes) }
+		return func(ctx context.Context) (apply.Review, error) { return from.Undo(ctx, undoes) }
 	case r.undoes == nil && reviewer != nil:
-		return func(ctx context.Context) (Review, error) { return reviewer.Review(ctx, settings) }
+		return func(ctx context.Context) (apply.Review, error) { return reviewer.Review(ctx, settings) }
 	}
 	return nil
 }
 
 // newUndo is the review of taking a save back.
-func newUndo(e *env, undoes conntrackd.Entry) *review {
+func newUndo(e *env, undoes apply.Entry) *review {
 	return &review{env: e, undoes: &undoes, cancel: func() {}}
 }
 
@@ -149,8 +151,8 @@ func (r *review) rereading() tea.Cmd {
 
 // foreign is the change that someone else made; nil where that is not what
 // is in the way.
-func (r *review) foreign() *conntrackd.ChangedError {
-	var changed *conntrackd.ChangedError
+func (r *review) foreign() *hostfile.ChangedError {
+	var changed *hostfile.ChangedError
 	if r.state != reviewFailed || !errors.As(r.err, &changed) {
 		return nil
 	}
@@ -196,7 +198,7 @@ func (r *review) take(msg reviewMade) tea.Cmd {
 		r.state, r.focus = reviewFailed, itemBack
 	case msg.review.Unchanged:
 		r.state, r.focus = reviewReady, itemStatus
-	case len(msg.review.replaces()) > 0:
+	case len(msg.review.Replaced()) > 0:
 		r.state, r.focus = reviewReady, itemBack
 	default:
 		r.state, r.focus = reviewReady, itemApply
@@ -223,7 +225,7 @@ func (r *review) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 		r.step(-1)
 	case !r.settled:
 		// What was typed ahead is no agreement to what just appeared.
-	case key.Matches(msg, k.agree) && len(r.review.replaces()) > 0:
+	case key.Matches(msg, k.agree) && len(r.review.Replaced()) > 0:
 		r.agreed = !r.agreed
 	case key.Matches(msg, k.host) && r.preparable():
 		r.decideHost()
@@ -266,7 +268,7 @@ func (r *review) choose() (outcome, tea.Cmd) {
 
 // blocked is why Apply does nothing yet; blank when it works.
 func (r *review) blocked() string {
-	if len(r.review.replaces()) > 0 && !r.agreed {
+	if len(r.review.Replaced()) > 0 && !r.agreed {
 		return "Apply needs your agreement above."
 	}
 	if r.review.OnlyHost && !r.review.PrepareHost {
@@ -288,7 +290,7 @@ func (r *review) items() []reviewItem {
 		return []reviewItem{itemStatus, itemBack}
 	}
 	var items []reviewItem
-	if len(r.review.replaces()) > 0 {
+	if len(r.review.Replaced()) > 0 {
 		items = append(items, itemAgree)
 	}
 	if r.preparable() {
@@ -314,7 +316,7 @@ func (r *review) scroll(by int) {
 
 func (r *review) help() []key.Binding {
 	k := reviewKeys
-	k.agree.SetEnabled(r.state == reviewReady && len(r.review.replaces()) > 0)
+	k.agree.SetEnabled(r.state == reviewReady && len(r.review.Replaced()) > 0)
 	k.host.SetEnabled(r.state == reviewReady && r.preparable())
 	k.press.SetEnabled(r.state != reviewLoading)
 	k.next.SetEnabled(r.state != reviewLoading)

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/prepare"
 )
 
 // fakeReviewer answers with what it has, or blocks until it is stopped.
 type fakeReviewer struct {
-	review Review
+	review apply.Review
 	err    error
 	block  bool
 	after  time.Duration
@@ -22,9 +24,9 @@ type fakeReviewer struct {
 	rereadErr error
 }
 
-func (f fakeReviewer) Review(ctx context.Context, s conntrackd.Settings) (Review, error) {
+func (f fakeReviewer) Review(ctx context.Context, s conntrackd.Settings) (apply.Review, error) {
 	if f.block {
-		return Review{}, untilDone(ctx)
+		return apply.Review{}, untilDone(ctx)
 	}
 	time.Sleep(f.after)
 	r := f.review
@@ -75,8 +77,8 @@ func newFile() string {
 var saveCommands = []string{"systemctl enable conntrackd.service", "systemctl reset-failed conntrackd.service",
 	"systemctl restart conntrackd.service"}
 
-func changedReview() Review {
-	return Review{
+func changedReview() apply.Review {
+	return apply.Review{
 		Candidate: &conntrackd.Candidate{
 			Path: "/etc/conntrackd/conntrackd.conf", Old: []byte(oldFile), New: []byte(newFile()),
 			Notes: []string{"the daemon's caches are empty after the restart; the peer is asked for its states"},
@@ -85,47 +87,47 @@ func changedReview() Review {
 	}
 }
 
-func replacingReview() Review {
+func replacingReview() apply.Review {
 	r := changedReview()
 	r.Candidate.Replaces = []string{"Multicast link on eth1, group 225.0.0.50"}
 	return r
 }
 
-func creatingReview() Review {
+func creatingReview() apply.Review {
 	r := changedReview()
 	r.Candidate.Old = nil
 	return r
 }
 
 // stockHost is what a stock Debian lacks, and something that is not ours.
-func stockHost() conntrackd.Preparation {
-	item := func(id conntrackd.ItemID, title, reason string, commands ...string) conntrackd.Item {
-		return conntrackd.Item{ID: id, Title: title, Reason: reason, State: conntrackd.ItemMissing, Commands: commands}
+func stockHost() prepare.Preparation {
+	item := func(id prepare.ItemID, title, reason string, commands ...string) prepare.Item {
+		return prepare.Item{ID: id, Title: title, Reason: reason, State: prepare.ItemMissing, Commands: commands}
 	}
-	return conntrackd.Preparation{Items: []conntrackd.Item{
-		item(conntrackd.ItemUnit, "Recover from a crash", "a daemon that was killed leaves its lock file, and none starts beside it",
+	return prepare.Preparation{Items: []prepare.Item{
+		item(prepare.ItemUnit, "Recover from a crash", "a daemon that was killed leaves its lock file, and none starts beside it",
 			"write /etc/systemd/system/conntrackd.service.d/connsync.conf", "systemctl daemon-reload"),
-		item(conntrackd.ItemEvents, "Have the kernel report every connection (nf_conntrack_events=1)", "some stay in both nodes' tables for good",
+		item(prepare.ItemEvents, "Have the kernel report every connection (nf_conntrack_events=1)", "some stay in both nodes' tables for good",
 			"sysctl -w net.netfilter.nf_conntrack_events=1"),
-		{ID: conntrackd.ItemLogrotate, State: conntrackd.ItemForeign,
+		{ID: prepare.ItemLogrotate, State: prepare.ItemForeign,
 			Detail: "/etc/logrotate.d/local restarts conntrackd, is not as packaged, and is left alone"},
-		{ID: conntrackd.ItemResync, State: conntrackd.ItemInPlace, Detail: "nobody needs to read this"},
+		{ID: prepare.ItemResync, State: prepare.ItemInPlace, Detail: "nobody needs to read this"},
 	}}
 }
 
-func preparingReview() Review {
+func preparingReview() apply.Review {
 	r := changedReview()
 	r.Preparation, r.PrepareHost = stockHost(), true
 	return r
 }
 
-func onlyHostReview() Review {
+func onlyHostReview() apply.Review {
 	r := preparingReview()
 	r.Candidate.New, r.Candidate.Notes, r.Commands, r.OnlyHost = r.Candidate.Old, nil, nil, true
 	return r
 }
 
-func replacingPreparingReview() Review {
+func replacingPreparingReview() apply.Review {
 	r := replacingReview()
 	r.Preparation, r.PrepareHost = stockHost(), true
 	return r
@@ -141,7 +143,7 @@ func toReview(firstNode bool, keys ...string) func(*driver) {
 }
 
 func TestReviewPages(t *testing.T) {
-	with := func(r Review) Effects { return Effects{Reviewer: fakeReviewer{review: r}} }
+	with := func(r apply.Review) Effects { return Effects{Reviewer: fakeReviewer{review: r}} }
 	checkPages(t, []page{
 		{"loading", Effects{Reviewer: fakeReviewer{block: true}}, toReview(false)},
 		{"diff", with(changedReview()), toReview(false)},
@@ -155,7 +157,7 @@ func TestReviewPages(t *testing.T) {
 		{"host-focus", with(replacingPreparingReview()), toReview(false, "tab", "tab")},
 		{"host-only", with(onlyHostReview()), toReview(false)},
 		{"host-only-not", with(onlyHostReview()), toReview(false, "h")},
-		{"unchanged", with(Review{Candidate: &conntrackd.Candidate{}, Unchanged: true}), toReview(false)},
+		{"unchanged", with(apply.Review{Candidate: &conntrackd.Candidate{}, Unchanged: true}), toReview(false)},
 		{"failed", Effects{Reviewer: fakeReviewer{err: errors.New("read /etc/conntrackd/conntrackd.conf: line 6: permission denied")}}, toReview(false)},
 		{"noeffect", Effects{}, toReview(false)},
 	}, "diff", "replaces")
@@ -164,28 +166,28 @@ func TestReviewPages(t *testing.T) {
 func TestReviewDecisions(t *testing.T) {
 	tests := []struct {
 		name   string
-		review Review
+		review apply.Review
 		err    error
 		keys   []string
 		want   screen
 	}{
-		{"apply", changedReview(), nil, []string{"enter"}, &apply{}},
+		{"apply", changedReview(), nil, []string{"enter"}, &saving{}},
 		{"back by button", changedReview(), nil, []string{"tab", "enter"}, &form{}},
 		{"back by key", changedReview(), nil, []string{"esc"}, &form{}},
 		{"a loss starts on back", replacingReview(), nil, []string{"enter"}, &form{}},
 		{"a loss needs agreement", replacingReview(), nil, []string{"shift+tab", "enter", "enter"}, &review{}},
-		{"a loss agreed to by letter", replacingReview(), nil, []string{"a", "shift+tab", "enter"}, &apply{}},
-		{"a loss agreed to by space", replacingReview(), nil, []string{"tab", "space", "tab", "enter"}, &apply{}},
-		{"a loss agreed to by enter", replacingReview(), nil, []string{"tab", "enter", "tab", "enter"}, &apply{}},
+		{"a loss agreed to by letter", replacingReview(), nil, []string{"a", "shift+tab", "enter"}, &saving{}},
+		{"a loss agreed to by space", replacingReview(), nil, []string{"tab", "space", "tab", "enter"}, &saving{}},
+		{"a loss agreed to by enter", replacingReview(), nil, []string{"tab", "enter", "tab", "enter"}, &saving{}},
 		{"agreement taken back", replacingReview(), nil, []string{"a", "a", "shift+tab", "enter"}, &review{}},
-		{"a prepared host by default", preparingReview(), nil, []string{"enter"}, &apply{}},
-		{"a host left alone", preparingReview(), nil, []string{"h", "enter"}, &apply{}},
+		{"a prepared host by default", preparingReview(), nil, []string{"enter"}, &saving{}},
+		{"a host left alone", preparingReview(), nil, []string{"h", "enter"}, &saving{}},
 		{"only the host, and that not", onlyHostReview(), nil, []string{"h", "enter"}, &review{}},
-		{"only the host, after all", onlyHostReview(), nil, []string{"h", "h", "enter"}, &apply{}},
-		{"nothing to do offers the status", Review{Unchanged: true}, nil, []string{"enter"}, &status{}},
-		{"nothing to do never applies", Review{Unchanged: true}, nil, []string{"tab", "enter"}, &form{}},
-		{"failure", Review{}, errors.New("no"), []string{"enter"}, &form{}},
-		{"failure, again", Review{}, errors.New("no"), []string{"tab", "enter", "wait"}, &review{}},
+		{"only the host, after all", onlyHostReview(), nil, []string{"h", "h", "enter"}, &saving{}},
+		{"nothing to do offers the status", apply.Review{Unchanged: true}, nil, []string{"enter"}, &status{}},
+		{"nothing to do never applies", apply.Review{Unchanged: true}, nil, []string{"tab", "enter"}, &form{}},
+		{"failure", apply.Review{}, errors.New("no"), []string{"enter"}, &form{}},
+		{"failure, again", apply.Review{}, errors.New("no"), []string{"tab", "enter", "wait"}, &review{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -220,7 +222,7 @@ func TestReviewTellsTheDecisionOnTheHost(t *testing.T) {
 			}
 			got := d.top().(*review).review.PrepareHost
 			d.press("enter")
-			d.wantScreen(&apply{})
+			d.wantScreen(&saving{})
 			if got != want {
 				t.Errorf("keys %q: the host is prepared: %v", keys, got)
 			}
@@ -293,9 +295,9 @@ func TestReviewHostileText(t *testing.T) {
 	r.Candidate.Replaces = []string{hostile}
 	r.Candidate.Notes = []string{hostile}
 	r.Commands = []string{hostile}
-	r.Preparation = conntrackd.Preparation{Items: []conntrackd.Item{
-		{State: conntrackd.ItemMissing, Title: hostile, Reason: hostile, Commands: []string{hostile}},
-		{State: conntrackd.ItemForeign, Detail: hostile},
+	r.Preparation = prepare.Preparation{Items: []prepare.Item{
+		{State: prepare.ItemMissing, Title: hostile, Reason: hostile, Commands: []string{hostile}},
+		{State: prepare.ItemForeign, Detail: hostile},
 	}}
 	r.Candidate.Path = "/etc/\x1b[2Jconntrackd.conf"
 	checkHostile(t, Effects{Reviewer: fakeReviewer{review: r}}, toReview(true))
@@ -305,8 +307,8 @@ func TestReviewHostileText(t *testing.T) {
 // An item that could not be looked at is named beside the error.
 func TestReviewNamesWhatIsNotKnown(t *testing.T) {
 	r := replacingReview()
-	r.Preparation = conntrackd.Preparation{Items: []conntrackd.Item{
-		{ID: conntrackd.ItemLogrotate, State: conntrackd.ItemUnknown, Detail: "permission denied"},
+	r.Preparation = prepare.Preparation{Items: []prepare.Item{
+		{ID: prepare.ItemLogrotate, State: prepare.ItemUnknown, Detail: "permission denied"},
 	}}
 	v := &review{env: &env{table: conntrackd.NewSettingTable(), glyphs: ASCIIGlyphs()}, review: r, width: 80}
 	if got := strings.Join(v.hostLines(), "\n"); !strings.Contains(got, "! stays  logrotate: permission denied") {

@@ -78,12 +78,14 @@ func (e *env) diffLine(raw string, width int) string {
 }
 
 // summary is what is to be known before the diff is read.
-func (r *review) summary() []string { return r.env.rows(ChangeOf(r.review, r.diff).Rows(), r.width) }
+func (r *review) summary() []string {
+	return r.env.rows(text.ChangeOf(r.review, r.diff).Rows(), r.width)
+}
 
 // hostLines is what a save does about the host, beside the file, and what it
 // leaves alone there.
 func (r *review) hostLines() []string {
-	return r.env.rows(ChangeOf(r.review, r.diff).HostRows(), r.width)
+	return r.env.rows(text.ChangeOf(r.review, r.diff).HostRows(), r.width)
 }
 
 // footer is what stays in sight: what has to be agreed to, and the buttons.
@@ -166,7 +168,7 @@ func (r *review) cursor() (x, y int, ok bool) {
 	switch {
 	case r.focus == itemAgree:
 		return 4, r.textHeight() + 1, true
-	case r.focus == itemHost && len(r.review.replaces()) > 0:
+	case r.focus == itemHost && len(r.review.Replaced()) > 0:
 		return 4, r.textHeight() + 1 + len(r.agreement()), true
 	case r.focus == itemHost:
 		return 4, r.textHeight() + 1, true

@@ -1,6 +1,9 @@
 package tui
 
-import "connsync/conntrackd"
+import (
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+)
 
 // The outcomes on the way of a save.
 type (
@@ -12,7 +15,7 @@ type (
 	// applyWanted: the operator agreed to the review; carry it out.
 	applyWanted struct {
 		settings conntrackd.Settings
-		review   Review
+		review   apply.Review
 	}
 	// formWanted: back to the form, whatever lies between.
 	formWanted struct{}

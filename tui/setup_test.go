@@ -101,7 +101,7 @@ func TestSetupOfTheFirstNode(t *testing.T) {
 		d.wantScreen(&review{})
 		d.press("enter")
 		d.wait(3 * time.Second)
-		d.wantScreen(&apply{})
+		d.wantScreen(&saving{})
 		d.wants("At the other node", "connsync apply")
 		d.press("enter")
 		d.wait(2 * time.Second)

@@ -8,12 +8,13 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
 // Observer looks at the sync. An error means that it could not look at all.
 type Observer interface {
-	Observe(ctx context.Context) (conntrackd.Health, error)
+	Observe(ctx context.Context) (health.Health, error)
 }
 
 const (
@@ -26,7 +27,7 @@ const (
 // observed is the answer of the Observer.
 type observed struct {
 	run    *run
-	health conntrackd.Health
+	health health.Health
 	err    error
 }
 
@@ -42,7 +43,7 @@ type status struct {
 	run    *run
 	cancel context.CancelFunc
 	seen   bool // an answer has come
-	health conntrackd.Health
+	health health.Health
 	trace  trace
 
 	operating          bool   // an operation is under way
@@ -123,18 +124,18 @@ func later(current *run) tea.Cmd {
 
 // take shows an answer, and tells the root when the verdict is another one.
 func (s *status) take(msg observed) tea.Cmd {
-	health := msg.health
+	seen := msg.health
 	if msg.err != nil {
-		health = conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: msg.err.Error()}
+		seen = health.Health{Verdict: health.VerdictUnknown, Cause: msg.err.Error()}
 	}
-	changed := !s.seen || health.Verdict != s.health.Verdict
-	s.seen, s.health = true, health
-	s.trace.add(health.Counters)
+	changed := !s.seen || seen.Verdict != s.health.Verdict
+	s.seen, s.health = true, seen
+	s.trace.add(seen.Counters)
 	s.scroll(0)
 	if !changed {
 		return nil
 	}
-	noted := stateNoted{text.ShortVerdict(health.Verdict)}
+	noted := stateNoted{text.ShortVerdict(seen.Verdict)}
 	return func() tea.Msg { return noted }
 }
 

@@ -7,40 +7,42 @@ import (
 	"testing"
 	"time"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
 )
 
 // fakeObserver answers with the reading for the time since the first look.
 type fakeObserver struct {
-	at    func(after time.Duration) (conntrackd.Health, error)
+	at    func(after time.Duration) (health.Health, error)
 	first time.Time
 	looks int
 	block bool
 }
 
-func (f *fakeObserver) Observe(ctx context.Context) (conntrackd.Health, error) {
+func (f *fakeObserver) Observe(ctx context.Context) (health.Health, error) {
 	f.looks++
 	if f.block {
-		return conntrackd.Health{}, untilDone(ctx)
+		return health.Health{}, untilDone(ctx)
 	}
 	if f.first.IsZero() {
 		f.first = time.Now()
 	}
 	if f.at == nil {
-		return conntrackd.Health{Verdict: conntrackd.VerdictUnknown}, nil
+		return health.Health{Verdict: health.VerdictUnknown}, nil
 	}
 	return f.at(time.Since(f.first))
 }
 
 // idle is a pair without traffic: one message a second each way.
-func idle(verdict conntrackd.Verdict, cause, next string) func(time.Duration) (conntrackd.Health, error) {
-	return func(after time.Duration) (conntrackd.Health, error) {
+func idle(verdict health.Verdict, cause, next string) func(time.Duration) (health.Health, error) {
+	return func(after time.Duration) (health.Health, error) {
 		n := uint64(after / time.Second)
-		h := conntrackd.Health{
+		h := health.Health{
 			Verdict: verdict, Cause: cause, Next: next,
-			Service: conntrackd.ServiceState{Present: true, Active: true, Enabled: true, MainPID: 4711},
-			Sockets: conntrackd.Sockets{Bound: true, Address: "10.0.0.101:3780", ReceiveBuffer: 131072, SendBuffer: 131072},
-			Counters: conntrackd.Counters{
+			Service: service.State{Present: true, Active: true, Enabled: true, MainPID: 4711},
+			Sockets: health.Sockets{Bound: true, Address: "10.0.0.101:3780", ReceiveBuffer: 131072, SendBuffer: 131072},
+			Counters: control.Counters{
 				Time: time.Now(), Device: "eth1", Link: "RUNNING", Uptime: 124 * time.Minute,
 				PacketsSent: 7440 + n, PacketsRecv: 7436 + n, BytesSent: 119040 + 16*n, BytesRecv: 118976 + 16*n,
 				Internal: 212, Injected: 198, ResendQueue: 1,
@@ -51,8 +53,8 @@ func idle(verdict conntrackd.Verdict, cause, next string) func(time.Duration) (c
 }
 
 // busy is a pair under traffic that comes and goes.
-func busy(after time.Duration) (conntrackd.Health, error) {
-	h, err := idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")(after)
+func busy(after time.Duration) (health.Health, error) {
+	h, err := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")(after)
 	sent := uint64(0)
 	for i := range int(after / time.Second) {
 		sent += uint64(20 * (i / 5 % 7))
@@ -74,40 +76,40 @@ func toStatus(t time.Duration, keys ...string) func(*driver) {
 }
 
 func TestStatusPages(t *testing.T) {
-	with := func(at func(time.Duration) (conntrackd.Health, error)) Effects {
+	with := func(at func(time.Duration) (health.Health, error)) Effects {
 		return Effects{Observer: &fakeObserver{at: at}}
 	}
-	losing := func(after time.Duration) (conntrackd.Health, error) {
-		h, err := idle(conntrackd.VerdictLosing, "the receive buffer overflowed 17 times", "raise Receive Buffer Size, on both nodes alike")(after)
+	losing := func(after time.Duration) (health.Health, error) {
+		h, err := idle(health.VerdictLosing, "the receive buffer overflowed 17 times", "raise Receive Buffer Size, on both nodes alike")(after)
 		h.Lost, h.Overruns, h.Sockets.ReceiveBuffer = 1937, 4, 65536
 		return h, err
 	}
-	mismatch := func(after time.Duration) (conntrackd.Health, error) {
-		h, err := idle(conntrackd.VerdictMismatch, "the peer speaks another sync mode than FTFW", "set Mode FTFW on the peer, as connsync does")(after)
+	mismatch := func(after time.Duration) (health.Health, error) {
+		h, err := idle(health.VerdictMismatch, "the peer speaks another sync mode than FTFW", "set Mode FTFW on the peer, as connsync does")(after)
 		h.Malformed = 33 + uint64(after/time.Second)
 		return h, err
 	}
-	stopped := func(time.Duration) (conntrackd.Health, error) {
-		return conntrackd.Health{Verdict: conntrackd.VerdictStopped, Cause: "conntrackd.service has failed", Next: "enable sync, or read the daemon's log",
-			Service: conntrackd.ServiceState{Present: true, Enabled: true, Restarts: 5, Detail: "failed (Result: exit-code)"}}, nil
+	stopped := func(time.Duration) (health.Health, error) {
+		return health.Health{Verdict: health.VerdictStopped, Cause: "conntrackd.service has failed", Next: "enable sync, or read the daemon's log",
+			Service: service.State{Present: true, Enabled: true, Restarts: 5, Detail: "failed (Result: exit-code)"}}, nil
 	}
-	direct := func(after time.Duration) (conntrackd.Health, error) {
+	direct := func(after time.Duration) (health.Health, error) {
 		h, err := busy(after)
 		h.Service.Unbooted, h.Service.Detail = true, "started directly; nothing starts it at boot"
 		return h, err
 	}
-	blind := func(time.Duration) (conntrackd.Health, error) {
-		return conntrackd.Health{}, errors.New("dial /var/run/conntrackd.ctl: permission denied")
+	blind := func(time.Duration) (health.Health, error) {
+		return health.Health{}, errors.New("dial /var/run/conntrackd.ctl: permission denied")
 	}
 	checkPages(t, []page{
 		{"looking", Effects{Observer: &fakeObserver{block: true}}, toStatus(time.Second)},
 		{"first", with(busy), toStatus(0)},
 		{"twoway", with(busy), toStatus(150 * time.Second)},
 		{"direct", with(direct), toStatus(0)},
-		{"idle", with(idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")), toStatus(30 * time.Second)},
-		{"receiving", with(idle(conntrackd.VerdictReceivingOnly, "10.0.0.102 is heard and does not confirm our messages", "on the peer, run connsync check")), toStatus(10 * time.Second)},
-		{"sending", with(idle(conntrackd.VerdictSendingOnly, "10.0.0.102 confirms our messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},
-		{"silent", with(idle(conntrackd.VerdictSilent, "no word from 10.0.0.102 since conntrackd started", "enable sync on the peer, with the same port 3780 and the addresses swapped")), toStatus(10 * time.Second)},
+		{"idle", with(idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")), toStatus(30 * time.Second)},
+		{"receiving", with(idle(health.VerdictReceivingOnly, "10.0.0.102 is heard and does not confirm our messages", "on the peer, run connsync check")), toStatus(10 * time.Second)},
+		{"sending", with(idle(health.VerdictSendingOnly, "10.0.0.102 confirms our messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},
+		{"silent", with(idle(health.VerdictSilent, "no word from 10.0.0.102 since conntrackd started", "enable sync on the peer, with the same port 3780 and the addresses swapped")), toStatus(10 * time.Second)},
 		{"losing", with(losing), toStatus(10 * time.Second)},
 		{"mismatch", with(mismatch), toStatus(10 * time.Second)},
 		{"stopped", with(stopped), toStatus(10 * time.Second)},
@@ -148,8 +150,8 @@ func TestStatusLooksOnceASecondWhileInSight(t *testing.T) {
 }
 
 func TestStatusUnchangedReadingChangesNoCell(t *testing.T) {
-	still := func(time.Duration) (conntrackd.Health, error) {
-		h, err := idle(conntrackd.VerdictStopped, "cause", "next")(0)
+	still := func(time.Duration) (health.Health, error) {
+		h, err := idle(health.VerdictStopped, "cause", "next")(0)
 		return h, err
 	}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: still}}}, 80, 24, func(d *driver) {
@@ -165,7 +167,7 @@ func TestStatusUnchangedReadingChangesNoCell(t *testing.T) {
 }
 
 func TestStatusRefreshTouchesFewCells(t *testing.T) {
-	at := idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")
+	at := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: at}}}, 80, 24, func(d *driver) {
 		toStatus(6 * time.Minute)(d) // the plot is full
 		total := 0
@@ -185,8 +187,8 @@ func TestStatusRefreshTouchesFewCells(t *testing.T) {
 }
 
 func TestStatusRestartedDaemon(t *testing.T) {
-	restarted := func(after time.Duration) (conntrackd.Health, error) {
-		h, err := idle(conntrackd.VerdictTwoWay, "", "")(after)
+	restarted := func(after time.Duration) (health.Health, error) {
+		h, err := idle(health.VerdictTwoWay, "", "")(after)
 		if after >= 10*time.Second {
 			h.PacketsSent, h.PacketsRecv, h.BytesSent, h.BytesRecv, h.Uptime = 3, 2, 48, 32, 0
 		}
@@ -209,11 +211,11 @@ func TestStatusPatience(t *testing.T) {
 }
 
 func TestStatusNotesTheVerdict(t *testing.T) {
-	changing := func(after time.Duration) (conntrackd.Health, error) {
+	changing := func(after time.Duration) (health.Health, error) {
 		if after < 5*time.Second {
-			return idle(conntrackd.VerdictSilent, "", "")(after)
+			return idle(health.VerdictSilent, "", "")(after)
 		}
-		return idle(conntrackd.VerdictTwoWay, "", "")(after)
+		return idle(health.VerdictTwoWay, "", "")(after)
 	}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: changing}}}, 80, 24, func(d *driver) {
 		toStatus(time.Second)(d)
@@ -225,14 +227,14 @@ func TestStatusNotesTheVerdict(t *testing.T) {
 }
 
 func TestStatusHostileText(t *testing.T) {
-	nasty := func(after time.Duration) (conntrackd.Health, error) {
-		h, err := idle(conntrackd.VerdictSilent, hostile, hostile)(after)
+	nasty := func(after time.Duration) (health.Health, error) {
+		h, err := idle(health.VerdictSilent, hostile, hostile)(after)
 		h.Service.Detail, h.Device, h.Link, h.Sockets.Address = hostile, hostile, hostile, hostile
 		return h, err
 	}
 	checkHostile(t, Effects{Observer: &fakeObserver{at: nasty}}, toStatus(10*time.Second))
-	checkHostile(t, Effects{Observer: &fakeObserver{at: func(time.Duration) (conntrackd.Health, error) {
-		return conntrackd.Health{}, errors.New(hostile)
+	checkHostile(t, Effects{Observer: &fakeObserver{at: func(time.Duration) (health.Health, error) {
+		return health.Health{}, errors.New(hostile)
 	}}}, toStatus(time.Second))
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 )
 
 // fakeOperator takes two seconds for everything.
@@ -26,7 +26,7 @@ func (f *fakeOperator) Operate(ctx context.Context, o Operation) (string, error)
 }
 
 func TestStatusOperations(t *testing.T) {
-	healthy := idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")
+	healthy := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")
 	for operation, tt := range map[Operation]struct{ key, question string }{
 		Resync:  {"s", "Resync now?"},
 		Flush:   {"f", "Flush the caches of conntrackd?"},
@@ -59,7 +59,7 @@ func TestStatusOperations(t *testing.T) {
 }
 
 func TestStatusOperationFails(t *testing.T) {
-	healthy := idle(conntrackd.VerdictTwoWay, "", "")
+	healthy := idle(health.VerdictTwoWay, "", "")
 	f := &fakeOperator{err: errors.New("ask conntrackd: " + hostile)}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: healthy}, Operator: f}}, 80, 24, func(d *driver) {
 		toStatus(3*time.Second, "s", "y")(d)
@@ -73,8 +73,8 @@ func TestStatusOperationFails(t *testing.T) {
 }
 
 func TestStatusOffersOnlyWhatCanBeDone(t *testing.T) {
-	stopped := func(time.Duration) (conntrackd.Health, error) {
-		return conntrackd.Health{Verdict: conntrackd.VerdictStopped}, nil
+	stopped := func(time.Duration) (health.Health, error) {
+		return health.Health{Verdict: health.VerdictStopped}, nil
 	}
 	for _, e := range []Effects{
 		{Observer: &fakeObserver{at: stopped}, Operator: &fakeOperator{}},
@@ -101,7 +101,7 @@ func TestStatusLeftDuringAnOperation(t *testing.T) {
 }
 
 func TestStatusOperationPages(t *testing.T) {
-	healthy := idle(conntrackd.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")
+	healthy := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")
 	e := func() Effects { return Effects{Observer: &fakeObserver{at: healthy}, Operator: &fakeOperator{}} }
 	checkPages(t, []page{
 		{"offered", e(), toStatus(10 * time.Second)},

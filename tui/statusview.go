@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/control"
 	"connsync/tui/text"
 )
 
@@ -76,7 +76,7 @@ func (s *status) verdict() []string {
 func (s *status) traffic() []string {
 	c := s.health.Counters
 	narrow := s.width < 70
-	row := func(name string, total uint64, messages, bytes func(conntrackd.Counters) uint64) string {
+	row := func(name string, total uint64, messages, bytes func(control.Counters) uint64) string {
 		line := fmt.Sprintf(" %-9s%12d%12s", name, total, s.rate(messages))
 		if !narrow {
 			line += fmt.Sprintf("%12s", s.rate(bytes))
@@ -84,9 +84,9 @@ func (s *status) traffic() []string {
 		return line
 	}
 	sent := row("sent", c.PacketsSent,
-		func(c conntrackd.Counters) uint64 { return c.PacketsSent }, func(c conntrackd.Counters) uint64 { return c.BytesSent })
+		func(c control.Counters) uint64 { return c.PacketsSent }, func(c control.Counters) uint64 { return c.BytesSent })
 	recv := row("received", c.PacketsRecv,
-		func(c conntrackd.Counters) uint64 { return c.PacketsRecv }, func(c conntrackd.Counters) uint64 { return c.BytesRecv })
+		func(c control.Counters) uint64 { return c.PacketsRecv }, func(c control.Counters) uint64 { return c.BytesRecv })
 	room := min(s.width-13, plotMax)
 	scale := s.trace.scale(room)
 	legend := fmt.Sprintf("plots: 5 s a sign, top is %.0f/s", scale)
@@ -105,7 +105,7 @@ func (s *status) traffic() []string {
 }
 
 // rate is a rate in at most nine cells.
-func (s *status) rate(of func(conntrackd.Counters) uint64) string {
+func (s *status) rate(of func(control.Counters) uint64) string {
 	rate, ok := s.trace.rate(of)
 	switch {
 	case !ok:

@@ -3,7 +3,7 @@ package tui
 import (
 	"time"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/control"
 )
 
 const (
@@ -19,14 +19,14 @@ const (
 // trace turns readings of the counters into rates and plots. The zero value
 // has seen nothing.
 type trace struct {
-	recent     []conntrackd.Counters // the last readings, oldest first
-	stepStart  conntrackd.Counters   // where the unfinished sign of the plot began
-	sent, recv []float64             // messages a second, one value per plotStep
+	recent     []control.Counters // the last readings, oldest first
+	stepStart  control.Counters   // where the unfinished sign of the plot began
+	sent, recv []float64          // messages a second, one value per plotStep
 }
 
 // add takes a reading. A daemon that was restarted counts from zero, and
 // nothing that was seen before can be compared with it.
-func (t *trace) add(c conntrackd.Counters) {
+func (t *trace) add(c control.Counters) {
 	if c.Time.IsZero() {
 		*t = trace{}
 		return
@@ -67,7 +67,7 @@ func perSecond(from, to uint64, took time.Duration) float64 {
 
 // rate is how fast a counter grows a second over the last readings; ok is
 // false as long as there are not two.
-func (t *trace) rate(of func(conntrackd.Counters) uint64) (rate float64, ok bool) {
+func (t *trace) rate(of func(control.Counters) uint64) (rate float64, ok bool) {
 	if len(t.recent) < 2 {
 		return 0, false
 	}

@@ -6,12 +6,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/control"
 )
 
 var traceStart = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 
-func sentCounter(c conntrackd.Counters) uint64 { return c.PacketsSent }
+func sentCounter(c control.Counters) uint64 { return c.PacketsSent }
 
 func TestTraceRate(t *testing.T) {
 	var tr trace
@@ -23,7 +23,7 @@ func TestTraceRate(t *testing.T) {
 		return r
 	}
 	add := func(after time.Duration, sent uint64) {
-		tr.add(conntrackd.Counters{Time: traceStart.Add(after), PacketsSent: sent, Uptime: after.Truncate(time.Minute)})
+		tr.add(control.Counters{Time: traceStart.Add(after), PacketsSent: sent, Uptime: after.Truncate(time.Minute)})
 	}
 	if got := rate(); got != -1 {
 		t.Errorf("rate of nothing is %v", got)
@@ -50,7 +50,7 @@ func TestTraceRate(t *testing.T) {
 	if got := rate(); got != -1 {
 		t.Errorf("%v after a restart", got)
 	}
-	tr.add(conntrackd.Counters{}) // could not look
+	tr.add(control.Counters{}) // could not look
 	if diff := cmp.Diff(trace{}, tr, cmp.AllowUnexported(trace{})); diff != "" {
 		t.Error(diff)
 	}
@@ -60,7 +60,7 @@ func TestTracePlot(t *testing.T) {
 	var tr trace
 	sent := uint64(0)
 	for i := range 61 {
-		tr.add(conntrackd.Counters{Time: traceStart.Add(time.Duration(i) * time.Second), PacketsSent: sent})
+		tr.add(control.Counters{Time: traceStart.Add(time.Duration(i) * time.Second), PacketsSent: sent})
 		sent += uint64(i / 5 * 10)
 	}
 	if len(tr.sent) != 12 || len(tr.recv) != 12 {

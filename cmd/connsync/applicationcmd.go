@@ -7,11 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/node"
 	"connsync/tui/text"
 )
 
 const applicationHelp = `application says what this appliance is, by --application or by the word in
-` + applicationFile + `, and whether connection sync exists on it.
+` + node.ApplicationFile + `, and whether connection sync exists on it.
 
 With --enforce a sync that goes on where it does not exist is disabled, now and at
 boot, as apply --disable does; conntrackd.conf stays. Where it is not known what
@@ -51,15 +52,15 @@ func newApplication(s streams, g *globals) *cobra.Command {
 }
 
 func (n *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) error {
-	a, err := n.appliance()
+	a, err := n.Appliance()
 	if err != nil {
 		return err
 	}
-	saved, err := n.load(ctx)
-	if err != nil && a.reason() != "" {
+	saved, err := n.Load(ctx)
+	if err != nil && a.Reason() != "" {
 		return err
 	}
-	p := placed{Application: a.word, From: a.from, Reason: a.reason(), Enabled: a.reason() != "" && saved.on()}
+	p := placed{Application: a.Word, From: a.Source, Reason: a.Reason(), Enabled: a.Reason() != "" && saved.On()}
 	if p.Enabled && enforce {
 		if p.Disabled, err = n.disable(ctx, w, saved, asJSON); err != nil {
 			return err
@@ -81,20 +82,20 @@ func (p placed) text() string {
 	case p.Disabled:
 		return "The sync is disabled now: " + p.Reason + "."
 	case p.Reason != "" && p.Enabled:
-		return "No: " + p.Reason + "; " + leftover + "."
+		return "No: " + p.Reason + "; " + node.Leftover + "."
 	case p.Reason != "":
 		return "No: " + p.Reason + "."
 	case p.Application == "":
-		return "Yes: nothing states an application (" + applicationFile + "), so this is an ordinary host."
+		return "Yes: nothing states an application (" + node.ApplicationFile + "), so this is an ordinary host."
 	}
-	return "Yes: " + stated(p.Application, p.From) + "."
+	return "Yes: " + node.Stated(p.Application, p.From) + "."
 }
 
 // disable takes the sync off this host and keeps the file.
-func (n *cli) disable(ctx context.Context, w io.Writer, s saved, quiet bool) (bool, error) {
-	settings := s.settings
+func (n *cli) disable(ctx context.Context, w io.Writer, s node.Saved, quiet bool) (bool, error) {
+	settings := s.Settings
 	settings.Enabled = false
-	review, err := n.review(ctx, s, settings, false)
+	review, err := n.Review(ctx, s, settings, false)
 	if err != nil {
 		return false, err
 	}

@@ -10,8 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
-	"connsync/tui"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/step"
+	"connsync/netcheck/check"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -71,15 +74,15 @@ func (f applyFlags) run(cmd *cobra.Command, s streams, g *globals) error {
 
 func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	ctx := cmd.Context()
-	out := n.gate()
+	out := n.Gate()
 	if out != nil && f.onlyDisables(cmd) {
-		n.tellOutOfPlace(errors.New(n.outOfPlace(saved{}))) // switching off is possible everywhere
+		n.tellOutOfPlace(errors.New(n.OutOfPlace(node.Saved{}))) // switching off is possible everywhere
 		out = nil
 	}
-	saved, err := n.loadForChange(ctx)
+	saved, err := n.LoadForChange(ctx)
 	switch {
-	case out != nil && err == nil && saved.on():
-		return refused("%w; %s", out, leftover)
+	case out != nil && err == nil && saved.On():
+		return refused("%w; %s", out, node.Leftover)
 	case out != nil:
 		return out
 	case err != nil:
@@ -92,12 +95,12 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if err != nil {
 		return err
 	}
-	if before := saved.settings; !settings.Enabled && !settings.Complete() {
+	if before := saved.Settings; !settings.Enabled && !settings.Complete() {
 		if before.Enabled = false; settings != before {
 			return refused("the file cannot keep these settings without the others: %s; nothing is changed", giveLink)
 		}
 	}
-	review, err := n.review(ctx, saved, settings, f.prepareHost)
+	review, err := n.Review(ctx, saved, settings, f.prepareHost)
 	if err != nil {
 		return err
 	}
@@ -108,7 +111,7 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		return refused("the save would replace %s; agree with --replace-transport", strings.Join(review.Candidate.Replaces, " and "))
 	}
 	// Where the service is left alone nobody knows whether it runs with the file.
-	used := settings.Enabled || n.unmanaged() && !f.statesEnabled() && settings.Complete()
+	used := settings.Enabled || n.Unmanaged() && !f.statesEnabled() && settings.Complete()
 	if !review.Unchanged && used {
 		report := n.check(ctx, s.out, f.asJSON, settings, f.firstNode)
 		if err := n.mayProceed(report, f, s.out); err != nil {
@@ -119,7 +122,7 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if err := n.carryOut(ctx, s.out, review, f.asJSON); err != nil {
 		return err
 	}
-	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !n.unmanaged() {
+	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !n.Unmanaged() {
 		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
 	}
 	return nil
@@ -127,10 +130,10 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 
 // undecided says why it has to be said whether the sync is to be enabled: what
 // is saved does not tell. It is nil where that does.
-func (n *cli) undecided(s saved) error {
-	switch half, foreign := s.half(), s.foreign(); {
-	case s.unseen != nil && !n.unmanaged():
-		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.unseen)}
+func (n *cli) undecided(s node.Saved) error {
+	switch half, foreign := s.Half(), s.Foreign(); {
+	case s.Unseen != nil && !n.Unmanaged():
+		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.Unseen)}
 	case half != "":
 		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
 	case foreign != "":
@@ -152,16 +155,16 @@ func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
 }
 
 // mayProceed says why a report stops the save, nil when it does not.
-func (n *cli) mayProceed(report netcheck.Report, f applyFlags, w io.Writer) error {
+func (n *cli) mayProceed(report check.Report, f applyFlags, w io.Writer) error {
 	err := verdictError(report)
-	if report.Verdict() == netcheck.VerdictUnknown && f.acceptUnknown {
+	if report.Verdict() == check.VerdictUnknown && f.acceptUnknown {
 		return nil
 	}
 	if err == nil {
 		return nil
 	}
 	if f.asJSON {
-		return errorsOf(printJSON(w, applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Error: text.ChecksOf(report).Sentence, Refused: &report}), err)
+		return errorsOf(printJSON(w, applied{Verdict: string(health.VerdictUnknown), Steps: []appliedStep{}, Error: text.ChecksOf(report).Sentence, Refused: &report}), err)
 	}
 	fmt.Fprintln(w, text.NothingChanged)
 	return err
@@ -186,7 +189,7 @@ type reviewed struct {
 	Host        []preparedItem `json:"host"`
 }
 
-func printReview(w io.Writer, r tui.Review, asJSON bool) error {
+func printReview(w io.Writer, r apply.Review, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, reviewed{
 			Changed: !r.Unchanged, Diff: r.Candidate.Diff(), Commands: orEmpty(r.Commands),
@@ -200,7 +203,7 @@ func printReview(w io.Writer, r tui.Review, asJSON bool) error {
 	}
 	diff := r.Candidate.Diff()
 	printLines(w, diff)
-	for _, part := range tui.ChangeOf(r, diff).Sections() {
+	for _, part := range text.ChangeOf(r, diff).Sections() {
 		section(w, part.Title, part.Lines)
 	}
 	return nil
@@ -226,36 +229,36 @@ func orEmpty(s []string) []string {
 
 // applied is what apply --json prints.
 type applied struct {
-	Changed    bool             `json:"changed"`
-	RolledBack bool             `json:"rolled_back"`
-	Steps      []appliedStep    `json:"steps"`
-	Verdict    string           `json:"verdict"`
-	Error      string           `json:"error,omitempty"`
-	Save       int              `json:"save,omitempty"`           // its number in the history
-	Foreign    string           `json:"foreign_change,omitempty"` // what someone else changed meanwhile
-	Peer       *peered          `json:"peer,omitempty"`           // after a save with sync enabled
-	Refused    *netcheck.Report `json:"checks,omitempty"`
+	Changed    bool          `json:"changed"`
+	RolledBack bool          `json:"rolled_back"`
+	Steps      []appliedStep `json:"steps"`
+	Verdict    string        `json:"verdict"`
+	Error      string        `json:"error,omitempty"`
+	Save       int           `json:"save,omitempty"`           // its number in the history
+	Foreign    string        `json:"foreign_change,omitempty"` // what someone else changed meanwhile
+	Peer       *peered       `json:"peer,omitempty"`           // after a save with sync enabled
+	Refused    *check.Report `json:"checks,omitempty"`
 	// Problems are those of the settings, keyed by field.
 	Problems map[conntrackd.Field]string `json:"problems,omitempty"`
 }
 
 type appliedStep struct {
-	ID     conntrackd.StepID     `json:"id"`
-	Title  string                `json:"title"`
-	Status conntrackd.StepStatus `json:"status"`
-	Detail string                `json:"detail"`
-	Millis float64               `json:"millis"`
+	ID     step.ID     `json:"id"`
+	Title  string      `json:"title"`
+	Status step.Status `json:"status"`
+	Detail string      `json:"detail"`
+	Millis float64     `json:"millis"`
 }
 
-func (n *cli) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bool) error {
-	each := func(step conntrackd.Step) {
-		if step.Status == conntrackd.StepRunning || asJSON {
+func (n *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON bool) error {
+	each := func(one step.Step) {
+		if one.Status == step.Running || asJSON {
 			return
 		}
-		fmt.Fprintln(w, text.StepLine(step))
+		fmt.Fprintln(w, text.StepLine(one))
 	}
 	stopTelling := n.tellInterrupt(ctx)
-	outcome := n.applier(r).Apply(ctx, r.Candidate, each)
+	outcome := n.Applier(r).Apply(ctx, r.Candidate, each)
 	stopTelling()
 	if asJSON {
 		if err := printJSON(w, appliedOf(n.table, r, outcome)); err != nil {
@@ -273,7 +276,7 @@ func (n *cli) carryOut(ctx context.Context, w io.Writer, r tui.Review, asJSON bo
 	return nil
 }
 
-func appliedOf(t conntrackd.SettingTable, r tui.Review, o conntrackd.Outcome) applied {
+func appliedOf(t conntrackd.SettingTable, r apply.Review, o apply.Outcome) applied {
 	a := applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: string(o.Verdict), Steps: []appliedStep{}, Save: o.Entry}
 	for _, s := range o.Steps {
 		a.Steps = append(a.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
@@ -289,10 +292,10 @@ func appliedOf(t conntrackd.SettingTable, r tui.Review, o conntrackd.Outcome) ap
 	return a
 }
 
-func printOutcome(w io.Writer, t conntrackd.SettingTable, r tui.Review, o conntrackd.Outcome) {
+func printOutcome(w io.Writer, t conntrackd.SettingTable, r apply.Review, o apply.Outcome) {
 	told := text.OutcomeOf(o, o.Steps, r.Candidate.Settings.Enabled)
 	fmt.Fprintln(w, told.Sentence)
-	if told.Sync != "" && o.Verdict != conntrackd.VerdictUnknown {
+	if told.Sync != "" && o.Verdict != health.VerdictUnknown {
 		fmt.Fprintln(w, told.Sync)
 	}
 	if told.Foreign != "" {
@@ -305,6 +308,6 @@ func printOutcome(w io.Writer, t conntrackd.SettingTable, r tui.Review, o conntr
 }
 
 // forPeer says that the other node has to be set up alike now.
-func forPeer(r tui.Review, o conntrackd.Outcome) bool {
+func forPeer(r apply.Review, o apply.Outcome) bool {
 	return o.Err == nil && o.Changed && r.Candidate.Settings.Enabled
 }

@@ -10,6 +10,8 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/netcheck/check"
+	"connsync/node"
 	"connsync/tui"
 	"connsync/tui/text"
 )
@@ -38,7 +40,7 @@ tell, 64 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			saved, err := n.load(ctx)
+			saved, err := n.Load(ctx)
 			if err != nil {
 				return err
 			}
@@ -52,7 +54,7 @@ tell, 64 wrong usage.`,
 			} else if len(problems) > 0 {
 				return flags.complain(cmd, problems)
 			} else if !settings.Complete() {
-				if out := n.outOfPlace(saved); out != "" {
+				if out := n.OutOfPlace(saved); out != "" {
 					return refused("%s", out)
 				}
 				return nothingTo("check")
@@ -83,7 +85,7 @@ func (n *cli) badName(ctx context.Context, name string, problems []conntrackd.Pr
 
 // settings are the saved ones with the file and the flags over them, or all
 // their problems.
-func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Settings, error) {
+func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Settings, error) {
 	values, err := f.merged(cmd, s)
 	if err != nil {
 		return conntrackd.Settings{}, err
@@ -95,8 +97,8 @@ func (f *settingFlags) settings(cmd *cobra.Command, s saved) (conntrackd.Setting
 	return settings, err
 }
 
-func (f *settingFlags) merged(cmd *cobra.Command, s saved) (conntrackd.Values, error) {
-	values, problems := f.handed.over(f.table, f.table.Values(s.settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
+func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Values, error) {
+	values, problems := f.handed.over(f.table, f.table.Values(s.Settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
 	if err := f.handed.complain(cmd, problems); err != nil {
 		return values, err
 	}
@@ -133,17 +135,17 @@ func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Proble
 
 // check runs the plan and prints the results in its order, each as soon as the
 // ones before it are known, unless quiet.
-func (n *cli) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) netcheck.Report {
-	plan := n.plan(ctx, settings, firstNode)
+func (n *cli) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) check.Report {
+	plan := n.Plan(ctx, settings, firstNode)
 	if quiet {
-		return netcheck.Run(ctx, plan, nil)
+		return check.Run(ctx, plan, nil)
 	}
-	printed := tui.InPlanOrder(plan, func(r netcheck.Result) {
+	printed := tui.InPlanOrder(plan, func(r check.Result) {
 		for _, line := range text.CheckLines(r) {
 			fmt.Fprintln(w, line)
 		}
 	})
-	report := netcheck.Run(ctx, plan, printed)
+	report := check.Run(ctx, plan, printed)
 	for _, r := range report.Results {
 		printed(r) // what a cancelled run has left open
 	}
@@ -156,11 +158,11 @@ func (n *cli) check(ctx context.Context, w io.Writer, quiet bool, settings connt
 }
 
 // verdictError is the exit status of a report that does not allow a save.
-func verdictError(r netcheck.Report) error {
+func verdictError(r check.Report) error {
 	switch r.Verdict() {
-	case netcheck.VerdictBlocked:
+	case check.VerdictBlocked:
 		return &exitError{exitRefused, nil}
-	case netcheck.VerdictUnknown:
+	case check.VerdictUnknown:
 		return &exitError{exitUnknown, nil}
 	}
 	return nil

@@ -6,12 +6,13 @@ import (
 	"io"
 
 	"connsync/conntrackd"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
 // cli is this node as the command line uses it.
 type cli struct {
-	*node
+	*node.Node
 	table conntrackd.SettingTable
 	err   io.Writer // for what concerns no command in particular; nil where nobody reads it
 }
@@ -31,7 +32,7 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
-	n, err := findNode(ctx, g.options)
+	n, err := node.Find(ctx, g.Options)
 	if err != nil {
 		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
 	}
@@ -41,7 +42,7 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 // repaired says in one sentence what became of a save that was interrupted;
 // blank where there was none, which is all but always.
 func (n *cli) repaired(ctx context.Context) string {
-	return text.RecoverySentence(n.repair(ctx))
+	return text.RecoverySentence(n.Repair(ctx))
 }
 
 // tellRepair is repaired for a command.

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 	"connsync/lab"
 )
 
@@ -92,14 +92,14 @@ func (d *desk) litter() []string {
 		}
 		found = append(found, names...)
 	}
-	entries, err := conntrackd.OpenHistory(filepath.Join(d.dir, "state")).Entries()
+	entries, err := apply.OpenHistory(filepath.Join(d.dir, "state")).Entries()
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	known := map[string]bool{}
 	for _, e := range entries {
 		known[fmt.Sprintf("%06d", e.Number)] = true
-		if e.Outcome == conntrackd.EntryPending || e.Outcome == conntrackd.EntryUnreadable {
+		if e.Outcome == apply.EntryPending || e.Outcome == apply.EntryUnreadable {
 			found = append(found, fmt.Sprintf("entry %d: %s", e.Number, e.Outcome))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connsync/lab"
+	"connsync/node"
 )
 
 // On a stock Debian under systemd: saved from the form, enabled at boot,
@@ -138,7 +139,7 @@ func unit(t *testing.T, ctx context.Context, m *lab.Machine) map[string]string {
 // kept says whether the state directory holds a file with that content.
 func kept(t *testing.T, ctx context.Context, m *lab.Machine, content []byte) bool {
 	t.Helper()
-	out, err := m.Run(ctx, "find", defaultStateDir, "-type", "f")
+	out, err := m.Run(ctx, "find", node.DefaultStateDir, "-type", "f")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

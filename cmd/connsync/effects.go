@@ -6,12 +6,13 @@ import (
 	"io"
 	"time"
 
+	"connsync/node"
 	"connsync/tui"
 	"connsync/tui/text"
 )
 
 // effects is what the screens can do to this host.
-type effects struct{ *session }
+type effects struct{ *node.Session }
 
 // Operate does what the status screen offers.
 func (e effects) Operate(ctx context.Context, o tui.Operation) (string, error) {
@@ -35,7 +36,7 @@ const began = "connsync: " + text.Interrupted
 func (e effects) finish(byKey bool, w io.Writer) {
 	done := make(chan struct{})
 	go func() {
-		e.wait()
+		e.Wait()
 		close(done)
 	}()
 	select {

@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/failover"
+	"connsync/conntrackd/step"
 	"connsync/tui/text"
 )
 
@@ -47,7 +50,7 @@ func newFailover(s streams, g *globals) *cobra.Command {
 			return err
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			started := conntrackd.FailoverClock()
+			started := failover.FailoverClock()
 			if err := g.check(); err != nil {
 				return err
 			}
@@ -65,14 +68,14 @@ func newFailover(s streams, g *globals) *cobra.Command {
 // keepalivedRole is the role for a state that keepalived's "notify" is called
 // with. A keepalived that stops, and an instance that is deleted, give their
 // addresses up.
-func keepalivedRole(state string) (role conntrackd.Role, ok bool) {
+func keepalivedRole(state string) (role failover.Role, ok bool) {
 	switch state {
 	case "MASTER":
-		return conntrackd.RolePrimary, true
+		return failover.RolePrimary, true
 	case "BACKUP":
-		return conntrackd.RoleBackup, true
+		return failover.RoleBackup, true
 	case "FAULT", "STOP", "DELETED":
-		return conntrackd.RoleFault, true
+		return failover.RoleFault, true
 	}
 	return "", false
 }
@@ -80,8 +83,8 @@ func keepalivedRole(state string) (role conntrackd.Role, ok bool) {
 // failoverRole reads either a role, or the four words that keepalived puts
 // after the command of a "notify": INSTANCE or GROUP, name, state, priority. It
 // puts nothing after those of notify_master and its likes.
-func failoverRole(args []string) (conntrackd.Role, error) {
-	roles := conntrackd.Roles()
+func failoverRole(args []string) (failover.Role, error) {
+	roles := failover.Roles()
 	names := make([]string, len(roles))
 	for i, r := range roles {
 		names[i] = string(r)
@@ -91,7 +94,7 @@ func failoverRole(args []string) (conntrackd.Role, error) {
 	case len(args) == 0:
 		return "", wrong("failover needs a role: %s", strings.Join(names, ", "))
 	case len(args) == 1 && slices.Contains(names, args[0]):
-		return conntrackd.Role(args[0]), nil
+		return failover.Role(args[0]), nil
 	case len(args) == 4 && (args[0] == "INSTANCE" || args[0] == "GROUP"):
 		if role, ok := keepalivedRole(args[2]); ok {
 			return role, nil
@@ -109,8 +112,8 @@ type failoverCall struct {
 	asJSON  bool
 }
 
-func runFailover(ctx context.Context, s streams, g globals, role conntrackd.Role, call failoverCall) error {
-	log := openFailoverLog(s, g.stateDir, role)
+func runFailover(ctx context.Context, s streams, g globals, role failover.Role, call failoverCall) error {
+	log := openFailoverLog(s, g.StateDir, role)
 	defer log.close()
 	say := func(line string) {
 		log.write(line)
@@ -123,9 +126,9 @@ func runFailover(ctx context.Context, s streams, g globals, role conntrackd.Role
 		log.write(err.Error())
 		return &exitError{exitRefused, err}
 	}
-	outcome := f.Run(ctx, role, func(step conntrackd.Step) {
-		if step.Status != conntrackd.StepRunning {
-			say(text.StepLine(step))
+	outcome := f.Run(ctx, role, func(one step.Step) {
+		if one.Status != step.Running {
+			say(text.StepLine(one))
 		}
 	})
 	if outcome.Unlocked != nil {
@@ -148,23 +151,23 @@ func runFailover(ctx context.Context, s streams, g globals, role conntrackd.Role
 
 // failover reads what the hook has to know from the file in force. It asks no
 // service manager: at a failover there is no time for one that hangs.
-func (g globals) failover(started time.Duration) (*conntrackd.Failover, error) {
-	content, err := os.ReadFile(g.config)
+func (g globals) failover(started time.Duration) (*failover.Failover, error) {
+	content, err := os.ReadFile(g.Config)
 	if err != nil {
 		return nil, err
 	}
-	f, _ := conntrackd.Parse(g.config, content)
+	f, _ := conntrackd.Parse(g.Config, content)
 	socket := f.ControlSocket()
 	if socket == "" {
-		socket = g.inRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+		socket = g.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 	}
-	return &conntrackd.Failover{
-		Client: conntrackd.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.runtimeDir, Started: started,
+	return &failover.Failover{
+		Client: control.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.RuntimeDir, Started: started,
 	}, nil
 }
 
 // failoverSentence is how it ended, in one sentence.
-func failoverSentence(o conntrackd.FailoverOutcome) string {
+func failoverSentence(o failover.Outcome) string {
 	where := "the peer's states go straight into the kernel"
 	switch {
 	case o.Stopped:
@@ -191,15 +194,15 @@ func failoverSentence(o conntrackd.FailoverOutcome) string {
 
 // failedOver is what failover --json prints.
 type failedOver struct {
-	Role          conntrackd.Role `json:"role"`
-	ExternalCache bool            `json:"external_cache"`
-	Stopped       bool            `json:"stopped,omitempty"` // no daemon runs, and none has to
-	Steps         []appliedStep   `json:"steps"`
-	SupersededBy  conntrackd.Role `json:"superseded_by,omitempty"`
-	Error         string          `json:"error,omitempty"`
+	Role          failover.Role `json:"role"`
+	ExternalCache bool          `json:"external_cache"`
+	Stopped       bool          `json:"stopped,omitempty"` // no daemon runs, and none has to
+	Steps         []appliedStep `json:"steps"`
+	SupersededBy  failover.Role `json:"superseded_by,omitempty"`
+	Error         string        `json:"error,omitempty"`
 }
 
-func failedOverOf(o conntrackd.FailoverOutcome) failedOver {
+func failedOverOf(o failover.Outcome) failedOver {
 	f := failedOver{Role: o.Role, ExternalCache: o.ExternalCache, Stopped: o.Stopped, Steps: []appliedStep{}, SupersededBy: o.SupersededBy}
 	for _, s := range o.Steps {
 		f.Steps = append(f.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/failover"
 )
 
 func TestFailoverRole(t *testing.T) {
-	for args, want := range map[string]conntrackd.Role{
-		"primary": conntrackd.RolePrimary, "backup": conntrackd.RoleBackup, "fault": conntrackd.RoleFault,
-		"GROUP VG MASTER 150": conntrackd.RolePrimary, "INSTANCE V1 BACKUP 100": conntrackd.RoleBackup,
-		"GROUP VG FAULT 0": conntrackd.RoleFault, "INSTANCE V1 STOP 0": conntrackd.RoleFault, "INSTANCE V1 DELETED 0": conntrackd.RoleFault,
+	for args, want := range map[string]failover.Role{
+		"primary": failover.RolePrimary, "backup": failover.RoleBackup, "fault": failover.RoleFault,
+		"GROUP VG MASTER 150": failover.RolePrimary, "INSTANCE V1 BACKUP 100": failover.RoleBackup,
+		"GROUP VG FAULT 0": failover.RoleFault, "INSTANCE V1 STOP 0": failover.RoleFault, "INSTANCE V1 DELETED 0": failover.RoleFault,
 		"": "", "MASTER": "", "master": "", "primary GROUP VG MASTER 0": "", "GROUP VG MASTER": "", "GROUP VG MASTER 1 2": "",
 		"OTHER VG MASTER 1": "", "INSTANCE V1 MASTER_RX_LOWER_PRI 1": "", "primary primary": "",
 	} {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/failover"
 	"connsync/tui/text"
 )
 
@@ -17,7 +17,7 @@ import (
 // throws away what its scripts print. Neither log is needed for the failover,
 // so that one which cannot be written is left out.
 type failoverLog struct {
-	role conntrackd.Role
+	role failover.Role
 	file *os.File       // nil when there is none
 	sys  *syslog.Writer // nil when a person sees the output, or there is none
 }
@@ -25,7 +25,7 @@ type failoverLog struct {
 // failoverLogSize is where the log begins anew; the full one is kept as .1.
 const failoverLogSize = 256 << 10
 
-func openFailoverLog(s streams, stateDir string, role conntrackd.Role) *failoverLog {
+func openFailoverLog(s streams, stateDir string, role failover.Role) *failoverLog {
 	l := &failoverLog{role: role}
 	path := filepath.Join(stateDir, "failover.log")
 	if info, err := os.Stat(path); err == nil && info.Size() > failoverLogSize {

@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/netcheck/firewall"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -63,7 +64,7 @@ func newFirewall(s streams, g *globals) *cobra.Command {
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what --install or --remove would do; do nothing")
 	flags.BoolVar(&f.iptables, "iptables", false, "print commands of iptables instead")
-	flags.StringVar(&f.file, "nftables-conf", "", "the `file` that the host's nftables service loads (default the first there is of "+strings.Join(nftablesFiles(), ", ")+")")
+	flags.StringVar(&f.file, "nftables-conf", "", "the `file` that the host's nftables service loads (default the first there is of "+strings.Join(node.NftablesFiles(), ", ")+")")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -88,7 +89,7 @@ func (n *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 	if f.remove {
 		return n.removeFirewall(ctx, s, f)
 	}
-	saved, err := n.load(ctx)
+	saved, err := n.Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,12 +100,12 @@ func (n *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 	if !settings.Complete() {
 		return nothingTo("admit")
 	}
-	target := flowOf(settings)
-	if err := target.CheckFirewallName(); err != nil {
+	target := node.FlowOf(settings)
+	if err := target.CheckName(); err != nil {
 		return refused("--interface: %w", err)
 	}
 	if f.install {
-		if err := n.gate(); err != nil {
+		if err := n.Gate(); err != nil {
 			return err
 		}
 		return n.installFirewall(ctx, s, f, target)
@@ -123,28 +124,28 @@ type admitted struct {
 	Detail    string             `json:"detail"`
 	Input     []string           `json:"input"`
 	Output    []string           `json:"output"`
-	Openings  []netcheck.Opening `json:"openings"` // chains of the host that need them now
-	Foreign   []netcheck.Foreign `json:"foreign"`  // chains of other programs that do
+	Openings  []firewall.Opening `json:"openings"` // chains of the host that need them now
+	Foreign   []firewall.Foreign `json:"foreign"`  // chains of other programs that do
 	Nft       string             `json:"nft"`      // a file for nft
 	IPTables  []string           `json:"iptables"`
 }
 
-func printFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Flow) error {
+func printFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
 	a := admitted{
 		Interface: t.Interface, CurrentIP: t.Current.String(), PeerIP: t.Peer.String(), Port: t.Port,
 		Input: accepting(t, true), Output: accepting(t, false), IPTables: t.IPTables(),
-		Openings: []netcheck.Opening{}, Foreign: []netcheck.Foreign{},
+		Openings: []firewall.Opening{}, Foreign: []firewall.Foreign{},
 	}
-	now, err := netcheck.ReadFirewall(ctx, t)
+	now, err := firewall.Read(ctx, t)
 	switch {
 	case err != nil:
-		a.Detail = unreadable(err).Error()
+		a.Detail = node.Unreadable(err).Error()
 	default:
 		inPlace := now.InPlace()
 		a.InForce, a.Detail = &inPlace, now.Finding.Detail
 		a.Openings, a.Foreign = append(a.Openings, now.Openings...), append(a.Foreign, now.Foreign...)
 	}
-	a.Nft = t.FirewallFile(a.Openings)
+	a.Nft = t.NftFile(a.Openings)
 	switch {
 	case f.asJSON:
 		return printJSON(s.out, a)
@@ -154,7 +155,7 @@ func printFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.F
 	return a.print(s.out)
 }
 
-func accepting(t netcheck.Flow, in bool) []string {
+func accepting(t firewall.Flow, in bool) []string {
 	var rules []string
 	for _, r := range t.Admits(in) {
 		rules = append(rules, r+" accept")
@@ -237,17 +238,17 @@ func cleanLines(all string) []string {
 	return lines
 }
 
-func (n *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t netcheck.Flow) error {
-	lock, err := n.lockUnless(f.dryRun)
+func (n *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
+	lock, err := n.LockUnless(f.dryRun)
 	if err != nil {
 		return err
 	}
 	defer lock()
-	c, err := n.planFirewall(ctx, f.file, t)
+	c, err := n.PlanFirewall(ctx, f.file, t)
 	if err != nil {
 		return reportFirewall(c, s, f, nil, err)
 	}
-	if !c.needed() || f.dryRun {
+	if !c.Needed() || f.dryRun {
 		return reportFirewall(c, s, f, nil, nil)
 	}
 	if !f.yes {
@@ -257,22 +258,22 @@ func (n *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t
 		}
 	}
 	// What has begun ends, in whatever way.
-	err = c.install(context.WithoutCancel(ctx))
+	err = c.Install(context.WithoutCancel(ctx))
 	return reportFirewall(c, s, f, err, nil)
 }
 
 // removeFirewall takes away what --install has done.
 func (n *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
-	lock, err := n.lockUnless(f.dryRun)
+	lock, err := n.LockUnless(f.dryRun)
 	if err != nil {
 		return err
 	}
 	defer lock()
-	c, err := n.planRemoval(ctx, f.file)
+	c, err := n.PlanRemoval(ctx, f.file)
 	if err != nil {
 		return reportFirewall(c, s, f, nil, err)
 	}
-	if !c.needed() || f.dryRun {
+	if !c.Needed() || f.dryRun {
 		return reportFirewall(c, s, f, nil, nil)
 	}
 	if !f.yes {
@@ -281,5 +282,5 @@ func (n *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) er
 			return err
 		}
 	}
-	return reportFirewall(c, s, f, c.remove(context.WithoutCancel(ctx)), nil)
+	return reportFirewall(c, s, f, c.Remove(context.WithoutCancel(ctx)), nil)
 }

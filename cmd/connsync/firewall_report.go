@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 
-	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/conntrackd/hostfile"
+	"connsync/netcheck/firewall"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -18,7 +19,7 @@ type firewallReport struct {
 	File    string             `json:"file"`    // of the host
 	Files   []firewallFile     `json:"files"`
 	Nft     string             `json:"nft"` // carried out on the rules that run
-	Foreign []netcheck.Foreign `json:"foreign"`
+	Foreign []firewall.Foreign `json:"foreign"`
 	Notes   []string           `json:"notes"`
 	Error   string             `json:"error,omitempty"`
 }
@@ -29,11 +30,11 @@ type firewallFile struct {
 }
 
 // diffs are the changes of files that people know; the journal is connsync's.
-func firewallDiffs(c *firewallChange) []firewallFile {
+func firewallDiffs(c *node.FirewallChange) []firewallFile {
 	list := []firewallFile{}
-	for _, f := range c.files {
+	for _, f := range c.Files {
 		if f.Needed() {
-			list = append(list, firewallFile{f.Path, conntrackd.Diff(f.Path, f.Read, f.Content)})
+			list = append(list, firewallFile{f.Path, hostfile.Diff(f.Path, f.Read, f.Content)})
 		}
 	}
 	return list
@@ -41,11 +42,11 @@ func firewallDiffs(c *firewallChange) []firewallFile {
 
 // report says what was done or would be. failure is of the change itself,
 // refusal is why none was made.
-func reportFirewall(c *firewallChange, s streams, f firewallFlags, failure, refusal error) error {
+func reportFirewall(c *node.FirewallChange, s streams, f firewallFlags, failure, refusal error) error {
 	wrong := errors.Join(failure, refusal)
 	if f.asJSON {
-		r := firewallReport{Action: c.title, Changed: c.needed() && wrong == nil, Done: wrong == nil && !(f.dryRun && c.needed()), File: c.conf,
-			Files: firewallDiffs(c), Nft: c.script, Foreign: append([]netcheck.Foreign{}, c.foreign...), Notes: orEmpty(c.notes)}
+		r := firewallReport{Action: c.Title, Changed: c.Needed() && wrong == nil, Done: wrong == nil && !(f.dryRun && c.Needed()), File: c.Conf,
+			Files: firewallDiffs(c), Nft: c.Script, Foreign: append([]firewall.Foreign{}, c.Foreign...), Notes: orEmpty(c.Notes)}
 		if wrong != nil {
 			r.Error = wrong.Error()
 		}
@@ -59,7 +60,7 @@ func reportFirewall(c *firewallChange, s streams, f firewallFlags, failure, refu
 	}
 	switch {
 	case refusal != nil:
-		for _, o := range c.foreign {
+		for _, o := range c.Foreign {
 			section(s.out, fmt.Sprintf("%s: %s. Run, and see that it lasts over a boot:", text.Clean(o.Chain), text.Clean(o.Why)), o.Commands)
 		}
 		return refusal
@@ -69,43 +70,43 @@ func reportFirewall(c *firewallChange, s streams, f firewallFlags, failure, refu
 	return firewallSentence(c, s.out, f)
 }
 
-func firewallSentence(c *firewallChange, w io.Writer, f firewallFlags) error {
-	if f.dryRun && c.needed() {
+func firewallSentence(c *node.FirewallChange, w io.Writer, f firewallFlags) error {
+	if f.dryRun && c.Needed() {
 		reviewFirewall(c, w)
 		_, err := fmt.Fprintln(w, text.NothingChanged)
 		return err
 	}
-	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.target.Port, c.target.Peer.Addr(), c.target.Interface)
-	said := "Done: the rules admit " + admits + ", now and whenever " + c.conf + " is loaded."
+	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.Target.Port, c.Target.Peer.Addr(), c.Target.Interface)
+	said := "Done: the rules admit " + admits + ", now and whenever " + c.Conf + " is loaded."
 	switch {
-	case c.title == "remove" && !c.needed():
+	case c.Title == "remove" && !c.Needed():
 		said = "Nothing to do: there are no rules of connsync's."
-	case c.title == "remove":
+	case c.Title == "remove":
 		said = "Done: the rules of connsync's are gone, and the host's file is as it was."
-	case !c.needed():
-		said = "Nothing to do: the rules already admit " + admits + ", and " + c.conf + " loads them."
+	case !c.Needed():
+		said = "Nothing to do: the rules already admit " + admits + ", and " + c.Conf + " loads them."
 	}
 	lines := []string{text.Clean(said)}
-	for _, note := range c.notes {
+	for _, note := range c.Notes {
 		lines = append(lines, text.Clean("Note: "+note))
 	}
 	return sayLines(w, lines)
 }
 
 // review shows the change before anything happens.
-func reviewFirewall(c *firewallChange, w io.Writer) {
+func reviewFirewall(c *node.FirewallChange, w io.Writer) {
 	for _, f := range firewallDiffs(c) {
 		for _, line := range cleanLines(f.Diff) {
 			fmt.Fprintln(w, line)
 		}
 	}
-	if c.script != "" {
+	if c.Script != "" {
 		fmt.Fprintln(w, "nft -f - <<END")
-		for _, line := range append(cleanLines(c.script), "END") {
+		for _, line := range append(cleanLines(c.Script), "END") {
 			fmt.Fprintln(w, line)
 		}
 	}
-	for _, note := range c.notes {
+	for _, note := range c.Notes {
 		fmt.Fprintln(w, text.Clean("Note: "+note))
 	}
 }

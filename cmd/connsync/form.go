@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/term"
 
+	"connsync/node"
 	"connsync/tui"
 	"connsync/tui/console"
 )
@@ -78,13 +79,13 @@ func nameOfScreens(first *firstSetup) string {
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }
 
 func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
-	appliance, err := n.appliance()
+	appliance, err := n.Appliance()
 	if err != nil {
 		return tui.Options{}, effects{}, err
 	}
-	reason := appliance.reason()
-	saved, err := n.loadForChange(ctx)
-	var broken *brokenFileError
+	reason := appliance.Reason()
+	saved, err := n.LoadForChange(ctx)
+	var broken *node.BrokenFileError
 	switch {
 	case errors.As(err, &broken):
 		reason = cmp.Or(reason, broken.Error())
@@ -95,13 +96,13 @@ func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	if err != nil {
 		hostname = ""
 	}
-	e := effects{newSession(ctx, n.node, saved)}
+	e := effects{node.NewSession(ctx, n.Node, saved)}
 	o := tui.Options{
-		Context: ctx, Table: n.table, Saved: saved.settings, Unseen: saved.unseen != nil || n.unmanaged(), Unmanaged: n.unmanaged(), Half: saved.half(), Foreign: saved.foreign() != "", Hostname: hostname, Config: n.config, Gate: reason, Leftover: reason != "" && saved.on(),
+		Context: ctx, Table: n.table, Saved: saved.Settings, Unseen: saved.Unseen != nil || n.Unmanaged(), Unmanaged: n.Unmanaged(), Half: saved.Half(), Foreign: saved.Foreign() != "", Hostname: hostname, Config: n.Config, Gate: reason, Leftover: reason != "" && saved.On(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}
-	if dead := saved.dead(); dead != "" && reason == "" {
+	if dead := saved.Dead(); dead != "" && reason == "" {
 		o.Notice = dead + "."
 	}
 	return o, e, nil

@@ -11,7 +11,8 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/lab"
-	"connsync/netcheck"
+	"connsync/netcheck/check"
+	"connsync/node"
 )
 
 // A healthy pair passes every check there is, before the first save and while
@@ -26,18 +27,18 @@ func TestHealthyPairPassesEveryCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pair.Close()
-	n, err := findNode(ctx, options{service: "none"})
+	n, err := node.Find(ctx, node.Options{Service: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want []string
-	for _, c := range n.plan(ctx, conntrackd.Defaults(), false) {
+	for _, c := range n.Plan(ctx, conntrackd.Defaults(), false) {
 		want = append(want, string(c.ID)+" passed")
 	}
 	settings := func(m *lab.Member) []string {
 		return []string{"--enable", "--interface", lab.SyncInterface, "--current-ip", m.Sync.String(), "--peer-ip", pair.Other(m).Sync.String()}
 	}
-	check := func(when string, arguments ...string) {
+	ask := func(when string, arguments ...string) {
 		t.Helper()
 		start := time.Now()
 		out, err := pair.A.Run(ctx, path, append([]string{"check", "--json"}, arguments...)...)
@@ -45,7 +46,7 @@ func TestHealthyPairPassesEveryCheck(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", when, err, out)
 		}
-		var report netcheck.Report
+		var report check.Report
 		if err := json.Unmarshal([]byte(out), &report); err != nil {
 			t.Fatal(err)
 		}
@@ -64,9 +65,9 @@ func TestHealthyPairPassesEveryCheck(t *testing.T) {
 	if out, err := pair.B.Run(ctx, path, append([]string{"apply", "--first-node"}, settings(pair.B)...)...); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	check("before the first save", settings(pair.A)...)
+	ask("before the first save", settings(pair.A)...)
 	if out, err := pair.A.Run(ctx, path, append([]string{"apply"}, settings(pair.A)...)...); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	check("in sync")
+	ask("in sync")
 }

@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -40,13 +41,13 @@ the file that it replaced; rollback puts one back.`,
 }
 
 func (n *cli) printHistory(w io.Writer, asJSON bool) error {
-	entries, err := n.history().Entries()
+	entries, err := n.History().Entries()
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		if entries == nil {
-			entries = []conntrackd.Entry{}
+			entries = []apply.Entry{}
 		}
 		return printJSON(w, entries)
 	}
@@ -63,16 +64,16 @@ func (n *cli) printHistory(w io.Writer, asJSON bool) error {
 
 // entryChange is what history --diff --json prints.
 type entryChange struct {
-	conntrackd.Entry
+	apply.Entry
 	Diff string `json:"diff"`
 }
 
 func (n *cli) printDiff(w io.Writer, number int, asJSON bool) error {
-	e, err := n.entry(number)
+	e, err := n.Entry(number)
 	if err != nil {
 		return err
 	}
-	diff, err := n.history().Diff(e)
+	diff, err := n.History().Diff(e)
 	if err != nil {
 		return err
 	}
@@ -149,14 +150,14 @@ func entryNumber(args []string) (int, error) {
 	}
 	number, err := strconv.Atoi(args[0])
 	if err != nil || number < 1 {
-		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: %s", args[0], historyLists)}
+		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: %s", args[0], node.HistoryLists)}
 	}
 	return number, nil
 }
 
 func (n *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlags) error {
 	ctx := cmd.Context()
-	review, err := n.reviewRollback(ctx, number)
+	review, err := n.ReviewRollback(ctx, number)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		effects.wait() // a save that has begun ends, even when nobody watches
+		effects.Wait() // a save that has begun ends, even when nobody watches
 		select {
 		case err = <-ended:
 		case <-time.After(lastWords):

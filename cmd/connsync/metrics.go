@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 )
 
 // measured is what the metrics are made of.
 type measured struct {
 	time       time.Time
-	health     conntrackd.Health
+	health     health.Health
 	settings   conntrackd.Settings
 	configured bool // there are settings
 	mode       string
@@ -40,26 +41,26 @@ func metrics(ctx context.Context, s streams, g globals, file string) error {
 
 // measure looks at the node; the error says how status would end.
 func (n *cli) measure(ctx context.Context) (measured, error) {
-	m := measured{health: conntrackd.Health{Verdict: conntrackd.VerdictUnknown}}
+	m := measured{health: health.Health{Verdict: health.VerdictUnknown}}
 	err := n.measureInto(ctx, &m)
 	m.time = time.Now()
 	return m, err
 }
 
 func (n *cli) measureInto(ctx context.Context, m *measured) error {
-	if n.unmanaged() {
+	if n.Unmanaged() {
 		return errUnmanaged()
 	}
-	saved, err := n.load(ctx)
+	saved, err := n.Load(ctx)
 	if err != nil {
 		return err
 	}
-	m.settings, m.configured, m.mode = saved.settings, saved.none == "" && saved.content != nil, saved.file.Mode()
-	m.outOfPlace = n.outOfPlace(saved) != ""
-	o := n.observer(saved)
+	m.settings, m.configured, m.mode = saved.Settings, saved.WhyNone == "" && saved.Content != nil, saved.File.Mode()
+	m.outOfPlace = n.OutOfPlace(saved) != ""
+	o := n.Observer(saved)
 	_ = o.Start(ctx) // without an ear the verdict says less
 	m.health = look(ctx, o)
-	m.seen = saved.unseen == nil
+	m.seen = saved.Unseen == nil
 	if err := healthError(m.health.Verdict); err != nil {
 		return err
 	}

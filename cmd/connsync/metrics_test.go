@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
 )
 
 // everything has all metrics.
@@ -19,11 +22,11 @@ func everything() measured {
 		time: time.UnixMilli(1795740815587), configured: true, mode: "FTFW", seen: true, outOfPlace: true,
 		settings: conntrackd.Settings{Interface: "eth1", Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
 			Current: netip.MustParsePrefix("10.0.0.101/24"), Peer: netip.MustParsePrefix("10.0.0.102/24")},
-		health: conntrackd.Health{
-			Verdict:  conntrackd.VerdictLosing,
-			Service:  conntrackd.ServiceState{Active: true, Since: time.Unix(1795740000, 0)},
-			Sockets:  conntrackd.Sockets{Bound: true},
-			Counters: conntrackd.Counters{Time: time.Unix(1795740815, 0), Device: "eth1", Link: "RUNNING", Lost: 1 << 60},
+		health: health.Health{
+			Verdict:  health.VerdictLosing,
+			Service:  service.State{Active: true, Since: time.Unix(1795740000, 0)},
+			Sockets:  health.Sockets{Bound: true},
+			Counters: control.Counters{Time: time.Unix(1795740815, 0), Device: "eth1", Link: "RUNNING", Lost: 1 << 60},
 		},
 	}
 }
@@ -47,20 +50,20 @@ func TestMetricsAreNamedAndInTheReadme(t *testing.T) {
 			t.Errorf("%s is not in the README", m.name)
 		}
 	}
-	for _, v := range conntrackd.Verdicts() {
+	for _, v := range health.Verdicts() {
 		if !strings.Contains(text, "| `"+string(v)+"` |") {
 			t.Errorf("verdict %s is not in the README", v)
 		}
 	}
-	if rows := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\| .* \\| [012] \\|$").FindAllString(text, -1); len(rows) != len(conntrackd.Verdicts()) {
-		t.Errorf("the README has %d verdicts, and there are %d", len(rows), len(conntrackd.Verdicts()))
+	if rows := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\| .* \\| [012] \\|$").FindAllString(text, -1); len(rows) != len(health.Verdicts()) {
+		t.Errorf("the README has %d verdicts, and there are %d", len(rows), len(health.Verdicts()))
 	}
 }
 
 // What was not seen has no metric: a zero would be a statement.
 func TestMetricsOfWhatWasNotSeen(t *testing.T) {
 	var b strings.Builder
-	m := measured{health: conntrackd.Health{Verdict: conntrackd.VerdictUnknown}, time: time.UnixMilli(1795740815587)}
+	m := measured{health: health.Health{Verdict: health.VerdictUnknown}, time: time.UnixMilli(1795740815587)}
 	if err := writeMetrics(&b, m.metrics()); err != nil {
 		t.Fatal(err)
 	}

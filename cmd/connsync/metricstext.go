@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
@@ -57,7 +58,7 @@ func (m measured) metrics() []metric {
 			all = append(all, single("connsync_daemon_start_time_seconds", gauge, "When conntrackd was started, since the epoch.", float64(since.UnixMilli())/1000))
 		}
 	}
-	if m.health.Sockets != (conntrackd.Sockets{}) {
+	if m.health.Sockets != (health.Sockets{}) {
 		all = append(all, socketMetrics(m.health.Sockets)...)
 	}
 	if !m.health.Time.IsZero() {
@@ -69,7 +70,7 @@ func (m measured) metrics() []metric {
 // verdict has a sample for each verdict, 1 for the one that holds.
 func (m measured) verdict() metric {
 	v := metric{name: "connsync_verdict", kind: gauge, help: "Whether the two nodes sync: 1 for the verdict that holds, 0 for the others."}
-	for _, verdict := range conntrackd.Verdicts() {
+	for _, verdict := range health.Verdicts() {
 		v.samples = append(v.samples, sample{[]string{"verdict", string(verdict)}, truth(verdict == m.health.Verdict)})
 	}
 	return v
@@ -89,7 +90,7 @@ func (m measured) configuration() []metric {
 	}
 }
 
-func socketMetrics(s conntrackd.Sockets) []metric {
+func socketMetrics(s health.Sockets) []metric {
 	return []metric{
 		single("connsync_socket_bound", gauge, "Whether conntrackd has a socket on Current IP and port.", truth(s.Bound)),
 		{"connsync_socket_buffer_bytes", gauge, "The socket buffers in force, as the kernel counts them.", []sample{
@@ -99,7 +100,7 @@ func socketMetrics(s conntrackd.Sockets) []metric {
 	}
 }
 
-func counterMetrics(c conntrackd.Counters) []metric {
+func counterMetrics(c control.Counters) []metric {
 	return []metric{
 		{"connsync_link_up", gauge, "Whether conntrackd takes the sync link for running.", []sample{
 			{[]string{"device", c.Device}, truth(c.Link == "RUNNING")}}},

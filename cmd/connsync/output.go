@@ -9,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/node"
 )
 
 // printTo prints to w, or into the file where one is given.
@@ -29,7 +30,7 @@ func printTo(w io.Writer, file string, text func(io.Writer) error) error {
 func replaceFile(path string, content []byte) error {
 	path, err := replaceable(path)
 	if err == nil {
-		err = conntrackd.PublishFile(path, content)
+		err = hostfile.Publish(path, content)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -51,7 +52,7 @@ func replaceable(path string) (string, error) {
 	}
 	info, err := os.Stat(real)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w; without --output it is printed", notRegular(path))
+		err = fmt.Errorf("%w; without --output it is printed", node.NotRegular(path))
 	}
 	return real, err
 }

@@ -51,19 +51,19 @@ func newPeer(s streams, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			saved, err := n.load(cmd.Context())
+			saved, err := n.Load(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if saved.none != "" {
-				return refused("nothing is set: %s", saved.none)
+			if saved.WhyNone != "" {
+				return refused("nothing is set: %s", saved.WhyNone)
 			}
-			p := peerOf(n.table, saved.settings)
+			p := peerOf(n.table, saved.Settings)
 			if wanted != "" {
 				equal := wanted == p.Fingerprint
 				p.Expected, p.Equal = wanted, &equal
 			}
-			return p.print(s, text.PeerLines(n.table, saved.settings), asJSON)
+			return p.print(s, text.PeerLines(n.table, saved.Settings), asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")

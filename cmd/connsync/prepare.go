@@ -6,22 +6,23 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"connsync/conntrackd"
-	"connsync/tui"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/prepare"
 	"connsync/tui/text"
 )
 
 // preparedItem is one thing about the host in apply --dry-run --json.
 type preparedItem struct {
-	ID       conntrackd.ItemID    `json:"id"`
-	Title    string               `json:"title"`
-	Reason   string               `json:"reason"`
-	State    conntrackd.ItemState `json:"state"`
-	Detail   string               `json:"detail"`
-	Commands []string             `json:"commands"`
+	ID       prepare.ItemID    `json:"id"`
+	Title    string            `json:"title"`
+	Reason   string            `json:"reason"`
+	State    prepare.ItemState `json:"state"`
+	Detail   string            `json:"detail"`
+	Commands []string          `json:"commands"`
 }
 
-func preparedItems(r tui.Review) []preparedItem {
+func preparedItems(r apply.Review) []preparedItem {
 	list := []preparedItem{}
 	for _, i := range r.Preparation.Items {
 		list = append(list, preparedItem{i.ID, i.Title, i.Reason, i.State, i.Detail, orEmpty(i.Commands)})
@@ -44,11 +45,11 @@ type unprepared struct {
 }
 
 type undoneReport struct {
-	ID     conntrackd.ItemID `json:"id"`
-	Path   string            `json:"path"`
-	Action string            `json:"action"`
-	Left   string            `json:"left_alone"` // why; blank when it is put back
-	Error  string            `json:"error,omitempty"`
+	ID     prepare.ItemID `json:"id"`
+	Path   string         `json:"path"`
+	Action string         `json:"action"`
+	Left   string         `json:"left_alone"` // why; blank when it is put back
+	Error  string         `json:"error,omitempty"`
 }
 
 func newUnprepare(s streams, g *globals) *cobra.Command {
@@ -63,7 +64,7 @@ func newUnprepare(s streams, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			undone, err := n.preparer().Undo(cmd.Context(), n.runtimeDir, dryRun)
+			undone, err := n.Preparer().Undo(cmd.Context(), n.RuntimeDir, dryRun)
 			report := unpreparedOf(undone, err)
 			complete := report.Done
 			report.Done = complete && !dryRun
@@ -88,13 +89,13 @@ func newUnprepare(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func unpreparedOf(undone []conntrackd.Undone, err error) unprepared {
+func unpreparedOf(undone []hostfile.Undone, err error) unprepared {
 	u := unprepared{Done: err == nil, Items: []undoneReport{}}
 	if err != nil {
 		u.Error = err.Error()
 	}
 	for _, i := range undone {
-		r := undoneReport{ID: conntrackd.ItemID(i.Item), Path: i.Path, Action: i.Action, Left: i.Left}
+		r := undoneReport{ID: prepare.ItemID(i.Item), Path: i.Path, Action: i.Action, Left: i.Left}
 		if i.Err != nil {
 			r.Error = i.Err.Error()
 		}

@@ -7,34 +7,34 @@ import (
 	"slices"
 	"strings"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
 // proved is what status --prove --json prints.
 type proved struct {
-	Verdict   conntrackd.Verdict `json:"verdict"` // of the look before
-	Proven    bool               `json:"proven"`
-	Created   bool               `json:"created"`
-	Passed    bool               `json:"passed_filter"`
-	Arrived   bool               `json:"peer_arrived_here"`
-	Left      bool               `json:"peer_left_here"`
-	Confirmed bool               `json:"arrived_there"`
-	Result    string             `json:"result"`
-	LookThere string             `json:"look_there"` // the command that shows our state on the peer
+	Verdict   health.Verdict `json:"verdict"` // of the look before
+	Proven    bool           `json:"proven"`
+	Created   bool           `json:"created"`
+	Passed    bool           `json:"passed_filter"`
+	Arrived   bool           `json:"peer_arrived_here"`
+	Left      bool           `json:"peer_left_here"`
+	Confirmed bool           `json:"arrived_there"`
+	Result    string         `json:"result"`
+	LookThere string         `json:"look_there"` // the command that shows our state on the peer
 }
 
 // prove carries out the active proof after a look that gave health.
-func prove(ctx context.Context, w io.Writer, o *conntrackd.Observer, health conntrackd.Health, f statusFlags) error {
-	own, _ := conntrackd.TestStates(o.Settings)
-	result := proved{Verdict: health.Verdict, LookThere: own.Command(o.Settings.ExternalCache)}
+func prove(ctx context.Context, w io.Writer, o *health.Observer, seen health.Health, f statusFlags) error {
+	own, _ := health.TestStates(o.Settings)
+	result := proved{Verdict: seen.Verdict, LookThere: own.Command(o.Settings.ExternalCache)}
 	say := func(lines ...string) {
 		if !f.asJSON {
 			_ = sayLines(w, lines) // a line that is lost ends ctx
 		}
 	}
-	say(text.StatusLines(health)...)
-	if health.Verdict == conntrackd.VerdictStopped || health.Service.MainPID == 0 || !o.Settings.Complete() {
+	say(text.StatusLines(seen)...)
+	if seen.Verdict == health.VerdictStopped || seen.Service.MainPID == 0 || !o.Settings.Complete() {
 		result.Result = "nothing was tried: conntrackd does not run with these settings"
 		return endProof(w, result, f, exitUnknown)
 	}
@@ -43,7 +43,7 @@ func prove(ctx context.Context, w io.Writer, o *conntrackd.Observer, health conn
 	limited, cancel := context.WithTimeout(ctx, f.within)
 	defer cancel()
 	said := map[string]bool{}
-	p := &conntrackd.Prover{Client: o.Client, Settings: o.Settings, Each: func(proof conntrackd.Proof) {
+	p := &health.Prover{Client: o.Client, Settings: o.Settings, Each: func(proof health.Proof) {
 		for _, line := range proofLines(proof) {
 			if !said[line] {
 				said[line] = true
@@ -80,7 +80,7 @@ func endProof(w io.Writer, result proved, f statusFlags, status int) error {
 	return err
 }
 
-func proofLines(p conntrackd.Proof) []string {
+func proofLines(p health.Proof) []string {
 	var lines []string
 	for _, s := range []struct {
 		holds bool
@@ -100,7 +100,7 @@ func proofLines(p conntrackd.Proof) []string {
 }
 
 // proofResult is what this node can say truly about what it saw.
-func proofResult(p conntrackd.Proof, f statusFlags) (string, int) {
+func proofResult(p health.Proof, f statusFlags) (string, int) {
 	switch {
 	case p.Done():
 		return "proven: states go both ways, and go away again", exitDone

@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/netcheck/check"
+	"connsync/node"
 )
 
 func readme(t *testing.T) string {
@@ -26,14 +27,14 @@ func readme(t *testing.T) string {
 // The table of checks in the README is the plan: every id, in order, with what
 // a failure means.
 func TestReadmeListsTheChecks(t *testing.T) {
-	n, err := findNode(t.Context(), options{config: "/nowhere/conntrackd.conf", service: "none"})
+	n, err := node.Find(t.Context(), node.Options{Config: "/nowhere/conntrackd.conf", Service: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	severity := func(firstNode bool) ([]netcheck.ID, map[netcheck.ID]netcheck.Severity) {
-		var ids []netcheck.ID
-		of := map[netcheck.ID]netcheck.Severity{}
-		for _, c := range n.plan(t.Context(), conntrackd.Defaults(), firstNode) {
+	severity := func(firstNode bool) ([]check.ID, map[check.ID]check.Severity) {
+		var ids []check.ID
+		of := map[check.ID]check.Severity{}
+		for _, c := range n.Plan(t.Context(), conntrackd.Defaults(), firstNode) {
 			ids = append(ids, c.ID)
 			of[c.ID] = c.Severity
 		}
@@ -45,9 +46,9 @@ func TestReadmeListsTheChecks(t *testing.T) {
 	for _, id := range ids {
 		meaning := "warning"
 		switch {
-		case first[id] == netcheck.Blocker:
+		case first[id] == check.Blocker:
 			meaning = "blocker"
-		case always[id] == netcheck.Blocker:
+		case always[id] == check.Blocker:
 			meaning = "blocker; warning with `--first-node`"
 		}
 		want = append(want, string(id)+": "+meaning)

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
+	"connsync/conntrackd/health"
+	"connsync/netcheck/check"
 )
 
 // problemsError are settings that cannot be used. Its exit says whether they
@@ -57,8 +58,8 @@ type refusal struct {
 
 // refusedCheck is that of check.
 type refusedCheck struct {
-	Verdict netcheck.Verdict  `json:"verdict"`
-	Checks  []netcheck.Result `json:"checks"`
+	Verdict check.Verdict  `json:"verdict"`
+	Checks  []check.Result `json:"checks"`
 	refusal
 }
 
@@ -82,9 +83,9 @@ func toldInJSON(w io.Writer, cmd *cobra.Command, err error) error {
 	var told any = r
 	switch cmd.Name() {
 	case "apply", "rollback":
-		told = applied{Verdict: string(conntrackd.VerdictUnknown), Steps: []appliedStep{}, Error: r.Error, Problems: r.Problems}
+		told = applied{Verdict: string(health.VerdictUnknown), Steps: []appliedStep{}, Error: r.Error, Problems: r.Problems}
 	case "check":
-		told = refusedCheck{netcheck.VerdictUnknown, []netcheck.Result{}, r}
+		told = refusedCheck{check.VerdictUnknown, []check.Result{}, r}
 	}
 	return errorsOf(printJSON(w, told), err)
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/service"
+	"connsync/node"
 )
 
 // globals are the flags that every command takes.
 type globals struct {
-	options
+	node.Options
 	table   conntrackd.SettingTable
 	ascii   bool
 	noColor bool
@@ -51,14 +53,14 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	flags := root.PersistentFlags()
-	flags.StringVar(&g.config, "config", defaultConfig, "conntrackd's configuration `file`")
-	flags.StringVar(&g.service, "service", "auto", "who runs conntrackd: "+strings.Join(conntrackd.ServiceChoices(), ", "))
-	flags.StringVar(&g.runtimeDir, "runtime-dir", defaultRuntimeDir, "`directory` of lock and socket files")
-	flags.StringVar(&g.stateDir, "state-dir", defaultStateDir, "`directory` of the history")
+	flags.StringVar(&g.Config, "config", node.DefaultConfig, "conntrackd's configuration `file`")
+	flags.StringVar(&g.Service, "service", "auto", "who runs conntrackd: "+strings.Join(service.Choices(), ", "))
+	flags.StringVar(&g.RuntimeDir, "runtime-dir", node.DefaultRuntimeDir, "`directory` of lock and socket files")
+	flags.StringVar(&g.StateDir, "state-dir", node.DefaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
 	flags.BoolVar(&g.noColor, "no-color", false, "draw without colour, as any NO_COLOR does")
 	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
-	flags.StringVar(&g.application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+applicationFile)
+	flags.StringVar(&g.Application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+node.ApplicationFile)
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
 	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g))
 	root.AddCommand(manualCommands()...)

@@ -39,7 +39,7 @@ func at(v any, path string) ([]any, error) {
 	for _, name := range strings.Split(path, ".") {
 		var next []any
 		for _, v := range found {
-			inner, err := step(v, name)
+			inner, err := shownStep(v, name)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", path, err)
 			}
@@ -50,7 +50,7 @@ func at(v any, path string) ([]any, error) {
 	return found, nil
 }
 
-func step(v any, name string) ([]any, error) {
+func shownStep(v any, name string) ([]any, error) {
 	switch v := v.(type) {
 	case map[string]any:
 		inner, ok := v[name]

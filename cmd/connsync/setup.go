@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/node"
 	"connsync/tui"
 )
 
@@ -92,8 +94,8 @@ func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
 
 // needsSetup says whether there is something to ask for that nobody has declined.
 func (n *cli) needsSetup(ctx context.Context) (bool, error) {
-	a, err := n.appliance()
-	if err != nil || a.reason() != "" {
+	a, err := n.Appliance()
+	if err != nil || a.Reason() != "" {
 		return false, err
 	}
 	if said, err := os.ReadFile(n.setupFile()); err == nil {
@@ -101,21 +103,21 @@ func (n *cli) needsSetup(ctx context.Context) (bool, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	saved, err := n.load(ctx)
+	saved, err := n.Load(ctx)
 	if err != nil {
 		return false, err
 	}
-	if saved.none == "" && saved.settings.Complete() {
+	if saved.WhyNone == "" && saved.Settings.Complete() {
 		return false, n.noteSetup(setupDone)
 	}
 	return true, nil
 }
 
-func (n *cli) setupFile() string { return filepath.Join(n.stateDir, setupFile) }
+func (n *cli) setupFile() string { return filepath.Join(n.StateDir, setupFile) }
 
 // noteSetup keeps how the setup ended, so that it is not offered again.
 func (n *cli) noteSetup(how string) error {
-	if err := os.MkdirAll(n.stateDir, 0o700); err != nil {
+	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
 		return err
 	}
 	return n.keep(n.setupFile(), how+"\n")
@@ -123,7 +125,7 @@ func (n *cli) noteSetup(how string) error {
 
 // keep makes text the whole content of a small file of connsync's own.
 func (n *cli) keep(path, text string) error {
-	lock, err := conntrackd.LockWriter(n.runtimeDir)
+	lock, err := hostfile.LockWriter(n.RuntimeDir)
 	if err != nil {
 		return err
 	}
@@ -132,7 +134,7 @@ func (n *cli) keep(path, text string) error {
 	if err != nil {
 		return err
 	}
-	return conntrackd.ReplaceFile(path, before, []byte(text))
+	return hostfile.Replace(path, before, []byte(text))
 }
 
 // firstSetup is a setup under way, and what it asks of this host.
@@ -149,28 +151,28 @@ type firstSetup struct {
 
 // options make a setup of what would be the form.
 func (f *firstSetup) options(o *tui.Options, e effects) error {
-	a, err := f.node.appliance()
+	a, err := f.node.Appliance()
 	if err != nil {
 		return err
 	}
-	if a.reason() != "" {
-		o.Gate = a.takeBack()
+	if a.Reason() != "" {
+		o.Gate = a.TakeBack()
 	}
-	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.word == "", Fresh: e.fresh(), Patience: f.patience}
-	e.saved = func() { f.note(setupDone) }
+	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.Word == "", Fresh: e.Fresh(), Patience: f.patience}
+	e.Saved = func() { f.note(setupDone) }
 	return nil
 }
 
 // State writes the file that says what the appliance is, whole or not at all.
 func (f *firstSetup) State(_ context.Context, word string) (string, error) {
-	if err := os.MkdirAll(filepath.Dir(applicationFile), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(node.ApplicationFile), 0o755); err != nil {
 		return "", err
 	}
-	if err := f.node.keep(applicationFile, word+"\n"); err != nil {
+	if err := f.node.keep(node.ApplicationFile, word+"\n"); err != nil {
 		return "", err
 	}
-	a, err := f.node.appliance()
-	return a.takeBack(), err
+	a, err := f.node.Appliance()
+	return a.TakeBack(), err
 }
 
 // Leave keeps what is not to be asked again; what is left for later is.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -68,7 +69,7 @@ func newShow(s streams, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			saved, err := n.load(cmd.Context())
+			saved, err := n.Load(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -83,27 +84,27 @@ func newShow(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (n *cli) shown(saved saved) shown {
-	out := shownBeside{Config: n.config}
-	if a, err := n.appliance(); err == nil {
-		out.Application = a.word
+func (n *cli) shown(saved node.Saved) shown {
+	out := shownBeside{Config: n.Config}
+	if a, err := n.Appliance(); err == nil {
+		out.Application = a.Word
 	}
-	out.OutOfPlace = n.outOfPlace(saved)
+	out.OutOfPlace = n.OutOfPlace(saved)
 	known := false // whether the sync is enabled
 	switch {
-	case saved.unseen != nil, n.unmanaged():
-	case saved.half() != "", saved.foreign() != "":
-		atBoot := saved.state.AtBoot()
-		out.Running, out.AtBoot = &saved.state.Active, &atBoot
+	case saved.Unseen != nil, n.Unmanaged():
+	case saved.Half() != "", saved.Foreign() != "":
+		atBoot := saved.State.AtBoot()
+		out.Running, out.AtBoot = &saved.State.Active, &atBoot
 	default:
 		known = true
-		if saved.dead() != "" {
-			out.Running = &saved.state.Active
+		if saved.Dead() != "" {
+			out.Running = &saved.State.Active
 		}
 	}
 	var settings []shownSetting
 	for _, e := range n.table {
-		value := e.JSON(saved.settings)
+		value := e.JSON(saved.Settings)
 		if e.Field == conntrackd.FieldEnabled && !known {
 			value = nil
 		}
@@ -112,17 +113,17 @@ func (n *cli) shown(saved saved) shown {
 	return shown{settings, out}
 }
 
-func (n *cli) printSettings(w io.Writer, s saved) {
-	v := n.table.Values(s.settings)
+func (n *cli) printSettings(w io.Writer, s node.Saved) {
+	v := n.table.Values(s.Settings)
 	switch {
-	case n.unmanaged():
+	case n.Unmanaged():
 		v[conntrackd.FieldEnabled] = "unknown: the service is left alone"
-	case s.unseen != nil:
-		v[conntrackd.FieldEnabled] = "unknown: " + s.unseen.Error()
-	case s.half() != "":
-		v[conntrackd.FieldEnabled] = "half: " + s.half()
-	case s.foreign() != "":
-		v[conntrackd.FieldEnabled] = "no: " + s.foreign()
+	case s.Unseen != nil:
+		v[conntrackd.FieldEnabled] = "unknown: " + s.Unseen.Error()
+	case s.Half() != "":
+		v[conntrackd.FieldEnabled] = "half: " + s.Half()
+	case s.Foreign() != "":
+		v[conntrackd.FieldEnabled] = "no: " + s.Foreign()
 	}
 	line := func(label, value string) {
 		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Clean(value), "-"))
@@ -130,17 +131,17 @@ func (n *cli) printSettings(w io.Writer, s saved) {
 	for _, e := range n.table {
 		line(e.Label, v[e.Field])
 	}
-	line("File", n.config)
-	if dead := s.dead(); dead != "" {
+	line("File", n.Config)
+	if dead := s.Dead(); dead != "" {
 		fmt.Fprintln(w, "Note: "+dead+".")
 	}
-	for _, d := range s.warnings {
-		fmt.Fprintln(w, "Note: "+text.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.config, d.Line, d.Column, d.Message)))
+	for _, d := range s.Warnings {
+		fmt.Fprintln(w, "Note: "+text.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.Config, d.Line, d.Column, d.Message)))
 	}
-	if out := n.outOfPlace(s); out != "" {
+	if out := n.OutOfPlace(s); out != "" {
 		fmt.Fprintln(w, "Note: "+text.Clean(out)+".")
 	}
-	if s.none != "" {
-		fmt.Fprintln(w, "Nothing is set: "+text.Clean(s.none)+".")
+	if s.WhyNone != "" {
+		fmt.Fprintln(w, "Nothing is set: "+text.Clean(s.WhyNone)+".")
 	}
 }

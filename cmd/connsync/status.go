@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
@@ -112,25 +113,25 @@ func (f statusFlags) run(ctx context.Context, s streams, g globals) error {
 	if err != nil {
 		return err
 	}
-	if n.unmanaged() {
+	if n.Unmanaged() {
 		return errUnmanaged()
 	}
 	return n.status(ctx, s, f)
 }
 
 func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
-	saved, err := n.load(ctx)
+	saved, err := n.Load(ctx)
 	if err != nil {
 		return err
 	}
-	out := n.outOfPlace(saved)
+	out := n.OutOfPlace(saved)
 	if out != "" && (f.watch || f.prove) {
 		n.tellOutOfPlace(errors.New(out))
 	}
 	if f.watch {
 		return n.watch(ctx, s.out, f.asJSON)
 	}
-	o := n.observer(saved)
+	o := n.Observer(saved)
 	_ = o.Start(ctx) // without an ear the verdict says less, and says so
 	health := look(ctx, o)
 	if f.prove {
@@ -138,7 +139,7 @@ func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
 	}
 	err = printTo(s.out, f.output, func(w io.Writer) error {
 		if f.asJSON {
-			report := statusOf(health, saved.settings)
+			report := statusOf(health, saved.Settings)
 			report.OutOfPlace = out
 			return printJSON(w, report)
 		}
@@ -160,11 +161,11 @@ func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
 	return err
 }
 
-func healthError(v conntrackd.Verdict) error {
+func healthError(v health.Verdict) error {
 	switch v {
-	case conntrackd.VerdictTwoWay:
+	case health.VerdictTwoWay:
 		return nil
-	case conntrackd.VerdictStopped, conntrackd.VerdictUnknown:
+	case health.VerdictStopped, health.VerdictUnknown:
 		return &exitError{exitUnknown, nil}
 	}
 	return &exitError{exitRefused, nil}
@@ -179,7 +180,7 @@ const (
 )
 
 // look watches until the verdict is clear, and for losses a while longer.
-func look(ctx context.Context, o *conntrackd.Observer) conntrackd.Health {
+func look(ctx context.Context, o *health.Observer) health.Health {
 	begin := time.Now()
 	for {
 		left := max(watchLimit-time.Since(begin), time.Millisecond)
@@ -194,42 +195,42 @@ func look(ctx context.Context, o *conntrackd.Observer) conntrackd.Health {
 }
 
 // good says that messages go both ways, whatever is lost.
-func good(v conntrackd.Verdict) bool {
-	return v == conntrackd.VerdictTwoWay || v == conntrackd.VerdictLosing
+func good(v health.Verdict) bool {
+	return v == health.VerdictTwoWay || v == health.VerdictLosing
 }
 
 // reported is what status --json prints.
 type reported struct {
-	Time          time.Time          `json:"time"`
-	Verdict       conntrackd.Verdict `json:"verdict"`
-	Cause         string             `json:"cause"`
-	Next          string             `json:"next"`
-	Since         *time.Time         `json:"since,omitempty"` // when the daemon was started
-	AtBoot        bool               `json:"at_boot"`
-	Device        string             `json:"device"`
-	Link          string             `json:"link"`
-	PacketsSent   uint64             `json:"packets_sent"`
-	PacketsRecv   uint64             `json:"packets_received"`
-	ErrorsSent    uint64             `json:"errors_sent"`
-	Lost          uint64             `json:"lost"`
-	Malformed     uint64             `json:"malformed"`
-	Overruns      uint64             `json:"netlink_overruns"`
-	NoSpace       uint64             `json:"no_space"`
-	Drops         uint64             `json:"receive_buffer_drops"`
-	Internal      uint64             `json:"states_here"`
-	External      uint64             `json:"states_from_peer"`
-	Injected      uint64             `json:"states_into_kernel"`
-	ResendQueue   uint64             `json:"resend_queue"`
-	Bound         bool               `json:"bound"`
-	Address       string             `json:"address"`
-	SendBuffer    int                `json:"send_buffer_in_force"`
-	ReceiveBuffer int                `json:"receive_buffer_in_force"`
-	SendAsked     int                `json:"send_buffer"`
-	ReceiveAsked  int                `json:"receive_buffer"`
-	OutOfPlace    string             `json:"out_of_place,omitempty"` // why there should be no sync here
+	Time          time.Time      `json:"time"`
+	Verdict       health.Verdict `json:"verdict"`
+	Cause         string         `json:"cause"`
+	Next          string         `json:"next"`
+	Since         *time.Time     `json:"since,omitempty"` // when the daemon was started
+	AtBoot        bool           `json:"at_boot"`
+	Device        string         `json:"device"`
+	Link          string         `json:"link"`
+	PacketsSent   uint64         `json:"packets_sent"`
+	PacketsRecv   uint64         `json:"packets_received"`
+	ErrorsSent    uint64         `json:"errors_sent"`
+	Lost          uint64         `json:"lost"`
+	Malformed     uint64         `json:"malformed"`
+	Overruns      uint64         `json:"netlink_overruns"`
+	NoSpace       uint64         `json:"no_space"`
+	Drops         uint64         `json:"receive_buffer_drops"`
+	Internal      uint64         `json:"states_here"`
+	External      uint64         `json:"states_from_peer"`
+	Injected      uint64         `json:"states_into_kernel"`
+	ResendQueue   uint64         `json:"resend_queue"`
+	Bound         bool           `json:"bound"`
+	Address       string         `json:"address"`
+	SendBuffer    int            `json:"send_buffer_in_force"`
+	ReceiveBuffer int            `json:"receive_buffer_in_force"`
+	SendAsked     int            `json:"send_buffer"`
+	ReceiveAsked  int            `json:"receive_buffer"`
+	OutOfPlace    string         `json:"out_of_place,omitempty"` // why there should be no sync here
 }
 
-func statusOf(h conntrackd.Health, s conntrackd.Settings) reported {
+func statusOf(h health.Health, s conntrackd.Settings) reported {
 	r := reported{
 		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
 		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,

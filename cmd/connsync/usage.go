@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"connsync/node"
 )
 
 // strict makes every wrong use of root an error with status 64, also where
@@ -74,14 +76,14 @@ func flagError(err error) error {
 // application that there is not.
 func (g globals) check() error {
 	for _, path := range []struct{ flag, value string }{
-		{"config", g.config}, {"runtime-dir", g.runtimeDir}, {"state-dir", g.stateDir},
+		{"config", g.Config}, {"runtime-dir", g.RuntimeDir}, {"state-dir", g.StateDir},
 	} {
 		if path.value == "" {
 			return &exitError{exitUsage, fmt.Errorf("--%s has no value", path.flag)}
 		}
 	}
-	if g.application != "" {
-		if _, err := parseApplication(g.application, "--application", ""); err != nil {
+	if g.Application != "" {
+		if _, err := node.ParseApplication(g.Application, "--application", ""); err != nil {
 			return &exitError{exitUsage, err}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -23,32 +25,32 @@ type watchRecord struct {
 // watch prints a line for the first look and for each that differs, until ctx
 // ends, and then returns what the last verdict amounts to.
 func (n *cli) watch(ctx context.Context, w io.Writer, asJSON bool) error {
-	l := newStatusWatch(ctx, n.node)
+	l := node.NewStatusWatch(ctx, n.Node)
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	var before conntrackd.Health
+	var before health.Health
 	last := ""
 	for {
-		health, settings, err := l.observe(context.WithoutCancel(ctx))
+		seen, settings, err := l.Observe(context.WithoutCancel(ctx))
 		if err != nil {
-			health = conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: err.Error()}
+			seen = health.Health{Verdict: health.VerdictUnknown, Cause: err.Error()}
 		}
-		if line := text.WatchLine(before, health); line != last {
-			if err := printWatched(w, before, health, settings, line, asJSON); err != nil {
+		if line := text.WatchLine(before, seen); line != last {
+			if err := printWatched(w, before, seen, settings, line, asJSON); err != nil {
 				return err
 			}
 			last = line
 		}
-		before = health
+		before = seen
 		select {
 		case <-ctx.Done():
-			return healthError(health.Verdict)
+			return healthError(seen.Verdict)
 		case <-ticker.C:
 		}
 	}
 }
 
-func printWatched(w io.Writer, before, now conntrackd.Health, s conntrackd.Settings, line string, asJSON bool) error {
+func printWatched(w io.Writer, before, now health.Health, s conntrackd.Settings, line string, asJSON bool) error {
 	if !asJSON {
 		return sayLines(w, []string{time.Now().Format(time.TimeOnly) + " " + line})
 	}

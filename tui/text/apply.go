@@ -5,26 +5,27 @@ import (
 	"strings"
 	"time"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/step"
 )
 
 // StepWord is the word for the state of a step.
-func StepWord(s conntrackd.StepStatus) string {
+func StepWord(s step.Status) string {
 	switch s {
-	case conntrackd.StepRunning:
+	case step.Running:
 		return Pending
-	case conntrackd.StepDone:
+	case step.Done:
 		return OK
-	case conntrackd.StepFailed:
+	case step.Failed:
 		return Fail
-	case conntrackd.StepSkipped:
+	case step.Skipped:
 		return Skip
 	}
 	return Unknown
 }
 
 // StepLine is a step of an apply as one line of plain text.
-func StepLine(s conntrackd.Step) string {
+func StepLine(s step.Step) string {
 	text := Column(StepWord(s.Status)) + Join(": ", Clean(s.Title), Clean(s.Detail))
 	if took := Took(s.Took); took != "" {
 		text += " (" + took + ")"
@@ -56,7 +57,7 @@ type Outcome struct {
 
 // OutcomeOf tells how a save ended that took these steps and is to leave the
 // sync enabled or not.
-func OutcomeOf(o conntrackd.Outcome, steps []conntrackd.Step, enabled bool) Outcome {
+func OutcomeOf(o apply.Outcome, steps []step.Step, enabled bool) Outcome {
 	t := Outcome{Sentence: outcomeSentence(o), Word: OK, Foreign: ForeignChange(o.Err)}
 	switch {
 	case o.Err != nil:
@@ -74,7 +75,7 @@ func OutcomeOf(o conntrackd.Outcome, steps []conntrackd.Step, enabled bool) Outc
 }
 
 // outcomeSentence says in one sentence how an apply ended.
-func outcomeSentence(o conntrackd.Outcome) string {
+func outcomeSentence(o apply.Outcome) string {
 	const unseen = "whether conntrackd runs as asked could not be seen."
 	switch {
 	case o.Err == nil && o.Unseen() && !o.Changed:
@@ -102,10 +103,10 @@ const (
 )
 
 // unsaid is why a save failed; blank where a failed step has said it.
-func unsaid(err error, steps []conntrackd.Step) string {
+func unsaid(err error, steps []step.Step) string {
 	why := err.Error()
 	for _, s := range steps {
-		if s.Status == conntrackd.StepFailed && strings.Contains(s.Detail, why) {
+		if s.Status == step.Failed && strings.Contains(s.Detail, why) {
 			return ""
 		}
 	}
@@ -114,7 +115,7 @@ func unsaid(err error, steps []conntrackd.Step) string {
 
 // Underway says what a save that took these steps is doing, and what ctrl+c
 // does to it; stopping says that ctrl+c came already.
-func Underway(steps []conntrackd.Step, stopping bool) string {
+func Underway(steps []step.Step, stopping bool) string {
 	switch {
 	case stopping && !written(steps):
 		return "Stopping. Nothing has been written."
@@ -133,9 +134,9 @@ const Interrupted = "what has begun is finished or taken back first; that takes 
 
 // written reports whether the write has begun, after which an end of the work
 // has to put things back.
-func written(steps []conntrackd.Step) bool {
+func written(steps []step.Step) bool {
 	for _, s := range steps {
-		if s.ID != conntrackd.StepLock && s.ID != conntrackd.StepBackup {
+		if s.ID != step.Lock && s.ID != apply.StepBackup {
 			return true
 		}
 	}
@@ -143,10 +144,10 @@ func written(steps []conntrackd.Step) bool {
 }
 
 // AwaitsPeer reports whether all that goes on is the wait for the peer's word.
-func AwaitsPeer(steps []conntrackd.Step) bool {
+func AwaitsPeer(steps []step.Step) bool {
 	if len(steps) == 0 {
 		return false
 	}
 	last := steps[len(steps)-1]
-	return last.Status == conntrackd.StepRunning && (last.ID == conntrackd.StepHeard || last.ID == conntrackd.StepHeardBy)
+	return last.Status == step.Running && (last.ID == apply.StepHeard || last.ID == apply.StepHeardBy)
 }

@@ -9,24 +9,27 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/step"
 )
 
-func writeStep(s conntrackd.StepStatus, detail string, took time.Duration) conntrackd.Step {
-	return conntrackd.Step{ID: conntrackd.StepWrite, Title: "Write the file", Status: s, Detail: detail, Took: took}
+func writeStep(s step.Status, detail string, took time.Duration) step.Step {
+	return step.Step{ID: apply.StepWrite, Title: "Write the file", Status: s, Detail: detail, Took: took}
 }
 
 func TestStepLine(t *testing.T) {
 	tests := []struct {
-		step conntrackd.Step
+		step step.Step
 		want string
 	}{
-		{writeStep(conntrackd.StepDone, "731 bytes", 99*time.Millisecond), "ok       Write the file: 731 bytes"},
-		{writeStep(conntrackd.StepDone, "", 1240*time.Millisecond), "ok       Write the file (1.2 s)"},
-		{writeStep(conntrackd.StepFailed, "no\nspace\x1b[2J", 0), "FAIL     Write the file: no space"},
-		{writeStep(conntrackd.StepRunning, "", 0), "...      Write the file"},
-		{writeStep(conntrackd.StepSkipped, "", 0), "skip     Write the file"},
-		{writeStep(conntrackd.StepUnknown, "", 0), "unknown  Write the file"},
+		{writeStep(step.Done, "731 bytes", 99*time.Millisecond), "ok       Write the file: 731 bytes"},
+		{writeStep(step.Done, "", 1240*time.Millisecond), "ok       Write the file (1.2 s)"},
+		{writeStep(step.Failed, "no\nspace\x1b[2J", 0), "FAIL     Write the file: no space"},
+		{writeStep(step.Running, "", 0), "...      Write the file"},
+		{writeStep(step.Skipped, "", 0), "skip     Write the file"},
+		{writeStep(step.Unknown, "", 0), "unknown  Write the file"},
 	}
 	for _, tt := range tests {
 		if got := StepLine(tt.step); got != tt.want {
@@ -38,18 +41,18 @@ func TestStepLine(t *testing.T) {
 func TestSentenceOfAnOutcome(t *testing.T) {
 	err := errors.New("x")
 	tests := []struct {
-		outcome conntrackd.Outcome
+		outcome apply.Outcome
 		want    string
 	}{
-		{conntrackd.Outcome{}, "Nothing to do: these settings are already in force."},
-		{conntrackd.Outcome{Changed: true}, "Saved, and in force."},
-		{conntrackd.Outcome{Steps: []conntrackd.Step{{ID: conntrackd.StepBound, Status: conntrackd.StepUnknown}}},
+		{apply.Outcome{}, "Nothing to do: these settings are already in force."},
+		{apply.Outcome{Changed: true}, "Saved, and in force."},
+		{apply.Outcome{Steps: []step.Step{{ID: apply.StepBound, Status: step.Unknown}}},
 			"Nothing was changed; whether conntrackd runs as asked could not be seen."},
-		{conntrackd.Outcome{Changed: true, Steps: []conntrackd.Step{{ID: conntrackd.StepStaysUp, Status: conntrackd.StepUnknown}}},
+		{apply.Outcome{Changed: true, Steps: []step.Step{{ID: apply.StepStaysUp, Status: step.Unknown}}},
 			"Saved; whether conntrackd runs as asked could not be seen."},
-		{conntrackd.Outcome{Err: err}, "Failed before anything was changed."},
-		{conntrackd.Outcome{Err: err, RolledBack: true}, "Failed and taken back: the old state is in force again."},
-		{conntrackd.Outcome{Err: err, Changed: true}, "Failed, and the old state could NOT be brought back. Look at the steps above."},
+		{apply.Outcome{Err: err}, "Failed before anything was changed."},
+		{apply.Outcome{Err: err, RolledBack: true}, "Failed and taken back: the old state is in force again."},
+		{apply.Outcome{Err: err, Changed: true}, "Failed, and the old state could NOT be brought back. Look at the steps above."},
 	}
 	for _, tt := range tests {
 		if got := OutcomeOf(tt.outcome, nil, false).Sentence; got != tt.want {
@@ -59,36 +62,36 @@ func TestSentenceOfAnOutcome(t *testing.T) {
 }
 
 func TestOutcomeOf(t *testing.T) {
-	step := func(id conntrackd.StepID, status conntrackd.StepStatus, detail string) conntrackd.Step {
-		return conntrackd.Step{ID: id, Status: status, Detail: detail}
+	one := func(id step.ID, status step.Status, detail string) step.Step {
+		return step.Step{ID: id, Status: status, Detail: detail}
 	}
 	const (
 		saved    = "Saved, and in force."
 		before   = "Failed before anything was changed."
-		inSync   = conntrackd.VerdictTwoWay
-		noSignal = conntrackd.VerdictSilent
+		inSync   = health.VerdictTwoWay
+		noSignal = health.VerdictSilent
 	)
 	failure := errors.New("no\x1b[2J space")
-	changed := &conntrackd.ChangedError{Path: "/f", Read: []byte("a\n"), Now: []byte("b\n")}
-	unseen := []conntrackd.Step{step(conntrackd.StepBound, conntrackd.StepUnknown, "")}
+	changed := &hostfile.ChangedError{Path: "/f", Read: []byte("a\n"), Now: []byte("b\n")}
+	unseen := []step.Step{one(apply.StepBound, step.Unknown, "")}
 	for name, tc := range map[string]struct {
-		outcome conntrackd.Outcome
-		steps   []conntrackd.Step
+		outcome apply.Outcome
+		steps   []step.Step
 		enabled bool
 		want    Outcome
 	}{
-		"in sync":  {conntrackd.Outcome{Changed: true, Verdict: inSync}, nil, true, Outcome{Sentence: saved, Sync: "In sync both ways.", Word: OK}},
-		"silent":   {conntrackd.Outcome{Changed: true, Verdict: noSignal}, nil, true, Outcome{Sentence: saved, Sync: "No word from the peer.", Word: Warn}},
-		"disabled": {conntrackd.Outcome{Changed: true, Verdict: conntrackd.VerdictStopped}, nil, false, Outcome{Sentence: saved, Word: OK}},
-		"unseen": {conntrackd.Outcome{Changed: true, Verdict: noSignal, Steps: unseen}, unseen, true,
+		"in sync":  {apply.Outcome{Changed: true, Verdict: inSync}, nil, true, Outcome{Sentence: saved, Sync: "In sync both ways.", Word: OK}},
+		"silent":   {apply.Outcome{Changed: true, Verdict: noSignal}, nil, true, Outcome{Sentence: saved, Sync: "No word from the peer.", Word: Warn}},
+		"disabled": {apply.Outcome{Changed: true, Verdict: health.VerdictStopped}, nil, false, Outcome{Sentence: saved, Word: OK}},
+		"unseen": {apply.Outcome{Changed: true, Verdict: noSignal, Steps: unseen}, unseen, true,
 			Outcome{Sentence: "Saved; whether conntrackd runs as asked could not be seen.", Sync: "No word from the peer.", Word: Unknown}},
-		"a step said why": {conntrackd.Outcome{Err: failure, Verdict: inSync},
-			[]conntrackd.Step{step(conntrackd.StepWrite, conntrackd.StepFailed, "write: no\x1b[2J space")}, true, Outcome{Sentence: before, Word: Fail}},
-		"nobody said why": {conntrackd.Outcome{Err: failure},
-			[]conntrackd.Step{step(conntrackd.StepWrite, conntrackd.StepDone, "write: no\x1b[2J space")}, true,
+		"a step said why": {apply.Outcome{Err: failure, Verdict: inSync},
+			[]step.Step{one(apply.StepWrite, step.Failed, "write: no\x1b[2J space")}, true, Outcome{Sentence: before, Word: Fail}},
+		"nobody said why": {apply.Outcome{Err: failure},
+			[]step.Step{one(apply.StepWrite, step.Done, "write: no\x1b[2J space")}, true,
 			Outcome{Sentence: before, Word: Fail, Why: "no space"}},
-		"someone else": {conntrackd.Outcome{Err: fmt.Errorf("write: %w", changed)},
-			[]conntrackd.Step{step(conntrackd.StepWrite, conntrackd.StepFailed, "write: "+changed.Error())}, true,
+		"someone else": {apply.Outcome{Err: fmt.Errorf("write: %w", changed)},
+			[]step.Step{one(apply.StepWrite, step.Failed, "write: "+changed.Error())}, true,
 			Outcome{Sentence: before, Word: Fail, Foreign: changed.Diff()}},
 	} {
 		if diff := cmp.Diff(tc.want, OutcomeOf(tc.outcome, tc.steps, tc.enabled)); diff != "" {
@@ -100,17 +103,17 @@ func TestOutcomeOf(t *testing.T) {
 // What is said of ctrl+c is what it does: before the write it leaves nothing,
 // afterwards it only ends a wait.
 func TestUnderway(t *testing.T) {
-	step := func(id conntrackd.StepID, status conntrackd.StepStatus) conntrackd.Step {
-		return conntrackd.Step{ID: id, Status: status}
+	one := func(id step.ID, status step.Status) step.Step {
+		return step.Step{ID: id, Status: status}
 	}
 	var (
-		begun   = []conntrackd.Step{step(conntrackd.StepLock, conntrackd.StepDone), step(conntrackd.StepBackup, conntrackd.StepRunning)}
-		writing = append(begun[:2:2], step(conntrackd.StepWrite, conntrackd.StepRunning))
-		waiting = append(writing[:3:3], step(conntrackd.StepHeard, conntrackd.StepRunning))
-		heard   = append(writing[:3:3], step(conntrackd.StepHeard, conntrackd.StepDone))
+		begun   = []step.Step{one(step.Lock, step.Done), one(apply.StepBackup, step.Running)}
+		writing = append(begun[:2:2], one(apply.StepWrite, step.Running))
+		waiting = append(writing[:3:3], one(apply.StepHeard, step.Running))
+		heard   = append(writing[:3:3], one(apply.StepHeard, step.Done))
 	)
 	for _, tc := range []struct {
-		steps    []conntrackd.Step
+		steps    []step.Step
 		stopping bool
 		want     string
 	}{

@@ -5,19 +5,20 @@ import (
 	"slices"
 
 	"connsync/netcheck"
+	"connsync/netcheck/check"
 )
 
 // CheckWord is the word for the result of a check.
-func CheckWord(r netcheck.Result) string {
+func CheckWord(r check.Result) string {
 	switch r.Status {
-	case netcheck.Pending:
+	case check.Pending:
 		return Pending
-	case netcheck.Passed:
+	case check.Passed:
 		return OK
-	case netcheck.Skipped:
+	case check.Skipped:
 		return Skip
-	case netcheck.Failed:
-		if r.Severity == netcheck.Warning {
+	case check.Failed:
+		if r.Severity == check.Warning {
 			return Warn
 		}
 		return Fail
@@ -27,7 +28,7 @@ func CheckWord(r netcheck.Result) string {
 
 // CheckLines is a finished check as plain text: the word and the finding, and
 // beneath it the remedy where there is one. Nothing is wrapped or coloured.
-func CheckLines(r netcheck.Result) []string {
+func CheckLines(r check.Result) []string {
 	lines := []string{Column(CheckWord(r)) + Join(": ", Clean(r.Title), Clean(r.Detail))}
 	if remedy := Clean(r.Remedy); remedy != "" {
 		lines = append(lines, Column("")+"-> "+remedy)
@@ -40,29 +41,29 @@ type Checks struct {
 	Sentence string // what it means for a save
 	Word     string // the word that goes with the sentence
 	// Obstacles are the results that keep a save from going on.
-	Obstacles []netcheck.Result
+	Obstacles []check.Result
 	// OnlyPeer says that nothing but the peer's silence is in the way, which on
 	// the first node of a pair it is not: see [FirstNode].
 	OnlyPeer bool
 }
 
 // ChecksOf tells a finished report.
-func ChecksOf(r netcheck.Report) Checks {
+func ChecksOf(r check.Report) Checks {
 	c := Checks{Sentence: reportSentence(r), Word: Warn, OnlyPeer: onlyPeer(r)}
-	stands := netcheck.Failed
+	stands := check.Failed
 	switch r.Verdict() {
-	case netcheck.VerdictPass:
+	case check.VerdictPass:
 		c.Word = OK
 		return c
-	case netcheck.VerdictWarn:
+	case check.VerdictWarn:
 		return c
-	case netcheck.VerdictBlocked:
+	case check.VerdictBlocked:
 		c.Word = Fail
-	case netcheck.VerdictUnknown:
-		stands = netcheck.Unknown
+	case check.VerdictUnknown:
+		stands = check.Unknown
 	}
 	for _, res := range r.Results {
-		if res.Severity == netcheck.Blocker && res.Status == stands {
+		if res.Severity == check.Blocker && res.Status == stands {
 			c.Obstacles = append(c.Obstacles, res)
 		}
 	}
@@ -71,24 +72,24 @@ func ChecksOf(r netcheck.Report) Checks {
 
 // onlyPeer says whether everything that blocks is what a first node need not
 // insist on.
-func onlyPeer(r netcheck.Report) bool {
-	mild := map[netcheck.ID]bool{}
+func onlyPeer(r check.Report) bool {
+	mild := map[check.ID]bool{}
 	for _, c := range netcheck.Plan(netcheck.Target{FirstNode: true}) {
-		mild[c.ID] = c.Severity == netcheck.Warning
+		mild[c.ID] = c.Severity == check.Warning
 	}
 	blockers := r.Blockers()
-	return len(blockers) > 0 && !slices.ContainsFunc(blockers, func(b netcheck.Result) bool { return !mild[b.ID] })
+	return len(blockers) > 0 && !slices.ContainsFunc(blockers, func(b check.Result) bool { return !mild[b.ID] })
 }
 
 // reportSentence is what a finished report means for a save, in one sentence.
-func reportSentence(r netcheck.Report) string {
+func reportSentence(r check.Report) string {
 	var blockers, unknowns, warnings int
 	for _, res := range r.Results {
 		switch {
-		case res.Status == netcheck.Passed || res.Status == netcheck.Skipped:
-		case res.Severity == netcheck.Warning:
+		case res.Status == check.Passed || res.Status == check.Skipped:
+		case res.Severity == check.Warning:
 			warnings++
-		case res.Status == netcheck.Failed:
+		case res.Status == check.Failed:
 			blockers++
 		default:
 			unknowns++
@@ -96,11 +97,11 @@ func reportSentence(r netcheck.Report) string {
 	}
 	total := len(r.Results)
 	switch r.Verdict() {
-	case netcheck.VerdictPass:
+	case check.VerdictPass:
 		return fmt.Sprintf("All %d checks passed.", total)
-	case netcheck.VerdictWarn:
+	case check.VerdictWarn:
 		return fmt.Sprintf("A save is possible, with %d %s.", warnings, Plural(warnings, "warning", "warnings"))
-	case netcheck.VerdictBlocked:
+	case check.VerdictBlocked:
 		return fmt.Sprintf("A save is blocked by %d of %d checks.", blockers, total)
 	}
 	if total == 0 {

@@ -6,28 +6,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/netcheck"
+	"connsync/netcheck/check"
 )
 
 func TestCheckLines(t *testing.T) {
-	result := func(s netcheck.Status, severity netcheck.Severity, detail, remedy string) netcheck.Result {
-		return netcheck.Result{ID: "peer-link", Title: "Peer answers on the link", Severity: severity,
-			Finding: netcheck.Finding{Status: s, Detail: detail, Remedy: remedy}}
+	result := func(s check.Status, severity check.Severity, detail, remedy string) check.Result {
+		return check.Result{ID: "peer-link", Title: "Peer answers on the link", Severity: severity,
+			Finding: check.Finding{Status: s, Detail: detail, Remedy: remedy}}
 	}
 	tests := []struct {
-		result netcheck.Result
+		result check.Result
 		want   []string
 	}{
-		{result(netcheck.Passed, netcheck.Blocker, "0.1 ms", ""), []string{"ok       Peer answers on the link: 0.1 ms"}},
-		{result(netcheck.Passed, netcheck.Blocker, "", ""), []string{"ok       Peer answers on the link"}},
-		{result(netcheck.Failed, netcheck.Blocker, "nobody answers", "plug it in"),
+		{result(check.Passed, check.Blocker, "0.1 ms", ""), []string{"ok       Peer answers on the link: 0.1 ms"}},
+		{result(check.Passed, check.Blocker, "", ""), []string{"ok       Peer answers on the link"}},
+		{result(check.Failed, check.Blocker, "nobody answers", "plug it in"),
 			[]string{"FAIL     Peer answers on the link: nobody answers", "         -> plug it in"}},
-		{result(netcheck.Failed, netcheck.Warning, "nobody answers", "plug it in"),
+		{result(check.Failed, check.Warning, "nobody answers", "plug it in"),
 			[]string{"warn     Peer answers on the link: nobody answers", "         -> plug it in"}},
-		{result(netcheck.Skipped, netcheck.Blocker, "not asked", ""), []string{"skip     Peer answers on the link: not asked"}},
-		{result(netcheck.Unknown, netcheck.Blocker, "no permission", ""), []string{"unknown  Peer answers on the link: no permission"}},
-		{result(netcheck.Pending, netcheck.Blocker, "", ""), []string{"...      Peer answers on the link"}},
-		{result(netcheck.Status(99), netcheck.Blocker, "", ""), []string{"unknown  Peer answers on the link"}},
-		{result(netcheck.Failed, netcheck.Blocker, "a\x1b[2J\x00b\nc", "\x1b]0;x\x07d"),
+		{result(check.Skipped, check.Blocker, "not asked", ""), []string{"skip     Peer answers on the link: not asked"}},
+		{result(check.Unknown, check.Blocker, "no permission", ""), []string{"unknown  Peer answers on the link: no permission"}},
+		{result(check.Pending, check.Blocker, "", ""), []string{"...      Peer answers on the link"}},
+		{result(check.Status(99), check.Blocker, "", ""), []string{"unknown  Peer answers on the link"}},
+		{result(check.Failed, check.Blocker, "a\x1b[2J\x00b\nc", "\x1b]0;x\x07d"),
 			[]string{"FAIL     Peer answers on the link: ab c", "         -> d"}},
 	}
 	for _, tt := range tests {
@@ -38,21 +39,21 @@ func TestCheckLines(t *testing.T) {
 }
 
 func TestSentenceOfChecks(t *testing.T) {
-	report := func(marks string) netcheck.Report {
-		var r netcheck.Report
+	report := func(marks string) check.Report {
+		var r check.Report
 		for _, m := range marks {
-			res := netcheck.Result{Severity: netcheck.Blocker, Finding: netcheck.Finding{Status: netcheck.Passed}}
+			res := check.Result{Severity: check.Blocker, Finding: check.Finding{Status: check.Passed}}
 			switch m {
 			case 'w':
-				res.Severity, res.Status = netcheck.Warning, netcheck.Failed
+				res.Severity, res.Status = check.Warning, check.Failed
 			case 'u':
-				res.Severity, res.Status = netcheck.Warning, netcheck.Unknown
+				res.Severity, res.Status = check.Warning, check.Unknown
 			case 'F':
-				res.Status = netcheck.Failed
+				res.Status = check.Failed
 			case 'U':
-				res.Status = netcheck.Unknown
+				res.Status = check.Unknown
 			case 's':
-				res.Status = netcheck.Skipped
+				res.Status = check.Skipped
 			}
 			r.Results = append(r.Results, res)
 		}
@@ -76,36 +77,36 @@ func TestSentenceOfChecks(t *testing.T) {
 
 // A report says what is in the way, and whether that is the peer alone.
 func TestChecksOf(t *testing.T) {
-	result := func(id netcheck.ID, severity netcheck.Severity, status netcheck.Status) netcheck.Result {
-		return netcheck.Result{ID: id, Severity: severity, Finding: netcheck.Finding{Status: status}}
+	result := func(id check.ID, severity check.Severity, status check.Status) check.Result {
+		return check.Result{ID: id, Severity: severity, Finding: check.Finding{Status: status}}
 	}
 	var (
-		good     = result(netcheck.CheckInterface, netcheck.Blocker, netcheck.Passed)
-		noPeer   = result(netcheck.CheckPeerLink, netcheck.Blocker, netcheck.Failed)
-		noPing   = result(netcheck.CheckPeerPing, netcheck.Blocker, netcheck.Skipped)
-		noPort   = result(netcheck.CheckPortFree, netcheck.Blocker, netcheck.Failed)
-		dark     = result(netcheck.CheckPortFree, netcheck.Blocker, netcheck.Unknown)
-		warned   = result(netcheck.CheckFirewall, netcheck.Warning, netcheck.Failed)
-		twilight = result(netcheck.CheckFirewall, netcheck.Warning, netcheck.Unknown)
+		good     = result(netcheck.CheckInterface, check.Blocker, check.Passed)
+		noPeer   = result(netcheck.CheckPeerLink, check.Blocker, check.Failed)
+		noPing   = result(netcheck.CheckPeerPing, check.Blocker, check.Skipped)
+		noPort   = result(netcheck.CheckPortFree, check.Blocker, check.Failed)
+		dark     = result(netcheck.CheckPortFree, check.Blocker, check.Unknown)
+		warned   = result(netcheck.CheckFirewall, check.Warning, check.Failed)
+		twilight = result(netcheck.CheckFirewall, check.Warning, check.Unknown)
 	)
 	type want struct {
 		Word      string
-		Obstacles []netcheck.Result
+		Obstacles []check.Result
 		OnlyPeer  bool
 	}
 	for name, tc := range map[string]struct {
-		results []netcheck.Result
+		results []check.Result
 		want    want
 	}{
 		"nothing":         {nil, want{Word: Warn}},
-		"good":            {[]netcheck.Result{good}, want{Word: OK}},
-		"warnings":        {[]netcheck.Result{good, warned, twilight}, want{Word: Warn}},
-		"no peer":         {[]netcheck.Result{good, noPeer, noPing, warned}, want{Fail, []netcheck.Result{noPeer}, true}},
-		"peer and port":   {[]netcheck.Result{noPeer, noPort}, want{Fail, []netcheck.Result{noPeer, noPort}, false}},
-		"failed and dark": {[]netcheck.Result{dark, noPeer}, want{Fail, []netcheck.Result{noPeer}, true}},
-		"dark":            {[]netcheck.Result{good, dark, twilight}, want{Warn, []netcheck.Result{dark}, false}},
+		"good":            {[]check.Result{good}, want{Word: OK}},
+		"warnings":        {[]check.Result{good, warned, twilight}, want{Word: Warn}},
+		"no peer":         {[]check.Result{good, noPeer, noPing, warned}, want{Fail, []check.Result{noPeer}, true}},
+		"peer and port":   {[]check.Result{noPeer, noPort}, want{Fail, []check.Result{noPeer, noPort}, false}},
+		"failed and dark": {[]check.Result{dark, noPeer}, want{Fail, []check.Result{noPeer}, true}},
+		"dark":            {[]check.Result{good, dark, twilight}, want{Warn, []check.Result{dark}, false}},
 	} {
-		got := ChecksOf(netcheck.Report{Results: tc.results})
+		got := ChecksOf(check.Report{Results: tc.results})
 		if diff := cmp.Diff(tc.want, want{got.Word, got.Obstacles, got.OnlyPeer}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -5,12 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
 )
 
 // EntryLines is a save of the history as plain text: one line, and beneath it
 // why it failed where it did.
-func EntryLines(e conntrackd.Entry) []string {
+func EntryLines(e apply.Entry) []string {
 	line := fmt.Sprintf("%4d  %s  %-11s %s", e.Number, EntryTime(e.Time), EntryOutcome(e), EntryBy(e))
 	if what := EntryWhat(e); what != "" {
 		line += ", " + what
@@ -44,15 +45,15 @@ func EntryTime(t time.Time) string {
 }
 
 // EntryOutcome is how a save ended, in a word.
-func EntryOutcome(e conntrackd.Entry) string {
-	if e.Outcome == conntrackd.EntryPending {
+func EntryOutcome(e apply.Entry) string {
+	if e.Outcome == apply.EntryPending {
 		return "unfinished"
 	}
 	return Clean(string(e.Outcome))
 }
 
 // EntryBy is who made a save, and where.
-func EntryBy(e conntrackd.Entry) string {
+func EntryBy(e apply.Entry) string {
 	by := Clean(e.By.User)
 	if by == "" {
 		by = "somebody"
@@ -64,13 +65,13 @@ func EntryBy(e conntrackd.Entry) string {
 }
 
 // EntryWhat is what a save did, in a few words.
-func EntryWhat(e conntrackd.Entry) string {
+func EntryWhat(e apply.Entry) string {
 	var words []string
 	if e.Undoes != 0 {
 		words = append(words, fmt.Sprintf("took back save %d", e.Undoes))
 	}
 	switch {
-	case e.Outcome == conntrackd.EntryUnreadable:
+	case e.Outcome == apply.EntryUnreadable:
 		return ""
 	case e.Before == "none":
 		words = append(words, "made the file")
@@ -91,7 +92,7 @@ func EntryWhat(e conntrackd.Entry) string {
 	if e.Repair != "" {
 		words = append(words, repairWords(e.Repair))
 	}
-	if e.Outcome == conntrackd.EntrySaved && e.Verdict != "" && e.Verdict != conntrackd.VerdictUnknown && e.Asked.Active {
+	if e.Outcome == apply.EntrySaved && e.Verdict != "" && e.Verdict != health.VerdictUnknown && e.Asked.Active {
 		words = append(words, ShortVerdict(e.Verdict))
 	}
 	return strings.Join(words, ", ")
@@ -99,15 +100,15 @@ func EntryWhat(e conntrackd.Entry) string {
 
 const beforeAnything = "before it changed anything"
 
-func repairWords(r conntrackd.RecoveryResult) string {
+func repairWords(r apply.RecoveryResult) string {
 	switch r {
-	case conntrackd.RecoveryUnchanged:
+	case apply.RecoveryUnchanged:
 		return beforeAnything
-	case conntrackd.RecoveryRolledBack:
+	case apply.RecoveryRolledBack:
 		return "then taken back"
-	case conntrackd.RecoveryInForce:
+	case apply.RecoveryInForce:
 		return "and is in force"
-	case conntrackd.RecoveryForeign:
+	case apply.RecoveryForeign:
 		return "then changed by someone else"
 	}
 	return "and NOT repaired"
@@ -115,27 +116,27 @@ func repairWords(r conntrackd.RecoveryResult) string {
 
 // RecoverySentence says in one sentence what became of a save that was
 // interrupted; blank where none was.
-func RecoverySentence(r conntrackd.Recovery) string {
+func RecoverySentence(r apply.Recovery) string {
 	subject := "An interrupted save"
 	if e := r.Entry; e.Number != 0 {
 		subject = fmt.Sprintf("Save %d (%s, %s) was interrupted", e.Number, EntryTime(e.Time), EntryBy(e))
 	}
 	path := Clean(r.Entry.Path)
 	switch r.Result {
-	case conntrackd.RecoveryNone:
+	case apply.RecoveryNone:
 		return ""
-	case conntrackd.RecoveryUnchanged:
+	case apply.RecoveryUnchanged:
 		if r.Entry.Number == 0 {
 			return subject + " had changed nothing; what it left behind has been removed."
 		}
 		return subject + " " + beforeAnything + ": what was in force still is."
-	case conntrackd.RecoveryRolledBack:
+	case apply.RecoveryRolledBack:
 		return subject + "; it has been taken back: the old file and the old state of the service are in force."
-	case conntrackd.RecoveryInForce:
+	case apply.RecoveryInForce:
 		return subject + " after its change was made: the new file is whole and in force."
-	case conntrackd.RecoveryForeign:
+	case apply.RecoveryForeign:
 		return subject + ", and someone else has changed " + path + " since: it is left as it is."
-	case conntrackd.RecoveryOther:
+	case apply.RecoveryOther:
 		return subject + " and is not repaired yet: it was made with --service of " + serviceWords(r.Entry) + "; run connsync with that."
 	}
 	why := ""
@@ -148,7 +149,7 @@ func RecoverySentence(r conntrackd.Recovery) string {
 	return subject + " and could NOT be repaired" + why
 }
 
-func serviceWords(e conntrackd.Entry) string {
+func serviceWords(e apply.Entry) string {
 	if e.Service == "" {
 		return "none"
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/prepare"
 )
 
 // Change is what a save would do, for a review to tell.
@@ -15,7 +17,7 @@ type Change struct {
 	Diff        string                // of the file, unified; blank where it stays
 	Replaces    []string              // what the operator has to agree to lose
 	Commands    []string              // what will run, in order
-	Preparation conntrackd.Preparation
+	Preparation prepare.Preparation
 	PrepareHost bool // what the host lacks is set right with the save
 	FirstNode   bool // the operator said that the peer does not exist yet
 }
@@ -79,7 +81,7 @@ func (c Change) HostRows() []Row {
 	}
 	for _, item := range c.staying() {
 		detail := item.Detail
-		if item.State == conntrackd.ItemUnknown { // an error does not say what it stood in the way of
+		if item.State == prepare.ItemUnknown { // an error does not say what it stood in the way of
 			detail = string(item.ID) + ": " + detail
 		}
 		rows = append(rows, Row{Label: "! stays", Text: Clean(detail), Word: Warn})
@@ -88,10 +90,10 @@ func (c Change) HostRows() []Row {
 }
 
 // staying are the items of the host that a save cannot set right.
-func (c Change) staying() []conntrackd.Item {
-	var items []conntrackd.Item
+func (c Change) staying() []prepare.Item {
+	var items []prepare.Item
 	for _, i := range c.Preparation.Items {
-		if i.State == conntrackd.ItemForeign || i.State == conntrackd.ItemUnknown {
+		if i.State == prepare.ItemForeign || i.State == prepare.ItemUnknown {
 			items = append(items, i)
 		}
 	}
@@ -171,7 +173,7 @@ func foreign(path string) string { return "Someone else has changed " + Clean(pa
 // ForeignChange is what someone else changed in the file since it was read, as
 // a diff; blank where that is not why a save was refused.
 func ForeignChange(err error) string {
-	var changed *conntrackd.ChangedError
+	var changed *hostfile.ChangedError
 	if !errors.As(err, &changed) {
 		return ""
 	}

@@ -8,18 +8,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/prepare"
 )
 
 const someDiff = "--- /f\n+++ /f\n@@ -1,2 +1,2 @@\n a\n-b\n--- b\n+c\n"
 
 // preparation is a host with an item of each state.
-func preparation() conntrackd.Preparation {
-	return conntrackd.Preparation{Items: []conntrackd.Item{
-		{ID: "unit", Title: "Change the unit", Reason: "it is killed", State: conntrackd.ItemMissing, Commands: []string{"write /u\x1b[2J", "reload"}},
-		{ID: "events", Title: "Switch events on", Reason: "nothing is reported", State: conntrackd.ItemMissing},
-		{ID: "logrotate", Detail: "somebody changed the rule", State: conntrackd.ItemForeign},
-		{ID: "other", Detail: "permission denied", State: conntrackd.ItemUnknown},
-		{ID: "fine", Detail: "it is as it should be", State: conntrackd.ItemInPlace},
+func preparation() prepare.Preparation {
+	return prepare.Preparation{Items: []prepare.Item{
+		{ID: "unit", Title: "Change the unit", Reason: "it is killed", State: prepare.ItemMissing, Commands: []string{"write /u\x1b[2J", "reload"}},
+		{ID: "events", Title: "Switch events on", Reason: "nothing is reported", State: prepare.ItemMissing},
+		{ID: "logrotate", Detail: "somebody changed the rule", State: prepare.ItemForeign},
+		{ID: "other", Detail: "permission denied", State: prepare.ItemUnknown},
+		{ID: "fine", Detail: "it is as it should be", State: prepare.ItemInPlace},
 	}}
 }
 
@@ -99,7 +101,7 @@ func TestHostChoice(t *testing.T) {
 }
 
 func TestForeignChange(t *testing.T) {
-	changed := &conntrackd.ChangedError{Path: "/f\x1b[2J", Read: []byte("a\n"), Now: []byte("b\n")}
+	changed := &hostfile.ChangedError{Path: "/f\x1b[2J", Read: []byte("a\n"), Now: []byte("b\n")}
 	if got := ForeignChange(fmt.Errorf("write: %w", changed)); got != changed.Diff() || got == "" {
 		t.Errorf("%q", got)
 	}

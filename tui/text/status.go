@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 )
 
 // verdictText is what is said of a verdict.
@@ -15,29 +16,29 @@ type verdictText struct {
 	full  string // a sentence; blank where the few words are one
 }
 
-func textOf(v conntrackd.Verdict) verdictText {
+func textOf(v health.Verdict) verdictText {
 	switch v {
-	case conntrackd.VerdictTwoWay:
+	case health.VerdictTwoWay:
 		return verdictText{OK, "in sync both ways", ""}
-	case conntrackd.VerdictReceivingOnly:
+	case health.VerdictReceivingOnly:
 		return verdictText{Warn, "only receiving", "Only receiving: the peer does not hear this node."}
-	case conntrackd.VerdictSendingOnly:
+	case health.VerdictSendingOnly:
 		return verdictText{Warn, "only sending", "Only sending: this node does not hear the peer."}
-	case conntrackd.VerdictSilent:
+	case health.VerdictSilent:
 		return verdictText{Warn, "no word from the peer", ""}
-	case conntrackd.VerdictLosing:
+	case health.VerdictLosing:
 		return verdictText{Warn, "losing messages", "Losing messages: both ways are up, not everything arrives."}
-	case conntrackd.VerdictMismatch:
+	case health.VerdictMismatch:
 		return verdictText{Fail, "not in sync", "Not in sync: the peer speaks another mode or to another port."}
-	case conntrackd.VerdictStopped:
+	case health.VerdictStopped:
 		return verdictText{Fail, "sync stopped", "Stopped: no conntrackd runs with these settings."}
 	}
 	return verdictText{Unknown, "sync unknown", "Unknown: the state of the sync could not be seen."}
 }
 
 // StatusSentence is the verdict on the sync in one sentence. Why and what to
-// do are [conntrackd.Health]'s Cause and Next.
-func StatusSentence(v conntrackd.Verdict) string {
+// do are [health.Health]'s Cause and Next.
+func StatusSentence(v health.Verdict) string {
 	t := textOf(v)
 	if t.full == "" {
 		return Capital(t.short) + "."
@@ -46,14 +47,14 @@ func StatusSentence(v conntrackd.Verdict) string {
 }
 
 // VerdictWord is the word that goes before the sentence of a verdict.
-func VerdictWord(v conntrackd.Verdict) string { return textOf(v).word }
+func VerdictWord(v health.Verdict) string { return textOf(v).word }
 
 // ShortVerdict is the verdict in a few words, for the right of the title.
-func ShortVerdict(v conntrackd.Verdict) string { return textOf(v).short }
+func ShortVerdict(v health.Verdict) string { return textOf(v).short }
 
 // StatusLines is the verdict as plain text: the sentence, the cause and the
 // next step, one line each.
-func StatusLines(h conntrackd.Health) []string {
+func StatusLines(h health.Health) []string {
 	lines := []string{Column(VerdictWord(h.Verdict)) + StatusSentence(h.Verdict)}
 	if cause := Clean(h.Cause); cause != "" {
 		lines = append(lines, Column("")+cause)
@@ -66,7 +67,7 @@ func StatusLines(h conntrackd.Health) []string {
 
 // BootNote is for a daemon that runs and does not start at boot; blank for any
 // other.
-func BootNote(h conntrackd.Health) string {
+func BootNote(h health.Health) string {
 	if half := h.Service.Half(); half != "" && h.Service.Active {
 		return "Note: " + half + "; connsync apply --enable sees to that."
 	}
@@ -78,9 +79,9 @@ func OutOfPlace(why string) string { return Column(Warn) + Clean("Out of place: 
 
 // WantsPeer reports whether the peer may not be set up as this node is, so that
 // what to type there is part of the status.
-func WantsPeer(h conntrackd.Health, s conntrackd.Settings) bool {
+func WantsPeer(h health.Health, s conntrackd.Settings) bool {
 	switch h.Verdict {
-	case conntrackd.VerdictSilent, conntrackd.VerdictReceivingOnly, conntrackd.VerdictSendingOnly, conntrackd.VerdictMismatch:
+	case health.VerdictSilent, health.VerdictReceivingOnly, health.VerdictSendingOnly, health.VerdictMismatch:
 		return s.Enabled && s.Peer.Addr().IsValid()
 	}
 	return false
@@ -91,7 +92,7 @@ type Count struct{ Name, Value string }
 
 // Counts are the numbers that say how well it goes, the most telling ones of
 // each row of three first.
-func Counts(h conntrackd.Health, s conntrackd.Settings) []Count {
+func Counts(h health.Health, s conntrackd.Settings) []Count {
 	c := h.Counters
 	ofPeer := Count{"peer's states", number(c.External)}
 	if !s.ExternalCache {
@@ -114,7 +115,7 @@ func number(n uint64) string {
 
 // About is where and since when the daemon runs, and what it has got; s are the
 // settings in force.
-func About(h conntrackd.Health, s conntrackd.Settings) []Row {
+func About(h health.Health, s conntrackd.Settings) []Row {
 	bound := ""
 	switch {
 	case h.Sockets.Bound:
@@ -150,7 +151,7 @@ func buffer(name string, inForce, asked int) string {
 	return fmt.Sprintf("%s %d (asked %d)", name, inForce, asked)
 }
 
-func daemon(h conntrackd.Health) string {
+func daemon(h health.Health) string {
 	state := h.Service
 	parts := []string{Clean(state.Detail)}
 	switch {
@@ -176,7 +177,7 @@ func daemon(h conntrackd.Health) string {
 
 // uptime is the time since the daemon's start in steps of at least a minute,
 // so that it does not change with every look.
-func uptime(h conntrackd.Health) string {
+func uptime(h health.Health) string {
 	up := h.Uptime
 	if since := h.Service.Since; up == 0 && !since.IsZero() && h.Counters.Time.After(since) {
 		up = h.Counters.Time.Sub(since)
@@ -202,7 +203,7 @@ func span(d time.Duration) string {
 
 // WatchLine is what is worth a line of a watch, without its time: an idle pair
 // that is in sync says it once. before is the look before this one.
-func WatchLine(before, now conntrackd.Health) string {
+func WatchLine(before, now health.Health) string {
 	line := fmt.Sprintf("%-14s", now.Verdict)
 	if !now.Time.IsZero() {
 		sent, received := "-", "-"
@@ -213,7 +214,7 @@ func WatchLine(before, now conntrackd.Health) string {
 		line += fmt.Sprintf(" sent %s/s received %s/s states %d/%d lost %d overruns %d",
 			sent, received, now.Internal, now.External+now.Injected, now.Lost, now.Overruns)
 	}
-	if now.Verdict != conntrackd.VerdictTwoWay && now.Cause != "" {
+	if now.Verdict != health.VerdictTwoWay && now.Cause != "" {
 		line += ": " + Clean(now.Cause)
 	}
 	return line
@@ -221,7 +222,7 @@ func WatchLine(before, now conntrackd.Health) string {
 
 // SameRun says that two looks were at the same run of the daemon, so that its
 // counters can be compared.
-func SameRun(before, now conntrackd.Health) bool {
+func SameRun(before, now health.Health) bool {
 	return !before.Time.IsZero() && before.Service.MainPID == now.Service.MainPID &&
 		now.PacketsSent >= before.PacketsSent && now.PacketsRecv >= before.PacketsRecv
 }

@@ -8,12 +8,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
 )
 
 // Every verdict has words of its own, and only one of them says in sync.
 func TestStatusWords(t *testing.T) {
-	verdicts := []conntrackd.Verdict{conntrackd.VerdictTwoWay, conntrackd.VerdictReceivingOnly, conntrackd.VerdictSendingOnly,
-		conntrackd.VerdictSilent, conntrackd.VerdictLosing, conntrackd.VerdictMismatch, conntrackd.VerdictStopped, conntrackd.VerdictUnknown}
+	verdicts := []health.Verdict{health.VerdictTwoWay, health.VerdictReceivingOnly, health.VerdictSendingOnly,
+		health.VerdictSilent, health.VerdictLosing, health.VerdictMismatch, health.VerdictStopped, health.VerdictUnknown}
 	seen := map[string]bool{}
 	for _, v := range verdicts {
 		sentence, words := StatusSentence(v), ShortVerdict(v)
@@ -21,20 +24,20 @@ func TestStatusWords(t *testing.T) {
 			t.Errorf("%s: %q, %q are not its own", v, sentence, words)
 		}
 		seen[sentence], seen[words] = true, true
-		if inSync := strings.HasPrefix(sentence, "In sync"); inSync != (v == conntrackd.VerdictTwoWay) {
+		if inSync := strings.HasPrefix(sentence, "In sync"); inSync != (v == health.VerdictTwoWay) {
 			t.Errorf("%s says %q", v, sentence)
 		}
-		if (VerdictWord(v) == OK) != (v == conntrackd.VerdictTwoWay) {
+		if (VerdictWord(v) == OK) != (v == health.VerdictTwoWay) {
 			t.Errorf("%s is %q", v, VerdictWord(v))
 		}
 	}
-	for _, odd := range []conntrackd.Verdict{"", "made up"} {
+	for _, odd := range []health.Verdict{"", "made up"} {
 		if got := VerdictWord(odd); got != Unknown {
 			t.Errorf("%q is %q", odd, got)
 		}
 	}
 	want := []string{"warn     No word from the peer.", "         the cable", "         -> plug it in"}
-	if diff := cmp.Diff(want, StatusLines(conntrackd.Health{Verdict: conntrackd.VerdictSilent, Cause: "the cable", Next: "plug it in"})); diff != "" {
+	if diff := cmp.Diff(want, StatusLines(health.Health{Verdict: health.VerdictSilent, Cause: "the cable", Next: "plug it in"})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -45,11 +48,11 @@ func TestWantsPeer(t *testing.T) {
 	on, off, alone := pairSettings(), pairSettings(), pairSettings()
 	off.Enabled = false
 	alone.Peer = conntrackd.Settings{}.Peer
-	for verdict, want := range map[conntrackd.Verdict]bool{
-		conntrackd.VerdictTwoWay: false, conntrackd.VerdictLosing: false, conntrackd.VerdictStopped: false, conntrackd.VerdictUnknown: false,
-		conntrackd.VerdictSilent: true, conntrackd.VerdictReceivingOnly: true, conntrackd.VerdictSendingOnly: true, conntrackd.VerdictMismatch: true,
+	for verdict, want := range map[health.Verdict]bool{
+		health.VerdictTwoWay: false, health.VerdictLosing: false, health.VerdictStopped: false, health.VerdictUnknown: false,
+		health.VerdictSilent: true, health.VerdictReceivingOnly: true, health.VerdictSendingOnly: true, health.VerdictMismatch: true,
 	} {
-		h := conntrackd.Health{Verdict: verdict}
+		h := health.Health{Verdict: verdict}
 		if got := WantsPeer(h, on); got != want {
 			t.Errorf("%s: %t", verdict, got)
 		}
@@ -60,7 +63,7 @@ func TestWantsPeer(t *testing.T) {
 }
 
 func TestCounts(t *testing.T) {
-	h := conntrackd.Health{Sockets: conntrackd.Sockets{Drops: 8}, Counters: conntrackd.Counters{
+	h := health.Health{Sockets: health.Sockets{Drops: 8}, Counters: control.Counters{
 		Internal: 999_999_999, External: 2, Injected: 3, Lost: 4, Malformed: 5, ErrorsSent: 6, Overruns: 7, ResendQueue: 9, NoSpace: 1_500_000_000,
 	}}
 	want := []Count{
@@ -81,23 +84,23 @@ func TestCounts(t *testing.T) {
 
 func TestAbout(t *testing.T) {
 	began := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
-	counted := conntrackd.Counters{Time: began.Add(3 * time.Minute), Device: "eth1", Link: "RUNNING"}
-	active := conntrackd.ServiceState{Present: true, Active: true, Enabled: true, MainPID: 7, Since: began}
+	counted := control.Counters{Time: began.Add(3 * time.Minute), Device: "eth1", Link: "RUNNING"}
+	active := service.State{Present: true, Active: true, Enabled: true, MainPID: 7, Since: began}
 	for name, tc := range map[string]struct {
-		health conntrackd.Health
+		health health.Health
 		want   []Row
 	}{
-		"nothing known": {conntrackd.Health{}, nil},
-		"stopped": {conntrackd.Health{Service: conntrackd.ServiceState{Present: true, Detail: "failed\x1b[2J (Result: exit-code)", Restarts: 2}},
+		"nothing known": {health.Health{}, nil},
+		"stopped": {health.Health{Service: service.State{Present: true, Detail: "failed\x1b[2J (Result: exit-code)", Restarts: 2}},
 			[]Row{{Label: "daemon", Text: "failed (Result: exit-code), not running, does NOT start at boot, restarted 2 times by itself"}}},
-		"runs": {conntrackd.Health{Service: active, Counters: counted,
-			Sockets: conntrackd.Sockets{Bound: true, Address: "10.0.0.101:3780", ReceiveBuffer: 131072, SendBuffer: 4608}},
+		"runs": {health.Health{Service: active, Counters: counted,
+			Sockets: health.Sockets{Bound: true, Address: "10.0.0.101:3780", ReceiveBuffer: 131072, SendBuffer: 4608}},
 			[]Row{
 				{Label: "link", Text: "eth1 RUNNING, bound to 10.0.0.101:3780"},
 				{Label: "buffers", Text: "receive 131072 (2 x 65536), send ONLY 4608 (asked 2 x 65536)"},
 				{Label: "daemon", Text: "running for 3 min, starts at boot"},
 			}},
-		"elsewhere": {conntrackd.Health{Service: conntrackd.ServiceState{Present: true, Active: true, Unbooted: true}, Counters: counted},
+		"elsewhere": {health.Health{Service: service.State{Present: true, Active: true, Unbooted: true}, Counters: counted},
 			[]Row{
 				{Label: "link", Text: "eth1 RUNNING, NOT bound to the address and port that are set"},
 				{Label: "daemon", Text: "running for less than a minute"},
@@ -134,7 +137,7 @@ func TestSpan(t *testing.T) {
 }
 
 func TestNotesOfTheStatus(t *testing.T) {
-	half := conntrackd.Health{Service: conntrackd.ServiceState{Active: true}}
+	half := health.Health{Service: service.State{Active: true}}
 	if got := BootNote(half); got != "Note: conntrackd runs now, and does not start at boot; connsync apply --enable sees to that." {
 		t.Error(got)
 	}
@@ -142,7 +145,7 @@ func TestNotesOfTheStatus(t *testing.T) {
 	if got := BootNote(half); got != "" {
 		t.Error(got)
 	}
-	if got := BootNote(conntrackd.Health{Service: conntrackd.ServiceState{Enabled: true}}); got != "" {
+	if got := BootNote(health.Health{Service: service.State{Enabled: true}}); got != "" {
 		t.Error(got)
 	}
 	if got := OutOfPlace("it is\x1b[2J SLB"); got != "warn     Out of place: it is SLB." {
@@ -152,24 +155,24 @@ func TestNotesOfTheStatus(t *testing.T) {
 
 // A watch compares two looks only where they are at the same run of the daemon.
 func TestWatchLine(t *testing.T) {
-	look := func(pid int, second int, sent, received uint64) conntrackd.Health {
-		h := conntrackd.Health{Verdict: conntrackd.VerdictTwoWay, Cause: "not told"}
+	look := func(pid int, second int, sent, received uint64) health.Health {
+		h := health.Health{Verdict: health.VerdictTwoWay, Cause: "not told"}
 		h.Service.MainPID = pid
 		h.Time, h.PacketsSent, h.PacketsRecv = time.Unix(int64(second), 0), sent, received
 		h.Internal, h.External, h.Injected, h.Lost, h.Overruns = 1, 2, 3, 4, 5
 		return h
 	}
 	silent := look(7, 12, 120, 20)
-	silent.Verdict, silent.Cause = conntrackd.VerdictSilent, "the\x1b[2J cable"
+	silent.Verdict, silent.Cause = health.VerdictSilent, "the\x1b[2J cable"
 	for name, tc := range map[string]struct {
-		before, now conntrackd.Health
+		before, now health.Health
 		want        string
 	}{
-		"first":     {conntrackd.Health{}, look(7, 10, 100, 20), "two-way        sent -/s received -/s states 1/5 lost 4 overruns 5"},
+		"first":     {health.Health{}, look(7, 10, 100, 20), "two-way        sent -/s received -/s states 1/5 lost 4 overruns 5"},
 		"again":     {look(7, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent 10/s received 0/s states 1/5 lost 4 overruns 5"},
 		"restarted": {look(6, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent -/s received -/s states 1/5 lost 4 overruns 5"},
 		"cause":     {look(7, 10, 100, 20), silent, "silent         sent 10/s received 0/s states 1/5 lost 4 overruns 5: the cable"},
-		"unknown":   {look(7, 10, 100, 20), conntrackd.Health{Verdict: conntrackd.VerdictUnknown, Cause: "no answer"}, "unknown       : no answer"},
+		"unknown":   {look(7, 10, 100, 20), health.Health{Verdict: health.VerdictUnknown, Cause: "no answer"}, "unknown       : no answer"},
 	} {
 		if got := WatchLine(tc.before, tc.now); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)

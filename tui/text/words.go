@@ -1,6 +1,3 @@
-// Package text is what connsync says of checks, of a review, of a save and of
-// the status: plain data and sentences. The screens lay them out, line mode and
-// the command line print them. It knows no terminal and no width.
 package text
 
 import (

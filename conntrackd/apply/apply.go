@@ -1,0 +1,154 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/prepare"
+	"connsync/conntrackd/service"
+	"connsync/conntrackd/step"
+)
+
+const (
+	StepBackup   step.ID = "backup"
+	StepWrite    step.ID = "write"
+	StepEnable   step.ID = "enable"
+	StepDisable  step.ID = "disable"
+	StepRestart  step.ID = "restart"
+	StepStop     step.ID = "stop"
+	StepBound    step.ID = "bound"         // the daemon's socket has Current IP, port and buffers
+	StepStaysUp  step.ID = "stays-up"      // the daemon is still the same a while later
+	StepResync   step.ID = "resync"        // states asked of the peer, and sent to it
+	StepFilled   step.ID = "filled"        // the peer's states came
+	StepHeard    step.ID = "heard-peer"    // a message of the peer arrived
+	StepHeardBy  step.ID = "heard-by-peer" // the peer acknowledged ours
+	StepRollback step.ID = "rollback"
+	StepVerify   step.ID = "verify-rollback"
+	StepRecord   step.ID = "record" // in the history; only where that failed
+
+	StepPrepare   step.ID = "prepare"   // what the host does against its sync is set right
+	StepUnprepare step.ID = "unprepare" // and put back, in a rollback
+)
+
+// Outcome is how an apply ended.
+type Outcome struct {
+	Changed    bool // the file or the service is not as it was
+	RolledBack bool // something failed and the old state is back, verified
+	Steps      []step.Step
+	Verdict    health.Verdict // of the sync, as far as it was seen
+	Err        error          // why the apply failed; nil when it is done
+	Entry      int            // the number of the save in the history; zero where there is none
+}
+
+// Unseen reports whether the daemon's sockets could not be looked at, so that
+// nobody has seen it listen as asked.
+func (o Outcome) Unseen() bool {
+	for _, s := range o.Steps {
+		if s.Status == step.Unknown && (s.ID == StepBound || s.ID == StepStaysUp) {
+			return true
+		}
+	}
+	return false
+}
+
+// Applier saves a candidate: it writes the file, has the service run it, and
+// proves that it does, or puts everything back as it was.
+type Applier struct {
+	// Service runs the daemon; nil or [service.Unmanaged] means that the file is
+	// written and the service left alone.
+	Service service.Service
+	// StateDir keeps the [History], RuntimeDir the writer lock. Both are made
+	// when missing.
+	StateDir, RuntimeDir string
+	// By is who saves, for the history.
+	By Actor
+	// FirstNode says that the peer is not expected to answer yet.
+	FirstNode bool
+	// Preparer sets right what the host does against its sync, as a part of
+	// the save of enabled settings; nil means that the host is left alone.
+	Preparer *prepare.Preparer
+	// Client makes the client of a control socket; nil means [control.NewClient].
+	Client func(path string) *control.Client
+	// Sockets reads the daemon's sockets; nil means [health.ReadSockets].
+	Sockets func(pid int, s conntrackd.Settings) (health.Sockets, error)
+	// Listen opens an ear on the sync link; nil means that there is none.
+	Listen health.Listen
+	// Settle is how long a restarted daemon has to stay up before it is
+	// believed; zero means 2.5 seconds.
+	Settle time.Duration
+	// Patience is how long to wait for the peer's word; zero means 5 seconds.
+	Patience time.Duration
+
+	replace func(path string, read, content []byte) error // nil means [hostfile.Replace]
+}
+
+// ErrDaemon means that the daemon does not run the new file as it should. The
+// old state was put back.
+var ErrDaemon = errors.New("conntrackd does not run with the new settings")
+
+// Apply saves c and reports each step as it begins and as it ends; each may be
+// nil. It works on the calling goroutine.
+//
+// When ctx ends before the file is written nothing has changed. Afterwards the
+// save goes on until the daemon runs as it should or the old state is back,
+// which is a matter of seconds; only the wait for the peer is cut short.
+//
+// A peer that is silent is no failure: the outcome's verdict tells.
+func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(step.Step)) Outcome {
+	t := newTransaction(a, c, each)
+	unlock, err := t.lock(ctx)
+	if err != nil {
+		return t.outcome(err)
+	}
+	defer unlock()
+	if t.nothingLeft() {
+		t.nothingToDo()
+		if err := t.prepare(ctx); err != nil {
+			return t.outcome(t.rollBack(ctx, err))
+		}
+		t.proof(ctx)
+		return t.outcome(nil)
+	}
+	if err := t.write(ctx); err != nil {
+		if !t.wrote {
+			return t.outcome(err)
+		}
+		return t.outcome(t.rollBack(ctx, err))
+	}
+	// From here on a cancelled context must not leave things half done.
+	if err := t.prepare(context.WithoutCancel(ctx)); err != nil {
+		return t.outcome(t.rollBack(ctx, err))
+	}
+	if err := t.serve(context.WithoutCancel(ctx)); err != nil {
+		return t.outcome(t.rollBack(ctx, err))
+	}
+	// What follows is a look at the peer: the save itself is done. Should this
+	// not be written now, it is once more at the end.
+	_ = t.conclude(nil)
+	t.proof(ctx)
+	return t.outcome(nil)
+}
+
+func (t *transaction) outcome(err error) Outcome {
+	t.cleanUp()
+	// It does not undo the save: the next start finds the entry open, and looks.
+	if err := t.conclude(err); err != nil {
+		_ = t.step(StepRecord, "Write the history", func() (step.Status, string, error) { return "", "", err })
+	}
+	entry := 0
+	if t.entry != nil {
+		entry = t.entry.Number
+	}
+	return Outcome{
+		Entry:      entry,
+		Changed:    (t.wrote || t.touched || t.host.Any()) && !t.rolledBack,
+		RolledBack: t.rolledBack,
+		Steps:      t.steps,
+		Verdict:    t.verdict,
+		Err:        err,
+	}
+}

@@ -1,0 +1,254 @@
+package apply
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
+)
+
+// Actor is who saved, as the history names them.
+type Actor struct {
+	User     string `json:"user"`     // who logged in; blank when not known
+	Terminal string `json:"terminal"` // such as /dev/ttyS0; blank without one
+}
+
+// EntryOutcome is how a save ended. Stable: it is in the JSON.
+type EntryOutcome string
+
+const (
+	EntryPending     EntryOutcome = "saving"       // at work, or interrupted and not repaired yet
+	EntrySaved       EntryOutcome = "saved"        // in force
+	EntryRolledBack  EntryOutcome = "rolled back"  // failed, and the old state was put back
+	EntryFailed      EntryOutcome = "failed"       // failed, and the old state could not be put back
+	EntryInterrupted EntryOutcome = "interrupted"  // killed on the way; Repair says what became of it
+	EntryUnreadable  EntryOutcome = "not readable" // the record is damaged; Detail says how
+)
+
+// Entry is one save as the [History] keeps it. It is written before anything
+// changes, with the outcome [EntryPending], and again when the save has ended:
+// what is pending while nobody saves was interrupted.
+type Entry struct {
+	Number  int          `json:"number"` // rises by one
+	Time    time.Time    `json:"time"`   // when the save began, UTC
+	Path    string       `json:"path"`   // of the configuration file
+	By      Actor        `json:"by"`
+	Undoes  int          `json:"undoes,omitempty"` // the save that this one took back; zero for an ordinary one
+	Outcome EntryOutcome `json:"outcome"`
+	// Repair is what the next start made of an interrupted save; blank otherwise.
+	Repair  RecoveryResult `json:"repair,omitempty"`
+	Detail  string         `json:"detail,omitempty"` // why it failed; raw
+	Verdict health.Verdict `json:"verdict"`
+	// Before and After are the fingerprints of the file's content, "none" for
+	// no file.
+	Before string `json:"before"`
+	After  string `json:"after"`
+	// Service is the name of the service, blank where it was left alone.
+	Service string             `json:"service,omitempty"`
+	Was     conntrackd.Running `json:"was"`   // before the save
+	Asked   conntrackd.Running `json:"asked"` // by the save
+
+	// What a repair needs to know of the moment before the save.
+	Stamp string `json:"stamp"` // of the old file's inode; blank where there was none
+	Bound bool   `json:"bound"` // the daemon listened where the old file says
+	Boot  string `json:"boot"`  // the kernel's boot_id
+}
+
+// Changed reports whether the save changed the file.
+func (e Entry) Changed() bool { return e.Before != e.After }
+
+// InForce reports whether the save took effect and was not undone on the way.
+func (e Entry) InForce() bool {
+	return e.Outcome == EntrySaved || e.Outcome == EntryInterrupted && e.Repair == RecoveryInForce
+}
+
+// ErrNoEntry means that the history has no such save.
+var ErrNoEntry = errors.New("the history has no such save")
+
+// History is the newest saves, in a directory of its own: of each the file
+// before it and after it as they were, and a record. It only reads; [Applier]
+// writes.
+type History struct{ dir string }
+
+// OpenHistory returns the history in a state directory, which need not exist.
+func OpenHistory(stateDir string) History { return History{filepath.Join(stateDir, "history")} }
+
+// The files of entry 12 are 000012.json, 000012.before and 000012.after.
+const (
+	recordKind = ".json"
+	beforeKind = ".before"
+	afterKind  = ".after"
+)
+
+func (h History) file(number int, kind string) string {
+	return filepath.Join(h.dir, fmt.Sprintf("%06d", number)+kind)
+}
+
+// BeforePath is the file that keeps what a save replaced.
+func (h History) BeforePath(number int) string { return h.file(number, beforeKind) }
+
+// Entries returns every save that is kept, the newest first. One whose record
+// cannot be read is there with [EntryUnreadable].
+func (h History) Entries() ([]Entry, error) {
+	found, err := h.list()
+	if err != nil {
+		return nil, err
+	}
+	return found.entries, nil
+}
+
+// Entry returns one save; the error is [ErrNoEntry] where it is not kept.
+func (h History) Entry(number int) (Entry, error) {
+	entries, err := h.Entries()
+	if err != nil {
+		return Entry{}, err
+	}
+	for _, e := range entries {
+		switch {
+		case e.Number != number:
+		case e.Outcome == EntryUnreadable:
+			return e, fmt.Errorf("read save %d: %s", number, e.Detail)
+		default:
+			return e, nil
+		}
+	}
+	return Entry{}, fmt.Errorf("save %d: %w", number, ErrNoEntry)
+}
+
+// Newest returns the newest save of a file that is in force: the one to undo.
+func (h History) Newest(path string) (Entry, error) {
+	entries, err := h.Entries()
+	if err != nil {
+		return Entry{}, err
+	}
+	for _, e := range entries {
+		if e.Path == path && e.InForce() {
+			return e, nil
+		}
+	}
+	return Entry{}, fmt.Errorf("%s: %w", path, ErrNoEntry)
+}
+
+// Before returns the file as it was before a save, nil where there was none.
+func (h History) Before(e Entry) ([]byte, error) { return h.content(e, beforeKind, e.Before) }
+
+// After returns the file that a save wrote.
+func (h History) After(e Entry) ([]byte, error) { return h.content(e, afterKind, e.After) }
+
+func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
+	content, err := hostfile.Read(h.file(e.Number, kind))
+	if err != nil {
+		return nil, fmt.Errorf("read save %d: %w", e.Number, err)
+	}
+	if got := hostfile.Fingerprint(content); got != fingerprint {
+		return nil, fmt.Errorf("read save %d: %s is damaged: its fingerprint is %s, not %s", e.Number, h.file(e.Number, kind), got, fingerprint)
+	}
+	return content, nil
+}
+
+// Diff returns what a save changed in the file, unified; blank where nothing.
+func (h History) Diff(e Entry) (string, error) {
+	before, err := h.Before(e)
+	if err != nil {
+		return "", err
+	}
+	after, err := h.After(e)
+	if err != nil {
+		return "", err
+	}
+	return hostfile.Diff(e.Path, before, after), nil
+}
+
+// listed is what the directory of a history holds.
+type listed struct {
+	entries []Entry  // newest first
+	orphans []string // paths of files that belong to no entry
+	highest int      // of all numbers
+}
+
+// pending are the entries that a save has begun and not ended.
+func (l listed) pending() []Entry {
+	return slices.DeleteFunc(slices.Clone(l.entries), func(e Entry) bool { return e.Outcome != EntryPending })
+}
+
+func (h History) list() (listed, error) {
+	var l listed
+	files, err := os.ReadDir(h.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return l, fmt.Errorf("read the history: %w", err)
+	}
+	numbers := map[int]bool{}
+	for _, f := range files {
+		if number, kind := entryName(f.Name()); kind == recordKind {
+			numbers[number] = true
+			l.entries = append(l.entries, h.record(number))
+		}
+	}
+	for _, f := range files {
+		number, kind := entryName(f.Name())
+		l.highest = max(l.highest, number)
+		temporary := strings.HasPrefix(f.Name(), ".0") && strings.Contains(f.Name(), hostfile.TempMark)
+		if temporary || kind != "" && !numbers[number] {
+			l.orphans = append(l.orphans, filepath.Join(h.dir, f.Name()))
+		}
+	}
+	slices.SortFunc(l.entries, func(a, b Entry) int { return b.Number - a.Number })
+	return l, nil
+}
+
+// entryName takes the name of a file apart; what is not of an entry has no kind.
+func entryName(name string) (number int, kind string) {
+	digits, kind, _ := strings.Cut(name, ".")
+	number, err := strconv.Atoi(digits)
+	switch kind = "." + kind; {
+	case err != nil || number <= 0:
+		return 0, ""
+	case kind == recordKind || kind == beforeKind || kind == afterKind:
+		return number, kind
+	}
+	return 0, ""
+}
+
+// maxRecordBytes is far more than any record has.
+const maxRecordBytes = 1 << 20
+
+func (h History) record(number int) Entry {
+	unreadable := func(why string) Entry {
+		return Entry{Number: number, Outcome: EntryUnreadable, Detail: why}
+	}
+	path := h.file(number, recordKind)
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return unreadable(err.Error())
+	case !info.Mode().IsRegular() || info.Size() > maxRecordBytes:
+		return unreadable(path + " is no record")
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return unreadable(err.Error())
+	}
+	var e Entry
+	d := json.NewDecoder(bytes.NewReader(content))
+	if err := d.Decode(&e); err != nil {
+		return unreadable(path + ": " + err.Error())
+	}
+	if e.Number != number {
+		return unreadable(fmt.Sprintf("%s is the record of save %d", path, e.Number))
+	}
+	return e
+}

@@ -1,0 +1,71 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"connsync/conntrackd/prepare"
+	"connsync/conntrackd/step"
+)
+
+// prepare sets right what the host does against its sync. It restarts nothing:
+// a save that restarts does so afterwards.
+func (t *transaction) prepare(ctx context.Context) error {
+	if t.a.Preparer == nil || !t.c.Settings.Enabled || t.service == nil {
+		return nil
+	}
+	const title = "Prepare the host"
+	found := t.a.Preparer.Look(ctx, t.c)
+	missing := found.Missing()
+	if len(missing) == 0 {
+		t.skip(StepPrepare, title, untouched(found))
+		return nil
+	}
+	return t.step(StepPrepare, title, func() (step.Status, string, error) {
+		var err error
+		if t.host, err = t.a.Preparer.Prepare(ctx, missing); err != nil {
+			return "", "", fmt.Errorf("prepare the host: %w", err)
+		}
+		if left := t.a.Preparer.Look(ctx, t.c).Missing(); len(left) > 0 {
+			return "", "", fmt.Errorf("prepare the host: %s: it is still missing: %s", left[0].ID, left[0].Detail)
+		}
+		var done []string
+		for _, i := range missing {
+			done = append(done, string(i.ID))
+		}
+		return step.Done, strings.Join(append([]string{strings.Join(done, ", ")}, othersOf(found)...), "; "), nil
+	})
+}
+
+// others says what is wrong and not ours to set right.
+func othersOf(p prepare.Preparation) []string {
+	var words []string
+	for _, i := range p.Items {
+		if i.State == prepare.ItemForeign || i.State == prepare.ItemUnknown {
+			words = append(words, fmt.Sprintf("%s: %s", i.ID, i.Detail))
+		}
+	}
+	return words
+}
+
+// untouched says why a host of which nothing is missing is left as it is.
+func untouched(p prepare.Preparation) string {
+	if others := othersOf(p); len(others) > 0 {
+		return strings.Join(others, "; ")
+	}
+	return "it is as it should be"
+}
+
+// unprepare takes back what this save has changed about the host.
+func (t *transaction) unprepare(ctx context.Context) error {
+	if !t.host.Any() {
+		return nil
+	}
+	return t.step(StepUnprepare, "Put the host back", func() (step.Status, string, error) {
+		if err := t.host.RollBack(ctx); err != nil {
+			return "", "", fmt.Errorf("put the host back: %w", err)
+		}
+		return step.Done, "", nil
+	})
+}

@@ -1,0 +1,210 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/service"
+)
+
+// RecoveryResult is what became of an interrupted save. Stable: it is in the JSON.
+type RecoveryResult string
+
+const (
+	RecoveryNone       RecoveryResult = ""            // nothing was interrupted
+	RecoveryUnchanged  RecoveryResult = "unchanged"   // it had changed nothing yet
+	RecoveryRolledBack RecoveryResult = "rolled back" // the old file and service state are back
+	RecoveryInForce    RecoveryResult = "in force"    // the new file is whole, and the service runs with it
+	RecoveryForeign    RecoveryResult = "left alone"  // someone else has changed the file since
+	RecoveryOther      RecoveryResult = "postponed"   // it belongs to another service than the one now chosen
+	RecoveryFailed     RecoveryResult = "failed"      // Err says why
+)
+
+// Recovery is what was found of a save that was killed on the way, or lost its
+// power, and what was done about it.
+type Recovery struct {
+	Result RecoveryResult
+	// Entry is the save as the history has it now. Its Number is zero where
+	// the save had not come as far as the record.
+	Entry Entry
+	Err   error // only with RecoveryFailed
+}
+
+// errInterrupted is the cause of a rollback that another process left undone.
+var errInterrupted = errors.New("the save was interrupted")
+
+// Recover repairs a save of the file at path that was interrupted, by a kill or
+// a power cut: where the new file is whole and the service runs with it, that is
+// acknowledged; otherwise the old file and the old service state are put back,
+// and looked at. A file that someone else has changed since is left alone.
+//
+// Where nothing was interrupted, and while another process saves, it writes
+// nothing and returns the zero Recovery.
+func (a *Applier) Recover(ctx context.Context, path string) Recovery {
+	found, err := OpenHistory(a.StateDir).list()
+	switch {
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return Recovery{} // not ours to look at, nor to repair
+	case err != nil:
+		return Recovery{Result: RecoveryFailed, Err: err}
+	case len(found.orphans) == 0 && len(found.pending()) == 0:
+		return Recovery{}
+	}
+	lock, err := hostfile.LockWriter(a.RuntimeDir)
+	var busy *hostfile.BusyError
+	if errors.As(err, &busy) || errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return Recovery{}
+	}
+	if err != nil {
+		return Recovery{Result: RecoveryFailed, Err: err}
+	}
+	defer lock.Close()
+	return a.recoverLocked(ctx, path)
+}
+
+// recoverLocked is Recover for who holds the writer lock.
+func (a *Applier) recoverLocked(ctx context.Context, path string) Recovery {
+	t := newTransaction(a, &conntrackd.Candidate{Path: path}, nil)
+	t.book = t.ledger()
+	found, err := t.book.list()
+	if err != nil {
+		return Recovery{Result: RecoveryFailed, Err: err}
+	}
+	var r Recovery
+	for _, orphan := range found.orphans {
+		r.Result = RecoveryUnchanged
+		if err := os.Remove(orphan); err != nil {
+			return Recovery{Result: RecoveryFailed, Err: fmt.Errorf("remove what an interrupted save left: %w", err)}
+		}
+	}
+	for _, e := range found.pending() {
+		if e.Path == path {
+			return t.recover(context.WithoutCancel(ctx), e)
+		}
+	}
+	return r
+}
+
+// recover repairs one save and closes its entry.
+func (t *transaction) recover(ctx context.Context, e Entry) Recovery {
+	r := Recovery{Entry: e}
+	name := ""
+	if t.service != nil {
+		name = t.service.Name()
+	}
+	if name != e.Service {
+		r.Result = RecoveryOther
+		return r
+	}
+	t.entry = &e
+	t.began = e.Time
+	r.Result, r.Err = t.repair(ctx, e)
+	if r.Err != nil {
+		r.Result = RecoveryFailed
+		if t.c.Old == nil && t.c.New == nil || hostfile.Unchanged(t.c.Path, t.c.Old) != nil {
+			return r // the next start tries again
+		}
+		e.Detail = r.Err.Error()
+	}
+	e.Outcome, e.Repair = EntryInterrupted, r.Result
+	if err := t.book.reopen(e); err != nil {
+		return Recovery{Result: RecoveryFailed, Entry: e, Err: err}
+	}
+	if err := t.book.record(e); err != nil {
+		return Recovery{Result: RecoveryFailed, Entry: e, Err: err}
+	}
+	t.book.prune()
+	r.Entry = e
+	return r
+}
+
+func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResult, err error) {
+	c := t.c
+	if c.Old, err = t.book.Before(e); err != nil {
+		return "", err
+	}
+	if c.New, err = t.book.After(e); err != nil {
+		return "", err
+	}
+	c.Settings, c.Restore = settingsOf(c.Path, c.New), &e.Asked
+	t.before = service.State{Present: true, Active: e.Was.Active, Enabled: e.Was.Enabled}
+	t.beforeBound = e.Bound
+	if e.Boot != bootID() {
+		t.before.Active = e.Was.Enabled // the boot has ended what only ran
+	}
+	target, err := hostfile.FollowLinks(c.Path)
+	if err != nil {
+		return "", err
+	}
+	hostfile.Sweep(target)
+	now, err := hostfile.Read(c.Path)
+	if err != nil {
+		return "", err
+	}
+	var state service.State
+	if t.service != nil {
+		if state, err = service.SettledState(ctx, t.service); err != nil {
+			return "", fmt.Errorf("look at %s: %w", t.service.Name(), err)
+		}
+	}
+	switch {
+	case hostfile.Same(now, c.New):
+		return t.finish(ctx, state)
+	case hostfile.Same(now, c.Old):
+		return t.finishRollback(ctx, e, state)
+	}
+	return RecoveryForeign, nil
+}
+
+// finish is for a new file that is in its place: it stays where the service
+// runs with it, and is taken back where it does not.
+func (t *transaction) finish(ctx context.Context, state service.State) (RecoveryResult, error) {
+	// What could not be looked at does not count as in force.
+	if runs, _ := t.runs(state); runs {
+		return RecoveryInForce, nil
+	}
+	t.wrote, t.touched = !t.sameContent(), true
+	t.enabled = state.Enabled != t.before.Enabled
+	return t.putBack(ctx)
+}
+
+// finishRollback is for an old file that is in its place: it was never away,
+// or a rollback has brought it back and may not have come to the service.
+func (t *transaction) finishRollback(ctx context.Context, e Entry, state service.State) (RecoveryResult, error) {
+	now, err := stamp(t.c.Path)
+	if err != nil {
+		return "", err
+	}
+	asBefore := t.service == nil || state.Active == t.before.Active && state.Enabled == t.before.Enabled
+	switch {
+	case now == e.Stamp && (now != "" || asBefore):
+		return RecoveryUnchanged, nil
+	case asBefore && !(state.Active && t.startedBefore(state)):
+		return RecoveryRolledBack, nil
+	}
+	t.touched = true
+	t.enabled = state.Enabled != t.before.Enabled
+	return t.putBack(ctx)
+}
+
+func (t *transaction) putBack(ctx context.Context) (RecoveryResult, error) {
+	if err := t.rollBack(ctx, errInterrupted); !t.rolledBack {
+		return "", err
+	}
+	return RecoveryRolledBack, nil
+}
+
+// settingsOf are the settings that a file holds, the defaults where none.
+func settingsOf(path string, content []byte) conntrackd.Settings {
+	f, _ := conntrackd.Parse(path, content)
+	s, err := f.Settings()
+	if err != nil {
+		return conntrackd.Defaults()
+	}
+	return s
+}

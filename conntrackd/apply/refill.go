@@ -1,0 +1,154 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/failover"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
+	"connsync/conntrackd/step"
+)
+
+// filledPatience is how long the states of a peer that is heard may take to
+// begin to come; 100,000 of them take 0.2 s.
+const filledPatience = 800 * time.Millisecond
+
+// restart restarts the daemon and measures for how long none answered. The new
+// one is told to exchange the states as soon as it answers: what watches over
+// its start may take seconds.
+func (t *transaction) restart(ctx context.Context) (gap string, err error) {
+	var away *downtime
+	if t.before.Active && t.c.Syncs() {
+		before, _ := conntrackd.Parse(t.c.Path, t.c.Old)
+		after, _ := conntrackd.Parse(t.c.Path, t.c.New)
+		away = watchDowntime(before.ControlSocket(), after.ControlSocket(), func() {
+			t.resync, _ = failover.BeginResync(ctx, t.observer.Client, true) // else it is tried once more, and told then
+		})
+	}
+	err = t.ask(ctx, StepRestart, "Restart conntrackd", t.service.Restart)
+	if away == nil {
+		return "", err
+	}
+	if length, ok := away.end(); ok {
+		gap = gapText(length)
+	}
+	return gap, err
+}
+
+// askResync asks the peer for its states and sends ours, which a fresh daemon
+// does not do by itself.
+func (t *transaction) askResync(ctx context.Context, gap string) {
+	_ = t.step(StepResync, "Exchange the states", func() (step.Status, string, error) {
+		var err error
+		if t.resync == nil {
+			t.resync, err = failover.BeginResync(ctx, t.observer.Client, true)
+		}
+		detail := "asked the peer for its states and sent ours"
+		if gap != "" {
+			detail = gap + "; " + detail
+		}
+		return step.Done, detail, err
+	})
+}
+
+// filled sees what came of the resync once the peer's word is known.
+func (t *transaction) filled(ctx context.Context, seen health.Health) {
+	if t.resync == nil || t.observer.Mode == "ALARM" { // there every state is repeated instead
+		return
+	}
+	_ = t.step(StepFilled, "States of the peer", func() (step.Status, string, error) {
+		switch seen.Verdict {
+		case health.VerdictTwoWay, health.VerdictLosing:
+		case health.VerdictReceivingOnly, health.VerdictMismatch, health.VerdictSendingOnly:
+			return step.Unknown, "as long as not both nodes hear each other, none can be expected", nil
+		default:
+			return t.notYet(), "the peer was asked, and is not heard yet", nil
+		}
+		result, err := t.resync.Await(ctx, filledPatience)
+		switch {
+		case err != nil:
+			return step.Unknown, err.Error(), nil
+		case !result.Sent:
+			return step.Failed, result.String(), nil
+		}
+		return step.Done, result.String(), nil
+	})
+}
+
+const (
+	// answerLimit is how long a restarted daemon may take to answer.
+	answerLimit = 5 * time.Second
+	// greetPatience is how long two daemons may take to greet each other, after
+	// which they hear each other's requests.
+	greetPatience = 3 * time.Second
+)
+
+// Restarted is what came of a restart.
+type Restarted struct {
+	PID int           // the new daemon's
+	Gap time.Duration // for which no daemon answered; zero where that was not seen
+	failover.Resynced
+}
+
+// RestartAndResync restarts the daemon, sees that another one runs, and has it
+// exchange the states with the peer at once.
+func RestartAndResync(ctx context.Context, runner service.Service, client *control.Client) (r Restarted, err error) {
+	before, err := runner.State(ctx)
+	if err != nil {
+		return r, fmt.Errorf("look at %s: %w", runner.Name(), err)
+	}
+	var exchange *failover.Resync
+	away := watchDowntime(client.Path, client.Path, func() {
+		exchange, _ = failover.BeginResync(ctx, client, true) // else it is tried once more
+	})
+	err = runner.Restart(ctx)
+	r.Gap, _ = away.end()
+	if err == nil {
+		err = awaitAnswer(ctx, client)
+	}
+	if err != nil {
+		return r, err
+	}
+	after, err := runner.State(ctx)
+	switch r.PID = after.MainPID; {
+	case err != nil:
+		return r, fmt.Errorf("look at %s: %w", runner.Name(), err)
+	case after.MainPID == before.MainPID:
+		return r, fmt.Errorf("%s still runs as process %d", runner.Name(), before.MainPID)
+	}
+	if exchange == nil {
+		if exchange, err = failover.BeginResync(ctx, client, true); err != nil {
+			return r, fmt.Errorf("process %d runs; the states were not exchanged: %w", r.PID, err)
+		}
+	}
+	r.Resynced, err = exchange.Await(ctx, greetPatience)
+	return r, err
+}
+
+func awaitAnswer(ctx context.Context, c *control.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	for {
+		_, err := c.Runtime(ctx)
+		if err == nil {
+			return nil
+		}
+		if wait(ctx) != nil {
+			return fmt.Errorf("it was restarted and does not answer: %w", err)
+		}
+	}
+}
+
+// wait passes a moment, or returns ctx's error.
+func wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(10 * time.Millisecond):
+		return nil
+	}
+}

@@ -1,0 +1,282 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/failover"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/prepare"
+	"connsync/conntrackd/service"
+	"connsync/conntrackd/step"
+)
+
+const (
+	// serviceTimeout bounds one request to the service: stopping a daemon with
+	// many states takes seconds.
+	serviceTimeout = 45 * time.Second
+	// boundTimeout is how long a started daemon may take to open its sockets;
+	// it does so before it reports its start.
+	boundTimeout = 3 * time.Second
+	// defaultSettle is longer than the two seconds after which a daemon may die
+	// of what it has read.
+	defaultSettle   = 2500 * time.Millisecond
+	defaultPatience = 5 * time.Second
+)
+
+// transaction is one apply.
+type transaction struct {
+	a       *Applier
+	c       *conntrackd.Candidate
+	service service.Service // nil when it is left alone
+	replace func(path string, read, content []byte) error
+	each    func(step.Step)
+	steps   []step.Step
+	began   time.Time
+
+	before      service.State
+	beforeBound bool               // the old daemon listened where the old file says
+	unseen      error              // why its sockets could not be looked at, where nothing else speaks for a restart
+	entry       *Entry             // of the history; nil until it is begun
+	book        *ledger            // where it is written
+	wrote       bool               // the file is not the old one
+	touched     bool               // the service was asked for something
+	enabled     bool               // the boot setting was changed
+	host        *prepare.Preparing // what was changed about the host; nil for nothing
+	rolledBack  bool
+	verdict     health.Verdict
+	resync      *failover.Resync // on its way; nil where the daemon was not restarted, or took none
+	observer    *health.Observer
+	hangUp      context.CancelFunc // ends the observer's ear
+}
+
+func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *transaction {
+	t := &transaction{a: a, c: c, each: each, began: time.Now(), verdict: health.VerdictUnknown, hangUp: func() {}}
+	if t.each == nil {
+		t.each = func(step.Step) {}
+	}
+	if _, alone := a.Service.(service.Unmanaged); !alone {
+		t.service = a.Service
+	}
+	t.replace = a.replace
+	if t.replace == nil {
+		t.replace = hostfile.Replace
+	}
+	return t
+}
+
+func (t *transaction) cleanUp() { t.hangUp() }
+
+// step reports the beginning and the end of what do does. do returns how it
+// ended; an error makes that StepFailed and the error's text the detail.
+func (t *transaction) step(id step.ID, title string, do func() (step.Status, string, error)) error {
+	start := time.Now()
+	s := step.Step{ID: id, Title: title, Status: step.Running}
+	t.each(s)
+	status, detail, err := do()
+	s.Status, s.Detail, s.Took = status, detail, time.Since(start)
+	if err != nil {
+		s.Status, s.Detail = step.Failed, err.Error()
+	}
+	t.steps = append(t.steps, s)
+	t.each(s)
+	return err
+}
+
+func (t *transaction) skip(id step.ID, title, why string) {
+	_ = t.step(id, title, func() (step.Status, string, error) { return step.Skipped, why, nil })
+}
+
+// lock makes this the only writer and looks at what is there.
+func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
+	var f io.Closer
+	err = t.step(step.Lock, "Take the writer lock", func() (step.Status, string, error) {
+		var err error
+		if err = ctx.Err(); err != nil {
+			return "", "", err
+		}
+		if f, err = hostfile.LockWriter(t.a.RuntimeDir); err != nil {
+			return "", "", err
+		}
+		repaired, err := t.repairFirst(ctx)
+		if err == nil {
+			err = t.lookBefore(ctx)
+		}
+		return step.Done, repaired, err
+	})
+	if err != nil && f != nil {
+		f.Close()
+	}
+	return func() { f.Close() }, err
+}
+
+// repairFirst ends a save that was interrupted since this one was prepared.
+// Where that changes the file, the fingerprint does not let this save go on.
+func (t *transaction) repairFirst(ctx context.Context) (string, error) {
+	found, err := OpenHistory(t.a.StateDir).list()
+	if err != nil || len(found.pending()) == 0 {
+		return "", err
+	}
+	r := t.a.recoverLocked(ctx, t.c.Path)
+	if r.Err != nil {
+		return "", fmt.Errorf("repair save %d, which was interrupted: %w", r.Entry.Number, r.Err)
+	}
+	return fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result), nil
+}
+
+// lookBefore refuses what cannot go well, before anything changes. Its errors
+// are shown as those of the lock.
+func (t *transaction) lookBefore(ctx context.Context) error {
+	if err := hostfile.Unchanged(t.c.Path, t.c.Old); err != nil {
+		return err
+	}
+	if t.service == nil {
+		return nil
+	}
+	var err error
+	if t.before, err = service.SettledState(ctx, t.service); err != nil {
+		return fmt.Errorf("look at %s: %w", t.service.Name(), err)
+	}
+	if asked := t.c.WantedService(); asked.Active || asked.Enabled {
+		if err := usable(t.service.Name(), t.before); err != nil {
+			return err
+		}
+	}
+	if old, ok := t.c.OldListening(); ok && t.before.Active {
+		sockets, err := t.sockets(t.before.MainPID, old)
+		t.beforeBound = err == nil && sockets.Bound
+	}
+	return nil
+}
+
+// usable says why a service cannot be started, if so. Its error is a
+// *[service.Error].
+func usable(name string, s service.State) error {
+	switch {
+	case s.Masked:
+		return &service.Error{Action: service.ActionRestart, Name: name, Reason: service.ErrMasked, Detail: "unmask it with " + s.Unmask}
+	case !s.Present:
+		return &service.Error{Action: service.ActionRestart, Name: name, Reason: service.ErrNotFound}
+	}
+	return nil
+}
+
+func (t *transaction) sockets(pid int, s conntrackd.Settings) (health.Sockets, error) {
+	if t.a.Sockets != nil {
+		return t.a.Sockets(pid, s)
+	}
+	return health.ReadSockets(pid, s)
+}
+
+func (t *transaction) sameContent() bool { return hostfile.Same(t.c.Old, t.c.New) }
+
+// nothingLeft says whether there is nothing to do: file and service are as asked
+// for, and the daemon runs this file since before. A daemon whose sockets
+// cannot be seen is left running, since a restart would show no more of them;
+// that they were not seen is told.
+func (t *transaction) nothingLeft() bool {
+	if !t.sameContent() {
+		return false
+	}
+	runs, unseen := t.runs(t.before)
+	t.unseen = unseen
+	return runs || unseen != nil
+}
+
+// runs says whether a service in that state does what the save asks for, with
+// the file that is there now. An error means that nothing speaks against it,
+// and that the daemon's sockets could not be looked at.
+func (t *transaction) runs(state service.State) (bool, error) {
+	if t.service == nil {
+		return true, nil
+	}
+	asked := t.c.WantedService()
+	switch {
+	case state.Active != asked.Active || state.Enabled != asked.Enabled:
+		return false, nil
+	case !state.Active:
+		return !state.Starting && !state.Killed, nil
+	case t.startedBefore(state):
+		return false, nil
+	case !t.c.Syncs():
+		return true, nil
+	}
+	sockets, err := t.sockets(state.MainPID, t.c.Settings)
+	if err != nil {
+		return false, err
+	}
+	return health.BoundProblem(sockets, t.c.Settings) == "", nil
+}
+
+// startedBefore says whether the file is younger than the running daemon.
+func (t *transaction) startedBefore(state service.State) bool {
+	var st unix.Stat_t
+	if err := unix.Stat(t.c.Path, &st); err != nil {
+		return true
+	}
+	// The change time, since a file can be moved into place with its old
+	// modification time. It lags by a clock tick, and start times are in
+	// hundredths of a second.
+	const grain = 20 * time.Millisecond
+	changed := time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec))
+	return state.Since.Add(grain).Before(changed)
+}
+
+func (t *transaction) nothingToDo() {
+	t.skip(StepWrite, "Write the file", "the file is as it should be")
+	switch {
+	case t.service == nil:
+	case t.c.WantedService().Active:
+		t.skip(StepRestart, "Restart conntrackd", "it runs with this file already")
+		if t.unseen != nil {
+			_ = t.step(StepBound, "Listening on "+health.ListenAddress(t.c.Settings), func() (step.Status, string, error) {
+				return step.Unknown, t.unseen.Error(), nil
+			})
+		}
+	default:
+		t.skip(StepStop, "Stop conntrackd", "it is stopped already")
+	}
+}
+
+// write keeps the old file and puts the new one in its place.
+func (t *transaction) write(ctx context.Context) error {
+	if err := t.keepOld(); err != nil {
+		return err
+	}
+	if t.sameContent() {
+		t.skip(StepWrite, "Write the file", "the file is as it should be")
+		return ctx.Err()
+	}
+	title := "Write " + t.c.Path
+	if t.c.New == nil {
+		title = "Remove " + t.c.Path
+	}
+	return t.step(StepWrite, title, func() (step.Status, string, error) {
+		err := ctx.Err()
+		if err == nil {
+			err = t.replace(t.c.Path, t.c.Old, t.c.New)
+		}
+		t.wrote = err == nil || errors.Is(err, hostfile.ErrNotDurable)
+		return step.Done, "", err
+	})
+}
+
+// keepOld opens the entry in the history, which keeps the old file.
+func (t *transaction) keepOld() error {
+	return t.step(StepBackup, "Back up the old file", func() (step.Status, string, error) {
+		if err := t.begin(); err != nil {
+			return "", "", fmt.Errorf("back up the old file: %w", err)
+		}
+		if t.c.Old == nil {
+			return step.Skipped, "there is no file yet", nil
+		}
+		return step.Done, t.book.BeforePath(t.entry.Number), nil
+	})
+}

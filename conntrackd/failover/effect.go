@@ -1,0 +1,238 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/step"
+)
+
+// KernelEntries returns the number of entries in the kernel's connection table,
+// in the network namespace of the calling thread.
+func KernelEntries() (int, error) {
+	content, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_count")
+	if err != nil {
+		return 0, fmt.Errorf("count the kernel's connections: %w", err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return 0, fmt.Errorf("count the kernel's connections: %w", err)
+	}
+	return n, nil
+}
+
+// tables are the daemon's and the kernel's, in one reading.
+type tables struct {
+	control.Tables
+	kernel int
+}
+
+func (r *run) read() (tables, error) {
+	t, err := r.f.Client.Tables(r.asking)
+	if err != nil {
+		return tables{}, err
+	}
+	kernel := r.f.Kernel
+	if kernel == nil {
+		kernel = KernelEntries
+	}
+	entries, err := kernel()
+	return tables{t, entries}, err
+}
+
+// await reads until done says so of what it read, or the patience or the
+// context ends; it returns the last reading and what done said of it.
+func (r *run) await(ctx context.Context, done func(tables) bool) (now tables, ok bool, err error) {
+	return r.awaitFor(ctx, r.patience(), done)
+}
+
+func (r *run) patience() time.Duration {
+	if r.f.Patience == 0 {
+		return failoverPatience
+	}
+	return r.f.Patience
+}
+
+func (r *run) awaitFor(ctx context.Context, patience time.Duration, done func(tables) bool) (now tables, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if now, err = r.read(); err != nil || done(now) {
+			return now, err == nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return now, false, nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// settled makes a condition hold only once a number has not grown for so long,
+// and in two readings at least.
+func settled(quiet time.Duration, of func(tables) uint64, condition func(tables) bool) func(tables) bool {
+	var last uint64
+	var since time.Time
+	return func(t tables) bool {
+		n := of(t)
+		if since.IsZero() || n != last {
+			last, since = n, time.Now()
+			return false
+		}
+		return time.Since(since) >= quiet && condition(t)
+	}
+}
+
+func cannotSee(err error) (step.Status, string) {
+	return step.Unknown, "asked for; what came of it cannot be seen: " + err.Error()
+}
+
+// commitEffect compares the external cache with the kernel's table, which has
+// to hold it all. The daemon answers a commit when it is through.
+func commitEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
+	if before.External == 0 {
+		return step.Done, "the external cache is empty: there was nothing to commit"
+	}
+	now, ok, err := r.await(ctx, func(t tables) bool { return uint64(t.kernel) >= before.External })
+	switch {
+	case err != nil:
+		return cannotSee(err)
+	case !ok:
+		return step.Failed, fmt.Sprintf("of the peer's %s the kernel's table cannot hold them all: it has %d entries, and had %d",
+			control.States(before.External), now.kernel, before.kernel)
+	}
+	return step.Done, fmt.Sprintf("%s of the peer; the kernel's table had %d entries and has %d", control.States(before.External), before.kernel, now.kernel)
+}
+
+func flushEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
+	now, ok, err := r.await(ctx, func(t tables) bool { return t.External == 0 || t.External < before.External })
+	switch {
+	case err != nil:
+		return cannotSee(err)
+	case !ok:
+		return step.Failed, fmt.Sprintf("the external cache still has %s: where HashSize is %d or less conntrackd takes no flush after a commit; raise it", control.States(now.External), conntrackd.CommitStep)
+	}
+	return step.Done, fmt.Sprintf("external cache %d to %d, internal cache %d to %d", before.External, now.External, before.Internal, now.Internal)
+}
+
+// resyncEffect waits until the daemon has read the kernel's table through: the
+// next step sends what it has read by then.
+func resyncEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
+	now, ok, err := r.await(ctx, settled(0, func(t tables) uint64 { return t.Internal }, func(t tables) bool { return t.Resyncs > before.Resyncs }))
+	switch {
+	case err != nil:
+		return cannotSee(err)
+	case now.Resyncs == before.Resyncs:
+		return step.Failed, "the daemon did not read the kernel's table"
+	case !ok:
+		return step.Unknown, fmt.Sprintf("the daemon is still reading the kernel's table: %s so far", control.States(now.Internal))
+	}
+	return step.Done, fmt.Sprintf("the internal cache had %s and has %d; the kernel's table has %d entries, those of the node itself among them",
+		control.States(before.Internal), now.Internal, now.kernel)
+}
+
+// stateBytes is less than any state takes in a message.
+const stateBytes = 32
+
+// bulkEffect sees that what was sent is as much as the internal cache would
+// fill. Whether the peer got it is the peer's to say.
+func bulkEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
+	count := before.Internal
+	if before.Bypass {
+		count = uint64(before.kernel) // a bulk is read from there; some entries may be the node's own
+	}
+	if count == 0 {
+		return step.Done, "there is no state to send"
+	}
+	least := stateBytes * before.Internal
+	now, ok, err := r.await(ctx, func(t tables) bool {
+		return t.Link.BytesSent-before.Link.BytesSent >= least && t.Link.PacketsSent > before.Link.PacketsSent
+	})
+	if err != nil {
+		return cannotSee(err)
+	}
+	messages, bytes := now.Link.PacketsSent-before.Link.PacketsSent, now.Link.BytesSent-before.Link.BytesSent
+	switch failures := now.Link.ErrorsSent - before.Link.ErrorsSent; {
+	case ok && now.Link.Status != linkRunning:
+		return step.Done, fmt.Sprintf("%s in %d messages, which nobody hears: %s is %s; the peer asks for them when it is back",
+			control.States(count), messages, now.Link.Device, now.Link.Status)
+	case ok:
+		return step.Done, fmt.Sprintf("%s in %d messages, %d bytes", control.States(count), messages, bytes)
+	case failures > 0:
+		return step.Failed, fmt.Sprintf("%d messages could not be sent: %s is %s", failures, now.Link.Device, now.Link.Status)
+	}
+	return step.Failed, fmt.Sprintf("of %s the daemon has sent %d messages, %d bytes", control.States(count), messages, bytes)
+}
+
+const linkRunning = "RUNNING" // the daemon's word for a link that is up
+
+// requestEffect waits for the peer's states, and until no more of them come.
+//
+// What a daemon sends before the nodes have greeted each other may be lost
+// without a trace, such as on a link that has just come up, and is not repeated
+// by the daemon. So the silence of the peer means something only after it has
+// been asked again since it was heard.
+func requestEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
+	got := func(t tables) uint64 { return t.External + t.Injected }
+	came := func(t tables) bool {
+		// One state alone is news of a connection as likely as an answer.
+		return got(t) > got(before) || t.Link.BytesRecv-before.Link.BytesRecv > stateBytes*max(got(t), 4)
+	}
+	began, asked, heard := time.Now(), 1, 0
+	var now tables
+	for {
+		var ok bool
+		var err error
+		if now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(control.BulkPause, got, came)); err != nil {
+			return cannotSee(err)
+		}
+		if now.Link.PacketsRecv < before.Link.PacketsRecv {
+			return step.Unknown, "conntrackd was restarted meanwhile, so whether an answer came cannot be told"
+		}
+		if ok {
+			return answered(before, now, asked)
+		}
+		if now.Link.PacketsRecv > before.Link.PacketsRecv {
+			heard++
+		}
+		// Heard now means greeted half a dozen heartbeats later at the latest.
+		if ctx.Err() != nil || heard > 4 || time.Since(began) > 3*r.patience() {
+			break
+		}
+		if err := r.f.Client.RequestResync(r.asking); err != nil {
+			return step.Failed, err.Error()
+		}
+		asked++
+	}
+	switch {
+	case now.Link.ErrorsSent > before.Link.ErrorsSent:
+		return step.Failed, fmt.Sprintf("the request could not be sent: %s is %s", now.Link.Device, now.Link.Status)
+	case heard > 4:
+		return step.Done, fmt.Sprintf("the peer is there and sent no state, asked %d times: it has none", asked)
+	}
+	return step.Unknown, "asked, and no word of the peer since: it is down, or not reached"
+}
+
+func answered(before, now tables, asked int) (step.Status, string) {
+	heard := fmt.Sprintf("%d messages, %d bytes of the peer", now.Link.PacketsRecv-before.Link.PacketsRecv, now.Link.BytesRecv-before.Link.BytesRecv)
+	if asked > 1 {
+		heard = fmt.Sprintf("asked %d times; ", asked) + heard
+	}
+	if now.Direct {
+		return step.Done, fmt.Sprintf("%s; %s written to the kernel's table, which had %d entries and has %d",
+			heard, control.States(now.Injected-before.Injected), before.kernel, now.kernel)
+	}
+	return step.Done, fmt.Sprintf("%s; the external cache had %s and has %d", heard, control.States(before.External), now.External)
+}
+
+// purgeEffect has nothing to see: the daemon sets an alarm, which it names in
+// its log alone, and which the next commit takes back.
+func purgeEffect(_ context.Context, _ *run, before tables) (step.Status, string) {
+	return step.Done, fmt.Sprintf("the daemon was told; unless this node is primary again before, it empties the kernel's table of %d entries after PurgeTimeout", before.kernel)
+}

@@ -1,0 +1,262 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd/conntracktest"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/step"
+)
+
+func TestFailoverSteps(t *testing.T) {
+	kernel, cache := place{internal: true, asks: true}, place{external: true, internal: true, asks: true}
+	for _, tt := range []struct {
+		name  string
+		role  Role
+		place place
+		want  []step.ID
+	}{
+		{"kernel", RolePrimary, kernel, []step.ID{StepResyncKernel, StepSendBulk}},
+		{"kernel", RoleBackup, kernel, []step.ID{StepRequestResync}},
+		{"kernel", RoleFault, kernel, nil},
+		{"external cache", RolePrimary, cache, []step.ID{StepCommit, StepFlushCaches, StepResyncKernel, StepSendBulk}},
+		{"external cache", RoleBackup, cache, []step.ID{StepPurge, StepRequestResync}},
+		{"external cache", RoleFault, cache, []step.ID{StepPurge}},
+		{"ALARM", RolePrimary, place{external: true, internal: true}, []step.ID{StepCommit, StepFlushCaches, StepResyncKernel}},
+		{"ALARM", RoleBackup, place{external: true, internal: true}, []step.ID{StepPurge}},
+		{"no cache", RolePrimary, place{asks: true}, []step.ID{StepSendBulk}},
+		{"no cache", RoleBackup, place{asks: true}, []step.ID{StepRequestResync}},
+		{"unknown role", "leader", cache, nil},
+	} {
+		var got []step.ID
+		for _, s := range actions(tt.role, tt.place) {
+			got = append(got, s.id)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s, %s (-want +got):\n%s", tt.name, tt.role, diff)
+		}
+	}
+}
+
+// daemonModel answers as conntrackd with an external cache does, as far as a
+// failover sees it.
+type daemonModel struct {
+	mu                                 sync.Mutex
+	internal, external, kernel, resync int
+	sent, bytes                        int
+	heard                              int                      // of the peer's messages, until it is asked
+	deaf                               map[control.Request]bool // what is asked in vain
+	asked                              []control.Request
+}
+
+func (d *daemonModel) answer(r control.Request) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch r {
+	case control.RequestCache:
+		return fmt.Appendf(nil, "cache:internal	active objects:		%12d\n\ncache:external	active objects:		%12d\n", d.internal, d.external)
+	case control.RequestRuntime:
+		return fmt.Appendf(nil, "\tresync with kernel table:\t%12d\n", d.resync)
+	case control.RequestLink:
+		return fmt.Appendf(nil, "UDP traffic device=sync0 status=RUNNING role=ACTIVE:\n %d Bytes sent %d Bytes recv\n %d Pckts sent %d Pckts recv\n 0 Error send 0 Error recv\n", d.bytes, 16*d.heard, d.sent, d.heard)
+	}
+	d.asked = append(d.asked, r)
+	if d.deaf[r] {
+		return nil
+	}
+	switch r {
+	case control.RequestCommitExternal:
+		d.kernel += d.external
+	case control.RequestFlushCaches:
+		d.internal, d.external = 0, 0
+	case control.RequestResyncMaster:
+		d.resync++
+		d.internal = d.kernel
+	case control.RequestSendBulk:
+		d.sent++
+		d.bytes += 100 * d.internal
+	case control.RequestResync:
+		d.heard = 0 // as one that has just been started
+	}
+	return nil
+}
+
+func (d *daemonModel) entries() (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.kernel, nil
+}
+
+func serveModel(t *testing.T, d *daemonModel) *Failover {
+	t.Helper()
+	dir := t.TempDir()
+	conntracktest.ServeControl(t, filepath.Join(dir, "ctl"), d.answer)
+	return &Failover{Client: control.NewClient(filepath.Join(dir, "ctl")), RuntimeDir: dir, Kernel: d.entries, Patience: 50 * time.Millisecond}
+}
+
+func TestFailoverJudgesByEffect(t *testing.T) {
+	good := []control.Request{control.RequestCommitExternal, control.RequestFlushCaches, control.RequestResyncMaster, control.RequestSendBulk}
+	done := map[step.ID]step.Status{StepCommit: step.Done, StepFlushCaches: step.Done, StepResyncKernel: step.Done, StepSendBulk: step.Done}
+	with := func(changes map[step.ID]step.Status) map[step.ID]step.Status {
+		m := map[step.ID]step.Status{}
+		for id, status := range done {
+			m[id] = status
+			if other, ok := changes[id]; ok {
+				m[id] = other
+			}
+		}
+		return m
+	}
+	for _, tt := range []struct {
+		name  string
+		deaf  []control.Request
+		asked []control.Request
+		want  map[step.ID]step.Status
+	}{
+		{"all works", nil, good, done},
+		{"what is not in the kernel is not flushed", []control.Request{control.RequestCommitExternal},
+			[]control.Request{control.RequestCommitExternal, control.RequestResyncMaster, control.RequestSendBulk},
+			with(map[step.ID]step.Status{StepCommit: step.Failed, StepFlushCaches: step.Skipped})},
+		{"a refused flush", []control.Request{control.RequestFlushCaches}, good, with(map[step.ID]step.Status{StepFlushCaches: step.Failed})},
+		{"an ignored resync", []control.Request{control.RequestResyncMaster}, good, with(map[step.ID]step.Status{StepResyncKernel: step.Failed})},
+		{"an ignored bulk", []control.Request{control.RequestSendBulk}, good, with(map[step.ID]step.Status{StepSendBulk: step.Failed})},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &daemonModel{internal: 3, external: 200, kernel: 5, deaf: map[control.Request]bool{}}
+			for _, r := range tt.deaf {
+				d.deaf[r] = true
+			}
+			seen := map[step.ID]int{}
+			outcome := serveModel(t, d).Run(t.Context(), RolePrimary, func(s step.Step) { seen[s.ID]++ })
+			got := map[step.ID]step.Status{}
+			for _, s := range outcome.Steps {
+				got[s.ID] = s.Status
+				if seen[s.ID] != 2 {
+					t.Errorf("%s was reported %d times, want at its beginning and its end", s.ID, seen[s.ID])
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.asked, d.asked); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
+			}
+			if outcome.Failed() != (len(tt.deaf) > 0) || outcome.Err != nil || outcome.Unlocked != nil {
+				t.Errorf("failed %v, err %v, unlocked %v", outcome.Failed(), outcome.Err, outcome.Unlocked)
+			}
+		})
+	}
+}
+
+// The counters of a daemon that was restarted meanwhile tell nothing.
+func TestFailoverDoesNotCountOverARestart(t *testing.T) {
+	outcome := serveModel(t, &daemonModel{heard: 10}).Run(t.Context(), RoleBackup, nil)
+	last := outcome.Steps[len(outcome.Steps)-1]
+	if last.ID != StepRequestResync || last.Status != step.Unknown || !strings.Contains(last.Detail, "was restarted meanwhile") {
+		t.Errorf("%s %s: %s", last.ID, last.Status, last.Detail)
+	}
+}
+
+// An interrupt shortens the waiting, and leaves no request out.
+func TestFailoverIsFinishedWhenInterrupted(t *testing.T) {
+	d := &daemonModel{external: 200}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if outcome := serveModel(t, d).Run(ctx, RolePrimary, nil); outcome.Err != nil || len(d.asked) != 4 {
+		t.Errorf("asked %v, err %v", d.asked, outcome.Err)
+	}
+}
+
+// Of two calls the later one counts, though it comes to the lock first.
+func TestFailoverOrder(t *testing.T) {
+	d := &daemonModel{external: 200}
+	f := serveModel(t, d)
+	began := FailoverClock()
+	f.Started = began - time.Second
+	if outcome := f.Run(t.Context(), RolePrimary, nil); outcome.SupersededBy != "" || outcome.Failed() {
+		t.Fatalf("the first call: %+v", outcome)
+	}
+	asked := len(d.asked)
+	f.Started = began - 2*time.Second
+	if outcome := f.Run(t.Context(), RoleBackup, nil); outcome.SupersededBy != RolePrimary || len(d.asked) != asked {
+		t.Errorf("an older call was carried out: %+v, asked %v", outcome, d.asked[asked:])
+	}
+	f.Started = 0
+	if outcome := f.Run(t.Context(), RoleBackup, nil); outcome.SupersededBy != "" || !slices.Contains(d.asked[asked:], control.RequestResetTimers) {
+		t.Errorf("a newer call was not carried out: %+v", outcome)
+	}
+	// So does a faulty node's, though without a daemon it has nothing to do.
+	f.Started = FailoverClock()
+	nobody := Failover{Client: control.NewClient(filepath.Join(t.TempDir(), "ctl")), RuntimeDir: f.RuntimeDir}
+	if outcome := nobody.Run(t.Context(), RoleFault, nil); !outcome.Stopped || outcome.Failed() {
+		t.Errorf("a faulty node without a daemon: %+v", outcome)
+	}
+	if outcome := f.Run(t.Context(), RolePrimary, nil); outcome.SupersededBy != RoleFault {
+		t.Errorf("a call before the fault was carried out: %+v", outcome)
+	}
+	f.Started = 0
+	// A note from before the last boot, or one that cannot be read, is none.
+	for _, note := range []string{fmt.Sprintf("backup %d\n", FailoverClock()+time.Hour), "\x00\x01", ""} {
+		if err := os.WriteFile(filepath.Join(f.RuntimeDir, "failover.lock"), []byte(note), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if outcome := f.Run(t.Context(), RolePrimary, nil); outcome.SupersededBy != "" {
+			t.Errorf("note %q stopped a failover", note)
+		}
+	}
+}
+
+func TestFailoverGoesOnWithoutLock(t *testing.T) {
+	d := &daemonModel{external: 200}
+	f := serveModel(t, d)
+	f.RuntimeDir = filepath.Join(f.RuntimeDir, "ctl", "below a socket")
+	outcome := f.Run(t.Context(), RolePrimary, nil)
+	if outcome.Unlocked == nil || outcome.Failed() || d.kernel != 200 {
+		t.Errorf("%+v, kernel %d", outcome, d.kernel)
+	}
+}
+
+func TestFailoverWithoutDaemon(t *testing.T) {
+	dir := t.TempDir()
+	nobody := Failover{Client: control.NewClient(filepath.Join(dir, "ctl")), Await: 50 * time.Millisecond}
+	if outcome := nobody.Run(t.Context(), RolePrimary, nil); !errors.Is(outcome.Err, control.ErrNotListening) || !outcome.Failed() {
+		t.Errorf("no daemon: %+v", outcome)
+	}
+	began := time.Now()
+	nobody.Await = time.Minute
+	if outcome := nobody.Run(t.Context(), RoleFault, nil); !outcome.Stopped || outcome.Failed() || time.Since(began) > 10*time.Second {
+		t.Errorf("a faulty node waits %v for a daemon: %+v", time.Since(began), outcome)
+	}
+	late := &daemonModel{external: 200}
+	time.AfterFunc(100*time.Millisecond, func() { conntracktest.ServeControl(t, nobody.Client.Path, late.answer) })
+	nobody.Kernel = late.entries
+	if outcome := nobody.Run(t.Context(), RolePrimary, nil); outcome.Failed() || late.kernel != 200 {
+		t.Errorf("a daemon that starts meanwhile: %+v", outcome)
+	}
+	path := filepath.Join(t.TempDir(), "ctl")
+	cache, err := os.ReadFile("../control/testdata/replies/cache-stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conntracktest.ServeControl(t, path, func(r control.Request) []byte {
+		if r == control.RequestCache {
+			return cache
+		}
+		return nil
+	})
+	stats := Failover{Client: control.NewClient(path)}
+	if outcome := stats.Run(t.Context(), RolePrimary, nil); !errors.Is(outcome.Err, control.ErrStatsMode) || len(outcome.Steps) > 0 {
+		t.Errorf("a daemon for statistics: %+v", outcome)
+	}
+}

@@ -1,0 +1,193 @@
+package health
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/service"
+)
+
+// Verdict is the state of the sync in one word.
+type Verdict string
+
+const (
+	VerdictTwoWay        Verdict = "two-way"        // both directions were seen in this run of the daemon
+	VerdictReceivingOnly Verdict = "receiving-only" // the peer is heard and does not hear us
+	VerdictSendingOnly   Verdict = "sending-only"   // the peer hears us and is not heard
+	VerdictSilent        Verdict = "silent"         // no word from the peer
+	VerdictLosing        Verdict = "losing"         // both ways, and messages are lost
+	VerdictMismatch      Verdict = "mismatch"       // the peer speaks another mode, or to another port
+	VerdictStopped       Verdict = "stopped"        // no daemon runs
+	VerdictUnknown       Verdict = "unknown"        // we could not look
+)
+
+// Verdicts are all of them, from good to not known.
+func Verdicts() []Verdict {
+	return []Verdict{VerdictTwoWay, VerdictLosing, VerdictReceivingOnly, VerdictSendingOnly,
+		VerdictSilent, VerdictMismatch, VerdictStopped, VerdictUnknown}
+}
+
+// Sockets is what the kernel says of the daemon's sync sockets.
+type Sockets struct {
+	Bound         bool   // a socket of the daemon has Current IP and port
+	Address       string // where it is bound, as the kernel shows it
+	ReceiveBuffer int    // in force, bytes, as doubled by the kernel
+	SendBuffer    int    // zero until the daemon has sent its first message
+	Drops         uint64 // datagrams the kernel threw away because the receive buffer was full
+}
+
+// Health is the verdict with its reasons.
+type Health struct {
+	Verdict Verdict
+	Cause   string // one sentence: why
+	Next    string // one sentence: what to do; blank when all is well
+	Service service.State
+	Sockets Sockets
+	control.Counters
+}
+
+// Observer watches a running daemon and says how the sync is. Its methods are
+// safe for concurrent use.
+type Observer struct {
+	Service  service.Service
+	Client   *control.Client
+	Settings conntrackd.Settings
+	// Mode is the sync mode of our configuration file; blank means FTFW.
+	Mode string
+	// Sockets reads the daemon's sockets; nil means [ReadSockets].
+	Sockets func(pid int, s conntrackd.Settings) (Sockets, error)
+	// Listen opens an ear on the sync link; nil means that there is none,
+	// which makes "two-way" harder to prove.
+	Listen Listen
+	// MayAsk says whether the peer may be asked for its states in this run of
+	// the daemon, which a node that holds none of them does once; nil means yes.
+	MayAsk func(run service.State) bool
+
+	mu       sync.Mutex
+	listener *linkListener
+	run      service.State // whose readings these are
+	readings []control.Counters
+	drops    uint64 // Sockets.Drops when the run was first looked at
+	asked    bool   // the peer was asked for its states in this run
+	missed   missed
+}
+
+// keepReadings is how long a reading counts.
+const keepReadings = 30 * time.Second
+
+// Start opens the ear, in the network namespace of the calling thread, until
+// ctx ends. After an error the observer works without it.
+func (o *Observer) Start(ctx context.Context) error {
+	if o.Listen == nil {
+		return nil
+	}
+	datagrams, err := o.Listen(ctx, o.Settings)
+	if err != nil {
+		return err
+	}
+	e := &linkListener{port: o.Settings.Port, opened: time.Now()}
+	o.mu.Lock()
+	o.listener = e
+	o.mu.Unlock()
+	go e.listen(datagrams)
+	return nil
+}
+
+// Observe takes one reading and judges it together with the earlier ones of
+// the same run of the daemon. The first few seconds of an observation end in
+// "unknown" more often than later ones.
+func (o *Observer) Observe(ctx context.Context) Health {
+	return o.gather(ctx).health()
+}
+
+// gather takes one reading.
+func (o *Observer) gather(ctx context.Context) evidence {
+	e := evidence{settings: o.Settings, mode: o.Mode}
+	if e.mode == "" {
+		e.mode = "FTFW"
+	}
+	e.service, e.serviceErr = o.Service.State(ctx)
+	if e.serviceErr == nil && e.service.Active {
+		o.look(ctx, &e)
+		e.now = time.Now()
+		o.fill(ctx, &e)
+	}
+	if host, err := conntrackd.ReadHost(); err == nil { // without it a number is missing in a sentence
+		e.conntrackMax = host.ConntrackMax
+	}
+	e.now = time.Now()
+	return e
+}
+
+func (e evidence) health() Health {
+	j := judge(e)
+	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets}
+	if len(e.readings) > 0 {
+		h.Counters = e.last()
+	}
+	return h
+}
+
+// look reads sockets, counters and wire of a running daemon.
+func (o *Observer) look(ctx context.Context, e *evidence) {
+	read := o.Sockets
+	if read == nil {
+		read = ReadSockets
+	}
+	e.sockets, e.socketsErr = read(e.service.MainPID, o.Settings)
+	e.absent = absent(o.Settings)
+	e.vanished, e.misplaced = lost(o.Settings)
+	counters, err := o.Client.Counters(ctx)
+	e.countersErr = err
+
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.run.MainPID != e.service.MainPID || o.readings == nil {
+		o.run, o.readings, o.drops, o.asked, o.missed = e.service, nil, e.sockets.Drops, false, missed{}
+	}
+	// One start time for the whole run: it is computed anew each time, from
+	// clocks that drift.
+	e.service.Since = o.run.Since
+	if err == nil {
+		o.readings = append(o.readings, counters)
+	}
+	for len(o.readings) > 2 && counters.Time.Sub(o.readings[0].Time) > keepReadings {
+		o.readings = o.readings[1:]
+	}
+	e.readings = append([]control.Counters(nil), o.readings...)
+	e.drops = e.sockets.Drops - min(o.drops, e.sockets.Drops)
+	if o.listener != nil {
+		recent := o.run.Since
+		if len(o.readings) > 0 {
+			recent = o.readings[0].Time
+		}
+		e.wire = o.listener.since(o.run.Since, recent)
+	}
+}
+
+// Watch observes every 250 ms until the sync is seen to work both ways or to
+// lose messages, or until the limit is over.
+// each, which may be nil, gets every health on the way.
+func (o *Observer) Watch(ctx context.Context, limit time.Duration, each func(Health)) Health {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ticker := time.NewTicker(250 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		h := o.Observe(context.WithoutCancel(ctx))
+		if each != nil {
+			each(h)
+		}
+		if h.Verdict == VerdictTwoWay || h.Verdict == VerdictLosing {
+			return h
+		}
+		select {
+		case <-ctx.Done():
+			return h
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/conntracktest"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/service"
+)
+
+// The evidence of real pairs with real faults, as TestHealthScenarios kept it.
+func TestJudgeCaptured(t *testing.T) {
+	files, err := filepath.Glob("testdata/scenarios/*.json")
+	if err != nil || len(files) < 15 {
+		t.Fatalf("%d scenarios in testdata/scenarios, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r record
+			if err := json.Unmarshal(content, &r); err != nil {
+				t.Fatal(err)
+			}
+			if got := judge(r.evidence()); got.Verdict != r.Want {
+				t.Errorf("verdict %s: %s; want %s", got.Verdict, got.Cause, r.Want)
+			}
+		})
+	}
+}
+
+// idle is the evidence of a healthy idle pair, one reading a second for n
+// seconds, whose daemon has run for an hour.
+func idle(n int) evidence {
+	now := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+	e := evidence{
+		now: now, service: service.State{Active: true, MainPID: 7, Since: now.Add(-time.Hour)},
+		sockets: Sockets{Bound: true, Address: "10.77.0.1:3780"}, mode: "FTFW", settings: conntracktest.Settings(),
+		wire: wire{Listening: true, Last: now.Add(-time.Second), ACKs: n},
+	}
+	for i := range n {
+		e.readings = append(e.readings, control.Counters{
+			Time: now.Add(time.Duration(i-n+1) * time.Second), Device: "sync0", Link: "RUNNING", Reliable: true,
+			PacketsSent: uint64(3600 + i), PacketsRecv: uint64(3600 + i), BytesSent: uint64(16 * (3600 + i)), BytesRecv: uint64(16 * (3600 + i)),
+		})
+	}
+	return e
+}
+
+// busyPeer is a peer that sends states and no control messages.
+func busyPeer(e evidence) evidence {
+	e.wire = wire{Listening: true, Last: e.now, Plain: e.now}
+	return e
+}
+
+// quiet takes the peer away from evidence e.
+func quiet(e evidence) evidence {
+	e.wire = wire{Listening: true}
+	for i := range e.readings {
+		e.readings[i].PacketsRecv, e.readings[i].BytesRecv = 0, 0
+	}
+	return e
+}
+
+func edited(e evidence, edit func(*evidence)) evidence {
+	edit(&e)
+	return e
+}
+
+// growth has the newest reading differ from the others.
+func growth(edit func(*control.Counters)) evidence {
+	return edited(idle(8), func(e *evidence) { edit(&e.readings[7]) })
+}
+
+func TestJudge(t *testing.T) {
+	tests := []struct {
+		name  string
+		e     evidence
+		want  Verdict
+		words string // in cause or next
+	}{
+		{"healthy", idle(8), VerdictTwoWay, ""},
+		{"service unknown", edited(idle(8), func(e *evidence) { e.serviceErr = errors.New("access denied") }), VerdictUnknown, "access denied"},
+		{"stopped", edited(idle(8), func(e *evidence) { e.service = service.State{Detail: "failed (Result: exit-code)"} }), VerdictStopped, "exit-code"},
+		{"Stats mode", edited(idle(8), func(e *evidence) { e.countersErr = fmt.Errorf("ask: %w", control.ErrStatsMode) }), VerdictStopped, "no Sync section"},
+		{"no answer", edited(idle(8), func(e *evidence) { e.countersErr = context.DeadlineExceeded }), VerdictUnknown, "does not answer"},
+		{"nothing read", edited(idle(8), func(e *evidence) { e.readings = nil }), VerdictUnknown, ""},
+		{"one reading", idle(1), VerdictUnknown, "too briefly"},
+		{"two readings, one second", idle(2), VerdictTwoWay, ""},
+		{"started a second ago, no word", edited(quiet(idle(2)), func(e *evidence) { e.service.Since = e.now.Add(-time.Second) }), VerdictUnknown, "just started"},
+		{"started a second ago, answered", edited(idle(1), func(e *evidence) {
+			e.service.Since = e.now.Add(-time.Second)
+			e.wire = wire{Listening: true, Last: e.now, HelloBack: true}
+		}), VerdictTwoWay, ""},
+		{"one acknowledgement, perhaps of the last run", edited(idle(8), func(e *evidence) { e.wire.ACKs = 1 }), VerdictUnknown, "not confirmed"},
+		{"two late heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 2 }), VerdictTwoWay, ""},
+		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 3 }), VerdictReceivingOnly, "does not receive us"},
+		{"stuck resend queue", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].ResendQueue = uint64(1000 + i)
+			}
+		}), VerdictReceivingOnly, "does not receive us"},
+		{"full resend queue of a bulk", edited(idle(8), func(e *evidence) { e.readings[7].ResendQueue = 5000 }), VerdictTwoWay, ""},
+		{"acknowledgement window", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].ResendQueue = uint64(280 + i)
+			}
+		}), VerdictTwoWay, ""},
+		{"no ear, traffic", edited(idle(8), func(e *evidence) {
+			e.wire = wire{}
+			for i := range e.readings {
+				e.readings[i].BytesRecv = uint64(i * 260)
+			}
+		}), VerdictUnknown, "run as root"},
+		{"no ear, heartbeats only", edited(idle(8), func(e *evidence) {
+			e.wire = wire{}
+			for i := range e.readings {
+				e.readings[i].BytesRecv = uint64(i * 8)
+			}
+		}), VerdictReceivingOnly, "does not receive us"},
+		{"silent", quiet(idle(8)), VerdictSilent, "enable sync on the peer"},
+		{"silent, own socket elsewhere", edited(quiet(idle(8)), func(e *evidence) {
+			e.sockets = Sockets{Address: "0.0.0.0:3780"}
+		}), VerdictSilent, "on 0.0.0.0:3780"},
+		{"silent, link down", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "DOWN" }), VerdictSilent, "the sync link sync0 is down; set it up (ip link set sync0 up)"},
+		{"silent, own sends fail", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].ErrorsSent = 9 }), VerdictSilent, "cannot be sent"},
+		{"own firewall, both ways", edited(quiet(idle(8)), func(e *evidence) {
+			e.wire = wire{Listening: true, Last: e.now, Alive: 5}
+		}), VerdictSilent, "this node's firewall"},
+		{"other mode", growth(func(c *control.Counters) { c.BadHeader = 4 }), VerdictMismatch, "same Mode"},
+		{"lost", growth(func(c *control.Counters) { c.Lost = 12 }), VerdictLosing, "12 messages"},
+		{"lost long ago", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].Lost = 12
+			}
+		}), VerdictTwoWay, ""},
+		{"receive buffer", edited(growth(func(c *control.Counters) { c.Lost = 12 }), func(e *evidence) { e.drops = 5 }), VerdictLosing, "raise Receive Buffer Size"},
+		{"overrun", growth(func(c *control.Counters) { c.Overruns = 1 }), VerdictLosing, "raise Send Buffer Size"},
+		{"table full", growth(func(c *control.Counters) { c.NoSpace = 1 }), VerdictLosing, "HashLimit"},
+		{"malformed", growth(func(c *control.Counters) { c.Malformed = 1 }), VerdictLosing, "second sender"},
+		{"asked to send again", edited(idle(8), func(e *evidence) { e.wire.NACKs = 3 }), VerdictLosing, "asked 3 times"},
+		{"table full, size known", edited(growth(func(c *control.Counters) { c.NoSpace = 1 }), func(e *evidence) { e.conntrackMax = 262144 }), VerdictLosing, "HashLimit in conntrackd.conf to 524288"},
+		{"larger buffer", edited(growth(func(c *control.Counters) { c.Lost = 12 }), func(e *evidence) { e.drops, e.settings.ReceiveBuffer = 5, 262144 }), VerdictLosing, "to 524288"},
+		{"bound elsewhere and both ways", edited(idle(8), func(e *evidence) { e.sockets = Sockets{Address: "0.0.0.0:3780"} }), VerdictTwoWay, "listens on 0.0.0.0:3780"},
+		{"peer under load", edited(busyPeer(idle(2)), func(e *evidence) { e.wire.OwnPlain = e.now }), VerdictTwoWay, "answered"},
+		{"ear just opened", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Opened = e.now, e.now.Add(-time.Second)
+		}), VerdictUnknown, "not confirmed"},
+		{"a state after a pause, of a peer in another mode", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Pause = e.now, e.now.Add(-time.Second)
+		}), VerdictUnknown, "not confirmed ours yet; wait a few seconds; if it stays so, use Mode FTFW"},
+		{"few states, and nothing confirmed", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 25
+		}), VerdictUnknown, "not confirmed"},
+		{"few states, and nothing confirmed yet", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 15
+		}), VerdictTwoWay, "answered"},
+		{"many states, and nothing confirmed", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 25
+			e.readings[7].PacketsRecv += 20
+		}), VerdictTwoWay, "answered"},
+		{"few states, many of our own", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 300
+			e.readings[7].PacketsSent += 4000
+		}), VerdictTwoWay, "answered"},
+		{"states, and a pause now", edited(busyPeer(idle(8)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Last, e.wire.Plain = e.now, e.now.Add(-longPause), e.now.Add(-longPause)
+		}), VerdictUnknown, "not confirmed"},
+		{"idle peer that has answered, and does not confirm", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Alive = e.now, 1
+		}), VerdictUnknown, "not confirmed"},
+		{"peer under load, nothing of ours seen", busyPeer(idle(2)), VerdictUnknown, "not confirmed"},
+		{"peer under load, our greeting stands", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.service.Since, e.wire.OwnHello = e.now.Add(-time.Second), e.now
+		}), VerdictUnknown, "not confirmed"},
+		{"peer started anew", edited(busyPeer(idle(2)), func(e *evidence) {
+			e.wire.OwnPlain, e.wire.Plain, e.wire.Hellos = e.now, e.now.Add(-time.Second), 1
+			e.wire.Last = e.now
+		}), VerdictUnknown, "not confirmed"},
+		{"queue of a window and no more", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].ResendQueue = uint64(321 + 40*i)
+			}
+			e.readings[7].ResendQueue = 0
+		}), VerdictTwoWay, ""},
+		{"slow node, queue beyond the window", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].ResendQueue = uint64(321 + i)
+			}
+		}), VerdictReceivingOnly, "does not receive us"},
+		{"other mode, which greets not", edited(idle(8), func(e *evidence) {
+			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now, Alive: 5}
+		}), VerdictMismatch, "never answers"},
+		{"ALARM peer with traffic", edited(idle(8), func(e *evidence) {
+			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now}
+		}), VerdictMismatch, "never answers"},
+		{"ALARM peer that was not heard long enough", edited(idle(8), func(e *evidence) {
+			e.service.Since = e.now.Add(-2 * time.Second)
+			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now}
+		}), VerdictUnknown, "not confirmed"},
+		{"file changed and not restarted", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].Reliable = false
+			}
+		}), VerdictUnknown, "restart conntrackd"},
+		{"other port", edited(quiet(idle(8)), func(e *evidence) {
+			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
+		}), VerdictMismatch, "sends to UDP port 3790, and this node listens on 3780"},
+		{"another link of the peer", edited(idle(8), func(e *evidence) {
+			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
+		}), VerdictTwoWay, ""},
+		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
+		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.vanished = true }), VerdictSilent, "no interface sync0 on this node any more; bring it back under this name"},
+		{"no cable", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "NO-CARRIER" }), VerdictSilent, "the sync link sync0 is NO-CARRIER; look at the cable"},
+		{"file without settings", edited(idle(8), func(e *evidence) { e.settings = conntrackd.Defaults() }), VerdictUnknown, "no settings of a UDP sync"},
+		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.absent = true }), VerdictSilent, "no host answers"},
+		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},
+		{"refused before it confirmed", edited(idle(8), func(e *evidence) {
+			e.wire.Refused, e.wire.Confirmed = e.now.Add(-2*time.Second), e.now.Add(-time.Second)
+		}), VerdictTwoWay, ""},
+		{"errors", growth(func(c *control.Counters) { c.ErrorsSent = 1 }), VerdictLosing, "firewall"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := judge(tt.e)
+			if got.Verdict != tt.want || !strings.Contains(got.Cause+"; "+got.Next, tt.words) {
+				t.Errorf("verdict %s: %s; %s\nwant %s with %q", got.Verdict, got.Cause, got.Next, tt.want, tt.words)
+			}
+			if got.Cause == "" {
+				t.Error("no cause")
+			}
+		})
+	}
+}

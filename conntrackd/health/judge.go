@@ -1,0 +1,84 @@
+package health
+
+import (
+	"errors"
+	"fmt"
+
+	"connsync/conntrackd/control"
+)
+
+// judgement is a verdict in words.
+type judgement struct {
+	Verdict Verdict
+	Cause   string
+	Next    string
+}
+
+// judge is pure.
+func judge(e evidence) judgement {
+	if j, done := judgeDaemon(e); done {
+		return j
+	}
+	in, by := e.hearing(), e.heard()
+	switch {
+	case e.otherPort():
+		return judgement{VerdictMismatch,
+			fmt.Sprintf("%s sends to UDP port %d, and this node listens on %d", e.settings.Peer.Addr(), e.wire.OtherPort, e.settings.Port),
+			"set the same Port on both nodes"}
+	case e.otherMode():
+		return e.judgeMode()
+	case in == works && by == works:
+		if j, empty := e.judgeMissingStates(); empty {
+			return j
+		}
+		return e.judgeLoss()
+	case in == works && by == broken:
+		return e.judgeDeafPeer()
+	case in == works:
+		return e.judgeUnproven()
+	case in == broken && by == works:
+		return judgement{VerdictSendingOnly,
+			fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.settings.Interface),
+			fmt.Sprintf("let UDP port %d from %s pass this node's firewall", e.settings.Port, e.settings.Peer.Addr())}
+	case in == broken:
+		return e.judgeSilence()
+	}
+	cause := "conntrackd was looked at too briefly to tell whether the peer is heard"
+	if e.now.Sub(e.service.Since) < window {
+		cause = "conntrackd has just started; there is no word from the peer yet"
+	}
+	return judgement{VerdictUnknown, cause, "wait a few seconds"}
+}
+
+// judgeDaemon settles the cases in which the sync need not be looked at.
+func judgeDaemon(e evidence) (judgement, bool) {
+	switch {
+	case e.serviceErr != nil:
+		return judgement{VerdictUnknown, "the service cannot be looked at: " + e.serviceErr.Error(), "run as root"}, true
+	case !e.service.Active:
+		cause := "conntrackd does not run"
+		if e.service.Detail != "" {
+			cause += ": " + e.service.Detail
+		}
+		if e.service.Enabled {
+			cause += "; it would start at boot"
+		}
+		next := "enable sync, or read the daemon's log"
+		if e.service.Killed {
+			next = "start it with connsync apply, and read the daemon's log"
+		}
+		return judgement{VerdictStopped, cause, next}, true
+	case errors.Is(e.countersErr, control.ErrStatsMode):
+		return judgement{VerdictStopped, "conntrackd runs and does not sync: its configuration has no Sync section",
+			"save the sync settings"}, true
+	case e.countersErr != nil:
+		return judgement{VerdictUnknown, "conntrackd runs and does not answer: " + e.countersErr.Error(),
+			"restart conntrackd if it stays so"}, true
+	case !e.settings.Complete():
+		return judgement{VerdictUnknown, "conntrackd runs, and its file has no settings of a UDP sync to measure it by",
+			"put the file back (connsync history, connsync rollback), or save the settings"}, true
+	case len(e.readings) == 0:
+		return judgement{VerdictUnknown, "nothing was read yet", ""}, true
+	}
+	return judgement{}, false
+}

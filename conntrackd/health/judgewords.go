@@ -1,0 +1,155 @@
+package health
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// judgeMode is for a peer whose messages are not those of our mode.
+func (e evidence) judgeMode() judgement {
+	if e.reliable() && e.last().BadHeader == e.readings[0].BadHeader {
+		return judgement{VerdictMismatch,
+			fmt.Sprintf("%s sends and never answers conntrackd's greeting: it runs another Mode than FTFW, or lost this node before conntrackd was started here", e.settings.Peer.Addr()),
+			fmt.Sprintf("use Mode FTFW in conntrackd.conf on both nodes; if both do, let UDP port %d in on the peer", e.settings.Port)}
+	}
+	return judgement{VerdictMismatch, "the peer speaks another sync mode than " + e.mode,
+		"use the same Mode in conntrackd.conf on both nodes"}
+}
+
+// judgeLoss is for a sync that works both ways.
+func (e evidence) judgeLoss() judgement {
+	first, last, s := e.readings[0], e.last(), e.settings
+	switch {
+	case e.drops > 0:
+		return judgement{VerdictLosing, fmt.Sprintf("the receive buffer of %d bytes overflowed: %d messages were dropped here", e.sockets.ReceiveBuffer, e.drops),
+			fmt.Sprintf("raise Receive Buffer Size to %d, on both nodes alike", larger(s.ReceiveBuffer))}
+	case last.Lost > first.Lost:
+		return judgement{VerdictLosing, fmt.Sprintf("%d messages of the peer were lost on the way", last.Lost-first.Lost),
+			fmt.Sprintf("look for errors on the sync link (ip -s link show %s) and on what lies between", s.Interface)}
+	case last.Overruns > first.Overruns:
+		return judgement{VerdictLosing, "connections change faster than conntrackd passes them on: the kernel's events overran it",
+			fmt.Sprintf("raise Send Buffer Size to %d; in conntrackd.conf NetlinkBufferSize to 2097152 and NetlinkBufferSizeMaxGrowth to 8388608, or twice what they are", larger(s.SendBuffer))}
+	case last.NoSpace > first.NoSpace:
+		return judgement{VerdictLosing, fmt.Sprintf("the state table is full: %d states were refused", last.NoSpace-first.NoSpace),
+			"raise HashLimit in conntrackd.conf to " + e.hashLimit()}
+	case e.wire.NACKs >= 2:
+		return judgement{VerdictLosing, fmt.Sprintf("the peer asked %d times for messages that it had lost", e.wire.NACKs),
+			fmt.Sprintf("on the peer, run connsync status; raise Receive Buffer Size to %d on both nodes if its buffer overflows", larger(s.ReceiveBuffer))}
+	case last.Malformed > first.Malformed:
+		return judgement{VerdictLosing, fmt.Sprintf("%d messages could not be read", last.Malformed-first.Malformed),
+			"look for a second sender on the sync link, and compare the versions of conntrackd (conntrackd -v)"}
+	case last.ErrorsSent > first.ErrorsSent:
+		return judgement{VerdictLosing, fmt.Sprintf("%d messages could not be sent", last.ErrorsSent-first.ErrorsSent),
+			fmt.Sprintf("let UDP port %d to %s pass this node's firewall, and look at the sync link (ip -s link show %s)", s.Port, s.Peer.Addr(), s.Interface)}
+	}
+	j := judgement{Verdict: VerdictTwoWay, Cause: e.proven()}
+	if problem := BoundProblem(e.sockets, s); e.socketsErr == nil && problem != "" {
+		j.Cause += "; yet " + problem
+		j.Next = "restart conntrackd, so that it takes the settings of its file"
+	}
+	return j
+}
+
+// proven says what proves that the sync works both ways.
+func (e evidence) proven() string {
+	switch w := e.wire; {
+	case !w.Listening, w.HelloBack, w.ACKs >= 2:
+		return "messages of the peer arrive and it confirms ours"
+	}
+	return "messages of the peer arrive and it has answered this conntrackd; under load it confirms only every 300 messages"
+}
+
+// roomyBuffer held through every stall that was measured.
+const roomyBuffer = 262144
+
+// larger is what to raise a buffer to.
+func larger(asked int) int { return max(roomyBuffer, 2*asked) }
+
+func (e evidence) hashLimit() string {
+	if e.conntrackMax == 0 {
+		return "twice nf_conntrack_max"
+	}
+	return fmt.Sprintf("%d, twice nf_conntrack_max", 2*e.conntrackMax)
+}
+
+// judgeDeafPeer is for a peer that is heard and does not hear us.
+func (e evidence) judgeDeafPeer() judgement {
+	peer, first, last, port := e.settings.Peer.Addr(), e.readings[0], e.last(), e.settings.Port
+	switch {
+	case last.ErrorsSent > first.ErrorsSent:
+		return judgement{VerdictReceivingOnly, fmt.Sprintf("messages to %s cannot be sent from here", peer),
+			fmt.Sprintf("let UDP port %d to %s pass this node's firewall, and look at the route to it (ip route get %s)", port, peer, peer)}
+	case e.recent(e.wire.Refused):
+		return judgement{VerdictReceivingOnly, fmt.Sprintf("%s does not receive us: it refuses UDP port %d by ICMP, so its firewall rejects it or it listens on another address", peer, port),
+			"on the peer, run connsync check"}
+	}
+	cause := fmt.Sprintf("%s does not receive us: its firewall drops UDP port %d, or it listens on another address", peer, port)
+	if w := e.wire; w.Listening && w.ACKs == 0 && w.Hellos == 0 {
+		cause += ", or it was restarted in another Mode than FTFW"
+	}
+	return judgement{VerdictReceivingOnly, cause, "on the peer, run connsync check"}
+}
+
+// judgeUnproven is for a peer that is heard, when nothing says whether it
+// hears us.
+func (e evidence) judgeUnproven() judgement {
+	switch {
+	case e.mode != "FTFW":
+		return judgement{VerdictUnknown, "messages of the peer arrive; in mode " + e.mode + " it does not confirm ours",
+			"on the peer, run connsync status"}
+	case !e.last().Reliable:
+		return judgement{VerdictUnknown, "messages of the peer arrive; the running conntrackd is not in mode FTFW as its file says, and has them not confirmed",
+			"restart conntrackd"}
+	case !e.wire.Listening:
+		return judgement{VerdictUnknown, "messages of the peer arrive; whether it receives ours cannot be seen",
+			"run as root, or run connsync status on the peer"}
+	}
+	return judgement{VerdictUnknown, "messages of the peer arrive; it has not confirmed ours yet",
+		"wait a few seconds; if it stays so, use Mode FTFW in conntrackd.conf on both nodes"}
+}
+
+// judgeSilence names the nearest cause of hearing nothing.
+func (e evidence) judgeSilence() judgement {
+	first, last, s := e.readings[0], e.last(), e.settings
+	peer := s.Peer.Addr()
+	j := judgement{Verdict: VerdictSilent}
+	switch {
+	case e.vanished:
+		j.Cause = fmt.Sprintf("there is no interface %s on this node any more", s.Interface)
+		j.Next = fmt.Sprintf("bring it back under this name, or save the settings with the interface that has %s now", s.Current.Addr())
+	case last.Link == "DOWN":
+		j.Cause = fmt.Sprintf("the sync link %s is down", last.Device)
+		j.Next = fmt.Sprintf("set it up (ip link set %s up)", last.Device)
+	case last.Link != "" && last.Link != "RUNNING":
+		j.Cause = fmt.Sprintf("the sync link %s is %s", last.Device, last.Link)
+		j.Next = "look at the cable and at the peer's interface"
+	case e.misplaced:
+		j.Cause = fmt.Sprintf("%s is not on %s any more", s.Current.Addr(), s.Interface)
+		j.Next = fmt.Sprintf("put it back (ip address add %s dev %s)", s.Current, s.Interface)
+	case e.socketsErr == nil && !e.sockets.Bound:
+		j.Cause = fmt.Sprintf("conntrackd does not listen on %s", netip.AddrPortFrom(s.Current.Addr(), s.Port))
+		if e.sockets.Address != "" {
+			j.Cause += " but on " + e.sockets.Address
+		}
+		j.Next = "save the settings again"
+	case e.recent(e.wire.Last):
+		j.Cause = fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", s.Interface)
+		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall", s.Port, peer)
+	case last.ErrorsSent > first.ErrorsSent:
+		j.Cause = fmt.Sprintf("no word from %s, and messages to it cannot be sent", peer)
+		j.Next = fmt.Sprintf("see that %s is still on %s, and let UDP port %d pass this node's firewall", s.Current.Addr(), s.Interface, s.Port)
+	case e.recent(e.wire.Refused):
+		j.Cause = fmt.Sprintf("%s is up and refuses UDP port %d: sync is not enabled there, or on another port or address", peer, s.Port)
+		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
+	case e.absent:
+		j.Cause = fmt.Sprintf("no host answers for %s on %s: the peer is down, off this link, or has another address", peer, s.Interface)
+		j.Next = fmt.Sprintf("see that the peer is up and has %s on its sync interface", peer)
+	case last.PacketsRecv > 0:
+		j.Cause = fmt.Sprintf("no word from %s any more", peer)
+		j.Next = fmt.Sprintf("on the peer, see that conntrackd runs (connsync status) and that its firewall lets UDP port %d out", s.Port)
+	default:
+		j.Cause = fmt.Sprintf("no word from %s since conntrackd started", peer)
+		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
+	}
+	return j
+}

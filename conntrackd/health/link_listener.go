@@ -1,0 +1,191 @@
+package health
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// Overheard is one packet between the two nodes, as it is on the sync link.
+type Overheard struct {
+	// Own says that this node sent it to the peer's Port. The end of its
+	// payload may be missing.
+	Own bool
+	// Refused says that this is no datagram but the peer's ICMP answer to one of
+	// ours: it does not take datagrams to Port.
+	Refused bool
+	Port    uint16 // where it goes; for the peer's datagrams any
+	Payload []byte // of UDP
+}
+
+// Listen opens an ear on the sync link: what passes there between this node
+// and the peer of s on Interface of s, as it comes, and before this host's
+// firewall sees what arrives. The channel is closed when ctx ends. It must
+// listen in the network namespace of the calling thread.
+type Listen func(ctx context.Context, s conntrackd.Settings) (<-chan Overheard, error)
+
+// maxHeard bounds the memory of an ear. A quiet peer sends one message a
+// second; a flood of requests to send again fills it sooner.
+const maxHeard = 1024
+
+// linkListener collects what is said on the wire. It is safe for concurrent use.
+type linkListener struct {
+	port   uint16 // of the sync
+	opened time.Time
+
+	mu        sync.Mutex
+	pause     time.Time // of the peer's last state that came after a pause
+	last      time.Time // of any message
+	plain     time.Time // of the peer's last message without a hello
+	ownHello  time.Time // of our last message with a hello
+	ownPlain  time.Time // of our last message without
+	refused   time.Time // of the peer's last refusal
+	elsewhere time.Time // of the peer's last sync message to another port
+	otherPort uint16    // that one
+	heard     []heardMessage
+}
+
+type heardMessage struct {
+	at    time.Time
+	flags Flags
+}
+
+// listen collects until the channel is closed.
+func (e *linkListener) listen(packets <-chan Overheard) {
+	for p := range packets {
+		e.add(time.Now(), p)
+	}
+}
+
+func (e *linkListener) add(at time.Time, p Overheard) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case p.Refused:
+		e.refused = at
+	case len(p.Payload) == 0: // a port probe
+	case p.Own:
+		e.addOwn(at, p.Payload)
+	case p.Port != e.port:
+		// Whatever else the nodes have to tell each other is none of ours.
+		if h, err := ParseHeader(p.Payload); err == nil && (h.Control() || h.Length > ackBytes) {
+			e.elsewhere, e.otherPort = at, p.Port
+		}
+	default:
+		e.addPeers(at, p.Payload)
+	}
+}
+
+// addOwn looks at the first message only: all of a datagram have the same
+// hello.
+func (e *linkListener) addOwn(at time.Time, payload []byte) {
+	if len(payload) < headerSize || payload[0]>>4 != protocolVersion {
+		return
+	}
+	if Flags(payload[1]).Has(FlagHello) {
+		e.ownHello = at
+	} else {
+		e.ownPlain = at
+	}
+}
+
+func (e *linkListener) addPeers(at time.Time, payload []byte) {
+	headers, _ := ParseDatagram(payload) // the daemon counts what is damaged
+	for _, h := range headers {
+		paused := at.Sub(latest(e.opened, e.last)) >= longPause
+		e.last = at
+		if !h.Flags.Has(FlagHello) {
+			e.plain = at
+		}
+		if h.Flags == 0 {
+			if paused {
+				e.pause = at
+			}
+			continue // a state, which says nothing more about the other direction
+		}
+		if len(e.heard) == maxHeard {
+			e.heard = append(e.heard[:0], e.heard[maxHeard/2:]...)
+		}
+		e.heard = append(e.heard, heardMessage{at, h.Flags})
+	}
+}
+
+// wire is what the ear has collected in one run of our daemon. Times are zero
+// for never.
+type wire struct {
+	Listening bool      // false when there is no ear
+	Last      time.Time // the last message of the peer
+	Plain     time.Time // its last one without a hello
+	Opened    time.Time // since when it was listened
+	Pause     time.Time // the peer's last state after a longPause without a word
+	ACKs      int       // messages that confirm ours, or ask for them again
+	NACKs     int       // the latter alone, since recent
+	Confirmed time.Time // the last of the former, or of HelloBack
+	HelloBack bool      // the peer has answered a hello
+	Hellos    int       // the peer has just started, or does not know that we hear it
+	// Alive counts the heartbeats since the last sign that the peer receives
+	// us: "I have received nothing since my last message".
+	Alive int
+	// Our daemon greets until the peer has answered it, and never again in the
+	// same run (sync-ftfw.c, hello_state).
+	OwnHello, OwnPlain time.Time
+	Refused            time.Time // the peer's last word that it does not take our messages
+	Elsewhere          time.Time // the peer's last sync message to another port
+	OtherPort          uint16    // that one
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// since sums up what arrived after start; requests to send again count after
+// recent.
+func (e *linkListener) since(start, recent time.Time) wire {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	after := func(t time.Time) time.Time {
+		if t.After(start) {
+			return t
+		}
+		return time.Time{}
+	}
+	w := wire{
+		Listening: true, Last: after(e.last), Plain: after(e.plain), Opened: latest(e.opened, start), Pause: after(e.pause), OwnHello: after(e.ownHello), OwnPlain: after(e.ownPlain),
+		Refused: after(e.refused), Elsewhere: after(e.elsewhere), OtherPort: e.otherPort,
+	}
+	for _, m := range e.heard {
+		if m.at.After(start) {
+			w.count(m, recent)
+		}
+	}
+	return w
+}
+
+func (w *wire) count(m heardMessage, recent time.Time) {
+	if m.flags.Has(FlagHello) {
+		w.Hellos++
+	}
+	if m.flags.Has(FlagNACK) && m.at.After(recent) {
+		w.NACKs++
+	}
+	switch {
+	case m.flags.Has(FlagHelloBack):
+		w.HelloBack, w.Alive, w.Confirmed = true, 0, m.at
+	case m.flags.Has(FlagACK), m.flags.Has(FlagNACK):
+		w.ACKs++
+		w.Alive, w.Confirmed = 0, m.at
+	case m.flags.Has(FlagAlive):
+		w.Alive++
+	}
+}
+
+// answered says that the peer has answered our daemon's greeting in this run,
+// so that it has received at least one of its messages.
+func (w wire) answered() bool {
+	return !w.OwnPlain.IsZero() && w.OwnPlain.After(w.OwnHello)
+}

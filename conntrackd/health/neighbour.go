@@ -1,0 +1,54 @@
+package health
+
+import (
+	"errors"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+)
+
+// absent says that the kernel asks for the peer on the link and gets no
+// answer (ARP or neighbour solicitation). That it did not ask, or could not be
+// asked itself, is no sign of absence.
+func absent(s conntrackd.Settings) bool {
+	peer := s.Peer.Addr().WithZone("").Unmap()
+	link, err := netlink.LinkByName(s.Interface)
+	if err != nil || !peer.IsValid() {
+		return false
+	}
+	family := unix.AF_INET
+	if peer.Is6() {
+		family = unix.AF_INET6
+	}
+	neighbours, err := netlink.NeighList(link.Attrs().Index, family)
+	if err != nil {
+		return false
+	}
+	for _, n := range neighbours {
+		if n.IP.Equal(peer.AsSlice()) {
+			return n.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0
+		}
+	}
+	return false
+}
+
+// lost says what this node surely has no more: Interface, or Current IP on it.
+func lost(s conntrackd.Settings) (iface, address bool) {
+	link, err := netlink.LinkByName(s.Interface)
+	if err != nil {
+		return errors.As(err, &netlink.LinkNotFoundError{}), false
+	}
+	addresses, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return false, false
+	}
+	current := s.Current.Addr().WithZone("").Unmap()
+	for _, a := range addresses {
+		if a.IP.Equal(current.AsSlice()) {
+			return false, false
+		}
+	}
+	return false, current.IsValid()
+}

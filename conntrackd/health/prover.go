@@ -1,0 +1,148 @@
+package health
+
+import (
+	"context"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+)
+
+// Proof is what an active proof has seen on this node. "The peer's state
+// arrived" and "ours arrived there" are two different things, and this node
+// knows the second from the peer alone: its state says so.
+type Proof struct {
+	Created   bool // our state was put into this node's table
+	Passed    bool // and our daemon took it into its cache, to send it
+	Arrived   bool // the peer's state came to this node
+	Left      bool // and went again when the peer took it out
+	Confirmed bool // the peer's state says that ours arrived there
+}
+
+// Done says that there is nothing more to see: states go both ways.
+func (p Proof) Done() bool { return p.Arrived && p.Left && p.Confirmed }
+
+// Prover proves the sync by states: both nodes of a pair run one at the same
+// time. Each puts a [TestState] into its kernel's table and takes it out again,
+// over and over, and looks for the other's.
+type Prover struct {
+	Client   *control.Client
+	Settings conntrackd.Settings
+	// Each, which may be nil, is told of every change.
+	Each func(Proof)
+
+	proof Proof
+	own   TestState
+	peers TestState
+	here  bool // the peer's state is here now
+}
+
+const (
+	// proofHold and proofPause are how long our state is in the table and out
+	// of it; the other node has to see both.
+	proofHold  = 1500 * time.Millisecond
+	proofPause = 800 * time.Millisecond
+	proofLook  = 200 * time.Millisecond
+)
+
+// Prove works in the network namespace of the calling thread until the proof
+// is done, or ctx ends, which is no error. It takes its state away.
+func (p *Prover) Prove(ctx context.Context) (proof Proof, err error) {
+	p.own, p.peers = TestStates(p.Settings)
+	defer func() {
+		for _, seen := range []bool{false, true} {
+			if e := p.own.saying(seen).remove(); err == nil {
+				err = e
+			}
+		}
+		proof = p.proof
+	}()
+	told := 0 // whole times that our state has said that the peer's was seen
+	for ctx.Err() == nil {
+		saying := p.proof.Arrived
+		state := p.own.saying(saying)
+		if err := state.create(); err != nil {
+			return p.proof, err
+		}
+		p.note(func(proof *Proof) { proof.Created = true })
+		if err := p.lookFor(ctx, proofHold, state); err != nil {
+			return p.proof, err
+		}
+		if err := state.remove(); err != nil {
+			return p.proof, err
+		}
+		if err := p.lookFor(ctx, proofPause, TestState{}); err != nil {
+			return p.proof, err
+		}
+		if saying {
+			told++
+		}
+		// Twice, since the other node needs to see it as well.
+		if p.proof.Done() && told >= 2 {
+			break
+		}
+	}
+	return p.proof, nil
+}
+
+// note makes a change to the proof and tells it.
+func (p *Prover) note(change func(*Proof)) {
+	before := p.proof
+	change(&p.proof)
+	if p.proof != before && p.Each != nil {
+		p.Each(p.proof)
+	}
+}
+
+// lookFor looks for the peer's state during a time; own is the state of ours
+// that is in the table.
+func (p *Prover) lookFor(ctx context.Context, during time.Duration, own TestState) error {
+	ticker := time.NewTicker(proofLook)
+	defer ticker.Stop()
+	for until := time.Now().Add(during); time.Now().Before(until); {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if own != (TestState{}) && !p.proof.Passed {
+			passed, err := p.Client.HoldsInternal(ctx, own.words())
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			p.note(func(proof *Proof) { proof.Passed = passed })
+		}
+		if err := p.look(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look takes one look for the peer's state.
+func (p *Prover) look(ctx context.Context) error {
+	waiting, err := p.holds(ctx, p.peers.saying(false))
+	if err != nil {
+		return err
+	}
+	seen, err := p.holds(ctx, p.peers.saying(true))
+	if err != nil {
+		return err
+	}
+	left := p.here && !waiting && !seen
+	p.here = waiting || seen
+	p.note(func(proof *Proof) {
+		proof.Arrived = proof.Arrived || p.here
+		proof.Left = proof.Left || left
+		proof.Confirmed = proof.Confirmed || seen
+	})
+	return nil
+}
+
+// holds looks where the peer's states are kept on this node.
+func (p *Prover) holds(ctx context.Context, t TestState) (bool, error) {
+	if p.Settings.ExternalCache {
+		return p.Client.HoldsExternal(ctx, t.words())
+	}
+	return t.present()
+}

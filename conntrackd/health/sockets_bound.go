@@ -1,0 +1,35 @@
+package health
+
+import (
+	"fmt"
+	"net/netip"
+
+	"connsync/conntrackd"
+)
+
+// ListenAddress is where the daemon listens with settings s.
+func ListenAddress(s conntrackd.Settings) string {
+	return netip.AddrPortFrom(s.Current.Addr(), s.Port).String()
+}
+
+// BoundProblem says how the sockets differ from what s asks for; blank when
+// they do not.
+func BoundProblem(k Sockets, s conntrackd.Settings) string {
+	want := ListenAddress(s)
+	switch {
+	case !k.Bound && k.Address == "":
+		return fmt.Sprintf("it has no socket on %s", want)
+	case !k.Bound:
+		return fmt.Sprintf("it listens on %s, not on %s", k.Address, want)
+	case k.ReceiveBuffer < doubled(s.ReceiveBuffer):
+		return fmt.Sprintf("its receive buffer is %d bytes, not %d", k.ReceiveBuffer, doubled(s.ReceiveBuffer))
+	// Zero: the sending socket has not sent yet, and is not in the table.
+	case k.SendBuffer > 0 && k.SendBuffer < doubled(s.SendBuffer):
+		return fmt.Sprintf("its send buffer is %d bytes, not %d", k.SendBuffer, doubled(s.SendBuffer))
+	}
+	return ""
+}
+
+// doubled is what the kernel makes of a requested buffer size: it doubles it,
+// up to a limit (net/core/sock.c).
+func doubled(asked int) int { return int(min(2*int64(asked), 1<<31-2)) }

@@ -1,0 +1,50 @@
+package hostfile
+
+import (
+	"os"
+
+	"github.com/aymanbagabas/go-udiff"
+)
+
+// Replace makes content the content of a host's file, nil for no file. At
+// every instant the file is the whole old one or the whole new one; mode, owner,
+// extended attributes and a symbolic link stay. Unless the file still is as
+// read, nil for no file, it fails with a *[ChangedError]. The caller holds the
+// lock of [LockWriter].
+func Replace(path string, read, content []byte) error {
+	return newFiles().put(path, read, content)
+}
+
+// Publish makes content that of a file that everybody may read, for other
+// programs. At every instant it is the whole old one or the whole new one, whoever
+// else publishes it at the same time; it takes no lock, keeps neither mode nor
+// owner and does not wait for the disk. A symbolic link stays.
+func Publish(path string, content []byte) error {
+	target, err := FollowLinks(path)
+	if err != nil {
+		return err
+	}
+	fsys := newFiles()
+	fsys.sync = func(*os.File) error { return nil }
+	temp := tempBeside(target)
+	if err = fsys.writeTemp(temp, target, nil, content); err == nil {
+		err = fsys.rename(temp, target)
+	}
+	if err != nil {
+		_ = os.Remove(temp)
+	}
+	return err
+}
+
+// Diff is the change of a file, unified; nil stands for no file. It holds the
+// file's own text: control characters are the reader's to strip.
+func Diff(path string, old, now []byte) string {
+	from, to := path, path
+	if old == nil {
+		from = os.DevNull
+	}
+	if now == nil {
+		to = os.DevNull
+	}
+	return udiff.Unified(from, to, string(old), string(now))
+}

@@ -1,0 +1,47 @@
+package hostfile
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd/hostfile/hostfiletest"
+)
+
+// A published file is for everybody, a link to a file that does not exist yet
+// stays one, and a failure leaves nothing beside the file.
+func TestPublishFile(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "status.json"), filepath.Join(dir, "link")
+	if err := os.Symlink("status.json", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{"one\n", "two\n"} {
+		if err := Publish(link, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"/link": content, "/status.json": content}, hostfiletest.Files(t, dir)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if mode := fileInfo(t, path).Mode(); mode != 0o644 {
+			t.Errorf("the mode is %v", mode)
+		}
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the link is %v (%v)", info.Mode(), err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "taken"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Publish(filepath.Join(dir, "taken"), nil); err == nil {
+		t.Error("a directory was replaced")
+	}
+	if diff := cmp.Diff([]string{"link", "status.json", "taken"}, hostfiletest.Listing(t, dir)); diff != "" {
+		t.Errorf("left behind (-want +got):\n%s", diff)
+	}
+}

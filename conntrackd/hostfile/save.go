@@ -1,0 +1,303 @@
+package hostfile
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Fingerprint is a short name for a file's content, for people and histories:
+// the first 12 hexadecimal digits of its SHA-256; "none" for a nil content.
+func Fingerprint(content []byte) string {
+	if content == nil {
+		return "none"
+	}
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])[:fingerprintDigits]
+}
+
+const fingerprintDigits = 12
+
+// ChangedError means that a file is not as it was when it was read for the
+// edit: someone else changed it, and a save would undo that.
+type ChangedError struct {
+	Path      string
+	Read, Now []byte // nil when there was, or is, no file
+}
+
+func (e *ChangedError) Error() string {
+	if e.Now == nil {
+		return fmt.Sprintf("%s was removed since it was read", e.Path)
+	}
+	if e.Read == nil {
+		return fmt.Sprintf("%s did not exist when this edit began and exists now (%s)", e.Path, Fingerprint(e.Now))
+	}
+	return fmt.Sprintf("%s was changed by someone else since it was read (%s, now %s)", e.Path, Fingerprint(e.Read), Fingerprint(e.Now))
+}
+
+// Diff is what someone else changed, unified; it holds the file's own text:
+// control characters are the reader's to strip.
+func (e *ChangedError) Diff() string { return Diff(e.Path, e.Read, e.Now) }
+
+// newFileMode is the mode of a configuration file that did not exist; the
+// file holds no secret and the packaged one has the same.
+const newFileMode = 0o644
+
+// keptMode is what a file keeps of its mode.
+const keptMode = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+
+// files are the file operations of a save; tests replace single ones to see
+// what a save leaves behind when they fail.
+type files struct {
+	create    func(path string, mode fs.FileMode) (*os.File, error)
+	write     func(f *os.File, content []byte) error
+	owner     func(f *os.File, uid, gid int) error
+	sync      func(f *os.File) error
+	close     func(f *os.File) error
+	rename    func(from, to string) error
+	syncDir   func(dir string) error
+	attribute func(f *os.File, name string, value []byte) error
+}
+
+func newFiles() files {
+	return files{
+		create: func(path string, mode fs.FileMode) (*os.File, error) {
+			return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, mode)
+		},
+		write:   func(f *os.File, content []byte) error { _, err := f.Write(content); return err },
+		owner:   func(f *os.File, uid, gid int) error { return f.Chown(uid, gid) },
+		sync:    func(f *os.File) error { return f.Sync() },
+		close:   func(f *os.File) error { return f.Close() },
+		rename:  os.Rename,
+		syncDir: SyncDirectory,
+		attribute: func(f *os.File, name string, value []byte) error {
+			return unix.Fsetxattr(int(f.Fd()), name, value, 0)
+		},
+	}
+}
+
+func SyncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Read returns a file's content, nil without an error when there is none.
+func Read(path string) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && content == nil {
+		content = []byte{}
+	}
+	return content, err
+}
+
+// replace makes content the content of the file at path. At every instant the
+// file is the whole old one or the whole new one. Mode, owner and extended
+// attributes stay, and a symbolic link stays a link: what it points to is
+// replaced. Unless the file still is as read, nil for no file, replace fails
+// with a *[ChangedError].
+//
+// An error means that the old content is in place, with one exception: after
+// errNotDurable the new one is, and may be lost in a power cut.
+func (fsys files) replace(path string, read, content []byte) error {
+	target, err := FollowLinks(path)
+	if err != nil {
+		return err
+	}
+	old, err := os.Stat(target)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		old = nil
+	case err != nil:
+		return err
+	case !old.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file", target)
+	}
+	Sweep(target)
+	temp := tempBeside(target)
+	if err := fsys.writeTemp(temp, target, old, content); err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("write %s: %w", target, err)
+	}
+	if err := Unchanged(path, read); err != nil {
+		_ = os.Remove(temp)
+		return err
+	}
+	if err := fsys.rename(temp, target); err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("replace %s: %w", target, err)
+	}
+	if err := fsys.syncDir(filepath.Dir(target)); err != nil {
+		return fmt.Errorf("%w: sync the directory of %s: %w", ErrNotDurable, target, err)
+	}
+	return nil
+}
+
+// put is replace for content that may be nil, which removes the file.
+func (fsys files) put(path string, read, content []byte) error {
+	if content != nil {
+		return fsys.replace(path, read, content)
+	}
+	if err := Unchanged(path, read); err != nil {
+		return err
+	}
+	if err := fsys.remove(path); err != nil {
+		return fmt.Errorf("remove %s: %w", path, err)
+	}
+	return nil
+}
+
+// ErrNotDurable means that the new content is in place but not known to be on
+// the disk.
+var ErrNotDurable = errors.New("written, but it may not survive a power cut")
+
+// Same compares two contents, nil for no file.
+func Same(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
+
+// Unchanged compares a file with what was read of it.
+func Unchanged(path string, read []byte) error {
+	now, err := Read(path)
+	if err != nil {
+		return err
+	}
+	if !Same(now, read) {
+		return &ChangedError{Path: path, Read: read, Now: now}
+	}
+	return nil
+}
+
+// writeTemp writes a complete twin of target; old is nil when there is none.
+func (fsys files) writeTemp(temp, target string, old fs.FileInfo, content []byte) (err error) {
+	// Closed to others until the owner is right.
+	f, err := fsys.create(temp, 0o600)
+	if err != nil {
+		return err
+	}
+	closed := false
+	defer func() {
+		if !closed {
+			_ = f.Close()
+		}
+	}()
+	if err := fsys.write(f, content); err != nil {
+		return err
+	}
+	mode := fs.FileMode(newFileMode)
+	if old != nil {
+		mode = old.Mode() & keptMode
+		if err := fsys.likeness(f, target, old); err != nil {
+			return err
+		}
+	}
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	if err := fsys.sync(f); err != nil {
+		return err
+	}
+	closed = true
+	return fsys.close(f)
+}
+
+// likeness gives f the owner and the extended attributes of target.
+func (fsys files) likeness(f *os.File, target string, old fs.FileInfo) error {
+	own, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	was, is := old.Sys().(*syscall.Stat_t), own.Sys().(*syscall.Stat_t)
+	if was.Uid != is.Uid || was.Gid != is.Gid {
+		if err := fsys.owner(f, int(was.Uid), int(was.Gid)); err != nil {
+			return err
+		}
+	}
+	names, err := listAttributes(target)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		value, err := readAttribute(target, name)
+		if err != nil {
+			return err
+		}
+		if err := fsys.attribute(f, name, value); err != nil {
+			return fmt.Errorf("keep attribute %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// FollowLinks returns the file that a path stands for, which need not exist.
+func FollowLinks(path string) (string, error) {
+	for range 40 { // the kernel's own limit
+		target, err := os.Readlink(path)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EINVAL) {
+			return path, nil // nothing there, or no link
+		}
+		if err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", fmt.Errorf("%s: %w", path, syscall.ELOOP)
+}
+
+// tempPrefix is how the names of our temporary files for target begin. It is
+// long enough not to match an editor's swap file.
+func tempPrefix(target string) string { return "." + filepath.Base(target) + TempMark }
+
+const TempMark = ".connsync-"
+
+// tempBeside is a new name for a temporary file for target.
+func tempBeside(target string) string {
+	return filepath.Join(filepath.Dir(target), tempPrefix(target)+rand.Text())
+}
+
+// Sweep removes what saves that were killed have left beside target. The
+// caller holds the writer lock, so none of them is still at work.
+func Sweep(target string) {
+	entries, err := os.ReadDir(filepath.Dir(target))
+	if err != nil {
+		return // creating the file there will say why
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), tempPrefix(target)) {
+			_ = os.Remove(filepath.Join(filepath.Dir(target), e.Name()))
+		}
+	}
+}
+
+// remove takes back a file that a save created. A file that is not there is
+// no error.
+func (fsys files) remove(path string) error {
+	target, err := FollowLinks(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := fsys.syncDir(filepath.Dir(target)); err != nil {
+		return fmt.Errorf("%w: sync the directory: %w", ErrNotDurable, err)
+	}
+	return nil
+}

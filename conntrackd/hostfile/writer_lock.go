@@ -1,0 +1,65 @@
+package hostfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// BusyError means that another process is saving.
+type BusyError struct {
+	PID int // zero when it is not known
+}
+
+func (e *BusyError) Error() string {
+	if e.PID == 0 {
+		return "another connsync is saving just now"
+	}
+	return fmt.Sprintf("another connsync is saving just now (process %d)", e.PID)
+}
+
+// writerLock is the lock of one writer, as long as it is open.
+type writerLock struct{ file *os.File }
+
+// Close gives the lock back at once, even while a program that this process is
+// just starting still has the file open.
+func (l *writerLock) Close() error {
+	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+}
+
+// LockWriter takes the lock that every writer holds, until it is closed. It
+// returns a *[BusyError] when somebody else is writing.
+func LockWriter(runtimeDir string) (io.Closer, error) {
+	if err := os.MkdirAll(runtimeDir, 0o755); err != nil {
+		return nil, fmt.Errorf("take the writer lock: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(runtimeDir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("take the writer lock: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		holder := make([]byte, 16)
+		n, _ := f.ReadAt(holder, 0)
+		f.Close()
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(holder[:n]))) // zero when unreadable
+		return nil, &BusyError{PID: pid}
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("take the writer lock: %w", err)
+	}
+	return &writerLock{f}, nil
+}

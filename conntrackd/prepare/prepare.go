@@ -1,0 +1,270 @@
+package prepare
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/service"
+)
+
+// ItemID names what a stock host does against its own sync; stable, it is in
+// the JSON and, where there is a check for it, the check's ID.
+type ItemID string
+
+const (
+	ItemUnit      ItemID = "unit-recovery"  // the unit stays down after a crash, and starts before its address
+	ItemResync    ItemID = "startup-resync" // a started daemon does not send what it holds
+	ItemEvents    ItemID = "events-mode"    // the kernel reports no changes of flows that nobody watched at first
+	ItemLogrotate ItemID = "logrotate"      // the packaged rule restarts the daemon every week
+)
+
+// ItemState is how the host stands to an item.
+type ItemState string
+
+const (
+	ItemInPlace ItemState = "in-place" // nothing to do
+	ItemMissing ItemState = "missing"  // a save can set it right
+	ItemForeign ItemState = "foreign"  // somebody else's file is in the way; it is left alone
+	ItemUnknown ItemState = "unknown"  // we could not look
+)
+
+// Item is one thing about the host, beside the configuration file, that the
+// sync needs.
+type Item struct {
+	ID     ItemID
+	Title  string // what a save does about it
+	Reason string // what happens without, one sentence
+	State  ItemState
+	Detail string // what was seen, one sentence; may hold text of files
+	// Commands say in shell words what a save would run or write; blank unless
+	// the item is missing.
+	Commands []string
+
+	changes []change
+}
+
+// Preparation is what the host lacks. The zero value lacks nothing.
+type Preparation struct {
+	Items []Item // in a fixed order; those that do not apply to the host are left out
+}
+
+// Missing returns the items that a save can set right.
+func (p Preparation) Missing() []Item {
+	var missing []Item
+	for _, i := range p.Items {
+		if i.State == ItemMissing {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// Item returns the item with the ID, false where it does not apply.
+func (p Preparation) Item(id ItemID) (Item, bool) {
+	for _, i := range p.Items {
+		if i.ID == id {
+			return i, true
+		}
+	}
+	return Item{}, false
+}
+
+// Preparer finds what the host does against its own sync, sets it right and
+// puts it back. What it changes it records under StateDir before the change.
+// The caller holds the writer lock while it changes anything, as an [apply.Applier]
+// does. Make it with [NewPreparer].
+type Preparer struct {
+	// Service is who runs the daemon. Under [service.Unmanaged] no save prepares
+	// anything.
+	Service service.Service
+	// StateDir keeps the record, in prepared.json.
+	StateDir string
+
+	root    string // stands before every path; blank is the real one
+	run     func(ctx context.Context, name string, args ...string) error
+	reload  func(ctx context.Context) error // has systemd read its units again
+	effect  func(ctx context.Context) (service.UnitSetup, error)
+	ownHost func() (bool, error) // whether the host's files are about our network namespace
+}
+
+// NewPreparer returns a preparer of this host. It looks at nothing yet.
+func NewPreparer(runner service.Service, stateDir string) *Preparer {
+	p := &Preparer{Service: runner, StateDir: stateDir, run: runHostProgram, ownHost: inFirstNetwork}
+	if s, ok := runner.(*service.Systemd); ok {
+		p.reload, p.effect = s.Reload, s.Setup
+	}
+	return p
+}
+
+// Look finds what the host lacks for c, and changes nothing. What it cannot
+// look at is an item of its own, so there is no error.
+func (p *Preparer) Look(ctx context.Context, c *conntrackd.Candidate) Preparation {
+	l := &hostLook{p: p, c: c}
+	if l.journal, l.err = p.journal(); l.err == nil {
+		l.own, l.err = p.ownHost()
+	}
+	var items []Item
+	if s, ok := p.Service.(*service.Systemd); ok {
+		items = append(items, l.unit(ctx, s)...)
+	}
+	items = append(items, l.events())
+	if i, ok := l.logrotate(); ok {
+		items = append(items, i)
+	}
+	return Preparation{Items: items}
+}
+
+// hostLook is one look at the host.
+type hostLook struct {
+	p       *Preparer
+	c       *conntrackd.Candidate
+	journal *hostfile.Journal
+	own     bool
+	err     error // why nothing can be said of files
+}
+
+// settle gives the item its state from those of its changes.
+func (l *hostLook) settle(i Item) Item {
+	if l.err != nil {
+		i.State, i.Detail = ItemUnknown, l.err.Error()
+		return i
+	}
+	i.State = ItemInPlace
+	var pending []change
+	for _, c := range i.changes {
+		state, detail := l.p.stateOf(c, l.journal)
+		switch {
+		case state == ItemInPlace:
+			continue
+		case state != ItemMissing:
+			i.State, i.Detail, i.changes = state, detail, nil
+			return i
+		}
+		if i.State == ItemInPlace && detail != "" && i.Detail == "" {
+			i.Detail = detail
+		}
+		i.State = ItemMissing
+		pending = append(pending, c)
+		i.Commands = append(i.Commands, c.command())
+	}
+	i.changes = pending
+	return i
+}
+
+// inFirstNetwork says whether this process is in the network namespace of the
+// machine's first process, which is the one that the host's files are for.
+func inFirstNetwork() (bool, error) {
+	first, err := os.Readlink("/proc/1/ns/net")
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+	}
+	own, _, err := service.OwnNamespaces()
+	return own == first, err
+}
+
+// runHostProgram runs a program of the host to its end.
+func runHostProgram(ctx context.Context, name string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, service.ProgramTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(service.DaemonEnvironment(), "HOME=/")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// path is where a path of the host is found.
+func (p *Preparer) path(name string) string { return filepath.Join(p.root, name) }
+
+// Preparing is what one save has changed about the host, for its rollback.
+type Preparing struct {
+	p     *Preparer
+	run   *hostfile.Changes
+	units bool // systemd has to read its units again
+}
+
+// Prepare carries out what is missing. After an error the caller rolls back.
+func (p *Preparer) Prepare(ctx context.Context, items []Item) (*Preparing, error) {
+	s := &Preparing{p: p}
+	journal, err := p.journal()
+	if err != nil {
+		return s, err
+	}
+	s.run = journal.Begin()
+	seen := map[string]bool{}
+	for _, i := range items {
+		for _, c := range i.changes {
+			if c.kind == changeReload {
+				s.units = true
+				continue
+			}
+			if seen[c.key()] {
+				continue
+			}
+			seen[c.key()] = true
+			if err := s.carryOut(ctx, i.ID, c); err != nil {
+				return s, fmt.Errorf("%s: %w", i.ID, err)
+			}
+		}
+	}
+	if s.units {
+		return s, p.reloadUnits(ctx)
+	}
+	return s, nil
+}
+
+// carryOut makes a change, and the journal tells of it first.
+func (s *Preparing) carryOut(ctx context.Context, id ItemID, c change) error {
+	wanted := hostfile.Change{Item: string(id), Kind: c.kind, Path: c.path, To: c.to, Unit: c.unit, Content: c.content}
+	if c.kind == hostfile.ChangeFile {
+		var err error
+		if wanted.Read, err = hostfile.Read(s.p.path(c.path)); err != nil {
+			return err
+		}
+	}
+	s.units = s.units || c.unit
+	return s.run.Make(ctx, wanted)
+}
+
+// RollBack puts back what this save has changed, and sees that it is back.
+func (s *Preparing) RollBack(ctx context.Context) error {
+	if !s.run.Any() {
+		return nil
+	}
+	return s.run.RollBack(ctx)
+}
+
+// settle has systemd read its units again where one of the entries is of one.
+func (p *Preparer) settle(ctx context.Context, back []hostfile.JournalEntry) error {
+	if slices.ContainsFunc(back, func(e hostfile.JournalEntry) bool { return e.Unit }) {
+		return p.reloadUnits(ctx)
+	}
+	return nil
+}
+
+func (p *Preparer) reloadUnits(ctx context.Context) error {
+	if p.reload == nil {
+		return nil
+	}
+	if err := p.reload(ctx); err != nil {
+		return fmt.Errorf("have systemd read its units again: %w", err)
+	}
+	return nil
+}
+
+// Any says whether there is anything to take back.
+func (s *Preparing) Any() bool { return s != nil && (s.run.Any() || s.units) }

@@ -1,0 +1,170 @@
+package prepare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	sdunit "github.com/coreos/go-systemd/v22/unit"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/service"
+)
+
+const (
+	// addressWait is how long a start waits for the address, in tenths of a
+	// second. systemd tries again after it.
+	addressWait = 50
+	// dropInName is the file beside an operator's own in the unit's directory.
+	dropInName = "connsync.conf"
+)
+
+// unit looks at the two items that one drop-in of the unit sets right.
+func (l *hostLook) unit(ctx context.Context, s *service.Systemd) []Item {
+	crash := Item{
+		ID: ItemUnit, Title: "Recover from a crash, and start when the sync address is there",
+		Reason: "a daemon that was killed leaves its lock file, and none starts beside it; and it does not start before its address is there",
+	}
+	start := Item{
+		ID: ItemResync, Title: "Exchange all states after every start",
+		Reason: "neither node sends by itself what it holds when one of them starts",
+	}
+	if l.err != nil {
+		return []Item{l.settle(crash), l.settle(start)}
+	}
+	effect, err := l.p.effect(ctx)
+	if err == nil && !effect.Usable {
+		return nil // masked or absent: the checks of the service say so
+	}
+	binary, binaryErr := service.FindBinary(l.c.Binary)
+	if err := errors.Join(err, binaryErr); err != nil {
+		crash.State, crash.Detail = ItemUnknown, err.Error()
+		start.State, start.Detail = crash.State, crash.Detail
+		return []Item{crash, start}
+	}
+	f, _ := conntrackd.Parse(l.c.Path, l.c.New)
+	lock := f.LockFile()
+	if !removableLock(lock) {
+		crash.State = ItemForeign
+		crash.Detail = fmt.Sprintf("LockFile %s is not in a directory of lock files, so no unit is to remove it", lock)
+		start.State, start.Detail = crash.State, crash.Detail
+		return []Item{crash, start}
+	}
+	path := filepath.Join("/etc/systemd/system", s.Unit+".d", dropInName)
+	text := change{kind: hostfile.ChangeFile, path: path, unit: true, content: []byte(dropIn(l.c, binary, lock))}
+	crash = l.byDropIn(crash, text, effect, recovers(effect, lock))
+	start = l.byDropIn(start, text, effect, sends(effect))
+	if crash.State == ItemMissing {
+		start.Commands = nil // the same file
+	}
+	return []Item{crash, start}
+}
+
+// byDropIn settles an item that the drop-in sets right; does says that the unit
+// as systemd knows it does so already, be it by an operator's own drop-in.
+func (l *hostLook) byDropIn(i Item, text change, effect service.UnitSetup, does bool) Item {
+	i.changes = []change{text}
+	i = l.settle(i)
+	_, err := os.Lstat(l.p.path(text.path))
+	switch {
+	case i.State == ItemInPlace && effect.NeedsReload:
+		i.State, i.Detail = ItemMissing, "systemd has not read the unit since it changed"
+		i.changes, i.Commands = []change{{kind: changeReload}}, []string{"systemctl daemon-reload"}
+	case i.State == ItemInPlace:
+		i.Detail = text.path + " does it"
+	case does && (err != nil || i.State == ItemForeign):
+		i.State, i.Detail = ItemInPlace, "the unit does it without connsync"
+		i.changes, i.Commands = nil, nil
+	case i.State == ItemMissing:
+		i.Commands = append(i.Commands, "systemctl daemon-reload")
+	}
+	return i
+}
+
+// removableLock says whether a unit may remove the lock file before each
+// start: no name in a configuration may make it remove anything else.
+func removableLock(path string) bool {
+	if filepath.Clean(path) != path || strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return false
+	}
+	for _, dir := range []string{"/var/lock/", "/run/", "/var/run/", "/tmp/"} {
+		if strings.HasPrefix(path, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropIn is the text of the unit's drop-in.
+func dropIn(c *conntrackd.Candidate, binary, lock string) string {
+	s := c.Settings
+	address := netip.PrefixFrom(s.Current.Addr().WithZone(""), s.Current.Addr().BitLen())
+	device := "sys-subsystem-net-devices-" + sdunit.UnitNamePathEscape("/"+s.Interface) + ".device"
+	client := unitWords(binary, "-C", c.Path)
+	wait := fmt.Sprintf(`command -v ip >/dev/null || exit 0; n=0; `+
+		`until [ -n "$(ip -o address show dev '%s' to %s -tentative 2>/dev/null)" ]; do `+
+		`n=$((n+1)); [ $n -lt %d ] || exit 0; sleep 0.1; done`, s.Interface, address, addressWait)
+	return fmt.Sprintf(`# Written by connsync, and taken away by "connsync unprepare". It is left alone
+# once somebody else has changed it.
+
+[Unit]
+# Not before the network and %[1]s. No device is bound or
+# waited for here: where nothing announces devices, as in a container, the
+# start would hang for 90 seconds.
+After=network.target network-online.target %[2]s
+# A daemon that does not come up is tried again for a while, not five times
+# within a second.
+StartLimitIntervalSec=60
+StartLimitBurst=60
+
+[Service]
+# The daemon cannot bind to an address that is not there yet. It is awaited for
+# %[3]d seconds, and then again with the next try.
+ExecStartPre=-%[4]s
+# A daemon that was killed leaves its lock file, and none starts beside it.
+ExecStartPre=-%[5]s
+# A node that starts is sent nothing that it does not ask for, and sends nothing
+# that the other lacks: ask for all states (-n), and send all (-B).
+ExecStartPost=-%[6]s -n
+ExecStartPost=-%[6]s -B
+# Also after a SIGHUP, which ends the daemon with what looks like success.
+Restart=always
+RestartSec=200ms
+`, s.Interface, device, addressWait/10, unitWords("/bin/sh", "-c", wait), unitWords("/bin/rm", "-f", lock), client)
+}
+
+// unitWords quotes the words of a command line for a unit file
+// (systemd.service(5), systemd.syntax(7)).
+func unitWords(words ...string) string {
+	var quoted []string
+	for _, w := range words {
+		w = strings.NewReplacer(`\`, `\\`, `%`, `%%`, `$`, `$$`, `"`, `\"`).Replace(w)
+		if strings.ContainsAny(w, " \t;'\"\\") {
+			w = `"` + w + `"`
+		}
+		quoted = append(quoted, w)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// recovers says whether the daemon comes back after it was killed.
+func recovers(u service.UnitSetup, lock string) bool {
+	if u.Restart != "on-failure" && u.Restart != "always" && u.Restart != "on-abnormal" && u.Restart != "on-abort" {
+		return false
+	}
+	return slices.ContainsFunc(u.StartPre, func(line string) bool {
+		return strings.Contains(line, "rm ") && strings.HasSuffix(line, lock)
+	})
+}
+
+func sends(u service.UnitSetup) bool {
+	return slices.ContainsFunc(u.StartPost, func(line string) bool {
+		return strings.Contains(line, "conntrackd ") && strings.HasSuffix(line, " -B")
+	})
+}

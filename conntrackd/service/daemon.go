@@ -1,0 +1,139 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+
+	"connsync/conntrackd"
+)
+
+// ErrNotInstalled means that there is no conntrackd program on this host. It
+// is an [conntrackd.ErrCannotLook] too.
+var ErrNotInstalled = fmt.Errorf("%w: conntrackd is not installed", conntrackd.ErrCannotLook)
+
+// ProgramTimeout bounds a run of the daemon as a client, which takes 5 ms.
+const ProgramTimeout = 10 * time.Second
+
+// FindBinary returns the conntrackd program: binary itself where it is given,
+// else the one in PATH or in a system directory that a user's PATH may lack.
+func FindBinary(binary string) (string, error) {
+	names := []string{binary}
+	if binary == "" {
+		names = []string{"conntrackd", "/usr/sbin/conntrackd", "/usr/local/sbin/conntrackd", "/sbin/conntrackd"}
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	if binary != "" {
+		return "", fmt.Errorf("%w (%s)", ErrNotInstalled, binary)
+	}
+	return "", ErrNotInstalled
+}
+
+// Version asks the program for its version, such as "1.4.7"; binary is as in
+// [FindBinary].
+func Version(ctx context.Context, binary string) (string, error) {
+	path, err := FindBinary(binary)
+	if err != nil {
+		return "", err
+	}
+	out, err := runProgram(ctx, path, "-v")
+	if err != nil {
+		return "", fmt.Errorf("%w: %s -v: %w", conntrackd.ErrCannotLook, path, err)
+	}
+	m := regexp.MustCompile(`\bv([0-9]+(?:\.[0-9]+)+)`).FindSubmatch(out)
+	if m == nil {
+		return "", fmt.Errorf("%w: %s -v names no version", conntrackd.ErrCannotLook, path)
+	}
+	return string(m[1]), nil
+}
+
+// runProgram returns what the program wrote to both of its outputs. The error
+// is an *exec.ExitError when it ran and failed.
+func runProgram(ctx context.Context, path string, args ...string) ([]byte, error) {
+	return RunProgramWith(ctx, nil, path, args...)
+}
+
+// RunProgramWith gives the program an open file, as its descriptor firstExtra.
+func RunProgramWith(ctx context.Context, file *os.File, path string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, ProgramTimeout)
+	defer cancel()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = DaemonEnvironment()
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = time.Second
+	if file != nil {
+		cmd.ExtraFiles = []*os.File{file}
+	}
+	err := cmd.Run()
+	if ctx.Err() != nil && err != nil {
+		err = ctx.Err()
+	}
+	return out.Bytes(), err
+}
+
+// DaemonEnvironment leaves out what would make a daemon talk to the service
+// manager of this process (NOTIFY_SOCKET, WATCHDOG_USEC).
+func DaemonEnvironment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
+}
+
+// message is one line that the daemon wrote.
+type message struct {
+	Level string // ERROR, warning, notice, info; blank for a bare line
+	Text  string
+}
+
+// Messages reads the daemon's output: "[date] (pid=N) [level] text", or bare
+// text where it was written before its log was open.
+func Messages(out []byte) []message {
+	form := regexp.MustCompile(`^(?:\[[^\]]*\] )?(?:\(pid=[0-9]+\) )?\[(\w+)\] (.*)$`)
+	var list []message
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		if m := form.FindStringSubmatch(line); m != nil {
+			list = append(list, message{Level: m[1], Text: strings.TrimSpace(m[2])})
+		} else {
+			list = append(list, message{Text: line})
+		}
+	}
+	return list
+}
+
+// DaemonLines returns what the daemon said that is worth a person's time:
+// everything but its notices and the two lines that end every failed start.
+func DaemonLines(list []message) []string {
+	var words []string
+	for _, m := range list {
+		switch {
+		case m.Level == "notice" || m.Level == "info":
+		case m.Text == "initialization failed", strings.HasPrefix(m.Text, "conntrackd cannot start"):
+		default:
+			words = append(words, m.Text)
+		}
+	}
+	return words
+}
+
+// ExitReason says how a program ended.
+func ExitReason(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ProcessState.String() // "exit status 1", "signal: segmentation fault"
+	}
+	return err.Error()
+}

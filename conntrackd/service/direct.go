@@ -1,0 +1,297 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+)
+
+const (
+	// A daemon with 100,000 states takes two seconds to end.
+	directStopTimeout = 15 * time.Second
+	// A killed process is gone at once, unless the kernel holds it.
+	directKillTimeout = 2 * time.Second
+	// From the return of "conntrackd -d" to its first answer: milliseconds.
+	directStartTimeout = 5 * time.Second
+)
+
+// Direct runs conntrackd without a service manager: "conntrackd -d -C file".
+// Nothing starts it at boot, and its state says so.
+//
+// It knows its daemon by configuration file and network namespace, the one of
+// the calling thread; daemons of other namespaces are never touched. Its
+// methods stay on the calling goroutine, so that a caller who has locked its
+// thread in another namespace works there.
+type Direct struct {
+	Binary     string // blank means the one that is found
+	Config     string
+	LockFile   string // blank means the one that the configuration file names
+	SocketPath string // the same
+	LogFile    string // the daemon's, for Log; blank means the same
+
+	mu     sync.Mutex
+	starts []directStart
+}
+
+var _ Service = (*Direct)(nil)
+
+// Name returns "conntrackd, started directly".
+func (d *Direct) Name() string { return "conntrackd, started directly" }
+
+// State looks for the daemon in /proc.
+func (d *Direct) State(ctx context.Context) (State, error) {
+	if err := ctx.Err(); err != nil {
+		return State{}, err
+	}
+	var state State
+	_, err := FindBinary(d.Binary)
+	state.Present, state.Unbooted = err == nil, true
+	running, err := d.running()
+	if err != nil {
+		return State{}, fmt.Errorf("look for conntrackd: %w", err)
+	}
+	if len(running) == 0 {
+		state.Detail = "nothing starts it at boot"
+		if state.Killed, err = d.killed(); state.Killed {
+			state.Detail = fmt.Sprintf("killed or crashed, for its lock file %s is left; nothing starts it at boot", d.lock())
+		}
+		return state, err
+	}
+	p := running[0]
+	state.Active, state.Enabled, state.MainPID = true, true, p.pid
+	state.Detail = "started directly; nothing starts it at boot"
+	if len(running) > 1 {
+		state.Detail = fmt.Sprintf("%d daemons run with the same file; nothing starts them at boot", len(running))
+	}
+	state.Since, err = p.started()
+	return state, err
+}
+
+// running returns this service's daemons, the oldest first; more than one is
+// an accident that a restart ends.
+func (d *Direct) running() ([]process, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	network, _, err := OwnNamespaces()
+	if err != nil {
+		return nil, err
+	}
+	own := slices.DeleteFunc(all, func(p process) bool {
+		return !p.hidden && p.network != network || !sameFile(p.config, d.Config)
+	})
+	if i := slices.IndexFunc(own, func(p process) bool { return p.hidden }); i >= 0 {
+		return nil, fmt.Errorf("%w: only root can see whether conntrackd, process %d, is this host's", conntrackd.ErrCannotLook, own[i].pid)
+	}
+	slices.SortFunc(own, func(a, b process) int { return int(a.ticks) - int(b.ticks) })
+	return own, nil
+}
+
+// Restart stops the daemon where it runs and starts it. It returns when the
+// daemon serves its control socket.
+func (d *Direct) Restart(ctx context.Context) error {
+	if err := d.Stop(ctx); err != nil {
+		return err
+	}
+	binary, err := FindBinary(d.Binary)
+	if err != nil {
+		return fmt.Errorf("start conntrackd: %w", err)
+	}
+	if err := d.clean(ctx); err != nil {
+		return fmt.Errorf("start conntrackd: %w", err)
+	}
+	if err := d.start(ctx, binary); err != nil {
+		return fmt.Errorf("start conntrackd: %w", err)
+	}
+	return d.serves(ctx)
+}
+
+// start runs "conntrackd -d", which returns when the daemon has detached, and
+// with its reason on stderr when it could not start.
+func (d *Direct) start(ctx context.Context, binary string) error {
+	start := d.mark()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, binary, "-d", "-C", d.Config)
+	cmd.Env = DaemonEnvironment()
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// The detached daemon closes its copies of the pipe.
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	said := out.Bytes()
+	if err != nil && ctx.Err() == nil && len(DaemonLines(Messages(said))) == 0 && d.log() == "" {
+		said = d.explain(ctx, binary)
+	}
+	for line := range strings.Lines(string(said)) {
+		start.said = append(start.said, strings.TrimRight(line, "\n"))
+	}
+	d.remember(start)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if words := DaemonLines(Messages(said)); len(words) > 0 {
+		return fmt.Errorf("%s (%s)", strings.Join(words, "; "), ExitReason(err))
+	}
+	return errors.New(ExitReason(err))
+}
+
+// explain has a daemon that failed to start fail once more. With -d and no
+// log file the reason goes nowhere (log.c); without -d it goes to stdout.
+func (d *Direct) explain(ctx context.Context, binary string) []byte {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, binary, "-C", d.Config)
+	cmd.Env = DaemonEnvironment()
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// Should it start this time, it is to go as it came.
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = time.Second
+	_ = cmd.Run() // its output is all that is wanted
+	return out.Bytes()
+}
+
+// serves waits until the daemon answers, and returns early when it has died.
+func (d *Direct) serves(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, directStartTimeout)
+	defer cancel()
+	client := control.NewClient(d.socket())
+	for {
+		running, err := d.running()
+		if err != nil {
+			return fmt.Errorf("start conntrackd: %w", err)
+		}
+		if len(running) == 0 {
+			return errors.New("start conntrackd: it ended right after its start")
+		}
+		if client.Path == "" || client.Alive(ctx) {
+			return nil
+		}
+		if err := Pause(ctx); err != nil {
+			return fmt.Errorf("start conntrackd: it runs but does not answer at %s: %w", client.Path, err)
+		}
+	}
+}
+
+// Stop ends the daemon with SIGTERM, which lets it take its lock and socket
+// away, and after 15 seconds with SIGKILL. A lock that was left all the same
+// goes too: the daemon is stopped now, not dead.
+func (d *Direct) Stop(ctx context.Context) error {
+	running, err := d.running()
+	if err != nil {
+		return fmt.Errorf("stop conntrackd: %w", err)
+	}
+	for _, p := range running {
+		if err := stopProcess(ctx, p); err != nil {
+			return fmt.Errorf("stop conntrackd (process %d): %w", p.pid, err)
+		}
+	}
+	killed, err := d.killed()
+	if killed {
+		err = removeStale(d.lock())
+	}
+	if err != nil {
+		return fmt.Errorf("stop conntrackd: %w", err)
+	}
+	return nil
+}
+
+func stopProcess(ctx context.Context, p process) error {
+	if err := p.signal(unix.SIGTERM); err != nil {
+		return err
+	}
+	gone, err := awaitEnd(ctx, p, directStopTimeout)
+	if gone || err != nil {
+		return err
+	}
+	gone, err = killProcess(ctx, p)
+	if err == nil && !gone {
+		err = errors.New("it does not end, not even by SIGKILL")
+	}
+	return err
+}
+
+func killProcess(ctx context.Context, p process) (gone bool, err error) {
+	if err := p.signal(unix.SIGKILL); err != nil {
+		return false, err
+	}
+	return awaitEnd(ctx, p, directKillTimeout)
+}
+
+// awaitEnd waits until p is gone, a time limit passes or ctx ends.
+func awaitEnd(ctx context.Context, p process, limit time.Duration) (gone bool, err error) {
+	waiting, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for p.lives() {
+		if Pause(waiting) != nil {
+			return false, ctx.Err() // nil when the limit has passed
+		}
+	}
+	return true, nil
+}
+
+// Pause waits one polling interval or until ctx ends.
+func Pause(ctx context.Context) error {
+	timer := time.NewTimer(10 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Enable does nothing: there is no boot to speak of.
+func (d *Direct) Enable(ctx context.Context) error { return ctx.Err() }
+
+// Disable does nothing: there is no boot to speak of.
+func (d *Direct) Disable(ctx context.Context) error { return ctx.Err() }
+
+// Commands returns the shell words that do the same; none for enabling and
+// disabling.
+func (d *Direct) Commands(a Action) []string {
+	binary := d.Binary
+	if binary == "" {
+		binary = "conntrackd"
+	}
+	stop := binary + " -C " + d.Config + " -k"
+	switch a {
+	case ActionRestart:
+		return []string{stop, binary + " -d -C " + d.Config}
+	case ActionStop:
+		return []string{stop}
+	}
+	return nil
+}
+
+// config reads the configuration file; a file that cannot be read is empty.
+func (d *Direct) config() *conntrackd.File {
+	content, _ := os.ReadFile(d.Config)
+	f, _ := conntrackd.Parse(d.Config, content)
+	return f
+}
+
+func (d *Direct) socket() string {
+	if d.SocketPath != "" {
+		return d.SocketPath
+	}
+	return d.config().ControlSocket()
+}

@@ -1,0 +1,103 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+)
+
+// clean removes the lock and the socket of a daemon that was killed, since
+// conntrackd refuses to start beside a lock file. It does so only when no
+// daemon can be the owner.
+func (d *Direct) clean(ctx context.Context) error {
+	lock := d.lock()
+	owned, err := lockOwner(lock)
+	if err != nil {
+		return err
+	}
+	if owned != nil {
+		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s)", lock, owned.pid, owned.config)
+	}
+	if err := removeStale(lock); err != nil {
+		return err
+	}
+	socket := d.socket()
+	if socket == "" || control.NewClient(socket).Alive(ctx) {
+		return nil
+	}
+	if info, err := os.Lstat(socket); err != nil || info.Mode()&fs.ModeSocket == 0 {
+		return nil // nothing there, or not ours to remove
+	}
+	return removeStale(socket)
+}
+
+// killed says whether a daemon has left its lock file, which one that is
+// stopped, or fails to start, takes away.
+func (d *Direct) killed() (bool, error) {
+	lock := d.lock()
+	if _, err := os.Lstat(lock); err != nil {
+		return false, nil // there is none, or nobody here can see it
+	}
+	owner, err := lockOwner(lock)
+	return err == nil && owner == nil, err
+}
+
+func removeStale(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove stale %w", err)
+	}
+	return nil
+}
+
+// lockOwner returns a live daemon that may hold the lock file: one that sees
+// the same files, or may see them, and whose configuration names it. Where its configuration
+// cannot be read any more, it is one that started when the file was made.
+func lockOwner(lock string) (*process, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	_, mounts, err := OwnNamespaces()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if !p.hidden && p.mounts != mounts {
+			continue
+		}
+		content, err := os.ReadFile(p.config)
+		if err != nil && !madeAtStart(lock, p) {
+			continue
+		}
+		f, _ := conntrackd.Parse(p.config, content)
+		if err != nil || filepath.Clean(f.LockFile()) == filepath.Clean(lock) {
+			return &p, nil
+		}
+	}
+	return nil, nil
+}
+
+// madeAtStart says whether the lock file is as old as the process, which
+// makes it within its first second.
+func madeAtStart(lock string, p process) bool {
+	info, err := os.Stat(lock)
+	if err != nil {
+		return false
+	}
+	started, err := p.started()
+	return err != nil || info.ModTime().Sub(started).Abs() < 5*time.Second
+}
+
+func (d *Direct) lock() string {
+	if d.LockFile != "" {
+		return d.LockFile
+	}
+	return d.config().LockFile()
+}

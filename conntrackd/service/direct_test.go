@@ -1,0 +1,207 @@
+package service_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd/conntracktest"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile/hostfiletest"
+	"connsync/conntrackd/pairtest"
+	"connsync/conntrackd/service"
+)
+
+func TestDirectLifeCycle(t *testing.T) {
+	a, b := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	b.WriteConfig(conntracktest.Config(b.Settings, b.Dir))
+	if s := a.State(); s.Active || s.Enabled || !s.Present || s.MainPID != 0 || !s.Since.IsZero() {
+		t.Errorf("before the start: %+v", s)
+	}
+	a.Do(func() error { return a.Service.Stop(t.Context()) }) // stopping a stopped one
+	before := time.Now()
+	for _, n := range []*pairtest.Node{a, b} {
+		if err := n.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := a.State()
+	if !first.Active || !first.Enabled || first.MainPID == 0 || !strings.Contains(first.Detail, "nothing starts it at boot") {
+		t.Errorf("after the start: %+v", first)
+	}
+	if first.Since.Before(before.Add(-20*time.Millisecond)) || first.Since.After(time.Now()) {
+		t.Errorf("started at %v, after %v", first.Since, before)
+	}
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	other := b.State()
+	if second := a.State(); second.MainPID == first.MainPID || second.MainPID == other.MainPID {
+		t.Errorf("process %d after the restart, was %d, the other node's is %d", second.MainPID, first.MainPID, other.MainPID)
+	}
+	a.Do(func() error { return a.Service.Stop(t.Context()) })
+	if a.State().Active || !b.State().Active {
+		t.Error("stopping one node has to stop that node and no other")
+	}
+	if left := hostfiletest.Listing(t, a.Dir); strings.Join(left, " ") != "conntrackd.conf log" {
+		t.Errorf("a daemon that was stopped left %v", left)
+	}
+}
+
+// A namespace of its own is not enough to be another host: the files are
+// shared, and the lock file of a live daemon is nobody else's to remove.
+func TestDirectLeavesAnotherNamespacesLockAlone(t *testing.T) {
+	a, b := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	pid := a.State().MainPID
+	b.WriteConfig(conntracktest.Config(b.Settings, a.Dir)) // a's lock file and socket
+	if err := b.Restart(); err == nil || !strings.Contains(err.Error(), "belongs to another conntrackd") {
+		t.Errorf("start beside a live lock file: %v", err)
+	}
+	if a.State().MainPID != pid {
+		t.Error("the other daemon is gone")
+	}
+	if _, err := os.Stat(filepath.Join(a.Dir, "lock")); err != nil {
+		t.Error(err)
+	}
+	if b.State().Killed {
+		t.Error("a lock file that belongs to a live daemon counts as left by a killed one")
+	}
+	b.Do(func() error { return b.Service.Stop(t.Context()) })
+	if _, err := os.Stat(filepath.Join(a.Dir, "lock")); err != nil || !a.State().Active {
+		t.Error("stopping one node stopped the other's daemon")
+	}
+}
+
+func TestDirectAfterAKill(t *testing.T) {
+	a, _ := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	pid := a.State().MainPID
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); a.State().Active; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a killed daemon, perhaps a zombie, counts as active")
+		}
+	}
+	if _, err := os.Stat(filepath.Join(a.Dir, "lock")); err != nil {
+		t.Fatalf("there is no stale lock file, the test shows nothing: %v", err)
+	}
+	if s := a.State(); !s.Killed || !strings.Contains(s.Detail, filepath.Join(a.Dir, "lock")) {
+		t.Errorf("after a kill: %+v", s)
+	}
+	if err := a.Restart(); err != nil {
+		t.Fatalf("start after a kill: %v", err)
+	}
+	if s := a.State(); s.Killed {
+		t.Errorf("started again: %+v", s)
+	}
+	var got health.Sockets
+	a.Do(func() (err error) {
+		got, err = health.ReadSockets(a.State().MainPID, a.Settings)
+		return err
+	})
+	if !got.Bound {
+		t.Errorf("sockets %+v", got)
+	}
+	if err := unix.Kill(a.State().MainPID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	a.Do(func() error { return a.Service.Stop(t.Context()) })
+	if s := a.State(); s.Active || s.Killed {
+		t.Errorf("stopped after a kill: %+v", s)
+	}
+}
+
+// A stopped process does not see SIGTERM.
+func TestDirectStopsAStoppedProcess(t *testing.T) {
+	a, _ := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	running, err := service.Processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := a.State().MainPID
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	a.Do(func() error {
+		start := time.Now()
+		if err := a.Service.Stop(ctx); err == nil {
+			t.Error("a cancelled stop of a hanging daemon says that it is done")
+		}
+		if took := time.Since(start); took > service.DirectStopTimeout/2 {
+			t.Errorf("it returned %v after its context", took)
+		}
+		return nil
+	})
+	for _, p := range running {
+		if p.PID() != pid {
+			continue
+		}
+		if gone, err := service.KillProcess(t.Context(), p); !gone || err != nil {
+			t.Errorf("kill: gone %t, %v", gone, err)
+		}
+	}
+	if a.State().Active {
+		t.Error("it still runs")
+	}
+}
+
+func TestDirectStartFailures(t *testing.T) {
+	a, _ := pairtest.New(t)
+	good := conntracktest.Config(a.Settings, a.Dir)
+	withoutLog := conntracktest.Swap(good, "  LogFile "+filepath.Join(a.Dir, "log")+"\n", "")
+	tests := []struct {
+		name, config, want string
+	}{
+		{"no file", "", "can't open config file"},
+		{"syntax", conntracktest.Swap(withoutLog, "Checksum", "Banana"), "symbol 'Banana': syntax error"},
+		{"address", conntracktest.Swap(withoutLog, "10.77.0.1\n", "10.77.0.9\n"), "Cannot assign requested address"},
+		{"crash", conntracktest.Swap(withoutLog, "HashSize 4096", "HashSize 2147483647"), "segmentation fault"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.config == "" {
+				_ = os.Remove(a.ConfigPath())
+			} else {
+				a.WriteConfig(tt.config)
+			}
+			began := time.Now()
+			err := a.Restart()
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q in it", err, tt.want)
+			}
+			lines, logErr := a.Service.Log(t.Context(), began)
+			if logErr != nil || tt.name != "crash" && !strings.Contains(strings.Join(lines, "\n"), tt.want) {
+				t.Errorf("log %q, %v", lines, logErr)
+			}
+			if late, _ := a.Service.Log(t.Context(), time.Now()); len(late) > 0 {
+				t.Errorf("log from now on: %q", late)
+			}
+			a.WriteConfig(good)
+			if err := a.Restart(); err != nil {
+				t.Errorf("with a good file again: %v", err)
+			}
+			a.Do(func() error { return a.Service.Stop(t.Context()) })
+		})
+	}
+}

@@ -1,0 +1,57 @@
+package service
+
+import (
+	"errors"
+	"strings"
+)
+
+// Why a service manager did not do what it was asked. Every error of a
+// [Service] that concerns the service matches one of them with errors.Is.
+var (
+	ErrNotFound           = errors.New("there is no such unit")
+	ErrMasked             = errors.New("the unit is masked")
+	ErrServiceUnreachable = errors.New("the service manager cannot be reached")
+	ErrServiceDenied      = errors.New("the service manager needs root for this")
+	ErrServiceFailed      = errors.New("the daemon did not start")
+	ErrServiceStartLimit  = errors.New("the service manager refuses to start it again so soon")
+	ErrServiceUnstable    = errors.New("the daemon started and did not stay up")
+	ErrServiceTimeout     = errors.New("no result in time; the service manager goes on with the job")
+	ErrServiceRefused     = errors.New("the service manager refused")
+	ErrServiceUnmanaged   = errors.New("the service is left alone, as asked")
+)
+
+// Error says what was asked of a service and why it was not done. It
+// unwraps to one of the ErrService values and to the cause.
+type Error struct {
+	Action Action // blank when the state was only read
+	Name   string // of the service
+	Reason error  // one of the ErrService values
+	Detail string // the manager's own words, such as "failed (Result: exit-code, status=1)"; raw
+	// Lines are what the daemon itself said since the action began, oldest
+	// first, raw. Nil when it said nothing or could not be read.
+	Lines []string
+	Err   error // the cause, where there is one beyond Reason
+}
+
+// Error gives all but Lines, on one line.
+func (e *Error) Error() string {
+	doing := string(e.Action)
+	if doing == "" {
+		doing = "read state of"
+	}
+	parts := []string{doing + " " + e.Name, e.Reason.Error()}
+	if e.Detail != "" {
+		parts = append(parts, e.Detail)
+	}
+	if e.Err != nil {
+		parts = append(parts, e.Err.Error())
+	}
+	return strings.Join(parts, ": ")
+}
+
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Reason}
+	}
+	return []error{e.Reason, e.Err}
+}

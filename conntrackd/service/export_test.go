@@ -1,0 +1,14 @@
+package service
+
+// What the tests of this package that need a pair, and so stand outside it, see
+// of its inside.
+var (
+	Processes   = processes
+	KillProcess = killProcess
+)
+
+// DirectStopTimeout is how long a daemon may take to end after SIGTERM.
+const DirectStopTimeout = directStopTimeout
+
+// PID is the process's number.
+func (p process) PID() int { return p.pid }

@@ -1,0 +1,127 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+)
+
+// Choices are the values that [Find] takes.
+func Choices() []string {
+	return []string{"auto", "systemd", "openrc", "sysv", "direct", "none"}
+}
+
+// Find returns the service by choice: "systemd", "openrc", "sysv",
+// "direct" (the given one), "none" ([Unmanaged]), or "auto" and blank, which
+// look: systemd, OpenRC or SysV's init where the host was booted with it and it
+// has the unit or script, else direct. Where systemd runs and cannot be asked
+// it is still systemd, whose methods then say why: a daemon started beside it
+// would be a second one.
+func Find(ctx context.Context, choice string, direct *Direct) (Service, error) {
+	return serviceFinder{
+		bootedWithSystemd: func() bool {
+			// The test of sd_booted(3).
+			fi, err := os.Lstat("/run/systemd/system")
+			return err == nil && fi.IsDir()
+		},
+		bootedWithOpenRC: func() bool {
+			_, err := os.Stat("/run/openrc/softlevel")
+			return err == nil
+		},
+		bootedWithSysV: bootedWithSysV,
+		systemd:        NewSystemd(DefaultUnit),
+		openRC:         NewOpenRC(direct),
+		sysV:           NewSysV(direct),
+	}.find(ctx, choice, direct)
+}
+
+// bootedWithSysV looks for the first process and the pipe that it is told
+// runlevels through, since version 2.89 in /run.
+func bootedWithSysV() bool {
+	name, err := os.ReadFile("/proc/1/comm")
+	if err != nil || strings.TrimSpace(string(name)) != "init" {
+		return false
+	}
+	for _, path := range []string{"/run/initctl", "/dev/initctl"} {
+		if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+type serviceFinder struct {
+	bootedWithSystemd, bootedWithOpenRC, bootedWithSysV func() bool
+
+	systemd *Systemd
+	openRC  *OpenRC
+	sysV    *SysV
+}
+
+func (f serviceFinder) find(ctx context.Context, choice string, direct Service) (Service, error) {
+	switch choice {
+	case "systemd":
+		return f.systemd, nil
+	case "openrc":
+		return f.openRC, nil
+	case "sysv":
+		return f.sysV, nil
+	case "direct":
+		return direct, nil
+	case "none":
+		return Unmanaged{}, nil
+	case "auto", "":
+	default:
+		return nil, fmt.Errorf("no service manager is called %q: auto, systemd, openrc, sysv, direct or none", choice)
+	}
+	switch {
+	case f.bootedWithSystemd():
+		state, err := f.systemd.State(ctx)
+		if errors.Is(err, context.Canceled) {
+			return nil, err
+		}
+		if err != nil || state.Present {
+			return f.systemd, nil
+		}
+	case f.bootedWithOpenRC(): // before SysV's init, which starts it on Debian
+		if f.openRC.scripted() {
+			return f.openRC, nil
+		}
+	case f.bootedWithSysV():
+		if f.sysV.scripted() {
+			return f.sysV, nil
+		}
+	}
+	return direct, nil
+}
+
+// Unmanaged is a service that is left alone: nothing of it is read, and every
+// action is refused with [ErrServiceUnmanaged].
+type Unmanaged struct{}
+
+var _ Service = Unmanaged{}
+
+func (Unmanaged) Name() string { return "no service" }
+
+// State is never known.
+func (Unmanaged) State(context.Context) (State, error) {
+	return State{Detail: "unknown, the service is left alone"}, unmanaged("")
+}
+
+func (Unmanaged) Restart(context.Context) error { return unmanaged(ActionRestart) }
+func (Unmanaged) Stop(context.Context) error    { return unmanaged(ActionStop) }
+func (Unmanaged) Enable(context.Context) error  { return unmanaged(ActionEnable) }
+func (Unmanaged) Disable(context.Context) error { return unmanaged(ActionDisable) }
+func (Unmanaged) Commands(Action) []string      { return nil }
+
+func (Unmanaged) Log(context.Context, time.Time) ([]string, error) {
+	return nil, unmanaged("")
+}
+
+func unmanaged(a Action) error {
+	return &Error{Action: a, Name: "conntrackd", Reason: ErrServiceUnmanaged}
+}

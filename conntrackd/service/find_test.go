@@ -1,0 +1,65 @@
+package service
+
+import (
+	"context"
+	"slices"
+	"testing"
+)
+
+func TestFindService(t *testing.T) {
+	direct := &struct{ Service }{Unmanaged{}}
+	present := &fakeSystemd{states: []map[string]any{props()}}
+	masked := &fakeSystemd{states: []map[string]any{inactive("masked")}}
+	absent := &fakeSystemd{states: []map[string]any{inactive("not-found")}}
+	mute := &fakeSystemd{}
+	never := func() bool { return false }
+	for _, test := range []struct {
+		choice string
+		booted bool
+		fake   *fakeSystemd
+		want   string
+	}{
+		{"auto", false, present, "direct"},
+		{"", false, present, "direct"},
+		{"auto", true, present, "systemd"},
+		{"auto", true, masked, "systemd"},
+		{"auto", true, absent, "direct"},
+		{"auto", true, mute, "systemd"},
+		{"systemd", false, absent, "systemd"},
+		{"direct", true, present, "direct"},
+		{"none", true, present, "none"},
+		{"openrc", true, present, "openrc"},
+		{"sysv", true, present, "sysv"},
+		{"upstart", true, present, "error"},
+	} {
+		f := serviceFinder{
+			bootedWithSystemd: func() bool { return test.booted }, systemd: newFake(test.fake),
+			bootedWithOpenRC: never, bootedWithSysV: never, openRC: NewOpenRC(nil), sysV: NewSysV(nil),
+		}
+		got := "error"
+		found, err := f.find(t.Context(), test.choice, direct)
+		switch {
+		case err != nil:
+		case found == Service(direct):
+			got = "direct"
+		case found == Service(f.systemd):
+			got = "systemd"
+		case found == Service(f.openRC):
+			got = "openrc"
+		case found == Service(f.sysV):
+			got = "sysv"
+		case found == Service(Unmanaged{}):
+			got = "none"
+		}
+		if got != test.want {
+			t.Errorf("choice %q, booted %v: %s (%v), want %s", test.choice, test.booted, got, err, test.want)
+		}
+		if want := !slices.Contains(Choices(), test.choice) && test.choice != ""; (err != nil) != want {
+			t.Errorf("choice %q: error %v", test.choice, err)
+		}
+	}
+	var none Unmanaged
+	for _, call := range []func(context.Context) error{none.Restart, none.Stop, none.Enable, none.Disable} {
+		checkServiceError(t, call(t.Context()), ErrServiceUnmanaged, "")
+	}
+}

@@ -1,0 +1,174 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// OpenRC is conntrackd as a service of OpenRC: a script of its own, or one of
+// SysV's, which OpenRC runs too.
+type OpenRC struct {
+	script
+	runlevels string // directory
+}
+
+// NewOpenRC returns the service that starts the given daemon. It does not look
+// whether there is one.
+func NewOpenRC(daemon *Direct) *OpenRC {
+	return &OpenRC{newScript(daemon, "conntrackd, by OpenRC"), "/etc/runlevels"}
+}
+
+var _ Service = (*OpenRC)(nil)
+
+// defaultRunlevel is what OpenRC boots into.
+const defaultRunlevel = "default"
+
+// State looks at the script, its runlevels, the process and OpenRC's own idea.
+func (o *OpenRC) State(ctx context.Context) (State, error) {
+	state, err := o.look(ctx)
+	if err != nil || !state.Present || state.Masked {
+		return state, err
+	}
+	state.Enabled = o.levels() != nil
+	if words := o.status(ctx); words != "" {
+		state.Detail += "; OpenRC says: " + words
+		state.Starting = !state.Active && words == "starting"
+		state.Changing = !state.Active && (words == "starting" || words == "stopping")
+	}
+	return state, nil
+}
+
+// status is OpenRC's word for the service's state, such as "started" or
+// "crashed"; blank where it has none, as of a script of SysV's without status.
+func (o *OpenRC) status(ctx context.Context) string {
+	out, err := o.call(ctx, "rc-service", filepath.Base(o.path), "status")
+	switch {
+	case errors.Is(err, ErrServiceUnreachable):
+		return "there is no rc-service"
+	case errors.Is(err, ErrServiceTimeout):
+		return "nothing within " + o.Wait.String()
+	}
+	_, words, ok := strings.Cut(string(out), "status: ")
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(strings.SplitN(words, "\n", 2)[0])
+}
+
+// Restart stops the daemon, waits for its end and starts it. What needs the
+// service is not stopped for it.
+func (o *OpenRC) Restart(ctx context.Context) error {
+	if err := o.usable(ctx, ActionRestart); err != nil {
+		return err
+	}
+	if err := o.end(ctx, "rc-service", "--nodeps", filepath.Base(o.path), "stop"); err != nil {
+		return err
+	}
+	return o.start(ctx, "rc-service", filepath.Base(o.path), "start")
+}
+
+// Stop ends the daemon, with or without the script.
+func (o *OpenRC) Stop(ctx context.Context) error {
+	return o.end(ctx, "rc-service", filepath.Base(o.path), "stop")
+}
+
+// end stops the daemon by the line given, and has OpenRC forget a start of which
+// no daemon is left: it would not start what it takes for started.
+func (o *OpenRC) end(ctx context.Context, line ...string) error {
+	state, err := o.look(ctx)
+	if err != nil {
+		return o.failure(ActionStop, ErrServiceUnreachable, "", err)
+	}
+	if !state.Present || state.Masked {
+		return o.daemon.Stop(ctx)
+	}
+	status := o.status(ctx)
+	known := status != "" && status != "stopped"
+	if !state.Active && !known {
+		return nil
+	}
+	if state.Active {
+		if err := o.stop(ctx, line...); err != nil {
+			return err
+		}
+		status = o.status(ctx)
+		known = status != "" && status != "stopped"
+	}
+	if known {
+		return o.change(ctx, ActionStop, "rc-service", filepath.Base(o.path), "zap")
+	}
+	return nil
+}
+
+// Enable adds the service to the runlevel that OpenRC boots into.
+func (o *OpenRC) Enable(ctx context.Context) error {
+	if err := o.usable(ctx, ActionEnable); err != nil {
+		return err
+	}
+	if o.levels() != nil {
+		return nil
+	}
+	return o.setBoot(ctx, ActionEnable)
+}
+
+// Disable takes the service out of every runlevel.
+func (o *OpenRC) Disable(ctx context.Context) error {
+	if o.levels() == nil {
+		return nil
+	}
+	return o.setBoot(ctx, ActionDisable)
+}
+
+func (o *OpenRC) setBoot(ctx context.Context, a Action) error {
+	if err := o.change(ctx, a, o.bootLine(a)...); err != nil {
+		return err
+	}
+	if have := o.levels(); (have != nil) != (a == ActionEnable) {
+		return o.failure(a, ErrServiceRefused, fmt.Sprintf("its runlevels are now: %v", have), nil)
+	}
+	return nil
+}
+
+func (o *OpenRC) bootLine(a Action) []string {
+	if a == ActionEnable {
+		return []string{"rc-update", "add", filepath.Base(o.path), defaultRunlevel}
+	}
+	levels := o.levels()
+	if levels == nil {
+		levels = []string{defaultRunlevel}
+	}
+	return append([]string{"rc-update", "delete", filepath.Base(o.path)}, levels...)
+}
+
+// levels are the runlevels with the service, nil where there is none. Those in
+// which a host shuts down start nothing.
+func (o *OpenRC) levels() []string {
+	// The pattern is a constant, so it is a good one.
+	paths, _ := filepath.Glob(filepath.Join(o.runlevels, "*", filepath.Base(o.path)))
+	var found []string
+	for _, path := range paths {
+		level := filepath.Base(filepath.Dir(path))
+		if _, err := os.Stat(path); err == nil && level != "shutdown" && level != "off" {
+			found = append(found, level)
+		}
+	}
+	return found
+}
+
+// Commands are what an operator would type for the same.
+func (o *OpenRC) Commands(a Action) []string {
+	service := "rc-service " + filepath.Base(o.path)
+	switch a {
+	case ActionRestart:
+		return []string{"rc-service --nodeps " + filepath.Base(o.path) + " stop", service + " start"}
+	case ActionStop:
+		return []string{service + " stop"}
+	case ActionEnable, ActionDisable:
+		return []string{strings.Join(o.bootLine(a), " ")}
+	}
+	return nil
+}

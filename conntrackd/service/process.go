@@ -1,0 +1,211 @@
+package service
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+)
+
+// DefaultConfig is the file that the daemon reads without -C.
+const DefaultConfig = "/etc/conntrackd/conntrackd.conf"
+
+// process is a running conntrackd daemon.
+type process struct {
+	pid, parent int
+	config      string // as given to -C
+	network     string // its network namespace, as /proc shows it
+	mounts      string
+	hidden      bool   // only root can see which namespaces it is in
+	ticks       uint64 // start time in clock ticks since boot: tells reused PIDs apart
+}
+
+// processes returns the conntrackd daemons of this machine that /proc shows,
+// whatever their namespaces. Zombies, one-shot clients and the children that
+// a daemon forks for a dump are left out.
+func processes() ([]process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+	}
+	var list []process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if p, ok := readProcess(pid); ok {
+			list = append(list, p)
+		}
+	}
+	var daemons []process
+	for _, p := range list {
+		if !slices.ContainsFunc(list, func(q process) bool { return q.pid == p.parent && q.config == p.config }) {
+			daemons = append(daemons, p)
+		}
+	}
+	return daemons, nil
+}
+
+// readProcess returns false for whatever is not a live daemon.
+func readProcess(pid int) (process, bool) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return process{}, false
+	}
+	// "pid (comm) state ppid ...", where comm may hold anything; proc(5).
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open || string(stat[open+1:end]) != "conntrackd" {
+		return process{}, false
+	}
+	fields := strings.Fields(string(stat[end+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return process{}, false
+	}
+	p := process{pid: pid}
+	p.parent, err = strconv.Atoi(fields[1])
+	if err != nil {
+		return process{}, false
+	}
+	if p.ticks, err = strconv.ParseUint(fields[19], 10, 64); err != nil {
+		return process{}, false
+	}
+	arguments, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	// A program that is just being started, or ending, has none yet or any more.
+	if err != nil || len(arguments) == 0 {
+		return process{}, false
+	}
+	var daemon bool
+	p.config, daemon = daemonConfig(strings.Split(strings.TrimSuffix(string(arguments), "\x00"), "\x00"))
+	if !daemon {
+		return process{}, false
+	}
+	p.network, err = os.Readlink(filepath.Join(dir, "ns/net"))
+	if err == nil {
+		p.mounts, err = os.Readlink(filepath.Join(dir, "ns/mnt"))
+	}
+	p.hidden = errors.Is(err, fs.ErrPermission)
+	return p, err == nil || p.hidden
+}
+
+// daemonConfig reads a conntrackd command line: the configuration file, and
+// whether it is a daemon's. Everything but -C and -d makes it a client.
+func daemonConfig(arguments []string) (config string, daemon bool) {
+	config = DefaultConfig
+	for i := 1; i < len(arguments); i++ {
+		switch arguments[i] {
+		case "-d":
+		case "-C":
+			if i++; i < len(arguments) {
+				config = arguments[i]
+			}
+		default:
+			return "", false
+		}
+	}
+	return config, true
+}
+
+// started returns when the process started, to a hundredth of a second.
+func (p process) started() (time.Time, error) {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return time.Time{}, fmt.Errorf("read the time since boot: %w", err)
+	}
+	// USER_HZ is 100 on every architecture that Go runs on.
+	age := time.Duration(up.Nano()) - time.Duration(p.ticks)*(time.Second/100)
+	return time.Now().Add(-age), nil
+}
+
+// lives says whether the same process is still there.
+func (p process) lives() bool {
+	now, ok := readProcess(p.pid)
+	return ok && now.ticks == p.ticks
+}
+
+// signal sends sig unless the process has ended.
+func (p process) signal(sig unix.Signal) error {
+	if !p.lives() {
+		return nil
+	}
+	err := unix.Kill(p.pid, sig)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+// sameFile compares two names of a configuration file. A daemon that was
+// given a relative name has left its directory, so there the ends must agree.
+func sameFile(given, config string) bool {
+	given, config = filepath.Clean(given), filepath.Clean(config)
+	if !filepath.IsAbs(given) {
+		return strings.HasSuffix(config, "/"+strings.TrimPrefix(given, "./"))
+	}
+	if given == config {
+		return true
+	}
+	a, errA := os.Stat(given)
+	b, errB := os.Stat(config)
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+// OwnNamespaces returns the network and mount namespace of the calling thread.
+func OwnNamespaces() (network, mounts string, err error) {
+	if network, err = os.Readlink("/proc/thread-self/ns/net"); err != nil {
+		return "", "", fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+	}
+	if mounts, err = os.Readlink("/proc/thread-self/ns/mnt"); err != nil {
+		return "", "", fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+	}
+	return network, mounts, nil
+}
+
+// Daemon is a running conntrackd.
+type Daemon struct {
+	PID    int
+	Config string // its configuration file, as it was given
+}
+
+// OtherDaemons returns the conntrackd daemons in this network namespace but the
+// one with process mainPID. Two of them on one port both start, and the newer
+// one gets all messages. An error is an [conntrackd.ErrCannotLook].
+func OtherDaemons(mainPID int) ([]Daemon, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	network, _, err := OwnNamespaces()
+	if err != nil {
+		return nil, err
+	}
+	var others []Daemon
+	for _, p := range all {
+		if p.pid == mainPID {
+			continue
+		}
+		if p.hidden {
+			return nil, fmt.Errorf("%w: only root can see whether conntrackd, process %d, is this host's", conntrackd.ErrCannotLook, p.pid)
+		}
+		if p.network == network {
+			others = append(others, Daemon{PID: p.pid, Config: p.config})
+		}
+	}
+	return others, nil
+}
+
+func ProcessLives(pid int) bool {
+	_, ok := readProcess(pid)
+	return ok
+}

@@ -1,0 +1,56 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A daemon that a supervisor starts again is one that did not stay up, and no
+// second one is started beside it to say why.
+func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	// A shell by the daemon's name, for which -C is an option and its file a script.
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(shell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(at("conntrackd"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf := "[ -e $DIR/once ] && while :; do sleep 0.1; done\n: >$DIR/once\nsleep 0.3\n:\n"
+	if err := os.WriteFile(at("conntrackd.conf"), []byte(strings.ReplaceAll(conf, "$DIR", dir)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	explain := "#!/bin/sh\n: >" + at("explained") + "\necho '[ERROR] lock file exists'\nexit 1\n"
+	if err := os.WriteFile(at("explain"), []byte(explain), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	supervisor := exec.Command("sh", "-c", `while :; do "$0" -C "$1"; done`, at("conntrackd"), at("conntrackd.conf"))
+	supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s := newScript(&Direct{Binary: at("explain"), Config: at("conntrackd.conf"), LockFile: at("lock"), LogFile: at("log")}, "script")
+	s.run = func(context.Context, ...string) ([]byte, error) { return nil, supervisor.Start() }
+	t.Cleanup(func() {
+		if supervisor.Process != nil {
+			_ = syscall.Kill(-supervisor.Process.Pid, syscall.SIGKILL)
+			_ = supervisor.Wait()
+		}
+	})
+	err = s.start(t.Context(), "start")
+	if !errors.Is(err, ErrServiceUnstable) || !strings.Contains(err.Error(), "it ended and was started again") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(at("explained")); err == nil {
+		t.Error("a second daemon was started beside the first")
+	}
+}

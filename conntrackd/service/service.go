@@ -1,0 +1,72 @@
+package service
+
+import (
+	"context"
+	"time"
+)
+
+// Service starts and stops the daemon, now and at boot. Every method returns
+// when its context ends, even if the job it asked for goes on.
+type Service interface {
+	// Name is for people: "conntrackd.service" or "conntrackd, started directly".
+	Name() string
+	// State reads; it changes nothing.
+	State(ctx context.Context) (State, error)
+	// Restart starts the daemon, stopping it first where it runs. A nil error
+	// means that it was up when Restart returned, not that it will stay up.
+	Restart(ctx context.Context) error
+	// Stop ends the daemon. Stopping a stopped daemon is no error.
+	Stop(ctx context.Context) error
+	// Enable and Disable settle whether it starts at boot.
+	Enable(ctx context.Context) error
+	Disable(ctx context.Context) error
+	// Log returns the daemon's own lines since t, oldest first, raw: control
+	// characters are the reader's to strip.
+	Log(ctx context.Context, t time.Time) ([]string, error)
+	// Commands says in shell words what an action does, for the review.
+	Commands(Action) []string
+}
+
+// Action is a thing that a [Service] is asked to do.
+type Action string
+
+const (
+	ActionRestart Action = "restart"
+	ActionStop    Action = "stop"
+	ActionEnable  Action = "enable"
+	ActionDisable Action = "disable"
+)
+
+// State is what the service manager says of the daemon. "Active" is no
+// proof of sync: see [health.Health].
+type State struct {
+	Present  bool      // the unit or program exists
+	Masked   bool      // the unit is masked: it cannot be started nor enabled
+	Unmask   string    // the command that takes the mask off, where Masked
+	Active   bool      // a daemon with our configuration file runs
+	Starting bool      // not active, and going to be: its start is queued, under way, or tried again
+	Changing bool      // not active, and on the way to another state, such as "deactivating": Detail is not the last word
+	Enabled  bool      // it will start at boot; equals Active where Unbooted
+	Unbooted bool      // there is no service manager, so nothing can start it at boot
+	Killed   bool      // where Unbooted: not active, and ended by a kill or a crash, since its lock file is left
+	Notify   bool      // the manager waits for sd_notify (Type=notify)
+	MainPID  int       // zero when not running
+	Restarts int       // automatic restarts since the last manual start
+	Since    time.Time // when the daemon started; zero when not running
+	Detail   string    // the manager's own words, such as "failed (Result: exit-code)"
+}
+
+// AtBoot reports whether anything starts the daemon at boot.
+func (s State) AtBoot() bool { return s.Enabled && !s.Unbooted }
+
+// Half says how a service is neither enabled, which is now and at boot, nor
+// disabled; blank where it is one of them.
+func (s State) Half() string {
+	switch {
+	case s.Active && !s.Enabled:
+		return "conntrackd runs now, and does not start at boot"
+	case !s.Active && s.Enabled:
+		return "conntrackd starts at boot, and does not run now"
+	}
+	return ""
+}

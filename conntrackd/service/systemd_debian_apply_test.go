@@ -1,0 +1,125 @@
+package service_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"testing"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/service"
+	"connsync/conntrackd/step"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	configPath = "/etc/conntrackd/conntrackd.conf"
+	syncLink   = "ip link add eth1 type veth peer name far && ip link set far up && ip link set eth1 up && ip addr add 10.0.0.101/24 dev eth1"
+)
+
+// save applies settings to the machine as the program does.
+func save(t *testing.T, s conntrackd.Settings) apply.Outcome {
+	t.Helper()
+	host, err := conntrackd.ReadHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host.UnitNotify = true
+	c, err := conntrackd.NewCandidate(configPath, s, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &apply.Applier{Service: service.NewSystemd(""), StateDir: "/var/lib/connsync", RuntimeDir: "/run/connsync", FirstNode: true}
+	return a.Apply(t.Context(), c, func(one step.Step) {
+		if one.Status != step.Running {
+			t.Logf("%-16s %-8s %s", one.ID, one.Status, one.Detail)
+		}
+	})
+}
+
+func syncSettings() conntrackd.Settings {
+	s := conntrackd.Defaults()
+	s.Enabled, s.Interface = true, "eth1"
+	s.Current, s.Peer = netip.MustParsePrefix("10.0.0.101/24"), netip.MustParsePrefix("10.0.0.102/24")
+	return s
+}
+
+func content(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(configPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func saveOnStockHost(t *testing.T) {
+	runner := service.NewSystemd("")
+	settings := syncSettings()
+	if got := save(t, settings); got.Err != nil || !got.Changed {
+		t.Fatalf("outcome: %+v", got)
+	}
+	running := state(t, runner)
+	if !running.Active || !running.Enabled {
+		t.Errorf("saved: %+v", running)
+	}
+	saved := content(t)
+	if got := save(t, settings); got.Err != nil || got.Changed {
+		t.Errorf("saved again: %+v", got)
+	}
+	if diff := cmp.Diff(running, state(t, runner)); diff != "" {
+		t.Error("saving the same again touched the service (-before +after)", diff)
+	}
+	settings.Enabled = false
+	if got := save(t, settings); got.Err != nil || !got.Changed {
+		t.Errorf("disabled: %+v", got)
+	}
+	if got := state(t, runner); got.Active || got.Enabled || content(t) != saved {
+		t.Errorf("disabled: %+v, file kept: %v", got, content(t) == saved)
+	}
+	settings.Enabled = true
+	if got := save(t, settings); got.Err != nil || !got.Changed {
+		t.Errorf("enabled again: %+v", got)
+	}
+	if got := state(t, runner); !got.Active || !got.Enabled || content(t) != saved {
+		t.Errorf("enabled again: %+v, file kept: %v", got, content(t) == saved)
+	}
+}
+
+func failedSave(t *testing.T) {
+	runner := service.NewSystemd("")
+	settings := syncSettings()
+	if got := save(t, settings); got.Err != nil {
+		t.Fatalf("outcome: %+v", got)
+	}
+	before, saved := state(t, runner), content(t)
+	settings.Current = netip.MustParsePrefix("10.0.0.103/24") // not an address of this host
+	got := save(t, settings)
+	if got.Err == nil || !got.RolledBack || got.Changed {
+		t.Errorf("outcome: %+v", got)
+	}
+	wantLine(t, got.Err, "can't open channel socket: Cannot assign requested address")
+	if content(t) != saved {
+		t.Error("the old file is not back")
+	}
+	if after := state(t, runner); !after.Active || !after.Enabled || after.MainPID == before.MainPID {
+		t.Errorf("rolled back to %+v, before %+v", after, before)
+	}
+}
+
+func saveWhileMasked(t *testing.T) {
+	runner := service.NewSystemd("")
+	before, saved := state(t, runner), content(t)
+	got := save(t, syncSettings())
+	if !errors.Is(got.Err, service.ErrMasked) || got.Changed {
+		t.Errorf("outcome: %+v", got)
+	}
+	if content(t) != saved {
+		t.Error("the old file is not back")
+	}
+	if diff := cmp.Diff(before, state(t, runner)); diff != "" {
+		t.Error("state (-before +after)", diff)
+	}
+}

@@ -1,0 +1,186 @@
+package service_test
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/conntrackd/service"
+)
+
+func masked(t *testing.T) {
+	s := service.NewSystemd("")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrMasked, "systemctl unmask conntrackd.service")
+	wantRefusal(t, s.Enable(t.Context()), service.ErrMasked, "systemctl unmask conntrackd.service")
+	if got := state(t, s); !got.Present || !got.Active || got.Enabled || !strings.HasPrefix(got.Detail, "masked") {
+		t.Errorf("masked while it runs: %+v", got)
+	}
+	if err := s.Disable(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := state(t, s); got.Active || got.Detail != "masked" {
+		t.Errorf("stopped: %+v", got)
+	}
+}
+
+func absent(t *testing.T) {
+	s := service.NewSystemd("")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrNotFound, "restart conntrackd.service")
+	wantRefusal(t, s.Enable(t.Context()), service.ErrNotFound, "enable conntrackd.service")
+	if err := s.Disable(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := state(t, s); got.Present || got.Detail != "not-found" {
+		t.Errorf("state %+v", got)
+	}
+	direct := &service.Direct{Config: configPath}
+	found, err := service.Find(t.Context(), "auto", direct)
+	if err != nil || found != service.Service(direct) {
+		t.Errorf("found %v, %v; want the direct one", found, err)
+	}
+}
+
+func dies(t *testing.T) {
+	err := service.NewSystemd("").Restart(t.Context())
+	wantRefusal(t, err, service.ErrServiceUnstable, "Result: exit-code, status=124")
+	wantLine(t, err, "initialization completed")
+}
+
+func anotherType(t *testing.T) {
+	s := service.NewSystemd("")
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, s); !got.Active || got.Notify {
+		t.Errorf("state %+v", got)
+	}
+	// Without notification the job succeeds before the daemon has read its
+	// file; only watching it finds out.
+	write(t, "Banana\n")
+	err := s.Restart(t.Context())
+	wantRefusal(t, err, service.ErrServiceUnstable, "status=1")
+	wantLine(t, err, "symbol 'Banana'")
+}
+
+func noInstall(t *testing.T) {
+	s := service.NewSystemd("")
+	wantRefusal(t, s.Enable(t.Context()), service.ErrServiceRefused, "[Install]")
+	if err := s.Disable(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func disableAndStop(t *testing.T) {
+	s := service.NewSystemd("")
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, s); !got.Active || !got.Enabled {
+		t.Errorf("before: %+v", got)
+	}
+	if err := s.Disable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, s); !got.Active || got.Enabled || command("systemctl", "is-enabled", "conntrackd") != "disabled exit status 1" {
+		t.Errorf("disabled: %+v, %s", got, command("systemctl", "is-enabled", "conntrackd"))
+	}
+	for range 2 { // a stopped daemon can be stopped again
+		began := time.Now()
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("measured: stop %v", time.Since(began).Round(time.Millisecond))
+	}
+	if got := state(t, s); got.Active || got.Enabled || got.MainPID != 0 || got.Detail != "inactive (dead)" {
+		t.Errorf("stopped: %+v", got)
+	}
+	if out := command("pgrep", "-x", "conntrackd"); out != "exit status 1" && out != " exit status 1" {
+		t.Errorf("conntrackd still runs: %q", out)
+	}
+}
+
+// restarts is for hosts whose system bus is of no use to root.
+func restarts(t *testing.T) {
+	s := service.NewSystemd("")
+	began := time.Now()
+	before := state(t, s)
+	t.Logf("measured: state without the system bus %v", time.Since(began).Round(time.Millisecond))
+	if !before.Active {
+		t.Errorf("state %+v", before)
+	}
+	for _, call := range []func(context.Context) error{s.Disable, s.Enable, s.Restart} {
+		if err := call(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := state(t, s); !got.Active || !got.Enabled || got.MainPID == before.MainPID {
+		t.Errorf("state %+v, before %+v", got, before)
+	}
+}
+
+func notRoot(t *testing.T) {
+	s := service.NewSystemd("")
+	if got := state(t, s); !got.Active || !got.Enabled {
+		t.Errorf("state %+v", got)
+	}
+	for name, call := range map[string]func(context.Context) error{"restart": s.Restart, "stop": s.Stop, "disable": s.Disable} {
+		wantRefusal(t, call(t.Context()), service.ErrServiceDenied, name+" conntrackd.service")
+	}
+	if lines, err := s.Log(t.Context(), time.Time{}); err == nil || !strings.Contains(err.Error(), "permissions") {
+		t.Errorf("the journal: %q, %v", lines, err)
+	}
+}
+
+func nothingToAsk(t *testing.T) {
+	s := service.NewSystemd("")
+	_, err := s.State(t.Context())
+	wantRefusal(t, err, service.ErrServiceDenied, "private socket")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrServiceDenied, "system bus")
+	// Not being allowed to ask is no reason to start a daemon beside it.
+	found, err := service.Find(t.Context(), "auto", &service.Direct{Config: configPath})
+	if err != nil || found.Name() != service.DefaultUnit {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+func hostileJournal(t *testing.T) {
+	const noise = `printf 'red \033[31m\nbad \377 byte\nnul \000 byte\n'; head -c 1048576 /dev/zero | tr '\000' x; echo
+i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done`
+	began := time.Now()
+	if out, err := exec.Command("systemd-run", "--unit=noise", "--wait", "--property=LogRateLimitIntervalSec=0",
+		"sh", "-c", "sleep 0.2; "+noise).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s := service.NewSystemd("noise")
+	start := time.Now()
+	lines, err := s.Log(t.Context(), began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("measured: %d of the journal's lines in %v", len(lines), time.Since(start).Round(time.Millisecond))
+	if len(lines) > 500 || len(lines) < 400 || lines[len(lines)-1] != "line 999" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[max(0, len(lines)-1):])
+	}
+	if out, err := exec.Command("systemd-run", "--unit=noise2", "--wait", "sh", "-c", strings.SplitN(noise, "\n", 2)[0]).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	lines, err = service.NewSystemd("noise2").Log(t.Context(), began)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longest := 0
+	for _, l := range lines {
+		longest = max(longest, len(l))
+	}
+	if len(lines) < 4 || lines[0] != "red \x1b[31m" || lines[1] != "bad \xff byte" || longest > 8192 {
+		t.Errorf("%d lines, the longest has %d bytes, the first are %q", len(lines), longest, lines[:min(3, len(lines))])
+	}
+}

@@ -1,0 +1,67 @@
+package service
+
+import (
+	"context"
+	"strings"
+)
+
+// UnitSetup is what systemd does around the daemon, with all drop-ins.
+type UnitSetup struct {
+	Usable              bool // loaded, not masked
+	NeedsReload         bool // systemd has not read what is on the disk
+	DropIns             []string
+	StartPre, StartPost []string // command lines before and after the start
+	Restart             string   // Restart=
+}
+
+// Setup reads the unit's setup.
+func (s *Systemd) Setup(ctx context.Context) (UnitSetup, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Wait)
+	defer cancel()
+	conn, u, err := s.open(ctx, "")
+	if err != nil {
+		return UnitSetup{}, err
+	}
+	defer conn.Close()
+	if u.load != "loaded" {
+		return UnitSetup{}, nil
+	}
+	all, err := conn.GetAllPropertiesContext(ctx, s.Unit)
+	if err != nil {
+		return UnitSetup{}, s.refused(ctx, "", err)
+	}
+	return UnitSetup{
+		Usable: true, NeedsReload: property[bool](all, "NeedDaemonReload"), DropIns: property[[]string](all, "DropInPaths"),
+		StartPre: commandLines(all, "ExecStartPre"), StartPost: commandLines(all, "ExecStartPost"), Restart: property[string](all, "Restart"),
+	}, nil
+}
+
+// commandLines reads a property of type a(sasbttttuii): the second field of
+// each command is its words.
+func commandLines(all map[string]any, name string) []string {
+	var lines []string
+	for _, command := range property[[][]any](all, name) {
+		if len(command) < 2 {
+			continue
+		}
+		if words, ok := command[1].([]string); ok {
+			lines = append(lines, strings.Join(words, " "))
+		}
+	}
+	return lines
+}
+
+// Reload has systemd read its units again.
+func (s *Systemd) Reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Wait)
+	defer cancel()
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return s.refused(ctx, "", err)
+	}
+	defer conn.Close()
+	if err := conn.ReloadContext(ctx); err != nil {
+		return s.refused(ctx, "", err)
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Run asks all checks, each as soon as what it needs has been answered, and
+// returns the report in the order of checks. each, unless nil, is called once
+// for every result as it arrives, in any order, from the goroutine that called
+// Run and never twice at a time.
+//
+// When ctx ends Run returns at once: what is not answered yet is [Unknown]. A
+// check that panics is Unknown too.
+func Run(ctx context.Context, checks []Check, each func(Result)) Report {
+	r := newRun(checks, each)
+	for r.unfinished > 0 {
+		if ctx.Err() != nil {
+			r.drain()
+			r.cancel(ctx)
+			break
+		}
+		r.startReady(ctx)
+		if r.unfinished == 0 {
+			break
+		}
+		if r.running == 0 {
+			r.giveUpCycle()
+			break
+		}
+		select {
+		case a := <-r.answers:
+			r.finish(a.index, a.finding, a.took)
+		case <-ctx.Done():
+		}
+	}
+	return Report{Results: r.results}
+}
+
+// answer is what a check's goroutine sends back.
+type answer struct {
+	index   int
+	finding Finding
+	took    time.Duration
+}
+
+// run is the state of one Run; only the goroutine that called it touches it.
+type run struct {
+	checks     []Check
+	each       func(Result)
+	byID       map[ID]int
+	results    []Result
+	started    []time.Time // zero when not started
+	done       []bool
+	unfinished int
+	running    int
+	// answers holds every possible answer, so that a check that outlives a
+	// cancelled run does not block.
+	answers chan answer
+}
+
+func newRun(checks []Check, each func(Result)) *run {
+	r := &run{
+		checks: checks, each: each,
+		byID:       make(map[ID]int, len(checks)),
+		results:    make([]Result, len(checks)),
+		started:    make([]time.Time, len(checks)),
+		done:       make([]bool, len(checks)),
+		unfinished: len(checks),
+		answers:    make(chan answer, len(checks)),
+	}
+	for i, c := range checks {
+		r.byID[c.ID] = i
+		r.results[i] = Result{ID: c.ID, Title: c.Title, Severity: c.Severity}
+	}
+	return r
+}
+
+// startReady starts or skips every check whose needs are answered. A skip can
+// make others ready, so it goes on until nothing changes.
+func (r *run) startReady(ctx context.Context) {
+	for changed := true; changed; {
+		changed = false
+		for i, c := range r.checks {
+			if r.done[i] || !r.started[i].IsZero() {
+				continue
+			}
+			ready, broken := r.needs(c)
+			switch {
+			case broken != "":
+				r.finish(i, Finding{Status: Skipped, Detail: "not asked, because " + string(broken) + " failed"}, 0)
+				changed = true
+			case ready:
+				r.start(ctx, i)
+			}
+		}
+	}
+}
+
+// needs reports whether all needs of c are answered, and the root of the
+// failure when one of them failed or was skipped.
+func (r *run) needs(c Check) (ready bool, broken ID) {
+	ready = true
+	for _, id := range c.Needs {
+		i, ok := r.byID[id]
+		switch {
+		case !ok:
+		case !r.done[i]:
+			ready = false
+		case r.results[i].Status == Failed && !r.results[i].Mild:
+			return false, id
+		case r.results[i].Status == Skipped:
+			_, root := r.needs(r.checks[i])
+			if root == "" { // the check itself said skipped
+				root = id
+			}
+			return false, root
+		}
+	}
+	return ready, ""
+}
+
+func (r *run) start(ctx context.Context, i int) {
+	r.running++
+	r.started[i] = time.Now()
+	ask := r.checks[i].Run
+	go func() {
+		begin := time.Now()
+		f := protect(ctx, ask)
+		r.answers <- answer{i, f, time.Since(begin)}
+	}()
+}
+
+// protect asks and turns everything that is no answer into Unknown.
+func protect(ctx context.Context, ask func(context.Context) Finding) (f Finding) {
+	defer func() {
+		if p := recover(); p != nil {
+			f = Finding{Status: Unknown, Detail: fmt.Sprintf("the check itself failed: %v", p),
+				Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+		}
+	}()
+	if ask == nil {
+		return Finding{Status: Unknown, Detail: "this check cannot be asked here"}
+	}
+	f = ask(ctx)
+	if f.Status == Pending {
+		f.Status = Unknown
+		if f.Detail == "" {
+			f.Detail = "the check gave no answer"
+		}
+	}
+	return f
+}
+
+func (r *run) finish(i int, f Finding, took time.Duration) {
+	if !r.started[i].IsZero() {
+		r.running--
+	}
+	r.done[i] = true
+	r.unfinished--
+	res := &r.results[i]
+	res.Finding, res.Took = f, took
+	if f.Status == Failed && f.Mild {
+		res.Severity = Warning
+	}
+	if r.each != nil {
+		r.each(*res)
+	}
+}
+
+// drain takes the answers that had arrived when ctx ended.
+func (r *run) drain() {
+	for {
+		select {
+		case a := <-r.answers:
+			r.finish(a.index, a.finding, a.took)
+		default:
+			return
+		}
+	}
+}
+
+func (r *run) cancel(ctx context.Context) {
+	detail := "cancelled"
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		detail = "out of time"
+	}
+	for i := range r.checks {
+		if r.done[i] {
+			continue
+		}
+		var took time.Duration
+		if !r.started[i].IsZero() {
+			took = time.Since(r.started[i])
+		}
+		r.finish(i, Finding{Status: Unknown, Detail: detail, Err: context.Cause(ctx)}, took)
+	}
+}
+
+// giveUpCycle answers the checks that wait for one another.
+func (r *run) giveUpCycle() {
+	var ids []string
+	for i, c := range r.checks {
+		if !r.done[i] {
+			ids = append(ids, string(c.ID))
+		}
+	}
+	slices.Sort(ids)
+	for i := range r.checks {
+		if !r.done[i] {
+			r.finish(i, Finding{Status: Unknown, Detail: "these checks wait for one another: " + strings.Join(ids, ", ")}, 0)
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// fates is a set of ways in which a packet can leave a chain; more than one
+// when a rule is not understood.
+type fates uint8
+
+const (
+	accepts fates = 1 << iota
+	drops
+	falls // through to what called the chain, or to the policy
+)
+
+// chain is a list of rules, of nftables or of the kernel's older tables.
+type chain struct {
+	family      nftables.TableFamily
+	table, name string
+	program     string // whose older table it is in, such as iptables-legacy; blank for nftables
+	// What follows is of base chains, those that packets meet by themselves.
+	base       bool
+	kind       string // filter, nat or route
+	hook       uint32
+	priority   int32
+	dropPolicy bool
+	devices    []string // of a hook at devices; a name may end in *
+}
+
+// chainName names a chain among all tables.
+type chainName struct {
+	family               nftables.TableFamily
+	table, name, program string
+}
+
+func (c *chain) key() chainName { return chainName{c.family, c.table, c.name, c.program} }
+
+func (c *chain) String() string {
+	if c.program != "" {
+		return fmt.Sprintf("chain %s of table %s of %s", c.name, c.table, c.program)
+	}
+	return fmt.Sprintf("chain %s of table %s", c.name, c.table)
+}
+
+// rule says whether it matches a packet, and its verdict if it has one.
+type rule interface {
+	weigh(w *follower, c *chain) (truth, *expr.Verdict)
+}
+
+// ruleset is the part of netfilter that sync datagrams can meet.
+type ruleset struct {
+	all    []*chain // of every family
+	base   []*chain // on the way, in the order in which packets meet them
+	chains map[chainName]*chain
+	rules  func(*chain) ([]rule, error)
+	// set reads a set of a table.
+	set func(family nftables.TableFamily, table, name string) (*nftSet, error)
+}
+
+// follower follows one flow through one base chain.
+type follower struct {
+	rules *ruleset
+	flow  *firstPacket
+	skip  func(rule) bool // rules that are taken for absent; nil for none
+	base  *chain
+	where string // the drop that was found last
+	doubt string // the first thing that was not understood
+	depth int
+}
+
+// maxJumps is the kernel's own limit (NFT_JUMP_STACK_SIZE).
+const maxJumps = 16
+
+// follow returns the possible fates of a flow in a base chain, in words where
+// it drops, or what makes it unclear.
+func (r *ruleset) follow(base *chain, f *firstPacket, skip func(rule) bool) (fates, string) {
+	w := &follower{rules: r, flow: f, skip: skip, base: base}
+	ends := w.chain(base)
+	if ends&falls != 0 {
+		ends &^= falls
+		if base.dropPolicy {
+			ends |= drops
+			w.where = base.String() + " has the policy drop and no rule that accepts them"
+		} else {
+			ends |= accepts
+		}
+	}
+	if ends != drops && w.doubt != "" {
+		return ends, w.doubt
+	}
+	return ends, w.where
+}
+
+func (w *follower) chain(c *chain) fates {
+	if w.depth++; w.depth > maxJumps {
+		return w.unclear(c, "there are too many jumps")
+	}
+	defer func() { w.depth-- }()
+	rules, err := w.rules.rules(c)
+	if err != nil {
+		return w.unclear(c, "the rules could not be read ("+err.Error()+")")
+	}
+	var ends fates
+	for i, r := range rules {
+		if w.skip != nil && w.skip(r) {
+			continue
+		}
+		holds, verdict := r.weigh(w, c)
+		if holds == no || verdict == nil {
+			continue
+		}
+		out, goesOn := w.verdict(c, i+1, verdict)
+		if holds == maybe {
+			if out != 0 {
+				w.unclear(c, fmt.Sprintf("there is no telling what rule %d does", i+1))
+			}
+			goesOn = true
+		}
+		ends |= out
+		if !goesOn {
+			return ends
+		}
+	}
+	return ends | falls
+}
+
+// unclear notes the first thing that was not understood.
+func (w *follower) unclear(c *chain, why string) fates {
+	if w.doubt == "" {
+		w.doubt = why + " in " + c.String()
+	}
+	return accepts | drops | falls
+}
+
+func (w *follower) verdict(c *chain, number int, v *expr.Verdict) (fates, bool) {
+	switch v.Kind {
+	case expr.VerdictAccept:
+		return accepts, false
+	case expr.VerdictDrop:
+		w.where = fmt.Sprintf("rule %d in %s", number, c)
+		return drops, false
+	case expr.VerdictReturn:
+		return falls, false
+	case expr.VerdictJump, expr.VerdictGoto:
+		to, ok := w.rules.chains[chainName{c.family, c.table, v.Chain, c.program}]
+		if !ok {
+			return w.unclear(c, "a jump goes to no chain,"), true
+		}
+		out := w.chain(to)
+		if v.Kind == expr.VerdictGoto {
+			return out, false
+		}
+		return out &^ falls, out&falls != 0
+	case expr.VerdictContinue, expr.VerdictBreak:
+		return 0, true
+	}
+	return w.unclear(c, fmt.Sprintf("there is no telling what rule %d does", number)), true
+}
+
+// The kernel's hooks, in the order in which a packet meets them; ingress comes
+// before all, egress after.
+const (
+	hookPrerouting  = unix.NF_INET_PRE_ROUTING
+	hookInput       = unix.NF_INET_LOCAL_IN
+	hookForward     = unix.NF_INET_FORWARD
+	hookOutput      = unix.NF_INET_LOCAL_OUT
+	hookPostrouting = unix.NF_INET_POST_ROUTING
+)
+
+// ingress says that a chain sees packets as a device delivers them.
+func (c *chain) ingress() bool {
+	const inetIngress = 5 // NF_INET_INGRESS
+	return c.family == nftables.TableFamilyNetdev && c.hook == unix.NF_NETDEV_INGRESS ||
+		c.family == nftables.TableFamilyINet && c.hook == inetIngress
+}
+
+// egress says that a chain sees packets as they are handed to a device.
+func (c *chain) egress() bool {
+	const netdevEgress = 1 // NF_NETDEV_EGRESS
+	return c.family == nftables.TableFamilyNetdev && c.hook == netdevEgress
+}
+
+// incoming says which direction a base chain sees.
+func (c *chain) incoming() bool {
+	return c.ingress() || !c.egress() && c.hook != hookOutput && c.hook != hookPostrouting
+}
+
+// meets says whether packets of this node on an interface meet a base chain;
+// they are not forwarded.
+func (c *chain) meets(iface string) bool {
+	if !c.ingress() && !c.egress() {
+		return c.family != nftables.TableFamilyNetdev && c.hook != hookForward
+	}
+	return slices.ContainsFunc(c.devices, func(device string) bool {
+		prefix, pattern := strings.CutSuffix(device, "*")
+		return device == iface || pattern && strings.HasPrefix(iface, prefix)
+	})
+}
+
+// stage is when a packet meets a hook; the kernel numbers them in that order.
+func (c *chain) stage() int {
+	switch {
+	case c.ingress():
+		return -1
+	case c.egress():
+		return hookPostrouting + 1
+	}
+	return int(c.hook)
+}
+
+// inOrder compares two base chains by when a packet meets them.
+func inOrder(a, b *chain) int {
+	if a.stage() != b.stage() {
+		return a.stage() - b.stage()
+	}
+	return int(a.priority) - int(b.priority)
+}
+
+// readRuleset lists the chains of the calling thread's network namespace. It
+// needs CAP_NET_ADMIN. The rules are read when they are followed.
+func readRuleset(ctx context.Context, t Flow) (*ruleset, error) {
+	r := &ruleset{chains: make(map[chainName]*chain)}
+	chains, err := readChains(ctx)
+	if err != nil && !unsupported(err) {
+		return nil, fmt.Errorf("list nftables chains: %w", err)
+	}
+	older, rules := readLegacy(ctx, t.Family())
+	own := nftables.TableFamilyIPv4
+	if t.Family() == 6 {
+		own = nftables.TableFamilyIPv6
+	}
+	r.all = append(chains, older...)
+	for _, c := range r.all {
+		switch c.family {
+		case own, nftables.TableFamilyINet, nftables.TableFamilyNetdev:
+		default:
+			continue
+		}
+		r.chains[c.key()] = c
+		if c.base && c.meets(t.Interface) {
+			r.base = append(r.base, c)
+		}
+	}
+	slices.SortStableFunc(r.base, inOrder)
+	read := make(map[chainName][]rule)
+	r.rules = func(c *chain) ([]rule, error) {
+		if c.program != "" {
+			return rules[c.key()].rules, rules[c.key()].err
+		}
+		if known, ok := read[c.key()]; ok {
+			return known, nil
+		}
+		list, err := readRules(ctx, c)
+		if err == nil {
+			read[c.key()] = list
+		}
+		return list, err
+	}
+	r.set = rememberSets(func(family nftables.TableFamily, table, name string) (*nftSet, error) {
+		return readSet(ctx, family, table, name)
+	})
+	return r, nil
+}
+
+func rememberSets(read func(nftables.TableFamily, string, string) (*nftSet, error)) func(nftables.TableFamily, string, string) (*nftSet, error) {
+	sets := make(map[chainName]*nftSet)
+	return func(family nftables.TableFamily, table, name string) (*nftSet, error) {
+		key := chainName{family: family, table: table, name: name}
+		if s, ok := sets[key]; ok {
+			return s, nil
+		}
+		s, err := read(family, table, name)
+		if err == nil {
+			sets[key] = s
+		}
+		return s, err
+	}
+}

@@ -1,0 +1,121 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/check"
+)
+
+// Check asks whether this node's own rules let the flow in and out. It reads
+// the rules and follows them as far as it understands them; where it does not,
+// it says so. The proof comes after the start, from the traffic.
+func (t Flow) Check(ctx context.Context) check.Finding {
+	rules, err := readRuleset(ctx, t)
+	if err != nil {
+		return rulesUnknown(err)
+	}
+	verdicts, err := t.weigh(rules, nil)
+	if err != nil {
+		return rulesUnknown(err)
+	}
+	return t.judge(rules, verdicts)
+}
+
+func rulesUnknown(err error) check.Finding {
+	f := check.Finding{Status: check.Unknown, Err: err, Detail: "the firewall rules of this node could not be read: " + err.Error(), Remedy: "nft list ruleset"}
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		f.Detail, f.Remedy = "only root can read the firewall rules of this node", "run connsync as root"
+	}
+	return f
+}
+
+// unsupported says that the kernel has no nftables at all.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPROTONOSUPPORT)
+}
+
+// weighed is what one base chain does with one flow.
+type weighed struct {
+	chain *chain
+	what  string
+	in    bool
+	ends  fates
+	where string // the rule or policy that drops, or that is not understood
+}
+
+// weigh follows everything that the sync needs through the base chains on its
+// way. Rules that skip says are taken for absent.
+func (t Flow) weigh(rules *ruleset, skip func(rule) bool) ([]weighed, error) {
+	flows, err := t.flows()
+	if err != nil {
+		return nil, err
+	}
+	var all []weighed
+	for _, f := range flows {
+		all = append(all, rules.weigh(f, skip)...)
+	}
+	return all, nil
+}
+
+// weigh follows one flow.
+func (r *ruleset) weigh(f *firstPacket, skip func(rule) bool) []weighed {
+	var all []weighed
+	for _, c := range r.base {
+		// What is not tracked is not translated either.
+		if c.incoming() != f.in || c.kind == "nat" && f.tracked == untracked {
+			continue
+		}
+		ends, where := r.follow(c, f, skip)
+		all = append(all, weighed{c, f.what, f.in, ends, where})
+	}
+	return all
+}
+
+// judge puts the worst first: a certain drop of the datagrams, one of
+// what they need, and then what is not certain.
+func (t Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
+	for _, w := range verdicts {
+		if w.ends == drops {
+			return check.Fail(t.remedy(rules, w.chain, w.in), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
+		}
+	}
+	for _, w := range verdicts {
+		if w.ends&drops != 0 {
+			return check.Finding{Status: check.Unknown, Remedy: t.remedy(rules, w.chain, w.in),
+				Detail: fmt.Sprintf("whether the firewall lets %s %s cannot be told: %s", w.what, w.direction(), w.where)}
+		}
+	}
+	if len(rules.base) > 0 {
+		return check.Pass("the firewall rules of this node let UDP port %d in from %v and out to it", t.Port, t.Peer.Addr())
+	}
+	return check.Pass("this node has no firewall rules on the way of the sync datagrams")
+}
+
+func (w weighed) direction() string {
+	if w.in {
+		return "in"
+	}
+	return "out"
+}
+
+// remedy is the command that lets the flows through a chain.
+func (t Flow) remedy(rules *ruleset, c *chain, in bool) string {
+	manager, commands := t.remedies(rules, c, in)
+	switch {
+	case manager == ManagerIPTables && t.Family() == 6:
+		return strings.Join(commands[:3], "; ") // the search for the neighbour too
+	case manager != "":
+		return commands[0]
+	}
+	return t.InstallCommand()
+}
+
+// InstallCommand is connsync's own, with the settings of the target.
+func (t Flow) InstallCommand() string {
+	return fmt.Sprintf("connsync firewall --install --interface %s --current-ip %v --peer-ip %v --port %d", t.Interface, t.Current, t.Peer, t.Port)
+}

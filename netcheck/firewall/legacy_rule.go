@@ -1,0 +1,173 @@
+package firewall
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// legacyRule is a rule in the words of iptables-save, without its chain.
+type legacyRule []string
+
+// weigh reads the rule from left to right. An option that is not understood is
+// one that may not match.
+func (r legacyRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
+	holds, invert := yes, false
+	for i := 0; i < len(r); i++ {
+		if r[i] == "!" {
+			invert = true
+			continue
+		}
+		argument := ""
+		if i+1 < len(r) {
+			argument = r[i+1]
+		}
+		t := maybe
+		switch r[i] {
+		case "-j", "-g":
+			if holds == no {
+				return no, nil
+			}
+			return legacyTarget(w, c, holds, r[i] == "-g", argument, r[i+1:])
+		case "-m":
+			// Modules whose options are understood, or that match by themselves.
+			t = truthOr(slices.Contains([]string{"udp", "tcp", "comment", "conntrack", "state", "multiport", "icmp6", "icmp", "hl", "addrtype"}, argument))
+			if argument == "rpfilter" && w.flow.in && w.flow.direct {
+				t = truthOf(!slices.Contains(r, "--invert"))
+			}
+		default:
+			t = w.option(r[i], argument)
+		}
+		if invert {
+			t = t.not()
+		}
+		holds, invert = holds.and(t), false
+		if strings.HasPrefix(argument, "-") || argument == "!" {
+			continue
+		}
+		i++
+	}
+	return holds, nil
+}
+
+func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, rest []string) (truth, *expr.Verdict) {
+	switch {
+	case goTo:
+		return holds, &expr.Verdict{Kind: expr.VerdictGoto, Chain: name}
+	case name == "ACCEPT":
+		return holds, &expr.Verdict{Kind: expr.VerdictAccept}
+	case name == "DROP" || name == "REJECT":
+		return holds, &expr.Verdict{Kind: expr.VerdictDrop}
+	case name == "RETURN":
+		return holds, &expr.Verdict{Kind: expr.VerdictReturn}
+	case name == "NOTRACK" || name == "CT" && slices.Contains(rest, "--notrack"):
+		w.flow.leaveUntracked(w.base, holds)
+		return holds, nil
+	case name == "CT" || goesOn(name):
+		return holds, nil
+	case name == "SNAT" || name == "MASQUERADE":
+		w.flow.translated = true
+		return holds, &expr.Verdict{Kind: expr.VerdictAccept}
+	case w.rules.chains[chainName{c.family, c.table, name, c.program}] != nil:
+		return holds, &expr.Verdict{Kind: expr.VerdictJump, Chain: name}
+	}
+	w.flow.translated = true
+	return holds, &expr.Verdict{Kind: verdictUnknown}
+}
+
+// option weighs one option of iptables.
+func (w *follower) option(name, argument string) truth {
+	f := w.flow
+	switch name {
+	case "-i", "-o":
+		pattern, open := strings.CutSuffix(argument, "+")
+		ours := (name == "-i") == f.in && (argument == f.iface || open && strings.HasPrefix(f.iface, pattern))
+		return truthOf(ours)
+	case "-s", "-d":
+		addr := f.source
+		if name == "-d" {
+			addr = f.destination
+		}
+		return inNetwork(addr, argument)
+	case "-p":
+		protocols := map[string]byte{"udp": unix.IPPROTO_UDP, "ipv6-icmp": unix.IPPROTO_ICMPV6, "icmpv6": unix.IPPROTO_ICMPV6, "all": f.protocol}
+		return truthOf(protocols[argument] == f.protocol || argument == strconv.Itoa(int(f.protocol)))
+	case "--dport", "--dports":
+		if f.protocol != unix.IPPROTO_UDP {
+			return no
+		}
+		return inPorts(f.destinationPort(), argument)
+	case "--icmpv6-type":
+		kind, _, code := strings.Cut(argument, "/")
+		n, err := strconv.Atoi(kind)
+		return truthOr(err == nil && !code).and(truthOf(err == nil && f.protocol == unix.IPPROTO_ICMPV6 && n == int(f.transport.bytes[0])))
+	case "--hl-eq":
+		return truthOr(f.hopLimit != 0).and(truthOf(argument == strconv.Itoa(int(f.hopLimit))))
+	case "--comment", "--invert", "--loose", "--validmark", "--accept-local":
+		return yes
+	case "--src-type":
+		return truthOf(argument == f.addressType(false))
+	case "--dst-type":
+		return truthOf(argument == f.addressType(true))
+	case "--state", "--ctstate":
+		states := map[string]uint32{"INVALID": stateInvalid, "NEW": stateNew, "UNTRACKED": stateUntracked}
+		now := f.state(w.base)
+		in := no
+		for s := range strings.SplitSeq(argument, ",") {
+			if now == 0 {
+				return maybe
+			}
+			if states[s] == now {
+				in = yes
+			}
+		}
+		return in
+	}
+	return maybe
+}
+
+// addressType is the kind of an address in the words of iptables.
+func (f *firstPacket) addressType(destination bool) string {
+	switch {
+	case destination && f.destination.IsMulticast():
+		return "MULTICAST"
+	case destination == f.in:
+		return "LOCAL"
+	}
+	return "UNICAST"
+}
+
+func inNetwork(addr netip.Addr, text string) truth {
+	if !strings.Contains(text, "/") {
+		text += "/" + strconv.Itoa(addr.BitLen())
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return maybe // a mask with holes
+	}
+	return truthOf(p.Contains(addr))
+}
+
+// inPorts reads iptables' lists of ports and of ranges with a colon.
+func inPorts(port uint16, list string) truth {
+	in := no
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, isRange := strings.Cut(part, ":")
+		if !isRange {
+			to = from
+		}
+		low, errLow := strconv.ParseUint(from, 10, 16)
+		high, errHigh := strconv.ParseUint(to, 10, 16)
+		switch {
+		case errLow != nil || errHigh != nil:
+			return maybe
+		case uint64(port) >= low && uint64(port) <= high:
+			in = yes
+		}
+	}
+	return in
+}

@@ -1,0 +1,261 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"connsync/netcheck/check"
+)
+
+// Effect is what a set of rules does to a flow.
+type Effect struct {
+	// Openings are the chains that drop the sync, or may, apart from rules of
+	// connsync's own; in the order in which packets meet them.
+	Openings []Opening
+	// Foreign are those of other programs.
+	Foreign []Foreign
+	// Finding is that of the check, with connsync's rules.
+	Finding check.Finding
+
+	flow   Flow
+	names  map[Opening]bool // of all base chains of nftables on the way
+	own    bool             // there is a table of connsync's, whatever its rules
+	exact  bool             // and it is the one for the flow
+	refuse bool             // nobody but the peer reaches the port
+	marked []markedRule
+}
+
+// markedRule is a rule of connsync's in a chain of the host.
+type markedRule struct {
+	in      Opening // In is not set
+	handle  uint64
+	comment string
+}
+
+// Read reads the rules that run on this node.
+func Read(ctx context.Context, t Flow) (*Effect, error) {
+	if err := t.CheckName(); err != nil {
+		return nil, err
+	}
+	rules, err := readRuleset(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	f := &Effect{flow: t, names: make(map[Opening]bool)}
+	if err := f.find(rules); err != nil {
+		return nil, err
+	}
+	if err := f.weigh(rules); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Installed finds what there is of connsync's in the rules that run,
+// for whatever settings. It judges nothing.
+func Installed(ctx context.Context) (*Effect, error) {
+	rules, err := readRuleset(ctx, Flow{})
+	if err != nil {
+		return nil, err
+	}
+	f := &Effect{names: make(map[Opening]bool)}
+	return f, f.find(rules)
+}
+
+// isOwn says that a chain is in connsync's table.
+func (c *chain) isOwn() bool {
+	return c.program == "" && c.table == tableName && familyName(c.family) == "inet"
+}
+
+func ours(r rule) bool {
+	n, ok := r.(*nftRule)
+	return ok && strings.HasPrefix(n.comment, tableName+" ")
+}
+
+func (c *chain) opening() Opening {
+	return Opening{Family: familyName(c.family), Table: c.table, Chain: c.name, In: c.incoming()}
+}
+
+// find finds what there is of connsync's, in all families.
+func (f *Effect) find(rules *ruleset) error {
+	var own []*chain
+	for _, c := range rules.all {
+		if c.program != "" {
+			continue
+		}
+		if c.isOwn() {
+			own = append(own, c)
+			continue
+		}
+		list, err := rules.rules(c)
+		if err != nil {
+			return fmt.Errorf("read the rules of %v: %w", c, err)
+		}
+		for _, r := range list {
+			if ours(r) {
+				n := r.(*nftRule)
+				o := c.opening()
+				o.In = false
+				f.marked = append(f.marked, markedRule{o, n.handle, n.comment})
+			}
+		}
+	}
+	for _, c := range rules.base {
+		if c.program == "" {
+			f.names[c.opening()] = true
+		}
+	}
+	f.own = len(own) > 0
+	var err error
+	f.exact, err = f.flow.isExact(rules, own)
+	return err
+}
+
+// isExact says whether the chains are connsync's table for the flow.
+func (t Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
+	wanted := ownChains()
+	if len(own) != len(wanted) {
+		return false, nil
+	}
+	for _, w := range wanted {
+		i := slices.IndexFunc(own, func(c *chain) bool {
+			return c.name == w.name && c.base && c.hook == w.hookNumber && c.priority == w.priority && !c.dropPolicy
+		})
+		if i < 0 {
+			return false, nil
+		}
+		list, err := rules.rules(own[i])
+		if err != nil {
+			return false, fmt.Errorf("read the rules of %v: %w", own[i], err)
+		}
+		count := 0
+		for _, r := range t.ownRules() {
+			if r.chain == w.name {
+				count++
+			}
+		}
+		marked := func(r rule) bool { return r.(*nftRule).comment == t.ownMark() }
+		if len(list) != count || slices.ContainsFunc(list, func(r rule) bool { return !marked(r) }) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// weigh finds what the host's own rules do, and then all of them.
+func (f *Effect) weigh(rules *ruleset) error {
+	host := *rules
+	host.base = slices.DeleteFunc(slices.Clone(rules.base), (*chain).isOwn)
+	verdicts, err := f.flow.weigh(&host, ours)
+	if err != nil {
+		return err
+	}
+	for _, w := range verdicts {
+		if w.ends&drops == 0 {
+			continue
+		}
+		o := w.chain.opening()
+		manager, commands := f.flow.remedies(rules, w.chain, w.in)
+		switch {
+		case manager != "":
+			f.addForeign(Foreign{Chain: w.chain.String(), Manager: manager, Why: w.where, Commands: commands})
+		case !plainName.MatchString(o.Table) || !plainName.MatchString(o.Chain):
+			return fmt.Errorf("%v has a name that nft cannot be told", w.chain)
+		case !slices.Contains(f.Openings, o):
+			f.Openings = append(f.Openings, o)
+		}
+	}
+	if verdicts, err = f.flow.weigh(rules, nil); err != nil {
+		return err
+	}
+	f.Finding = f.flow.judge(rules, verdicts)
+	f.refuse, err = f.flow.refusesOthers(rules)
+	return err
+}
+
+func (f *Effect) addForeign(o Foreign) {
+	if !slices.ContainsFunc(f.Foreign, func(known Foreign) bool { return known.Chain == o.Chain }) {
+		f.Foreign = append(f.Foreign, o)
+	}
+}
+
+// refusesOthers says whether another host on the link, and the peer's address
+// on another link, are kept from the port.
+func (t Flow) refusesOthers(rules *ruleset) (bool, error) {
+	flows, err := t.flows()
+	if err != nil {
+		return false, err
+	}
+	stranger, elsewhere := *flows[0], *flows[0]
+	stranger.source = stranger.source.Next()
+	if stranger.source == stranger.destination {
+		stranger.source = stranger.source.Next()
+	}
+	elsewhere.iface, elsewhere.index = "", 0
+	for _, flow := range []*firstPacket{&stranger, &elsewhere} {
+		refused := func(w weighed) bool { return w.ends == drops }
+		if !slices.ContainsFunc(rules.weigh(flow, nil), refused) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Loads says whether a chain of another set of rules is in this one too.
+func (f *Effect) Loads(o Opening) bool { return f.names[o] }
+
+// InPlace says whether the rules that admit the sync are there, and nothing
+// else of connsync's, and do what they are for.
+func (f *Effect) InPlace() bool {
+	if !f.exact || !f.refuse || f.Finding.Status != check.Passed {
+		return false
+	}
+	var wanted []markedRule
+	for _, o := range f.Openings {
+		_, marks := f.flow.admitting(o.In)
+		o.In = false
+		for _, m := range marks {
+			wanted = append(wanted, markedRule{in: o, comment: m})
+		}
+	}
+	if len(wanted) != len(f.marked) {
+		return false
+	}
+	for _, m := range f.marked {
+		m.handle = 0
+		i := slices.Index(wanted, m)
+		if i < 0 {
+			return false
+		}
+		wanted = slices.Delete(wanted, i, i+1)
+	}
+	return true
+}
+
+// Script is what nft has to be given so that the rules are in place; blank
+// where they are. nft carries it out as a whole or not at all.
+func (f *Effect) Script() string {
+	if f.InPlace() {
+		return ""
+	}
+	return f.flow.freshTable() + f.deletions() + f.flow.inserts(f.Openings)
+}
+
+// RemoveScript is what nft has to be given so that nothing of connsync's is
+// left; blank where nothing is.
+func (f *Effect) RemoveScript() string {
+	if !f.own {
+		return f.deletions()
+	}
+	return fmt.Sprintf("delete table inet %s\n", tableName) + f.deletions()
+}
+
+func (f *Effect) deletions() string {
+	var b strings.Builder
+	for _, m := range f.marked {
+		fmt.Fprintf(&b, "delete rule %v handle %d\n", m.in, m.handle)
+	}
+	return b.String()
+}

@@ -1,0 +1,138 @@
+package firewall
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+)
+
+// Manager is the program that rules belong to where nftables.conf does not
+// load them: it would lose what somebody else puts there.
+type Manager string
+
+const (
+	ManagerIPTables  Manager = "iptables"
+	ManagerUFW       Manager = "ufw"
+	ManagerFirewalld Manager = "firewalld"
+)
+
+// Foreign is a chain that drops the sync, or may, and is another program's.
+type Foreign struct {
+	Chain    string   `json:"chain"` // in words
+	Manager  Manager  `json:"manager"`
+	Why      string   `json:"why"` // what it does
+	Commands []string `json:"commands"`
+}
+
+// manager says whose a chain is; blank is nobody's but the host's own.
+func (r *ruleset) manager(c *chain) Manager {
+	builtIn := slices.Contains([]string{"INPUT", "OUTPUT", "PREROUTING", "POSTROUTING"}, c.name)
+	tables := slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, c.table)
+	ofTables := builtIn && tables && (c.family == nftables.TableFamilyIPv4 || c.family == nftables.TableFamilyIPv6)
+	switch {
+	case c.table == "firewalld":
+		return ManagerFirewalld
+	case c.program == "" && !ofTables:
+		return ""
+	}
+	for name := range r.chains {
+		if name.table == "filter" && name.program == c.program && (strings.HasPrefix(name.name, "ufw-") || strings.HasPrefix(name.name, "ufw6-")) {
+			return ManagerUFW
+		}
+	}
+	return ManagerIPTables
+}
+
+// manage are the commands by which ufw or firewalld admits the sync in one
+// direction, the first of them for now.
+func (t Flow) manage(m Manager, in bool) []string {
+	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	switch m {
+	case ManagerUFW:
+		if in {
+			return []string{fmt.Sprintf("ufw allow in on %s proto udp from %v to %v port %d", t.Interface, peer, current, t.Port)}
+		}
+		return []string{fmt.Sprintf("ufw allow out on %s proto udp from %v to %v port %d", t.Interface, current, peer, t.Port)}
+	case ManagerFirewalld:
+		if in {
+			zone := fmt.Sprintf(`"$(firewall-cmd --get-zone-of-interface=%s || firewall-cmd --get-default-zone)"`, t.Interface)
+			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" port port="%d" protocol="udp" accept`, t.Family(), peer, t.Port)
+			return []string{
+				fmt.Sprintf("firewall-cmd --zone=%s --add-rich-rule='%s'", zone, rule),
+				fmt.Sprintf("firewall-cmd --permanent --zone=%s --add-rich-rule='%s'", zone, rule),
+			}
+		}
+		direct := fmt.Sprintf("--direct --add-rule ipv%d filter OUTPUT 0 -o %s -d %v -p udp --dport %d -j ACCEPT", t.Family(), t.Interface, peer, t.Port)
+		return []string{"firewall-cmd " + direct, "firewall-cmd --permanent " + direct}
+	}
+	return nil
+}
+
+// remedies are the commands that let the sync through a chain, for now and for
+// good, blank where that is connsync's own business.
+func (t Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
+	m := rules.manager(c)
+	if m == ManagerIPTables {
+		program := c.program
+		if program == "" {
+			program = t.iptables()
+		}
+		return m, t.iptablesAdmit(program, c.table, c.name, in)
+	}
+	return m, t.manage(m, in)
+}
+
+func (t Flow) iptables() string {
+	if t.Family() == 6 {
+		return "ip6tables"
+	}
+	return "iptables"
+}
+
+// iptablesAdmit are the rules of iptables for one direction, at the beginning
+// of a chain: the datagrams, with IPv6 the search for the neighbour, echoes and
+// errors about the datagrams.
+func (t Flow) iptablesAdmit(program, table, chain string, in bool) []string {
+	link, side := "-i", "-s"
+	if !in {
+		link, side = "-o", "-d"
+	}
+	if table != "filter" {
+		program += " -t " + table
+	}
+	start := fmt.Sprintf("%s -I %s %s %s", program, chain, link, t.Interface)
+	peer := fmt.Sprintf("%s %v", side, t.Peer.Addr().Unmap().WithZone(""))
+	const end = "-m comment --comment connsync -j ACCEPT"
+	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, peer, t.Port, end)}
+	if t.Family() == 4 {
+		for _, kind := range []string{"destination-unreachable", "echo-request", "echo-reply"} {
+			commands = append(commands, fmt.Sprintf("%s %s -p icmp --icmp-type %s %s", start, peer, kind, end))
+		}
+		return commands
+	}
+	for _, kind := range []string{"neighbour-solicitation", "neighbour-advertisement"} {
+		commands = append(commands, fmt.Sprintf("%s -p icmpv6 --icmpv6-type %s -m hl --hl-eq 255 %s", start, kind, end))
+	}
+	for _, kind := range []string{"destination-unreachable", "packet-too-big", "echo-request", "echo-reply"} {
+		commands = append(commands, fmt.Sprintf("%s %s -p icmpv6 --icmpv6-type %s %s", start, peer, kind, end))
+	}
+	return commands
+}
+
+// IPTables are the commands of iptables that do what the rules for nftables do.
+// The last to be inserted stands first, so that the refusal of everybody else
+// comes first here. They last until the next boot, or the next time that the
+// host's own program loads its rules.
+func (t Flow) IPTables() []string {
+	program, peer, current := t.iptables(), t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	commands := []string{
+		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, t.Port),
+	}
+	commands = append(commands, t.iptablesAdmit(program, "filter", "INPUT", true)...)
+	commands = append(commands, t.iptablesAdmit(program, "filter", "OUTPUT", false)...)
+	return append(commands,
+		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port),
+		fmt.Sprintf("%s -t raw -I OUTPUT -o %s -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port))
+}

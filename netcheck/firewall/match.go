@@ -1,0 +1,383 @@
+package firewall
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// state is what the expressions of one rule have loaded. Registers start as
+// unknown.
+type state struct {
+	*follower
+	chain *chain
+	holds truth // whether the packet has come so far
+	data  value // the registers: 16 of 4 bytes, after the verdict's 16 bytes
+}
+
+func newState(w *follower, c *chain) *state {
+	return &state{follower: w, chain: c, holds: yes, data: unknowns(16 * 5)}
+}
+
+// weigh runs the expressions until one does not match or has a verdict.
+func (r *nftRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
+	s := newState(w, c)
+	for _, e := range r.exprs {
+		var verdict *expr.Verdict
+		t := maybe
+		if e.decoded == nil {
+			s.forget(e.name)
+		} else {
+			t, verdict = s.expr(e.decoded)
+		}
+		if e.name == "synproxy" && s.flow.protocol != unix.IPPROTO_TCP {
+			t = no
+		}
+		if s.holds = s.holds.and(t); s.holds == no {
+			return no, nil
+		}
+		if verdict != nil {
+			return s.holds, verdict
+		}
+	}
+	return s.holds, nil
+}
+
+// forget is for an expression that is not understood: it may have loaded
+// anything anywhere, and it may not match.
+func (s *state) forget(name string) {
+	s.data = unknowns(len(s.data.bytes))
+	if name == "tproxy" || name == "fwd" {
+		s.unclear(s.chain, "there is no telling what "+name+" does")
+	}
+}
+
+// register returns where a register begins: the 16-byte ones count from 1, the
+// 4-byte ones lie over them and count from 8 (linux/netfilter/nf_tables.h).
+func register(r uint32) int {
+	if r >= unix.NFT_REG32_00 {
+		return int(r-unix.NFT_REG32_00)*4 + 16
+	}
+	return int(r) * 16
+}
+
+func (s *state) load(r uint32, v value) {
+	at := register(r)
+	size := 16
+	if r >= unix.NFT_REG32_00 {
+		size = max(4, (len(v.bytes)+3)&^3)
+	}
+	size = max(size, len(v.bytes))
+	padded := (len(v.bytes) + 3) &^ 3 // the kernel fills the last 4 bytes up with zeros
+	for i := 0; i < size && at+i < len(s.data.bytes); i++ {
+		switch {
+		case i < len(v.bytes):
+			s.data.bytes[at+i], s.data.known[at+i] = v.bytes[i], v.known[i]
+		case i < padded:
+			s.data.bytes[at+i], s.data.known[at+i] = 0, 0xff
+		default:
+			s.data.bytes[at+i], s.data.known[at+i] = 0, 0
+		}
+	}
+}
+
+func (s *state) read(r uint32, size int) value { return s.data.part(register(r), size) }
+
+// number loads a number in the byte order of this machine.
+func (s *state) number(r uint32, n uint32) {
+	s.load(r, known(binary.NativeEndian.AppendUint32(nil, n)))
+}
+
+// expr evaluates one expression: whether the rule still matches, and its
+// verdict, if it gives one.
+func (s *state) expr(e expr.Any) (truth, *expr.Verdict) {
+	switch e := e.(type) {
+	case *expr.Verdict:
+		return yes, e
+	case *expr.Reject:
+		return yes, &expr.Verdict{Kind: expr.VerdictDrop}
+	case *expr.Counter, *expr.Log:
+		return yes, nil
+	case *expr.Objref:
+		return truthOr(e.Type == unix.NFT_OBJECT_COUNTER || e.Type == unix.NFT_OBJECT_CT_HELPER), nil
+	case *expr.Notrack:
+		s.flow.leaveUntracked(s.base, s.holds)
+		return yes, nil
+	case *expr.Meta:
+		return s.meta(e), nil
+	case *expr.Payload:
+		return s.payload(e), nil
+	case *expr.Ct:
+		return s.ct(e), nil
+	case *expr.Immediate:
+		s.load(e.Register, known(e.Data))
+	case *expr.Bitwise:
+		s.bitwise(e)
+	case *expr.Cmp:
+		return s.cmp(e), nil
+	case *expr.Range:
+		return s.inRange(e), nil
+	case *expr.Lookup:
+		return s.lookup(e)
+	case *expr.Fib:
+		s.fib(e)
+	case *expr.Exthdr:
+		return s.exthdr(e), nil
+	case *expr.Dynset:
+		return truthOr(len(e.Exprs) == 0 && !e.Invert), nil // with a limit in it it may not match
+	case *expr.Hash:
+		s.load(e.DestRegister, value{})
+	case *expr.Numgen:
+		s.load(e.Register, value{})
+	case *expr.NAT:
+		return s.translate(e.Type == expr.NATTypeDestNAT)
+	case *expr.Redir:
+		return s.translate(true)
+	case *expr.Masq:
+		return s.translate(false)
+	case *expr.Match:
+		return s.match(e), nil
+	case *expr.Target:
+		return s.target(e)
+	case *expr.Queue:
+		return yes, &expr.Verdict{Kind: verdictUnknown}
+	default: // limits, quotas, counts of connections
+		return maybe, nil
+	}
+	return yes, nil
+}
+
+// truthOr is yes where something is certain, else maybe.
+func truthOr(certain bool) truth {
+	if certain {
+		return yes
+	}
+	return maybe
+}
+
+// verdictUnknown stands for what a program decides (NF_QUEUE, which has this
+// number).
+const verdictUnknown expr.VerdictKind = 3
+
+// translate rewrites an address. A datagram to another destination is no longer
+// the daemon's; the source matters to the peer alone.
+func (s *state) translate(destination bool) (truth, *expr.Verdict) {
+	s.flow.translated = true
+	if destination {
+		return yes, &expr.Verdict{Kind: verdictUnknown}
+	}
+	return yes, &expr.Verdict{Kind: expr.VerdictAccept}
+}
+
+func (s *state) meta(e *expr.Meta) truth {
+	if e.SourceRegister {
+		return yes // it sets, and compares nothing
+	}
+	f := s.flow
+	name := make([]byte, unix.IFNAMSIZ)
+	copy(name, f.iface)
+	ours := func(input, output expr.MetaKey) bool { return f.in && e.Key == input || !f.in && e.Key == output }
+	switch e.Key {
+	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME:
+		if !ours(expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME) {
+			name = make([]byte, unix.IFNAMSIZ)
+		}
+		s.load(e.Register, known(name))
+	case expr.MetaKeyIIF, expr.MetaKeyOIF:
+		index := 0
+		if ours(expr.MetaKeyIIF, expr.MetaKeyOIF) {
+			index = f.index
+		}
+		s.number(e.Register, uint32(index))
+	case expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP:
+		s.number(e.Register, f.group)
+		return truthOf(ours(expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP)) // without an interface it does not match
+	case expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE:
+		s.load(e.Register, value{})
+		if f.kind != 0 {
+			s.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(f.kind))))
+		}
+		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
+	case expr.MetaKeyPKTTYPE:
+		s.load(e.Register, value{})
+		if f.in && !f.destination.IsMulticast() {
+			s.load(e.Register, known([]byte{unix.PACKET_HOST}))
+		}
+	case expr.MetaKeyL4PROTO:
+		s.load(e.Register, known([]byte{f.protocol}))
+	case expr.MetaKeyNFPROTO:
+		s.load(e.Register, known([]byte{f.nfproto()}))
+	case expr.MetaKeyPROTOCOL:
+		s.load(e.Register, known(binary.BigEndian.AppendUint16(nil, f.ethertype())))
+	default:
+		s.load(e.Register, value{})
+	}
+	return yes
+}
+
+func (f *firstPacket) nfproto() byte {
+	if f.is6() {
+		return unix.NFPROTO_IPV6
+	}
+	return unix.NFPROTO_IPV4
+}
+
+func (f *firstPacket) ethertype() uint16 {
+	if f.is6() {
+		return unix.ETH_P_IPV6
+	}
+	return unix.ETH_P_IP
+}
+
+func (s *state) payload(e *expr.Payload) truth {
+	if e.OperationType == expr.PayloadWrite {
+		return yes
+	}
+	header := value{} // of the link layer nothing is known
+	switch e.Base {
+	case expr.PayloadBaseTransportHeader:
+		header = s.flow.transport
+	case expr.PayloadBaseNetworkHeader:
+		header = s.flow.networkHeader()
+	}
+	s.load(e.DestRegister, header.part(int(e.Offset), int(e.Len)))
+	return yes
+}
+
+// ct asks connection tracking. What is not tracked has a state and nothing
+// else: no other question about it matches.
+func (s *state) ct(e *expr.Ct) truth {
+	if e.SourceRegister {
+		return yes
+	}
+	f, now := s.flow, s.flow.state(s.base)
+	var v value
+	switch e.Key {
+	case expr.CtKeySTATE:
+		if now != 0 {
+			v = known(binary.NativeEndian.AppendUint32(nil, now))
+		}
+		s.load(e.Register, v)
+		return yes
+	case expr.CtKeyDIRECTION:
+		v = known([]byte{0}) // original
+	case expr.CtKeyPROTOCOL:
+		v = known([]byte{f.protocol})
+	case expr.CtKeyL3PROTOCOL:
+		v = known([]byte{f.nfproto()})
+	case expr.CtKeySTATUS:
+		v = unknowns(4)
+		mask := uint32(1<<0 | 1<<1 | 1<<2) // neither expected, nor answered, nor assured
+		if !f.translated {
+			mask |= 1<<4 | 1<<5 // IPS_SRC_NAT, IPS_DST_NAT
+		}
+		binary.NativeEndian.PutUint32(v.known, mask)
+	}
+	s.load(e.Register, v)
+	switch now {
+	case stateNew:
+		return yes
+	case 0:
+		return maybe
+	}
+	return no
+}
+
+func (s *state) bitwise(e *expr.Bitwise) {
+	v := s.read(e.SourceRegister, int(e.Len))
+	if len(e.Mask) != len(v.bytes) || len(e.Xor) != len(v.bytes) { // a shift
+		s.load(e.DestRegister, unknowns(int(e.Len)))
+		return
+	}
+	for i := range v.bytes {
+		v.known[i] |= ^e.Mask[i]
+		v.bytes[i] = v.bytes[i]&e.Mask[i]&v.known[i] ^ e.Xor[i]
+	}
+	s.load(e.DestRegister, v)
+}
+
+func (s *state) cmp(e *expr.Cmp) truth {
+	v := s.read(e.Register, len(e.Data))
+	switch e.Op {
+	case expr.CmpOpEq:
+		return v.equals(e.Data)
+	case expr.CmpOpNeq:
+		return v.equals(e.Data).not()
+	case expr.CmpOpLt:
+		return v.compare(e.Data, func(o int) bool { return o < 0 })
+	case expr.CmpOpLte:
+		return v.compare(e.Data, func(o int) bool { return o <= 0 })
+	case expr.CmpOpGt:
+		return v.compare(e.Data, func(o int) bool { return o > 0 })
+	case expr.CmpOpGte:
+		return v.compare(e.Data, func(o int) bool { return o >= 0 })
+	}
+	return maybe
+}
+
+func (s *state) inRange(e *expr.Range) truth {
+	in := s.read(e.Register, len(e.FromData)).within(e.FromData, e.ToData)
+	if e.Op == expr.CmpOpNeq {
+		return in.not()
+	}
+	return in
+}
+
+// lookup looks a key up in a set, or in a map.
+func (s *state) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
+	in, found := maybe, (*element)(nil)
+	if set, err := s.rules.set(s.chain.family, s.chain.table, e.SetName); err == nil {
+		in, found = set.look(s.read(e.SourceRegister, set.keySize))
+	}
+	switch {
+	case e.Invert:
+		return in.not(), nil
+	case !e.IsDestRegSet || in == no:
+		return in, nil
+	case e.DestRegister == unix.NFT_REG_VERDICT && found != nil && found.verdict != nil:
+		return in, found.verdict
+	case e.DestRegister == unix.NFT_REG_VERDICT:
+		return maybe, &expr.Verdict{Kind: verdictUnknown}
+	case found != nil && found.data != nil:
+		s.load(e.DestRegister, known(bytes.Clone(found.data)))
+	default:
+		s.load(e.DestRegister, value{})
+	}
+	return in, nil
+}
+
+// fib asks the routing tables.
+func (s *state) fib(e *expr.Fib) {
+	const unicast, local, multicast = unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_MULTICAST
+	f := s.flow
+	switch {
+	case e.ResultADDRTYPE:
+		kind := uint32(unicast)
+		switch {
+		case e.FlagDADDR && f.destination.IsMulticast():
+			kind = multicast
+		case e.FlagDADDR && f.in, e.FlagSADDR && !f.in:
+			kind = local
+		}
+		s.number(e.Register, kind)
+	case e.FlagSADDR && f.in && f.direct && e.FlagPRESENT:
+		s.load(e.Register, known([]byte{1}))
+	case e.FlagSADDR && f.in && f.direct && e.ResultOIF:
+		s.number(e.Register, uint32(f.index))
+	default:
+		s.load(e.Register, value{})
+	}
+}
+
+// exthdr asks for an extension header of IPv6, an option of IPv4 or one of
+// TCP: there are none.
+func (s *state) exthdr(e *expr.Exthdr) truth {
+	const present = 1 // NFT_EXTHDR_F_PRESENT
+	if e.Flags&present == 0 {
+		return no
+	}
+	s.load(e.DestRegister, known([]byte{0}))
+	return yes
+}

@@ -1,0 +1,182 @@
+package firewall
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+)
+
+// tableName is the table of connsync's own, of the family inet, and the
+// word with which the comments of all its rules begin.
+const tableName = "connsync"
+
+// Opening is a chain of the host that drops the sync, or may, and so gets rules
+// of connsync's before its own.
+type Opening struct {
+	Family string `json:"family"` // inet, ip, ip6 or netdev
+	Table  string `json:"table"`
+	Chain  string `json:"chain"`
+	In     bool   `json:"in"` // it sees what comes in, else what goes out
+}
+
+func (o Opening) String() string { return fmt.Sprintf("%s %s %s", o.Family, o.Table, o.Chain) }
+
+// Admits are the matches of the rules that admit the sync in one direction, in
+// the words of nft, without verdict: datagrams of the peer to the sync port, on
+// the sync interface only. The source port is never matched, because the daemon
+// sends from any. With it go the peer's echoes, which the checks of both nodes
+// ask for, and errors about the datagrams: what is not tracked has no related
+// ones. With IPv6 the two nodes have to find one another, by ICMPv6 on the link.
+func (t Flow) Admits(in bool) []string {
+	name, side := "iifname", "saddr"
+	if !in {
+		name, side = "oifname", "daddr"
+	}
+	link := fmt.Sprintf("%s %q", name, t.Interface)
+	peer := fmt.Sprintf("%s %s %s %v", link, t.NftFamily(), side, t.Peer.Addr().Unmap().WithZone(""))
+	rules := []string{fmt.Sprintf("%s udp dport %d", peer, t.Port)}
+	if t.Family() == 4 {
+		return append(rules, peer+" icmp type { echo-reply, destination-unreachable, echo-request }")
+	}
+	return append(rules,
+		peer+" icmpv6 type { destination-unreachable, packet-too-big, echo-request, echo-reply }",
+		link+" ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }")
+}
+
+// mark is the comment by which a rule of connsync's is found again; it changes
+// with what it stands for.
+func mark(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return tableName + " " + hex.EncodeToString(sum[:4])
+}
+
+// admitting are the rules for a chain of the host, with their marks.
+func (t Flow) admitting(in bool) (rules, marks []string) {
+	for _, r := range t.Admits(in) {
+		marks = append(marks, mark(r))
+		rules = append(rules, fmt.Sprintf("%s accept comment %q", r, mark(r)))
+	}
+	return rules, marks
+}
+
+// ownRule is a rule of connsync's table.
+type ownRule struct {
+	chain, text string
+}
+
+// ownChain is a chain of connsync's table.
+type ownChain struct {
+	name, hook string
+	priority   int32
+	hookNumber uint32
+}
+
+// The chains of connsync's own table. Connection tracking begins at -200; what
+// others send to the port is dropped before the host's own filter at 0.
+func ownChains() []ownChain {
+	return []ownChain{
+		{"untrack-in", "prerouting", -300, hookPrerouting},
+		{"untrack-out", "output", -300, hookOutput},
+		{"refuse", "input", -10, hookInput},
+	}
+}
+
+// ownRules take the sync out of connection tracking, both ways, and keep
+// everybody but the peer away from the port: it knows no password.
+func (t Flow) ownRules() []ownRule {
+	to := fmt.Sprintf("%s daddr %v udp dport %d", t.NftFamily(), t.Current.Addr().Unmap().WithZone(""), t.Port)
+	return []ownRule{
+		{"untrack-in", t.Admits(true)[0] + " notrack"},
+		{"untrack-out", t.Admits(false)[0] + " notrack"},
+		{"refuse", t.Admits(true)[0] + " accept"},
+		{"refuse", to + " drop"},
+	}
+}
+
+// ownMark marks the whole table.
+func (t Flow) ownMark() string { return mark(fmt.Sprint(ownChains(), t.ownRules())) }
+
+// ownTable is connsync's table in the words of nft.
+func (t Flow) ownTable() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "table inet %s {\n", tableName)
+	for _, c := range ownChains() {
+		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority %d; policy accept;\n", c.name, c.hook, c.priority)
+		for _, r := range t.ownRules() {
+			if r.chain == c.name {
+				fmt.Fprintf(&b, "\t\t%s comment %q\n", r.text, t.ownMark())
+			}
+		}
+		b.WriteString("\t}\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// inserts are the commands that put the admitting rules to the beginning of the
+// openings.
+func (t Flow) inserts(openings []Opening) string {
+	var b strings.Builder
+	for _, o := range openings {
+		rules, _ := t.admitting(o.In)
+		for _, r := range slices.Backward(rules) {
+			fmt.Fprintf(&b, "insert rule %v %s\n", o, r)
+		}
+	}
+	return b.String()
+}
+
+// freshTable is connsync's table in the place of an older one.
+func (t Flow) freshTable() string {
+	return fmt.Sprintf("table inet %s\ndelete table inet %s\n", tableName, tableName) + t.ownTable()
+}
+
+// NftFile is a file for nft that admits the sync and follows, by an
+// include, the file that makes the openings' chains. A chain that is not there
+// any more, by the time that it is loaded, is no error: it is made, unused.
+func (t Flow) NftFile(openings []Opening) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s, %v and %v, UDP port %d.
+# It is replaced as a whole; connsync firewall --remove takes it away.
+
+`, t.Interface, t.Current.Addr(), t.Peer.Addr(), t.Port)
+	b.WriteString(t.freshTable())
+	for _, o := range openings {
+		fmt.Fprintf(&b, "\n# The host's own chain, to whose beginning the rules go.\ntable %s %s {\n\tchain %s {\n\t}\n}\n%s",
+			o.Family, o.Table, o.Chain, t.inserts([]Opening{o}))
+	}
+	return b.String()
+}
+
+// plainName is a name that can be written in a file for nft as it is.
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
+
+// CheckName refuses the name of an interface that nft would take for
+// something else.
+func (t Flow) CheckName() error {
+	if t.Interface == "" || strings.ContainsAny(t.Interface, "\"\\*${}\n ") {
+		return fmt.Errorf("the interface name %q cannot be written in firewall rules", t.Interface)
+	}
+	return nil
+}
+
+func familyName(f nftables.TableFamily) string {
+	switch f {
+	case nftables.TableFamilyIPv4:
+		return "ip"
+	case nftables.TableFamilyIPv6:
+		return "ip6"
+	case nftables.TableFamilyNetdev:
+		return "netdev"
+	case nftables.TableFamilyARP:
+		return "arp"
+	case nftables.TableFamilyBridge:
+		return "bridge"
+	}
+	return "inet"
+}

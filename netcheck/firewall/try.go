@@ -1,0 +1,155 @@
+package firewall
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoNft means that the program nft is not installed.
+var ErrNoNft = errors.New("nft is not installed: apt-get install nftables")
+
+// nftTimeout is how long nft may take; big sets take seconds.
+const nftTimeout = time.Minute
+
+// RunNft has nft carry out a script, as a whole or not at all, in the network
+// namespace of the calling thread.
+func RunNft(ctx context.Context, script string) error {
+	return runNft(ctx, strings.NewReader(script), "-f", "-")
+}
+
+func runNft(ctx context.Context, in *strings.Reader, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, nftTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "nft", args...)
+	if in != nil {
+		cmd.Stdin = in
+	}
+	cmd.Dir = "/" // where the host's service runs it
+	cmd.WaitDelay = time.Second
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	err := cmd.Run()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return ErrNoNft
+	case err != nil && ctx.Err() != nil: // it was ended, and has nothing to say of that
+		return fmt.Errorf("nft: %w", ctx.Err())
+	case err != nil:
+		first, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
+		return fmt.Errorf("nft: %w: %s", err, first)
+	}
+	return nil
+}
+
+// Try loads a text for nft from scratch, as at boot, in a network
+// namespace of its own with the names and numbers of this node's interfaces,
+// and says what its rules do. The rules that run are not touched.
+func Try(ctx context.Context, t Flow, text string) (*Effect, error) {
+	return try(ctx, t, text, func() error { return RunNft(ctx, text) })
+}
+
+// TryFile is TryFirewall for a file and what it includes.
+func TryFile(ctx context.Context, t Flow, path string) (*Effect, error) {
+	return try(ctx, t, "include", func() error { return runNft(ctx, nil, "-f", path) })
+}
+
+func try(ctx context.Context, t Flow, text string, load func() error) (*Effect, error) {
+	if err := t.CheckName(); err != nil {
+		return nil, err
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	var f *Effect
+	err = onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("make a network namespace to try the rules in: %w", err)
+		}
+		if err := imitate(t, links, text); err != nil {
+			return fmt.Errorf("make the interfaces to try the rules with: %w", err)
+		}
+		if err := load(); err != nil {
+			return err
+		}
+		f, err = Read(ctx, t)
+		return err
+	})
+	return f, err
+}
+
+// manyLinks is from where on only those interfaces are imitated that a text
+// names.
+const manyLinks = 256
+
+// imitate makes interfaces of the same names and numbers: rules can ask for
+// both. The sync interface gets its address.
+func imitate(t Flow, links []netlink.Link, text string) error {
+	for _, l := range links {
+		name := l.Attrs().Name
+		sync := name == t.Interface
+		if name == "lo" || !sync && len(links) > manyLinks && !strings.Contains(text, name) {
+			continue
+		}
+		made, err := imitation(netlink.LinkAttrs{Name: name, Index: l.Attrs().Index, Group: l.Attrs().Group, TxQLen: -1})
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if !sync {
+			continue
+		}
+		if err := netlink.LinkSetUp(made); err != nil {
+			return err
+		}
+		address, err := netlink.ParseAddr(t.Current.String())
+		if err != nil {
+			return err
+		}
+		address.Flags = unix.IFA_F_NODAD
+		if err := netlink.AddrAdd(made, address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// imitation makes an interface of whatever kind this kernel has.
+func imitation(attrs netlink.LinkAttrs) (netlink.Link, error) {
+	var failure error
+	for _, l := range []netlink.Link{&netlink.Dummy{LinkAttrs: attrs}, &netlink.Bridge{LinkAttrs: attrs},
+		&netlink.Veth{LinkAttrs: attrs, PeerName: fmt.Sprintf("peer%d", attrs.Index)}} {
+		err := netlink.LinkAdd(l)
+		if err == nil {
+			return netlink.LinkByName(attrs.Name)
+		}
+		failure = errors.Join(failure, err)
+	}
+	return nil, failure
+}
+
+// onThread runs fn on a thread that ends with it and takes its namespace along.
+// The process's main thread cannot end, so it is never used.
+func onThread(fn func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good
+		if unix.Gettid() == unix.Getpid() {
+			// While the main thread is held here the next one is another.
+			err := onThread(fn)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- fn()
+	}()
+	return <-done
+}

@@ -1,0 +1,192 @@
+package firewall
+
+import (
+	"encoding/binary"
+
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
+	"golang.org/x/sys/unix"
+)
+
+// match evaluates the matches that iptables has as modules.
+func (s *state) match(e *expr.Match) truth {
+	switch info := e.Info.(type) {
+	case *xt.Comment:
+		return yes
+	case *xt.Udp:
+		if s.flow.protocol != unix.IPPROTO_UDP {
+			return no
+		}
+		port := s.flow.destinationPort()
+		in := truthOf(port >= info.DstPorts[0] && port <= info.DstPorts[1])
+		if info.InvFlags&xt.UdpInvDestPorts != 0 {
+			in = in.not()
+		}
+		if info.SrcPorts != [2]uint16{0, 0xffff} {
+			return in.and(maybe)
+		}
+		return in
+	case *xt.Tcp:
+		return no
+	case *xt.ConntrackMtinfo3:
+		return s.conntrackState(info.ConntrackMtinfoBase, uint32(info.StateMask))
+	case *xt.ConntrackMtinfo2:
+		return s.conntrackState(info.ConntrackMtinfoBase, uint32(info.StateMask))
+	case *xt.AddrTypeV1:
+		return s.addressType(info)
+	case *xt.Unknown:
+		switch e.Name {
+		case "multiport":
+			return s.multiport(*info)
+		case "rpfilter":
+			return s.reversePath(*info)
+		case "icmp6":
+			return s.icmp6(*info)
+		case "icmp":
+			return no
+		case "hl":
+			return s.hopLimit(*info)
+		}
+	}
+	return maybe
+}
+
+func (f *firstPacket) destinationPort() uint16 { return binary.BigEndian.Uint16(f.transport.bytes[2:]) }
+
+// conntrackState is iptables' --ctstate.
+func (s *state) conntrackState(info xt.ConntrackMtinfoBase, mask uint32) truth {
+	if xt.ConntrackFlags(info.MatchFlags)&^xt.ConntrackStateAlias != xt.ConntrackState {
+		return maybe
+	}
+	now := s.flow.state(s.base)
+	switch now {
+	case 0:
+		return maybe
+	case stateUntracked:
+		now = stateUntrackedXT
+	}
+	in := truthOf(mask&now != 0)
+	if xt.ConntrackFlags(info.InvertFlags)&xt.ConntrackState != 0 {
+		return in.not()
+	}
+	return in
+}
+
+// addressType is iptables' --src-type and --dst-type.
+func (s *state) addressType(info *xt.AddrTypeV1) truth {
+	const invertSource, invertDestination, limitIn, limitOut = 1, 2, 4, 8 // linux/netfilter/xt_addrtype.h
+	if info.Flags&(limitIn|limitOut) != 0 {
+		return maybe
+	}
+	kind := func(local, multicast bool) uint16 {
+		switch {
+		case multicast:
+			return uint16(xt.AddrTypeMulticast)
+		case local:
+			return uint16(xt.AddrTypeLocal)
+		}
+		return uint16(xt.AddrTypeUnicast)
+	}
+	f, in := s.flow, yes
+	if info.Source != 0 {
+		in = in.and(truthOf(info.Source&kind(!f.in, false) != 0 != (info.Flags&invertSource != 0)))
+	}
+	if info.Dest != 0 {
+		in = in.and(truthOf(info.Dest&kind(f.in, f.destination.IsMulticast()) != 0 != (info.Flags&invertDestination != 0)))
+	}
+	return in
+}
+
+// multiport is struct xt_multiport_v1: which ports are meant, how many, 15
+// ports, 15 marks of those that begin a range, and whether it is inverted.
+func (s *state) multiport(info []byte) truth {
+	const source, destination, either, most = 0, 1, 2, 15
+	if len(info) < 2+2*most+most+1 || s.flow.protocol != unix.IPPROTO_UDP || int(info[1]) > most {
+		return maybe
+	}
+	port, in := s.flow.destinationPort(), no
+	for i := 0; i < int(info[1]); i++ {
+		from := binary.NativeEndian.Uint16(info[2+2*i:])
+		to := from
+		if info[2+2*most+i] != 0 && i+1 < int(info[1]) {
+			i++
+			to = binary.NativeEndian.Uint16(info[2+2*i:])
+		}
+		if port >= from && port <= to {
+			in = yes
+		}
+	}
+	switch {
+	case info[0] == source, info[0] == either && in == no:
+		return maybe
+	case info[2+2*most+most] != 0:
+		return in.not()
+	}
+	return in
+}
+
+// reversePath is struct xt_rpfilter_info: does the way back leave through the
+// interface.
+func (s *state) reversePath(info []byte) truth {
+	const loose, validMark, invert = 1, 2, 8
+	if len(info) == 0 || !s.flow.in || !s.flow.direct {
+		return maybe
+	}
+	return truthOf(info[0]&invert == 0)
+}
+
+// icmp6 is struct ip6t_icmp: type, first and last code, whether it is inverted.
+func (s *state) icmp6(info []byte) truth {
+	if len(info) < 4 || s.flow.protocol != unix.IPPROTO_ICMPV6 {
+		return no
+	}
+	in := truthOf(info[0] == 0xff || info[0] == s.flow.transport.bytes[0] && info[1] == 0)
+	if info[3] != 0 {
+		return in.not()
+	}
+	return in
+}
+
+// hopLimit is struct ip6t_hl_info: how to compare, and with what.
+func (s *state) hopLimit(info []byte) truth {
+	const equal = 0
+	if len(info) < 2 || info[0] != equal || s.flow.hopLimit == 0 {
+		return maybe
+	}
+	return truthOf(info[1] == s.flow.hopLimit)
+}
+
+// target evaluates the targets that iptables has as modules.
+func (s *state) target(e *expr.Target) (truth, *expr.Verdict) {
+	switch e.Name {
+	case "REJECT", "DROP":
+		return yes, &expr.Verdict{Kind: expr.VerdictDrop}
+	case "NOTRACK":
+		s.flow.leaveUntracked(s.base, s.holds)
+		return yes, nil
+	case "CT":
+		const notrack = 1 // XT_CT_NOTRACK
+		if info, ok := e.Info.(*xt.Unknown); !ok || len(*info) < 2 || binary.NativeEndian.Uint16(*info)&notrack != 0 {
+			s.flow.leaveUntracked(s.base, s.holds)
+		}
+		return yes, nil
+	case "DNAT", "REDIRECT", "NETMAP":
+		return s.translate(true)
+	case "SNAT", "MASQUERADE":
+		return s.translate(false)
+	}
+	if goesOn(e.Name) {
+		return yes, nil
+	}
+	return maybe, &expr.Verdict{Kind: verdictUnknown}
+}
+
+// goesOn says that a target of iptables lets the packet go on to the next rule.
+func goesOn(target string) bool {
+	switch target {
+	case "LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "SECMARK", "CONNSECMARK", "TOS", "DSCP", "TTL", "HL", "ECN", "CHECKSUM",
+		"CLASSIFY", "TRACE", "AUDIT", "RATEEST", "TEE", "SET", "HMARK", "LED", "IDLETIMER", "TCPMSS", "TCPOPTSTRIP":
+		return true
+	}
+	return false
+}

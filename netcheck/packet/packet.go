@@ -1,0 +1,31 @@
+package packet
+
+import "net/netip"
+
+// Where the fields of a header stand, in bytes from its beginning, and how long
+// headers are.
+const (
+	IPv4FragmentAt = 6 // RFC 791, 3.1
+	IPv4ProtocolAt = 9
+	IPv4SourceAt   = 12
+
+	IPv6HeaderSize   = 40 // RFC 8200, 3
+	IPv6NextHeaderAt = 6
+	IPv6HopLimitAt   = 7
+	IPv6SourceAt     = 8
+
+	UDPHeaderSize = 8 // RFC 768
+	UDPLengthAt   = 4
+
+	ICMPHeaderSize = 8 // RFC 792 and RFC 4443
+
+	NDOptionsAt = 24  // in the ICMPv6 message (RFC 4861, 4.3 and 4.4)
+	NDHopLimit  = 255 // of every packet of neighbour discovery (RFC 4861, 7.1)
+)
+
+// SolicitedNode is the multicast address at which a node is asked for one of
+// its addresses (RFC 4291, 2.7.1).
+func SolicitedNode(target netip.Addr) netip.Addr {
+	t := target.As16()
+	return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 11: 1, 12: 0xff, 13: t[13], 14: t[14], 15: t[15]})
+}

@@ -1,0 +1,153 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+// ApplicationFile states what the appliance is, in one word. Without it the
+// host is an ordinary one.
+const ApplicationFile = "/etc/connsync/application"
+
+// syncApplication is the one that balances links and so holds connections.
+const syncApplication = "LLB"
+
+// applicationMax bounds what is read of the file; the longest word has four
+// letters.
+const applicationMax = 4096
+
+// applications are the words for what an appliance is.
+func applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
+
+// application is what this appliance is.
+type application struct {
+	Word   string // LLB, WAF, ADC or GSLB; blank where nothing states it
+	Source string // what states it: the flag or the file
+}
+
+// readApplication returns what is stated: by the flag, else by the file, else
+// by nothing. An error means that it is not known and names what to do.
+func readApplication(flag, file string) (application, error) {
+	if flag != "" {
+		return ParseApplication(flag, "--application", "")
+	}
+	content, err := readShort(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return application{}, nil
+	case err != nil:
+		return application{Source: file}, fmt.Errorf("what this appliance is cannot be read: %w; %s has to be a file with one word, readable for this user", err, file)
+	}
+	return ParseApplication(string(content), file, fmt.Sprintf("; mend it with: echo %s >%s, or remove it where this is no appliance", syncApplication, file))
+}
+
+func ParseApplication(text, from, remedy string) (application, error) {
+	word := strings.ToUpper(strings.TrimSpace(text))
+	if slices.Contains(applications(), word) {
+		return application{word, from}, nil
+	}
+	said := fmt.Sprintf("says %+q", shortened(strings.TrimSpace(text)))
+	if word == "" {
+		said = "is empty"
+	}
+	return application{Source: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(applications(), ", "), remedy)
+}
+
+// shortened is the beginning of a text that has no end in sight.
+func shortened(text string) string {
+	const enough = 40
+	if len(text) <= enough {
+		return text
+	}
+	return text[:enough] + "..."
+}
+
+// readShort reads a small file, and waits for nothing that is no file.
+func readShort(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, NotRegular(path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, applicationMax))
+}
+
+// Reason says why connection sync does not exist on this appliance; blank where
+// it does.
+func (a application) Reason() string {
+	if a.Word == "" || a.Word == syncApplication {
+		return ""
+	}
+	return fmt.Sprintf("connection sync is for link load balancers (%s); %s", syncApplication, Stated(a.Word, a.Source))
+}
+
+// TakeBack is reason for whoever may have given the setup a wrong answer.
+func (a application) TakeBack() string {
+	if a.Reason() == "" || a.Source != ApplicationFile {
+		return a.Reason()
+	}
+	return a.Reason() + "; if it is not, remove that file and run connsync setup again"
+}
+
+// Appliance is what this host is, by flag or file.
+func (o Options) Appliance() (application, error) {
+	return readApplication(o.Application, ApplicationFile)
+}
+
+// Gate is the reason why connection sync does not exist here, as an error that
+// refuses; nil where it does. What this appliance is may not be known: that
+// refuses too.
+func (n *Node) Gate() error {
+	a, err := n.Appliance()
+	switch {
+	case err != nil:
+		return err
+	case a.Reason() != "":
+		return fmt.Errorf("%s; nothing is changed", a.Reason())
+	}
+	return nil
+}
+
+// Stated says what this appliance is, and where that is stated.
+func Stated(word, from string) string {
+	return fmt.Sprintf("this appliance is %s, says %s", word, from)
+}
+
+// On says that this host syncs, now or from the next boot on.
+func (s Saved) On() bool {
+	return s.WhyNone == "" && s.Unseen == nil && (s.State.Active || s.State.Starting || s.State.Enabled)
+}
+
+// leftover is what to do about a sync that goes on where it should not exist.
+const (
+	Leftover     = stillEnabled + "; connsync apply --disable turns it off"
+	stillEnabled = "the sync is enabled all the same"
+)
+
+// OutOfPlace says in one sentence that this host is no place for a sync, and
+// whether there is one all the same; blank where it is.
+func (n *Node) OutOfPlace(s Saved) string {
+	a, err := n.Appliance()
+	reason := a.Reason()
+	if err != nil {
+		reason = err.Error()
+	}
+	if reason != "" && s.On() {
+		reason += "; " + Leftover
+	}
+	return reason
+}
+
+func NotRegular(path string) error { return fmt.Errorf("%s is no regular file", path) }

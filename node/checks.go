@@ -1,0 +1,183 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/service"
+	"connsync/conntrackd/trial"
+	"connsync/netcheck"
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
+)
+
+// The checks that need to know the daemon; the others are netcheck's.
+const (
+	checkApplication  check.ID = "application"
+	checkNameReadable check.ID = "name-readable"
+	checkDaemon       check.ID = "daemon"
+	checkDaemonLint   check.ID = "daemon-lint"
+)
+
+// asRoot is the remedy where this user may not look.
+const asRoot = "run connsync as root"
+
+// FlowOf is the sync of the settings, as the network sees it.
+func FlowOf(s conntrackd.Settings) firewall.Flow {
+	return firewall.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port}
+}
+
+// Plan joins netcheck's plan with the daemon's own checks, so that neither
+// package has to know the other.
+func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode bool) []check.Check {
+	target := netcheck.Target{Flow: FlowOf(settings), FirstNode: firstNode}
+	state, err := n.Runner.State(ctx)
+	if err != nil && !n.Unmanaged() {
+		// Nobody is to be told to kill the daemon that runs with our file,
+		// because its service cannot be asked just now.
+		state, err = (&service.Direct{Config: n.Config}).State(ctx)
+	}
+	if err == nil && state.MainPID != 0 {
+		target.DaemonPIDs = []int{state.MainPID}
+	}
+	checks := []check.Check{n.inPlace(), nameReadable(settings.Interface)}
+	checks = append(checks, netcheck.Plan(target)...)
+	checks = append(checks, n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
+	return append(checks, n.hostChecks(settings)...)
+}
+
+// inPlace asks whether this appliance is one with connection sync.
+func (n *Node) inPlace() check.Check {
+	return check.Check{
+		ID: checkApplication, Title: "Appliance has connection sync", Severity: check.Blocker,
+		Run: func(ctx context.Context) check.Finding {
+			a, err := n.Appliance()
+			switch {
+			case err != nil && a.Word == "" && errors.Is(err, fs.ErrPermission):
+				return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot}
+			case err != nil:
+				return check.Finding{Status: check.Failed, Detail: err.Error(), Err: err, Remedy: "echo " + syncApplication + " >" + ApplicationFile}
+			case a.Word == "":
+				return check.Finding{Status: check.Passed, Detail: "an ordinary host: nothing states an application"}
+			case a.Reason() == "":
+				return check.Finding{Status: check.Passed, Detail: "it is " + a.Word + ", says " + a.Source}
+			}
+			f := check.Finding{Status: check.Failed, Detail: a.Reason()}
+			if s, err := n.Load(ctx); err == nil && s.On() {
+				f.Detail += "; " + stillEnabled
+				f.Remedy = "connsync apply --disable"
+			}
+			return f
+		},
+	}
+}
+
+func nameReadable(name string) check.Check {
+	return check.Check{
+		ID: checkNameReadable, Title: "conntrackd can read the name", Severity: check.Blocker,
+		Run: func(context.Context) check.Finding {
+			if err := conntrackd.CheckInterfaceName(name); err != nil {
+				return check.Finding{
+					Status: check.Failed, Detail: err.Error(), Err: err,
+					Remedy: fmt.Sprintf("ip link set dev %[1]s down; ip link set dev %[1]s name sync0; ip link set dev sync0 up", name),
+				}
+			}
+			return check.Finding{Status: check.Passed, Detail: name + " is a name that conntrackd's file can hold"}
+		},
+	}
+}
+
+func (n *Node) daemon() check.Check {
+	return check.Check{
+		ID: checkDaemon, Title: "conntrackd is installed", Severity: check.Blocker,
+		Run: func(ctx context.Context) check.Finding {
+			version, err := service.Version(ctx, "")
+			switch {
+			case errors.Is(err, service.ErrNotInstalled):
+				return check.Finding{Status: check.Failed, Detail: "conntrackd is not installed on this host", Err: err,
+					Remedy: "apt-get install conntrackd"}
+			case err != nil:
+				return check.Finding{Status: check.Unknown, Detail: "conntrackd did not say its version: " + err.Error(), Err: err,
+					Remedy: "conntrackd -v"}
+			}
+			state, err := n.Runner.State(ctx)
+			if state.Masked || errors.Is(err, service.ErrMasked) {
+				return check.Finding{Status: check.Failed, Detail: n.Runner.Name() + " is masked", Err: err,
+					Remedy: state.Unmask}
+			}
+			switch {
+			case n.Unmanaged():
+				return check.Finding{Status: check.Passed, Detail: "conntrackd " + version + "; its service is left alone"}
+			case err != nil:
+				return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root, or with --service direct where no service manager runs",
+					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be looked at: %v", version, n.Runner.Name(), err)}
+			case !state.Present:
+				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",
+					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, n.Runner.Name())}
+			}
+			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.Runner.Name())
+			if state.Notify {
+				detail += " (Type=notify)"
+			}
+			return check.Finding{Status: check.Passed, Detail: detail}
+		},
+	}
+}
+
+// daemonLint asks the daemon itself about the file that would be written, and
+// then starts it once in a namespace of its own.
+func (n *Node) daemonLint(settings conntrackd.Settings) check.Check {
+	return check.Check{
+		ID: checkDaemonLint, Title: "conntrackd accepts the new file", Severity: check.Blocker,
+		// The daemon asks the kernel for the interface as it reads its name.
+		Needs: []check.ID{checkNameReadable, checkDaemon, netcheck.CheckInterface},
+		Run:   func(ctx context.Context) check.Finding { return n.lint(ctx, settings) },
+	}
+}
+
+func (n *Node) lint(ctx context.Context, settings conntrackd.Settings) check.Finding {
+	failed := func(detail string, err error) check.Finding {
+		return check.Finding{Status: check.Failed, Detail: detail, Err: err, Remedy: "edit " + n.Config}
+	}
+	saved, err := n.Load(ctx)
+	if err != nil {
+		return n.noCandidate(err)
+	}
+	c, err := n.candidate(ctx, saved, settings)
+	if err != nil {
+		return n.noCandidate(err)
+	}
+	problems, err := trial.Lint(ctx, c)
+	if err != nil {
+		return n.noCandidate(err)
+	}
+	if len(problems) > 0 {
+		return failed(strings.Join(problems, "; "), nil)
+	}
+	switch err := trial.DryStart(ctx, c); {
+	case err == nil:
+		return check.Finding{Status: check.Passed, Detail: "no error, no warning, and a trial start worked"}
+	case ctx.Err() != nil, errors.Is(err, conntrackd.ErrCannotLook):
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot,
+			Detail: "conntrackd reads the file; a trial start was not possible: " + err.Error()}
+	default:
+		return failed(err.Error(), err)
+	}
+}
+
+// noCandidate is the finding where there is no new file to ask about: the old
+// one is at fault, or could not be read.
+func (n *Node) noCandidate(err error) check.Finding {
+	var (
+		broken *BrokenFileError
+		bad    *conntrackd.SettingsError
+	)
+	if errors.As(err, &broken) || errors.As(err, &bad) || errors.Is(err, conntrackd.ErrDamaged) {
+		return check.Finding{Status: check.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.Config}
+	}
+	return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot}
+}

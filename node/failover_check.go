@@ -1,0 +1,227 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/user"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/netcheck/check"
+	"connsync/netcheck/keepalived"
+)
+
+// The checks that look at what moves the addresses.
+const (
+	checkFailoverHook   check.ID = "failover-hook"
+	checkFailoverTiming check.ID = "failover-timing"
+)
+
+// failoverHook asks whether keepalived calls "connsync failover", or what does
+// the same, and would be let do so.
+func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
+	return check.Check{
+		ID: checkFailoverHook, Title: "Failover hook", Severity: check.Warning,
+		Run: func(context.Context) check.Finding {
+			mover, finding := findMover(settings.ExternalCache)
+			if mover == nil {
+				return finding
+			}
+			return hook{
+				mover: mover, external: settings.ExternalCache, program: n.hookCommand(),
+				userExists: userExists, refusal: mover.Refusal, read: readScript,
+			}.judge()
+		},
+	}
+}
+
+// hookCommand is how keepalived has to call the hook on this host.
+func (n *Node) hookCommand() string {
+	program, err := os.Executable()
+	if err != nil {
+		program = "/usr/sbin/connsync"
+	}
+	if n.Config != DefaultConfig {
+		program += " --config " + n.Config
+	}
+	return program + " failover"
+}
+
+// findMover reads keepalived's configuration; where there is none the finding
+// says what that means.
+func findMover(external bool) (*keepalived.Config, check.Finding) {
+	installed, err := keepalived.Find()
+	if err != nil {
+		return nil, cannotLookAt("keepalived", err)
+	}
+	if installed.Program == "" && installed.PID == 0 {
+		return nil, nobodyMoves("there is no keepalived on this host", external)
+	}
+	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID)
+	switch {
+	case err == nil && len(config.Unread) > 0:
+		// What stands there may be an instance, or the hook.
+		f := cannotLookAt("all of "+installed.ConfigPath, errors.New(config.Unread[0]))
+		if os.Geteuid() == 0 {
+			f.Remedy = "keepalived --config-test"
+		}
+		return nil, f
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nobodyMoves("keepalived is not configured ("+installed.ConfigPath+" does not exist)", external)
+	case err != nil:
+		return nil, cannotLookAt(installed.ConfigPath, err)
+	case len(config.Instances) == 0:
+		return nil, nobodyMoves("keepalived moves no address (no vrrp_instance in "+installed.ConfigPath+")", external)
+	}
+	return config, check.Finding{}
+}
+
+func cannotLookAt(what string, err error) check.Finding {
+	return check.Finding{Status: check.Unknown, Err: err, Detail: "cannot look at " + what + ": " + err.Error(), Remedy: asRoot}
+}
+
+// nobodyMoves is the finding where keepalived has no part in a failover:
+// whoever has one cannot be looked at.
+func nobodyMoves(why string, external bool) check.Finding {
+	if external {
+		return check.Finding{
+			Status: check.Unknown, Detail: why + ": whether anything else calls connsync failover cannot be seen, and " + lostWithoutHook(true),
+			Remedy: "have what moves the addresses call connsync failover primary, backup or fault",
+		}
+	}
+	return check.Finding{
+		Status: check.Passed, Detail: why + ", so there is no hook to look at; what else moves the addresses should call connsync failover",
+	}
+}
+
+// lostWithoutHook is what the failover tests of the lab measure.
+func lostWithoutHook(external bool) string {
+	if external {
+		return "without it every connection is lost at a failover"
+	}
+	return "without it connections survive a failover and are lost when the addresses move back"
+}
+
+// failoverTiming compares the time after which a backup's old connections are
+// purged with the time after which keepalived makes it primary again.
+func (n *Node) failoverTiming(settings conntrackd.Settings) check.Check {
+	return check.Check{
+		ID: checkFailoverTiming, Title: "Failover timing", Severity: check.Warning,
+		Run: func(context.Context) check.Finding {
+			if !settings.ExternalCache {
+				return check.Finding{Status: check.Passed, Detail: "the states are in the kernel, where connsync failover purges none"}
+			}
+			mover, finding := findMover(true)
+			if mover == nil {
+				if finding.Status == check.Unknown && finding.Err == nil {
+					finding = check.Finding{Status: check.Passed, Detail: "keepalived moves no address here, so it has no preempt_delay to compare with PurgeTimeout"}
+				}
+				return finding
+			}
+			content, err := conntrackd.ReadConfig(n.Config)
+			if err != nil {
+				return cannotLookAt(n.Config, err)
+			}
+			f, _ := conntrackd.Parse(n.Config, content)
+			return judgeTiming(mover, f.PurgeTimeout())
+		},
+	}
+}
+
+func judgeTiming(c *keepalived.Config, purge time.Duration) check.Finding {
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%g s", d.Seconds()) }
+	waits := 0
+	for _, i := range c.Instances {
+		if i.NoPreempt && i.State != "MASTER" {
+			continue
+		}
+		delay, why := i.PreemptDelay, ""
+		if i.State == "MASTER" && delay > 0 {
+			delay, why = 0, ", since preempt_delay has no effect with state MASTER"
+		}
+		if delay >= purge {
+			waits++
+			continue
+		}
+		return check.Finding{
+			Status: check.Failed,
+			Detail: fmt.Sprintf("%s waits %s before it takes the addresses back%s, and conntrackd purges after %s: connections that ended meanwhile stay in the kernel's table until they time out, days for TCP",
+				i.Name, seconds(delay), why, seconds(purge)),
+			Remedy: fmt.Sprintf("keepalived.conf, vrrp_instance %s: state BACKUP and preempt_delay %d, or nopreempt", i.Name, int(purge.Seconds())+5),
+		}
+	}
+	if waits == 0 {
+		return check.Finding{Status: check.Passed, Detail: "keepalived does not move the addresses back by itself (nopreempt)"}
+	}
+	return check.Finding{Status: check.Passed, Detail: "preempt_delay is no shorter than PurgeTimeout, " + seconds(purge)}
+}
+
+// virtualAddresses are keepalived's, for the list of own addresses: the node
+// that does not have them at the moment must leave them out of the sync too.
+// Nothing is wrong with a host that has none. After an error they are those
+// that were found all the same.
+func virtualAddresses() ([]netip.Addr, error) {
+	installed, err := keepalived.Find()
+	if err != nil {
+		return nil, err
+	}
+	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case len(config.Unread) > 0:
+		err = errors.New(config.Unread[0])
+	}
+	return config.Addresses(), err
+}
+
+func userExists(name string) (bool, error) {
+	_, err := user.Lookup(name)
+	if errors.As(err, new(user.UnknownUserError)) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// maxScriptBytes is above any script that a person has written.
+const maxScriptBytes = 1 << 20
+
+// readScript returns a script as a whole, or an error where it is no regular
+// file or a larger one.
+func readScript(path string) (string, error) {
+	irregular := fmt.Errorf("read %s: it is no regular file", path)
+	// A device is not even opened: some act on it.
+	if info, err := os.Stat(path); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() {
+		return "", irregular
+	}
+	// Without O_NONBLOCK, opening a FIFO waits for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return "", err
+	} else if !info.Mode().IsRegular() {
+		return "", irregular
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxScriptBytes+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(content) > maxScriptBytes:
+		return "", fmt.Errorf("read %s: it has more than %d bytes", path, maxScriptBytes)
+	}
+	return string(content), nil
+}

@@ -1,0 +1,235 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"connsync/conntrackd/failover"
+	"connsync/netcheck/check"
+	"connsync/netcheck/keepalived"
+)
+
+// hook is what there is to judge about the scripts that keepalived calls.
+type hook struct {
+	mover      *keepalived.Config
+	external   bool   // the peer's states are kept in the external cache
+	program    string // the command that should be called, without its role
+	userExists func(string) (bool, error)
+	refusal    func(keepalived.Script, string) (string, error)
+	read       func(path string) (string, error)
+}
+
+// moving is what changes state as one: a sync group, or an instance in none.
+type moving struct {
+	kind, name string // as in the file: "vrrp_sync_group", "VG"
+	scripts    []keepalived.Scripts
+}
+
+func (h hook) units() []moving {
+	var all []moving
+	for _, g := range h.mover.Groups {
+		u := moving{kind: "vrrp_sync_group", name: g.Name, scripts: []keepalived.Scripts{g.Scripts}}
+		for _, i := range h.mover.Instances {
+			if slices.Contains(g.Instances, i.Name) {
+				u.scripts = append(u.scripts, i.Scripts)
+			}
+		}
+		all = append(all, u)
+	}
+	for _, i := range h.mover.Instances {
+		if h.mover.GroupOf(i.Name) == nil {
+			all = append(all, moving{"vrrp_instance", i.Name, []keepalived.Scripts{i.Scripts}})
+		}
+	}
+	return all
+}
+
+func (h hook) judge() check.Finding {
+	var alone []string
+	for _, i := range h.mover.Instances {
+		if h.mover.GroupOf(i.Name) == nil {
+			alone = append(alone, i.Name)
+		}
+	}
+	if len(alone) > 0 && len(h.mover.Instances) > 1 {
+		return check.Finding{
+			Status: check.Failed, Detail: fmt.Sprintf("%s can move without the others, being in no vrrp_sync_group: connections then pass through both nodes", strings.Join(alone, ", ")),
+			Remedy: h.lines("vrrp_sync_group", "VG", " with all instances in group { }"),
+		}
+	}
+	var names []string
+	for _, u := range h.units() {
+		if f := h.judgeUnit(u); f.Status != check.Passed {
+			return f
+		}
+		names = append(names, u.name)
+	}
+	return check.Finding{Status: check.Passed, Detail: "keepalived runs connsync failover as root whenever " + strings.Join(names, ", ") + " becomes master, backup or faulty"}
+}
+
+// judgeUnit looks for the script of each role.
+func (h hook) judgeUnit(u moving) check.Finding {
+	failed := func(format string, args ...any) check.Finding {
+		return check.Finding{Status: check.Failed, Detail: fmt.Sprintf(format, args...), Remedy: h.lines(u.kind, u.name, "")}
+	}
+	for _, role := range failover.Roles() {
+		c := h.scriptFor(u, role)
+		s := c.script
+		switch c.call {
+		case callsNothing:
+			return failed("keepalived does not call connsync failover when %s becomes %s; %s", u.name, role, lostWithoutHook(h.external))
+		case callsPackaged:
+			return failed("keepalived calls conntrack-tools' %s, which %s", filepath.Base(s.Program), h.faults(c.content))
+		case callsUnread:
+			f := cannotLookAt(s.Program, c.err)
+			if os.Geteuid() == 0 {
+				f.Remedy = h.lines(u.kind, u.name, "")
+			}
+			return f
+		case callsOther:
+			return check.Finding{Status: check.Unknown, Remedy: h.lines(u.kind, u.name, ""),
+				Detail: fmt.Sprintf("keepalived calls %s when %s becomes %s; what that does is not known here", s.Program, u.name, role)}
+		}
+		by, err := h.mover.User(s, h.userExists)
+		if err != nil {
+			return cannotLookAt("the user of "+s.Program, err)
+		}
+		if by != "root" {
+			why := "as it says"
+			if s.User == "" && h.mover.ScriptUser == "" {
+				why = "a user that exists, while no script_user is set"
+			}
+			return failed("keepalived runs the script as %s (%s), who may not speak to conntrackd: nothing happens at a failover, and %s", by, why, lostWithoutHook(h.external))
+		}
+		switch why, err := h.refusal(s, "root"); {
+		case err != nil:
+			return cannotLookAt(s.Program, err)
+		case why != "":
+			return failed("keepalived does not run %s: %s; %s", s.Program, why, lostWithoutHook(h.external))
+		}
+	}
+	return check.Finding{Status: check.Passed}
+}
+
+// lines are what to write where, as one line.
+func (h hook) lines(kind, name, more string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "keepalived.conf, %s %s%s:", kind, name, more)
+	for _, l := range []struct {
+		event keepalived.Event
+		role  failover.Role
+	}{{keepalived.NotifyMaster, failover.RolePrimary}, {keepalived.NotifyBackup, failover.RoleBackup}, {keepalived.NotifyFault, failover.RoleFault}} {
+		fmt.Fprintf(&b, " %s \"%s %s\" root;", l.event, h.program, l.role)
+	}
+	return strings.TrimSuffix(b.String(), ";") + " (each on a line of its own)"
+}
+
+// call is what a script comes down to.
+type call int
+
+const (
+	callsNothing call = iota
+	callsOther        // it cannot be told
+	callsUnread       // it could not be read
+	callsPackaged
+	callsUs
+)
+
+// called is a script that keepalived calls.
+type called struct {
+	script  keepalived.Script
+	call    call
+	content string // of the script, where it was read
+	err     error  // why it could not be read, with callsUnread
+}
+
+// scriptFor returns the script that comes nearest to the hook for a role.
+func (h hook) scriptFor(u moving, role failover.Role) (best called) {
+	event := map[failover.Role]keepalived.Event{
+		failover.RolePrimary: keepalived.NotifyMaster, failover.RoleBackup: keepalived.NotifyBackup, failover.RoleFault: keepalived.NotifyFault,
+	}[role]
+	for _, scripts := range u.scripts {
+		for _, e := range []keepalived.Event{event, keepalived.Notify} {
+			s, ok := scripts[e]
+			if !ok {
+				continue
+			}
+			if c := h.classify(s, e, role); c.call > best.call {
+				best = c
+			}
+		}
+	}
+	return best
+}
+
+func (h hook) classify(s keepalived.Script, e keepalived.Event, role failover.Role) called {
+	words := append([]string{s.Program}, s.Arguments...)
+	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at >= 0 {
+		return called{script: s, call: classifyOurs(words[at+1:], e, role)}
+	}
+	content, err := h.read(s.Program)
+	if err != nil {
+		return called{script: s, call: callsUnread, err: err}
+	}
+	return called{script: s, call: classifyScript(content), content: content}
+}
+
+// classifyScript reads a script of the operator's own or conntrack-tools'.
+func classifyScript(content string) call {
+	switch {
+	case strings.Contains(content, "\x00"): // a program: what it does, or its arguments have it do, is not in its words
+		return callsOther
+	case strings.Contains(content, "CONNTRACKD_BIN") && strings.Contains(content, "$CONNTRACKD_CONFIG -c"):
+		return callsPackaged
+	case strings.Contains(content, "connsync") && strings.Contains(content, "failover"):
+		return callsUs
+	case strings.Contains(content, "conntrackd"):
+		return callsOther
+	}
+	return callsNothing
+}
+
+// classifyOurs reads what stands after connsync.
+func classifyOurs(words []string, e keepalived.Event, role failover.Role) call {
+	at := slices.Index(words, "failover")
+	if at < 0 {
+		return callsNothing
+	}
+	rest := words[at+1:]
+	named := func(w string) bool { return slices.Contains(failover.Roles(), failover.Role(w)) }
+	switch {
+	case e == keepalived.Notify && !slices.ContainsFunc(rest, named),
+		e != keepalived.Notify && slices.Contains(rest, string(role)):
+		return callsUs
+	}
+	return callsNothing
+}
+
+// faults names what is wrong with conntrack-tools' primary-backup.sh, of which
+// five faults are known; an operator may have mended some, and two of them do
+// no harm where there is an external cache.
+func (h hook) faults(content string) string {
+	var found []string
+	for _, f := range []struct {
+		mark  string
+		only  bool // with the states in the kernel
+		words string
+	}{
+		{"$CONNTRACKD_CONFIG -t", true, "purges the peer's states from the kernel after PurgeTimeout, so that the next failover loses them"},
+		{"$CONNTRACKD_CONFIG -c", true, "commits and flushes caches for nothing"},
+		{"$CONNTRACKD_CONFIG -d", false, "starts conntrackd outside its service, which then cannot start"},
+		{"/var/lock/conntrack.lock", false, "looks for the wrong lock file"},
+		{"$? -eq 1", false, "takes a step that failed for done"},
+	} {
+		if strings.Contains(content, f.mark) && !(f.only && h.external) {
+			found = append(found, f.words)
+		}
+	}
+	if len(found) == 0 {
+		return "does not check what came of its steps"
+	}
+	return strings.Join(found, "; ")
+}

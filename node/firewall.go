@@ -1,0 +1,256 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/netcheck/firewall"
+)
+
+// FirewallChange is what --install or --remove would do, and what it did.
+type FirewallChange struct {
+	Title   string
+	Files   []hostfile.Change
+	journal *hostfile.Journal
+	pending bool   // a file or the journal is to change
+	Script  string // for nft; blank where the rules that run stay
+	Notes   []string
+	Foreign []firewall.Foreign
+	Target  firewall.Flow
+	Conf    string // the host's file
+	before  *firewallRecord
+}
+
+func (c *FirewallChange) Needed() bool { return c.Script != "" || c.pending }
+
+// LockUnless keeps other writers out, unless nothing is written.
+func (n *Node) LockUnless(dryRun bool) (func(), error) {
+	if dryRun {
+		return func() {}, nil
+	}
+	lock, err := hostfile.LockWriter(n.RuntimeDir)
+	if err != nil {
+		return nil, err
+	}
+	return func() { lock.Close() }, nil
+}
+
+// PlanFirewall finds what there is to do and tries it, apart from the rules
+// that run. The error says why nothing can be installed here.
+func (n *Node) PlanFirewall(ctx context.Context, file string, t firewall.Flow) (*FirewallChange, error) {
+	c := &FirewallChange{Title: "install", Target: t}
+	running, err := firewall.Read(ctx, t)
+	if err != nil {
+		return c, Unreadable(err)
+	}
+	if c.Foreign = running.Foreign; len(c.Foreign) > 0 {
+		return c, fmt.Errorf("%s is in the hands of %s, which loads its own rules and would lose connsync's", c.Foreign[0].Chain, c.Foreign[0].Manager)
+	}
+	var content []byte
+	if c.Conf, content, err = nftablesFile(file); err != nil {
+		return c, err
+	}
+	if c.journal, c.before, err = n.openFirewallJournal(t); err != nil {
+		return c, err
+	}
+	host := c.before.hostRules(c.Conf, content)
+	loaded, err := firewall.Try(ctx, t, string(host))
+	if err != nil {
+		return c, fmt.Errorf("%s could not be loaded for a trial: %w", c.Conf, err)
+	}
+	for _, o := range running.Openings {
+		if !loaded.Loads(o) {
+			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so that the rules would not last over a boot; let whatever makes it load those that connsync firewall prints", o, c.Conf)
+		}
+	}
+	rules := []byte(t.NftFile(loaded.Openings))
+	after, err := firewall.Try(ctx, t, string(host)+"\n"+string(rules))
+	if err != nil {
+		return c, fmt.Errorf("%s with the rules after it could not be loaded for a trial: %w", c.Conf, err)
+	}
+	if !after.InPlace() {
+		return c, fmt.Errorf("in a trial the rules did not admit the sync: %s", after.Finding.Detail)
+	}
+	c.Script = running.Script()
+	if err := c.planFiles(content, host, rules); err != nil {
+		return c, err
+	}
+	return c, c.noteBoot(ctx)
+}
+
+// planFiles puts the rules before the line that includes them.
+func (c *FirewallChange) planFiles(content, host, rules []byte) error {
+	own, err := conntrackd.ReadConfig(rulesFile)
+	if err != nil {
+		return err
+	}
+	var made []string // directories
+	if dir := filepath.Dir(rulesFile); !fileExists(dir) || c.before != nil && c.before.Directory {
+		made = []string{dir}
+	}
+	c.Files = []hostfile.Change{
+		{Kind: hostfile.ChangeFile, Path: rulesFile, Read: own, Content: rules, Before: &hostfile.Before{Directories: made}},
+		{Kind: hostfile.ChangeFile, Path: c.Conf, Read: content, Content: including(host),
+			Before: &hostfile.Before{File: &hostfile.FileState{Content: host}}},
+	}
+	if c.pending, err = c.journal.Pending(c.Files...); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Install carries the change out. After an error everything is as it was.
+func (c *FirewallChange) Install(ctx context.Context) error {
+	run := c.journal.Begin()
+	err := run.Make(ctx, c.Files...)
+	if err == nil {
+		err = c.proveFile(ctx)
+	}
+	if err != nil {
+		return takenBack(err, run.RollBack(ctx))
+	}
+	if c.Script == "" {
+		return nil
+	}
+	if err := firewall.RunNft(ctx, c.Script); err != nil {
+		return takenBack(err, run.RollBack(ctx))
+	}
+	now, err := firewall.Read(ctx, c.Target)
+	if err == nil && !now.InPlace() {
+		err = fmt.Errorf("the rules run and do not admit the sync: %s", now.Finding.Detail)
+	}
+	if err == nil {
+		return nil
+	}
+	return takenBack(err, errors.Join(c.restoreRunning(ctx), run.RollBack(ctx)))
+}
+
+// takenBack says how a failure ended.
+func takenBack(failure, back error) error {
+	if back == nil {
+		return fmt.Errorf("%w; everything is as it was before", failure)
+	}
+	return fmt.Errorf("%w; and it could not all be taken back: %w", failure, back)
+}
+
+// proveFile loads the host's file from scratch, in a namespace of its own, as
+// it is on the disk now.
+func (c *FirewallChange) proveFile(ctx context.Context) error {
+	loaded, err := firewall.TryFile(ctx, c.Target, c.Conf)
+	switch {
+	case err != nil:
+		return fmt.Errorf("load %s for a trial: %w", c.Conf, err)
+	case !loaded.InPlace():
+		return fmt.Errorf("%s does not admit the sync: %s", c.Conf, loaded.Finding.Detail)
+	}
+	return nil
+}
+
+// restoreRunning gives the rules that run the state of the last installation.
+func (c *FirewallChange) restoreRunning(ctx context.Context) error {
+	if c.before == nil {
+		return removeRunning(ctx)
+	}
+	now, err := firewall.Read(ctx, c.before.Target.Flow)
+	if err != nil {
+		return errors.Join(err, removeRunning(ctx))
+	}
+	if script := now.Script(); script != "" {
+		return firewall.RunNft(ctx, script)
+	}
+	return nil
+}
+
+func removeRunning(ctx context.Context) error {
+	now, err := firewall.Installed(ctx)
+	if err != nil {
+		return err
+	}
+	script := now.RemoveScript()
+	if script == "" {
+		return nil
+	}
+	if err := firewall.RunNft(ctx, script); err != nil {
+		return err
+	}
+	if now, err = firewall.Installed(ctx); err == nil && now.RemoveScript() != "" {
+		err = errors.New("rules of connsync's are still there")
+	}
+	return err
+}
+
+func (n *Node) PlanRemoval(ctx context.Context, file string) (*FirewallChange, error) {
+	c := &FirewallChange{Title: "remove"}
+	running, err := firewall.Installed(ctx)
+	if err != nil {
+		return c, Unreadable(err)
+	}
+	c.Script = running.RemoveScript()
+	if c.journal, c.before, err = n.openFirewallJournal(firewall.Flow{}); err != nil {
+		return c, err
+	}
+	if c.before != nil && file == "" {
+		file = c.before.File
+	}
+	path, content, err := nftablesFile(file)
+	var none noFileError
+	switch {
+	case err == nil:
+		c.Conf = path
+		c.Files = append(c.Files, hostfile.Change{Kind: hostfile.ChangeFile, Path: path, Read: content, Content: c.before.hostRules(path, content)})
+	case c.before != nil && fileExists(c.before.File), !errors.As(err, &none):
+		return c, err
+	}
+	own, err := conntrackd.ReadConfig(rulesFile)
+	if err != nil {
+		return c, err
+	}
+	c.Files = append(c.Files, hostfile.Change{Kind: hostfile.ChangeFile, Path: rulesFile, Read: own})
+	c.pending = c.before != nil || slices.ContainsFunc(c.Files, hostfile.Change.Needed)
+	return c, nil
+}
+
+// Remove takes the files away first: what fails afterwards is gone at the next
+// boot.
+func (c *FirewallChange) Remove(ctx context.Context) error {
+	run := c.journal.Begin()
+	err := run.Put(ctx, c.Files...)
+	if err == nil {
+		err = run.Forget()
+	}
+	if err != nil {
+		return takenBack(err, run.RollBack(ctx))
+	}
+	var left error
+	if c.before != nil && c.before.Directory {
+		left = removeRulesDirectory()
+	}
+	if c.Script != "" {
+		if err := removeRunning(ctx); err != nil {
+			left = errors.Join(left, fmt.Errorf("the rules that run could not be taken away and last until the next boot: %w", err))
+		}
+	}
+	if left != nil {
+		return fmt.Errorf("the files are as they were before; %w", left)
+	}
+	return nil
+}
+
+// removeRulesDirectory removes the directory that was made for the rules. What
+// somebody else has put there since keeps it.
+func removeRulesDirectory() error {
+	err := os.Remove(filepath.Dir(rulesFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,65 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
+	for _, tt := range []struct {
+		name, systemctl string
+		want            []string
+	}{
+		{"enabled", "echo enabled", nil},
+		{"disabled", "echo disabled; exit 1", []string{"nftables.service is disabled, so nobody loads /etc/nftables.conf at boot: systemctl enable nftables.service"}},
+		{"not there", "echo not-found; exit 4", []string{"nftables.service is not-found, so nobody loads /etc/nftables.conf at boot: systemctl enable nftables.service"}},
+		{"no answer", "echo 'Failed to connect to bus:\n No such file' >&2; exit 1", []string{
+			"whether nftables.service loads /etc/nftables.conf at boot could not be seen: systemctl is-enabled nftables.service: exit status 1: Failed to connect to bus: No such file"}},
+		{"no word", "true", []string{
+			"whether nftables.service loads /etc/nftables.conf at boot could not be seen: systemctl is-enabled nftables.service: it gave no state"}},
+		{"no systemctl", "", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			fakeSystemctl(t, tt.systemctl)
+			c := &FirewallChange{Conf: "/etc/nftables.conf"}
+			if err := c.noteBoot(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, c.Notes); diff != "" {
+				t.Errorf("notes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFirewallAsksSystemctlNoLongerThanItsCaller(t *testing.T) {
+	fakeSystemctl(t, "exec sleep 60")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	err := (&FirewallChange{}).noteBoot(ctx)
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 3*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+}
+
+// fakeSystemctl puts a script in systemctl's place; blank means that there is
+// none.
+func fakeSystemctl(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	if script == "" {
+		t.Setenv("PATH", dir)
+		return
+	}
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}

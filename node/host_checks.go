@@ -1,0 +1,239 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/prepare"
+	"connsync/conntrackd/service"
+	"connsync/netcheck/check"
+)
+
+// The checks of what the host does against its sync beside the file. The first
+// four have the IDs of the items that a save sets right.
+const (
+	checkProtocols    check.ID = "protocols-file"
+	checkHashLimit    check.ID = "hash-limit"
+	checkSecondDaemon check.ID = "second-daemon"
+)
+
+// hostChecks share one look at the host.
+type hostChecks struct {
+	n        *Node
+	settings conntrackd.Settings
+	once     sync.Once
+
+	saved     Saved
+	candidate *conntrackd.Candidate
+	host      conntrackd.Host
+	found     prepare.Preparation
+	err       error // of the file
+}
+
+func (n *Node) hostChecks(settings conntrackd.Settings) []check.Check {
+	h := &hostChecks{n: n, settings: settings}
+	file := []check.ID{checkNameReadable, checkDaemon} // what a new file needs
+	list := []check.Check{
+		{ID: check.ID(prepare.ItemUnit), Title: "conntrackd comes back after a crash", Needs: file, Run: h.unit},
+		{ID: check.ID(prepare.ItemResync), Title: "Started node gets all states", Needs: file, Run: h.resync},
+		{ID: check.ID(prepare.ItemEvents), Title: "Kernel reports every connection", Run: h.item(prepare.ItemEvents)},
+		{ID: check.ID(prepare.ItemLogrotate), Title: "Log rotation leaves conntrackd running", Run: h.item(prepare.ItemLogrotate)},
+		{ID: checkProtocols, Title: "Protocol names in the filter are known", Needs: file, Run: h.protocols},
+		{ID: checkHashLimit, Title: "conntrackd's tables hold the kernel's", Needs: file, Run: h.hashLimit},
+		{ID: checkSecondDaemon, Title: "No second conntrackd runs", Run: h.secondDaemon},
+	}
+	for i := range list {
+		list[i].Severity = check.Warning
+	}
+	return list
+}
+
+// look is done by whichever check comes first, and serves all.
+func (h *hostChecks) look(ctx context.Context) error {
+	h.once.Do(func() {
+		// Without a new file, there is less of the host to look at.
+		h.candidate = &conntrackd.Candidate{Path: h.n.Config, Settings: h.settings}
+		if h.saved, h.err = h.n.Load(ctx); h.err == nil {
+			h.host, h.err = conntrackd.ReadHost()
+		}
+		if h.err == nil {
+			if c, err := h.n.candidate(ctx, h.saved, h.settings); err == nil {
+				h.candidate = c
+			} else {
+				h.err = err
+			}
+		}
+		h.found = h.n.Preparer().Look(ctx, h.candidate)
+	})
+	return h.err
+}
+
+// file is the one that a save would write.
+func (h *hostChecks) file() *conntrackd.File {
+	f, _ := conntrackd.Parse(h.candidate.Path, h.candidate.New)
+	return f
+}
+
+// item asks for an item of the preparation that no file has a part in.
+func (h *hostChecks) item(id prepare.ItemID) func(context.Context) check.Finding {
+	return func(ctx context.Context) check.Finding {
+		_ = h.look(ctx)
+		i, ok := h.found.Item(id)
+		if !ok {
+			return check.Finding{Status: check.Passed, Detail: "there is nothing of the kind on this host"}
+		}
+		return itemFinding(i)
+	}
+}
+
+func unseen(err error) check.Finding {
+	return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err}
+}
+
+func itemFinding(i prepare.Item) check.Finding {
+	f := check.Finding{Detail: i.Detail}
+	switch i.State {
+	case prepare.ItemInPlace:
+		f.Status = check.Passed
+		if f.Detail == "" {
+			f.Detail = "it is as it should be"
+		}
+	case prepare.ItemMissing:
+		f.Status, f.Remedy = check.Failed, "connsync apply --prepare-host"
+		f.Detail = i.Reason
+		if i.Detail != "" {
+			f.Detail = i.Detail + ": " + i.Reason
+		}
+	case prepare.ItemForeign:
+		f.Status = check.Failed
+		f.Detail += "; " + i.Reason
+		f.Remedy = "connsync apply --dry-run --prepare-host"
+	default:
+		f.Status = check.Unknown
+	}
+	return f
+}
+
+// unit is about systemd; without it nothing starts the daemon again.
+func (h *hostChecks) unit(ctx context.Context) check.Finding {
+	if err := h.look(ctx); err != nil {
+		return unseen(err)
+	}
+	if i, ok := h.found.Item(prepare.ItemUnit); ok {
+		return itemFinding(i)
+	}
+	if h.n.Unmanaged() {
+		return check.Finding{Status: check.Unknown, Detail: "the service is left alone, so its unit was not looked at", Remedy: "connsync check --service auto"}
+	}
+	return check.Finding{Status: check.Passed,
+		Detail: "no unit runs conntrackd here; connsync removes a stale lock when it starts it, and nothing else starts it again"}
+}
+
+// resync needs both: that the daemon asks, and that it sends.
+func (h *hostChecks) resync(ctx context.Context) check.Finding {
+	if err := h.look(ctx); err != nil {
+		return unseen(err)
+	}
+	if f := h.file(); !f.StartupResync() && f.Mode() != "ALARM" {
+		return check.Finding{Status: check.Failed,
+			Detail: "StartupResync is off: a node that restarts holds no states of the peer until they change",
+			Remedy: "StartupResync on, in the Mode section of " + h.n.Config}
+	}
+	if i, ok := h.found.Item(prepare.ItemResync); ok {
+		return itemFinding(i)
+	}
+	return check.Finding{Status: check.Passed, Detail: "the daemon asks for all states when it starts, and connsync sends all after a save"}
+}
+
+func (h *hostChecks) protocols(ctx context.Context) check.Finding {
+	if err := h.look(ctx); err != nil {
+		return unseen(err)
+	}
+	names, accept := h.file().ProtocolFilter()
+	if len(names) == 0 {
+		return check.Finding{Status: check.Passed, Detail: "the file filters no protocol by its name"}
+	}
+	unknown, err := conntrackd.UnknownProtocols(names)
+	switch {
+	case err != nil:
+		return unseen(err)
+	case len(unknown) == 0:
+		return check.Finding{Status: check.Passed, Detail: "/etc/protocols knows " + strings.Join(names, ", ")}
+	}
+	detail := "/etc/protocols does not know " + strings.Join(unknown, ", ") + ": conntrackd drops the name from its filter"
+	if accept && len(unknown) == len(names) {
+		detail += ", and an empty Accept list lets nothing through"
+	}
+	return check.Finding{Status: check.Failed, Detail: detail, Remedy: "apt-get install netbase"}
+}
+
+// hashLimit looks at both sides of the limit: this node's table, and what the
+// peer has sent to a running daemon. The size of the peer's table cannot be
+// seen from here.
+func (h *hostChecks) hashLimit(ctx context.Context) check.Finding {
+	if err := h.look(ctx); err != nil {
+		return unseen(err)
+	}
+	limit, table := h.file().HashLimit(), h.host.ConntrackMax
+	if table == 0 {
+		return check.Finding{Status: check.Unknown, Detail: "the kernel does not say its nf_conntrack_max", Remedy: "modprobe nf_conntrack"}
+	}
+	remedy := fmt.Sprintf("HashLimit %d, in the General section of %s", 2*table, h.n.Config)
+	if limit < table {
+		return check.Finding{Status: check.Failed, Remedy: remedy,
+			Detail: fmt.Sprintf("HashLimit %d is less than the kernel's nf_conntrack_max %d: states beyond it are lost without a word", limit, table)}
+	}
+	refused, err := h.refused(ctx)
+	if err != nil {
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot,
+			Detail: "conntrackd did not say how many states it had no room for: " + err.Error()}
+	}
+	if refused > 0 {
+		return check.Finding{Status: check.Failed, Remedy: remedy,
+			Detail: fmt.Sprintf("conntrackd had no room for %d states since its start; the peer's nf_conntrack_max may be larger than HashLimit %d", refused, limit)}
+	}
+	return check.Finding{Status: check.Passed,
+		Detail: fmt.Sprintf("HashLimit %d, nf_conntrack_max %d; the peer's, which is not seen from here, is to be the same", limit, table)}
+}
+
+// refused is how many states a running daemon had no room for. It is zero where
+// none runs, or one for statistics.
+func (h *hostChecks) refused(ctx context.Context) (uint64, error) {
+	socket := h.saved.File.ControlSocket()
+	if socket == "" || h.saved.Unseen == nil && !h.saved.State.Active {
+		return 0, nil
+	}
+	cache, err := control.NewClient(socket).Cache(ctx)
+	if errors.Is(err, control.ErrNotListening) || errors.Is(err, control.ErrStatsMode) {
+		return 0, nil
+	}
+	return cache.NoSpace, err
+}
+
+func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
+	state, err := h.n.Runner.State(ctx)
+	if err != nil && !errors.Is(err, service.ErrServiceUnmanaged) {
+		return unseen(err)
+	}
+	others, err := service.OtherDaemons(state.MainPID)
+	if err != nil {
+		return unseen(err)
+	}
+	if h.n.Unmanaged() && len(others) == 1 {
+		return check.Finding{Status: check.Passed, Detail: fmt.Sprintf("one conntrackd runs (process %d)", others[0].PID)}
+	}
+	if len(others) == 0 {
+		return check.Finding{Status: check.Passed, Detail: "there is none beside " + h.n.Runner.Name()}
+	}
+	var words []string
+	for _, d := range others {
+		words = append(words, fmt.Sprintf("process %d with %s", d.PID, d.Config))
+	}
+	return check.Finding{Status: check.Failed, Remedy: fmt.Sprintf("kill %d", others[0].PID),
+		Detail: "another conntrackd runs beside " + h.n.Runner.Name() + ": " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
+}

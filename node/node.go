@@ -1,0 +1,297 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
+	"connsync/netcheck"
+)
+
+// Node is this host as the commands and the screens use it: the configuration
+// file, the service and the network, joined.
+type Node struct {
+	Options
+	Runner service.Service
+}
+
+// Options say where a node keeps what, and how it is run.
+type Options struct {
+	Config      string // conntrackd's configuration file
+	Service     string // one of [service.Choices]
+	RuntimeDir  string // of lock and socket files
+	StateDir    string // of the history and of what was changed about the host
+	Application string // what this appliance is, over what its file says; blank where not given
+}
+
+// Find finds the service; it reads nothing else. Paths may be relative.
+func Find(ctx context.Context, o Options) (*Node, error) {
+	// The daemon is started from another directory.
+	for _, path := range []*string{&o.Config, &o.RuntimeDir, &o.StateDir} {
+		absolute, err := filepath.Abs(*path)
+		if err != nil {
+			return nil, err
+		}
+		*path = absolute
+	}
+	runner, err := service.Find(ctx, o.Service, &service.Direct{Config: o.Config})
+	if err != nil {
+		return nil, err
+	}
+	return &Node{Options: o, Runner: runner}, nil
+}
+
+// InRuntimeDir is where a daemon whose file names no lock and socket gets them:
+// where the distribution's package has them, unless --runtime-dir says
+// otherwise.
+func (o Options) InRuntimeDir(name, packaged string) string {
+	if o.RuntimeDir == DefaultRuntimeDir {
+		return packaged
+	}
+	return filepath.Join(o.RuntimeDir, name)
+}
+
+// Saved are the settings in force.
+type Saved struct {
+	Settings conntrackd.Settings
+	Content  []byte           // of the file, nil when there is none
+	File     *conntrackd.File // what the content says
+	State    service.State
+	Unseen   error // why the state is not known, nil when it is
+	// Warnings are what conntrackd takes for something else than it says.
+	Warnings []conntrackd.Diagnostic
+	// WhyNone says why there are no settings: no file yet, or one of another
+	// kind. Blank when there are.
+	WhyNone string
+}
+
+// Half says how the service is neither enabled nor disabled; blank where it is
+// one of them, or not known.
+func (s Saved) Half() string {
+	if s.Unseen != nil {
+		return ""
+	}
+	return s.State.Half()
+}
+
+// Foreign says that conntrackd runs with a file that holds no settings of ours,
+// for statistics or over another transport, and why; blank where it does not.
+func (s Saved) Foreign() string {
+	if s.Unseen != nil || s.WhyNone == "" || !s.State.Active {
+		return ""
+	}
+	return "conntrackd runs without settings of a UDP sync (" + s.WhyNone + ")"
+}
+
+// Dead says that a sync which nobody has disabled does not run, and what to
+// do; blank where it is not so.
+func (s Saved) Dead() string {
+	if s.WhyNone != "" || !s.State.Killed {
+		return ""
+	}
+	return "conntrackd was killed or crashed and does not run; connsync apply starts it"
+}
+
+// Load reads the file and the service. An error means that the file cannot be
+// worked with and a person has to look at it.
+func (n *Node) Load(ctx context.Context) (Saved, error) {
+	return n.loadWith(ctx, n.Runner.State)
+}
+
+// LoadForChange is load for what a save keeps where it is not told: a service
+// that is on its way to another state is first let get there.
+func (n *Node) LoadForChange(ctx context.Context) (Saved, error) {
+	return n.loadWith(ctx, func(ctx context.Context) (service.State, error) {
+		return service.SettledState(ctx, n.Runner)
+	})
+}
+
+func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service.State, error)) (Saved, error) {
+	s := Saved{Settings: conntrackd.Defaults()}
+	state, err := read(ctx)
+	if ctx.Err() != nil {
+		return s, ctx.Err()
+	}
+	s.State, s.Unseen = state, err
+	s.Content, err = conntrackd.ReadConfig(n.Config)
+	file, diagnostics := conntrackd.Parse(n.Config, s.Content)
+	s.File = file
+	switch {
+	case err != nil:
+		return s, err
+	case s.Content == nil:
+		s.WhyNone = "there is no " + n.Config + " yet"
+		return s, nil
+	}
+	if err := broken(n.Config, diagnostics); err != nil {
+		return s, err
+	}
+	s.Warnings = diagnostics
+	settings, err := file.Settings()
+	if err != nil {
+		s.WhyNone = err.Error()
+		return s, nil
+	}
+	settings.Enabled = state.Active && state.Enabled || state.Killed
+	s.Settings = n.withPrefixes(ctx, settings)
+	return s, nil
+}
+
+// BrokenFileError says that conntrackd itself would not read the file.
+type BrokenFileError struct {
+	path   string
+	errors []conntrackd.Diagnostic
+}
+
+// broken returns a *brokenFileError when one of the diagnostics is an error.
+func broken(path string, diagnostics []conntrackd.Diagnostic) error {
+	e := &BrokenFileError{path: path}
+	for _, d := range diagnostics {
+		if d.Severity == conntrackd.SeverityError {
+			e.errors = append(e.errors, d)
+		}
+	}
+	if len(e.errors) == 0 {
+		return nil
+	}
+	return e
+}
+
+func (e *BrokenFileError) Error() string {
+	words := make([]string, len(e.errors))
+	for i, d := range e.errors {
+		words[i] = fmt.Sprintf("%s:%d:%d: %s", e.path, d.Line, d.Column, d.Message)
+	}
+	return strings.Join(words, "; ") + "; conntrackd cannot read this file, so it is left alone: mend it, or move it away and start anew"
+}
+
+// withPrefixes fills in prefix lengths that the file does not record, from the
+// interface's addresses.
+func (n *Node) withPrefixes(ctx context.Context, s conntrackd.Settings) conntrackd.Settings {
+	if s.Current.Bits() >= 0 && s.Peer.Bits() >= 0 {
+		return s
+	}
+	if s.Current.Bits() < 0 {
+		interfaces, err := netcheck.Interfaces(ctx)
+		if err != nil {
+			return s // the length stays unknown, and the form asks for it
+		}
+		s.Current = prefixOf(interfaces, s.Interface, s.Current)
+	}
+	if s.Peer.Bits() < 0 && s.Current.Bits() >= 0 {
+		s.Peer = netip.PrefixFrom(s.Peer.Addr(), s.Current.Bits())
+	}
+	return s
+}
+
+func prefixOf(interfaces []netcheck.Interface, name string, current netip.Prefix) netip.Prefix {
+	for _, i := range interfaces {
+		if i.Name != name {
+			continue
+		}
+		for _, a := range i.Addresses {
+			if a.Addr() == current.Addr().WithZone("") {
+				return netip.PrefixFrom(current.Addr(), a.Bits())
+			}
+		}
+	}
+	return current
+}
+
+// host gathers what a new file is computed from.
+func (n *Node) host(ctx context.Context, s Saved) (conntrackd.Host, error) {
+	h, err := conntrackd.ReadHost()
+	if err != nil {
+		return h, err
+	}
+	h.LockFile = n.InRuntimeDir("conntrackd.lock", conntrackd.DefaultLockFile)
+	h.SocketPath = n.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+	h.UnitNotify = s.State.Notify
+	interfaces, err := netcheck.Interfaces(ctx)
+	if err != nil {
+		return h, err
+	}
+	for _, i := range interfaces {
+		for _, a := range i.Addresses {
+			if !a.Addr().IsLinkLocalUnicast() {
+				h.OwnAddresses = append(h.OwnAddresses, a.Addr())
+			}
+		}
+	}
+	return h, nil
+}
+
+// candidate is the file as it would be with the settings. Disabling alone keeps
+// it as it is.
+func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Settings) (*conntrackd.Candidate, error) {
+	before := s.Settings
+	if before.Enabled = false; settings == before {
+		return &conntrackd.Candidate{Path: n.Config, Settings: settings, Old: s.Content, New: s.Content}, nil
+	}
+	h, err := n.host(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	virtual, unseen := virtualAddresses()
+	h.OwnAddresses = append(h.OwnAddresses, virtual...)
+	c, err := conntrackd.NewCandidate(n.Config, settings, h)
+	if err == nil && unseen != nil {
+		c.Notes = append(c.Notes, "keepalived's virtual addresses may be missing from the addresses that are not replicated, since its configuration could not be read: "+unseen.Error())
+	}
+	return c, err
+}
+
+// Applier carries out a reviewed change on this host.
+func (n *Node) Applier(r apply.Review) *apply.Applier {
+	a := &apply.Applier{
+		Service: n.Runner, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard,
+	}
+	if r.PrepareHost {
+		a.Preparer = n.Preparer()
+	}
+	return a
+}
+
+// Observer looks at the daemon that runs with the file in force.
+func (n *Node) Observer(s Saved) *health.Observer {
+	socket := s.File.ControlSocket()
+	if socket == "" {
+		socket = n.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+	}
+	return &health.Observer{
+		Service: n.Runner, Client: control.NewClient(socket), Settings: s.Settings,
+		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk,
+	}
+}
+
+// heard listens on the sync link, before this host's firewall.
+func heard(ctx context.Context, s conntrackd.Settings) (<-chan health.Overheard, error) {
+	datagrams, err := netcheck.ListenSync(ctx, s.Interface, s.Peer.Addr(), s.Port)
+	if err != nil {
+		return nil, err
+	}
+	packets := make(chan health.Overheard)
+	go func() {
+		defer close(packets)
+		for d := range datagrams {
+			select {
+			case packets <- health.Overheard{Own: d.Own, Refused: d.Refused, Port: d.Port, Payload: d.Payload}:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return packets, nil
+}
+
+const (
+	DefaultConfig     = "/etc/conntrackd/conntrackd.conf"
+	DefaultRuntimeDir = "/run/connsync"
+	DefaultStateDir   = "/var/lib/connsync"
+)

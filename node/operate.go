@@ -1,0 +1,76 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/failover"
+)
+
+// operateLimit bounds an operation of the status screen.
+const operateLimit = 30 * time.Second
+
+// operate does something to the running daemon. What has begun ends, also when
+// the screen is left.
+func (s *Session) operate(ctx context.Context, do func(context.Context, *control.Client) (string, error)) (string, error) {
+	s.running.Add(1)
+	defer s.running.Done()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operateLimit)
+	defer cancel()
+	saved, err := s.node.Load(ctx)
+	if err != nil {
+		return "", err
+	}
+	return do(ctx, s.node.Observer(saved).Client)
+}
+
+// resyncPatience is how long the peer's states may take to come.
+const resyncPatience = 2 * time.Second
+
+// Resync asks for the peer's states, sends ours, and says what came of it.
+func (s *Session) Resync(ctx context.Context) (string, error) {
+	return s.operate(ctx, func(ctx context.Context, client *control.Client) (string, error) {
+		exchange, err := failover.BeginResync(ctx, client, false)
+		if err != nil {
+			return "", err
+		}
+		result, err := exchange.Await(ctx, resyncPatience)
+		if err != nil {
+			return "", fmt.Errorf("the states are exchanged; what comes of it cannot be seen: %w", err)
+		}
+		return result.String(), nil
+	})
+}
+
+// FlushCaches empties the daemon's caches and says what they hold afterwards,
+// since the daemon does not say whether it obeyed.
+func (s *Session) FlushCaches(ctx context.Context) (string, error) {
+	return s.operate(ctx, func(ctx context.Context, client *control.Client) (string, error) {
+		if err := client.FlushCaches(ctx); err != nil {
+			return "", err
+		}
+		cache, err := client.Cache(ctx)
+		if err != nil {
+			return "", fmt.Errorf("what came of it cannot be seen: %w", err)
+		}
+		return fmt.Sprintf("the caches hold %d states of this node and %d of the peer now", cache.Internal, cache.External), nil
+	})
+}
+
+// Restart restarts the daemon and resyncs, and says how long there was none.
+func (s *Session) Restart(ctx context.Context) (string, error) {
+	return s.operate(ctx, func(ctx context.Context, client *control.Client) (string, error) {
+		r, err := apply.RestartAndResync(ctx, s.node.Runner, client)
+		if err != nil {
+			return "", err
+		}
+		text := fmt.Sprintf("process %d took over", r.PID)
+		if r.Gap > 0 {
+			text += fmt.Sprintf(" after %.2f s", r.Gap.Seconds())
+		}
+		return text + "; " + r.Resynced.String(), nil
+	})
+}

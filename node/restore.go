@@ -1,0 +1,100 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/service"
+	"connsync/conntrackd/trial"
+)
+
+// ReviewRollback is what taking back a save would do; number zero means the
+// newest that is in force. What the daemon itself would not read is refused:
+// nothing is stopped for it. The checks of the network are not made: what was
+// in force may be wanted back while the peer is away, and the proof tells.
+func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, error) {
+	e, err := n.toUndo(number)
+	if err != nil {
+		return apply.Review{}, err
+	}
+	state, err := service.SettledState(ctx, n.Runner)
+	if err != nil {
+		return apply.Review{}, fmt.Errorf("read the state of %s: %w", n.Runner.Name(), err)
+	}
+	now := conntrackd.Running{Active: state.Active, Enabled: state.Enabled}
+	c, err := apply.NewRestore(n.Config, n.History(), e, now)
+	if err != nil {
+		return apply.Review{}, err
+	}
+	if c.Restore.Active || c.Restore.Enabled {
+		if err := n.Gate(); err != nil {
+			return apply.Review{}, err
+		}
+	}
+	c.Settings = n.withPrefixes(ctx, c.Settings)
+	if c.Restore.Active && c.Changed() && !n.Unmanaged() {
+		if problems, err := trial.Lint(ctx, c); err != nil {
+			return apply.Review{}, err
+		} else if len(problems) > 0 {
+			return apply.Review{}, fmt.Errorf("conntrackd does not read the file that save %d replaced: %s", e.Number, strings.Join(problems, "; "))
+		}
+	}
+	r := apply.Review{Candidate: c, Unchanged: !c.Changed() && (n.Unmanaged() || now == *c.Restore)}
+	if !r.Unchanged {
+		r.Commands = n.restoreCommands(c, now)
+	}
+	return r, nil
+}
+
+// HistoryLists says where the numbers of the saves are found.
+const HistoryLists = "connsync history lists them"
+
+func (n *Node) toUndo(number int) (apply.Entry, error) {
+	if number != 0 {
+		return n.Entry(number)
+	}
+	e, err := n.History().Newest(n.Config)
+	if errors.Is(err, apply.ErrNoEntry) {
+		return e, fmt.Errorf("there is no save to take back: %s", HistoryLists)
+	}
+	return e, err
+}
+
+func (n *Node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) []string {
+	var commands []string
+	switch {
+	case c.New == nil:
+		commands = append(commands, "rm "+n.Config)
+	case c.Changed():
+		commands = append(commands, "write "+n.Config)
+	}
+	if c.Restore.Enabled != now.Enabled {
+		action := service.ActionDisable
+		if c.Restore.Enabled {
+			action = service.ActionEnable
+		}
+		commands = append(commands, n.Runner.Commands(action)...)
+	}
+	switch {
+	case c.Restore.Active:
+		commands = append(commands, n.Runner.Commands(service.ActionRestart)...)
+	case now.Active:
+		commands = append(commands, n.Runner.Commands(service.ActionStop)...)
+	}
+	return commands
+}
+
+func (n *Node) History() apply.History { return apply.OpenHistory(n.StateDir) }
+
+// Entry looks a save up; one that is not there is a wrong number.
+func (n *Node) Entry(number int) (apply.Entry, error) {
+	e, err := n.History().Entry(number)
+	if errors.Is(err, apply.ErrNoEntry) {
+		return e, fmt.Errorf("there is no save %d in the history; %s", number, HistoryLists)
+	}
+	return e, err
+}

@@ -1,0 +1,61 @@
+package node
+
+import (
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/prepare"
+	"connsync/conntrackd/service"
+	"context"
+)
+
+// Review is the change as a person sees it before it happens. No sync is made
+// where it should not exist, whatever led here.
+func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings, prepareHost bool) (apply.Review, error) {
+	if settings.Enabled {
+		if err := n.Gate(); err != nil {
+			return apply.Review{}, err
+		}
+	}
+	c, err := n.candidate(ctx, s, settings)
+	if err != nil {
+		return apply.Review{}, err
+	}
+	r := apply.Review{Candidate: c, PrepareHost: prepareHost}
+	inForce := s.Unseen == nil && s.State.Active == settings.Enabled && s.State.Enabled == settings.Enabled
+	inForce = inForce && (settings.Enabled || !s.State.Starting && s.Dead() == "")
+	if n.Unmanaged() {
+		inForce = true
+	}
+	if settings.Enabled && !n.Unmanaged() {
+		r.Preparation = n.Preparer().Look(ctx, c)
+	}
+	if !c.Changed() && inForce {
+		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
+		r.Unchanged = !r.OnlyHost
+		return r, nil
+	}
+	if c.Changed() {
+		r.Commands = append(r.Commands, "write "+n.Config)
+	}
+	for _, action := range actions(settings.Enabled) {
+		r.Commands = append(r.Commands, n.Runner.Commands(action)...)
+	}
+	return r, nil
+}
+
+func actions(enabled bool) []service.Action {
+	if enabled {
+		return []service.Action{service.ActionEnable, service.ActionRestart}
+	}
+	return []service.Action{service.ActionStop, service.ActionDisable}
+}
+
+func (n *Node) Unmanaged() bool {
+	_, ok := n.Runner.(service.Unmanaged)
+	return ok
+}
+
+// Preparer sets right what the host does against its sync.
+func (n *Node) Preparer() *prepare.Preparer {
+	return prepare.NewPreparer(n.Runner, n.StateDir)
+}

@@ -1,0 +1,141 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/step"
+	"connsync/netcheck"
+	"connsync/netcheck/check"
+)
+
+// Session is what the screens do to this host, from the opening of the form to
+// its end. Its methods are safe for concurrent use.
+type Session struct {
+	// Saved is told of a save that enables the sync; nil where nobody is.
+	Saved func()
+
+	ctx     context.Context
+	node    *Node
+	watch   *StatusWatch
+	running sync.WaitGroup // what changes the host
+
+	mu    sync.Mutex
+	base  []byte // the file that the form was filled from
+	empty bool   // it held no settings
+}
+
+// NewSession begins where the form is filled with what is saved. ctx ends what
+// goes on for the screens, and nothing that changes the host.
+func NewSession(ctx context.Context, n *Node, filled Saved) *Session {
+	return &Session{ctx: ctx, node: n, watch: NewStatusWatch(ctx, n), base: filled.Content, empty: filled.WhyNone != ""}
+}
+
+// Fresh says that nothing was set when the form was filled.
+func (s *Session) Fresh() bool { return s.empty }
+
+// Wait waits for the end of what changes the host, which goes on when nobody
+// watches.
+func (s *Session) Wait() { s.running.Wait() }
+
+// Watch sends the interfaces, and again whenever they change.
+func (s *Session) Watch(ctx context.Context) (<-chan []netcheck.Interface, error) {
+	return netcheck.Watch(ctx)
+}
+
+// Neighbours are the addresses that were seen on an interface.
+func (s *Session) Neighbours(ctx context.Context, ifindex int) ([]netip.Addr, error) {
+	return netcheck.Neighbours(ctx, ifindex)
+}
+
+// Plan asks the service, which is quick or given up on: a daemon of ours may
+// have started since the last time.
+func (s *Session) Plan(settings conntrackd.Settings, firstNode bool) []check.Check {
+	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
+	defer cancel()
+	return s.node.Plan(ctx, settings, firstNode)
+}
+
+// Review is what a save of the settings would do. It returns a
+// *[hostfile.ChangedError] where the file is not the one that the form was
+// filled from.
+func (s *Session) Review(ctx context.Context, settings conntrackd.Settings) (apply.Review, error) {
+	saved, err := s.node.LoadForChange(ctx)
+	if err != nil {
+		return apply.Review{}, err
+	}
+	if err := s.stale(saved.Content); err != nil {
+		return apply.Review{}, err
+	}
+	return s.node.Review(ctx, saved, settings, true)
+}
+
+// Observe takes one look at the sync by the file in force.
+func (s *Session) Observe(ctx context.Context) (health.Health, error) {
+	health, _, err := s.watch.Observe(ctx)
+	return health, err
+}
+
+// stale returns a *[hostfile.ChangedError] where the file is not the one
+// that the form was filled from: what the form would save was not typed in
+// view of it.
+func (s *Session) stale(now []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if bytes.Equal(now, s.base) && (now == nil) == (s.base == nil) {
+		return nil
+	}
+	return &hostfile.ChangedError{Path: s.node.Config, Read: s.base, Now: now}
+}
+
+// Reread fills the form anew.
+func (s *Session) Reread(ctx context.Context) (conntrackd.Settings, error) {
+	saved, err := s.node.Load(ctx)
+	if err != nil {
+		return conntrackd.Settings{}, err
+	}
+	s.rebase(saved.Content)
+	return saved.Settings, nil
+}
+
+func (s *Session) rebase(content []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.base = content
+}
+
+// Apply carries out what was reviewed. It ends, also when the screen is left.
+func (s *Session) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
+	s.running.Add(1)
+	defer s.running.Done()
+	outcome := s.node.Applier(r).Apply(ctx, r.Candidate, each)
+	if outcome.Err == nil {
+		s.rebase(r.Candidate.New)
+		if s.Saved != nil && r.Candidate.Settings.Enabled {
+			s.Saved()
+		}
+	}
+	return outcome
+}
+
+// Entries are the saves that are kept.
+func (s *Session) Entries(context.Context) ([]apply.Entry, error) {
+	return s.node.History().Entries()
+}
+
+// Change is what a save changed in the file, unified.
+func (s *Session) Change(_ context.Context, of apply.Entry) (string, error) {
+	return s.node.History().Diff(of)
+}
+
+// Undo is what rolling back a save would do.
+func (s *Session) Undo(ctx context.Context, of apply.Entry) (apply.Review, error) {
+	return s.node.ReviewRollback(ctx, of.Number)
+}
