@@ -125,20 +125,27 @@ func (m *Machine) boot(ctx context.Context, tree string, opts MachineOptions) (e
 	return nil
 }
 
-// Up waits until the machine is up, which is said once a boot, and opens it.
+// Up waits until the machine is up, and opens it. A boot says so when it is, and
+// may say it again, after a daemon-reload: what comes of the boot that is open
+// already is passed over.
 func (m *Machine) Up(ctx context.Context) error {
-	select {
-	case leader := <-m.notify.ready:
-		if err := m.booted(ctx, leader); err != nil {
-			return err
+	for {
+		select {
+		case leader := <-m.notify.ready:
+			if leader == m.pid {
+				continue
+			}
+			if err := m.booted(ctx, leader); err != nil {
+				return err
+			}
+			m.closeSpaces()
+			m.pid = leader
+			return m.open()
+		case <-m.halted:
+			return fmt.Errorf("it halted: %w: %s", m.err, m.console.tail())
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %s", context.Cause(ctx), m.console.tail())
 		}
-		m.closeSpaces()
-		m.pid = leader
-		return m.open()
-	case <-m.halted:
-		return fmt.Errorf("it halted: %w: %s", m.err, m.console.tail())
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %s", context.Cause(ctx), m.console.tail())
 	}
 }
 

@@ -104,7 +104,7 @@ func (s *stage) stopKeepalived(ctx context.Context, m *lab.Member) error {
 
 // awaitVirtual waits until keepalived has given a node the virtual addresses.
 func (s *stage) awaitVirtual(ctx context.Context, m *lab.Member) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		has, err := m.HasVirtual()
