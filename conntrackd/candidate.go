@@ -31,10 +31,10 @@ func (c *Candidate) WantedService() Running {
 	return Running{c.Settings.Enabled, c.Settings.Enabled}
 }
 
-// OldListening is [File.Listening] of the old file.
+// OldListening is [File.listening] of the old file.
 func (c *Candidate) OldListening() (Settings, bool) {
 	f, _ := Parse(c.Path, c.Old)
-	return f.Listening()
+	return f.listening()
 }
 
 // Syncs reports whether the daemon is to run with a link that can be looked at.

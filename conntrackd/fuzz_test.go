@@ -36,9 +36,9 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if _, err := file.Settings(); err == nil {
-			file.Stock()
+			file.isDistributionFile()
 		}
-		_, _ = file.Listening()
+		_, _ = file.listening()
 		if mode := file.Mode(); mode != "FTFW" && mode != "ALARM" && mode != "NOTRACK" {
 			t.Errorf("mode %q", mode)
 		}

@@ -159,7 +159,7 @@ func TestNewFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, h := pairSettings(), pairHost()
 			change(&s, &h)
-			src := NewFile(s, h)
+			src := newFile(s, h)
 			f, diags := Parse("new", src)
 			if diags != nil {
 				t.Errorf("diagnostics: %v", diags)

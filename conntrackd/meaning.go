@@ -28,15 +28,15 @@ func port(digits string) uint16 { return uint16(atoi(digits)) }
 // without.
 func readAddress(keyword, text string) (addr netip.Addr, ok bool) {
 	if strings.HasPrefix(keyword, "IPv4") {
-		return aton(text)
+		return inetAton(text)
 	}
 	addr, err := netip.ParseAddr(text)
 	return addr, err == nil && !addr.Is4()
 }
 
-// aton is inet_aton for four numbers, the only form that the lexer lets
+// inetAton is inet_aton for four numbers, the only form that the lexer lets
 // through; a leading zero makes a number octal.
-func aton(s string) (netip.Addr, bool) {
+func inetAton(s string) (netip.Addr, bool) {
 	parts := strings.Split(s, ".")
 	if len(parts) != 4 {
 		return netip.Addr{}, false
@@ -56,9 +56,9 @@ func aton(s string) (netip.Addr, bool) {
 	return netip.AddrFrom4(b), true
 }
 
-// meant is the address that a person meant by a token that the daemon does not
+// intendedPrefix is the address that a person meant by a token that the daemon does not
 // take, such as one with its prefix length.
-func meant(text string) (netip.Prefix, bool) {
+func intendedPrefix(text string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return p, true
 	}

@@ -46,7 +46,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 	m := &merge{s: s, h: h}
 	src := f.Bytes()
 	if len(bytes.TrimSpace(src)) == 0 {
-		src = NewFile(s, h)
+		src = newFile(s, h)
 	}
 	if bom := []byte("\ufeff"); bytes.HasPrefix(src, bom) {
 		src = bytes.TrimPrefix(src, bom)
@@ -57,7 +57,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		return nil, nil, err
 	}
 	m.before, _ = m.f.Settings()
-	if m.f.inForce(s, h) {
+	if m.f.alreadyHas(s, h) {
 		*f = *m.f
 		return nil, m.notes, nil
 	}
@@ -81,16 +81,16 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 // the file may be missing in settings that are not to be started.
 func (s Settings) unwritable() []Problem {
 	if s.Enabled {
-		return s.Validate()
+		return s.validate()
 	}
 	s.Enabled = true
-	s = s.WithDefaults()
+	s = s.withDefaults()
 	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {
 		if a := p.Addr(); p.Bits() < 0 && a.IsValid() {
 			*p = netip.PrefixFrom(a, a.BitLen())
 		}
 	}
-	return s.Validate()
+	return s.validate()
 }
 
 func (f *File) damage() error {
@@ -109,11 +109,11 @@ func (f *File) damage() error {
 	return nil
 }
 
-// inForce reports whether the file says s already, so that there is nothing to
+// alreadyHas reports whether the file says s already, so that there is nothing to
 // do. Without a control socket nothing could be known of the daemon, and a
 // daemon that does not tell systemd is killed after 90 seconds: these are
 // mended in any case.
-func (f *File) inForce(s Settings, h Host) bool {
+func (f *File) alreadyHas(s Settings, h Host) bool {
 	got, err := f.Settings()
 	if err != nil || !same(got, s) || len(named(f.top, "Stats")) > 0 {
 		return false
@@ -148,7 +148,7 @@ type merge struct {
 	s        Settings
 	h        Host
 	before   Settings
-	stock    bool
+	distribution    bool
 	replaces []string
 	notes    []string
 }
@@ -164,8 +164,8 @@ func (m *merge) replacing(n *node, what string) {
 
 // statistics puts a Sync section in the place of a Stats section.
 func (m *merge) statistics() {
-	m.stock = m.f.Stock()
-	if m.stock {
+	m.distribution = m.f.isDistributionFile()
+	if m.distribution {
 		m.note("The distribution's file for statistics becomes one for the sync.")
 	}
 	for {
@@ -173,7 +173,7 @@ func (m *merge) statistics() {
 		if n == nil {
 			return
 		}
-		if !m.stock {
+		if !m.distribution {
 			m.replacing(n, "Stats section: the daemon cannot gather statistics and sync at once")
 		}
 		if len(named(m.f.top, "Sync")) == 0 {

@@ -10,7 +10,7 @@ func (m *merge) general() {
 		m.f.appendText(generalSection(m.s, m.h))
 		return
 	}
-	if m.stock {
+	if m.distribution {
 		m.stockGeneral()
 	}
 	m.add("HashSize", strconv.Itoa(m.h.hashSize()))

@@ -122,7 +122,7 @@ func (m *merge) address(p netip.Prefix, format string) {
 	text := m.f.arg(n, 0)
 	old, ok := readAddress(n.text, text)
 	if !ok {
-		if was, known := meant(text); known {
+		if was, known := intendedPrefix(text); known {
 			old = was.Addr()
 		}
 		m.note("%s in line %d was no bare address: the daemon went on without it.", show(text), m.f.line(n))
@@ -192,7 +192,7 @@ func (f *File) covers(list *node, a netip.Addr) bool {
 		if n.rule == nil {
 			continue
 		}
-		if p, ok := meant(f.arg(n, 0)); ok && p.Contains(a) {
+		if p, ok := intendedPrefix(f.arg(n, 0)); ok && p.Contains(a) {
 			return true
 		}
 	}

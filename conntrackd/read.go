@@ -14,7 +14,7 @@ var (
 	// ErrNoSync: the file has no Sync section, and no Stats section either.
 	ErrNoSync = errors.New("the file has no Sync section")
 	// ErrStatsOnly: the daemon only gathers statistics, as the distributions'
-	// stock files have it; see [File.Stock].
+	// stock files have it; see [File.isDistributionFile].
 	ErrStatsOnly = errors.New("the file is for statistics only")
 	// ErrNoLink: there is a Sync section without any dedicated link.
 	ErrNoLink = errors.New("the Sync section has no dedicated link")
@@ -126,10 +126,10 @@ func (f *File) taken(nodes []*node, names ...string) []netip.Addr {
 	return addresses
 }
 
-// Listening returns interface, Current IP and Port of the UDP link with which
+// listening returns interface, Current IP and Port of the UDP link with which
 // the daemon starts, as far as a look at its sockets needs the settings. ok is
 // false where the daemon would not listen at an address and port of the file.
-func (f *File) Listening() (s Settings, ok bool) {
+func (f *File) listening() (s Settings, ok bool) {
 	link, err := f.link()
 	if err != nil || len(f.taken(link.children, "IPv4_address", "IPv6_address")) == 0 {
 		return Settings{}, false
@@ -199,7 +199,7 @@ func (f *File) address(nodes []*node, names ...string) netip.Prefix {
 		text := f.arg(n, 0)
 		if a, ok := readAddress(n.rule.keyword, text); ok {
 			wanted = netip.PrefixFrom(a, f.recordedBits(n, a))
-		} else if p, ok := meant(text); ok && !wanted.Addr().IsValid() {
+		} else if p, ok := intendedPrefix(text); ok && !wanted.Addr().IsValid() {
 			wanted = p
 		}
 	}

@@ -83,7 +83,7 @@ func TestStock(t *testing.T) {
 	all := samples(t)
 	for name, want := range map[string]bool{"debian": true, "stats": true, "sync-ftfw": false, "sync-alarm": false} {
 		f, _ := Parse(name, all[name])
-		if f.Stock() != want {
+		if f.isDistributionFile() != want {
 			t.Errorf("%s: stock %v", name, !want)
 		}
 	}
@@ -104,7 +104,7 @@ func TestStock(t *testing.T) {
 		"\tUNIX {":                         {"PollSecs 3 UNIX {", false},
 	} {
 		f, _ := Parse("", []byte(strings.ReplaceAll(debian, old, want.now)))
-		if f.Stock() != want.stock {
+		if f.isDistributionFile() != want.stock {
 			t.Errorf("%q instead of %q: stock %v", want.now, old, !want.stock)
 		}
 	}
@@ -164,7 +164,7 @@ func TestFileListening(t *testing.T) {
 	} {
 		f, _ := Parse("", []byte("Sync { "+src+" }\n"))
 		got := ""
-		if s, ok := f.Listening(); ok {
+		if s, ok := f.listening(); ok {
 			got = fmt.Sprint(netip.AddrPortFrom(s.Current.Addr(), s.Port), " ", s.Interface)
 		}
 		if got != want {

@@ -189,7 +189,7 @@ func (t SettingTable) Settings(v Values) (Settings, []Problem) {
 	}
 	// What could not even be read is named for that; the rules of the values
 	// are asked only about the rest.
-	for _, p := range t.Validate(s) {
+	for _, p := range t.validate(s) {
 		if bad[p.Field] == "" {
 			bad[p.Field] = p.Message
 		}
@@ -203,11 +203,11 @@ func (t SettingTable) Settings(v Values) (Settings, []Problem) {
 	return s, problems
 }
 
-// Validate returns every problem of the single values, at most one a field, in
+// validate returns every problem of the single values, at most one a field, in
 // the order of the table; nil means good. It is pure: whether an address is on
 // the interface, or two addresses share a subnet, is not asked here. Where
 // Enabled is false a value that is not set is no problem, a bad one is.
-func (t SettingTable) Validate(s Settings) []Problem {
+func (t SettingTable) validate(s Settings) []Problem {
 	return t.problems(func(e Setting) string {
 		if e.Rule == nil {
 			return ""

@@ -92,11 +92,11 @@ func portSetting() Setting {
 		Field: FieldPort, Label: "Port", Short: "Port", Kind: NumberSetting, Required: true, Shared: true,
 		Usage:    "UDP port, the same on both nodes (default 3780)",
 		Hint:     "UDP, 1-65535: free on this node, the same on both.",
-		Standard: strconv.Itoa(DefaultPort), Example: "3780",
+		Standard: strconv.Itoa(defaultPort), Example: "3780",
 		About: []string{
 			"The UDP port of the sync, 1 to 65535. It has to be free on this node, the same on both nodes, and no firewall between or on them may block it.",
 		},
-		Value:     numberValue(at, parsePort, DefaultPort),
+		Value:     numberValue(at, parsePort, defaultPort),
 		Rule:      Settings.portProblem,
 		directive: numberDirective("Port", 2, "", at, port),
 	}
@@ -115,12 +115,12 @@ func sendBufferSetting() Setting {
 		Field: FieldSendBuffer, Label: "Send Buffer Size", Short: "Send Buffer", Kind: BytesSetting, Required: true, Shared: true,
 		Usage:    "send buffer in `bytes`, such as 65536 or 128K (default 65536)",
 		Hint:     "bytes, or 128K. Raise it when sync drops messages.",
-		Standard: strconv.Itoa(DefaultBufferBytes), Example: "131072 or 128K",
+		Standard: strconv.Itoa(defaultBufferBytes), Example: "131072 or 128K",
 		About: []string{
 			"How many bytes of messages to the peer may wait in the kernel. 131072 or 262144 for high throughput; raise it when the sync drops messages. " + bufferUnits,
 			bufferDoubled + ", which is less than the 212992 of a socket that asks for nothing. " + bufferHeld,
 		},
-		Value: numberValue(at, parseBuffer, DefaultBufferBytes),
+		Value: numberValue(at, parseBuffer, defaultBufferBytes),
 		Rule:  func(s Settings) string { return s.bufferProblem(s.SendBuffer, "send") },
 		directive: numberDirective("SndSocketBuffer", 4, `
 # In bytes; the kernel doubles them. Raise both, on both nodes, when
@@ -136,12 +136,12 @@ func receiveBufferSetting() Setting {
 		Follows:  FieldSendBuffer,
 		Usage:    "receive buffer in `bytes`, the same on both nodes (default 65536)",
 		Hint:     "bytes. As the send buffer, the same on both nodes.",
-		Standard: strconv.Itoa(DefaultBufferBytes) + "; it follows the send buffer until it is edited", Example: "131072 or 128K",
+		Standard: strconv.Itoa(defaultBufferBytes) + "; it follows the send buffer until it is edited", Example: "131072 or 128K",
 		About: []string{
 			"How many bytes of messages from the peer may wait in the kernel. It should equal the send buffer, and be the same on both nodes. " + bufferUnits,
 			bufferDoubled + ". " + bufferHeld,
 		},
-		Value:     numberValue(at, parseBuffer, DefaultBufferBytes),
+		Value:     numberValue(at, parseBuffer, defaultBufferBytes),
 		Rule:      func(s Settings) string { return s.bufferProblem(s.ReceiveBuffer, "receive") },
 		Advice:    Settings.unequalBuffers,
 		directive: numberDirective("RcvSocketBuffer", 5, "", at, atoi),
@@ -194,7 +194,7 @@ func switchValue(at func(*Settings) *bool, parse func(string) (bool, string), ye
 
 func (s Settings) portProblem() string {
 	if s.Enabled && s.Port == 0 {
-		return "no port is given; type the UDP port, the same on both nodes, such as " + strconv.Itoa(DefaultPort)
+		return "no port is given; type the UDP port, the same on both nodes, such as " + strconv.Itoa(defaultPort)
 	}
 	return ""
 }

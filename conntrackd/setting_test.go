@@ -96,7 +96,7 @@ func TestSettingTableIsComplete(t *testing.T) {
 			t.Errorf("%s stands there twice", e.Field)
 		}
 	}
-	want := Settings{Port: DefaultPort, SendBuffer: DefaultBufferBytes, ReceiveBuffer: DefaultBufferBytes}
+	want := Settings{Port: defaultPort, SendBuffer: defaultBufferBytes, ReceiveBuffer: defaultBufferBytes}
 	if diff := cmp.Diff(want, Defaults(), comparePrefix); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}

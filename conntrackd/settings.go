@@ -20,8 +20,8 @@ const (
 
 // Defaults of the settings that are not left blank.
 const (
-	DefaultPort        = 3780
-	DefaultBufferBytes = 65536
+	defaultPort        = 3780
+	defaultBufferBytes = 65536
 )
 
 // Settings are the values that one node of a pair needs. The zero value is
@@ -58,19 +58,19 @@ func (s Settings) Values() Values { return NewSettingTable().Values(s) }
 // Settings converts v by [NewSettingTable]; see [SettingTable.Settings].
 func (v Values) Settings() (Settings, []Problem) { return NewSettingTable().Settings(v) }
 
-// Validate returns the problems of the values by [NewSettingTable]; see
-// [SettingTable.Validate].
-func (s Settings) Validate() []Problem { return NewSettingTable().Validate(s) }
+// validate returns the problems of the values by [NewSettingTable]; see
+// [SettingTable.validate].
+func (s Settings) validate() []Problem { return NewSettingTable().validate(s) }
 
-// WithDefaults fills in what is not set by [NewSettingTable]; see
+// withDefaults fills in what is not set by [NewSettingTable]; see
 // [SettingTable.WithDefaults].
-func (s Settings) WithDefaults() Settings { return NewSettingTable().WithDefaults(s) }
+func (s Settings) withDefaults() Settings { return NewSettingTable().WithDefaults(s) }
 
 // Complete reports whether s holds everything that a configuration file of the
 // sync needs, enabled or not.
 func (s Settings) Complete() bool {
 	s.Enabled = true
-	return len(s.WithDefaults().Validate()) == 0 && s.Port != 0
+	return len(s.withDefaults().validate()) == 0 && s.Port != 0
 }
 
 // Problem is one reason why one field's value cannot be used.

@@ -1,9 +1,9 @@
 package conntrackd
 
-// stockSettings are the settings of the files that distributions install and
+// distributionValues are the settings of the files that distributions install and
 // nobody has tuned: Debian's and the statistics sample of conntrack-tools,
 // which Fedora installs. The directives are named with their sections.
-var stockSettings = map[string][]string{
+var distributionValues = map[string][]string{
 	"General HashSize":                   {"8192"},
 	"General HashLimit":                  {"65535"},
 	"General LogFile":                    {"on"},
@@ -21,30 +21,30 @@ var stockSettings = map[string][]string{
 	"General Filter Address IPv4_address": {"127.0.0.1"},
 }
 
-// Stock reports whether the file is a distribution's own statistics file with
+// isDistributionFile reports whether the file is a distribution's own statistics file with
 // nothing changed in it but comments and layout. Such a file is turned into one
 // for the sync without a question.
-func (f *File) Stock() bool {
+func (f *File) isDistributionFile() bool {
 	if f.cut >= 0 || f.open || len(named(f.top, "Stats")) == 0 {
 		return false
 	}
-	return f.allStock(f.top, "")
+	return f.allAsDistributed(f.top, "")
 }
 
-func (f *File) allStock(nodes []*node, path string) bool {
+func (f *File) allAsDistributed(nodes []*node, path string) bool {
 	for _, n := range nodes {
 		if n.rule == nil {
 			return false
 		}
 		name := path + n.rule.name()
 		if n.open >= 0 {
-			if !f.allStock(n.children, name+" ") {
+			if !f.allAsDistributed(n.children, name+" ") {
 				return false
 			}
 			continue
 		}
 		known := false
-		for _, v := range stockSettings[name] {
+		for _, v := range distributionValues[name] {
 			known = known || v == f.arg(n, 0)
 		}
 		if !known {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// NewFile returns a complete, commented file for the settings and the host. The
+// newFile returns a complete, commented file for the settings and the host. The
 // settings have to be good; see [Settings.Complete].
-func NewFile(s Settings, h Host) []byte {
+func newFile(s Settings, h Host) []byte {
 	return []byte(`# conntrackd.conf: synchronisation of connections with the peer node.
 #
 # connsync keeps the link in "UDP" and "DisableExternalCache" up to date and
@@ -49,7 +49,7 @@ func udpBlock(s Settings, indent string) string {
 	return shift(indent, `# The dedicated link: this node's address, the peer's, and the port, which is
 # the same on both nodes.
 UDP {
-`+shift("\t", NewSettingTable().link(s.WithDefaults()))+`
+`+shift("\t", NewSettingTable().link(s.withDefaults()))+`
 	Checksum on
 }
 `)

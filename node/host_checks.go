@@ -217,7 +217,7 @@ func (h *hostChecks) refused(ctx context.Context) (uint64, error) {
 
 func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 	state, err := h.n.Runner.State(ctx)
-	if err != nil && !errors.Is(err, service.ErrServiceUnmanaged) {
+	if err != nil && !errors.Is(err, service.ErrUnmanaged) {
 		return unseen(err)
 	}
 	others, err := service.OtherDaemons(state.MainPID)

@@ -78,7 +78,7 @@ func (s Saved) Half() string {
 	if s.Unseen != nil {
 		return ""
 	}
-	return s.State.Half()
+	return s.State.HalfEnabled()
 }
 
 // Foreign says that conntrackd runs with a file that holds no settings of ours,

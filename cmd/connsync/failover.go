@@ -50,7 +50,7 @@ func newFailover(s streams, g *globals) *cobra.Command {
 			return err
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			started := failover.FailoverClock()
+			started := failover.Clock()
 			if err := g.check(); err != nil {
 				return err
 			}

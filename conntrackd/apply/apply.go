@@ -86,9 +86,9 @@ type Applier struct {
 	replace func(path string, read, content []byte) error // nil means [hostfile.Replace]
 }
 
-// ErrDaemon means that the daemon does not run the new file as it should. The
+// errDaemon means that the daemon does not run the new file as it should. The
 // old state was put back.
-var ErrDaemon = errors.New("conntrackd does not run with the new settings")
+var errDaemon = errors.New("conntrackd does not run with the new settings")
 
 // Apply saves c and reports each step as it begins and as it ends; each may be
 // nil. It works on the calling goroutine.

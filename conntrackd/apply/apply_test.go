@@ -223,7 +223,7 @@ func TestApplyDaemonThatDiesAfterItsStart(t *testing.T) {
 	applier := applierOf(a)
 	applier.Settle = 0 // as in the program
 	outcome := applyOn(t.Context(), a, applier, candidateOf(a, a.Settings))
-	if !errors.Is(outcome.Err, ErrDaemon) || !outcome.RolledBack {
+	if !errors.Is(outcome.Err, errDaemon) || !outcome.RolledBack {
 		t.Errorf("outcome %v, rolled back %t", outcome.Err, outcome.RolledBack)
 	}
 	if got := statuses(outcome); !strings.Contains(got, "stays-up=failed") {

@@ -95,8 +95,8 @@ func (h History) file(number int, kind string) string {
 	return filepath.Join(h.dir, fmt.Sprintf("%06d", number)+kind)
 }
 
-// BeforePath is the file that keeps what a save replaced.
-func (h History) BeforePath(number int) string { return h.file(number, beforeKind) }
+// beforePath is the file that keeps what a save replaced.
+func (h History) beforePath(number int) string { return h.file(number, beforeKind) }
 
 // Entries returns every save that is kept, the newest first. One whose record
 // cannot be read is there with [EntryUnreadable].
@@ -140,11 +140,11 @@ func (h History) Newest(path string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%s: %w", path, ErrNoEntry)
 }
 
-// Before returns the file as it was before a save, nil where there was none.
-func (h History) Before(e Entry) ([]byte, error) { return h.content(e, beforeKind, e.Before) }
+// before returns the file as it was before a save, nil where there was none.
+func (h History) before(e Entry) ([]byte, error) { return h.content(e, beforeKind, e.Before) }
 
-// After returns the file that a save wrote.
-func (h History) After(e Entry) ([]byte, error) { return h.content(e, afterKind, e.After) }
+// after returns the file that a save wrote.
+func (h History) after(e Entry) ([]byte, error) { return h.content(e, afterKind, e.After) }
 
 func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 	content, err := hostfile.Read(h.file(e.Number, kind))
@@ -159,11 +159,11 @@ func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 
 // Diff returns what a save changed in the file, unified; blank where nothing.
 func (h History) Diff(e Entry) (string, error) {
-	before, err := h.Before(e)
+	before, err := h.before(e)
 	if err != nil {
 		return "", err
 	}
-	after, err := h.After(e)
+	after, err := h.after(e)
 	if err != nil {
 		return "", err
 	}

@@ -84,7 +84,7 @@ func TestHistoryKeepsTheNewestTwenty(t *testing.T) {
 	if e.By != (Actor{"alice", "/dev/ttyS0"}) || e.Outcome != EntrySaved || e.Path != s.path || !e.Changed() || !e.InForce() || e.Time.IsZero() {
 		t.Errorf("entry %+v", e)
 	}
-	if before, err := s.history().Before(e); err != nil || string(before) != "# 23\n" {
+	if before, err := s.history().before(e); err != nil || string(before) != "# 23\n" {
 		t.Errorf("before: %q, %v", before, err)
 	}
 	diff, err := s.history().Diff(e)
@@ -128,7 +128,7 @@ func TestHistoryOfTheFirstSave(t *testing.T) {
 	}
 	s.save("first\n")
 	e := s.entries()[0]
-	if before, err := s.history().Before(e); before != nil || err != nil || e.Before != "none" {
+	if before, err := s.history().before(e); before != nil || err != nil || e.Before != "none" {
 		t.Errorf("before the first save: %q, %v, %q", before, err, e.Before)
 	}
 	if diff, err := s.history().Diff(e); err != nil || !strings.Contains(diff, "--- /dev/null") {
@@ -183,7 +183,7 @@ func TestHistoryDamaged(t *testing.T) {
 	if _, err := h.Entry(1); err == nil || errors.Is(err, ErrNoEntry) {
 		t.Errorf("a record of another save: %v", err)
 	}
-	if _, err := h.Before(entries[1]); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := h.before(entries[1]); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("another content than that of the save: %v", err)
 	}
 	if r := s.Recover(t.Context(), s.path); r.Result != RecoveryNone {

@@ -164,7 +164,7 @@ func (t *transaction) bound(ctx context.Context) (service.State, step.Status, st
 	case errors.Is(err, conntrackd.ErrCannotLook):
 		return state, step.Unknown, err.Error(), nil
 	case err != nil:
-		return state, "", "", t.withLog(ctx, fmt.Errorf("%w: %w", ErrDaemon, err))
+		return state, "", "", t.withLog(ctx, fmt.Errorf("%w: %w", errDaemon, err))
 	}
 	return state, step.Done, detail, nil
 }
@@ -177,7 +177,7 @@ func (t *transaction) stillBound(pid int) (step.Status, string, error) {
 		return step.Unknown, err.Error(), nil
 	}
 	if problem := health.BoundProblem(sockets, t.c.Settings); problem != "" {
-		return "", "", fmt.Errorf("%w: %s", ErrDaemon, problem)
+		return "", "", fmt.Errorf("%w: %s", errDaemon, problem)
 	}
 	if sockets.SendBuffer == 0 {
 		return step.Done, "the send buffer was not seen: nothing was sent yet", nil
@@ -229,9 +229,9 @@ func (t *transaction) staysUp(ctx context.Context, first service.State, until ti
 		case err != nil:
 			return fmt.Errorf("look at %s: %w", t.service.Name(), err)
 		case !state.Active:
-			return fmt.Errorf("%w: it ended soon after its start: %s", ErrDaemon, state.Detail)
+			return fmt.Errorf("%w: it ended soon after its start: %s", errDaemon, state.Detail)
 		case state.MainPID != first.MainPID || state.Restarts > first.Restarts:
-			return fmt.Errorf("%w: it ended soon after its start and was started again (process %d, now %d)", ErrDaemon, first.MainPID, state.MainPID)
+			return fmt.Errorf("%w: it ended soon after its start and was started again (process %d, now %d)", errDaemon, first.MainPID, state.MainPID)
 		case !time.Now().Before(until):
 			return nil
 		}
@@ -256,7 +256,7 @@ func (t *transaction) startObserver() {
 		Mode: f.Mode(), Sockets: t.a.Sockets, Listen: t.a.Listen,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	t.hangUp = cancel
+	t.stopListening = cancel
 	if err := t.observer.Start(ctx); err != nil {
 		cancel() // proof goes by the counters then
 	}
@@ -294,7 +294,7 @@ func (t *transaction) proof(ctx context.Context) {
 		}
 		return t.notYet(), seen.Cause, nil
 	})
-	t.filled(ctx, seen)
+	t.awaitPeerStates(ctx, seen)
 }
 
 func (t *transaction) heardStatus(h health.Health) (step.Status, string) {

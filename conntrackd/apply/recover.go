@@ -125,10 +125,10 @@ func (t *transaction) recover(ctx context.Context, e Entry) Recovery {
 
 func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResult, err error) {
 	c := t.c
-	if c.Old, err = t.book.Before(e); err != nil {
+	if c.Old, err = t.book.before(e); err != nil {
 		return "", err
 	}
-	if c.New, err = t.book.After(e); err != nil {
+	if c.New, err = t.book.after(e); err != nil {
 		return "", err
 	}
 	c.Settings, c.Restore = settingsOf(c.Path, c.New), &e.Asked

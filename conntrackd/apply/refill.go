@@ -13,9 +13,9 @@ import (
 	"connsync/conntrackd/step"
 )
 
-// filledPatience is how long the states of a peer that is heard may take to
+// statesPatience is how long the states of a peer that is heard may take to
 // begin to come; 100,000 of them take 0.2 s.
-const filledPatience = 800 * time.Millisecond
+const statesPatience = 800 * time.Millisecond
 
 // restart restarts the daemon and measures for how long none answered. The new
 // one is told to exchange the states as soon as it answers: what watches over
@@ -55,8 +55,8 @@ func (t *transaction) askResync(ctx context.Context, gap string) {
 	})
 }
 
-// filled sees what came of the resync once the peer's word is known.
-func (t *transaction) filled(ctx context.Context, seen health.Health) {
+// awaitPeerStates sees what came of the resync once the peer's word is known.
+func (t *transaction) awaitPeerStates(ctx context.Context, seen health.Health) {
 	if t.resync == nil || t.observer.Mode == "ALARM" { // there every state is repeated instead
 		return
 	}
@@ -68,7 +68,7 @@ func (t *transaction) filled(ctx context.Context, seen health.Health) {
 		default:
 			return t.notYet(), "the peer was asked, and is not heard yet", nil
 		}
-		result, err := t.resync.Await(ctx, filledPatience)
+		result, err := t.resync.Await(ctx, statesPatience)
 		switch {
 		case err != nil:
 			return step.Unknown, err.Error(), nil

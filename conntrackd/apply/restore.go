@@ -19,7 +19,7 @@ func NewRestore(path string, h History, e Entry, now conntrackd.Running) (*connt
 	if err != nil {
 		return nil, err
 	}
-	before, err := h.Before(e)
+	before, err := h.before(e)
 	if err != nil {
 		return nil, err
 	}

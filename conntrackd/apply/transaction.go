@@ -54,11 +54,11 @@ type transaction struct {
 	verdict     health.Verdict
 	resync      *failover.Resync // on its way; nil where the daemon was not restarted, or took none
 	observer    *health.Observer
-	hangUp      context.CancelFunc // ends the observer's ear
+	stopListening      context.CancelFunc // ends the observer's ear
 }
 
 func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *transaction {
-	t := &transaction{a: a, c: c, each: each, began: time.Now(), verdict: health.VerdictUnknown, hangUp: func() {}}
+	t := &transaction{a: a, c: c, each: each, began: time.Now(), verdict: health.VerdictUnknown, stopListening: func() {}}
 	if t.each == nil {
 		t.each = func(step.Step) {}
 	}
@@ -72,7 +72,7 @@ func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *
 	return t
 }
 
-func (t *transaction) cleanUp() { t.hangUp() }
+func (t *transaction) cleanUp() { t.stopListening() }
 
 // step reports the beginning and the end of what do does. do returns how it
 // ended; an error makes that StepFailed and the error's text the detail.
@@ -277,6 +277,6 @@ func (t *transaction) keepOld() error {
 		if t.c.Old == nil {
 			return step.Skipped, "there is no file yet", nil
 		}
-		return step.Done, t.book.BeforePath(t.entry.Number), nil
+		return step.Done, t.book.beforePath(t.entry.Number), nil
 	})
 }

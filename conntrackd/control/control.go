@@ -160,12 +160,12 @@ func (c *Client) command(ctx context.Context, r Request) error {
 	return err
 }
 
-// Network returns the message counters (conntrackd -s network). They are those
+// network returns the message counters (conntrackd -s network). They are those
 // of the active link.
-func (c *Client) Network(ctx context.Context) (NetworkStats, error) {
+func (c *Client) network(ctx context.Context) (networkStats, error) {
 	text, err := c.statistics(ctx, requestNetwork)
 	if err != nil {
-		return NetworkStats{}, err
+		return networkStats{}, err
 	}
 	return parseNetwork(text)
 }
@@ -198,9 +198,9 @@ func (c *Client) Runtime(ctx context.Context) (RuntimeStats, error) {
 	return parseRuntime(text)
 }
 
-// Queues returns the lengths of the message queues by name: txqueue, errorq
+// queues returns the lengths of the message queues by name: txqueue, errorq
 // and, in FTFW mode, rsqueue (conntrackd -s queue).
-func (c *Client) Queues(ctx context.Context) (map[string]uint64, error) {
+func (c *Client) queues(ctx context.Context) (map[string]uint64, error) {
 	text, err := c.statistics(ctx, requestQueue)
 	if err != nil {
 		return nil, err
@@ -211,7 +211,7 @@ func (c *Client) Queues(ctx context.Context) (map[string]uint64, error) {
 // Counters reads everything once. The readings are a fraction of a
 // millisecond apart.
 func (c *Client) Counters(ctx context.Context) (Counters, error) {
-	network, err := c.Network(ctx)
+	network, err := c.network(ctx)
 	if err != nil {
 		return Counters{}, err
 	}
@@ -227,7 +227,7 @@ func (c *Client) Counters(ctx context.Context) (Counters, error) {
 	if err != nil {
 		return Counters{}, err
 	}
-	queues, err := c.Queues(ctx)
+	queues, err := c.queues(ctx)
 	if err != nil {
 		return Counters{}, err
 	}

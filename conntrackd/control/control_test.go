@@ -34,8 +34,8 @@ func TestParseReplies(t *testing.T) {
 		parse func(string) (any, error)
 		want  any
 	}{
-		{"network", wrap(parseNetwork), NetworkStats{}},
-		{"network-mismatch", wrap(parseNetwork), NetworkStats{Malformed: 4, BadHeader: 4, Lost: 12}},
+		{"network", wrap(parseNetwork), networkStats{}},
+		{"network-mismatch", wrap(parseNetwork), networkStats{Malformed: 4, BadHeader: 4, Lost: 12}},
 		{"link", wrap(parseLinks), []LinkStats{{
 			Transport: "UDP", Device: "sync0", Status: "RUNNING", Active: true,
 			BytesSent: 21024, BytesRecv: 112, PacketsSent: 352, PacketsRecv: 7,
@@ -178,7 +178,7 @@ func TestClientNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{stale, file, filepath.Join(dir, "missing")} {
-		if _, err := NewClient(path).Network(t.Context()); !errors.Is(err, ErrNotListening) {
+		if _, err := NewClient(path).network(t.Context()); !errors.Is(err, ErrNotListening) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -193,16 +193,16 @@ func TestClientSilentServer(t *testing.T) {
 	}
 	defer l.Close()
 	start := time.Now()
-	_, err = (&Client{Path: path, Timeout: 50 * time.Millisecond}).Network(t.Context())
+	_, err = (&Client{Path: path, Timeout: 50 * time.Millisecond}).network(t.Context())
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > statisticsTimeout {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if _, err := NewClient(path).Network(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := NewClient(path).network(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if _, err := NewClient(path).Network(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := NewClient(path).network(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: %v", err)
 	}
 }
@@ -216,7 +216,7 @@ func TestClientStrangeServers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "ctl")
 			conntracktest.ServeControl(t, path, func(Request) []byte { return reply })
-			if _, err := NewClient(path).Network(t.Context()); !errors.Is(err, ErrReply) {
+			if _, err := NewClient(path).network(t.Context()); !errors.Is(err, ErrReply) {
 				t.Errorf("error %v, want ErrReply", err)
 			}
 		})
@@ -254,14 +254,14 @@ func TestClientWritesFirst(t *testing.T) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return recorder{conn, &calls}, err
 	}
-	if _, err := c.Network(t.Context()); err != nil {
+	if _, err := c.network(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if len(calls) == 0 || calls[0] != "write" {
 		t.Errorf("calls %v, want the write first", calls)
 	}
 	c.dial = func(context.Context, string, string) (net.Conn, error) { return nil, syscall.EACCES }
-	if _, err := c.Network(t.Context()); !errors.Is(err, syscall.EACCES) || errors.Is(err, ErrNotListening) {
+	if _, err := c.network(t.Context()); !errors.Is(err, syscall.EACCES) || errors.Is(err, ErrNotListening) {
 		t.Errorf("no permission: %v", err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// NetworkStats are the message counters since the daemon's start.
-type NetworkStats struct {
+// networkStats are the message counters since the daemon's start.
+type networkStats struct {
 	Malformed    uint64 // messages received that could not be read, for any reason
 	WrongVersion uint64
 	BadHeader    uint64 // grows when the peer speaks another mode
@@ -48,7 +48,7 @@ type RuntimeStats struct {
 	Events   uint64        // events received
 }
 
-func newCounters(n NetworkStats, links []LinkStats, cache CacheStats, run RuntimeStats, queues map[string]uint64) Counters {
+func newCounters(n networkStats, links []LinkStats, cache CacheStats, run RuntimeStats, queues map[string]uint64) Counters {
 	c := Counters{
 		Malformed: n.Malformed, BadHeader: n.BadHeader, Lost: n.Lost, Before: n.Before,
 		Internal: cache.Internal, External: cache.External, Injected: cache.Injected, NoSpace: cache.NoSpace,
@@ -135,8 +135,8 @@ func findAll(lines []reportLine, section string, into map[string]*uint64) error 
 	return nil
 }
 
-func parseNetwork(text string) (NetworkStats, error) {
-	var n NetworkStats
+func parseNetwork(text string) (networkStats, error) {
+	var n networkStats
 	err := findAll(report(text), "recv", map[string]*uint64{
 		"Malformed messages":     &n.Malformed,
 		"Wrong protocol version": &n.WrongVersion,
@@ -145,7 +145,7 @@ func parseNetwork(text string) (NetworkStats, error) {
 		"Packets before":         &n.Before,
 	})
 	if err != nil {
-		return NetworkStats{}, err
+		return networkStats{}, err
 	}
 	return n, nil
 }

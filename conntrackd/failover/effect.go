@@ -13,9 +13,9 @@ import (
 	"connsync/conntrackd/step"
 )
 
-// KernelEntries returns the number of entries in the kernel's connection table,
+// kernelEntries returns the number of entries in the kernel's connection table,
 // in the network namespace of the calling thread.
-func KernelEntries() (int, error) {
+func kernelEntries() (int, error) {
 	content, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_count")
 	if err != nil {
 		return 0, fmt.Errorf("count the kernel's connections: %w", err)
@@ -40,7 +40,7 @@ func (r *run) read() (tables, error) {
 	}
 	kernel := r.f.Kernel
 	if kernel == nil {
-		kernel = KernelEntries
+		kernel = kernelEntries
 	}
 	entries, err := kernel()
 	return tables{t, entries}, err

@@ -26,12 +26,12 @@ func Roles() []Role { return []Role{RolePrimary, RoleBackup, RoleFault} }
 // Steps of a failover; stable, they are in the JSON and in logs. The letter is
 // conntrackd's own option for the same.
 const (
-	StepCommit        step.ID = "commit"         // -c: the peer's states go into the kernel
-	StepFlushCaches   step.ID = "flush-caches"   // -f
-	StepResyncKernel  step.ID = "resync-kernel"  // -R: the kernel's states go into the internal cache
-	StepSendBulk      step.ID = "send-bulk"      // -B
-	StepPurge         step.ID = "purge"          // -t: the kernel's old states go after PurgeTimeout
-	StepRequestResync step.ID = "request-resync" // -n
+	stepCommit        step.ID = "commit"         // -c: the peer's states go into the kernel
+	stepFlushCaches   step.ID = "flush-caches"   // -f
+	stepResyncKernel  step.ID = "resync-kernel"  // -R: the kernel's states go into the internal cache
+	stepSendBulk      step.ID = "send-bulk"      // -B
+	stepPurge         step.ID = "purge"          // -t: the kernel's old states go after PurgeTimeout
+	stepRequestResync step.ID = "request-resync" // -n
 )
 
 // Failover tells the daemon which role its node has taken, so that the
@@ -47,12 +47,12 @@ type Failover struct {
 	// RuntimeDir keeps the lock that keeps two calls from mixing their steps;
 	// it is made when missing. Blank means that there is none.
 	RuntimeDir string
-	// Started is the time of the call on the clock of [FailoverClock]; of two
+	// Started is the time of the call on the clock of [Clock]; of two
 	// calls the later one counts, whichever comes first to the lock. Zero
 	// means now.
 	Started time.Duration
 	// Kernel returns how many entries the kernel's connection table has; nil
-	// means [KernelEntries].
+	// means [kernelEntries].
 	Kernel func() (int, error)
 	// Patience is how long an effect may take to show; zero means 2 seconds. The
 	// peer's answer to a request may take three times as long.
@@ -131,17 +131,17 @@ func actions(role Role, p place) []action {
 			steps = append(steps, s)
 		}
 	}
-	purge := action{id: StepPurge, title: "Let old states go", ask: (*control.Client).ResetTimers, effect: purgeEffect}
+	purge := action{id: stepPurge, title: "Let old states go", ask: (*control.Client).ResetTimers, effect: purgeEffect}
 	switch role {
 	case RolePrimary:
-		when(p.external, action{id: StepCommit, title: "Commit the peer's states", ask: (*control.Client).Commit, effect: commitEffect})
+		when(p.external, action{id: stepCommit, title: "Commit the peer's states", ask: (*control.Client).Commit, effect: commitEffect})
 		// What could not be committed would be lost by this.
-		when(p.external, action{id: StepFlushCaches, title: "Flush the caches", after: StepCommit, ask: (*control.Client).FlushCaches, effect: flushEffect})
-		when(p.internal, action{id: StepResyncKernel, title: "Read the kernel's table", ask: (*control.Client).ResyncKernel, effect: resyncEffect})
-		when(p.asks, action{id: StepSendBulk, title: "Send all states", ask: (*control.Client).SendBulk, effect: bulkEffect, late: true})
+		when(p.external, action{id: stepFlushCaches, title: "Flush the caches", after: stepCommit, ask: (*control.Client).FlushCaches, effect: flushEffect})
+		when(p.internal, action{id: stepResyncKernel, title: "Read the kernel's table", ask: (*control.Client).ResyncKernel, effect: resyncEffect})
+		when(p.asks, action{id: stepSendBulk, title: "Send all states", ask: (*control.Client).SendBulk, effect: bulkEffect, late: true})
 	case RoleBackup:
 		when(p.external, purge)
-		when(p.asks, action{id: StepRequestResync, title: "Ask the peer for its states", ask: (*control.Client).RequestResync, effect: requestEffect, late: true})
+		when(p.asks, action{id: stepRequestResync, title: "Ask the peer for its states", ask: (*control.Client).RequestResync, effect: requestEffect, late: true})
 	case RoleFault:
 		when(p.external, purge)
 	}

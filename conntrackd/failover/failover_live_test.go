@@ -111,14 +111,14 @@ func eventually(t *testing.T, what string, is func() bool) {
 // and takes all of them over.
 func TestFailoverOnAPair(t *testing.T) {
 	all := map[Role]map[step.ID]step.Status{
-		RolePrimary: {StepResyncKernel: step.Done, StepSendBulk: step.Done},
-		RoleBackup:  {StepRequestResync: step.Done},
+		RolePrimary: {stepResyncKernel: step.Done, stepSendBulk: step.Done},
+		RoleBackup:  {stepRequestResync: step.Done},
 		RoleFault:   {},
 	}
 	cached := map[Role]map[step.ID]step.Status{
-		RolePrimary: {StepCommit: step.Done, StepFlushCaches: step.Done, StepResyncKernel: step.Done, StepSendBulk: step.Done},
-		RoleBackup:  {StepPurge: step.Done, StepRequestResync: step.Done},
-		RoleFault:   {StepPurge: step.Done},
+		RolePrimary: {stepCommit: step.Done, stepFlushCaches: step.Done, stepResyncKernel: step.Done, stepSendBulk: step.Done},
+		RoleBackup:  {stepPurge: step.Done, stepRequestResync: step.Done},
+		RoleFault:   {stepPurge: step.Done},
 	}
 	for _, tt := range []struct {
 		name, mode string
@@ -130,7 +130,7 @@ func TestFailoverOnAPair(t *testing.T) {
 		{"NOTRACK, states in the kernel", "Mode NOTRACK {\n DisableExternalCache on\n }", false, all},
 		{"NOTRACK, external cache", "Mode NOTRACK {\n }", true, cached},
 		{"NOTRACK, no cache at all", "Mode NOTRACK {\n DisableInternalCache on\n DisableExternalCache on\n }", false, map[Role]map[step.ID]step.Status{
-			RolePrimary: {StepSendBulk: step.Done}, RoleBackup: {StepRequestResync: step.Done}, RoleFault: {},
+			RolePrimary: {stepSendBulk: step.Done}, RoleBackup: {stepRequestResync: step.Done}, RoleFault: {},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestFailoverWhilePeerIsDown(t *testing.T) {
 				t.Errorf("%s: %s is %s", mode, id, status)
 			}
 		}
-		if got := becomes(b, RoleBackup)[StepRequestResync]; got != step.Unknown {
+		if got := becomes(b, RoleBackup)[stepRequestResync]; got != step.Unknown {
 			t.Errorf("%s: a request that nobody answers is %s", mode, got)
 		}
 	}
@@ -259,7 +259,7 @@ func TestFailoverSeesARefusedFlush(t *testing.T) {
 	b.Patience = 300 * time.Millisecond
 	track(a, "198.18.0.0", 10)
 	eventually(t, "b has a's connections", func() bool { return tablesOf(b).External >= 10 })
-	want := map[step.ID]step.Status{StepCommit: step.Done, StepFlushCaches: step.Failed, StepResyncKernel: step.Done, StepSendBulk: step.Done}
+	want := map[step.ID]step.Status{stepCommit: step.Done, stepFlushCaches: step.Failed, stepResyncKernel: step.Done, stepSendBulk: step.Done}
 	if diff := cmp.Diff(want, becomes(b, RolePrimary)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
@@ -289,7 +289,7 @@ func TestFailoverAsksAgain(t *testing.T) {
 		time.Sleep(700 * time.Millisecond)
 		rules("delete table inet lab")
 	}()
-	got := becomes(a, RoleBackup)[StepRequestResync]
+	got := becomes(a, RoleBackup)[stepRequestResync]
 	<-mended
 	if got != step.Done || tablesOf(a).kernel < 10 {
 		t.Errorf("the request is %s, and a has %d of b's 10 connections", got, tablesOf(a).kernel)

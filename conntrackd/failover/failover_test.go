@@ -27,16 +27,16 @@ func TestFailoverSteps(t *testing.T) {
 		place place
 		want  []step.ID
 	}{
-		{"kernel", RolePrimary, kernel, []step.ID{StepResyncKernel, StepSendBulk}},
-		{"kernel", RoleBackup, kernel, []step.ID{StepRequestResync}},
+		{"kernel", RolePrimary, kernel, []step.ID{stepResyncKernel, stepSendBulk}},
+		{"kernel", RoleBackup, kernel, []step.ID{stepRequestResync}},
 		{"kernel", RoleFault, kernel, nil},
-		{"external cache", RolePrimary, cache, []step.ID{StepCommit, StepFlushCaches, StepResyncKernel, StepSendBulk}},
-		{"external cache", RoleBackup, cache, []step.ID{StepPurge, StepRequestResync}},
-		{"external cache", RoleFault, cache, []step.ID{StepPurge}},
-		{"ALARM", RolePrimary, place{external: true, internal: true}, []step.ID{StepCommit, StepFlushCaches, StepResyncKernel}},
-		{"ALARM", RoleBackup, place{external: true, internal: true}, []step.ID{StepPurge}},
-		{"no cache", RolePrimary, place{asks: true}, []step.ID{StepSendBulk}},
-		{"no cache", RoleBackup, place{asks: true}, []step.ID{StepRequestResync}},
+		{"external cache", RolePrimary, cache, []step.ID{stepCommit, stepFlushCaches, stepResyncKernel, stepSendBulk}},
+		{"external cache", RoleBackup, cache, []step.ID{stepPurge, stepRequestResync}},
+		{"external cache", RoleFault, cache, []step.ID{stepPurge}},
+		{"ALARM", RolePrimary, place{external: true, internal: true}, []step.ID{stepCommit, stepFlushCaches, stepResyncKernel}},
+		{"ALARM", RoleBackup, place{external: true, internal: true}, []step.ID{stepPurge}},
+		{"no cache", RolePrimary, place{asks: true}, []step.ID{stepSendBulk}},
+		{"no cache", RoleBackup, place{asks: true}, []step.ID{stepRequestResync}},
 		{"unknown role", "leader", cache, nil},
 	} {
 		var got []step.ID
@@ -107,7 +107,7 @@ func serveModel(t *testing.T, d *daemonModel) *Failover {
 
 func TestFailoverJudgesByEffect(t *testing.T) {
 	good := []control.Request{control.RequestCommitExternal, control.RequestFlushCaches, control.RequestResyncMaster, control.RequestSendBulk}
-	done := map[step.ID]step.Status{StepCommit: step.Done, StepFlushCaches: step.Done, StepResyncKernel: step.Done, StepSendBulk: step.Done}
+	done := map[step.ID]step.Status{stepCommit: step.Done, stepFlushCaches: step.Done, stepResyncKernel: step.Done, stepSendBulk: step.Done}
 	with := func(changes map[step.ID]step.Status) map[step.ID]step.Status {
 		m := map[step.ID]step.Status{}
 		for id, status := range done {
@@ -127,10 +127,10 @@ func TestFailoverJudgesByEffect(t *testing.T) {
 		{"all works", nil, good, done},
 		{"what is not in the kernel is not flushed", []control.Request{control.RequestCommitExternal},
 			[]control.Request{control.RequestCommitExternal, control.RequestResyncMaster, control.RequestSendBulk},
-			with(map[step.ID]step.Status{StepCommit: step.Failed, StepFlushCaches: step.Skipped})},
-		{"a refused flush", []control.Request{control.RequestFlushCaches}, good, with(map[step.ID]step.Status{StepFlushCaches: step.Failed})},
-		{"an ignored resync", []control.Request{control.RequestResyncMaster}, good, with(map[step.ID]step.Status{StepResyncKernel: step.Failed})},
-		{"an ignored bulk", []control.Request{control.RequestSendBulk}, good, with(map[step.ID]step.Status{StepSendBulk: step.Failed})},
+			with(map[step.ID]step.Status{stepCommit: step.Failed, stepFlushCaches: step.Skipped})},
+		{"a refused flush", []control.Request{control.RequestFlushCaches}, good, with(map[step.ID]step.Status{stepFlushCaches: step.Failed})},
+		{"an ignored resync", []control.Request{control.RequestResyncMaster}, good, with(map[step.ID]step.Status{stepResyncKernel: step.Failed})},
+		{"an ignored bulk", []control.Request{control.RequestSendBulk}, good, with(map[step.ID]step.Status{stepSendBulk: step.Failed})},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &daemonModel{internal: 3, external: 200, kernel: 5, deaf: map[control.Request]bool{}}
@@ -163,7 +163,7 @@ func TestFailoverJudgesByEffect(t *testing.T) {
 func TestFailoverDoesNotCountOverARestart(t *testing.T) {
 	outcome := serveModel(t, &daemonModel{heard: 10}).Run(t.Context(), RoleBackup, nil)
 	last := outcome.Steps[len(outcome.Steps)-1]
-	if last.ID != StepRequestResync || last.Status != step.Unknown || !strings.Contains(last.Detail, "was restarted meanwhile") {
+	if last.ID != stepRequestResync || last.Status != step.Unknown || !strings.Contains(last.Detail, "was restarted meanwhile") {
 		t.Errorf("%s %s: %s", last.ID, last.Status, last.Detail)
 	}
 }
@@ -182,7 +182,7 @@ func TestFailoverIsFinishedWhenInterrupted(t *testing.T) {
 func TestFailoverOrder(t *testing.T) {
 	d := &daemonModel{external: 200}
 	f := serveModel(t, d)
-	began := FailoverClock()
+	began := Clock()
 	f.Started = began - time.Second
 	if outcome := f.Run(t.Context(), RolePrimary, nil); outcome.SupersededBy != "" || outcome.Failed() {
 		t.Fatalf("the first call: %+v", outcome)
@@ -197,7 +197,7 @@ func TestFailoverOrder(t *testing.T) {
 		t.Errorf("a newer call was not carried out: %+v", outcome)
 	}
 	// So does a faulty node's, though without a daemon it has nothing to do.
-	f.Started = FailoverClock()
+	f.Started = Clock()
 	nobody := Failover{Client: control.NewClient(filepath.Join(t.TempDir(), "ctl")), RuntimeDir: f.RuntimeDir}
 	if outcome := nobody.Run(t.Context(), RoleFault, nil); !outcome.Stopped || outcome.Failed() {
 		t.Errorf("a faulty node without a daemon: %+v", outcome)
@@ -207,7 +207,7 @@ func TestFailoverOrder(t *testing.T) {
 	}
 	f.Started = 0
 	// A note from before the last boot, or one that cannot be read, is none.
-	for _, note := range []string{fmt.Sprintf("backup %d\n", FailoverClock()+time.Hour), "\x00\x01", ""} {
+	for _, note := range []string{fmt.Sprintf("backup %d\n", Clock()+time.Hour), "\x00\x01", ""} {
 		if err := os.WriteFile(filepath.Join(f.RuntimeDir, "failover.lock"), []byte(note), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FailoverClock is the clock of [Failover.Started]: the time since the host
+// Clock is the clock of [Failover.Started]: the time since the host
 // was booted, which nobody sets.
-func FailoverClock() time.Duration {
+func Clock() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
 		return 0 // every kernel since 2.6.39 has it
@@ -32,7 +32,7 @@ func (f *Failover) lock(ctx context.Context, role Role) (unlock func(), later Ro
 	}
 	started := f.Started
 	if started == 0 {
-		started = FailoverClock()
+		started = Clock()
 	}
 	if err := os.MkdirAll(f.RuntimeDir, 0o755); err != nil {
 		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
@@ -45,7 +45,7 @@ func (f *Failover) lock(ctx context.Context, role Role) (unlock func(), later Ro
 	if err := waitLock(ctx, file); err != nil {
 		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
 	}
-	if note, at := readNote(file); at > started && at <= FailoverClock() {
+	if note, at := readNote(file); at > started && at <= Clock() {
 		return unlock, note, nil
 	}
 	if err := writeNote(file, role, started); err != nil {

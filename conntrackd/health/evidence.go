@@ -54,15 +54,15 @@ type evidence struct {
 	wire        wire
 	mode        string // of our file: FTFW, NOTRACK, ALARM
 	settings    conntrackd.Settings
-	// absent says that the peer does not answer ARP or neighbour solicitation.
-	absent bool
-	// vanished says that our own interface is not there, misplaced that our
+	// peerUnresolved says that the peer does not answer ARP or neighbour solicitation.
+	peerUnresolved bool
+	// interfaceGone says that our own interface is not there, misplaced that our
 	// address is not on it.
-	vanished, misplaced bool
+	interfaceGone, addressGone bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.
 	conntrackMax int
-	// missed is what this node lacked of the peer, and has got since.
-	missed missed
+	// missing is what this node lacked of the peer, and has got since.
+	missing missingStates
 }
 
 // direction is what is known about one way of the sync.

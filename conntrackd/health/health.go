@@ -71,8 +71,8 @@ type Observer struct {
 	run      service.State // whose readings these are
 	readings []control.Counters
 	drops    uint64 // Sockets.Drops when the run was first looked at
-	asked    bool   // the peer was asked for its states in this run
-	missed   missed
+	askedPeer    bool   // the peer was asked for its states in this run
+	missing   missingStates
 }
 
 // keepReadings is how long a reading counts.
@@ -113,7 +113,7 @@ func (o *Observer) gather(ctx context.Context) evidence {
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
 		e.now = time.Now()
-		o.fill(ctx, &e)
+		o.askForMissingStates(ctx, &e)
 	}
 	if host, err := conntrackd.ReadHost(); err == nil { // without it a number is missing in a sentence
 		e.conntrackMax = host.ConntrackMax
@@ -138,15 +138,15 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 		read = ReadSockets
 	}
 	e.sockets, e.socketsErr = read(e.service.MainPID, o.Settings)
-	e.absent = absent(o.Settings)
-	e.vanished, e.misplaced = lost(o.Settings)
+	e.peerUnresolved = peerUnresolved(o.Settings)
+	e.interfaceGone, e.addressGone = goneFromHere(o.Settings)
 	counters, err := o.Client.Counters(ctx)
 	e.countersErr = err
 
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.run.MainPID != e.service.MainPID || o.readings == nil {
-		o.run, o.readings, o.drops, o.asked, o.missed = e.service, nil, e.sockets.Drops, false, missed{}
+		o.run, o.readings, o.drops, o.askedPeer, o.missing = e.service, nil, e.sockets.Drops, false, missingStates{}
 	}
 	// One start time for the whole run: it is computed anew each time, from
 	// clocks that drift.

@@ -37,14 +37,14 @@ type record struct {
 func newRecord(e evidence, want Verdict) record {
 	return record{
 		Want: want, Mode: e.mode, Now: e.now, Service: e.service, Sockets: e.sockets, Drops: e.drops, Readings: e.readings,
-		Wire: e.wire, Absent: e.absent, Vanished: e.vanished, Misplaced: e.misplaced,
+		Wire: e.wire, Absent: e.peerUnresolved, Vanished: e.interfaceGone, Misplaced: e.addressGone,
 	}
 }
 
 func (r record) evidence() evidence {
 	return evidence{
 		now: r.Now, service: r.Service, sockets: r.Sockets, drops: r.Drops, readings: r.Readings, mode: r.Mode,
-		settings: conntracktest.Settings(), wire: r.Wire, absent: r.Absent, vanished: r.Vanished, misplaced: r.Misplaced,
+		settings: conntracktest.Settings(), wire: r.Wire, peerUnresolved: r.Absent, interfaceGone: r.Vanished, addressGone: r.Misplaced,
 	}
 }
 

@@ -221,10 +221,10 @@ func TestJudge(t *testing.T) {
 			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
 		}), VerdictTwoWay, ""},
 		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
-		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.vanished = true }), VerdictSilent, "no interface sync0 on this node any more; bring it back under this name"},
+		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.interfaceGone = true }), VerdictSilent, "no interface sync0 on this node any more; bring it back under this name"},
 		{"no cable", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "NO-CARRIER" }), VerdictSilent, "the sync link sync0 is NO-CARRIER; look at the cable"},
 		{"file without settings", edited(idle(8), func(e *evidence) { e.settings = conntrackd.Defaults() }), VerdictUnknown, "no settings of a UDP sync"},
-		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.absent = true }), VerdictSilent, "no host answers"},
+		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.peerUnresolved = true }), VerdictSilent, "no host answers"},
 		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},
 		{"refused before it confirmed", edited(idle(8), func(e *evidence) {
 			e.wire.Refused, e.wire.Confirmed = e.now.Add(-2*time.Second), e.now.Add(-time.Second)

@@ -114,7 +114,7 @@ func (e evidence) judgeSilence() judgement {
 	peer := s.Peer.Addr()
 	j := judgement{Verdict: VerdictSilent}
 	switch {
-	case e.vanished:
+	case e.interfaceGone:
 		j.Cause = fmt.Sprintf("there is no interface %s on this node any more", s.Interface)
 		j.Next = fmt.Sprintf("bring it back under this name, or save the settings with the interface that has %s now", s.Current.Addr())
 	case last.Link == "DOWN":
@@ -123,7 +123,7 @@ func (e evidence) judgeSilence() judgement {
 	case last.Link != "" && last.Link != "RUNNING":
 		j.Cause = fmt.Sprintf("the sync link %s is %s", last.Device, last.Link)
 		j.Next = "look at the cable and at the peer's interface"
-	case e.misplaced:
+	case e.addressGone:
 		j.Cause = fmt.Sprintf("%s is not on %s any more", s.Current.Addr(), s.Interface)
 		j.Next = fmt.Sprintf("put it back (ip address add %s dev %s)", s.Current, s.Interface)
 	case e.socketsErr == nil && !e.sockets.Bound:
@@ -141,7 +141,7 @@ func (e evidence) judgeSilence() judgement {
 	case e.recent(e.wire.Refused):
 		j.Cause = fmt.Sprintf("%s is up and refuses UDP port %d: sync is not enabled there, or on another port or address", peer, s.Port)
 		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
-	case e.absent:
+	case e.peerUnresolved:
 		j.Cause = fmt.Sprintf("no host answers for %s on %s: the peer is down, off this link, or has another address", peer, s.Interface)
 		j.Next = fmt.Sprintf("see that the peer is up and has %s on its sync interface", peer)
 	case last.PacketsRecv > 0:

@@ -49,7 +49,7 @@ type linkListener struct {
 
 type heardMessage struct {
 	at    time.Time
-	flags Flags
+	flags flags
 }
 
 // listen collects until the channel is closed.
@@ -70,7 +70,7 @@ func (e *linkListener) add(at time.Time, p Overheard) {
 		e.addOwn(at, p.Payload)
 	case p.Port != e.port:
 		// Whatever else the nodes have to tell each other is none of ours.
-		if h, err := ParseHeader(p.Payload); err == nil && (h.Control() || h.Length > ackBytes) {
+		if h, err := parseHeader(p.Payload); err == nil && (h.control() || h.Length > ackBytes) {
 			e.elsewhere, e.otherPort = at, p.Port
 		}
 	default:
@@ -84,7 +84,7 @@ func (e *linkListener) addOwn(at time.Time, payload []byte) {
 	if len(payload) < headerSize || payload[0]>>4 != protocolVersion {
 		return
 	}
-	if Flags(payload[1]).Has(FlagHello) {
+	if flags(payload[1]).has(flagHello) {
 		e.ownHello = at
 	} else {
 		e.ownPlain = at
@@ -92,11 +92,11 @@ func (e *linkListener) addOwn(at time.Time, payload []byte) {
 }
 
 func (e *linkListener) addPeers(at time.Time, payload []byte) {
-	headers, _ := ParseDatagram(payload) // the daemon counts what is damaged
+	headers, _ := parseDatagram(payload) // the daemon counts what is damaged
 	for _, h := range headers {
 		paused := at.Sub(latest(e.opened, e.last)) >= longPause
 		e.last = at
-		if !h.Flags.Has(FlagHello) {
+		if !h.Flags.has(flagHello) {
 			e.plain = at
 		}
 		if h.Flags == 0 {
@@ -167,19 +167,19 @@ func (e *linkListener) since(start, recent time.Time) wire {
 }
 
 func (w *wire) count(m heardMessage, recent time.Time) {
-	if m.flags.Has(FlagHello) {
+	if m.flags.has(flagHello) {
 		w.Hellos++
 	}
-	if m.flags.Has(FlagNACK) && m.at.After(recent) {
+	if m.flags.has(flagNACK) && m.at.After(recent) {
 		w.NACKs++
 	}
 	switch {
-	case m.flags.Has(FlagHelloBack):
+	case m.flags.has(flagHelloBack):
 		w.HelloBack, w.Alive, w.Confirmed = true, 0, m.at
-	case m.flags.Has(FlagACK), m.flags.Has(FlagNACK):
+	case m.flags.has(flagACK), m.flags.has(flagNACK):
 		w.ACKs++
 		w.Alive, w.Confirmed = 0, m.at
-	case m.flags.Has(FlagAlive):
+	case m.flags.has(flagAlive):
 		w.Alive++
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"connsync/conntrackd/control"
 )
 
-// missed are the states of the peer that this node did not hold although both
+// missingStates are the states of the peer that this node did not hold although both
 // nodes heard each other.
-type missed struct {
+type missingStates struct {
 	states uint64
 	uptime time.Duration // of the daemon, when that was found
 	at     time.Time
@@ -20,21 +20,21 @@ type missed struct {
 // take milliseconds.
 const answerPatience = 600 * time.Millisecond
 
-// fill looks behind a healthy heartbeat: a daemon that was started anew and has
+// askForMissingStates looks behind a healthy heartbeat: a daemon that was started anew and has
 // none of the peer's states stays so, until each of them changes, unless it
 // asks for them. Whether the peer has any only the peer knows, so it is asked:
 // once in a run of the daemon, and only by a node that has nothing of it. What
 // comes had been missing.
-func (o *Observer) fill(ctx context.Context, e *evidence) {
+func (o *Observer) askForMissingStates(ctx context.Context, e *evidence) {
 	o.mu.Lock()
-	e.missed = o.missed
-	may := !o.asked
+	e.missing = o.missing
+	may := !o.askedPeer
 	o.mu.Unlock()
 	if !may || !e.missesStates() || judge(*e).Verdict != VerdictTwoWay {
 		return
 	}
 	o.mu.Lock()
-	o.asked = true
+	o.askedPeer = true
 	o.mu.Unlock()
 	if o.MayAsk != nil && !o.MayAsk(e.service) {
 		return
@@ -47,9 +47,9 @@ func (o *Observer) fill(ctx context.Context, e *evidence) {
 	if states < 2 {
 		return // one alone is news of a connection as likely as an answer
 	}
-	e.missed = missed{states, e.now.Sub(e.service.Since), time.Now()}
+	e.missing = missingStates{states, e.now.Sub(e.service.Since), time.Now()}
 	o.mu.Lock()
-	o.missed = e.missed
+	o.missing = e.missing
 	o.mu.Unlock()
 }
 
@@ -90,11 +90,11 @@ func (o *Observer) awaitStates(ctx context.Context, since control.Counters) (cam
 // judgeMissingStates is for a sync that works both ways, on a node that had to be
 // filled. It is told as long as a reading counts.
 func (e evidence) judgeMissingStates() (judgement, bool) {
-	if e.missed.states == 0 || e.now.Sub(e.missed.at) > keepReadings {
+	if e.missing.states == 0 || e.now.Sub(e.missing.at) > keepReadings {
 		return judgement{}, false
 	}
 	return judgement{VerdictLosing,
 		fmt.Sprintf("this node held none of the peer's %s, although it heard the peer: conntrackd was started %s before and had not got them; they were asked for now, and came",
-			control.States(e.missed.states), e.missed.uptime.Round(time.Second)),
+			control.States(e.missing.states), e.missing.uptime.Round(time.Second)),
 		"let the service ask for them at every start: save with the host prepared (startup-resync), on both nodes"}, true
 }

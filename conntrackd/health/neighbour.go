@@ -9,10 +9,10 @@ import (
 	"connsync/conntrackd"
 )
 
-// absent says that the kernel asks for the peer on the link and gets no
+// peerUnresolved says that the kernel asks for the peer on the link and gets no
 // answer (ARP or neighbour solicitation). That it did not ask, or could not be
 // asked itself, is no sign of absence.
-func absent(s conntrackd.Settings) bool {
+func peerUnresolved(s conntrackd.Settings) bool {
 	peer := s.Peer.Addr().WithZone("").Unmap()
 	link, err := netlink.LinkByName(s.Interface)
 	if err != nil || !peer.IsValid() {
@@ -34,8 +34,8 @@ func absent(s conntrackd.Settings) bool {
 	return false
 }
 
-// lost says what this node surely has no more: Interface, or Current IP on it.
-func lost(s conntrackd.Settings) (iface, address bool) {
+// goneFromHere says what this node surely has no more: Interface, or Current IP on it.
+func goneFromHere(s conntrackd.Settings) (iface, address bool) {
 	link, err := netlink.LinkByName(s.Interface)
 	if err != nil {
 		return errors.As(err, &netlink.LinkNotFoundError{}), false

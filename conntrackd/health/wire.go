@@ -6,22 +6,22 @@ import (
 	"fmt"
 )
 
-// Flags are the flags of a sync message (include/network.h).
-type Flags uint8
+// flags are the flags of a sync message (include/network.h).
+type flags uint8
 
 // The flags, as FTFW uses them. NOTRACK sends FlagAlive alone and ALARM none.
 const (
-	FlagResync    Flags = 1 << iota // give me all of your states
+	flagResync    flags = 1 << iota // give me all of your states
 	_                               // never sent
-	FlagNACK                        // send those again
-	FlagACK                         // I have received those of yours
-	FlagAlive                       // I have received nothing since my last message
-	FlagHello                       // I have just started, or have not heard you since
-	FlagHelloBack                   // I have heard your hello
+	flagNACK                        // send those again
+	flagACK                         // I have received those of yours
+	flagAlive                       // I have received nothing since my last message
+	flagHello                       // I have just started, or have not heard you since
+	flagHelloBack                   // I have heard your hello
 )
 
-// Has says whether all of want are set.
-func (f Flags) Has(want Flags) bool { return f&want == want }
+// has says whether all of want are set.
+func (f flags) has(want flags) bool { return f&want == want }
 
 // protocolVersion is CONNTRACKD_PROTOCOL_VERSION.
 const protocolVersion = 1
@@ -33,50 +33,50 @@ const headerSize = 8
 // (NET_T_CTL); lower types carry states.
 const typeControl = 10
 
-// Header is what every sync message begins with (struct nethdr in
+// header is what every sync message begins with (struct nethdr in
 // include/network.h). A datagram holds one or more messages back to back.
-type Header struct {
+type header struct {
 	Version  uint8
 	Type     uint8
-	Flags    Flags
+	Flags    flags
 	Length   int // of the whole message, in bytes
 	Sequence uint32
 }
 
-// Control says whether the message carries no state.
-func (h Header) Control() bool { return h.Type == typeControl }
+// control says whether the message carries no state.
+func (h header) control() bool { return h.Type == typeControl }
 
-// ErrMessage means that bytes are no message of conntrackd's sync protocol.
-var ErrMessage = errors.New("not a sync message of conntrackd")
+// errMessage means that bytes are no message of conntrackd's sync protocol.
+var errMessage = errors.New("not a sync message of conntrackd")
 
-// ParseHeader reads the header at the start of b. It fails with [ErrMessage]
+// parseHeader reads the header at the start of b. It fails with [errMessage]
 // when b is shorter than the message says.
-func ParseHeader(b []byte) (Header, error) {
+func parseHeader(b []byte) (header, error) {
 	if len(b) < headerSize {
-		return Header{}, fmt.Errorf("%w: %d bytes", ErrMessage, len(b))
+		return header{}, fmt.Errorf("%w: %d bytes", errMessage, len(b))
 	}
-	h := Header{
+	h := header{
 		Version:  b[0] >> 4,
 		Type:     b[0] & 0xf,
-		Flags:    Flags(b[1]),
+		Flags:    flags(b[1]),
 		Length:   int(binary.BigEndian.Uint16(b[2:])),
 		Sequence: binary.BigEndian.Uint32(b[4:]),
 	}
 	switch {
 	case h.Version != protocolVersion:
-		return Header{}, fmt.Errorf("%w: version %d", ErrMessage, h.Version)
+		return header{}, fmt.Errorf("%w: version %d", errMessage, h.Version)
 	case h.Length < headerSize || h.Length > len(b):
-		return Header{}, fmt.Errorf("%w: length %d in %d bytes", ErrMessage, h.Length, len(b))
+		return header{}, fmt.Errorf("%w: length %d in %d bytes", errMessage, h.Length, len(b))
 	}
 	return h, nil
 }
 
-// ParseDatagram returns the headers of all messages of a datagram's payload,
+// parseDatagram returns the headers of all messages of a datagram's payload,
 // and what could be read together with the error where it is damaged.
-func ParseDatagram(payload []byte) ([]Header, error) {
-	var headers []Header
+func parseDatagram(payload []byte) ([]header, error) {
+	var headers []header
 	for len(payload) > 0 {
-		h, err := ParseHeader(payload)
+		h, err := parseHeader(payload)
 		if err != nil {
 			return headers, err
 		}

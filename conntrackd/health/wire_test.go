@@ -17,23 +17,23 @@ func TestParseDatagram(t *testing.T) {
 	tests := []struct {
 		name    string
 		payload []byte
-		want    []Header
+		want    []header
 		err     bool
 	}{
 		{"nothing", nil, nil, false},
-		{"acknowledgement", ack, []Header{{1, 10, FlagACK, 16, 0x6b04c306}}, false},
-		{"first word", hello, []Header{{1, 10, FlagAlive | FlagHello, 8, 0x6b04c303}}, false},
-		{"answer", helloBack, []Header{{1, 10, FlagACK | FlagHello | FlagHelloBack, 16, 0x6b04c303}}, false},
-		{"packed", slices.Concat(state, ack), []Header{{1, 0, 0, 20, 9}, {1, 10, FlagACK, 16, 0x6b04c306}}, false},
-		{"cut off", slices.Concat(state, ack[:10]), []Header{{1, 0, 0, 20, 9}}, true},
+		{"acknowledgement", ack, []header{{1, 10, flagACK, 16, 0x6b04c306}}, false},
+		{"first word", hello, []header{{1, 10, flagAlive | flagHello, 8, 0x6b04c303}}, false},
+		{"answer", helloBack, []header{{1, 10, flagACK | flagHello | flagHelloBack, 16, 0x6b04c303}}, false},
+		{"packed", slices.Concat(state, ack), []header{{1, 0, 0, 20, 9}, {1, 10, flagACK, 16, 0x6b04c306}}, false},
+		{"cut off", slices.Concat(state, ack[:10]), []header{{1, 0, 0, 20, 9}}, true},
 		{"length zero", []byte{0x1a, 8, 0, 0, 0, 0, 0, 1}, nil, true},
 		{"other version", []byte{0x2a, 8, 0, 8, 0, 0, 0, 1}, nil, true},
 		{"text", []byte(strings.Repeat("hello ", 3)), nil, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := ParseDatagram(tt.payload)
-			if errors.Is(err, ErrMessage) != tt.err {
+			got, err := parseDatagram(tt.payload)
+			if errors.Is(err, errMessage) != tt.err {
 				t.Errorf("error %v", err)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

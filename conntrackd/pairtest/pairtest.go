@@ -36,9 +36,9 @@ func New(t *testing.T) (a, b *Node) {
 	t.Helper()
 	conntracktest.RequireDaemon(t)
 	s := conntracktest.Settings()
-	a = NewNode(t, s)
+	a = newNode(t, s)
 	s.Current, s.Peer = s.Peer, s.Current
-	b = NewNode(t, s)
+	b = newNode(t, s)
 	if err := lab.Veth(a.Namespace, "sync0", b.Namespace, "sync0"); err != nil {
 		t.Fatalf("this test needs root: %v", err)
 	}
@@ -55,7 +55,7 @@ func New(t *testing.T) (a, b *Node) {
 	return a, b
 }
 
-func NewNode(t *testing.T, s conntrackd.Settings) *Node {
+func newNode(t *testing.T, s conntrackd.Settings) *Node {
 	t.Helper()
 	ns, err := lab.NewNamespace()
 	if err != nil {

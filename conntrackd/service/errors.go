@@ -10,14 +10,14 @@ import (
 var (
 	ErrNotFound           = errors.New("there is no such unit")
 	ErrMasked             = errors.New("the unit is masked")
-	ErrServiceUnreachable = errors.New("the service manager cannot be reached")
-	ErrServiceDenied      = errors.New("the service manager needs root for this")
-	ErrServiceFailed      = errors.New("the daemon did not start")
-	ErrServiceStartLimit  = errors.New("the service manager refuses to start it again so soon")
-	ErrServiceUnstable    = errors.New("the daemon started and did not stay up")
-	ErrServiceTimeout     = errors.New("no result in time; the service manager goes on with the job")
-	ErrServiceRefused     = errors.New("the service manager refused")
-	ErrServiceUnmanaged   = errors.New("the service is left alone, as asked")
+	ErrUnreachable = errors.New("the service manager cannot be reached")
+	ErrDenied      = errors.New("the service manager needs root for this")
+	ErrFailed      = errors.New("the daemon did not start")
+	ErrStartLimit  = errors.New("the service manager refuses to start it again so soon")
+	ErrUnstable    = errors.New("the daemon started and did not stay up")
+	ErrTimeout     = errors.New("no result in time; the service manager goes on with the job")
+	ErrRefused     = errors.New("the service manager refused")
+	ErrUnmanaged   = errors.New("the service is left alone, as asked")
 )
 
 // Error says what was asked of a service and why it was not done. It

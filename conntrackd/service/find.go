@@ -100,7 +100,7 @@ func (f serviceFinder) find(ctx context.Context, choice string, direct Service) 
 }
 
 // Unmanaged is a service that is left alone: nothing of it is read, and every
-// action is refused with [ErrServiceUnmanaged].
+// action is refused with [ErrUnmanaged].
 type Unmanaged struct{}
 
 var _ Service = Unmanaged{}
@@ -123,5 +123,5 @@ func (Unmanaged) Log(context.Context, time.Time) ([]string, error) {
 }
 
 func unmanaged(a Action) error {
-	return &Error{Action: a, Name: "conntrackd", Reason: ErrServiceUnmanaged}
+	return &Error{Action: a, Name: "conntrackd", Reason: ErrUnmanaged}
 }

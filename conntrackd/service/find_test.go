@@ -60,6 +60,6 @@ func TestFindService(t *testing.T) {
 	}
 	var none Unmanaged
 	for _, call := range []func(context.Context) error{none.Restart, none.Stop, none.Enable, none.Disable} {
-		checkServiceError(t, call(t.Context()), ErrServiceUnmanaged, "")
+		checkServiceError(t, call(t.Context()), ErrUnmanaged, "")
 	}
 }

@@ -155,7 +155,7 @@ func (i initService) killed(t *testing.T, s service.Service, _ *time.Duration) {
 func (i initService) badFile(t *testing.T, s service.Service, _ *time.Duration) {
 	write(t, strings.Replace(initFile, "Checksum on", "Banana on", 1))
 	err := s.Restart(t.Context())
-	wantRefusal(t, err, service.ErrServiceFailed, "symbol 'Banana'")
+	wantRefusal(t, err, service.ErrFailed, "symbol 'Banana'")
 	wantLine(t, err, "symbol 'Banana'")
 	if got := state(t, s); got.Active {
 		t.Errorf("state %+v", got)
@@ -210,7 +210,7 @@ func (i initService) anotherFile(t *testing.T, s service.Service, _ *time.Durati
 			t.Fatal(err)
 		}
 	}
-	wantRefusal(t, s.Restart(t.Context()), service.ErrServiceFailed, "with /etc/conntrackd/other.conf; see CONFIG in /etc/default/conntrackd")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "with /etc/conntrackd/other.conf; see CONFIG in /etc/default/conntrackd")
 	command("sh", "-c", "rm /etc/default/conntrackd; conntrackd -C /etc/conntrackd/other.conf -k; while pidof conntrackd; do sleep 0.1; done")
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func (i initService) hangs(t *testing.T, s service.Service, wait *time.Duration)
 	defer scriptAs(t, "#!/bin/sh\n[ \"$1\" != start ] || exec sleep 60\nconntrackd -k\n")()
 	*wait = 2 * time.Second
 	began := time.Now()
-	wantRefusal(t, s.Restart(t.Context()), service.ErrServiceTimeout, "was ended after 2s")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrTimeout, "was ended after 2s")
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -297,7 +297,7 @@ func (i initService) ownScript(t *testing.T, s service.Service, _ *time.Duration
 	}
 	write(t, "Banana")
 	defer write(t, initFile)
-	wantRefusal(t, s.Restart(t.Context()), service.ErrServiceFailed, "Banana")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "Banana")
 }
 
 // scriptAs replaces the init script until the returned function is called.

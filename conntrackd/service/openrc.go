@@ -47,9 +47,9 @@ func (o *OpenRC) State(ctx context.Context) (State, error) {
 func (o *OpenRC) status(ctx context.Context) string {
 	out, err := o.call(ctx, "rc-service", filepath.Base(o.path), "status")
 	switch {
-	case errors.Is(err, ErrServiceUnreachable):
+	case errors.Is(err, ErrUnreachable):
 		return "there is no rc-service"
-	case errors.Is(err, ErrServiceTimeout):
+	case errors.Is(err, ErrTimeout):
 		return "nothing within " + o.Wait.String()
 	}
 	_, words, ok := strings.Cut(string(out), "status: ")
@@ -81,7 +81,7 @@ func (o *OpenRC) Stop(ctx context.Context) error {
 func (o *OpenRC) end(ctx context.Context, line ...string) error {
 	state, err := o.look(ctx)
 	if err != nil {
-		return o.failure(ActionStop, ErrServiceUnreachable, "", err)
+		return o.failure(ActionStop, ErrUnreachable, "", err)
 	}
 	if !state.Present || state.Masked {
 		return o.daemon.Stop(ctx)
@@ -128,7 +128,7 @@ func (o *OpenRC) setBoot(ctx context.Context, a Action) error {
 		return err
 	}
 	if have := o.levels(); (have != nil) != (a == ActionEnable) {
-		return o.failure(a, ErrServiceRefused, fmt.Sprintf("its runlevels are now: %v", have), nil)
+		return o.failure(a, ErrRefused, fmt.Sprintf("its runlevels are now: %v", have), nil)
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ import (
 	"connsync/conntrackd"
 )
 
-// DefaultConfig is the file that the daemon reads without -C.
-const DefaultConfig = "/etc/conntrackd/conntrackd.conf"
+// defaultConfig is the file that the daemon reads without -C.
+const defaultConfig = "/etc/conntrackd/conntrackd.conf"
 
 // process is a running conntrackd daemon.
 type process struct {
@@ -102,7 +102,7 @@ func readProcess(pid int) (process, bool) {
 // daemonConfig reads a conntrackd command line: the configuration file, and
 // whether it is a daemon's. Everything but -C and -d makes it a client.
 func daemonConfig(arguments []string) (config string, daemon bool) {
-	config = DefaultConfig
+	config = defaultConfig
 	for i := 1; i < len(arguments); i++ {
 		switch arguments[i] {
 		case "-d":

@@ -51,7 +51,7 @@ func (s *script) Log(ctx context.Context, t time.Time) ([]string, error) { retur
 func (s *script) look(ctx context.Context) (State, error) {
 	state, err := s.daemon.State(ctx)
 	if err != nil {
-		return State{}, &Error{Name: s.name, Reason: ErrServiceUnreachable, Err: err}
+		return State{}, &Error{Name: s.name, Reason: ErrUnreachable, Err: err}
 	}
 	state.Unbooted, state.Killed, state.Enabled, state.Detail = false, false, false, "stopped"
 	if state.Active {
@@ -77,7 +77,7 @@ func (s *script) usable(ctx context.Context, a Action) error {
 	state, err := s.look(ctx)
 	switch {
 	case err != nil:
-		return s.failure(a, ErrServiceUnreachable, "", err)
+		return s.failure(a, ErrUnreachable, "", err)
 	case !state.Present:
 		return s.failure(a, ErrNotFound, "there is no "+s.path, nil)
 	case state.Masked:
@@ -90,7 +90,7 @@ func (s *script) usable(ctx context.Context, a Action) error {
 // file that a killed daemon left is taken away first.
 func (s *script) start(ctx context.Context, line ...string) error {
 	if err := s.daemon.clean(ctx); err != nil {
-		return s.failure(ActionRestart, ErrServiceRefused, "", err)
+		return s.failure(ActionRestart, ErrRefused, "", err)
 	}
 	start := s.daemon.mark()
 	out, err := s.call(ctx, line...)
@@ -98,11 +98,11 @@ func (s *script) start(ctx context.Context, line ...string) error {
 		start.said = append(start.said, strings.TrimRight(l, "\n"))
 	}
 	s.daemon.remember(start)
-	if errors.Is(err, ErrServiceTimeout) || ctx.Err() != nil {
-		return s.failure(ActionRestart, ErrServiceTimeout, detailOf(err), ctx.Err())
+	if errors.Is(err, ErrTimeout) || ctx.Err() != nil {
+		return s.failure(ActionRestart, ErrTimeout, detailOf(err), ctx.Err())
 	}
 	if appeared, lookErr := s.appears(ctx); lookErr != nil {
-		return s.failure(ActionRestart, ErrServiceUnreachable, "", lookErr)
+		return s.failure(ActionRestart, ErrUnreachable, "", lookErr)
 	} else if !appeared {
 		return s.absent(ctx, err)
 	}
@@ -110,11 +110,11 @@ func (s *script) start(ctx context.Context, line ...string) error {
 	stays, lookErr := s.stays(ctx)
 	switch {
 	case lookErr != nil:
-		return s.failure(ActionRestart, ErrServiceUnreachable, "", lookErr)
+		return s.failure(ActionRestart, ErrUnreachable, "", lookErr)
 	case !stays:
 		return s.gone(ctx, err)
 	case err != nil:
-		return s.failure(ActionRestart, ErrServiceUnstable, "", err)
+		return s.failure(ActionRestart, ErrUnstable, "", err)
 	}
 	return nil
 }
@@ -154,16 +154,16 @@ func (s *script) gone(ctx context.Context, ended error) error {
 	}
 	switch {
 	case err != nil:
-		return s.failure(ActionRestart, ErrServiceUnreachable, "", err)
+		return s.failure(ActionRestart, ErrUnreachable, "", err)
 	case again:
-		return s.failure(ActionRestart, ErrServiceUnstable, "it ended and was started again", ended)
+		return s.failure(ActionRestart, ErrUnstable, "it ended and was started again", ended)
 	}
 	return s.absent(ctx, ended)
 }
 
 // absent explains a start after which there is no daemon with our file.
 func (s *script) absent(ctx context.Context, ended error) error {
-	failed := s.failure(ActionRestart, ErrServiceFailed, detailOf(ended), nil)
+	failed := s.failure(ActionRestart, ErrFailed, detailOf(ended), nil)
 	if others, err := processes(); err == nil {
 		_, mounts, err := OwnNamespaces()
 		for _, p := range others {
@@ -187,22 +187,22 @@ func (s *script) absent(ctx context.Context, ended error) error {
 func (s *script) stop(ctx context.Context, line ...string) error {
 	running, err := s.daemon.running()
 	if err != nil {
-		return s.failure(ActionStop, ErrServiceUnreachable, "", err)
+		return s.failure(ActionStop, ErrUnreachable, "", err)
 	}
 	_, err = s.call(ctx, line...)
 	if ctx.Err() != nil {
-		return s.failure(ActionStop, ErrServiceTimeout, "", ctx.Err())
+		return s.failure(ActionStop, ErrTimeout, "", ctx.Err())
 	}
 	for _, p := range running {
 		gone, waitErr := awaitEnd(ctx, p, directStopTimeout)
 		if waitErr != nil {
-			return s.failure(ActionStop, ErrServiceTimeout, detailOf(err), waitErr)
+			return s.failure(ActionStop, ErrTimeout, detailOf(err), waitErr)
 		}
 		if gone {
 			continue
 		}
 		if err := stopProcess(ctx, p); err != nil {
-			return s.failure(ActionStop, ErrServiceRefused, fmt.Sprintf("process %d", p.pid), err)
+			return s.failure(ActionStop, ErrRefused, fmt.Sprintf("process %d", p.pid), err)
 		}
 	}
 	return nil
@@ -217,9 +217,9 @@ func (s *script) call(ctx context.Context, line ...string) ([]byte, error) {
 	case err == nil:
 		return out, nil
 	case errors.Is(err, exec.ErrNotFound):
-		return out, fmt.Errorf("%w: there is no %s", ErrServiceUnreachable, line[0])
+		return out, fmt.Errorf("%w: there is no %s", ErrUnreachable, line[0])
 	case waiting.Err() != nil && ctx.Err() == nil:
-		return out, fmt.Errorf("%w: %s was ended after %v", ErrServiceTimeout, strings.Join(line, " "), s.Wait)
+		return out, fmt.Errorf("%w: %s was ended after %v", ErrTimeout, strings.Join(line, " "), s.Wait)
 	}
 	return out, &programError{line: strings.Join(line, " "), said: lastWords(out), err: err}
 }
@@ -265,15 +265,15 @@ func (s *script) change(ctx context.Context, a Action, line ...string) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return s.failure(a, ErrServiceTimeout, "", ctx.Err())
-	case errors.Is(err, ErrServiceUnreachable):
-		return s.failure(a, ErrServiceUnreachable, "there is no "+line[0], nil)
-	case errors.Is(err, ErrServiceTimeout):
-		return s.failure(a, ErrServiceTimeout, err.Error(), nil)
+		return s.failure(a, ErrTimeout, "", ctx.Err())
+	case errors.Is(err, ErrUnreachable):
+		return s.failure(a, ErrUnreachable, "there is no "+line[0], nil)
+	case errors.Is(err, ErrTimeout):
+		return s.failure(a, ErrTimeout, err.Error(), nil)
 	case os.Geteuid() != 0:
-		return s.failure(a, ErrServiceDenied, "", err)
+		return s.failure(a, ErrDenied, "", err)
 	}
-	return s.failure(a, ErrServiceRefused, "", err)
+	return s.failure(a, ErrRefused, "", err)
 }
 
 func (s *script) failure(a Action, reason error, detail string, cause error) *Error {

@@ -47,7 +47,7 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 		}
 	})
 	err = s.start(t.Context(), "start")
-	if !errors.Is(err, ErrServiceUnstable) || !strings.Contains(err.Error(), "it ended and was started again") {
+	if !errors.Is(err, ErrUnstable) || !strings.Contains(err.Error(), "it ended and was started again") {
 		t.Error(err)
 	}
 	if _, err := os.Stat(at("explained")); err == nil {

@@ -59,9 +59,9 @@ type State struct {
 // AtBoot reports whether anything starts the daemon at boot.
 func (s State) AtBoot() bool { return s.Enabled && !s.Unbooted }
 
-// Half says how a service is neither enabled, which is now and at boot, nor
+// HalfEnabled says how a service is neither enabled, which is now and at boot, nor
 // disabled; blank where it is one of them.
-func (s State) Half() string {
+func (s State) HalfEnabled() string {
 	switch {
 	case s.Active && !s.Enabled:
 		return "conntrackd runs now, and does not start at boot"

@@ -97,7 +97,7 @@ func (s *Systemd) Restart(ctx context.Context) error {
 	if err := s.usable(ActionRestart, u); err != nil {
 		return err
 	}
-	if err = s.restart(ctx, conn, began); errors.Is(err, ErrServiceStartLimit) {
+	if err = s.restart(ctx, conn, began); errors.Is(err, ErrStartLimit) {
 		// Automatic restarts came in between; the unit has failed now, and
 		// there are none any more.
 		err = s.restart(ctx, conn, began)
@@ -136,7 +136,7 @@ func (s *Systemd) Stop(ctx context.Context) error {
 		return s.refused(ctx, ActionStop, err)
 	}
 	if u.pid != 0 {
-		return s.failure(ActionStop, ErrServiceRefused, u.words(), nil)
+		return s.failure(ActionStop, ErrRefused, u.words(), nil)
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (s *Systemd) usable(a Action, u unit) error {
 	case "not-found":
 		return s.failure(a, ErrNotFound, "", nil)
 	}
-	return s.failure(a, ErrServiceRefused, u.words(), nil)
+	return s.failure(a, ErrRefused, u.words(), nil)
 }
 
 // job runs one job of the unit to its result.
@@ -204,9 +204,9 @@ func (s *Systemd) job(ctx context.Context, conn systemdConn, a Action, began tim
 
 // unsuccessful explains a job that ended without success.
 func (s *Systemd) unsuccessful(ctx context.Context, conn systemdConn, a Action, result string, began time.Time) error {
-	failed := s.failure(a, ErrServiceFailed, "", nil)
+	failed := s.failure(a, ErrFailed, "", nil)
 	if a != ActionRestart {
-		failed.Reason = ErrServiceRefused
+		failed.Reason = ErrRefused
 	}
 	u, err := readUnit(ctx, conn, s.Unit)
 	if err == nil {
@@ -215,7 +215,7 @@ func (s *Systemd) unsuccessful(ctx context.Context, conn systemdConn, a Action, 
 	failed.Err = err
 	switch {
 	case u.result == "start-limit-hit":
-		failed.Reason = ErrServiceStartLimit
+		failed.Reason = ErrStartLimit
 	case result != "failed": // canceled, timeout, dependency, skipped: the job's own reason
 		failed.Detail = strings.TrimSpace("job " + result + ", unit " + failed.Detail)
 	}
@@ -227,9 +227,9 @@ func (s *Systemd) unsuccessful(ctx context.Context, conn systemdConn, a Action, 
 // no more time, there is none to look either.
 func (s *Systemd) late(ctx context.Context, conn systemdConn, a Action, began time.Time) error {
 	if err := ctx.Err(); err != nil {
-		return s.failure(a, ErrServiceTimeout, "", err)
+		return s.failure(a, ErrTimeout, "", err)
 	}
-	failed := s.failure(a, ErrServiceTimeout, "", nil)
+	failed := s.failure(a, ErrTimeout, "", nil)
 	looking, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	if u, err := readUnit(looking, conn, s.Unit); err == nil {

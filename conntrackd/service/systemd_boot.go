@@ -62,9 +62,9 @@ func (s *Systemd) checkBoot(ctx context.Context, conn systemdConn, a Action, wan
 	}
 	if want {
 		// Enabling a unit without an [Install] section succeeds and does nothing.
-		return s.failure(a, ErrServiceRefused, "the unit has no [Install] section that would start it at boot", nil)
+		return s.failure(a, ErrRefused, "the unit has no [Install] section that would start it at boot", nil)
 	}
-	return s.failure(a, ErrServiceRefused, "the unit is still enabled", nil)
+	return s.failure(a, ErrRefused, "the unit is still enabled", nil)
 }
 
 // enabledAtBoot reads the links on disk, not systemd's memory of them. A unit

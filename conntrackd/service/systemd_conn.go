@@ -79,9 +79,9 @@ func (s *Systemd) refused(ctx context.Context, a Action, err error) error {
 	case ctx.Err() == nil:
 		return s.failure(a, refusal(err), "", err)
 	case a == "":
-		return s.failure(a, ErrServiceUnreachable, "", ctx.Err())
+		return s.failure(a, ErrUnreachable, "", ctx.Err())
 	}
-	return s.failure(a, ErrServiceTimeout, "", ctx.Err())
+	return s.failure(a, ErrTimeout, "", ctx.Err())
 }
 
 // refusal sorts an error by systemd's names (bus-common-errors.h) and D-Bus's.
@@ -89,9 +89,9 @@ func refusal(err error) error {
 	var said dbus.Error
 	if !errors.As(err, &said) {
 		if errors.Is(err, fs.ErrPermission) {
-			return ErrServiceDenied
+			return ErrDenied
 		}
-		return ErrServiceUnreachable
+		return ErrUnreachable
 	}
 	switch said.Name {
 	case "org.freedesktop.systemd1.UnitMasked":
@@ -101,14 +101,14 @@ func refusal(err error) error {
 	case "org.freedesktop.DBus.Error.AccessDenied",
 		"org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
 		"org.freedesktop.DBus.Error.AuthFailed":
-		return ErrServiceDenied
+		return ErrDenied
 	case "org.freedesktop.DBus.Error.ServiceUnknown",
 		"org.freedesktop.DBus.Error.NameHasNoOwner",
 		"org.freedesktop.DBus.Error.NoReply",
 		"org.freedesktop.DBus.Error.Disconnected":
-		return ErrServiceUnreachable
+		return ErrUnreachable
 	}
-	return ErrServiceRefused
+	return ErrRefused
 }
 
 func isNoSuchUnit(err error) bool { return refusal(err) == ErrNotFound }

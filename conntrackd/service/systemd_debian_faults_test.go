@@ -50,7 +50,7 @@ func absent(t *testing.T) {
 
 func dies(t *testing.T) {
 	err := service.NewSystemd("").Restart(t.Context())
-	wantRefusal(t, err, service.ErrServiceUnstable, "Result: exit-code, status=124")
+	wantRefusal(t, err, service.ErrUnstable, "Result: exit-code, status=124")
 	wantLine(t, err, "initialization completed")
 }
 
@@ -66,13 +66,13 @@ func anotherType(t *testing.T) {
 	// file; only watching it finds out.
 	write(t, "Banana\n")
 	err := s.Restart(t.Context())
-	wantRefusal(t, err, service.ErrServiceUnstable, "status=1")
+	wantRefusal(t, err, service.ErrUnstable, "status=1")
 	wantLine(t, err, "symbol 'Banana'")
 }
 
 func noInstall(t *testing.T) {
 	s := service.NewSystemd("")
-	wantRefusal(t, s.Enable(t.Context()), service.ErrServiceRefused, "[Install]")
+	wantRefusal(t, s.Enable(t.Context()), service.ErrRefused, "[Install]")
 	if err := s.Disable(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -132,7 +132,7 @@ func notRoot(t *testing.T) {
 		t.Errorf("state %+v", got)
 	}
 	for name, call := range map[string]func(context.Context) error{"restart": s.Restart, "stop": s.Stop, "disable": s.Disable} {
-		wantRefusal(t, call(t.Context()), service.ErrServiceDenied, name+" conntrackd.service")
+		wantRefusal(t, call(t.Context()), service.ErrDenied, name+" conntrackd.service")
 	}
 	if lines, err := s.Log(t.Context(), time.Time{}); err == nil || !strings.Contains(err.Error(), "permissions") {
 		t.Errorf("the journal: %q, %v", lines, err)
@@ -142,8 +142,8 @@ func notRoot(t *testing.T) {
 func nothingToAsk(t *testing.T) {
 	s := service.NewSystemd("")
 	_, err := s.State(t.Context())
-	wantRefusal(t, err, service.ErrServiceDenied, "private socket")
-	wantRefusal(t, s.Restart(t.Context()), service.ErrServiceDenied, "system bus")
+	wantRefusal(t, err, service.ErrDenied, "private socket")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrDenied, "system bus")
 	// Not being allowed to ask is no reason to start a daemon beside it.
 	found, err := service.Find(t.Context(), "auto", &service.Direct{Config: configPath})
 	if err != nil || found.Name() != service.DefaultUnit {

@@ -259,7 +259,7 @@ func badFile(t *testing.T) {
 	began := time.Now()
 	err := s.Restart(t.Context())
 	t.Logf("measured: refused after %v: %v", time.Since(began).Round(time.Millisecond), err)
-	wantRefusal(t, err, service.ErrServiceFailed, "Result: exit-code, status=1")
+	wantRefusal(t, err, service.ErrFailed, "Result: exit-code, status=1")
 	wantLine(t, err, "symbol 'Banana'")
 	for deadline := time.Now().Add(10 * time.Second); !strings.HasPrefix(state(t, s).Detail, "failed"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -287,7 +287,7 @@ func systemdOff(t *testing.T) {
 	write(t, strings.Replace(goodFile, "Systemd on", "Systemd off", 1))
 	began := time.Now()
 	err := s.Restart(t.Context())
-	wantRefusal(t, err, service.ErrServiceTimeout, `activating (start) after 3s, a Type=notify unit waits for the daemon's word, which "Systemd off"`)
+	wantRefusal(t, err, service.ErrTimeout, `activating (start) after 3s, a Type=notify unit waits for the daemon's word, which "Systemd off"`)
 	wantLine(t, err, "initialization completed")
 	if took := time.Since(began); took > s.Wait+20*time.Second {
 		t.Errorf("it took %v", took)

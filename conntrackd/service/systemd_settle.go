@@ -26,7 +26,7 @@ func (s *Systemd) settle(ctx context.Context, conn systemdConn, began time.Time)
 		}
 		select {
 		case <-ctx.Done():
-			return s.failure(ActionRestart, ErrServiceTimeout, "", ctx.Err())
+			return s.failure(ActionRestart, ErrTimeout, "", ctx.Err())
 		case <-tick.C:
 		case <-end.C:
 			last = true
@@ -39,7 +39,7 @@ func (s *Systemd) settle(ctx context.Context, conn systemdConn, began time.Time)
 
 // unstable explains why a daemon that was up, as first says, is not as u says.
 func (s *Systemd) unstable(ctx context.Context, conn systemdConn, first, u unit, began time.Time) error {
-	failed := s.failure(ActionRestart, ErrServiceUnstable, "", nil)
+	failed := s.failure(ActionRestart, ErrUnstable, "", nil)
 	u, failed.Detail, failed.Err = s.ended(ctx, conn, u)
 	if u.up() && u.pid != 0 && u.pid != first.pid {
 		failed.Detail = fmt.Sprintf("process %d ended and was started again as process %d", first.pid, u.pid)

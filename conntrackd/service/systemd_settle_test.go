@@ -30,19 +30,19 @@ func TestSystemdRestartTellsTheLastState(t *testing.T) {
 		text   string
 	}{
 		{"dies slowly", [][]map[string]any{times(3, up), times(20, stopping), times(1, failed)}, "done",
-			ErrServiceUnstable, "stay up: failed (Result: exit-code, status=124)"},
+			ErrUnstable, "stay up: failed (Result: exit-code, status=124)"},
 		{"dies slowly and is to be restarted", [][]map[string]any{times(3, up), times(20, stopping), times(1, died("activating", "auto-restart")), times(9, again)}, "done",
-			ErrServiceUnstable, "stay up: activating (auto-restart) (Result: exit-code, status=124)"},
+			ErrUnstable, "stay up: activating (auto-restart) (Result: exit-code, status=124)"},
 		{"the wait for a restart is not seen", [][]map[string]any{times(3, up), times(2, died("deactivating", "stop-sigterm")), times(9, starting), times(1, again)}, "done",
-			ErrServiceUnstable, "stay up: deactivating (stop-sigterm) (Result: exit-code, status=124)"},
+			ErrUnstable, "stay up: deactivating (stop-sigterm) (Result: exit-code, status=124)"},
 		{"nothing is seen of the end", [][]map[string]any{times(3, up), times(1, again)}, "done",
-			ErrServiceUnstable, "stay up: process 41 ended and was started again as process 42"},
+			ErrUnstable, "stay up: process 41 ended and was started again as process 42"},
 		{"never gets there", [][]map[string]any{times(3, up), times(1, stopping)}, "done",
-			ErrServiceUnstable, "stay up: deactivating (stop-sigterm), still so after 5s"},
+			ErrUnstable, "stay up: deactivating (stop-sigterm), still so after 5s"},
 		{"fails slowly to start", [][]map[string]any{times(20, stopping), times(1, failed)}, "failed",
-			ErrServiceFailed, "did not start: failed (Result: exit-code, status=124)"},
+			ErrFailed, "did not start: failed (Result: exit-code, status=124)"},
 		{"fails to start again", [][]map[string]any{times(20, starting), times(1, failed)}, "failed",
-			ErrServiceFailed, "did not start: failed (Result: exit-code, status=124)"},
+			ErrFailed, "did not start: failed (Result: exit-code, status=124)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestSystemdWaitForTheLastStateEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		err := s.Restart(ctx)
-		checkServiceError(t, err, ErrServiceUnstable, "deactivating (stop-sigterm): context deadline exceeded")
+		checkServiceError(t, err, ErrUnstable, "deactivating (stop-sigterm): context deadline exceeded")
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 700*time.Millisecond {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}

@@ -153,24 +153,24 @@ func TestSystemdRestart(t *testing.T) {
 		{name: "good", fake: &fakeSystemd{states: []map[string]any{up}}, results: []string{"done"},
 			calls: []string{"reset-failed", "restart", "close"}},
 		{name: "refused by the daemon", fake: &fakeSystemd{states: []map[string]any{up, failing}}, results: []string{"failed"},
-			reason: ErrServiceFailed, text: "activating (auto-restart) (Result: exit-code, status=1)", lines: true,
+			reason: ErrFailed, text: "activating (auto-restart) (Result: exit-code, status=1)", lines: true,
 			calls: []string{"reset-failed", "restart", "close"}},
 		{name: "start limit", fake: &fakeSystemd{states: []map[string]any{up, limit}},
-			results: []string{"failed", "failed"}, reason: ErrServiceStartLimit, text: "start-limit-hit", lines: true,
+			results: []string{"failed", "failed"}, reason: ErrStartLimit, text: "start-limit-hit", lines: true,
 			calls: []string{"reset-failed", "restart", "reset-failed", "restart", "close"}},
 		{name: "automatic restarts used up the limit", fake: &fakeSystemd{states: []map[string]any{up, limit, up}},
 			results: []string{"failed", "done"}, calls: []string{"reset-failed", "restart", "reset-failed", "restart", "close"}},
 		{name: "dependency", fake: &fakeSystemd{states: []map[string]any{up, inactive("loaded")}}, results: []string{"dependency"},
-			reason: ErrServiceFailed, text: "job dependency, unit inactive (dead)", lines: true,
+			reason: ErrFailed, text: "job dependency, unit inactive (dead)", lines: true,
 			calls: []string{"reset-failed", "restart", "close"}},
 		{name: "dies", fake: &fakeSystemd{states: []map[string]any{up, up, up, failing}}, results: []string{"done"},
-			reason: ErrServiceUnstable, text: "auto-restart", lines: true,
+			reason: ErrUnstable, text: "auto-restart", lines: true,
 			calls: []string{"reset-failed", "restart", "close"}},
 		{name: "dies and comes back", fake: &fakeSystemd{states: []map[string]any{up, up, props("MainPID", uint32(42), "NRestarts", uint32(1))}},
-			results: []string{"done"}, reason: ErrServiceUnstable, lines: true,
+			results: []string{"done"}, reason: ErrUnstable, lines: true,
 			calls: []string{"reset-failed", "restart", "close"}},
 		{name: "never ready", fake: &fakeSystemd{states: []map[string]any{up, starting}},
-			reason: ErrServiceTimeout, text: `activating (start) after 15s, a Type=notify unit waits for the daemon's word, which "Systemd off"`, lines: true,
+			reason: ErrTimeout, text: `activating (start) after 15s, a Type=notify unit waits for the daemon's word, which "Systemd off"`, lines: true,
 			calls: []string{"reset-failed", "restart", "close"}},
 		{name: "masked", fake: &fakeSystemd{states: []map[string]any{inactive("masked")}},
 			reason: ErrMasked, text: "systemctl unmask conntrackd.service", calls: []string{"close"}},
@@ -178,13 +178,13 @@ func TestSystemdRestart(t *testing.T) {
 			reason: ErrNotFound, calls: []string{"close"}},
 		{name: "broken unit file", fake: &fakeSystemd{states: []map[string]any{props("LoadState", "bad-setting", "ActiveState", "inactive",
 			"LoadError", []any{"org.freedesktop.systemd1.BadUnitSetting", "Unit has a bad unit file setting."})}},
-			reason: ErrServiceRefused, text: "bad-setting: Unit has a bad unit file setting.", calls: []string{"close"}},
+			reason: ErrRefused, text: "bad-setting: Unit has a bad unit file setting.", calls: []string{"close"}},
 		{name: "not root", fake: &fakeSystemd{states: []map[string]any{up},
 			jobErr: dbus.Error{Name: "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", Body: []any{"Interactive authentication required."}}},
-			reason: ErrServiceDenied, text: "Interactive authentication required.",
+			reason: ErrDenied, text: "Interactive authentication required.",
 			calls: []string{"reset-failed", "restart", "close"}},
 		{name: "D-Bus goes away", fake: &fakeSystemd{states: []map[string]any{up}, jobErr: dbus.ErrClosed},
-			reason: ErrServiceUnreachable, calls: []string{"reset-failed", "restart", "close"}},
+			reason: ErrUnreachable, calls: []string{"reset-failed", "restart", "close"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestSystemdReturnsWithItsContext(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				err := call(s, ctx)
-				checkServiceError(t, err, ErrServiceTimeout, "goes on with the job")
+				checkServiceError(t, err, ErrTimeout, "goes on with the job")
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%v does not say that the context ended", err)
 				}
@@ -274,8 +274,8 @@ func TestSystemdStop(t *testing.T) {
 		{"absent", &fakeSystemd{states: []map[string]any{inactive("not-found")}}, nil, nil, []string{"close"}},
 		{"masked while running", &fakeSystemd{states: []map[string]any{props("LoadState", "masked"), inactive("masked")}}, []string{"done"}, nil, []string{"stop", "close"}},
 		{"about to be restarted", &fakeSystemd{states: []map[string]any{failing, inactive("loaded")}}, []string{"done"}, nil, []string{"stop", "close"}},
-		{"still there", &fakeSystemd{states: []map[string]any{props()}}, []string{"done"}, ErrServiceRefused, []string{"stop", "close"}},
-		{"replaced by another job", &fakeSystemd{states: []map[string]any{props()}}, []string{"canceled"}, ErrServiceRefused, []string{"stop", "close"}},
+		{"still there", &fakeSystemd{states: []map[string]any{props()}}, []string{"done"}, ErrRefused, []string{"stop", "close"}},
+		{"replaced by another job", &fakeSystemd{states: []map[string]any{props()}}, []string{"canceled"}, ErrRefused, []string{"stop", "close"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -302,11 +302,11 @@ func TestSystemdBoot(t *testing.T) {
 		{"enable", true, &fakeSystemd{states: loaded, files: file("disabled"), install: true}, nil, "", []string{"enable", "reload", "close"}},
 		{"enable again", true, &fakeSystemd{states: loaded, files: file("enabled"), install: true}, nil, "", []string{"close"}},
 		{"enabled until the next boot only", true, &fakeSystemd{states: loaded, files: file("enabled-runtime"), install: true}, nil, "", []string{"enable", "reload", "close"}},
-		{"no [Install]", true, &fakeSystemd{states: loaded, files: file("static")}, ErrServiceRefused, "[Install]", []string{"enable", "reload", "close"}},
+		{"no [Install]", true, &fakeSystemd{states: loaded, files: file("static")}, ErrRefused, "[Install]", []string{"enable", "reload", "close"}},
 		{"enable masked", true, &fakeSystemd{states: []map[string]any{inactive("masked")}}, ErrMasked, "unmask", []string{"close"}},
 		{"enable absent", true, &fakeSystemd{states: []map[string]any{inactive("not-found")}}, ErrNotFound, "", []string{"close"}},
 		{"enable denied", true, &fakeSystemd{states: loaded, files: file("disabled"),
-			bootErr: dbus.Error{Name: "org.freedesktop.DBus.Error.AccessDenied", Body: []any{"Permission denied"}}}, ErrServiceDenied, "Permission denied", []string{"enable", "close"}},
+			bootErr: dbus.Error{Name: "org.freedesktop.DBus.Error.AccessDenied", Body: []any{"Permission denied"}}}, ErrDenied, "Permission denied", []string{"enable", "close"}},
 		{"disable", false, &fakeSystemd{states: loaded, files: file("enabled")}, nil, "", []string{"disable", "reload", "close"}},
 		{"disable again", false, &fakeSystemd{states: loaded, files: file("disabled")}, nil, "", []string{"close"}},
 		{"disable masked", false, &fakeSystemd{states: []map[string]any{inactive("masked")}}, nil, "", []string{"close"}},
@@ -360,8 +360,8 @@ func TestSystemdUnreachable(t *testing.T) {
 	for _, test := range []struct {
 		err, reason error
 	}{
-		{fmt.Errorf("system bus: %w; private socket: %w", fs.ErrNotExist, syscall.ECONNREFUSED), ErrServiceUnreachable},
-		{fmt.Errorf("system bus: %w; private socket: %w", fs.ErrNotExist, syscall.EACCES), ErrServiceDenied},
+		{fmt.Errorf("system bus: %w; private socket: %w", fs.ErrNotExist, syscall.ECONNREFUSED), ErrUnreachable},
+		{fmt.Errorf("system bus: %w; private socket: %w", fs.ErrNotExist, syscall.EACCES), ErrDenied},
 	} {
 		s := NewSystemd("conntrackd")
 		s.dial = func(context.Context) (systemdConn, error) { return nil, test.err }

@@ -47,7 +47,7 @@ func (s *SysV) Stop(ctx context.Context) error {
 	state, err := s.look(ctx)
 	switch {
 	case err != nil:
-		return s.failure(ActionStop, ErrServiceUnreachable, "", err)
+		return s.failure(ActionStop, ErrUnreachable, "", err)
 	case !state.Active:
 		return nil
 	case !state.Present || state.Masked:
@@ -69,7 +69,7 @@ func (s *SysV) Disable(ctx context.Context) error { return s.setBoot(ctx, Action
 
 func (s *SysV) setBoot(ctx context.Context, a Action, want bool) error {
 	if err := ctx.Err(); err != nil {
-		return s.failure(a, ErrServiceTimeout, "", err)
+		return s.failure(a, ErrTimeout, "", err)
 	}
 	if (s.links("S") != nil) == want {
 		return nil
@@ -80,7 +80,7 @@ func (s *SysV) setBoot(ctx context.Context, a Action, want bool) error {
 		}
 	}
 	if have := s.links("S"); (have != nil) != want {
-		return s.failure(a, ErrServiceRefused, fmt.Sprintf("its links at boot are now: %v", have), nil)
+		return s.failure(a, ErrRefused, fmt.Sprintf("its links at boot are now: %v", have), nil)
 	}
 	return nil
 }

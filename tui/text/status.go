@@ -68,7 +68,7 @@ func StatusLines(h health.Health) []string {
 // BootNote is for a daemon that runs and does not start at boot; blank for any
 // other.
 func BootNote(h health.Health) string {
-	if half := h.Service.Half(); half != "" && h.Service.Active {
+	if half := h.Service.HalfEnabled(); half != "" && h.Service.Active {
 		return "Note: " + half + "; connsync apply --enable sees to that."
 	}
 	return ""
