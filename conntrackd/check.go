@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"connsync/conntrackd/typed"
 )
 
 // Limits of the daemon.
@@ -105,23 +107,23 @@ func (c *checker) linkOption(n *node) {
 	switch k := n.rule.keyword; k {
 	case "IPv4_address", "IPv6_address", "IPv4_Destination_Address", "IPv6_Destination_Address", "IPv4_interface":
 		if _, ok := readAddress(k, text); !ok {
-			f.note(n.args[0], SeverityWarning, "%s is no bare %s address: the daemon goes on without it", show(text), k[:4])
+			f.note(n.args[0], SeverityWarning, "%s is no bare %s address: the daemon goes on without it", typed.Show(text), k[:4])
 		}
 	case "IPv6_interface":
 		f.note(n.first, SeverityWarning, "IPv6_interface is without effect")
 	case "Port", "Group":
 		if p := port(text); text != "0" && p == 0 || atoi(text) != int(p) {
-			f.note(n.args[0], SeverityWarning, "%s is no port: the daemon makes %d of it", show(text), p)
+			f.note(n.args[0], SeverityWarning, "%s is no port: the daemon makes %d of it", typed.Show(text), p)
 		} else if p == 0 {
 			f.note(n.args[0], SeverityWarning, "port 0 is a random port, on which no peer finds this node")
 		}
 	case "Interface":
 		if len(text) > maxInterfaceName {
-			f.note(n.args[0], SeverityWarning, "%s is longer than the %d characters of an interface name", show(text), maxInterfaceName)
+			f.note(n.args[0], SeverityWarning, "%s is longer than the %d characters of an interface name", typed.Show(text), maxInterfaceName)
 		}
 	case "SndSocketBuffer", "RcvSocketBuffer":
 		if v := atoi(text); v < 0 || len(text) > len("2147483647") {
-			f.note(n.args[0], SeverityWarning, "%s does not fit: the daemon makes %d of it", show(text), v)
+			f.note(n.args[0], SeverityWarning, "%s does not fit: the daemon makes %d of it", typed.Show(text), v)
 		}
 	}
 }
@@ -143,11 +145,11 @@ func (c *checker) filterAddress(n *node) {
 	addr, ok := readAddress(n.rule.keyword, host)
 	switch {
 	case bits > most || bits < 0:
-		c.f.note(n.args[0], SeverityWarning, "%s is no network: the daemon leaves it out", show(text))
+		c.f.note(n.args[0], SeverityWarning, "%s is no network: the daemon leaves it out", typed.Show(text))
 	case !ok:
-		c.f.note(n.args[0], SeverityWarning, "%s is no %s address: the daemon leaves it out", show(text), n.rule.keyword[:4])
+		c.f.note(n.args[0], SeverityWarning, "%s is no %s address: the daemon leaves it out", typed.Show(text), n.rule.keyword[:4])
 	case bits == most && c.ignored[addr]:
-		c.f.note(n.args[0], SeverityWarning, "%s stands in the filter twice", show(text))
+		c.f.note(n.args[0], SeverityWarning, "%s stands in the filter twice", typed.Show(text))
 	case bits == most:
 		c.ignored[addr] = true
 	}
@@ -175,7 +177,7 @@ func (c *checker) general(n *node) {
 		}
 	case "Syslog":
 		if f.argKind(n) == kindString && !facility(text) {
-			f.note(n.args[0], SeverityWarning, "%s is no syslog facility: the daemon leaves it out", show(text))
+			f.note(n.args[0], SeverityWarning, "%s is no syslog facility: the daemon leaves it out", typed.Show(text))
 		}
 	case "Backlog", "Nice":
 		f.note(n.first, SeverityWarning, "%s is deprecated and without effect", k)
@@ -197,11 +199,11 @@ func (c *checker) scheduler(n *node) {
 	switch text := c.f.arg(n, 0); n.rule.keyword {
 	case "Type":
 		if !strings.EqualFold(text, "rr") && !strings.EqualFold(text, "fifo") {
-			c.f.note(n.args[0], SeverityError, "Type is rr or fifo, not %s", show(text))
+			c.f.note(n.args[0], SeverityError, "Type is rr or fifo, not %s", typed.Show(text))
 		}
 	case "Priority":
 		if p := atoi(text); p < 0 || p > 99 {
-			c.f.note(n.args[0], SeverityError, "Priority is 0 to 99, not %s", show(text))
+			c.f.note(n.args[0], SeverityError, "Priority is 0 to 99, not %s", typed.Show(text))
 		}
 	}
 }
@@ -213,10 +215,10 @@ func (c *checker) helper(n *node) {
 			return
 		}
 		if l3 := c.f.arg(n, 1); l3 != "inet" && l3 != "inet6" {
-			c.f.note(n.args[1], SeverityError, "a helper is for inet or inet6, not %s", show(l3))
+			c.f.note(n.args[1], SeverityError, "a helper is for inet or inet6, not %s", typed.Show(l3))
 		}
 		if l4 := c.f.arg(n, 2); l4 != "tcp" && l4 != "udp" {
-			c.f.note(n.args[2], SeverityError, "a helper is for tcp or udp, not %s", show(l4))
+			c.f.note(n.args[2], SeverityError, "a helper is for tcp or udp, not %s", typed.Show(l4))
 		}
 	case "Policy":
 		if n.open >= 0 && len(n.children) == 0 {

@@ -144,13 +144,13 @@ func same(a, b Settings) bool {
 
 // merge is one Apply under way.
 type merge struct {
-	f        *File
-	s        Settings
-	h        Host
-	before   Settings
-	distribution    bool
-	replaces []string
-	notes    []string
+	f            *File
+	s            Settings
+	h            Host
+	before       Settings
+	distribution bool
+	replaces     []string
+	notes        []string
 }
 
 func (m *merge) note(format string, args ...any) {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+
+	"connsync/conntrackd/typed"
 )
 
 // mode sees to it that there is a mode in which the peer's states can go where
@@ -125,7 +127,7 @@ func (m *merge) address(p netip.Prefix, format string) {
 		if was, known := intendedPrefix(text); known {
 			old = was.Addr()
 		}
-		m.note("%s in line %d was no bare address: the daemon went on without it.", show(text), m.f.line(n))
+		m.note("%s in line %d was no bare address: the daemon went on without it.", typed.Show(text), m.f.line(n))
 	}
 	if old != p.Addr() || p.Bits() >= 0 && m.f.recordedBits(n, old) != p.Bits() {
 		m.f.recordBits(n, old, p.Addr(), p.Bits())

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"connsync/conntrackd/typed"
 )
 
 // maxInterfaceName is IFNAMSIZ without the final NUL.
@@ -23,45 +25,45 @@ func CheckInterfaceName(name string) error {
 
 func interfaceProblem(name string) string {
 	const rename = "rename the interface, such as sync0"
-	switch f := foreign(name); {
+	switch f := typed.Foreign(name); {
 	case name == "":
 		return "no interface is named; type the name of the sync interface, such as eth1"
 	case f != "":
 		return fmt.Sprintf("the name contains %s; conntrackd reads plain letters, digits, dot, dash and underscore only", f)
 	case strings.ContainsAny(name, " \t"):
-		return fmt.Sprintf("%s contains a space; type one interface name, such as eth1", show(name))
+		return fmt.Sprintf("%s contains a space; type one interface name, such as eth1", typed.Show(name))
 	case strings.ContainsAny(name, "\"'"):
-		return fmt.Sprintf("%s has quotes, which conntrackd does not know; type the name alone, such as eth1", show(name))
+		return fmt.Sprintf("%s has quotes, which conntrackd does not know; type the name alone, such as eth1", typed.Show(name))
 	case strings.Contains(name, ","):
-		return fmt.Sprintf("%s is a list; type one interface name, such as eth1", show(name))
+		return fmt.Sprintf("%s is a list; type one interface name, such as eth1", typed.Show(name))
 	case strings.Contains(name, "/"):
-		return fmt.Sprintf("%s contains a slash, which no interface name has; type the name alone, such as eth1", show(name))
+		return fmt.Sprintf("%s contains a slash, which no interface name has; type the name alone, such as eth1", typed.Show(name))
 	case strings.Contains(name, "@"):
 		base, _, _ := strings.Cut(name, "@")
 		if base == "" || interfaceProblem(base) != "" {
-			return fmt.Sprintf("%s contains @, which conntrackd cannot read; %s", show(name), rename)
+			return fmt.Sprintf("%s contains @, which conntrackd cannot read; %s", typed.Show(name), rename)
 		}
-		return fmt.Sprintf("%s shows the lower device after the @; type the name alone: %s", show(name), base)
+		return fmt.Sprintf("%s shows the lower device after the @; type the name alone: %s", typed.Show(name), base)
 	case strings.Contains(name, ":"):
 		base, _, _ := strings.Cut(name, ":")
 		if base == "" || interfaceProblem(base) != "" {
-			return fmt.Sprintf("%s contains a colon, which conntrackd cannot read; %s", show(name), rename)
+			return fmt.Sprintf("%s contains a colon, which conntrackd cannot read; %s", typed.Show(name), rename)
 		}
-		return fmt.Sprintf("%s is an address label, not an interface; type the interface: %s", show(name), base)
+		return fmt.Sprintf("%s is an address label, not an interface; type the interface: %s", typed.Show(name), base)
 	case len(name) > maxInterfaceName:
-		return fmt.Sprintf("%s has %d characters; an interface name has at most %d", show(name), len(name), maxInterfaceName)
+		return fmt.Sprintf("%s has %d characters; an interface name has at most %d", typed.Show(name), len(name), maxInterfaceName)
 	case name[0] >= '0' && name[0] <= '9':
-		return fmt.Sprintf("%s begins with a digit, which conntrackd cannot read; %s", show(name), rename)
+		return fmt.Sprintf("%s begins with a digit, which conntrackd cannot read; %s", typed.Show(name), rename)
 	case isHexWord(name):
-		return fmt.Sprintf("conntrackd reads %s as an IPv6 address (one to four hexadecimal digits); %s", show(name), rename)
+		return fmt.Sprintf("conntrackd reads %s as an IPv6 address (one to four hexadecimal digits); %s", typed.Show(name), rename)
 	case !isLetter(name[0]):
-		return fmt.Sprintf("%s does not begin with a letter, so conntrackd cannot read it; %s", show(name), rename)
+		return fmt.Sprintf("%s does not begin with a letter, so conntrackd cannot read it; %s", typed.Show(name), rename)
 	}
 	if i := strings.IndexFunc(name, func(r rune) bool { return !isStringByte(byte(r)) }); i >= 0 {
-		return fmt.Sprintf("%s contains %q, which conntrackd cannot read; %s", show(name), name[i], rename)
+		return fmt.Sprintf("%s contains %q, which conntrackd cannot read; %s", typed.Show(name), name[i], rename)
 	}
 	if k := classify(name); k != kindString {
-		return fmt.Sprintf("%s is a word of conntrackd's own language; %s", show(name), rename)
+		return fmt.Sprintf("%s is a word of conntrackd's own language; %s", typed.Show(name), rename)
 	}
 	return ""
 }

@@ -79,7 +79,7 @@ func Parse(name string, src []byte) (*File, []Diagnostic) {
 	return f, f.diags
 }
 
-// Name is what Parse was told.
+// Name returns the name that Parse was given.
 func (f *File) Name() string { return f.name }
 
 // Bytes returns the file as it is now.
@@ -92,9 +92,6 @@ func (f *File) Bytes() []byte {
 	b.WriteString(f.tail)
 	return b.Bytes()
 }
-
-// Diagnostics returns what Parse found, or what is left of it after an edit.
-func (f *File) Diagnostics() []Diagnostic { return f.diags }
 
 // SilentEnd returns the offset of the byte that the daemon takes for the end of
 // the file, or -1. A file that it refuses before such a byte has none: there it

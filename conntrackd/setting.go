@@ -250,3 +250,7 @@ func (v Values) With(f Field, text string) Values {
 	changed[f] = text
 	return changed
 }
+
+// trim takes off what a terminal or a paste leaves around a value. A
+// no-break space is not blank: it is named to the person who typed it.
+func trim(s string) string { return strings.Trim(s, " \t\r\n") }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+
+	"connsync/conntrackd/typed"
 )
 
 // NewSettingTable returns the settings of this program. A new one is a member of
@@ -26,7 +28,7 @@ func enabledSetting() Setting {
 			"Enable starts conntrackd now and at every boot; Disable stops it, now and at boot. The settings stay in the file, so that enabling again needs no typing.",
 			"Both nodes have to be enabled. With one alone the sync goes one way.",
 		},
-		Value: switchValue(func(s *Settings) *bool { return &s.Enabled }, parseEnabled, "enable", "disable"),
+		Value: switchValue(func(s *Settings) *bool { return &s.Enabled }, typed.Enabled, "enable", "disable"),
 	}
 }
 
@@ -96,7 +98,7 @@ func portSetting() Setting {
 		About: []string{
 			"The UDP port of the sync, 1 to 65535. It has to be free on this node, the same on both nodes, and no firewall between or on them may block it.",
 		},
-		Value:     numberValue(at, parsePort, defaultPort),
+		Value:     numberValue(at, typed.Port, defaultPort),
 		Rule:      Settings.portProblem,
 		directive: numberDirective("Port", 2, "", at, port),
 	}
@@ -120,7 +122,7 @@ func sendBufferSetting() Setting {
 			"How many bytes of messages to the peer may wait in the kernel. 131072 or 262144 for high throughput; raise it when the sync drops messages. " + bufferUnits,
 			bufferDoubled + ", which is less than the 212992 of a socket that asks for nothing. " + bufferHeld,
 		},
-		Value: numberValue(at, parseBuffer, defaultBufferBytes),
+		Value: numberValue(at, typed.BufferSize, defaultBufferBytes),
 		Rule:  func(s Settings) string { return s.bufferProblem(s.SendBuffer, "send") },
 		directive: numberDirective("SndSocketBuffer", 4, `
 # In bytes; the kernel doubles them. Raise both, on both nodes, when
@@ -141,7 +143,7 @@ func receiveBufferSetting() Setting {
 			"How many bytes of messages from the peer may wait in the kernel. It should equal the send buffer, and be the same on both nodes. " + bufferUnits,
 			bufferDoubled + ". " + bufferHeld,
 		},
-		Value:     numberValue(at, parseBuffer, defaultBufferBytes),
+		Value:     numberValue(at, typed.BufferSize, defaultBufferBytes),
 		Rule:      func(s Settings) string { return s.bufferProblem(s.ReceiveBuffer, "receive") },
 		Advice:    Settings.unequalBuffers,
 		directive: numberDirective("RcvSocketBuffer", 5, "", at, atoi),
@@ -153,7 +155,7 @@ func externalCacheSetting() Setting {
 		Field: FieldExternalCache, Label: "External Cache", Short: "External Cache", Kind: SwitchSetting, Words: [2]string{"on", "off"},
 		Advanced: true, Shared: true,
 		Usage:     "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)",
-		Value:     switchValue(func(s *Settings) *bool { return &s.ExternalCache }, parseSwitch, "on", "off"),
+		Value:     switchValue(func(s *Settings) *bool { return &s.ExternalCache }, typed.Switch, "on", "off"),
 		directive: externalCacheDirective(),
 	}
 }
@@ -166,7 +168,7 @@ func addressValue(at func(*Settings) *netip.Prefix) Value[netip.Prefix] {
 			if before.interfaceProblem() != "" {
 				zone = "" // a zone cannot be compared with a name that is no name
 			}
-			return parseAddress(text, zone)
+			return typed.Address(text, zone)
 		},
 	}
 }
@@ -204,4 +206,21 @@ func (s Settings) unequalBuffers() string {
 		return ""
 	}
 	return fmt.Sprintf("%d differs from the send buffer, %d; the two should be equal, and the same on both nodes", s.ReceiveBuffer, s.SendBuffer)
+}
+
+func formatPrefix(p netip.Prefix) string {
+	switch {
+	case !p.Addr().IsValid():
+		return ""
+	case p.Bits() < 0:
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+func formatPositive(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }

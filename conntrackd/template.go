@@ -121,6 +121,14 @@ func ignoreBlock(addrs []netip.Addr, indent string) string {
 	return shift(indent, b.String())
 }
 
+// family is the address's part of a directive's name.
+func family(a netip.Addr) string {
+	if a.Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}
+
 func ignoreLine(a netip.Addr) string { return family(a) + "_address " + a.String() }
 
 // shift indents every line that is not blank.

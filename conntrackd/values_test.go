@@ -165,22 +165,3 @@ func TestBlankValues(t *testing.T) {
 		t.Errorf("the defaults have problems: %v", problems)
 	}
 }
-
-func TestFormatBytes(t *testing.T) {
-	for n, want := range map[int]string{
-		0: "0 bytes", 1000: "1000 bytes", 65536: "64 KiB", 131072: "128 KiB", 1 << 20: "1 MiB", 1249280: "1220 KiB", 1 << 30: "1 GiB",
-	} {
-		if got := FormatBytes(n); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
-		if n < MinBufferBytes || n > MaxBufferBytes {
-			continue
-		}
-		if back, err := ParseBytes(want); err != nil || back != n {
-			t.Errorf("%q read back: %d, %v", want, back, err)
-		}
-	}
-	if _, err := ParseBytes(" "); err == nil {
-		t.Error("a blank size was read")
-	}
-}

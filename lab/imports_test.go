@@ -28,7 +28,8 @@ const module = "connsync/"
 // screen, and the lab stands apart.
 var allowed = map[string][]string{
 	"conntrackd/hostfile": {},
-	"conntrackd":          {"conntrackd/hostfile"},
+	"conntrackd/typed":    {},
+	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed"},
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
 	"conntrackd/service":  {"conntrackd", "conntrackd/control"},

@@ -158,7 +158,7 @@ func (h *hostChecks) protocols(ctx context.Context) check.Finding {
 	if len(names) == 0 {
 		return check.Finding{Status: check.Passed, Detail: "the file filters no protocol by its name"}
 	}
-	unknown, err := conntrackd.UnknownProtocols(names)
+	unknown, err := unknownProtocols("/etc/protocols", names)
 	switch {
 	case err != nil:
 		return unseen(err)

@@ -41,20 +41,20 @@ type transaction struct {
 	steps   []step.Step
 	began   time.Time
 
-	before      service.State
-	beforeBound bool               // the old daemon listened where the old file says
-	unseen      error              // why its sockets could not be looked at, where nothing else speaks for a restart
-	entry       *Entry             // of the history; nil until it is begun
-	book        *ledger            // where it is written
-	wrote       bool               // the file is not the old one
-	touched     bool               // the service was asked for something
-	enabled     bool               // the boot setting was changed
-	host        *prepare.Preparing // what was changed about the host; nil for nothing
-	rolledBack  bool
-	verdict     health.Verdict
-	resync      *failover.Resync // on its way; nil where the daemon was not restarted, or took none
-	observer    *health.Observer
-	stopListening      context.CancelFunc // ends the observer's ear
+	before        service.State
+	beforeBound   bool               // the old daemon listened where the old file says
+	unseen        error              // why its sockets could not be looked at, where nothing else speaks for a restart
+	entry         *Entry             // of the history; nil until it is begun
+	book          *ledger            // where it is written
+	wrote         bool               // the file is not the old one
+	touched       bool               // the service was asked for something
+	enabled       bool               // the boot setting was changed
+	host          *prepare.Preparing // what was changed about the host; nil for nothing
+	rolledBack    bool
+	verdict       health.Verdict
+	resync        *failover.Resync // on its way; nil where the daemon was not restarted, or took none
+	observer      *health.Observer
+	stopListening context.CancelFunc // ends the observer's ear
 }
 
 func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *transaction {

@@ -66,12 +66,12 @@ type Observer struct {
 	// the daemon, which a node that holds none of them does once; nil means yes.
 	MayAsk func(run service.State) bool
 
-	mu       sync.Mutex
-	listener *linkListener
-	run      service.State // whose readings these are
-	readings []control.Counters
-	drops    uint64 // Sockets.Drops when the run was first looked at
-	askedPeer    bool   // the peer was asked for its states in this run
+	mu        sync.Mutex
+	listener  *linkListener
+	run       service.State // whose readings these are
+	readings  []control.Counters
+	drops     uint64 // Sockets.Drops when the run was first looked at
+	askedPeer bool   // the peer was asked for its states in this run
 	missing   missingStates
 }
 

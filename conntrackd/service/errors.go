@@ -8,8 +8,8 @@ import (
 // Why a service manager did not do what it was asked. Every error of a
 // [Service] that concerns the service matches one of them with errors.Is.
 var (
-	ErrNotFound           = errors.New("there is no such unit")
-	ErrMasked             = errors.New("the unit is masked")
+	ErrNotFound    = errors.New("there is no such unit")
+	ErrMasked      = errors.New("the unit is masked")
 	ErrUnreachable = errors.New("the service manager cannot be reached")
 	ErrDenied      = errors.New("the service manager needs root for this")
 	ErrFailed      = errors.New("the daemon did not start")

@@ -1,24 +1,21 @@
-package conntrackd
+package node
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
 )
 
-// UnknownProtocols returns those of the names that this host does not know. The
-// daemon drops them from its lists, and an Accept list that is empty lets
-// nothing through.
-func UnknownProtocols(names []string) ([]string, error) {
-	return unknownProtocols("/etc/protocols", names)
-}
-
+// unknownProtocols returns those of the names that are not in a file such as
+// /etc/protocols. The daemon drops them from its lists, and an Accept list that is
+// empty lets nothing through.
 func unknownProtocols(path string, names []string) ([]string, error) {
 	content, err := hostfile.Read(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCannotLook, err)
+		return nil, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
 	}
 	known := map[string]bool{}
 	for line := range strings.Lines(string(content)) {

@@ -1,36 +1,14 @@
-package conntrackd
+package typed
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 )
 
-func formatPrefix(p netip.Prefix) string {
-	switch {
-	case !p.Addr().IsValid():
-		return ""
-	case p.Bits() < 0:
-		return p.Addr().String()
-	}
-	return p.String()
-}
-
-func formatPositive(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
-}
-
-// trim takes off what a terminal or a paste leaves around a value. A
-// no-break space is not blank: it is named to the person who typed it.
-func trim(s string) string { return strings.Trim(s, " \t\r\n") }
-
-// show is a value as it stands in a message: quoted where it could be
+// Show is a value as it stands in a message: quoted where it could be
 // misread, and cut where it would fill the screen.
-func show(s string) string {
+func Show(s string) string {
 	const most = 40
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most]) + "..."
@@ -38,10 +16,10 @@ func show(s string) string {
 	return strconv.QuoteToGraphic(s)
 }
 
-// foreign describes the first character of s that is not printable ASCII, or
+// Foreign describes the first character of s that is not printable ASCII, or
 // returns "". Look-alikes such as full-width digits come from other keyboards
 // and from documents, and are invisible as such.
-func foreign(s string) string {
+func Foreign(s string) string {
 	for i, r := range s {
 		switch {
 		case r == '\uFFFD' && !strings.HasPrefix(s[i:], "\uFFFD"):
@@ -59,30 +37,36 @@ func foreign(s string) string {
 	return ""
 }
 
-func parseEnabled(s string) (bool, string) {
+// Enabled reads enable or disable, or another word for them in either case. A
+// blank text is false and no problem.
+func Enabled(s string) (on bool, problem string) {
 	switch strings.ToLower(s) {
 	case "enable", "enabled", "on", "yes", "true":
 		return true, ""
 	case "", "disable", "disabled", "off", "no", "false":
 		return false, ""
 	}
-	return false, fmt.Sprintf("%s is neither enable nor disable; type enable or disable", show(s))
+	return false, fmt.Sprintf("%s is neither enable nor disable; type enable or disable", Show(s))
 }
 
-func parseSwitch(s string) (bool, string) {
+// Switch reads on or off, or another word for them in either case. A blank text
+// is false and no problem.
+func Switch(s string) (on bool, problem string) {
 	switch strings.ToLower(s) {
 	case "on", "yes", "true", "enable", "enabled":
 		return true, ""
 	case "", "off", "no", "false", "disable", "disabled":
 		return false, ""
 	}
-	return false, fmt.Sprintf("%s is neither on nor off; type on or off", show(s))
+	return false, fmt.Sprintf("%s is neither on nor off; type on or off", Show(s))
 }
 
-func parsePort(s string) (uint16, string) {
+// Port reads a UDP port, without blank space around it. A blank text is zero and
+// no problem.
+func Port(s string) (port uint16, problem string) {
 	const want = "type a number from 1 to 65535, such as 3780"
 	digits := strings.Trim(s, "0123456789") == ""
-	switch f := foreign(s); {
+	switch f := Foreign(s); {
 	case s == "":
 		return 0, ""
 	case f != "":
@@ -90,27 +74,27 @@ func parsePort(s string) (uint16, string) {
 	case digits && strings.Trim(s, "0") == "":
 		return 0, fmt.Sprintf("port %s is none: the daemon would take a random one; %s", s, want)
 	case digits && s[0] == '0':
-		return 0, fmt.Sprintf("port %s begins with a zero; type it as %s", show(s), show(strings.TrimLeft(s, "0")))
+		return 0, fmt.Sprintf("port %s begins with a zero; type it as %s", Show(s), Show(strings.TrimLeft(s, "0")))
 	case digits:
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err != nil {
-			return 0, fmt.Sprintf("port %s is above 65535, the highest; %s", show(s), want)
+			return 0, fmt.Sprintf("port %s is above 65535, the highest; %s", Show(s), want)
 		}
 		return uint16(n), ""
 	case s[0] == '-' || s[0] == '+':
-		return 0, fmt.Sprintf("port %s has a sign; %s", show(s), want)
+		return 0, fmt.Sprintf("port %s has a sign; %s", Show(s), want)
 	case strings.HasPrefix(strings.ToLower(s), "0x"):
-		return 0, fmt.Sprintf("port %s is hexadecimal; type it in decimal, such as 3780", show(s))
+		return 0, fmt.Sprintf("port %s is hexadecimal; type it in decimal, such as 3780", Show(s))
 	case strings.ContainsAny(s, " \t"):
-		return 0, fmt.Sprintf("port %s contains a space; type one number from 1 to 65535, such as 3780", show(s))
+		return 0, fmt.Sprintf("port %s contains a space; type one number from 1 to 65535, such as 3780", Show(s))
 	case strings.ContainsAny(s, ".,"):
-		return 0, fmt.Sprintf("port %s is no whole number; type it without point or comma, such as 3780", show(s))
+		return 0, fmt.Sprintf("port %s is no whole number; type it without point or comma, such as 3780", Show(s))
 	case strings.ContainsAny(s[1:], "-"):
-		return 0, fmt.Sprintf("port %s is a range; type one number from 1 to 65535, such as 3780", show(s))
+		return 0, fmt.Sprintf("port %s is a range; type one number from 1 to 65535, such as 3780", Show(s))
 	case strings.ContainsAny(s, "/:"):
-		return 0, fmt.Sprintf("port %s is more than a number (it is always UDP); %s", show(s), want)
+		return 0, fmt.Sprintf("port %s is more than a number (it is always UDP); %s", Show(s), want)
 	case strings.Trim(s, "0123456789") == s:
-		return 0, fmt.Sprintf("%s is a name; the daemon reads no service names; %s", show(s), want)
+		return 0, fmt.Sprintf("%s is a name; the daemon reads no service names; %s", Show(s), want)
 	}
-	return 0, fmt.Sprintf("port %s is no number; %s", show(s), want)
+	return 0, fmt.Sprintf("port %s is no number; %s", Show(s), want)
 }

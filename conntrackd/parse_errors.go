@@ -3,6 +3,8 @@ package conntrackd
 import (
 	"fmt"
 	"strings"
+
+	"connsync/conntrackd/typed"
 )
 
 // title is how a section is called in a message.
@@ -27,7 +29,7 @@ func (p *parser) unknown(in section, t *token) string {
 	case t.kind == kindStray && t.text == "#":
 		return "the comment on the last line needs a newline after it"
 	}
-	word := show(t.text)
+	word := typed.Show(t.text)
 	if t.kind == kindKeyword {
 		return fmt.Sprintf("%s may not stand in %s", t.text, in.title())
 	}
@@ -58,7 +60,7 @@ func (p *parser) expected(r *rule) string {
 	}
 	found := "the file ends"
 	if p.pos < len(p.f.toks) {
-		found = "found " + show(p.f.toks[p.pos].text)
+		found = "found " + typed.Show(p.f.toks[p.pos].text)
 	}
 	return fmt.Sprintf("needs %s; %s", strings.Join(ways, ", or "), found)
 }
