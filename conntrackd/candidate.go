@@ -75,8 +75,9 @@ func (c *Candidate) WantedService() Running {
 	return Running{c.Settings.Enabled, c.Settings.Enabled}
 }
 
-// OldListening is [File.listening] of the old file.
-func (c *Candidate) OldListening() (Settings, bool) {
+// OldListening returns interface, Current IP and Port of the UDP link with which
+// a daemon of the old file starts; ok is false where it would not listen.
+func (c *Candidate) OldListening() (s Settings, ok bool) {
 	f, _ := Parse(c.Path, c.Old)
 	return f.listening()
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ControlSocket returns the UNIX Path at which the daemon serves its control
+// ControlSocket returns the Path in the section UNIX at which the daemon serves its control
 // socket, or "" where the file gives none.
 func (f *File) ControlSocket() string { return f.value("General", "Path") }
 
@@ -51,7 +51,7 @@ func (f *File) PurgeTimeout() time.Duration {
 	return defaultPurgeTimeout
 }
 
-// StartupResync says whether the daemon asks the peer for its states when it
+// StartupResync reports whether the daemon asks the peer for its states when it
 // starts. It asks once.
 func (f *File) StartupResync() bool {
 	n := f.modeSetting("StartupResync")
@@ -89,7 +89,7 @@ func (f *File) value(section, name string) string {
 	return ""
 }
 
-// lastWithin is [last] for the nodes and everything in their blocks.
+// lastWithin is last for the nodes and everything in their blocks.
 func lastWithin(nodes []*node, name string) *node {
 	var found *node
 	for _, n := range nodes {

@@ -16,6 +16,7 @@ var ErrDamaged = errors.New("the file cannot be edited")
 // SettingsError says that settings cannot be written to a file.
 type SettingsError struct{ Problems []Problem }
 
+// Error lists the problems on one line.
 func (e *SettingsError) Error() string {
 	var all []string
 	for _, p := range e.Problems {

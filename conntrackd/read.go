@@ -14,7 +14,7 @@ var (
 	// ErrNoSync: the file has no Sync section, and no Stats section either.
 	ErrNoSync = errors.New("the file has no Sync section")
 	// ErrStatsOnly: the daemon only gathers statistics, as the distributions'
-	// stock files have it; see [File.isDistributionFile].
+	// files have it.
 	ErrStatsOnly = errors.New("the file is for statistics only")
 	// ErrNoLink: there is a Sync section without any dedicated link.
 	ErrNoLink = errors.New("the Sync section has no dedicated link")
@@ -27,6 +27,7 @@ type TransportError struct {
 	Line      int
 }
 
+// Error names the transport, and the interface where it is given.
 func (e *TransportError) Error() string {
 	return fmt.Sprintf("line %d: the dedicated link is %s", e.Line, e.what())
 }

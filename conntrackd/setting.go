@@ -97,6 +97,7 @@ type settingValue interface {
 
 // Value is a setting's place in [Settings], its two conversions and its default.
 type Value[T comparable] struct {
+	// At returns where the value lies.
 	At func(*Settings) *T
 	// Parse converts what was typed, without blank space around it, or says why
 	// it cannot; then the value is zero. Blank is zero and no problem. The

@@ -100,7 +100,7 @@ func interfaceDirective() *directive {
 	}
 }
 
-// externalCacheDirective is part of the mode; see [merge.mode].
+// externalCacheDirective is part of the mode; see merge.mode.
 func externalCacheDirective() *directive {
 	return &directive{
 		read: func(f *File, _ *node, s *Settings) { s.ExternalCache = f.externalCache() },

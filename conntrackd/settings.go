@@ -59,7 +59,7 @@ func (s Settings) Values() Values { return NewSettingTable().Values(s) }
 func (v Values) Settings() (Settings, []Problem) { return NewSettingTable().Settings(v) }
 
 // validate returns the problems of the values by [NewSettingTable]; see
-// [SettingTable.validate].
+// SettingTable.validate.
 func (s Settings) validate() []Problem { return NewSettingTable().validate(s) }
 
 // withDefaults fills in what is not set by [NewSettingTable]; see

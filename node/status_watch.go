@@ -13,7 +13,7 @@ import (
 // meanwhile. It keeps one observer as long as the file stays as it is: what it
 // has seen before belongs to the verdict.
 type StatusWatch struct {
-	ctx  context.Context // ends the ear
+	ctx  context.Context // ends the listening on the link
 	node *Node
 
 	mu       sync.Mutex
@@ -47,7 +47,7 @@ func (w *StatusWatch) by(s Saved) *health.Observer {
 		var ctx context.Context
 		ctx, w.stop = context.WithCancel(w.ctx)
 		w.observer, w.observed = w.node.Observer(s), s.Content
-		_ = w.observer.Start(ctx) // without an ear the observer says less, and says so
+		_ = w.observer.Start(ctx) // without it the observer says less, and says so
 	}
 	return w.observer
 }

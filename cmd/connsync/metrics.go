@@ -58,7 +58,7 @@ func (n *cli) measureInto(ctx context.Context, m *measured) error {
 	m.settings, m.configured, m.mode = saved.Settings, saved.WhyNone == "" && saved.Content != nil, saved.File.Mode()
 	m.outOfPlace = n.OutOfPlace(saved) != ""
 	o := n.Observer(saved)
-	_ = o.Start(ctx) // without an ear the verdict says less
+	_ = o.Start(ctx) // without it the verdict says less
 	m.health = look(ctx, o)
 	m.seen = saved.Unseen == nil
 	if err := healthError(m.health.Verdict); err != nil {

@@ -132,7 +132,7 @@ func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
 		return n.watch(ctx, s.out, f.asJSON)
 	}
 	o := n.Observer(saved)
-	_ = o.Start(ctx) // without an ear the verdict says less, and says so
+	_ = o.Start(ctx) // without it the verdict says less, and says so
 	health := look(ctx, o)
 	if f.prove {
 		return prove(ctx, s.out, o, health, f)

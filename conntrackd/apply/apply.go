@@ -13,32 +13,33 @@ import (
 	"connsync/conntrackd/step"
 )
 
+// Steps of a save, beside [step.Lock]; stable, they are in the JSON.
 const (
-	StepBackup   step.ID = "backup"
-	StepWrite    step.ID = "write"
-	StepEnable   step.ID = "enable"
-	StepDisable  step.ID = "disable"
-	StepRestart  step.ID = "restart"
-	StepStop     step.ID = "stop"
-	StepBound    step.ID = "bound"         // the daemon's socket has Current IP, port and buffers
-	StepStaysUp  step.ID = "stays-up"      // the daemon is still the same a while later
-	StepResync   step.ID = "resync"        // states asked of the peer, and sent to it
-	StepFilled   step.ID = "filled"        // the peer's states came
-	StepHeard    step.ID = "heard-peer"    // a message of the peer arrived
-	StepHeardBy  step.ID = "heard-by-peer" // the peer acknowledged ours
-	StepRollback step.ID = "rollback"
-	StepVerify   step.ID = "verify-rollback"
-	StepRecord   step.ID = "record" // in the history; only where that failed
+	StepBackup   step.ID = "backup"          // the old file is in the history
+	StepWrite    step.ID = "write"           // the new file is in its place
+	StepEnable   step.ID = "enable"          // the daemon starts at boot
+	StepDisable  step.ID = "disable"         // it does not
+	StepRestart  step.ID = "restart"         // the service has started the daemon anew
+	StepStop     step.ID = "stop"            // it has ended it
+	StepBound    step.ID = "bound"           // the daemon's socket has Current IP, port and buffers
+	StepStaysUp  step.ID = "stays-up"        // the daemon is still the same a while later
+	StepResync   step.ID = "resync"          // states asked of the peer, and sent to it
+	StepFilled   step.ID = "filled"          // the peer's states came
+	StepHeard    step.ID = "heard-peer"      // a message of the peer arrived
+	StepHeardBy  step.ID = "heard-by-peer"   // the peer acknowledged ours
+	StepRollback step.ID = "rollback"        // file and service are put back
+	StepVerify   step.ID = "verify-rollback" // and were looked at
+	StepRecord   step.ID = "record"          // in the history; only where that failed
 
-	StepPrepare   step.ID = "prepare"   // what the host does against its sync is set right
+	StepPrepare   step.ID = "prepare"   // what the host does against its sync is mended
 	StepUnprepare step.ID = "unprepare" // and put back, in a rollback
 )
 
 // Outcome is how an apply ended.
 type Outcome struct {
-	Changed    bool // the file or the service is not as it was
-	RolledBack bool // something failed and the old state is back, verified
-	Steps      []step.Step
+	Changed    bool           // the file or the service is not as it was
+	RolledBack bool           // something failed and the old state is back, verified
+	Steps      []step.Step    // in order, each as it ended
 	Verdict    health.Verdict // of the sync, as far as it was seen
 	Err        error          // why the apply failed; nil when it is done
 	Entry      int            // the number of the save in the history; zero where there is none
@@ -75,7 +76,8 @@ type Applier struct {
 	Client func(path string) *control.Client
 	// Sockets reads the daemon's sockets; nil means [health.ReadSockets].
 	Sockets func(pid int, s conntrackd.Settings) (health.Sockets, error)
-	// Listen opens an ear on the sync link; nil means that there is none.
+	// Listen listens on the sync link; nil means that nothing does, which makes
+	// "two-way" harder to prove.
 	Listen health.Listen
 	// Settle is how long a restarted daemon has to stay up before it is
 	// believed; zero means 2.5 seconds.

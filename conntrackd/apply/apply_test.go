@@ -76,7 +76,7 @@ func TestApplyIPv6(t *testing.T) {
 			t.Errorf("sockets %+v", got)
 		}
 	}
-	// Without an ear: that of these tests hears IPv4 only.
+	// Nothing listens on the link: the listener of these tests hears IPv4 only.
 	o := &health.Observer{Service: a.Service, Client: control.NewClient(filepath.Join(a.Dir, "ctl")), Settings: a.Settings}
 	a.Do(func() error {
 		if h := o.Watch(t.Context(), 10*time.Second, nil); h.Verdict != health.VerdictTwoWay {
@@ -357,16 +357,16 @@ func TestApplyWriteFails(t *testing.T) {
 
 func TestApplyWithoutService(t *testing.T) {
 	dir := t.TempDir()
-	for _, runner := range []service.Service{nil, service.Unmanaged{}} {
+	for _, none := range []service.Service{nil, service.Unmanaged{}} {
 		c := &conntrackd.Candidate{Path: filepath.Join(dir, "conntrackd.conf"), Settings: conntracktest.Settings(), New: []byte("Sync {}\n")}
-		a := &Applier{Service: runner, StateDir: dir, RuntimeDir: filepath.Join(dir, "run")}
+		a := &Applier{Service: none, StateDir: dir, RuntimeDir: filepath.Join(dir, "run")}
 		outcome := a.Apply(t.Context(), c, nil)
 		if got := statuses(outcome); outcome.Err != nil || got != "lock=done backup=skipped write=done" {
-			t.Errorf("%v: %v: %s", runner, outcome.Err, got)
+			t.Errorf("%v: %v: %s", none, outcome.Err, got)
 		}
 		c.Old = c.New
 		if again := a.Apply(t.Context(), c, nil); again.Err != nil || again.Changed {
-			t.Errorf("%v, again: %+v", runner, again)
+			t.Errorf("%v, again: %+v", none, again)
 		}
 		if err := os.Remove(c.Path); err != nil {
 			t.Fatal(err)

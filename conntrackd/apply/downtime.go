@@ -30,28 +30,28 @@ const downtimePoll = 5 * time.Millisecond
 // back is called as soon as the new one answers.
 func watchDowntime(before, after string, back func()) *downtime {
 	ctx, stop := context.WithCancel(context.Background())
-	a := &downtime{stop: stop, done: make(chan struct{}), paths: []string{after}, back: back, last: time.Now()}
+	d := &downtime{stop: stop, done: make(chan struct{}), paths: []string{after}, back: back, last: time.Now()}
 	if before != "" && before != after {
-		a.paths = append(a.paths, before)
+		d.paths = append(d.paths, before)
 	}
-	a.old = control.AnsweringProcess(ctx, a.paths[len(a.paths)-1]) // zero where nobody answers, and nothing is measured then
+	d.old = control.AnsweringProcess(ctx, d.paths[len(d.paths)-1]) // zero where nobody answers, and nothing is measured then
 	go func() {
-		defer close(a.done)
-		if a.old != 0 {
-			a.watch(ctx)
+		defer close(d.done)
+		if d.old != 0 {
+			d.watch(ctx)
 		}
 	}()
-	return a
+	return d
 }
 
-func (a *downtime) watch(ctx context.Context) {
+func (d *downtime) watch(ctx context.Context) {
 	tick := time.NewTicker(downtimePoll)
 	defer tick.Stop()
-	for !a.over(ctx) {
+	for !d.over(ctx) {
 		select {
 		case <-ctx.Done():
 			// On a busy host the new one may not have been looked at yet.
-			a.over(context.WithoutCancel(ctx))
+			d.over(context.WithoutCancel(ctx))
 			return
 		case <-tick.C:
 		}
@@ -59,16 +59,16 @@ func (a *downtime) watch(ctx context.Context) {
 }
 
 // over looks once, and reports whether the new daemon has answered.
-func (a *downtime) over(ctx context.Context) bool {
-	for _, path := range a.paths {
-		asked := time.Now()
+func (d *downtime) over(ctx context.Context) bool {
+	for _, path := range d.paths {
+		before := time.Now()
 		switch control.AnsweringProcess(ctx, path) {
 		case 0:
-		case a.old:
-			a.last = asked
+		case d.old:
+			d.last = before
 		default:
-			a.gap = time.Since(a.last)
-			a.back()
+			d.gap = time.Since(d.last)
+			d.back()
 			return true
 		}
 	}
@@ -76,10 +76,10 @@ func (a *downtime) over(ctx context.Context) bool {
 }
 
 // end ends the watch and returns how long no daemon answered; ok is false where that was not seen.
-func (a *downtime) end() (gap time.Duration, ok bool) {
-	a.stop()
-	<-a.done
-	return a.gap, a.gap > 0
+func (d *downtime) end() (gap time.Duration, ok bool) {
+	d.stop()
+	<-d.done
+	return d.gap, d.gap > 0
 }
 
 // gapText is a gap in words.

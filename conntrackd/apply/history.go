@@ -40,16 +40,16 @@ const (
 // changes, with the outcome [EntryPending], and again when the save has ended:
 // what is pending while nobody saves was interrupted.
 type Entry struct {
-	Number  int          `json:"number"` // rises by one
-	Time    time.Time    `json:"time"`   // when the save began, UTC
-	Path    string       `json:"path"`   // of the configuration file
-	By      Actor        `json:"by"`
+	Number  int          `json:"number"`           // rises by one
+	Time    time.Time    `json:"time"`             // when the save began, UTC
+	Path    string       `json:"path"`             // of the configuration file
+	By      Actor        `json:"by"`               // who saved
 	Undoes  int          `json:"undoes,omitempty"` // the save that this one took back; zero for an ordinary one
 	Outcome EntryOutcome `json:"outcome"`
 	// Repair is what the next start made of an interrupted save; blank otherwise.
 	Repair  RecoveryResult `json:"repair,omitempty"`
 	Detail  string         `json:"detail,omitempty"` // why it failed; raw
-	Verdict health.Verdict `json:"verdict"`
+	Verdict health.Verdict `json:"verdict"`          // of the sync, as far as the save saw it
 	// Before and After are the fingerprints of the file's content, "none" for
 	// no file.
 	Before string `json:"before"`
@@ -99,7 +99,8 @@ func (h History) file(number int, kind string) string {
 func (h History) beforePath(number int) string { return h.file(number, beforeKind) }
 
 // Entries returns every save that is kept, the newest first. One whose record
-// cannot be read is there with [EntryUnreadable].
+// cannot be read is there with [EntryUnreadable]. A history that does not exist has
+// none.
 func (h History) Entries() ([]Entry, error) {
 	found, err := h.list()
 	if err != nil {
@@ -126,7 +127,8 @@ func (h History) Entry(number int) (Entry, error) {
 	return Entry{}, fmt.Errorf("save %d: %w", number, ErrNoEntry)
 }
 
-// Newest returns the newest save of a file that is in force: the one to undo.
+// Newest returns the newest save of a file that is in force: the one to undo. The
+// error is [ErrNoEntry] where there is none.
 func (h History) Newest(path string) (Entry, error) {
 	entries, err := h.Entries()
 	if err != nil {
@@ -157,7 +159,8 @@ func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 	return content, nil
 }
 
-// Diff returns what a save changed in the file, unified; blank where nothing.
+// Diff returns what a save changed in the file, unified; blank where nothing. It
+// holds the file's own text: control characters are the reader's to strip.
 func (h History) Diff(e Entry) (string, error) {
 	before, err := h.before(e)
 	if err != nil {
@@ -201,7 +204,7 @@ func (h History) list() (listed, error) {
 	for _, f := range files {
 		number, kind := entryName(f.Name())
 		l.highest = max(l.highest, number)
-		temporary := strings.HasPrefix(f.Name(), ".0") && strings.Contains(f.Name(), hostfile.TempMark)
+		temporary := strings.HasPrefix(f.Name(), ".0") && hostfile.IsTemporary(f.Name())
 		if temporary || kind != "" && !numbers[number] {
 			l.orphans = append(l.orphans, filepath.Join(h.dir, f.Name()))
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +32,7 @@ func (t *transaction) ledger() *ledger {
 // begin keeps both contents and then the record, so that a record is a promise
 // that the contents are there. It gives the entry its number.
 func (l *ledger) begin(e *Entry, before, after []byte) error {
-	if err := l.makeDirectory(); err != nil {
+	if err := hostfile.MakeDirectory(l.dir); err != nil {
 		return err
 	}
 	found, err := l.list()
@@ -60,16 +59,6 @@ func (l *ledger) begin(e *Entry, before, after []byte) error {
 		l.forget(*e)
 	}
 	return err
-}
-
-func (l *ledger) makeDirectory() error {
-	if _, err := os.Stat(l.dir); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(l.dir, 0o700); err != nil {
-		return err
-	}
-	return hostfile.SyncDirectory(filepath.Dir(l.dir))
 }
 
 // record writes the record of e in place of the one that is open.

@@ -28,7 +28,7 @@ const (
 // Recovery is what was found of a save that was killed on the way, or lost its
 // power, and what was done about it.
 type Recovery struct {
-	Result RecoveryResult
+	Result RecoveryResult // what became of it
 	// Entry is the save as the history has it now. Its Number is zero where
 	// the save had not come as far as the record.
 	Entry Entry
@@ -137,11 +137,9 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 	if e.Boot != bootID() {
 		t.before.Active = e.Was.Enabled // the boot has ended what only ran
 	}
-	target, err := hostfile.FollowLinks(c.Path)
-	if err != nil {
+	if err := hostfile.Sweep(c.Path); err != nil {
 		return "", err
 	}
-	hostfile.Sweep(target)
 	now, err := hostfile.Read(c.Path)
 	if err != nil {
 		return "", err

@@ -56,12 +56,12 @@ func (t *transaction) askResync(ctx context.Context, gap string) {
 }
 
 // awaitPeerStates sees what came of the resync once the peer's word is known.
-func (t *transaction) awaitPeerStates(ctx context.Context, seen health.Health) {
+func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 	if t.resync == nil || t.observer.Mode == "ALARM" { // there every state is repeated instead
 		return
 	}
 	_ = t.step(StepFilled, "States of the peer", func() (step.Status, string, error) {
-		switch seen.Verdict {
+		switch h.Verdict {
 		case health.VerdictTwoWay, health.VerdictLosing:
 		case health.VerdictReceivingOnly, health.VerdictMismatch, health.VerdictSendingOnly:
 			return step.Unknown, "as long as not both nodes hear each other, none can be expected", nil
@@ -95,17 +95,18 @@ type Restarted struct {
 }
 
 // RestartAndResync restarts the daemon, sees that another one runs, and has it
-// exchange the states with the peer at once.
-func RestartAndResync(ctx context.Context, runner service.Service, client *control.Client) (r Restarted, err error) {
-	before, err := runner.State(ctx)
+// exchange the states with the peer at once. An error after the restart comes with
+// what was seen until then.
+func RestartAndResync(ctx context.Context, s service.Service, client *control.Client) (r Restarted, err error) {
+	before, err := s.State(ctx)
 	if err != nil {
-		return r, fmt.Errorf("look at %s: %w", runner.Name(), err)
+		return r, fmt.Errorf("look at %s: %w", s.Name(), err)
 	}
 	var exchange *failover.Resync
 	away := watchDowntime(client.Path, client.Path, func() {
 		exchange, _ = failover.BeginResync(ctx, client, true) // else it is tried once more
 	})
-	err = runner.Restart(ctx)
+	err = s.Restart(ctx)
 	r.Gap, _ = away.end()
 	if err == nil {
 		err = awaitAnswer(ctx, client)
@@ -113,12 +114,12 @@ func RestartAndResync(ctx context.Context, runner service.Service, client *contr
 	if err != nil {
 		return r, err
 	}
-	after, err := runner.State(ctx)
+	after, err := s.State(ctx)
 	switch r.PID = after.MainPID; {
 	case err != nil:
-		return r, fmt.Errorf("look at %s: %w", runner.Name(), err)
+		return r, fmt.Errorf("look at %s: %w", s.Name(), err)
 	case after.MainPID == before.MainPID:
-		return r, fmt.Errorf("%s still runs as process %d", runner.Name(), before.MainPID)
+		return r, fmt.Errorf("%s still runs as process %d", s.Name(), before.MainPID)
 	}
 	if exchange == nil {
 		if exchange, err = failover.BeginResync(ctx, client, true); err != nil {

@@ -35,7 +35,8 @@ func (r Review) Replaced() []string {
 	return r.Candidate.Replaces
 }
 
-// Diff is the change of the file; blank when there is none.
+// Diff is the change of the file, unified; blank when there is none. It holds the
+// file's own text: control characters are the reader's to strip.
 func (r Review) Diff() string {
 	if r.Candidate == nil || r.Unchanged {
 		return ""

@@ -243,7 +243,7 @@ func (t *transaction) staysUp(ctx context.Context, first service.State, until ti
 	}
 }
 
-// startObserver opens the ear before the daemon starts, since the peer
+// startObserver listens on the link before the daemon starts, since the peer
 // answers its first message.
 func (t *transaction) startObserver() {
 	client := t.a.Client
@@ -278,23 +278,23 @@ func (t *transaction) proof(ctx context.Context) {
 	case patience == 0:
 		patience = defaultPatience
 	}
-	var seen health.Health
+	var h health.Health
 	_ = t.step(StepHeard, "Heard the peer", func() (step.Status, string, error) {
-		seen = t.observer.Watch(ctx, patience, nil)
-		status, detail := t.heardStatus(seen)
+		h = t.observer.Watch(ctx, patience, nil)
+		status, detail := t.heardStatus(h)
 		return status, detail, nil
 	})
-	t.verdict = seen.Verdict
+	t.verdict = h.Verdict
 	_ = t.step(StepHeardBy, "Heard by the peer", func() (step.Status, string, error) {
-		switch seen.Verdict {
+		switch h.Verdict {
 		case health.VerdictTwoWay, health.VerdictLosing, health.VerdictSendingOnly:
 			return step.Done, "", nil
 		case health.VerdictReceivingOnly, health.VerdictMismatch:
-			return step.Failed, seen.Cause, nil
+			return step.Failed, h.Cause, nil
 		}
-		return t.notYet(), seen.Cause, nil
+		return t.notYet(), h.Cause, nil
 	})
-	t.awaitPeerStates(ctx, seen)
+	t.awaitPeerStates(ctx, h)
 }
 
 func (t *transaction) heardStatus(h health.Health) (step.Status, string) {
@@ -313,7 +313,7 @@ func (t *transaction) heardStatus(h health.Health) (step.Status, string) {
 	return step.Failed, h.Cause
 }
 
-// notYet is the status of what could not be seen.
+// notYet is the status of what could not be h.
 func (t *transaction) notYet() step.Status {
 	if t.a.FirstNode {
 		return step.Skipped

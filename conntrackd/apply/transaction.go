@@ -54,7 +54,7 @@ type transaction struct {
 	verdict       health.Verdict
 	resync        *failover.Resync // on its way; nil where the daemon was not restarted, or took none
 	observer      *health.Observer
-	stopListening context.CancelFunc // ends the observer's ear
+	stopListening context.CancelFunc // on the link
 }
 
 func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *transaction {

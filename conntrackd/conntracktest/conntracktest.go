@@ -28,7 +28,7 @@ func RequireDaemon(t *testing.T) {
 
 // ServeControl serves a control socket at path until the test ends, answering
 // each request as answer says, and returns how many connections there were. R is
-// control.Request.
+// control.Request; answer is called from many goroutines.
 func ServeControl[R ~int32 | ~uint32 | ~int](t *testing.T, path string, answer func(R) []byte) (connections func() int) {
 	t.Helper()
 	l, err := net.Listen("unix", path)
@@ -57,7 +57,7 @@ func ServeControl[R ~int32 | ~uint32 | ~int](t *testing.T, path string, answer f
 	return func() int { return int(count.Load()) }
 }
 
-// Settings is one node of the pair that the tests of this package use.
+// Settings is one node of the pair that the tests use: complete, valid and enabled.
 func Settings() conntrackd.Settings {
 	return conntrackd.Settings{
 		Enabled: true, Interface: "sync0",
@@ -66,7 +66,7 @@ func Settings() conntrackd.Settings {
 	}
 }
 
-// Config is a complete sync file; the daemon's own files live in dir.
+// Config is a complete sync file for s; the daemon's own files live in dir.
 func Config(s conntrackd.Settings, dir string) string {
 	version := "IPv4"
 	if s.Current.Addr().Is6() {

@@ -33,26 +33,25 @@ func (s silence) Error() string { return fmt.Sprintf("no answer within %v", time
 
 func (silence) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// Request is what a client asks of the daemon (include/conntrackd.h).
+// Request is what a client asks of the daemon: the code that it sends first
+// (include/conntrackd.h). The exported ones are for tests that answer as a daemon.
 type Request int32
 
 const (
 	requestDumpInternal   Request = 16
 	requestDumpExternal   Request = 17
-	requestKill           Request = 20
 	requestSummary        Request = 21
-	RequestSendBulk       Request = 22
-	RequestResync         Request = 23
-	RequestResetTimers    Request = 26
+	RequestSendBulk       Request = 22 // see [Client.SendBulk]
+	RequestResync         Request = 23 // see [Client.RequestResync]
+	RequestResetTimers    Request = 26 // see [Client.ResetTimers]
 	requestNetwork        Request = 28
-	RequestCache          Request = 29
-	RequestRuntime        Request = 30
-	RequestLink           Request = 31
+	RequestCache          Request = 29 // see [Client.Cache]
+	RequestRuntime        Request = 30 // see [Client.Runtime]
+	RequestLink           Request = 31 // see [Client.Links]
 	requestQueue          Request = 36
-	requestFlushMaster    Request = 43
-	RequestResyncMaster   Request = 44
-	RequestFlushCaches    Request = 45
-	RequestCommitExternal Request = 46
+	RequestResyncMaster   Request = 44 // see [Client.ResyncKernel]
+	RequestFlushCaches    Request = 45 // see [Client.FlushCaches]
+	RequestCommitExternal Request = 46 // see [Client.Commit]
 )
 
 const (
@@ -69,9 +68,13 @@ const (
 // call is a connection of its own and is safe for concurrent use. The daemon
 // serves the socket from the same loop that syncs, so the client writes its
 // request at once, reads the reply fast and never stays connected in silence.
+//
+// The errors are [ErrNotListening], [ErrStatsMode], [ErrReply], those of ctx and
+// [context.DeadlineExceeded] where the daemon does not answer in time.
 type Client struct {
 	Path string // of the socket
-	// Timeout bounds a statistics call; zero means two seconds.
+	// Timeout bounds a call that only reads; zero means two seconds. The others may
+	// take 30 seconds.
 	Timeout time.Duration
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -249,21 +252,12 @@ func (c *Client) Commit(ctx context.Context) error { return c.command(ctx, Reque
 // FlushCaches empties the internal and the external cache (conntrackd -f).
 func (c *Client) FlushCaches(ctx context.Context) error { return c.command(ctx, RequestFlushCaches) }
 
-// FlushKernel empties the kernel's connection table (conntrackd -F).
-func (c *Client) FlushKernel(ctx context.Context) error { return c.command(ctx, requestFlushMaster) }
-
 // ResyncKernel reads the kernel's table into the internal cache (conntrackd -R).
 func (c *Client) ResyncKernel(ctx context.Context) error { return c.command(ctx, RequestResyncMaster) }
 
 // ResetTimers lets the states of the kernel table end after PurgeTimeout
 // (conntrackd -t). With DisableExternalCache this removes the peer's states.
 func (c *Client) ResetTimers(ctx context.Context) error { return c.command(ctx, RequestResetTimers) }
-
-// Kill asks the daemon to end (conntrackd -k), in Stats mode too.
-func (c *Client) Kill(ctx context.Context) error {
-	_, err := c.call(ctx, requestKill, commandTimeout)
-	return err
-}
 
 // Alive says whether someone serves the socket. It sends a request all the
 // same: a silent client would freeze the daemon.

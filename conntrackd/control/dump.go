@@ -15,7 +15,8 @@ func (c *Client) HoldsInternal(ctx context.Context, words string) (bool, error) 
 	return c.dumpHas(ctx, requestDumpInternal, words)
 }
 
-// HoldsExternal looks into the external cache (conntrackd -e).
+// HoldsExternal says whether a line of the external cache has words in it
+// (conntrackd -e).
 func (c *Client) HoldsExternal(ctx context.Context, words string) (bool, error) {
 	return c.dumpHas(ctx, requestDumpExternal, words)
 }

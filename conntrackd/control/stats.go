@@ -17,7 +17,7 @@ type networkStats struct {
 	Before       uint64 // messages older than what was already seen; they are dropped
 }
 
-// LinkStats is one sync link.
+// LinkStats is one sync link, with its traffic since the daemon's start.
 type LinkStats struct {
 	Transport   string // UDP, TCP, MULTICAST
 	Device      string
@@ -287,34 +287,37 @@ func newLink(transport, s string) LinkStats {
 	return l
 }
 
-// Counters is one reading of the daemon's control socket.
+// Counters is one reading of the daemon's control socket. What it counts begins
+// with the daemon's start; traffic and errors are those of the active link.
 type Counters struct {
-	Time        time.Time
-	Device      string // of the active link
-	Link        string // RUNNING, DOWN, NO-CARRIER: the daemon's words
+	Time        time.Time // when it was taken
+	Device      string    // of the active link
+	Link        string    // RUNNING, DOWN, NO-CARRIER: the daemon's words
 	BytesSent   uint64
 	BytesRecv   uint64
 	PacketsSent uint64
 	PacketsRecv uint64
 	ErrorsSent  uint64
 	ErrorsRecv  uint64
-	Malformed   uint64
-	BadHeader   uint64 // part of Malformed; grows when the peer speaks another mode
-	Lost        uint64 // sequence numbers missed
-	Before      uint64 // messages dropped because a later one was seen before
-	Internal    uint64 // states of this node
-	External    uint64 // states of the peer; 0 when they go straight into the kernel
-	Injected    uint64 // states of the peer written into the kernel since the start
-	NoSpace     uint64 // states refused because HashLimit was reached
-	ResendQueue uint64
-	Reliable    bool   // the daemon runs FTFW, which has a resend queue
-	Overruns    uint64 // netlink overruns
-	Uptime      time.Duration
+	Malformed   uint64        // messages received that could not be read, for any reason
+	BadHeader   uint64        // part of Malformed; grows when the peer speaks another mode
+	Lost        uint64        // sequence numbers missed
+	Before      uint64        // messages dropped because a later one was seen before
+	Internal    uint64        // states of this node
+	External    uint64        // states of the peer; 0 when they go straight into the kernel
+	Injected    uint64        // states of the peer written into the kernel since the start
+	NoSpace     uint64        // states refused because HashLimit was reached
+	ResendQueue uint64        // messages sent and not confirmed yet; 0 where not Reliable
+	Reliable    bool          // the daemon runs FTFW, which has a resend queue
+	Overruns    uint64        // times that the kernel's events came faster than they were read
+	Uptime      time.Duration // in whole minutes
 }
 
-// BulkPause is longer than a bulk pauses on its way.
+// BulkPause is longer than the daemon pauses between two messages of a bulk: where
+// no more states come for so long, it is over.
 const BulkPause = 40 * time.Millisecond
 
+// States is a number of states in words, such as "1 state" or "20 states".
 func States(n uint64) string {
 	if n == 1 {
 		return "1 state"

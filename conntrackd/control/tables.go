@@ -13,13 +13,13 @@ import (
 
 // Tables are what a running daemon holds, in one reading.
 type Tables struct {
-	Direct   bool   // the peer's states go straight into the kernel
-	Bypass   bool   // there is no internal cache (NOTRACK with DisableInternalCache)
-	Internal uint64 // states of this node
-	External uint64 // states of the peer
-	Injected uint64 // states of the peer written into the kernel since the start, news and updates
-	Resyncs  uint64 // times that the kernel's table was read
-	Link     LinkStats
+	Direct   bool      // the peer's states go straight into the kernel
+	Bypass   bool      // there is no internal cache (NOTRACK with DisableInternalCache)
+	Internal uint64    // states of this node
+	External uint64    // states of the peer
+	Injected uint64    // states of the peer written into the kernel since the start, news and updates
+	Resyncs  uint64    // times that the kernel's table was read
+	Link     LinkStats // the active one
 }
 
 // Tables reads the daemon's caches and its active link. The error is an

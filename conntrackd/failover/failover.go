@@ -39,8 +39,9 @@ const (
 // control socket alone and never starts a daemon. The zero value of every
 // field but Client will do.
 type Failover struct {
+	// Client speaks with the daemon; it must be given.
 	Client *control.Client
-	// Mode is the sync mode of the file in force, as [SyncMode] has it; blank
+	// Mode is the sync mode of the file in force, as [conntrackd.File.Mode] has it; blank
 	// means FTFW. Where the peer's states are kept, in an external cache or
 	// in the kernel, the daemon itself is asked.
 	Mode string
@@ -52,7 +53,7 @@ type Failover struct {
 	// means now.
 	Started time.Duration
 	// Kernel returns how many entries the kernel's connection table has; nil
-	// means [kernelEntries].
+	// asks the kernel, in the network namespace of the calling thread.
 	Kernel func() (int, error)
 	// Patience is how long an effect may take to show; zero means 2 seconds. The
 	// peer's answer to a request may take three times as long.
@@ -64,14 +65,14 @@ type Failover struct {
 
 // Outcome is how a failover ended.
 type Outcome struct {
-	Role Role
+	Role Role // that the node was given
 	// ExternalCache says where the daemon keeps the peer's states: in its
 	// external cache, else in the kernel's table.
 	ExternalCache bool
 	// Stopped says that no daemon runs, so that for a faulty node there was
 	// nothing to do. For the other roles that is an error.
 	Stopped bool
-	Steps   []step.Step
+	Steps   []step.Step // in order, each as it ended
 	// SupersededBy is the role that a later call has given the node while this
 	// one waited; nothing was done for this one then. Blank otherwise.
 	SupersededBy Role

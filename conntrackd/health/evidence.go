@@ -186,7 +186,7 @@ func (e evidence) queueStuck() bool {
 	return true
 }
 
-// heardBySize reads the flags from the sizes, for want of an ear: an idle
+// heardBySize reads the flags from the sizes, where nothing listens on the link: an idle
 // peer sends one control message a second, and only one that receives us
 // sends acknowledgements. Traffic hides both.
 func (e evidence) heardBySize() direction {

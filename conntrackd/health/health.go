@@ -10,7 +10,7 @@ import (
 	"connsync/conntrackd/service"
 )
 
-// Verdict is the state of the sync in one word.
+// Verdict is the state of the sync in one word. Stable: it is in the JSON.
 type Verdict string
 
 const (
@@ -41,26 +41,26 @@ type Sockets struct {
 
 // Health is the verdict with its reasons.
 type Health struct {
-	Verdict Verdict
-	Cause   string // one sentence: why
-	Next    string // one sentence: what to do; blank when all is well
-	Service service.State
-	Sockets Sockets
-	control.Counters
+	Verdict          Verdict
+	Cause            string // one sentence: why
+	Next             string // one sentence: what to do; blank when all is well
+	Service          service.State
+	Sockets          Sockets // zero where they could not be looked at
+	control.Counters         // the newest reading; zero where there is none
 }
 
-// Observer watches a running daemon and says how the sync is. Its methods are
-// safe for concurrent use.
+// Observer watches a running daemon and says how the sync is. Service, Client and
+// Settings must be given. Its methods are safe for concurrent use.
 type Observer struct {
-	Service  service.Service
-	Client   *control.Client
-	Settings conntrackd.Settings
+	Service  service.Service     // who runs the daemon
+	Client   *control.Client     // of its control socket
+	Settings conntrackd.Settings // with which it is to run
 	// Mode is the sync mode of our configuration file; blank means FTFW.
 	Mode string
 	// Sockets reads the daemon's sockets; nil means [ReadSockets].
 	Sockets func(pid int, s conntrackd.Settings) (Sockets, error)
-	// Listen opens an ear on the sync link; nil means that there is none,
-	// which makes "two-way" harder to prove.
+	// Listen listens on the sync link; nil means that nothing does, which makes
+	// "two-way" harder to prove.
 	Listen Listen
 	// MayAsk says whether the peer may be asked for its states in this run of
 	// the daemon, which a node that holds none of them does once; nil means yes.
@@ -78,8 +78,9 @@ type Observer struct {
 // keepReadings is how long a reading counts.
 const keepReadings = 30 * time.Second
 
-// Start opens the ear, in the network namespace of the calling thread, until
-// ctx ends. After an error the observer works without it.
+// Start listens on the sync link, in the network namespace of the calling thread,
+// until ctx ends. After an error, which is that of Listen, the observer works
+// without.
 func (o *Observer) Start(ctx context.Context) error {
 	if o.Listen == nil {
 		return nil
@@ -88,11 +89,11 @@ func (o *Observer) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e := &linkListener{port: o.Settings.Port, opened: time.Now()}
+	l := &linkListener{port: o.Settings.Port, opened: time.Now()}
 	o.mu.Lock()
-	o.listener = e
+	o.listener = l
 	o.mu.Unlock()
-	go e.listen(datagrams)
+	go l.listen(datagrams)
 	return nil
 }
 

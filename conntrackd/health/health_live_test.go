@@ -77,7 +77,7 @@ type scenario struct {
 	want  Verdict
 	cause string // part of it
 	mode  string // of node a, where it is not FTFW
-	deaf  bool   // node a has no ear
+	deaf  bool   // nothing listens on the link for node a
 	alone bool   // node b's daemon does not run
 	// own and peer change the configuration of a node before its start.
 	own, peer func(config string) string
@@ -114,7 +114,7 @@ func scenarios() []*scenario {
 	peerDropsInput := func(_, b *pairtest.Node) { dropInput(b) }
 	return []*scenario{
 		{name: "both-up", want: VerdictTwoWay},
-		{name: "both-up-without-ear", want: VerdictTwoWay, deaf: true},
+		{name: "both-up-without-listener", want: VerdictTwoWay, deaf: true},
 		{name: "peer-disabled", want: VerdictSilent, cause: "refuses UDP port 3780: sync is not enabled there", alone: true},
 		{name: "peer-disabled-behind-its-firewall", want: VerdictSilent, cause: "since conntrackd started", alone: true, early: peerDropsInput},
 		{name: "peer-daemon-ended", want: VerdictSilent, cause: "refuses UDP port 3780", late: func(_, b *pairtest.Node) {
@@ -140,7 +140,7 @@ func scenarios() []*scenario {
 		{name: "peer-port-differs", want: VerdictMismatch, cause: "sends to UDP port 3790, and this node listens on 3780",
 			peer: func(config string) string { return conntracktest.Swap(config, "Port 3780", "Port 3790") }},
 		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive us", late: peerDropsInput},
-		{name: "peer-input-dropped-without-ear", want: VerdictReceivingOnly, deaf: true, late: peerDropsInput},
+		{name: "peer-input-dropped-without-listener", want: VerdictReceivingOnly, deaf: true, late: peerDropsInput},
 		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive us", early: peerDropsInput},
 		{name: "own-output-dropped", want: VerdictReceivingOnly, cause: "cannot be sent from here",
 			late: func(a, _ *pairtest.Node) { dropOutput(a) }},

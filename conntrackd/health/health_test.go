@@ -117,13 +117,13 @@ func TestJudge(t *testing.T) {
 				e.readings[i].ResendQueue = uint64(280 + i)
 			}
 		}), VerdictTwoWay, ""},
-		{"no ear, traffic", edited(idle(8), func(e *evidence) {
+		{"no listener, traffic", edited(idle(8), func(e *evidence) {
 			e.wire = wire{}
 			for i := range e.readings {
 				e.readings[i].BytesRecv = uint64(i * 260)
 			}
 		}), VerdictUnknown, "run as root"},
-		{"no ear, heartbeats only", edited(idle(8), func(e *evidence) {
+		{"no listener, heartbeats only", edited(idle(8), func(e *evidence) {
 			e.wire = wire{}
 			for i := range e.readings {
 				e.readings[i].BytesRecv = uint64(i * 8)
@@ -154,7 +154,7 @@ func TestJudge(t *testing.T) {
 		{"larger buffer", edited(growth(func(c *control.Counters) { c.Lost = 12 }), func(e *evidence) { e.drops, e.settings.ReceiveBuffer = 5, 262144 }), VerdictLosing, "to 524288"},
 		{"bound elsewhere and both ways", edited(idle(8), func(e *evidence) { e.sockets = Sockets{Address: "0.0.0.0:3780"} }), VerdictTwoWay, "listens on 0.0.0.0:3780"},
 		{"peer under load", edited(busyPeer(idle(2)), func(e *evidence) { e.wire.OwnPlain = e.now }), VerdictTwoWay, "answered"},
-		{"ear just opened", edited(busyPeer(idle(2)), func(e *evidence) {
+		{"listener just started", edited(busyPeer(idle(2)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Opened = e.now, e.now.Add(-time.Second)
 		}), VerdictUnknown, "not confirmed"},
 		{"a state after a pause, of a peer in another mode", edited(busyPeer(idle(8)), func(e *evidence) {

@@ -20,13 +20,13 @@ type Overheard struct {
 	Payload []byte // of UDP
 }
 
-// Listen opens an ear on the sync link: what passes there between this node
-// and the peer of s on Interface of s, as it comes, and before this host's
+// Listen listens on the sync link: it sends what passes between this node and
+// the peer of s on Interface of s, as it comes, and before this host's
 // firewall sees what arrives. The channel is closed when ctx ends. It must
 // listen in the network namespace of the calling thread.
 type Listen func(ctx context.Context, s conntrackd.Settings) (<-chan Overheard, error)
 
-// maxHeard bounds the memory of an ear. A quiet peer sends one message a
+// maxHeard bounds the memory of a listener. A quiet peer sends one message a
 // second; a flood of requests to send again fills it sooner.
 const maxHeard = 1024
 
@@ -53,69 +53,69 @@ type heardMessage struct {
 }
 
 // listen collects until the channel is closed.
-func (e *linkListener) listen(packets <-chan Overheard) {
+func (l *linkListener) listen(packets <-chan Overheard) {
 	for p := range packets {
-		e.add(time.Now(), p)
+		l.add(time.Now(), p)
 	}
 }
 
-func (e *linkListener) add(at time.Time, p Overheard) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (l *linkListener) add(at time.Time, p Overheard) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
 	case p.Refused:
-		e.refused = at
+		l.refused = at
 	case len(p.Payload) == 0: // a port probe
 	case p.Own:
-		e.addOwn(at, p.Payload)
-	case p.Port != e.port:
+		l.addOwn(at, p.Payload)
+	case p.Port != l.port:
 		// Whatever else the nodes have to tell each other is none of ours.
 		if h, err := parseHeader(p.Payload); err == nil && (h.control() || h.Length > ackBytes) {
-			e.elsewhere, e.otherPort = at, p.Port
+			l.elsewhere, l.otherPort = at, p.Port
 		}
 	default:
-		e.addPeers(at, p.Payload)
+		l.addPeers(at, p.Payload)
 	}
 }
 
 // addOwn looks at the first message only: all of a datagram have the same
 // hello.
-func (e *linkListener) addOwn(at time.Time, payload []byte) {
+func (l *linkListener) addOwn(at time.Time, payload []byte) {
 	if len(payload) < headerSize || payload[0]>>4 != protocolVersion {
 		return
 	}
 	if flags(payload[1]).has(flagHello) {
-		e.ownHello = at
+		l.ownHello = at
 	} else {
-		e.ownPlain = at
+		l.ownPlain = at
 	}
 }
 
-func (e *linkListener) addPeers(at time.Time, payload []byte) {
+func (l *linkListener) addPeers(at time.Time, payload []byte) {
 	headers, _ := parseDatagram(payload) // the daemon counts what is damaged
 	for _, h := range headers {
-		paused := at.Sub(latest(e.opened, e.last)) >= longPause
-		e.last = at
+		paused := at.Sub(latest(l.opened, l.last)) >= longPause
+		l.last = at
 		if !h.Flags.has(flagHello) {
-			e.plain = at
+			l.plain = at
 		}
 		if h.Flags == 0 {
 			if paused {
-				e.pause = at
+				l.pause = at
 			}
 			continue // a state, which says nothing more about the other direction
 		}
-		if len(e.heard) == maxHeard {
-			e.heard = append(e.heard[:0], e.heard[maxHeard/2:]...)
+		if len(l.heard) == maxHeard {
+			l.heard = append(l.heard[:0], l.heard[maxHeard/2:]...)
 		}
-		e.heard = append(e.heard, heardMessage{at, h.Flags})
+		l.heard = append(l.heard, heardMessage{at, h.Flags})
 	}
 }
 
-// wire is what the ear has collected in one run of our daemon. Times are zero
+// wire is what the listener has collected in one run of our daemon. Times are zero
 // for never.
 type wire struct {
-	Listening bool      // false when there is no ear
+	Listening bool      // false when nothing listens on the link
 	Last      time.Time // the last message of the peer
 	Plain     time.Time // its last one without a hello
 	Opened    time.Time // since when it was listened
@@ -145,9 +145,9 @@ func latest(a, b time.Time) time.Time {
 
 // since sums up what arrived after start; requests to send again count after
 // recent.
-func (e *linkListener) since(start, recent time.Time) wire {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (l *linkListener) since(start, recent time.Time) wire {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	after := func(t time.Time) time.Time {
 		if t.After(start) {
 			return t
@@ -155,10 +155,10 @@ func (e *linkListener) since(start, recent time.Time) wire {
 		return time.Time{}
 	}
 	w := wire{
-		Listening: true, Last: after(e.last), Plain: after(e.plain), Opened: latest(e.opened, start), Pause: after(e.pause), OwnHello: after(e.ownHello), OwnPlain: after(e.ownPlain),
-		Refused: after(e.refused), Elsewhere: after(e.elsewhere), OtherPort: e.otherPort,
+		Listening: true, Last: after(l.last), Plain: after(l.plain), Opened: latest(l.opened, start), Pause: after(l.pause), OwnHello: after(l.ownHello), OwnPlain: after(l.ownPlain),
+		Refused: after(l.refused), Elsewhere: after(l.elsewhere), OtherPort: l.otherPort,
 	}
-	for _, m := range e.heard {
+	for _, m := range l.heard {
 		if m.at.After(start) {
 			w.count(m, recent)
 		}

@@ -24,10 +24,10 @@ func (p Proof) Done() bool { return p.Arrived && p.Left && p.Confirmed }
 
 // Prover proves the sync by states: both nodes of a pair run one at the same
 // time. Each puts a [TestState] into its kernel's table and takes it out again,
-// over and over, and looks for the other's.
+// over and over, and looks for the other's. Use one once.
 type Prover struct {
-	Client   *control.Client
-	Settings conntrackd.Settings
+	Client   *control.Client     // of this node's daemon
+	Settings conntrackd.Settings // with which it runs
 	// Each, which may be nil, is told of every change.
 	Each func(Proof)
 

@@ -19,7 +19,8 @@ import (
 
 // ReadSockets asks the kernel which UDP sockets the process pid has and
 // compares them with what s asks for. It looks in the network namespace of the
-// calling thread and needs the right to read the process's open files.
+// calling thread and needs the right to read the process's open files. An error is
+// an [conntrackd.ErrCannotLook].
 func ReadSockets(pid int, s conntrackd.Settings) (Sockets, error) {
 	descriptors, err := socketDescriptors(pid)
 	if err != nil {

@@ -54,6 +54,7 @@ func (t TestState) saying(seen bool) TestState {
 	return t
 }
 
+// String names the protocol and both ends.
 func (t TestState) String() string {
 	return fmt.Sprintf("udp %s to %s", netip.AddrPortFrom(t.Source, t.SourcePort), netip.AddrPortFrom(t.Destination, t.DestinationPort))
 }

@@ -49,7 +49,7 @@ func (h header) control() bool { return h.Type == typeControl }
 // errMessage means that bytes are no message of conntrackd's sync protocol.
 var errMessage = errors.New("not a sync message of conntrackd")
 
-// parseHeader reads the header at the start of b. It fails with [errMessage]
+// parseHeader reads the header at the start of b. It fails with errMessage
 // when b is shorter than the message says.
 func parseHeader(b []byte) (header, error) {
 	if len(b) < headerSize {

@@ -23,7 +23,7 @@ const ChangeFile ChangeKind = "file"
 type Change struct {
 	Item    string // what it is for, in its owner's words
 	Kind    ChangeKind
-	Path    string
+	Path    string // of the thing; absolute
 	To      string // a second path, of kinds that have one
 	Unit    bool   // systemd has to read its units again
 	Content []byte // ChangeFile: nil removes the file
@@ -73,6 +73,7 @@ type FileState struct {
 type Changer interface {
 	// Look takes down how the thing stands.
 	Look(Change) (Before, error)
+	// Make makes the change.
 	Make(context.Context, Change) error
 	// Undo puts back what was there and sees that it is. A change that was not
 	// made is no error.

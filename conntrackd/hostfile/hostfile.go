@@ -9,8 +9,8 @@ import (
 // Replace makes content the content of a host's file, nil for no file. At
 // every instant the file is the whole old one or the whole new one; mode, owner,
 // extended attributes and a symbolic link stay. Unless the file still is as
-// read, nil for no file, it fails with a *[ChangedError]. The caller holds the
-// lock of [LockWriter].
+// read, nil for no file, it fails with a *[ChangedError]. After any error but
+// [ErrNotDurable] the file is as before. The caller holds the lock of [LockWriter].
 func Replace(path string, read, content []byte) error {
 	return newFiles().put(path, read, content)
 }
@@ -20,7 +20,7 @@ func Replace(path string, read, content []byte) error {
 // else publishes it at the same time; it takes no lock, keeps neither mode nor
 // owner and does not wait for the disk. A symbolic link stays.
 func Publish(path string, content []byte) error {
-	target, err := FollowLinks(path)
+	target, err := followLinks(path)
 	if err != nil {
 		return err
 	}

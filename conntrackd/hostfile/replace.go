@@ -35,6 +35,7 @@ type ChangedError struct {
 	Read, Now []byte // nil when there was, or is, no file
 }
 
+// Error names the file and the fingerprints of both contents.
 func (e *ChangedError) Error() string {
 	if e.Now == nil {
 		return fmt.Sprintf("%s was removed since it was read", e.Path)
@@ -79,14 +80,26 @@ func newFiles() files {
 		sync:    func(f *os.File) error { return f.Sync() },
 		close:   func(f *os.File) error { return f.Close() },
 		rename:  os.Rename,
-		syncDir: SyncDirectory,
+		syncDir: syncDirectory,
 		attribute: func(f *os.File, name string, value []byte) error {
 			return unix.Fsetxattr(int(f.Fd()), name, value, 0)
 		},
 	}
 }
 
-func SyncDirectory(dir string) error {
+// MakeDirectory makes a directory that only its owner may look into, with those
+// above it, and waits until it is on the disk. One that exists stays as it is.
+func MakeDirectory(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDirectory(filepath.Dir(dir))
+}
+
+func syncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -114,9 +127,9 @@ func Read(path string) ([]byte, error) {
 // with a *[ChangedError].
 //
 // An error means that the old content is in place, with one exception: after
-// errNotDurable the new one is, and may be lost in a power cut.
+// [ErrNotDurable] the new one is, and may be lost in a power cut.
 func (fsys files) replace(path string, read, content []byte) error {
-	target, err := FollowLinks(path)
+	target, err := followLinks(path)
 	if err != nil {
 		return err
 	}
@@ -129,7 +142,7 @@ func (fsys files) replace(path string, read, content []byte) error {
 	case !old.Mode().IsRegular():
 		return fmt.Errorf("%s is no regular file", target)
 	}
-	Sweep(target)
+	sweep(target)
 	temp := tempBeside(target)
 	if err := fsys.writeTemp(temp, target, old, content); err != nil {
 		_ = os.Remove(temp)
@@ -164,13 +177,15 @@ func (fsys files) put(path string, read, content []byte) error {
 }
 
 // ErrNotDurable means that the new content is in place but not known to be on
-// the disk.
+// the disk. It is the one error after which a file is not as it was before.
 var ErrNotDurable = errors.New("written, but it may not survive a power cut")
 
-// Same compares two contents, nil for no file.
+// Same reports whether two contents are equal; nil is no file, and not an empty
+// one.
 func Same(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
 
-// Unchanged compares a file with what was read of it.
+// Unchanged compares a file with what was read of it, nil for no file. The error
+// is a *[ChangedError] where it has another content by now.
 func Unchanged(path string, read []byte) error {
 	now, err := Read(path)
 	if err != nil {
@@ -243,8 +258,8 @@ func (fsys files) likeness(f *os.File, target string, old fs.FileInfo) error {
 	return nil
 }
 
-// FollowLinks returns the file that a path stands for, which need not exist.
-func FollowLinks(path string) (string, error) {
+// followLinks returns the file that a path stands for, which need not exist.
+func followLinks(path string) (string, error) {
 	for range 40 { // the kernel's own limit
 		target, err := os.Readlink(path)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EINVAL) {
@@ -263,18 +278,34 @@ func FollowLinks(path string) (string, error) {
 
 // tempPrefix is how the names of our temporary files for target begin. It is
 // long enough not to match an editor's swap file.
-func tempPrefix(target string) string { return "." + filepath.Base(target) + TempMark }
+func tempPrefix(target string) string { return "." + filepath.Base(target) + tempMark }
 
-const TempMark = ".connsync-"
+const tempMark = ".connsync-"
+
+// IsTemporary reports whether a file with that name is one that [Replace] was
+// writing when it was killed, or is writing now.
+func IsTemporary(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.Contains(name, tempMark)
+}
 
 // tempBeside is a new name for a temporary file for target.
 func tempBeside(target string) string {
 	return filepath.Join(filepath.Dir(target), tempPrefix(target)+rand.Text())
 }
 
-// Sweep removes what saves that were killed have left beside target. The
-// caller holds the writer lock, so none of them is still at work.
-func Sweep(target string) {
+// Sweep removes what calls of [Replace] that were killed have left beside the file
+// at path, or that a link there stands for. The caller holds the writer lock, so
+// none of them is still at work. What cannot be removed stays without an error,
+// which is that of a link that cannot be followed.
+func Sweep(path string) error {
+	target, err := followLinks(path)
+	if err == nil {
+		sweep(target)
+	}
+	return err
+}
+
+func sweep(target string) {
 	entries, err := os.ReadDir(filepath.Dir(target))
 	if err != nil {
 		return // creating the file there will say why
@@ -289,7 +320,7 @@ func Sweep(target string) {
 // remove takes back a file that a save created. A file that is not there is
 // no error.
 func (fsys files) remove(path string) error {
-	target, err := FollowLinks(path)
+	target, err := followLinks(path)
 	if err != nil {
 		return err
 	}

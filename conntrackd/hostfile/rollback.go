@@ -22,37 +22,37 @@ func (j *Journal) Begin() *Changes {
 }
 
 // Any says whether there is anything to roll back. Nil changes are none.
-func (s *Changes) Any() bool {
-	return s != nil && (len(s.done) > 0 || !Same(s.journal.saved, s.saved))
+func (cs *Changes) Any() bool {
+	return cs != nil && (len(cs.done) > 0 || !Same(cs.journal.saved, cs.saved))
 }
 
 // Make records all the changes in the journal and then makes them, in order.
 // After an error the caller rolls back.
-func (s *Changes) Make(ctx context.Context, changes ...Change) error {
-	entries, err := s.journal.noted(changes)
+func (cs *Changes) Make(ctx context.Context, changes ...Change) error {
+	entries, err := cs.journal.noted(changes)
 	if err != nil {
 		return err
 	}
-	if err := s.journal.write(entries); err != nil {
+	if err := cs.journal.write(entries); err != nil {
 		return err
 	}
-	return s.Put(ctx, changes...)
+	return cs.Put(ctx, changes...)
 }
 
 // Put makes changes of which the journal keeps nothing: those that undo an
 // earlier one otherwise than [Journal.Undo] would, before [Changes.Forget].
-func (s *Changes) Put(ctx context.Context, changes ...Change) error {
+func (cs *Changes) Put(ctx context.Context, changes ...Change) error {
 	for _, c := range changes {
 		if !c.Needed() {
 			continue
 		}
-		changer := s.journal.changer(c.Kind)
+		changer := cs.journal.changer(c.Kind)
 		before, err := changer.Look(c)
 		if err != nil {
 			return err
 		}
 		// One that may not survive a power cut is made all the same.
-		s.done = append(s.done, c.entry(before))
+		cs.done = append(cs.done, c.entry(before))
 		if err := changer.Make(ctx, c); err != nil {
 			return err
 		}
@@ -61,13 +61,13 @@ func (s *Changes) Put(ctx context.Context, changes ...Change) error {
 }
 
 // Forget empties the journal and so removes its file.
-func (s *Changes) Forget() error { return s.journal.write(nil) }
+func (cs *Changes) Forget() error { return cs.journal.write(nil) }
 
 // RollBack puts back what the run has changed, and then the journal as it was.
 // What somebody else has changed since is left alone and is an error; the
 // journal then stays.
-func (s *Changes) RollBack(ctx context.Context) error {
-	list, _, err := s.journal.undo(ctx, s.done, false)
+func (cs *Changes) RollBack(ctx context.Context) error {
+	list, _, err := cs.journal.undo(ctx, cs.done, false)
 	errs := []error{err}
 	for _, u := range list {
 		switch {
@@ -80,10 +80,10 @@ func (s *Changes) RollBack(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if err := s.journal.save(s.saved); err != nil {
+	if err := cs.journal.save(cs.saved); err != nil {
 		return err
 	}
-	s.journal.entries = s.entries
+	cs.journal.entries = cs.entries
 	return nil
 }
 

@@ -17,6 +17,7 @@ type BusyError struct {
 	PID int // zero when it is not known
 }
 
+// Error names the process where it is known.
 func (e *BusyError) Error() string {
 	if e.PID == 0 {
 		return "another connsync is saving just now"
@@ -33,8 +34,9 @@ func (l *writerLock) Close() error {
 	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }
 
-// LockWriter takes the lock that every writer holds, until it is closed. It
-// returns a *[BusyError] when somebody else is writing.
+// LockWriter takes the lock that every writer holds, until it is closed or the
+// process ends. It is a file in runtimeDir, which is made when missing. It does not
+// wait: the error is a *[BusyError] when somebody else is writing.
 func LockWriter(runtimeDir string) (io.Closer, error) {
 	if err := os.MkdirAll(runtimeDir, 0o755); err != nil {
 		return nil, fmt.Errorf("take the writer lock: %w", err)

@@ -19,7 +19,8 @@ type overheard struct {
 	Payload []byte
 }
 
-// Listen listens on the sync link in its own way, IPv4 only.
+// Listen is a health.Listen for tests, in its own way and for IPv4 only. P is
+// health.Overheard.
 func Listen[P ~struct {
 	Own     bool
 	Refused bool

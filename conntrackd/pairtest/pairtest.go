@@ -22,12 +22,12 @@ import (
 // Node is one host of a pair: a network namespace and a directory for
 // everything that the daemon would have in /etc, /var and /run.
 type Node struct {
-	T         *testing.T
-	Namespace *lab.Namespace
-	Dir       string
-	Settings  conntrackd.Settings
-	Service   *service.Direct
-	Patience  time.Duration // of its failovers
+	T         *testing.T          // the test that it fails
+	Namespace *lab.Namespace      // its network
+	Dir       string              // for everything that its daemon writes
+	Settings  conntrackd.Settings // of its sync
+	Service   *service.Direct     // runs its daemon; call it through Do
+	Patience  time.Duration       // of its failovers; zero is the ordinary one
 }
 
 // New makes two nodes whose sync0 interfaces are connected. Their daemons
@@ -55,6 +55,7 @@ func New(t *testing.T) (a, b *Node) {
 	return a, b
 }
 
+// newNode makes one node without a link.
 func newNode(t *testing.T, s conntrackd.Settings) *Node {
 	t.Helper()
 	ns, err := lab.NewNamespace()
@@ -89,7 +90,7 @@ func (n *Node) AddAddress(p netip.Prefix) {
 	})
 }
 
-// Do runs fn in the node's network.
+// Do runs fn on a thread in the node's network; an error of it ends the test.
 func (n *Node) Do(fn func() error) {
 	n.T.Helper()
 	if err := n.Namespace.Do(fn); err != nil {
@@ -97,8 +98,10 @@ func (n *Node) Do(fn func() error) {
 	}
 }
 
+// ConfigPath is the configuration file of the node's daemon.
 func (n *Node) ConfigPath() string { return n.Service.Config }
 
+// State is what the node's service says of its daemon.
 func (n *Node) State() service.State {
 	n.T.Helper()
 	var state service.State
@@ -117,6 +120,7 @@ func (n *Node) WriteConfig(content string) {
 	}
 }
 
+// Restart starts the node's daemon anew with the file that is there.
 func (n *Node) Restart() error {
 	var err error
 	n.Do(func() error {
@@ -126,7 +130,8 @@ func (n *Node) Restart() error {
 	return err
 }
 
-// States puts connections into a node's kernel table, one of them per port.
+// States puts count connections into the node's kernel table, whose source ports
+// begin with first.
 func (n *Node) States(first, count int) {
 	n.T.Helper()
 	script := fmt.Sprintf("i=0; while [ $i -lt %d ]; do conntrack -I -p udp -s 198.51.100.7 -d 198.51.100.8 --sport $((%d+i)) --dport 53 -t 300 >/dev/null 2>&1 || exit 1; i=$((i+1)); done", count, first)
@@ -135,9 +140,11 @@ func (n *Node) States(first, count int) {
 	}
 }
 
+// Client is a client of the node's daemon.
 func (n *Node) Client() *control.Client { return control.NewClient(filepath.Join(n.Dir, "ctl")) }
 
-// AwaitExternal waits for a number of states in the external cache.
+// AwaitExternal waits until the external cache holds want states, for ten seconds
+// at most.
 func (n *Node) AwaitExternal(want uint64) {
 	n.T.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -151,6 +158,7 @@ func (n *Node) AwaitExternal(want uint64) {
 	}
 }
 
+// ExternalCache is a file of [conntracktest.Config] with an external cache.
 func ExternalCache(config string) string {
 	return conntracktest.Swap(config, "DisableExternalCache on", "DisableExternalCache off")
 }

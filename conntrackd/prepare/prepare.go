@@ -39,7 +39,7 @@ const (
 // Item is one thing about the host, beside the configuration file, that the
 // sync needs.
 type Item struct {
-	ID     ItemID
+	ID     ItemID // stable
 	Title  string // what a save does about it
 	Reason string // what happens without, one sentence
 	State  ItemState
@@ -79,8 +79,8 @@ func (p Preparation) Item(id ItemID) (Item, bool) {
 
 // Preparer finds what the host does against its own sync, sets it right and
 // puts it back. What it changes it records under StateDir before the change.
-// The caller holds the writer lock while it changes anything, as an [apply.Applier]
-// does. Make it with [NewPreparer].
+// The caller holds the writer lock of hostfile while it changes anything. Make
+// it with [NewPreparer].
 type Preparer struct {
 	// Service is who runs the daemon. Under [service.Unmanaged] no save prepares
 	// anything.
@@ -96,10 +96,10 @@ type Preparer struct {
 }
 
 // NewPreparer returns a preparer of this host. It looks at nothing yet.
-func NewPreparer(runner service.Service, stateDir string) *Preparer {
-	p := &Preparer{Service: runner, StateDir: stateDir, run: runHostProgram, ownHost: inFirstNetwork}
-	if s, ok := runner.(*service.Systemd); ok {
-		p.reload, p.effect = s.Reload, s.Setup
+func NewPreparer(s service.Service, stateDir string) *Preparer {
+	p := &Preparer{Service: s, StateDir: stateDir, run: runHostProgram, ownHost: inFirstNetwork}
+	if systemd, ok := s.(*service.Systemd); ok {
+		p.reload, p.effect = systemd.Reload, systemd.Setup
 	}
 	return p
 }
@@ -228,24 +228,24 @@ func (p *Preparer) Prepare(ctx context.Context, items []Item) (*Preparing, error
 }
 
 // carryOut makes a change, and the journal tells of it first.
-func (s *Preparing) carryOut(ctx context.Context, id ItemID, c change) error {
+func (prep *Preparing) carryOut(ctx context.Context, id ItemID, c change) error {
 	wanted := hostfile.Change{Item: string(id), Kind: c.kind, Path: c.path, To: c.to, Unit: c.unit, Content: c.content}
 	if c.kind == hostfile.ChangeFile {
 		var err error
-		if wanted.Read, err = hostfile.Read(s.p.path(c.path)); err != nil {
+		if wanted.Read, err = hostfile.Read(prep.p.path(c.path)); err != nil {
 			return err
 		}
 	}
-	s.units = s.units || c.unit
-	return s.run.Make(ctx, wanted)
+	prep.units = prep.units || c.unit
+	return prep.run.Make(ctx, wanted)
 }
 
 // RollBack puts back what this save has changed, and sees that it is back.
-func (s *Preparing) RollBack(ctx context.Context) error {
-	if !s.run.Any() {
+func (prep *Preparing) RollBack(ctx context.Context) error {
+	if !prep.run.Any() {
 		return nil
 	}
-	return s.run.RollBack(ctx)
+	return prep.run.RollBack(ctx)
 }
 
 // settle has systemd read its units again where one of the entries is of one.
@@ -267,4 +267,4 @@ func (p *Preparer) reloadUnits(ctx context.Context) error {
 }
 
 // Any says whether there is anything to take back.
-func (s *Preparing) Any() bool { return s != nil && (s.run.Any() || s.units) }
+func (prep *Preparing) Any() bool { return prep != nil && (prep.run.Any() || prep.units) }

@@ -22,7 +22,8 @@ var ErrNotInstalled = fmt.Errorf("%w: conntrackd is not installed", conntrackd.E
 const ProgramTimeout = 10 * time.Second
 
 // FindBinary returns the conntrackd program: binary itself where it is given,
-// else the one in PATH or in a system directory that a user's PATH may lack.
+// else the one in PATH or in a system directory that a user's PATH may lack. The
+// error is [ErrNotInstalled].
 func FindBinary(binary string) (string, error) {
 	names := []string{binary}
 	if binary == "" {
@@ -40,7 +41,7 @@ func FindBinary(binary string) (string, error) {
 }
 
 // Version asks the program for its version, such as "1.4.7"; binary is as in
-// [FindBinary].
+// [FindBinary]. The error is an [conntrackd.ErrCannotLook].
 func Version(ctx context.Context, binary string) (string, error) {
 	path, err := FindBinary(binary)
 	if err != nil {
@@ -63,7 +64,11 @@ func runProgram(ctx context.Context, path string, args ...string) ([]byte, error
 	return RunProgramWith(ctx, nil, path, args...)
 }
 
-// RunProgramWith gives the program an open file, as its descriptor firstExtra.
+// RunProgramWith runs the program in the root directory, with [DaemonEnvironment],
+// for [ProgramTimeout] at most, and gives it an open file as its descriptor 3; nil is
+// none. It returns what the program wrote to both of its outputs. The error is an
+// *exec.ExitError when it ran and failed, and that of the context when its time was
+// over.
 func RunProgramWith(ctx context.Context, file *os.File, path string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, ProgramTimeout)
 	defer cancel()
@@ -83,32 +88,32 @@ func RunProgramWith(ctx context.Context, file *os.File, path string, args ...str
 	return out.Bytes(), err
 }
 
-// DaemonEnvironment leaves out what would make a daemon talk to the service
+// DaemonEnvironment is the environment that a daemon is given: it leaves out what would make a daemon talk to the service
 // manager of this process (NOTIFY_SOCKET, WATCHDOG_USEC).
 func DaemonEnvironment() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 }
 
-// message is one line that the daemon wrote.
-type message struct {
+// Message is one line that the daemon wrote.
+type Message struct {
 	Level string // ERROR, warning, notice, info; blank for a bare line
-	Text  string
+	Text  string // raw
 }
 
 // Messages reads the daemon's output: "[date] (pid=N) [level] text", or bare
 // text where it was written before its log was open.
-func Messages(out []byte) []message {
+func Messages(out []byte) []Message {
 	form := regexp.MustCompile(`^(?:\[[^\]]*\] )?(?:\(pid=[0-9]+\) )?\[(\w+)\] (.*)$`)
-	var list []message
+	var list []Message
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
 		}
 		if m := form.FindStringSubmatch(line); m != nil {
-			list = append(list, message{Level: m[1], Text: strings.TrimSpace(m[2])})
+			list = append(list, Message{Level: m[1], Text: strings.TrimSpace(m[2])})
 		} else {
-			list = append(list, message{Text: line})
+			list = append(list, Message{Text: line})
 		}
 	}
 	return list
@@ -116,7 +121,7 @@ func Messages(out []byte) []message {
 
 // DaemonLines returns what the daemon said that is worth a person's time:
 // everything but its notices and the two lines that end every failed start.
-func DaemonLines(list []message) []string {
+func DaemonLines(list []Message) []string {
 	var words []string
 	for _, m := range list {
 		switch {
@@ -129,7 +134,8 @@ func DaemonLines(list []message) []string {
 	return words
 }
 
-// ExitReason says how a program ended.
+// ExitReason says in words how a program ended that returned err, such as "exit
+// status 1"; err is not nil.
 func ExitReason(err error) string {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

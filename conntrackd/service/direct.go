@@ -36,7 +36,7 @@ const (
 // thread in another namespace works there.
 type Direct struct {
 	Binary     string // blank means the one that is found
-	Config     string
+	Config     string // its configuration file
 	LockFile   string // blank means the one that the configuration file names
 	SocketPath string // the same
 	LogFile    string // the daemon's, for Log; blank means the same
@@ -247,7 +247,8 @@ func awaitEnd(ctx context.Context, p process, limit time.Duration) (gone bool, e
 	return true, nil
 }
 
-// Pause waits one polling interval or until ctx ends.
+// Pause waits one polling interval, 10 ms, or until ctx ends; the error is that of
+// ctx.
 func Pause(ctx context.Context) error {
 	timer := time.NewTimer(10 * time.Millisecond)
 	defer timer.Stop()

@@ -21,11 +21,11 @@ var (
 )
 
 // Error says what was asked of a service and why it was not done. It
-// unwraps to one of the ErrService values and to the cause.
+// unwraps to one of [ErrNotFound] and its like, and to the cause.
 type Error struct {
 	Action Action // blank when the state was only read
 	Name   string // of the service
-	Reason error  // one of the ErrService values
+	Reason error  // [ErrNotFound] or one of its like
 	Detail string // the manager's own words, such as "failed (Result: exit-code, status=1)"; raw
 	// Lines are what the daemon itself said since the action began, oldest
 	// first, raw. Nil when it said nothing or could not be read.
@@ -49,6 +49,7 @@ func (e *Error) Error() string {
 	return strings.Join(parts, ": ")
 }
 
+// Unwrap returns Reason, and Err where there is one.
 func (e *Error) Unwrap() []error {
 	if e.Err == nil {
 		return []error{e.Reason}

@@ -20,7 +20,7 @@ func Choices() []string {
 // look: systemd, OpenRC or SysV's init where the host was booted with it and it
 // has the unit or script, else direct. Where systemd runs and cannot be asked
 // it is still systemd, whose methods then say why: a daemon started beside it
-// would be a second one.
+// would be a second one. The error is for another choice, or that of ctx.
 func Find(ctx context.Context, choice string, direct *Direct) (Service, error) {
 	return serviceFinder{
 		bootedWithSystemd: func() bool {
@@ -105,19 +105,30 @@ type Unmanaged struct{}
 
 var _ Service = Unmanaged{}
 
+// Name returns "no service".
 func (Unmanaged) Name() string { return "no service" }
 
-// State is never known.
+// State is never known; the error is [ErrUnmanaged].
 func (Unmanaged) State(context.Context) (State, error) {
 	return State{Detail: "unknown, the service is left alone"}, unmanaged("")
 }
 
+// Restart is refused.
 func (Unmanaged) Restart(context.Context) error { return unmanaged(ActionRestart) }
-func (Unmanaged) Stop(context.Context) error    { return unmanaged(ActionStop) }
-func (Unmanaged) Enable(context.Context) error  { return unmanaged(ActionEnable) }
-func (Unmanaged) Disable(context.Context) error { return unmanaged(ActionDisable) }
-func (Unmanaged) Commands(Action) []string      { return nil }
 
+// Stop is refused.
+func (Unmanaged) Stop(context.Context) error { return unmanaged(ActionStop) }
+
+// Enable is refused.
+func (Unmanaged) Enable(context.Context) error { return unmanaged(ActionEnable) }
+
+// Disable is refused.
+func (Unmanaged) Disable(context.Context) error { return unmanaged(ActionDisable) }
+
+// Commands returns none.
+func (Unmanaged) Commands(Action) []string { return nil }
+
+// Log is refused.
 func (Unmanaged) Log(context.Context, time.Time) ([]string, error) {
 	return nil, unmanaged("")
 }

@@ -116,8 +116,8 @@ func journalText(raw json.RawMessage) string {
 		return string(raw)
 	}
 	var parts []string
-	for _, one := range several {
-		parts = append(parts, journalText(one))
+	for _, value := range several {
+		parts = append(parts, journalText(value))
 	}
 	return strings.Join(parts, " ")
 }

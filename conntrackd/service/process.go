@@ -161,7 +161,8 @@ func sameFile(given, config string) bool {
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// OwnNamespaces returns the network and mount namespace of the calling thread.
+// OwnNamespaces returns the network and mount namespace of the calling thread, as
+// /proc shows them. An error is an [conntrackd.ErrCannotLook].
 func OwnNamespaces() (network, mounts string, err error) {
 	if network, err = os.Readlink("/proc/thread-self/ns/net"); err != nil {
 		return "", "", fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
@@ -174,7 +175,7 @@ func OwnNamespaces() (network, mounts string, err error) {
 
 // Daemon is a running conntrackd.
 type Daemon struct {
-	PID    int
+	PID    int    // as this host counts
 	Config string // its configuration file, as it was given
 }
 
@@ -205,6 +206,8 @@ func OtherDaemons(mainPID int) ([]Daemon, error) {
 	return others, nil
 }
 
+// ProcessLives reports whether the process pid is a conntrackd daemon that runs; a
+// zombie does not.
 func ProcessLives(pid int) bool {
 	_, ok := readProcess(pid)
 	return ok

@@ -40,7 +40,7 @@ func newScript(daemon *Direct, name string) script {
 	return script{daemon: daemon, path: scriptPath, name: name, Wait: 20 * time.Second, Settle: time.Second, run: runServiceProgram}
 }
 
-// Name is for people.
+// Name returns the name of the service for people.
 func (s *script) Name() string { return s.name }
 
 // Log returns what the script said and the daemon's log file.

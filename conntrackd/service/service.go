@@ -6,7 +6,8 @@ import (
 )
 
 // Service starts and stops the daemon, now and at boot. Every method returns
-// when its context ends, even if the job it asked for goes on.
+// when its context ends, even if the job it asked for goes on. An error is an
+// *[Error], or that of the context; the daemon started directly has errors of its own.
 type Service interface {
 	// Name is for people: "conntrackd.service" or "conntrackd, started directly".
 	Name() string
@@ -17,7 +18,8 @@ type Service interface {
 	Restart(ctx context.Context) error
 	// Stop ends the daemon. Stopping a stopped daemon is no error.
 	Stop(ctx context.Context) error
-	// Enable and Disable settle whether it starts at boot.
+	// Enable and Disable settle whether it starts at boot. They neither start nor
+	// stop it now.
 	Enable(ctx context.Context) error
 	Disable(ctx context.Context) error
 	// Log returns the daemon's own lines since t, oldest first, raw: control
@@ -31,14 +33,14 @@ type Service interface {
 type Action string
 
 const (
-	ActionRestart Action = "restart"
-	ActionStop    Action = "stop"
-	ActionEnable  Action = "enable"
-	ActionDisable Action = "disable"
+	ActionRestart Action = "restart" // start the daemon, stopping it first where it runs
+	ActionStop    Action = "stop"    // end the daemon
+	ActionEnable  Action = "enable"  // start it at every boot
+	ActionDisable Action = "disable" // do not start it at boot
 )
 
 // State is what the service manager says of the daemon. "Active" is no
-// proof of sync: see [health.Health].
+// proof of sync, which package health judges.
 type State struct {
 	Present  bool      // the unit or program exists
 	Masked   bool      // the unit is masked: it cannot be started nor enabled

@@ -56,12 +56,12 @@ func content(t *testing.T) string {
 }
 
 func saveOnStockHost(t *testing.T) {
-	runner := service.NewSystemd("")
+	systemd := service.NewSystemd("")
 	settings := syncSettings()
 	if got := save(t, settings); got.Err != nil || !got.Changed {
 		t.Fatalf("outcome: %+v", got)
 	}
-	running := state(t, runner)
+	running := state(t, systemd)
 	if !running.Active || !running.Enabled {
 		t.Errorf("saved: %+v", running)
 	}
@@ -69,32 +69,32 @@ func saveOnStockHost(t *testing.T) {
 	if got := save(t, settings); got.Err != nil || got.Changed {
 		t.Errorf("saved again: %+v", got)
 	}
-	if diff := cmp.Diff(running, state(t, runner)); diff != "" {
+	if diff := cmp.Diff(running, state(t, systemd)); diff != "" {
 		t.Error("saving the same again touched the service (-before +after)", diff)
 	}
 	settings.Enabled = false
 	if got := save(t, settings); got.Err != nil || !got.Changed {
 		t.Errorf("disabled: %+v", got)
 	}
-	if got := state(t, runner); got.Active || got.Enabled || content(t) != saved {
+	if got := state(t, systemd); got.Active || got.Enabled || content(t) != saved {
 		t.Errorf("disabled: %+v, file kept: %v", got, content(t) == saved)
 	}
 	settings.Enabled = true
 	if got := save(t, settings); got.Err != nil || !got.Changed {
 		t.Errorf("enabled again: %+v", got)
 	}
-	if got := state(t, runner); !got.Active || !got.Enabled || content(t) != saved {
+	if got := state(t, systemd); !got.Active || !got.Enabled || content(t) != saved {
 		t.Errorf("enabled again: %+v, file kept: %v", got, content(t) == saved)
 	}
 }
 
 func failedSave(t *testing.T) {
-	runner := service.NewSystemd("")
+	systemd := service.NewSystemd("")
 	settings := syncSettings()
 	if got := save(t, settings); got.Err != nil {
 		t.Fatalf("outcome: %+v", got)
 	}
-	before, saved := state(t, runner), content(t)
+	before, saved := state(t, systemd), content(t)
 	settings.Current = netip.MustParsePrefix("10.0.0.103/24") // not an address of this host
 	got := save(t, settings)
 	if got.Err == nil || !got.RolledBack || got.Changed {
@@ -104,14 +104,14 @@ func failedSave(t *testing.T) {
 	if content(t) != saved {
 		t.Error("the old file is not back")
 	}
-	if after := state(t, runner); !after.Active || !after.Enabled || after.MainPID == before.MainPID {
+	if after := state(t, systemd); !after.Active || !after.Enabled || after.MainPID == before.MainPID {
 		t.Errorf("rolled back to %+v, before %+v", after, before)
 	}
 }
 
 func saveWhileMasked(t *testing.T) {
-	runner := service.NewSystemd("")
-	before, saved := state(t, runner), content(t)
+	systemd := service.NewSystemd("")
+	before, saved := state(t, systemd), content(t)
 	got := save(t, syncSettings())
 	if !errors.Is(got.Err, service.ErrMasked) || got.Changed {
 		t.Errorf("outcome: %+v", got)
@@ -119,7 +119,7 @@ func saveWhileMasked(t *testing.T) {
 	if content(t) != saved {
 		t.Error("the old file is not back")
 	}
-	if diff := cmp.Diff(before, state(t, runner)); diff != "" {
+	if diff := cmp.Diff(before, state(t, systemd)); diff != "" {
 		t.Error("state (-before +after)", diff)
 	}
 }

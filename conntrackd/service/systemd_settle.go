@@ -49,7 +49,7 @@ func (s *Systemd) unstable(ctx context.Context, conn systemdConn, first, u unit,
 }
 
 // ended follows a unit that is on its way to another state until it is there,
-// for [changeTimeout] at most, and returns what it came to, with the words for
+// for changeTimeout at most, and returns what it came to, with the words for
 // it. Where it was started again on the way, that is how it ended before, if
 // that was seen. An error says why it could not be followed any further.
 func (s *Systemd) ended(ctx context.Context, conn systemdConn, u unit) (unit, string, error) {

@@ -7,14 +7,14 @@ import (
 
 // UnitSetup is what systemd does around the daemon, with all drop-ins.
 type UnitSetup struct {
-	Usable              bool // loaded, not masked
-	NeedsReload         bool // systemd has not read what is on the disk
-	DropIns             []string
+	Usable              bool     // loaded, not masked
+	NeedsReload         bool     // systemd has not read what is on the disk
+	DropIns             []string // their paths
 	StartPre, StartPost []string // command lines before and after the start
-	Restart             string   // Restart=
+	Restart             string   // the value of Restart=
 }
 
-// Setup reads the unit's setup.
+// Setup reads the unit's setup. That of a unit that is not Usable is not known.
 func (s *Systemd) Setup(ctx context.Context) (UnitSetup, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Wait)
 	defer cancel()

@@ -64,7 +64,8 @@ func (s *SysV) Enable(ctx context.Context) error {
 	return s.setBoot(ctx, ActionEnable, true)
 }
 
-// Disable keeps them from it. A script that is not there does not start anyway.
+// Disable keeps the runlevels of ordinary operation from starting the script. One
+// that is not there does not start anyway.
 func (s *SysV) Disable(ctx context.Context) error { return s.setBoot(ctx, ActionDisable, false) }
 
 func (s *SysV) setBoot(ctx context.Context, a Action, want bool) error {

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a trial of a candidate needs on a file system is kept where it is gone
-// with the processes that use it, however they end: in memory behind a file
-// descriptor, with no name in any directory.
+// The files and directories of a trial have no name in any directory: they are
+// in memory behind a file descriptor, and gone with the processes that use them,
+// however those end.
 
 // firstExtra is the descriptor that the first of a command's ExtraFiles has in
 // the program that it starts.

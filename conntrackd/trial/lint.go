@@ -33,7 +33,7 @@ func Lint(ctx context.Context, c *conntrackd.Candidate) ([]string, error) {
 	return report.Problems, err
 }
 
-// LintReport is [conntrackd.Candidate.Lint] with the notes.
+// examine is [Lint] with the notes.
 func examine(ctx context.Context, c *conntrackd.Candidate) (report, error) {
 	found, err := lint(ctx, c.Binary, c.New)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listing is a directory's names.
+// Listing is the names in a directory, sorted.
 func Listing(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -23,6 +23,7 @@ func Listing(t *testing.T, dir string) []string {
 	return names
 }
 
+// Stat is what stat(2) says of a file.
 func Stat(t *testing.T, path string) unix.Stat_t {
 	t.Helper()
 	var st unix.Stat_t
@@ -32,7 +33,8 @@ func Stat(t *testing.T, path string) unix.Stat_t {
 	return st
 }
 
-// Files are the files under a directory with their contents.
+// Files are the files under a directory with their contents, by their path from
+// root, which begins with a slash.
 func Files(t *testing.T, root string) map[string]string {
 	t.Helper()
 	found := map[string]string{}

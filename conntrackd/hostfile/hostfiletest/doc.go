@@ -1,0 +1,3 @@
+// Package hostfiletest looks at files for the tests of the packages that change
+// them.
+package hostfiletest
