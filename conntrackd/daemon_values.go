@@ -56,8 +56,8 @@ func inetAton(s string) (netip.Addr, bool) {
 	return netip.AddrFrom4(b), true
 }
 
-// intendedPrefix is the address that a person meant by a token that the daemon does not
-// take, such as one with its prefix length.
+// intendedPrefix is the address that a person meant by a token that the daemon
+// does not take, such as one with its prefix length.
 func intendedPrefix(text string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return p, true

@@ -21,8 +21,8 @@ var distributionValues = map[string][]string{
 	"General Filter Address IPv4_address": {"127.0.0.1"},
 }
 
-// isDistributionFile reports whether the file is a distribution's own statistics file with
-// nothing changed in it but comments and layout. Such a file is turned into one
+// isDistributionFile reports whether the file is a distribution's own statistics
+// file with nothing changed in it but comments and layout. Such a file is turned into one
 // for the sync without a question.
 func (f *File) isDistributionFile() bool {
 	if f.cut >= 0 || f.open || len(named(f.top, "Stats")) == 0 {

@@ -59,8 +59,8 @@ func (f *File) insert(block *node, lines ...string) {
 }
 
 // insertInline adds directives to a block whose brace closes it on the line of
-// its last directive, without the lines that only explain. A path would swallow a brace that follows at once, and a
-// comment everything up to the end of the line.
+// its last directive, without the lines that only explain. A path would swallow a
+// brace that follows at once, and a comment everything up to the end of the line.
 func (f *File) insertInline(brace *token, lines []string) {
 	var b strings.Builder
 	for _, l := range lines {

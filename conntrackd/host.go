@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Paths that a new file names. The socket's is not Debian's stock one, which is
-// that of a daemon for statistics.
+// Paths that a new file names. The socket's is not that of Debian's file, which is
+// for a daemon that gathers statistics.
 const (
 	DefaultLockFile   = "/var/lock/conntrackd.lock"
 	DefaultSocketPath = "/var/run/conntrackd.ctl"

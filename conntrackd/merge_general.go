@@ -11,7 +11,7 @@ func (m *merge) general() {
 		return
 	}
 	if m.distribution {
-		m.stockGeneral()
+		m.distributionGeneral()
 	}
 	m.add("HashSize", strconv.Itoa(m.h.hashSize()))
 	m.add("HashLimit", strconv.Itoa(m.h.hashLimit()))
@@ -48,9 +48,9 @@ func (m *merge) drop(n *node) {
 	}
 }
 
-// stockGeneral gives the distribution's own values, which nobody has chosen,
+// distributionGeneral gives the distribution's own values, which nobody has chosen,
 // the size that this host needs.
-func (m *merge) stockGeneral() {
+func (m *merge) distributionGeneral() {
 	m.put("HashSize", strconv.Itoa(m.h.hashSize()))
 	m.put("HashLimit", strconv.Itoa(m.h.hashLimit()))
 	m.put("NetlinkBufferSize", strconv.Itoa(netlinkBuffer))

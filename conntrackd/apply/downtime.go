@@ -75,7 +75,8 @@ func (d *downtime) over(ctx context.Context) bool {
 	return false
 }
 
-// end ends the watch and returns how long no daemon answered; ok is false where that was not seen.
+// end ends the watch and returns how long no daemon answered; ok is false where
+// that was not seen.
 func (d *downtime) end() (gap time.Duration, ok bool) {
 	d.stop()
 	<-d.done

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clock is the clock of [Failover.Started]: the time since the host
-// was booted, which nobody sets.
+// Clock is the clock of [Failover.Started]: the time since the host was booted,
+// which nobody sets.
 func Clock() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {

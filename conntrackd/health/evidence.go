@@ -56,7 +56,7 @@ type evidence struct {
 	settings    conntrackd.Settings
 	// peerUnresolved says that the peer does not answer ARP or neighbour solicitation.
 	peerUnresolved bool
-	// interfaceGone says that our own interface is not there, misplaced that our
+	// interfaceGone says that our own interface is not there, addressGone that our
 	// address is not on it.
 	interfaceGone, addressGone bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.

@@ -8,8 +8,8 @@ import (
 	"connsync/conntrackd/control"
 )
 
-// missingStates are the states of the peer that this node did not hold although both
-// nodes heard each other.
+// missingStates are the states of the peer that this node did not hold although
+// both nodes heard each other.
 type missingStates struct {
 	states uint64
 	uptime time.Duration // of the daemon, when that was found
@@ -20,9 +20,9 @@ type missingStates struct {
 // take milliseconds.
 const answerPatience = 600 * time.Millisecond
 
-// askForMissingStates looks behind a healthy heartbeat: a daemon that was started anew and has
-// none of the peer's states stays so, until each of them changes, unless it
-// asks for them. Whether the peer has any only the peer knows, so it is asked:
+// askForMissingStates looks behind a healthy heartbeat: a daemon that was just
+// started and has none of the peer's states stays so, until each of them changes,
+// unless it asks for them. Whether the peer has any only the peer knows, so it is asked:
 // once in a run of the daemon, and only by a node that has nothing of it. What
 // comes had been missing.
 func (o *Observer) askForMissingStates(ctx context.Context, e *evidence) {
@@ -53,8 +53,8 @@ func (o *Observer) askForMissingStates(ctx context.Context, e *evidence) {
 	o.mu.Unlock()
 }
 
-// missesStates says that nothing of the peer has come in this run, although there was
-// time for it.
+// missesStates says that nothing of the peer has come in this run, although there
+// was time for it.
 func (e evidence) missesStates() bool {
 	if len(e.readings) == 0 || e.mode == "ALARM" || e.now.Sub(e.service.Since) < greetingTime {
 		return false

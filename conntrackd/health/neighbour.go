@@ -34,7 +34,8 @@ func peerUnresolved(s conntrackd.Settings) bool {
 	return false
 }
 
-// goneFromHere says what this node surely has no more: Interface, or Current IP on it.
+// goneFromHere says what this node surely has no more: Interface, or Current IP on
+// it.
 func goneFromHere(s conntrackd.Settings) (iface, address bool) {
 	link, err := netlink.LinkByName(s.Interface)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 // flags are the flags of a sync message (include/network.h).
 type flags uint8
 
-// The flags, as FTFW uses them. NOTRACK sends FlagAlive alone and ALARM none.
+// The flags, as FTFW uses them. NOTRACK sends flagAlive alone and ALARM none.
 const (
 	flagResync    flags = 1 << iota // give me all of your states
 	_                               // never sent

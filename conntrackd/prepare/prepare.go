@@ -15,7 +15,7 @@ import (
 	"connsync/conntrackd/service"
 )
 
-// ItemID names what a stock host does against its own sync; stable, it is in
+// ItemID names what an ordinary host does against its own sync; stable, it is in
 // the JSON and, where there is a check for it, the check's ID.
 type ItemID string
 

@@ -88,8 +88,9 @@ func RunProgramWith(ctx context.Context, file *os.File, path string, args ...str
 	return out.Bytes(), err
 }
 
-// DaemonEnvironment is the environment that a daemon is given: it leaves out what would make a daemon talk to the service
-// manager of this process (NOTIFY_SOCKET, WATCHDOG_USEC).
+// DaemonEnvironment is the environment that a daemon is given. It leaves out what
+// would make it talk to the service manager of this process (NOTIFY_SOCKET,
+// WATCHDOG_USEC).
 func DaemonEnvironment() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 }

@@ -56,9 +56,10 @@ func removeStale(path string) error {
 	return nil
 }
 
-// lockOwner returns a live daemon that may hold the lock file: one that sees
-// the same files, or may see them, and whose configuration names it. Where its configuration
-// cannot be read any more, it is one that started when the file was made.
+// lockOwner returns a live daemon that may hold the lock file: one that sees the
+// same files, or may see them, and whose configuration names it. Where its
+// configuration cannot be read any more, it is one that started when the file was
+// made.
 func lockOwner(lock string) (*process, error) {
 	all, err := processes()
 	if err != nil {

@@ -104,7 +104,7 @@ func (s *script) start(ctx context.Context, line ...string) error {
 	if appeared, lookErr := s.appears(ctx); lookErr != nil {
 		return s.failure(ActionRestart, ErrUnreachable, "", lookErr)
 	} else if !appeared {
-		return s.absent(ctx, err)
+		return s.noDaemon(ctx, err)
 	}
 	err = s.daemon.serves(ctx)
 	stays, lookErr := s.stays(ctx)
@@ -158,11 +158,11 @@ func (s *script) gone(ctx context.Context, ended error) error {
 	case again:
 		return s.failure(ActionRestart, ErrUnstable, "it ended and was started again", ended)
 	}
-	return s.absent(ctx, ended)
+	return s.noDaemon(ctx, ended)
 }
 
-// absent explains a start after which there is no daemon with our file.
-func (s *script) absent(ctx context.Context, ended error) error {
+// noDaemon explains a start after which there is no daemon with our file.
+func (s *script) noDaemon(ctx context.Context, ended error) error {
 	failed := s.failure(ActionRestart, ErrFailed, detailOf(ended), nil)
 	if others, err := processes(); err == nil {
 		_, mounts, err := OwnNamespaces()
