@@ -125,7 +125,7 @@ func (t *transaction) begin() error {
 	if err := l.begin(e, t.c.Old, t.c.New); err != nil {
 		return err
 	}
-	t.entry, t.book = e, l
+	t.entry, t.history = e, l
 	return nil
 }
 
@@ -135,7 +135,7 @@ func (t *transaction) conclude(err error) error {
 		return nil
 	}
 	if err != nil && !t.wrote && !t.touched {
-		t.book.forget(*t.entry)
+		t.history.forget(*t.entry)
 		t.entry = nil
 		return nil
 	}
@@ -152,11 +152,11 @@ func (t *transaction) conclude(err error) error {
 	if e == *t.entry {
 		return nil
 	}
-	if err := t.book.record(e); err != nil {
+	if err := t.history.record(e); err != nil {
 		return err
 	}
 	*t.entry = e
-	t.book.prune()
+	t.history.prune()
 	return nil
 }
 

@@ -70,8 +70,8 @@ func (a *Applier) Recover(ctx context.Context, path string) Recovery {
 // recoverLocked is Recover for who holds the writer lock.
 func (a *Applier) recoverLocked(ctx context.Context, path string) Recovery {
 	t := newTransaction(a, &conntrackd.Candidate{Path: path}, nil)
-	t.book = t.ledger()
-	found, err := t.book.list()
+	t.history = t.ledger()
+	found, err := t.history.list()
 	if err != nil {
 		return Recovery{Result: RecoveryFailed, Err: err}
 	}
@@ -112,23 +112,23 @@ func (t *transaction) recover(ctx context.Context, e Entry) Recovery {
 		e.Detail = r.Err.Error()
 	}
 	e.Outcome, e.Repair = EntryInterrupted, r.Result
-	if err := t.book.reopen(e); err != nil {
+	if err := t.history.reopen(e); err != nil {
 		return Recovery{Result: RecoveryFailed, Entry: e, Err: err}
 	}
-	if err := t.book.record(e); err != nil {
+	if err := t.history.record(e); err != nil {
 		return Recovery{Result: RecoveryFailed, Entry: e, Err: err}
 	}
-	t.book.prune()
+	t.history.prune()
 	r.Entry = e
 	return r
 }
 
 func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResult, err error) {
 	c := t.c
-	if c.Old, err = t.book.before(e); err != nil {
+	if c.Old, err = t.history.before(e); err != nil {
 		return "", err
 	}
-	if c.New, err = t.book.after(e); err != nil {
+	if c.New, err = t.history.after(e); err != nil {
 		return "", err
 	}
 	c.Settings, c.Restore = settingsOf(c.Path, c.New), &e.Asked

@@ -45,7 +45,7 @@ type transaction struct {
 	beforeBound   bool               // the old daemon listened where the old file says
 	unseen        error              // why its sockets could not be looked at, where nothing else speaks for a restart
 	entry         *Entry             // of the history; nil until it is begun
-	book          *ledger            // where it is written
+	history       *ledger            // where it is written
 	wrote         bool               // the file is not the old one
 	touched       bool               // the service was asked for something
 	enabled       bool               // the boot setting was changed
@@ -277,6 +277,6 @@ func (t *transaction) keepOld() error {
 		if t.c.Old == nil {
 			return step.Skipped, "there is no file yet", nil
 		}
-		return step.Done, t.book.beforePath(t.entry.Number), nil
+		return step.Done, t.history.beforePath(t.entry.Number), nil
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestEar(t *testing.T) {
+func TestLinkListener(t *testing.T) {
 	control := func(flags flags) []byte {
 		if flags.has(flagACK) || flags.has(flagNACK) {
 			return append([]byte{0x1a, byte(flags), 0, 16, 0, 0, 0, 1}, make([]byte, 8)...)
