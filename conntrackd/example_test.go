@@ -138,21 +138,14 @@ func ExampleValues_Settings() {
 	// port: port "70000" is above 65535, the highest; type a number from 1 to 65535, such as 3780
 }
 
-// The table of the settings has everything that is particular to one: here its
-// name for people, its flag and the text of its default.
-func ExampleNewSettingTable() {
+// The table of the settings has everything that is particular to one: its name
+// for people, its flag, its default, and what is checked when it is typed.
+func ExampleSettingTable_Find() {
 	table := conntrackd.NewSettingTable()
-	defaults := table.Defaults()
-	for _, setting := range table {
-		fmt.Printf("%-20s --%-15s %q\n", setting.Label, setting.Field.Flag(), setting.Text(defaults))
-	}
+	port, _ := table.Find(conntrackd.FieldPort)
+	fmt.Printf("%s, --%s, %s by default\n", port.Label, port.Field.Flag(), port.Text(table.Defaults()))
+	fmt.Println(port.Usage)
 	// Output:
-	// Enable Sync          --enabled         "disable"
-	// Interface Name       --interface       ""
-	// Current IP           --current-ip      ""
-	// Peer IP              --peer-ip         ""
-	// Port                 --port            "3780"
-	// Send Buffer Size     --send-buffer     "65536"
-	// Receive Buffer Size  --receive-buffer  "65536"
-	// External Cache       --external-cache  "off"
+	// Port, --port, 3780 by default
+	// UDP port, the same on both nodes (default 3780)
 }
