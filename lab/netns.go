@@ -1,10 +1,8 @@
-// Package lab builds pairs of nodes on one machine, from network namespaces
-// and real conntrackd daemons, for end-to-end tests, benchmarks and the
-// demonstration. The product never imports it.
-//
-// Everything here needs root. Nothing outlives the process that made it, even
-// when that process is killed: namespaces are anonymous, and what runs in a
-// [Node] ends with the pipe that the process holds.
+// Package lab builds pairs of nodes on one machine, from network namespaces and
+// real conntrackd daemons, for end-to-end tests, benchmarks and the demonstration.
+// Everything in it needs root, and the product never imports it. Nothing outlives
+// the process that made it, even when that process is killed: namespaces are
+// anonymous, and what runs in a [Node] ends with the pipe that the process holds.
 package lab
 
 import (
