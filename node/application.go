@@ -24,38 +24,40 @@ const applicationMax = 4096
 // applications are the words for what an appliance is.
 func applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
 
-// application is what this appliance is.
-type application struct {
+// Application is what this appliance is. The zero value is an ordinary host.
+type Application struct {
 	Word   string // LLB, WAF, ADC or GSLB; blank where nothing states it
 	Source string // what states it: the flag or the file
 }
 
 // readApplication returns what is stated: by the flag, else by the file, else
 // by nothing. An error means that it is not known and names what to do.
-func readApplication(flag, file string) (application, error) {
+func readApplication(flag, file string) (Application, error) {
 	if flag != "" {
 		return ParseApplication(flag, "--application", "")
 	}
 	content, err := readShort(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return application{}, nil
+		return Application{}, nil
 	case err != nil:
-		return application{Source: file}, fmt.Errorf("what this appliance is cannot be read: %w; %s has to be a file with one word, readable for this user", err, file)
+		return Application{Source: file}, fmt.Errorf("what this appliance is cannot be read: %w; %s has to be a file with one word, readable for this user", err, file)
 	}
 	return ParseApplication(string(content), file, fmt.Sprintf("; mend it with: echo %s >%s, or remove it where this is no appliance", syncApplication, file))
 }
 
-func ParseApplication(text, from, remedy string) (application, error) {
+// ParseApplication reads the word for what an appliance is, in any case. from is
+// what states it, for messages; remedy ends the message of a word that is none.
+func ParseApplication(text, from, remedy string) (Application, error) {
 	word := strings.ToUpper(strings.TrimSpace(text))
 	if slices.Contains(applications(), word) {
-		return application{word, from}, nil
+		return Application{word, from}, nil
 	}
 	said := fmt.Sprintf("says %+q", shortened(strings.TrimSpace(text)))
 	if word == "" {
 		said = "is empty"
 	}
-	return application{Source: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(applications(), ", "), remedy)
+	return Application{Source: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(applications(), ", "), remedy)
 }
 
 // shortened is the beginning of a text that has no end in sight.
@@ -74,7 +76,7 @@ func readShort(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, NotRegular(path)
+		return nil, notRegular(path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -86,15 +88,16 @@ func readShort(path string) ([]byte, error) {
 
 // Reason says why connection sync does not exist on this appliance; blank where
 // it does.
-func (a application) Reason() string {
+func (a Application) Reason() string {
 	if a.Word == "" || a.Word == syncApplication {
 		return ""
 	}
-	return fmt.Sprintf("connection sync is for link load balancers (%s); %s", syncApplication, Stated(a.Word, a.Source))
+	return fmt.Sprintf("connection sync is for link load balancers (%s); %s", syncApplication, a.Stated())
 }
 
-// TakeBack is reason for whoever may have given the setup a wrong answer.
-func (a application) TakeBack() string {
+// ReasonAndRemedy is [Application.Reason], with how to correct a wrong answer to
+// the setup; blank as that is.
+func (a Application) ReasonAndRemedy() string {
 	if a.Reason() == "" || a.Source != ApplicationFile {
 		return a.Reason()
 	}
@@ -102,7 +105,7 @@ func (a application) TakeBack() string {
 }
 
 // Appliance is what this host is, by flag or file.
-func (o Options) Appliance() (application, error) {
+func (o Options) Appliance() (Application, error) {
 	return readApplication(o.Application, ApplicationFile)
 }
 
@@ -120,20 +123,21 @@ func (n *Node) Gate() error {
 	return nil
 }
 
-// Stated says what this appliance is, and where that is stated.
-func Stated(word, from string) string {
-	return fmt.Sprintf("this appliance is %s, says %s", word, from)
+// Stated says what this appliance is, and where that is stated. Word must not be
+// blank.
+func (a Application) Stated() string {
+	return fmt.Sprintf("this appliance is %s, says %s", a.Word, a.Source)
 }
 
-// On says that this host syncs, now or from the next boot on.
-func (s Saved) On() bool {
-	return s.WhyNone == "" && s.Unseen == nil && (s.State.Active || s.State.Starting || s.State.Enabled)
+// SyncOn says that this host syncs, now or from the next boot on.
+func (s Saved) SyncOn() bool {
+	return s.WhyNoSettings == "" && s.StateErr == nil && (s.State.Active || s.State.Starting || s.State.Enabled)
 }
 
-// leftover is what to do about a sync that goes on where it should not exist.
+// StillEnabled says what to do about a sync that goes on where it should not exist.
 const (
-	Leftover     = stillEnabled + "; connsync apply --disable turns it off"
-	stillEnabled = "the sync is enabled all the same"
+	StillEnabled      = enabledAllTheSame + "; connsync apply --disable turns it off"
+	enabledAllTheSame = "the sync is enabled all the same"
 )
 
 // OutOfPlace says in one sentence that this host is no place for a sync, and
@@ -144,10 +148,10 @@ func (n *Node) OutOfPlace(s Saved) string {
 	if err != nil {
 		reason = err.Error()
 	}
-	if reason != "" && s.On() {
-		reason += "; " + Leftover
+	if reason != "" && s.SyncOn() {
+		reason += "; " + StillEnabled
 	}
 	return reason
 }
 
-func NotRegular(path string) error { return fmt.Errorf("%s is no regular file", path) }
+func notRegular(path string) error { return fmt.Errorf("%s is no regular file", path) }

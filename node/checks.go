@@ -35,7 +35,7 @@ func FlowOf(s conntrackd.Settings) firewall.Flow {
 // package has to know the other.
 func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode bool) []check.Check {
 	target := netcheck.Target{Flow: FlowOf(settings), FirstNode: firstNode}
-	state, err := n.Runner.State(ctx)
+	state, err := n.Service.State(ctx)
 	if err != nil && !n.Unmanaged() {
 		// Nobody is to be told to kill the daemon that runs with our file,
 		// because its service cannot be asked just now.
@@ -67,8 +67,8 @@ func (n *Node) inPlace() check.Check {
 				return check.Finding{Status: check.Passed, Detail: "it is " + a.Word + ", says " + a.Source}
 			}
 			f := check.Finding{Status: check.Failed, Detail: a.Reason()}
-			if s, err := n.Load(ctx); err == nil && s.On() {
-				f.Detail += "; " + stillEnabled
+			if s, err := n.Load(ctx); err == nil && s.SyncOn() {
+				f.Detail += "; " + enabledAllTheSame
 				f.Remedy = "connsync apply --disable"
 			}
 			return f
@@ -104,9 +104,9 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Unknown, Detail: "conntrackd did not say its version: " + err.Error(), Err: err,
 					Remedy: "conntrackd -v"}
 			}
-			state, err := n.Runner.State(ctx)
+			state, err := n.Service.State(ctx)
 			if state.Masked || errors.Is(err, service.ErrMasked) {
-				return check.Finding{Status: check.Failed, Detail: n.Runner.Name() + " is masked", Err: err,
+				return check.Finding{Status: check.Failed, Detail: n.Service.Name() + " is masked", Err: err,
 					Remedy: state.Unmask}
 			}
 			switch {
@@ -114,12 +114,12 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Passed, Detail: "conntrackd " + version + "; its service is left alone"}
 			case err != nil:
 				return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root, or with --service direct where no service manager runs",
-					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be looked at: %v", version, n.Runner.Name(), err)}
+					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be looked at: %v", version, n.Service.Name(), err)}
 			case !state.Present:
 				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",
-					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, n.Runner.Name())}
+					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, n.Service.Name())}
 			}
-			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.Runner.Name())
+			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.Service.Name())
 			if state.Notify {
 				detail += " (Type=notify)"
 			}

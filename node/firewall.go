@@ -18,22 +18,22 @@ import (
 
 // FirewallChange is what --install or --remove would do, and what it did.
 type FirewallChange struct {
-	Title   string
-	Files   []hostfile.Change
-	journal *hostfile.Journal
-	pending bool   // a file or the journal is to change
-	Script  string // for nft; blank where the rules that run stay
-	Notes   []string
-	Foreign []firewall.Foreign
-	Target  firewall.Flow
-	Conf    string // the host's file
-	before  *firewallRecord
+	Action   string
+	Files    []hostfile.Change
+	journal  *hostfile.Journal
+	pending  bool   // a file or the journal is to change
+	Script   string // for nft; blank where the rules that run stay
+	Notes    []string
+	Foreign  []firewall.Foreign
+	Flow     firewall.Flow
+	HostFile string // the host's file
+	before   *firewallRecord
 }
 
 func (c *FirewallChange) Needed() bool { return c.Script != "" || c.pending }
 
-// LockUnless keeps other writers out, unless nothing is written.
-func (n *Node) LockUnless(dryRun bool) (func(), error) {
+// LockForWriting keeps other writers out, unless nothing is written.
+func (n *Node) LockForWriting(dryRun bool) (func(), error) {
 	if dryRun {
 		return func() {}, nil
 	}
@@ -46,36 +46,36 @@ func (n *Node) LockUnless(dryRun bool) (func(), error) {
 
 // PlanFirewall finds what there is to do and tries it, apart from the rules
 // that run. The error says why nothing can be installed here.
-func (n *Node) PlanFirewall(ctx context.Context, file string, t firewall.Flow) (*FirewallChange, error) {
-	c := &FirewallChange{Title: "install", Target: t}
-	running, err := firewall.Read(ctx, t)
+func (n *Node) PlanFirewall(ctx context.Context, file string, flow firewall.Flow) (*FirewallChange, error) {
+	c := &FirewallChange{Action: "install", Flow: flow}
+	running, err := firewall.Read(ctx, flow)
 	if err != nil {
-		return c, Unreadable(err)
+		return c, RulesUnreadable(err)
 	}
 	if c.Foreign = running.Foreign; len(c.Foreign) > 0 {
 		return c, fmt.Errorf("%s is in the hands of %s, which loads its own rules and would lose connsync's", c.Foreign[0].Chain, c.Foreign[0].Manager)
 	}
 	var content []byte
-	if c.Conf, content, err = nftablesFile(file); err != nil {
+	if c.HostFile, content, err = nftablesFile(file); err != nil {
 		return c, err
 	}
-	if c.journal, c.before, err = n.openFirewallJournal(t); err != nil {
+	if c.journal, c.before, err = n.openFirewallJournal(flow); err != nil {
 		return c, err
 	}
-	host := c.before.hostRules(c.Conf, content)
-	loaded, err := firewall.Try(ctx, t, string(host))
+	host := c.before.hostRules(c.HostFile, content)
+	loaded, err := firewall.Try(ctx, flow, string(host))
 	if err != nil {
-		return c, fmt.Errorf("%s could not be loaded for a trial: %w", c.Conf, err)
+		return c, fmt.Errorf("%s could not be loaded for a trial: %w", c.HostFile, err)
 	}
 	for _, o := range running.Openings {
 		if !loaded.Loads(o) {
-			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so that the rules would not last over a boot; let whatever makes it load those that connsync firewall prints", o, c.Conf)
+			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so that the rules would not last over a boot; let whatever makes it load those that connsync firewall prints", o, c.HostFile)
 		}
 	}
-	rules := []byte(t.NftFile(loaded.Openings))
-	after, err := firewall.Try(ctx, t, string(host)+"\n"+string(rules))
+	rules := []byte(flow.NftFile(loaded.Openings))
+	after, err := firewall.Try(ctx, flow, string(host)+"\n"+string(rules))
 	if err != nil {
-		return c, fmt.Errorf("%s with the rules after it could not be loaded for a trial: %w", c.Conf, err)
+		return c, fmt.Errorf("%s with the rules after it could not be loaded for a trial: %w", c.HostFile, err)
 	}
 	if !after.InPlace() {
 		return c, fmt.Errorf("in a trial the rules did not admit the sync: %s", after.Finding.Detail)
@@ -99,7 +99,7 @@ func (c *FirewallChange) planFiles(content, host, rules []byte) error {
 	}
 	c.Files = []hostfile.Change{
 		{Kind: hostfile.ChangeFile, Path: rulesFile, Read: own, Content: rules, Before: &hostfile.Before{Directories: made}},
-		{Kind: hostfile.ChangeFile, Path: c.Conf, Read: content, Content: including(host),
+		{Kind: hostfile.ChangeFile, Path: c.HostFile, Read: content, Content: including(host),
 			Before: &hostfile.Before{File: &hostfile.FileState{Content: host}}},
 	}
 	if c.pending, err = c.journal.Pending(c.Files...); err != nil {
@@ -116,26 +116,26 @@ func (c *FirewallChange) Install(ctx context.Context) error {
 		err = c.proveFile(ctx)
 	}
 	if err != nil {
-		return takenBack(err, run.RollBack(ctx))
+		return rolledBack(err, run.RollBack(ctx))
 	}
 	if c.Script == "" {
 		return nil
 	}
 	if err := firewall.RunNft(ctx, c.Script); err != nil {
-		return takenBack(err, run.RollBack(ctx))
+		return rolledBack(err, run.RollBack(ctx))
 	}
-	now, err := firewall.Read(ctx, c.Target)
+	now, err := firewall.Read(ctx, c.Flow)
 	if err == nil && !now.InPlace() {
 		err = fmt.Errorf("the rules run and do not admit the sync: %s", now.Finding.Detail)
 	}
 	if err == nil {
 		return nil
 	}
-	return takenBack(err, errors.Join(c.restoreRunning(ctx), run.RollBack(ctx)))
+	return rolledBack(err, errors.Join(c.restoreRunning(ctx), run.RollBack(ctx)))
 }
 
-// takenBack says how a failure ended.
-func takenBack(failure, back error) error {
+// rolledBack says how a failure ended.
+func rolledBack(failure, back error) error {
 	if back == nil {
 		return fmt.Errorf("%w; everything is as it was before", failure)
 	}
@@ -145,12 +145,12 @@ func takenBack(failure, back error) error {
 // proveFile loads the host's file from scratch, in a namespace of its own, as
 // it is on the disk now.
 func (c *FirewallChange) proveFile(ctx context.Context) error {
-	loaded, err := firewall.TryFile(ctx, c.Target, c.Conf)
+	loaded, err := firewall.TryFile(ctx, c.Flow, c.HostFile)
 	switch {
 	case err != nil:
-		return fmt.Errorf("load %s for a trial: %w", c.Conf, err)
+		return fmt.Errorf("load %s for a trial: %w", c.HostFile, err)
 	case !loaded.InPlace():
-		return fmt.Errorf("%s does not admit the sync: %s", c.Conf, loaded.Finding.Detail)
+		return fmt.Errorf("%s does not admit the sync: %s", c.HostFile, loaded.Finding.Detail)
 	}
 	return nil
 }
@@ -188,11 +188,11 @@ func removeRunning(ctx context.Context) error {
 	return err
 }
 
-func (n *Node) PlanRemoval(ctx context.Context, file string) (*FirewallChange, error) {
-	c := &FirewallChange{Title: "remove"}
+func (n *Node) PlanFirewallRemoval(ctx context.Context, file string) (*FirewallChange, error) {
+	c := &FirewallChange{Action: "remove"}
 	running, err := firewall.Installed(ctx)
 	if err != nil {
-		return c, Unreadable(err)
+		return c, RulesUnreadable(err)
 	}
 	c.Script = running.RemoveScript()
 	if c.journal, c.before, err = n.openFirewallJournal(firewall.Flow{}); err != nil {
@@ -205,7 +205,7 @@ func (n *Node) PlanRemoval(ctx context.Context, file string) (*FirewallChange, e
 	var none noFileError
 	switch {
 	case err == nil:
-		c.Conf = path
+		c.HostFile = path
 		c.Files = append(c.Files, hostfile.Change{Kind: hostfile.ChangeFile, Path: path, Read: content, Content: c.before.hostRules(path, content)})
 	case c.before != nil && fileExists(c.before.File), !errors.As(err, &none):
 		return c, err
@@ -228,7 +228,7 @@ func (c *FirewallChange) Remove(ctx context.Context) error {
 		err = run.Forget()
 	}
 	if err != nil {
-		return takenBack(err, run.RollBack(ctx))
+		return rolledBack(err, run.RollBack(ctx))
 	}
 	var left error
 	if c.before != nil && c.before.Directory {

@@ -22,9 +22,9 @@ func (c *FirewallChange) noteBoot(ctx context.Context) error {
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound): // another init loads the file, or none does
 	case err != nil:
-		c.Notes = append(c.Notes, fmt.Sprintf("whether nftables.service loads %s at boot could not be seen: %v", c.Conf, err))
+		c.Notes = append(c.Notes, fmt.Sprintf("whether nftables.service loads %s at boot could not be seen: %v", c.HostFile, err))
 	case state != "enabled":
-		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is %s, so nobody loads %s at boot: systemctl enable nftables.service", state, c.Conf))
+		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is %s, so nobody loads %s at boot: systemctl enable nftables.service", state, c.HostFile))
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			fakeSystemctl(t, tt.systemctl)
-			c := &FirewallChange{Conf: "/etc/nftables.conf"}
+			c := &FirewallChange{HostFile: "/etc/nftables.conf"}
 			if err := c.noteBoot(t.Context()); err != nil {
 				t.Fatal(err)
 			}

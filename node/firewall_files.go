@@ -39,7 +39,7 @@ type firewallRecord struct {
 	Wrote  string `json:"wrote"` // fingerprint of the file as --install left it
 	// Directory says that the rules' directory was made for them.
 	Directory bool `json:"directory"`
-	// Target is the flow that the rules are for; its other fields are written
+	// Flow is the flow that the rules are for; its other fields are written
 	// as connsync 1.0.0 wrote them, blank.
 	Target netcheck.Target `json:"target"`
 }
@@ -88,8 +88,8 @@ func (f *firewallForm) Document(entries []hostfile.JournalEntry) any {
 
 // openFirewallJournal reads what was installed, nil for nothing. What is
 // installed now is for t.
-func (n *Node) openFirewallJournal(t firewall.Flow) (*hostfile.Journal, *firewallRecord, error) {
-	form := &firewallForm{flow: t}
+func (n *Node) openFirewallJournal(flow firewall.Flow) (*hostfile.Journal, *firewallRecord, error) {
+	form := &firewallForm{flow: flow}
 	j, err := hostfile.OpenJournal(filepath.Join(n.StateDir, "firewall.json"), hostfile.JournalOptions{Form: form})
 	return j, form.before, err
 }
@@ -153,8 +153,8 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// Unreadable says who can read the rules.
-func Unreadable(err error) error {
+// RulesUnreadable says who can read the rules.
+func RulesUnreadable(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return errors.New("only root can read the firewall rules of this node")
 	}

@@ -205,7 +205,7 @@ func (h *hostChecks) hashLimit(ctx context.Context) check.Finding {
 // none runs, or one for statistics.
 func (h *hostChecks) refused(ctx context.Context) (uint64, error) {
 	socket := h.saved.File.ControlSocket()
-	if socket == "" || h.saved.Unseen == nil && !h.saved.State.Active {
+	if socket == "" || h.saved.StateErr == nil && !h.saved.State.Active {
 		return 0, nil
 	}
 	cache, err := control.NewClient(socket).Cache(ctx)
@@ -216,7 +216,7 @@ func (h *hostChecks) refused(ctx context.Context) (uint64, error) {
 }
 
 func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
-	state, err := h.n.Runner.State(ctx)
+	state, err := h.n.Service.State(ctx)
 	if err != nil && !errors.Is(err, service.ErrUnmanaged) {
 		return unseen(err)
 	}
@@ -228,12 +228,12 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 		return check.Finding{Status: check.Passed, Detail: fmt.Sprintf("one conntrackd runs (process %d)", others[0].PID)}
 	}
 	if len(others) == 0 {
-		return check.Finding{Status: check.Passed, Detail: "there is none beside " + h.n.Runner.Name()}
+		return check.Finding{Status: check.Passed, Detail: "there is none beside " + h.n.Service.Name()}
 	}
 	var words []string
 	for _, d := range others {
 		words = append(words, fmt.Sprintf("process %d with %s", d.PID, d.Config))
 	}
 	return check.Finding{Status: check.Failed, Remedy: fmt.Sprintf("kill %d", others[0].PID),
-		Detail: "another conntrackd runs beside " + h.n.Runner.Name() + ": " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
+		Detail: "another conntrackd runs beside " + h.n.Service.Name() + ": " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
 }

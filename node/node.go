@@ -19,13 +19,13 @@ import (
 // file, the service and the network, joined.
 type Node struct {
 	Options
-	Runner service.Service
+	Service service.Service
 }
 
 // Options say where a node keeps what, and how it is run.
 type Options struct {
 	Config      string // conntrackd's configuration file
-	Service     string // one of [service.Choices]
+	RunBy       string // one of [service.Choices]
 	RuntimeDir  string // of lock and socket files
 	StateDir    string // of the history and of what was changed about the host
 	Application string // what this appliance is, over what its file says; blank where not given
@@ -41,11 +41,11 @@ func Find(ctx context.Context, o Options) (*Node, error) {
 		}
 		*path = absolute
 	}
-	runner, err := service.Find(ctx, o.Service, &service.Direct{Config: o.Config})
+	found, err := service.Find(ctx, o.RunBy, &service.Direct{Config: o.Config})
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Options: o, Runner: runner}, nil
+	return &Node{Options: o, Service: found}, nil
 }
 
 // InRuntimeDir is where a daemon whose file names no lock and socket gets them:
@@ -58,42 +58,42 @@ func (o Options) InRuntimeDir(name, packaged string) string {
 	return filepath.Join(o.RuntimeDir, name)
 }
 
-// Saved are the settings in force.
+// OnEnable are the settings in force.
 type Saved struct {
 	Settings conntrackd.Settings
 	Content  []byte           // of the file, nil when there is none
 	File     *conntrackd.File // what the content says
 	State    service.State
-	Unseen   error // why the state is not known, nil when it is
+	StateErr error // why the state is not known, nil when it is
 	// Warnings are what conntrackd takes for something else than it says.
 	Warnings []conntrackd.Diagnostic
-	// WhyNone says why there are no settings: no file yet, or one of another
+	// WhyNoSettings says why there are no settings: no file yet, or one of another
 	// kind. Blank when there are.
-	WhyNone string
+	WhyNoSettings string
 }
 
-// Half says how the service is neither enabled nor disabled; blank where it is
+// HalfEnabled says how the service is neither enabled nor disabled; blank where it is
 // one of them, or not known.
-func (s Saved) Half() string {
-	if s.Unseen != nil {
+func (s Saved) HalfEnabled() string {
+	if s.StateErr != nil {
 		return ""
 	}
 	return s.State.HalfEnabled()
 }
 
-// Foreign says that conntrackd runs with a file that holds no settings of ours,
+// ForeignFile says that conntrackd runs with a file that holds no settings of ours,
 // for statistics or over another transport, and why; blank where it does not.
-func (s Saved) Foreign() string {
-	if s.Unseen != nil || s.WhyNone == "" || !s.State.Active {
+func (s Saved) ForeignFile() string {
+	if s.StateErr != nil || s.WhyNoSettings == "" || !s.State.Active {
 		return ""
 	}
-	return "conntrackd runs without settings of a UDP sync (" + s.WhyNone + ")"
+	return "conntrackd runs without settings of a UDP sync (" + s.WhyNoSettings + ")"
 }
 
-// Dead says that a sync which nobody has disabled does not run, and what to
+// Crashed says that a sync which nobody has disabled does not run, and what to
 // do; blank where it is not so.
-func (s Saved) Dead() string {
-	if s.WhyNone != "" || !s.State.Killed {
+func (s Saved) Crashed() string {
+	if s.WhyNoSettings != "" || !s.State.Killed {
 		return ""
 	}
 	return "conntrackd was killed or crashed and does not run; connsync apply starts it"
@@ -102,14 +102,14 @@ func (s Saved) Dead() string {
 // Load reads the file and the service. An error means that the file cannot be
 // worked with and a person has to look at it.
 func (n *Node) Load(ctx context.Context) (Saved, error) {
-	return n.loadWith(ctx, n.Runner.State)
+	return n.loadWith(ctx, n.Service.State)
 }
 
 // LoadForChange is load for what a save keeps where it is not told: a service
 // that is on its way to another state is first let get there.
 func (n *Node) LoadForChange(ctx context.Context) (Saved, error) {
 	return n.loadWith(ctx, func(ctx context.Context) (service.State, error) {
-		return service.SettledState(ctx, n.Runner)
+		return service.SettledState(ctx, n.Service)
 	})
 }
 
@@ -119,7 +119,7 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	if ctx.Err() != nil {
 		return s, ctx.Err()
 	}
-	s.State, s.Unseen = state, err
+	s.State, s.StateErr = state, err
 	s.Content, err = conntrackd.ReadConfig(n.Config)
 	file, diagnostics := conntrackd.Parse(n.Config, s.Content)
 	s.File = file
@@ -127,7 +127,7 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	case err != nil:
 		return s, err
 	case s.Content == nil:
-		s.WhyNone = "there is no " + n.Config + " yet"
+		s.WhyNoSettings = "there is no " + n.Config + " yet"
 		return s, nil
 	}
 	if err := broken(n.Config, diagnostics); err != nil {
@@ -136,7 +136,7 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	s.Warnings = diagnostics
 	settings, err := file.Settings()
 	if err != nil {
-		s.WhyNone = err.Error()
+		s.WhyNoSettings = err.Error()
 		return s, nil
 	}
 	settings.Enabled = state.Active && state.Enabled || state.Killed
@@ -251,7 +251,7 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 // Applier carries out a reviewed change on this host.
 func (n *Node) Applier(r apply.Review) *apply.Applier {
 	a := &apply.Applier{
-		Service: n.Runner, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard,
+		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard,
 	}
 	if r.PrepareHost {
 		a.Preparer = n.Preparer()
@@ -266,7 +266,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 		socket = n.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 	}
 	return &health.Observer{
-		Service: n.Runner, Client: control.NewClient(socket), Settings: s.Settings,
+		Service: n.Service, Client: control.NewClient(socket), Settings: s.Settings,
 		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk,
 	}
 }

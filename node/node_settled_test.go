@@ -40,10 +40,10 @@ func TestSaveWaitsForAServiceThatIsRestarted(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		service := &restarting{}
-		n := &Node{Options: Options{Config: path}, Runner: service}
+		n := &Node{Options: Options{Config: path}, Service: service}
 		saved, err := n.LoadForChange(t.Context())
-		if err != nil || !saved.Settings.Enabled || saved.Half() != "" || service.looks != 4 {
-			t.Errorf("%v, %+v, half %q after %d looks", err, saved.Settings, saved.Half(), service.looks)
+		if err != nil || !saved.Settings.Enabled || saved.HalfEnabled() != "" || service.looks != 4 {
+			t.Errorf("%v, %+v, half %q after %d looks", err, saved.Settings, saved.HalfEnabled(), service.looks)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func (s *Session) FlushCaches(ctx context.Context) (string, error) {
 // Restart restarts the daemon and resyncs, and says how long there was none.
 func (s *Session) Restart(ctx context.Context) (string, error) {
 	return s.operate(ctx, func(ctx context.Context, client *control.Client) (string, error) {
-		r, err := apply.RestartAndResync(ctx, s.node.Runner, client)
+		r, err := apply.RestartAndResync(ctx, s.node.Service, client)
 		if err != nil {
 			return "", err
 		}

@@ -21,9 +21,9 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 	if err != nil {
 		return apply.Review{}, err
 	}
-	state, err := service.SettledState(ctx, n.Runner)
+	state, err := service.SettledState(ctx, n.Service)
 	if err != nil {
-		return apply.Review{}, fmt.Errorf("read the state of %s: %w", n.Runner.Name(), err)
+		return apply.Review{}, fmt.Errorf("read the state of %s: %w", n.Service.Name(), err)
 	}
 	now := conntrackd.Running{Active: state.Active, Enabled: state.Enabled}
 	c, err := apply.NewRestore(n.Config, n.History(), e, now)
@@ -50,8 +50,8 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 	return r, nil
 }
 
-// HistoryLists says where the numbers of the saves are found.
-const HistoryLists = "connsync history lists them"
+// HistoryHint says where the numbers of the saves are found.
+const HistoryHint = "connsync history lists them"
 
 func (n *Node) toUndo(number int) (apply.Entry, error) {
 	if number != 0 {
@@ -59,7 +59,7 @@ func (n *Node) toUndo(number int) (apply.Entry, error) {
 	}
 	e, err := n.History().Newest(n.Config)
 	if errors.Is(err, apply.ErrNoEntry) {
-		return e, fmt.Errorf("there is no save to take back: %s", HistoryLists)
+		return e, fmt.Errorf("there is no save to take back: %s", HistoryHint)
 	}
 	return e, err
 }
@@ -77,13 +77,13 @@ func (n *Node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) 
 		if c.Restore.Enabled {
 			action = service.ActionEnable
 		}
-		commands = append(commands, n.Runner.Commands(action)...)
+		commands = append(commands, n.Service.Commands(action)...)
 	}
 	switch {
 	case c.Restore.Active:
-		commands = append(commands, n.Runner.Commands(service.ActionRestart)...)
+		commands = append(commands, n.Service.Commands(service.ActionRestart)...)
 	case now.Active:
-		commands = append(commands, n.Runner.Commands(service.ActionStop)...)
+		commands = append(commands, n.Service.Commands(service.ActionStop)...)
 	}
 	return commands
 }
@@ -94,7 +94,7 @@ func (n *Node) History() apply.History { return apply.OpenHistory(n.StateDir) }
 func (n *Node) Entry(number int) (apply.Entry, error) {
 	e, err := n.History().Entry(number)
 	if errors.Is(err, apply.ErrNoEntry) {
-		return e, fmt.Errorf("there is no save %d in the history; %s", number, HistoryLists)
+		return e, fmt.Errorf("there is no save %d in the history; %s", number, HistoryHint)
 	}
 	return e, err
 }

@@ -21,15 +21,15 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 		return apply.Review{}, err
 	}
 	r := apply.Review{Candidate: c, PrepareHost: prepareHost}
-	inForce := s.Unseen == nil && s.State.Active == settings.Enabled && s.State.Enabled == settings.Enabled
-	inForce = inForce && (settings.Enabled || !s.State.Starting && s.Dead() == "")
+	unchanged := s.StateErr == nil && s.State.Active == settings.Enabled && s.State.Enabled == settings.Enabled
+	unchanged = unchanged && (settings.Enabled || !s.State.Starting && s.Crashed() == "")
 	if n.Unmanaged() {
-		inForce = true
+		unchanged = true
 	}
 	if settings.Enabled && !n.Unmanaged() {
 		r.Preparation = n.Preparer().Look(ctx, c)
 	}
-	if !c.Changed() && inForce {
+	if !c.Changed() && unchanged {
 		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
 		r.Unchanged = !r.OnlyHost
 		return r, nil
@@ -38,7 +38,7 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 		r.Commands = append(r.Commands, "write "+n.Config)
 	}
 	for _, action := range actions(settings.Enabled) {
-		r.Commands = append(r.Commands, n.Runner.Commands(action)...)
+		r.Commands = append(r.Commands, n.Service.Commands(action)...)
 	}
 	return r, nil
 }
@@ -51,11 +51,11 @@ func actions(enabled bool) []service.Action {
 }
 
 func (n *Node) Unmanaged() bool {
-	_, ok := n.Runner.(service.Unmanaged)
+	_, ok := n.Service.(service.Unmanaged)
 	return ok
 }
 
 // Preparer sets right what the host does against its sync.
 func (n *Node) Preparer() *prepare.Preparer {
-	return prepare.NewPreparer(n.Runner, n.StateDir)
+	return prepare.NewPreparer(n.Service, n.StateDir)
 }

@@ -19,8 +19,8 @@ import (
 // Session is what the screens do to this host, from the opening of the form to
 // its end. Its methods are safe for concurrent use.
 type Session struct {
-	// Saved is told of a save that enables the sync; nil where nobody is.
-	Saved func()
+	// OnEnable is told of a save that enables the sync; nil where nobody is.
+	OnEnable func()
 
 	ctx     context.Context
 	node    *Node
@@ -29,17 +29,17 @@ type Session struct {
 
 	mu    sync.Mutex
 	base  []byte // the file that the form was filled from
-	empty bool   // it held no settings
+	fresh bool   // it held no settings
 }
 
 // NewSession begins where the form is filled with what is saved. ctx ends what
 // goes on for the screens, and nothing that changes the host.
 func NewSession(ctx context.Context, n *Node, filled Saved) *Session {
-	return &Session{ctx: ctx, node: n, watch: NewStatusWatch(ctx, n), base: filled.Content, empty: filled.WhyNone != ""}
+	return &Session{ctx: ctx, node: n, watch: NewStatusWatch(ctx, n), base: filled.Content, fresh: filled.WhyNoSettings != ""}
 }
 
 // Fresh says that nothing was set when the form was filled.
-func (s *Session) Fresh() bool { return s.empty }
+func (s *Session) Fresh() bool { return s.fresh }
 
 // Wait waits for the end of what changes the host, which goes on when nobody
 // watches.
@@ -118,8 +118,8 @@ func (s *Session) Apply(ctx context.Context, r apply.Review, each func(step.Step
 	outcome := s.node.Applier(r).Apply(ctx, r.Candidate, each)
 	if outcome.Err == nil {
 		s.rebase(r.Candidate.New)
-		if s.Saved != nil && r.Candidate.Settings.Enabled {
-			s.Saved()
+		if s.OnEnable != nil && r.Candidate.Settings.Enabled {
+			s.OnEnable()
 		}
 	}
 	return outcome

@@ -21,13 +21,13 @@ type form struct {
 	gate    string
 	half    string // see [Options]
 	foreign bool   // the same
-	// leftover: what the gate bars is enabled all the same, and can be disabled.
-	leftover  bool
-	gateFocus int                 // of its buttons
-	inForce   conntrackd.Settings // as they were at the start
-	fields    []field
-	inputs    []textinput.Model // beside fields; unused for a radio field
-	focus     int               // a field, then the buttons
+	// disableStillEnabled: what the gate bars is enabled all the same, and can be disabled.
+	stillEnabled bool
+	gateFocus    int                 // of its buttons
+	inForce      conntrackd.Settings // as they were at the start
+	fields       []field
+	inputs       []textinput.Model // beside fields; unused for a radio field
+	focus        int               // a field, then the buttons
 	// shown are the problems that the person has been told about: a field's
 	// when it was left or a save was refused, until a keystroke cures it.
 	shown   map[conntrackd.Field]string
@@ -64,8 +64,8 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back, hist
 	history: key.NewBinding(key.WithKeys("h"), key.WithHelp("h", "history")),
 }
 
-func newForm(e *env, saved conntrackd.Settings, gate string, leftover bool) *form {
-	f := &form{env: e, draft: newDraft(e.table, saved), gate: gate, leftover: gate != "" && leftover, inForce: saved, fields: fields(e.table), shown: map[conntrackd.Field]string{}}
+func newForm(e *env, saved conntrackd.Settings, gate string, stillEnabled bool) *form {
+	f := &form{env: e, draft: newDraft(e.table, saved), gate: gate, stillEnabled: gate != "" && stillEnabled, inForce: saved, fields: fields(e.table), shown: map[conntrackd.Field]string{}}
 	f.inputs = make([]textinput.Model, len(f.fields))
 	f.notes = make([]string, len(f.fields))
 	for i := range f.inputs {
@@ -105,7 +105,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 		f.edit(msg)
 	case settingsSaved:
 		f.draft.rebase(msg.settings)
-		f.leftover = f.leftover && msg.settings.Enabled
+		f.stillEnabled = f.stillEnabled && msg.settings.Enabled
 		f.half, f.foreign = "", false
 		f.recheck()
 		f.settle()

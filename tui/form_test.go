@@ -251,9 +251,9 @@ func TestSettingsSaved(t *testing.T) {
 	m.form.draft.values = savedSettings().Values()
 	m.Update(settingsSaved{savedSettings()})
 	mustShow(t, m, "sync enabled")
-	unseen := New(Options{Glyphs: ASCIIGlyphs(), Unseen: true})
+	unseen := New(Options{Glyphs: ASCIIGlyphs(), StateUnknown: true})
 	mustShow(t, unseen, "sync not known")
-	half := New(Options{Glyphs: ASCIIGlyphs(), Saved: savedSettings(), Half: "conntrackd runs now, and does not start at boot"})
+	half := New(Options{Glyphs: ASCIIGlyphs(), Saved: savedSettings(), HalfEnabled: "conntrackd runs now, and does not start at boot"})
 	mustShow(t, half, "sync half enabled")
 	mustShow(t, half, "conntrackd runs now, and does not start at boot: Enable does both, Disable", "neither.")
 	half.Update(settingsSaved{savedSettings()})
@@ -261,7 +261,7 @@ func TestSettingsSaved(t *testing.T) {
 	if strings.Contains(shot(half), "start at boot: Enable") {
 		t.Errorf("after a save:\n%s", shot(half))
 	}
-	foreign := New(Options{Glyphs: ASCIIGlyphs(), Saved: conntrackd.Defaults(), Foreign: true})
+	foreign := New(Options{Glyphs: ASCIIGlyphs(), Saved: conntrackd.Defaults(), ForeignFile: true})
 	press(t, foreign, "shift+tab", "shift+tab", "shift+tab", "shift+tab")
 	mustShow(t, foreign, "Save Changes: write and restart, or stop, as Enable Sync says.")
 	if _, ok := press(t, m, "ctrl+c").(tea.QuitMsg); !ok {

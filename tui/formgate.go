@@ -7,19 +7,19 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// Applications are what an appliance can be. Connection sync belongs to the
+// applications are what an appliance can be. Connection sync belongs to the
 // first, the link load balancer.
-func Applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
+func applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
 
-// leftoverText is said where the sync goes on although the option does not
+// stillEnabledText is said where the sync goes on although the option does not
 // exist any more.
-const leftoverText = "The sync is enabled all the same, from when this was another appliance."
+const stillEnabledText = "The sync is enabled all the same, from when this was another appliance."
 
 // gateText is why there are no fields, in sentences.
 func (f *form) gateText() []string {
 	text := []string{f.env.shown(f.gate)}
-	if f.leftover {
-		text = append(text, leftoverText)
+	if f.stillEnabled {
+		text = append(text, stillEnabledText)
 	}
 	return text
 }
@@ -42,7 +42,7 @@ func (f *form) gateView() string {
 }
 
 func (f *form) gateLabels() []string {
-	if f.leftover {
+	if f.stillEnabled {
 		return []string{"Disable Sync", "Quit"}
 	}
 	return []string{"Quit"}
@@ -68,7 +68,7 @@ func (f *form) pressGate(k tea.KeyPressMsg) outcome {
 	case key.Matches(k, formKeys.back):
 		return quitWanted{}
 	case !key.Matches(k, formKeys.choose, formKeys.change):
-	case f.leftover && f.gateFocus == 0:
+	case f.stillEnabled && f.gateFocus == 0:
 		s := f.inForce
 		s.Enabled = false
 		return saveWanted{s}
@@ -79,7 +79,7 @@ func (f *form) pressGate(k tea.KeyPressMsg) outcome {
 }
 
 func (f *form) gateHelp() []key.Binding {
-	if f.leftover {
+	if f.stillEnabled {
 		return []key.Binding{formKeys.next, formKeys.choose}
 	}
 	return []key.Binding{key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "quit"))}

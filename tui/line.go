@@ -83,10 +83,10 @@ func TalkLines(o LineOptions) error {
 	first := t.questions(0)
 	if t.gated = o.Gate != ""; t.gated {
 		t.out.say(o.Gate)
-		if !o.Leftover {
+		if !o.StillEnabled {
 			return ErrUnfinished
 		}
-		first = t.leftover
+		first = t.disableStillEnabled
 	} else {
 		t.greet(o)
 		if t.setup = o.Setup; t.setup != nil {
@@ -104,9 +104,9 @@ func (t *lineTalk) run(next stage) (err error) {
 	return err
 }
 
-// leftover offers to disable a sync that is enabled where there should be none.
-func (t *lineTalk) leftover() (stage, error) {
-	t.out.say(leftoverText)
+// disableStillEnabled offers to disable a sync that is enabled where there should be none.
+func (t *lineTalk) disableStillEnabled() (stage, error) {
+	t.out.say(stillEnabledText)
 	t.failed = true // until it is disabled
 	sure, err := t.agreed("Disable it? " + shownFirst)
 	if err != nil || !sure {
@@ -122,8 +122,8 @@ func (t *lineTalk) greet(o LineOptions) {
 		t.out.say(o.Hint)
 	}
 	t.out.say(text.Join(" on ", "Connection Sync Settings", o.Hostname) + ": " + o.state() + ".")
-	if o.Half != "" {
-		t.out.say(halfNote(o.Half))
+	if o.HalfEnabled != "" {
+		t.out.say(halfNote(o.HalfEnabled))
 	}
 	if o.Notice != "" {
 		t.out.say(o.Notice)

@@ -365,9 +365,9 @@ func TestLineShowsNothingHostile(t *testing.T) {
 // What is neither enabled nor disabled, and what is not known, is called so.
 func TestLineGreetsWithWhatIsKnown(t *testing.T) {
 	for want, o := range map[string]Options{
-		"Connection Sync Settings: sync not known.\n": {Unseen: true},
+		"Connection Sync Settings: sync not known.\n": {StateUnknown: true},
 		"Connection Sync Settings: sync half enabled.\nconntrackd starts at boot, and does not run now: Enable does both, Disable neither.\n": {
-			Half: "conntrackd starts at boot, and does not run now"},
+			HalfEnabled: "conntrackd starts at boot, and does not run now"},
 	} {
 		var out bytes.Buffer
 		o.Saved, o.Effects = conntrackd.Defaults(), lineEffects()

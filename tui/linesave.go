@@ -209,10 +209,10 @@ func (t *lineTalk) apply(s conntrackd.Settings, r apply.Review) stage {
 			ended <- t.carryOut(r, steps)
 		}()
 		waits := false
-		for one := range steps {
-			a.steps = withStep(a.steps, one)
-			if one.Status != step.Running {
-				t.out.columns([]string{text.StepLine(one)})
+		for progress := range steps {
+			a.steps = withStep(a.steps, progress)
+			if progress.Status != step.Running {
+				t.out.columns([]string{text.StepLine(progress)})
 			} else if text.AwaitsPeer(a.steps) && !waits {
 				waits = true
 				t.out.say(text.Underway(a.steps, false))
@@ -303,16 +303,16 @@ func (t *lineTalk) observe() health.Health {
 	ticker := time.NewTicker(statusEvery)
 	defer ticker.Stop()
 	for {
-		seen, err := t.lookOnce()
+		last, err := t.lookOnce()
 		if err != nil {
-			return seen
+			return last
 		}
-		if seen.Verdict == health.VerdictTwoWay || seen.Verdict == health.VerdictLosing || seen.Verdict == health.VerdictStopped {
-			return seen
+		if last.Verdict == health.VerdictTwoWay || last.Verdict == health.VerdictLosing || last.Verdict == health.VerdictStopped {
+			return last
 		}
 		select {
 		case <-ctx.Done():
-			return seen
+			return last
 		case <-ticker.C:
 		}
 	}
@@ -326,9 +326,9 @@ func (t *lineTalk) lookOnce() (health.Health, error) {
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, statusPatience)
 	defer cancel()
-	seen, err := o.Observe(ctx)
+	found, err := o.Observe(ctx)
 	if err != nil {
-		seen = health.Health{Verdict: health.VerdictUnknown, Cause: err.Error()}
+		found = health.Health{Verdict: health.VerdictUnknown, Cause: err.Error()}
 	}
-	return seen, err
+	return found, err
 }

@@ -41,20 +41,20 @@ func (t *lineTalk) setUp() (stage, error) {
 }
 
 func (t *lineTalk) askApplication() (stage, error) {
-	for i, a := range Applications() {
+	for i, a := range applications() {
 		t.out.line(fmt.Sprintf("%d %s  %s", i+1, a, applicationNames[i]))
 	}
-	t.out.line(fmt.Sprintf("%d %s", len(Applications())+1, noApplication))
+	t.out.line(fmt.Sprintf("%d %s", len(applications())+1, noApplication))
 	t.out.say(applicationHint)
 	for {
-		answer, err := t.ask(strings.TrimSuffix(applicationAsks, "?") + " (number or word) [" + Applications()[0] + "]:")
+		answer, err := t.ask(strings.TrimSuffix(applicationAsks, "?") + " (number or word) [" + applications()[0] + "]:")
 		if err != nil {
 			return nil, err
 		}
 		word, ok := applicationMeant(answer)
 		switch {
 		case !ok:
-			t.out.line("Type a number from 1 to " + fmt.Sprint(len(Applications())+1) + ", or the word.")
+			t.out.line("Type a number from 1 to " + fmt.Sprint(len(applications())+1) + ", or the word.")
 			continue
 		case word == "":
 			return t.firstQuestion, nil
@@ -81,7 +81,7 @@ func (t *lineTalk) askApplication() (stage, error) {
 // applicationMeant is the word of an answer; blank where it is an ordinary
 // host's.
 func applicationMeant(answer string) (word string, ok bool) {
-	all := Applications()
+	all := applications()
 	if answer == "" {
 		return all[0], true
 	}
@@ -237,13 +237,13 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 	t.out.say("Waiting for the peer, as long as you like. Enter ends the wait; what is set stays.")
 	began, told := time.Now(), health.Verdict("")
 	for {
-		seen, _ := t.lookOnce() // its verdict says what is in the way
+		found, _ := t.lookOnce() // its verdict says what is in the way
 		if err := t.ctx.Err(); err != nil {
 			return nil, err
 		}
-		if seen.Verdict != told {
-			told = seen.Verdict
-			t.out.columns(text.StatusLines(seen))
+		if found.Verdict != told {
+			told = found.Verdict
+			t.out.columns(text.StatusLines(found))
 		}
 		if told == health.VerdictTwoWay {
 			return nil, nil

@@ -25,27 +25,27 @@ type Options struct {
 	Table conntrackd.SettingTable
 	// Saved are the settings in force, [conntrackd.Defaults] where none are.
 	Saved conntrackd.Settings
-	// Unseen says that the service could not be looked at, so that whether the
+	// StateUnknown says that the service could not be looked at, so that whether the
 	// sync is enabled is not known.
-	Unseen bool
+	StateUnknown bool
 	// Unmanaged says that the service is left alone: whatever Enable Sync says,
 	// it may run with the file, so that every save of one is checked.
 	Unmanaged bool
-	// Half says how the service is neither enabled nor disabled, such as one
+	// HalfEnabled says how the service is neither enabled nor disabled, such as one
 	// that runs and does not start at boot; blank where it is one of them.
-	Half string
-	// Foreign says that conntrackd runs with a file that holds no settings to
+	HalfEnabled string
+	// ForeignFile says that conntrackd runs with a file that holds no settings to
 	// show: Disable stops it.
-	Foreign bool
+	ForeignFile bool
 
 	Hostname string
 	// Config is the path of the configuration file, for the eyes.
 	Config string
 	// Gate is why the option does not exist on this host; blank where it does.
 	Gate string
-	// Leftover says that the sync is enabled although the option does not exist:
+	// StillEnabled says that the sync is enabled although the option does not exist:
 	// then disabling it is all that can be done.
-	Leftover bool
+	StillEnabled bool
 	// Setup makes it a first setup instead of the form; nil is the form.
 	Setup *Setup
 	// Notice is what has to be said before anything else, such as what became
@@ -149,10 +149,10 @@ func New(o Options) *Model {
 	ctx, cancel := context.WithCancel(o.Context)
 	e := &env{ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
 	m := &Model{
-		env: e, form: newForm(e, o.Saved, o.Gate, o.Leftover), hostname: o.Hostname, state: o.state(), cancel: cancel,
+		env: e, form: newForm(e, o.Saved, o.Gate, o.StillEnabled), hostname: o.Hostname, state: o.state(), cancel: cancel,
 	}
 	m.notice = o.Notice
-	m.form.half, m.form.foreign = o.Half, o.Foreign
+	m.form.half, m.form.foreign = o.HalfEnabled, o.ForeignFile
 	m.form.settle()
 	m.screens = []screen{m.form}
 	if o.Setup != nil {
@@ -174,9 +174,9 @@ func (o Options) table() conntrackd.SettingTable {
 // state is what is known of the service at the start, in a few words.
 func (o Options) state() string {
 	switch {
-	case o.Unseen:
+	case o.StateUnknown:
 		return "sync not known"
-	case o.Half != "":
+	case o.HalfEnabled != "":
 		return "sync half enabled"
 	}
 	return syncState(o.Saved)

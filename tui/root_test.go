@@ -76,7 +76,7 @@ func newModel(t *testing.T, w, h int, change ...func(*Options)) *Model {
 func withSaved(o *Options) { o.Saved = savedSettings() }
 func withLeftover(o *Options) {
 	o.Gate = "connection sync is for link load balancers (LLB); this appliance is WAF, says /etc/connsync/application"
-	o.Leftover = true
+	o.StillEnabled = true
 }
 func withUnicode(o *Options) { o.Glyphs = UnicodeGlyphs() }
 

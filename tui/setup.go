@@ -29,7 +29,7 @@ const peerPatience = 12
 
 // Appliance is what a setup asks of the host beside the settings.
 type Appliance interface {
-	// State writes down what the appliance is, one of [Applications], and says
+	// State writes down what the appliance is, one of [applications], and says
 	// why connection sync does not exist on it; blank where it does.
 	State(ctx context.Context, application string) (gate string, err error)
 	// Leave is told that the setup ends before anything was set up. An error is

@@ -31,7 +31,7 @@ const (
 const peerLineQuiet = 400 * time.Millisecond
 
 func (s *setup) pressApplication(k tea.KeyPressMsg) tea.Cmd {
-	last := len(Applications())
+	last := len(applications())
 	switch {
 	case s.writing:
 	case key.Matches(k, formKeys.choose):
@@ -47,12 +47,12 @@ func (s *setup) pressApplication(k tea.KeyPressMsg) tea.Cmd {
 // state writes down the chosen application; an ordinary host states none.
 func (s *setup) state() tea.Cmd {
 	s.problem = ""
-	if s.choice == len(Applications()) {
+	if s.choice == len(applications()) {
 		s.goTo(s.at + 1)
 		return nil
 	}
 	s.writing = true
-	ctx, to, word := s.env.ctx, s.options.Appliance, Applications()[s.choice]
+	ctx, to, word := s.env.ctx, s.options.Appliance, applications()[s.choice]
 	return func() tea.Msg {
 		if to == nil {
 			return applicationStated{err: errNoEffect}

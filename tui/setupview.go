@@ -111,10 +111,10 @@ func (s *setup) drawApplication(d *drawn) {
 		d.lines = d.lines[:len(d.lines)-1]
 	}
 	g := s.env.glyphs
-	for i := range len(Applications()) + 1 {
+	for i := range len(applications()) + 1 {
 		on, name := g.Off, noApplication
-		if i < len(Applications()) {
-			name = pad(Applications()[i], 6) + applicationNames[i]
+		if i < len(applications()) {
+			name = pad(applications()[i], 6) + applicationNames[i]
 		}
 		mark := " "
 		if i == s.choice {

@@ -124,18 +124,18 @@ func later(current *run) tea.Cmd {
 
 // take shows an answer, and tells the root when the verdict is another one.
 func (s *status) take(msg observed) tea.Cmd {
-	seen := msg.health
+	found := msg.health
 	if msg.err != nil {
-		seen = health.Health{Verdict: health.VerdictUnknown, Cause: msg.err.Error()}
+		found = health.Health{Verdict: health.VerdictUnknown, Cause: msg.err.Error()}
 	}
-	changed := !s.seen || seen.Verdict != s.health.Verdict
-	s.seen, s.health = true, seen
-	s.trace.add(seen.Counters)
+	changed := !s.seen || found.Verdict != s.health.Verdict
+	s.seen, s.health = true, found
+	s.trace.add(found.Counters)
 	s.scroll(0)
 	if !changed {
 		return nil
 	}
-	noted := stateNoted{text.ShortVerdict(seen.Verdict)}
+	noted := stateNoted{text.ShortVerdict(found.Verdict)}
 	return func() tea.Msg { return noted }
 }
 

@@ -60,7 +60,7 @@ func (n *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) erro
 	if err != nil && a.Reason() != "" {
 		return err
 	}
-	p := placed{Application: a.Word, From: a.Source, Reason: a.Reason(), Enabled: a.Reason() != "" && saved.On()}
+	p := placed{Application: a.Word, From: a.Source, Reason: a.Reason(), Enabled: a.Reason() != "" && saved.SyncOn()}
 	if p.Enabled && enforce {
 		if p.Disabled, err = n.disable(ctx, w, saved, asJSON); err != nil {
 			return err
@@ -82,13 +82,13 @@ func (p placed) text() string {
 	case p.Disabled:
 		return "The sync is disabled now: " + p.Reason + "."
 	case p.Reason != "" && p.Enabled:
-		return "No: " + p.Reason + "; " + node.Leftover + "."
+		return "No: " + p.Reason + "; " + node.StillEnabled + "."
 	case p.Reason != "":
 		return "No: " + p.Reason + "."
 	case p.Application == "":
 		return "Yes: nothing states an application (" + node.ApplicationFile + "), so this is an ordinary host."
 	}
-	return "Yes: " + node.Stated(p.Application, p.From) + "."
+	return "Yes: " + node.Application{Word: p.Application, Source: p.From}.Stated() + "."
 }
 
 // disable takes the sync off this host and keeps the file.

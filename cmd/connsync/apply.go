@@ -81,8 +81,8 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	}
 	saved, err := n.LoadForChange(ctx)
 	switch {
-	case out != nil && err == nil && saved.On():
-		return refused("%w; %s", out, node.Leftover)
+	case out != nil && err == nil && saved.SyncOn():
+		return refused("%w; %s", out, node.StillEnabled)
 	case out != nil:
 		return out
 	case err != nil:
@@ -131,9 +131,9 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 // undecided says why it has to be said whether the sync is to be enabled: what
 // is saved does not tell. It is nil where that does.
 func (n *cli) undecided(s node.Saved) error {
-	switch half, foreign := s.Half(), s.Foreign(); {
-	case s.Unseen != nil && !n.Unmanaged():
-		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.Unseen)}
+	switch half, foreign := s.HalfEnabled(), s.ForeignFile(); {
+	case s.StateErr != nil && !n.Unmanaged():
+		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.StateErr)}
 	case half != "":
 		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
 	case foreign != "":

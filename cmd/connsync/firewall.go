@@ -139,7 +139,7 @@ func printFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.F
 	now, err := firewall.Read(ctx, t)
 	switch {
 	case err != nil:
-		a.Detail = node.Unreadable(err).Error()
+		a.Detail = node.RulesUnreadable(err).Error()
 	default:
 		inPlace := now.InPlace()
 		a.InForce, a.Detail = &inPlace, now.Finding.Detail
@@ -239,7 +239,7 @@ func cleanLines(all string) []string {
 }
 
 func (n *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
-	lock, err := n.LockUnless(f.dryRun)
+	lock, err := n.LockForWriting(f.dryRun)
 	if err != nil {
 		return err
 	}
@@ -264,12 +264,12 @@ func (n *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t
 
 // removeFirewall takes away what --install has done.
 func (n *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
-	lock, err := n.LockUnless(f.dryRun)
+	lock, err := n.LockForWriting(f.dryRun)
 	if err != nil {
 		return err
 	}
 	defer lock()
-	c, err := n.PlanRemoval(ctx, f.file)
+	c, err := n.PlanFirewallRemoval(ctx, f.file)
 	if err != nil {
 		return reportFirewall(c, s, f, nil, err)
 	}

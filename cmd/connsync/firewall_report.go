@@ -45,7 +45,7 @@ func firewallDiffs(c *node.FirewallChange) []firewallFile {
 func reportFirewall(c *node.FirewallChange, s streams, f firewallFlags, failure, refusal error) error {
 	wrong := errors.Join(failure, refusal)
 	if f.asJSON {
-		r := firewallReport{Action: c.Title, Changed: c.Needed() && wrong == nil, Done: wrong == nil && !(f.dryRun && c.Needed()), File: c.Conf,
+		r := firewallReport{Action: c.Action, Changed: c.Needed() && wrong == nil, Done: wrong == nil && !(f.dryRun && c.Needed()), File: c.HostFile,
 			Files: firewallDiffs(c), Nft: c.Script, Foreign: append([]firewall.Foreign{}, c.Foreign...), Notes: orEmpty(c.Notes)}
 		if wrong != nil {
 			r.Error = wrong.Error()
@@ -76,15 +76,15 @@ func firewallSentence(c *node.FirewallChange, w io.Writer, f firewallFlags) erro
 		_, err := fmt.Fprintln(w, text.NothingChanged)
 		return err
 	}
-	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.Target.Port, c.Target.Peer.Addr(), c.Target.Interface)
-	said := "Done: the rules admit " + admits + ", now and whenever " + c.Conf + " is loaded."
+	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.Flow.Port, c.Flow.Peer.Addr(), c.Flow.Interface)
+	said := "Done: the rules admit " + admits + ", now and whenever " + c.HostFile + " is loaded."
 	switch {
-	case c.Title == "remove" && !c.Needed():
+	case c.Action == "remove" && !c.Needed():
 		said = "Nothing to do: there are no rules of connsync's."
-	case c.Title == "remove":
+	case c.Action == "remove":
 		said = "Done: the rules of connsync's are gone, and the host's file is as it was."
 	case !c.Needed():
-		said = "Nothing to do: the rules already admit " + admits + ", and " + c.Conf + " loads them."
+		said = "Nothing to do: the rules already admit " + admits + ", and " + c.HostFile + " loads them."
 	}
 	lines := []string{text.Clean(said)}
 	for _, note := range c.Notes {

@@ -98,11 +98,11 @@ func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	}
 	e := effects{node.NewSession(ctx, n.Node, saved)}
 	o := tui.Options{
-		Context: ctx, Table: n.table, Saved: saved.Settings, Unseen: saved.Unseen != nil || n.Unmanaged(), Unmanaged: n.Unmanaged(), Half: saved.Half(), Foreign: saved.Foreign() != "", Hostname: hostname, Config: n.Config, Gate: reason, Leftover: reason != "" && saved.On(),
+		Context: ctx, Table: n.table, Saved: saved.Settings, StateUnknown: saved.StateErr != nil || n.Unmanaged(), Unmanaged: n.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: n.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}
-	if dead := saved.Dead(); dead != "" && reason == "" {
+	if dead := saved.Crashed(); dead != "" && reason == "" {
 		o.Notice = dead + "."
 	}
 	return o, e, nil

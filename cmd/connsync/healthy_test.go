@@ -27,7 +27,7 @@ func TestHealthyPairPassesEveryCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pair.Close()
-	n, err := node.Find(ctx, node.Options{Service: "none"})
+	n, err := node.Find(ctx, node.Options{RunBy: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}

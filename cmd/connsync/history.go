@@ -150,7 +150,7 @@ func entryNumber(args []string) (int, error) {
 	}
 	number, err := strconv.Atoi(args[0])
 	if err != nil || number < 1 {
-		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: %s", args[0], node.HistoryLists)}
+		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: %s", args[0], node.HistoryHint)}
 	}
 	return number, nil
 }

@@ -55,12 +55,12 @@ func (n *cli) measureInto(ctx context.Context, m *measured) error {
 	if err != nil {
 		return err
 	}
-	m.settings, m.configured, m.mode = saved.Settings, saved.WhyNone == "" && saved.Content != nil, saved.File.Mode()
+	m.settings, m.configured, m.mode = saved.Settings, saved.WhyNoSettings == "" && saved.Content != nil, saved.File.Mode()
 	m.outOfPlace = n.OutOfPlace(saved) != ""
 	o := n.Observer(saved)
 	_ = o.Start(ctx) // without it the verdict says less
 	m.health = look(ctx, o)
-	m.seen = saved.Unseen == nil
+	m.seen = saved.StateErr == nil
 	if err := healthError(m.health.Verdict); err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"connsync/conntrackd/hostfile"
-	"connsync/node"
 )
 
 // printTo prints to w, or into the file where one is given.
@@ -52,7 +51,7 @@ func replaceable(path string) (string, error) {
 	}
 	info, err := os.Stat(real)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w; without --output it is printed", node.NotRegular(path))
+		err = fmt.Errorf("%s is no regular file; without --output it is printed", path)
 	}
 	return real, err
 }

@@ -55,8 +55,8 @@ func newPeer(s streams, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if saved.WhyNone != "" {
-				return refused("nothing is set: %s", saved.WhyNone)
+			if saved.WhyNoSettings != "" {
+				return refused("nothing is set: %s", saved.WhyNoSettings)
 			}
 			p := peerOf(n.table, saved.Settings)
 			if wanted != "" {

@@ -27,7 +27,7 @@ func readme(t *testing.T) string {
 // The table of checks in the README is the plan: every id, in order, with what
 // a failure means.
 func TestReadmeListsTheChecks(t *testing.T) {
-	n, err := node.Find(t.Context(), node.Options{Config: "/nowhere/conntrackd.conf", Service: "none"})
+	n, err := node.Find(t.Context(), node.Options{Config: "/nowhere/conntrackd.conf", RunBy: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}

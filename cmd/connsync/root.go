@@ -54,7 +54,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.SetErr(s.err)
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.Config, "config", node.DefaultConfig, "conntrackd's configuration `file`")
-	flags.StringVar(&g.Service, "service", "auto", "who runs conntrackd: "+strings.Join(service.Choices(), ", "))
+	flags.StringVar(&g.RunBy, "service", "auto", "who runs conntrackd: "+strings.Join(service.Choices(), ", "))
 	flags.StringVar(&g.RuntimeDir, "runtime-dir", node.DefaultRuntimeDir, "`directory` of lock and socket files")
 	flags.StringVar(&g.StateDir, "state-dir", node.DefaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")

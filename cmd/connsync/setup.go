@@ -107,7 +107,7 @@ func (n *cli) needsSetup(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if saved.WhyNone == "" && saved.Settings.Complete() {
+	if saved.WhyNoSettings == "" && saved.Settings.Complete() {
 		return false, n.noteSetup(setupDone)
 	}
 	return true, nil
@@ -156,10 +156,10 @@ func (f *firstSetup) options(o *tui.Options, e effects) error {
 		return err
 	}
 	if a.Reason() != "" {
-		o.Gate = a.TakeBack()
+		o.Gate = a.ReasonAndRemedy()
 	}
 	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.Word == "", Fresh: e.Fresh(), Patience: f.patience}
-	e.Saved = func() { f.note(setupDone) }
+	e.OnEnable = func() { f.note(setupDone) }
 	return nil
 }
 
@@ -172,7 +172,7 @@ func (f *firstSetup) State(_ context.Context, word string) (string, error) {
 		return "", err
 	}
 	a, err := f.node.Appliance()
-	return a.TakeBack(), err
+	return a.ReasonAndRemedy(), err
 }
 
 // Leave keeps what is not to be asked again; what is left for later is.

@@ -92,13 +92,13 @@ func (n *cli) shown(saved node.Saved) shown {
 	out.OutOfPlace = n.OutOfPlace(saved)
 	known := false // whether the sync is enabled
 	switch {
-	case saved.Unseen != nil, n.Unmanaged():
-	case saved.Half() != "", saved.Foreign() != "":
+	case saved.StateErr != nil, n.Unmanaged():
+	case saved.HalfEnabled() != "", saved.ForeignFile() != "":
 		atBoot := saved.State.AtBoot()
 		out.Running, out.AtBoot = &saved.State.Active, &atBoot
 	default:
 		known = true
-		if saved.Dead() != "" {
+		if saved.Crashed() != "" {
 			out.Running = &saved.State.Active
 		}
 	}
@@ -118,12 +118,12 @@ func (n *cli) printSettings(w io.Writer, s node.Saved) {
 	switch {
 	case n.Unmanaged():
 		v[conntrackd.FieldEnabled] = "unknown: the service is left alone"
-	case s.Unseen != nil:
-		v[conntrackd.FieldEnabled] = "unknown: " + s.Unseen.Error()
-	case s.Half() != "":
-		v[conntrackd.FieldEnabled] = "half: " + s.Half()
-	case s.Foreign() != "":
-		v[conntrackd.FieldEnabled] = "no: " + s.Foreign()
+	case s.StateErr != nil:
+		v[conntrackd.FieldEnabled] = "unknown: " + s.StateErr.Error()
+	case s.HalfEnabled() != "":
+		v[conntrackd.FieldEnabled] = "half: " + s.HalfEnabled()
+	case s.ForeignFile() != "":
+		v[conntrackd.FieldEnabled] = "no: " + s.ForeignFile()
 	}
 	line := func(label, value string) {
 		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Clean(value), "-"))
@@ -132,7 +132,7 @@ func (n *cli) printSettings(w io.Writer, s node.Saved) {
 		line(e.Label, v[e.Field])
 	}
 	line("File", n.Config)
-	if dead := s.Dead(); dead != "" {
+	if dead := s.Crashed(); dead != "" {
 		fmt.Fprintln(w, "Note: "+dead+".")
 	}
 	for _, d := range s.Warnings {
@@ -141,7 +141,7 @@ func (n *cli) printSettings(w io.Writer, s node.Saved) {
 	if out := n.OutOfPlace(s); out != "" {
 		fmt.Fprintln(w, "Note: "+text.Clean(out)+".")
 	}
-	if s.WhyNone != "" {
-		fmt.Fprintln(w, "Nothing is set: "+text.Clean(s.WhyNone)+".")
+	if s.WhyNoSettings != "" {
+		fmt.Fprintln(w, "Nothing is set: "+text.Clean(s.WhyNoSettings)+".")
 	}
 }

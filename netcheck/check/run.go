@@ -128,10 +128,10 @@ func (r *run) needs(c Check) (ready bool, broken ID) {
 func (r *run) start(ctx context.Context, i int) {
 	r.running++
 	r.started[i] = time.Now()
-	ask := r.checks[i].Run
+	check := r.checks[i].Run
 	go func() {
 		begin := time.Now()
-		f := protect(ctx, ask)
+		f := protect(ctx, check)
 		r.answers <- answer{i, f, time.Since(begin)}
 	}()
 }

@@ -42,12 +42,12 @@ const (
 // flows are the packets that have to come through for the sync: datagrams both
 // ways, and with IPv6 the questions and answers by which the nodes find one
 // another. ARP does not meet these rules.
-func (t Flow) flows() ([]*firstPacket, error) {
-	link, err := netlink.LinkByName(t.Interface)
+func (f Flow) flows() ([]*firstPacket, error) {
+	link, err := netlink.LinkByName(f.Interface)
 	if err != nil {
 		return nil, err
 	}
-	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	peer, current := f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
 	base := firstPacket{iface: link.Attrs().Name, index: link.Attrs().Index, group: link.Attrs().Group, direct: directly(peer, link)}
 	if link.Attrs().EncapType == "ether" {
 		base.kind = unix.ARPHRD_ETHER
@@ -56,25 +56,25 @@ func (t Flow) flows() ([]*firstPacket, error) {
 	in.in, in.source, in.destination = true, peer, current
 	out.source, out.destination = current, peer
 	var all []*firstPacket
-	for _, f := range []firstPacket{in, out} {
-		f.what, f.protocol = "the sync datagrams", unix.IPPROTO_UDP
-		f.transport = unknowns(packet.UDPHeaderSize)
-		f.transport.put(2, binary.BigEndian.AppendUint16(nil, t.Port)...) // the source port is anything
-		all = append(all, &f)
+	for _, p := range []firstPacket{in, out} {
+		p.what, p.protocol = "the sync datagrams", unix.IPPROTO_UDP
+		p.transport = unknowns(packet.UDPHeaderSize)
+		p.transport.put(2, binary.BigEndian.AppendUint16(nil, f.Port)...) // the source port is anything
+		all = append(all, &p)
 	}
-	if t.Family() == 4 {
+	if f.Family() == 4 {
 		return all, nil
 	}
-	for _, f := range []firstPacket{in, out} {
+	for _, p := range []firstPacket{in, out} {
 		for _, kind := range []ipv6.ICMPType{ipv6.ICMPTypeNeighborSolicitation, ipv6.ICMPTypeNeighborAdvertisement} {
-			f.what, f.protocol, f.hopLimit = "the search for the neighbour (ICMPv6 135 and 136)", unix.IPPROTO_ICMPV6, packet.NDHopLimit
-			f.tracked = untracked // by the kernel itself
-			f.transport = unknowns(packet.NDOptionsAt)
-			f.transport.put(0, byte(kind), 0)
+			p.what, p.protocol, p.hopLimit = "the search for the neighbour (ICMPv6 135 and 136)", unix.IPPROTO_ICMPV6, packet.NDHopLimit
+			p.tracked = untracked // by the kernel itself
+			p.transport = unknowns(packet.NDOptionsAt)
+			p.transport.put(0, byte(kind), 0)
 			if kind == ipv6.ICMPTypeNeighborSolicitation {
-				f.destination = packet.SolicitedNode(f.destination)
+				p.destination = packet.SolicitedNode(p.destination)
 			}
-			all = append(all, &f)
+			all = append(all, &p)
 		}
 	}
 	return all, nil
@@ -86,28 +86,28 @@ func directly(peer netip.Addr, link netlink.Link) bool {
 	return err == nil && len(routes) > 0 && routes[0].LinkIndex == link.Attrs().Index
 }
 
-func (f *firstPacket) is6() bool { return f.source.Is6() }
+func (p *firstPacket) is6() bool { return p.source.Is6() }
 
 // networkHeader is what is known of the IP header.
-func (f *firstPacket) networkHeader() value {
-	if f.is6() {
+func (p *firstPacket) networkHeader() value {
+	if p.is6() {
 		h := unknowns(packet.IPv6HeaderSize)
 		h.bytes[0], h.known[0] = 0x60, 0xf0
-		h.put(packet.IPv6NextHeaderAt, f.protocol)
-		if f.hopLimit != 0 {
-			h.put(packet.IPv6HopLimitAt, f.hopLimit)
+		h.put(packet.IPv6NextHeaderAt, p.protocol)
+		if p.hopLimit != 0 {
+			h.put(packet.IPv6HopLimitAt, p.hopLimit)
 		}
-		h.put(packet.IPv6SourceAt, f.source.AsSlice()...)
-		h.put(packet.IPv6SourceAt+16, f.destination.AsSlice()...)
+		h.put(packet.IPv6SourceAt, p.source.AsSlice()...)
+		h.put(packet.IPv6SourceAt+16, p.destination.AsSlice()...)
 		return h
 	}
 	h := unknowns(20)
 	h.put(0, 0x45)    // no options
 	h.known[6] = 0x3f // no fragment: offset 0, no more to come
 	h.known[7] = 0xff
-	h.put(packet.IPv4ProtocolAt, f.protocol)
-	h.put(packet.IPv4SourceAt, f.source.AsSlice()...)
-	h.put(packet.IPv4SourceAt+4, f.destination.AsSlice()...)
+	h.put(packet.IPv4ProtocolAt, p.protocol)
+	h.put(packet.IPv4SourceAt, p.source.AsSlice()...)
+	h.put(packet.IPv4SourceAt+4, p.destination.AsSlice()...)
 	return h
 }
 
@@ -126,12 +126,12 @@ const (
 
 // state is the flow's state at a base chain, as one of the bits above; 0 when
 // it cannot be told. There is always one.
-func (f *firstPacket) state(c *chain) uint32 {
+func (p *firstPacket) state(c *chain) uint32 {
 	first := c.ingress() || c.egress() || c.hook == hookPrerouting || c.hook == hookOutput
 	switch {
-	case f.tracked == untracked && !(first && f.protocol == unix.IPPROTO_ICMPV6 && c.priority < conntrackPriority):
+	case p.tracked == untracked && !(first && p.protocol == unix.IPPROTO_ICMPV6 && c.priority < conntrackPriority):
 		return stateUntracked
-	case c.egress(), f.tracked == eitherWay, first && c.priority == conntrackPriority:
+	case c.egress(), p.tracked == eitherWay, first && c.priority == conntrackPriority:
 		return 0
 	case c.ingress(), first && c.priority < conntrackPriority:
 		return stateInvalid
@@ -141,12 +141,12 @@ func (f *firstPacket) state(c *chain) uint32 {
 
 // leaveUntracked is what a rule of a base chain does that takes the flow out of
 // connection tracking; afterwards it is too late.
-func (f *firstPacket) leaveUntracked(c *chain, certain truth) {
+func (p *firstPacket) leaveUntracked(c *chain, certain truth) {
 	switch {
-	case f.tracked == untracked || c.hook != hookPrerouting && c.hook != hookOutput || c.priority > conntrackPriority:
+	case p.tracked == untracked || c.hook != hookPrerouting && c.hook != hookOutput || c.priority > conntrackPriority:
 	case certain == yes && c.priority < conntrackPriority:
-		f.tracked = untracked
+		p.tracked = untracked
 	default:
-		f.tracked = eitherWay
+		p.tracked = eitherWay
 	}
 }

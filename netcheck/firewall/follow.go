@@ -81,8 +81,8 @@ const maxJumps = 16
 
 // follow returns the possible fates of a flow in a base chain, in words where
 // it drops, or what makes it unclear.
-func (r *ruleset) follow(base *chain, f *firstPacket, skip func(rule) bool) (fates, string) {
-	w := &follower{rules: r, flow: f, skip: skip, base: base}
+func (r *ruleset) follow(base *chain, p *firstPacket, skip func(rule) bool) (fates, string) {
+	w := &follower{rules: r, flow: p, skip: skip, base: base}
 	ends := w.chain(base)
 	if ends&falls != 0 {
 		ends &^= falls
@@ -226,15 +226,15 @@ func inOrder(a, b *chain) int {
 
 // readRuleset lists the chains of the calling thread's network namespace. It
 // needs CAP_NET_ADMIN. The rules are read when they are followed.
-func readRuleset(ctx context.Context, t Flow) (*ruleset, error) {
+func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
 	r := &ruleset{chains: make(map[chainName]*chain)}
 	chains, err := readChains(ctx)
 	if err != nil && !unsupported(err) {
 		return nil, fmt.Errorf("list nftables chains: %w", err)
 	}
-	older, rules := readLegacy(ctx, t.Family())
+	older, rules := readLegacy(ctx, f.Family())
 	own := nftables.TableFamilyIPv4
-	if t.Family() == 6 {
+	if f.Family() == 6 {
 		own = nftables.TableFamilyIPv6
 	}
 	r.all = append(chains, older...)
@@ -245,7 +245,7 @@ func readRuleset(ctx context.Context, t Flow) (*ruleset, error) {
 			continue
 		}
 		r.chains[c.key()] = c
-		if c.base && c.meets(t.Interface) {
+		if c.base && c.meets(f.Interface) {
 			r.base = append(r.base, c)
 		}
 	}

@@ -76,8 +76,8 @@ func TestFollowModules(t *testing.T) {
 			},
 			set: func(nftables.TableFamily, string, string) (*nftSet, error) { return nil, errors.New("no sets here") },
 		}
-		f := testFlow("10.9.0.2", "10.9.0.1")
-		got, where := r.follow(base, f, nil)
+		p := testFlow("10.9.0.2", "10.9.0.1")
+		got, where := r.follow(base, p, nil)
 		if got != tt.want {
 			t.Errorf("%s: %03b, want %03b (%s)", tt.name, got, tt.want, where)
 		}
@@ -91,7 +91,7 @@ func TestFollowModules(t *testing.T) {
 func TestFollowTrouble(t *testing.T) {
 	t.Parallel()
 	base := &chain{name: "in", table: "f", family: nftables.TableFamilyINet, base: true, kind: "filter", hook: hookInput}
-	f := testFlow("fd09::2", "fd09::1")
+	p := testFlow("fd09::2", "fd09::1")
 	for _, tt := range []struct {
 		name  string
 		rules func(*chain) ([]rule, error)
@@ -106,7 +106,7 @@ func TestFollowTrouble(t *testing.T) {
 		}, "a jump goes to no chain"},
 	} {
 		r := &ruleset{rules: tt.rules, chains: map[chainName]*chain{base.key(): base}}
-		got, where := r.follow(base, f, nil)
+		got, where := r.follow(base, p, nil)
 		if got&drops == 0 || got&accepts == 0 || !strings.Contains(where, tt.want) {
 			t.Errorf("%s: %03b, %q", tt.name, got, where)
 		}
@@ -119,10 +119,10 @@ func jump(to string) []rule {
 
 // testFlow is the sync datagrams that come in on eth1.
 func testFlow(source, destination string) *firstPacket {
-	f := &firstPacket{in: true, iface: "eth1", index: 2, source: netip.MustParseAddr(source), destination: netip.MustParseAddr(destination),
+	p := &firstPacket{in: true, iface: "eth1", index: 2, source: netip.MustParseAddr(source), destination: netip.MustParseAddr(destination),
 		protocol: unix.IPPROTO_UDP, transport: unknowns(packet.UDPHeaderSize)}
-	f.transport.put(2, 0x0e, 0xc4)
-	return f
+	p.transport.put(2, 0x0e, 0xc4)
+	return p
 }
 
 // What belongs to another program gets a command of that program, the rest

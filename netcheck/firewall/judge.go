@@ -14,16 +14,16 @@ import (
 // Check asks whether this node's own rules let the flow in and out. It reads
 // the rules and follows them as far as it understands them; where it does not,
 // it says so. The proof comes after the start, from the traffic.
-func (t Flow) Check(ctx context.Context) check.Finding {
-	rules, err := readRuleset(ctx, t)
+func (f Flow) Check(ctx context.Context) check.Finding {
+	rules, err := readRuleset(ctx, f)
 	if err != nil {
 		return rulesUnknown(err)
 	}
-	verdicts, err := t.weigh(rules, nil)
+	verdicts, err := f.weigh(rules, nil)
 	if err != nil {
 		return rulesUnknown(err)
 	}
-	return t.judge(rules, verdicts)
+	return f.judge(rules, verdicts)
 }
 
 func rulesUnknown(err error) check.Finding {
@@ -50,48 +50,48 @@ type weighed struct {
 
 // weigh follows everything that the sync needs through the base chains on its
 // way. Rules that skip says are taken for absent.
-func (t Flow) weigh(rules *ruleset, skip func(rule) bool) ([]weighed, error) {
-	flows, err := t.flows()
+func (f Flow) weigh(rules *ruleset, skip func(rule) bool) ([]weighed, error) {
+	flows, err := f.flows()
 	if err != nil {
 		return nil, err
 	}
 	var all []weighed
-	for _, f := range flows {
-		all = append(all, rules.weigh(f, skip)...)
+	for _, p := range flows {
+		all = append(all, rules.weigh(p, skip)...)
 	}
 	return all, nil
 }
 
 // weigh follows one flow.
-func (r *ruleset) weigh(f *firstPacket, skip func(rule) bool) []weighed {
+func (r *ruleset) weigh(p *firstPacket, skip func(rule) bool) []weighed {
 	var all []weighed
 	for _, c := range r.base {
 		// What is not tracked is not translated either.
-		if c.incoming() != f.in || c.kind == "nat" && f.tracked == untracked {
+		if c.incoming() != p.in || c.kind == "nat" && p.tracked == untracked {
 			continue
 		}
-		ends, where := r.follow(c, f, skip)
-		all = append(all, weighed{c, f.what, f.in, ends, where})
+		ends, where := r.follow(c, p, skip)
+		all = append(all, weighed{c, p.what, p.in, ends, where})
 	}
 	return all
 }
 
 // judge puts the worst first: a certain drop of the datagrams, one of
 // what they need, and then what is not certain.
-func (t Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
+func (f Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
 	for _, w := range verdicts {
 		if w.ends == drops {
-			return check.Fail(t.remedy(rules, w.chain, w.in), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
+			return check.Fail(f.remedy(rules, w.chain, w.in), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
 		}
 	}
 	for _, w := range verdicts {
 		if w.ends&drops != 0 {
-			return check.Finding{Status: check.Unknown, Remedy: t.remedy(rules, w.chain, w.in),
+			return check.Finding{Status: check.Unknown, Remedy: f.remedy(rules, w.chain, w.in),
 				Detail: fmt.Sprintf("whether the firewall lets %s %s cannot be told: %s", w.what, w.direction(), w.where)}
 		}
 	}
 	if len(rules.base) > 0 {
-		return check.Pass("the firewall rules of this node let UDP port %d in from %v and out to it", t.Port, t.Peer.Addr())
+		return check.Pass("the firewall rules of this node let UDP port %d in from %v and out to it", f.Port, f.Peer.Addr())
 	}
 	return check.Pass("this node has no firewall rules on the way of the sync datagrams")
 }
@@ -104,18 +104,18 @@ func (w weighed) direction() string {
 }
 
 // remedy is the command that lets the flows through a chain.
-func (t Flow) remedy(rules *ruleset, c *chain, in bool) string {
-	manager, commands := t.remedies(rules, c, in)
+func (f Flow) remedy(rules *ruleset, c *chain, in bool) string {
+	manager, commands := f.remedies(rules, c, in)
 	switch {
-	case manager == ManagerIPTables && t.Family() == 6:
+	case manager == ManagerIPTables && f.Family() == 6:
 		return strings.Join(commands[:3], "; ") // the search for the neighbour too
 	case manager != "":
 		return commands[0]
 	}
-	return t.InstallCommand()
+	return f.InstallCommand()
 }
 
 // InstallCommand is connsync's own, with the settings of the target.
-func (t Flow) InstallCommand() string {
-	return fmt.Sprintf("connsync firewall --install --interface %s --current-ip %v --peer-ip %v --port %d", t.Interface, t.Current, t.Peer, t.Port)
+func (f Flow) InstallCommand() string {
+	return fmt.Sprintf("connsync firewall --install --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
 }

@@ -81,41 +81,41 @@ func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, re
 
 // option weighs one option of iptables.
 func (w *follower) option(name, argument string) truth {
-	f := w.flow
+	p := w.flow
 	switch name {
 	case "-i", "-o":
 		pattern, open := strings.CutSuffix(argument, "+")
-		ours := (name == "-i") == f.in && (argument == f.iface || open && strings.HasPrefix(f.iface, pattern))
+		ours := (name == "-i") == p.in && (argument == p.iface || open && strings.HasPrefix(p.iface, pattern))
 		return truthOf(ours)
 	case "-s", "-d":
-		addr := f.source
+		addr := p.source
 		if name == "-d" {
-			addr = f.destination
+			addr = p.destination
 		}
 		return inNetwork(addr, argument)
 	case "-p":
-		protocols := map[string]byte{"udp": unix.IPPROTO_UDP, "ipv6-icmp": unix.IPPROTO_ICMPV6, "icmpv6": unix.IPPROTO_ICMPV6, "all": f.protocol}
-		return truthOf(protocols[argument] == f.protocol || argument == strconv.Itoa(int(f.protocol)))
+		protocols := map[string]byte{"udp": unix.IPPROTO_UDP, "ipv6-icmp": unix.IPPROTO_ICMPV6, "icmpv6": unix.IPPROTO_ICMPV6, "all": p.protocol}
+		return truthOf(protocols[argument] == p.protocol || argument == strconv.Itoa(int(p.protocol)))
 	case "--dport", "--dports":
-		if f.protocol != unix.IPPROTO_UDP {
+		if p.protocol != unix.IPPROTO_UDP {
 			return no
 		}
-		return inPorts(f.destinationPort(), argument)
+		return inPorts(p.destinationPort(), argument)
 	case "--icmpv6-type":
 		kind, _, code := strings.Cut(argument, "/")
 		n, err := strconv.Atoi(kind)
-		return truthOr(err == nil && !code).and(truthOf(err == nil && f.protocol == unix.IPPROTO_ICMPV6 && n == int(f.transport.bytes[0])))
+		return truthOr(err == nil && !code).and(truthOf(err == nil && p.protocol == unix.IPPROTO_ICMPV6 && n == int(p.transport.bytes[0])))
 	case "--hl-eq":
-		return truthOr(f.hopLimit != 0).and(truthOf(argument == strconv.Itoa(int(f.hopLimit))))
+		return truthOr(p.hopLimit != 0).and(truthOf(argument == strconv.Itoa(int(p.hopLimit))))
 	case "--comment", "--invert", "--loose", "--validmark", "--accept-local":
 		return yes
 	case "--src-type":
-		return truthOf(argument == f.addressType(false))
+		return truthOf(argument == p.addressType(false))
 	case "--dst-type":
-		return truthOf(argument == f.addressType(true))
+		return truthOf(argument == p.addressType(true))
 	case "--state", "--ctstate":
 		states := map[string]uint32{"INVALID": stateInvalid, "NEW": stateNew, "UNTRACKED": stateUntracked}
-		now := f.state(w.base)
+		now := p.state(w.base)
 		in := no
 		for s := range strings.SplitSeq(argument, ",") {
 			if now == 0 {
@@ -131,11 +131,11 @@ func (w *follower) option(name, argument string) truth {
 }
 
 // addressType is the kind of an address in the words of iptables.
-func (f *firstPacket) addressType(destination bool) string {
+func (p *firstPacket) addressType(destination bool) string {
 	switch {
-	case destination && f.destination.IsMulticast():
+	case destination && p.destination.IsMulticast():
 		return "MULTICAST"
-	case destination == f.in:
+	case destination == p.in:
 		return "LOCAL"
 	}
 	return "UNICAST"

@@ -35,22 +35,22 @@ type markedRule struct {
 }
 
 // Read reads the rules that run on this node.
-func Read(ctx context.Context, t Flow) (*Effect, error) {
-	if err := t.CheckName(); err != nil {
+func Read(ctx context.Context, f Flow) (*Effect, error) {
+	if err := f.CheckName(); err != nil {
 		return nil, err
 	}
-	rules, err := readRuleset(ctx, t)
+	rules, err := readRuleset(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	f := &Effect{flow: t, names: make(map[Opening]bool)}
-	if err := f.find(rules); err != nil {
+	e := &Effect{flow: f, names: make(map[Opening]bool)}
+	if err := e.find(rules); err != nil {
 		return nil, err
 	}
-	if err := f.weigh(rules); err != nil {
+	if err := e.weigh(rules); err != nil {
 		return nil, err
 	}
-	return f, nil
+	return e, nil
 }
 
 // Installed finds what there is of connsync's in the rules that run,
@@ -60,8 +60,8 @@ func Installed(ctx context.Context) (*Effect, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Effect{names: make(map[Opening]bool)}
-	return f, f.find(rules)
+	e := &Effect{names: make(map[Opening]bool)}
+	return e, e.find(rules)
 }
 
 // isOwn says that a chain is in connsync's table.
@@ -79,7 +79,7 @@ func (c *chain) opening() Opening {
 }
 
 // find finds what there is of connsync's, in all families.
-func (f *Effect) find(rules *ruleset) error {
+func (e *Effect) find(rules *ruleset) error {
 	var own []*chain
 	for _, c := range rules.all {
 		if c.program != "" {
@@ -98,23 +98,23 @@ func (f *Effect) find(rules *ruleset) error {
 				n := r.(*nftRule)
 				o := c.opening()
 				o.In = false
-				f.marked = append(f.marked, markedRule{o, n.handle, n.comment})
+				e.marked = append(e.marked, markedRule{o, n.handle, n.comment})
 			}
 		}
 	}
 	for _, c := range rules.base {
 		if c.program == "" {
-			f.names[c.opening()] = true
+			e.names[c.opening()] = true
 		}
 	}
-	f.own = len(own) > 0
+	e.own = len(own) > 0
 	var err error
-	f.exact, err = f.flow.isExact(rules, own)
+	e.exact, err = e.flow.isExact(rules, own)
 	return err
 }
 
 // isExact says whether the chains are connsync's table for the flow.
-func (t Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
+func (f Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 	wanted := ownChains()
 	if len(own) != len(wanted) {
 		return false, nil
@@ -131,12 +131,12 @@ func (t Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 			return false, fmt.Errorf("read the rules of %v: %w", own[i], err)
 		}
 		count := 0
-		for _, r := range t.ownRules() {
+		for _, r := range f.ownRules() {
 			if r.chain == w.name {
 				count++
 			}
 		}
-		marked := func(r rule) bool { return r.(*nftRule).comment == t.ownMark() }
+		marked := func(r rule) bool { return r.(*nftRule).comment == f.ownMark() }
 		if len(list) != count || slices.ContainsFunc(list, func(r rule) bool { return !marked(r) }) {
 			return false, nil
 		}
@@ -145,10 +145,10 @@ func (t Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 }
 
 // weigh finds what the host's own rules do, and then all of them.
-func (f *Effect) weigh(rules *ruleset) error {
+func (e *Effect) weigh(rules *ruleset) error {
 	host := *rules
 	host.base = slices.DeleteFunc(slices.Clone(rules.base), (*chain).isOwn)
-	verdicts, err := f.flow.weigh(&host, ours)
+	verdicts, err := e.flow.weigh(&host, ours)
 	if err != nil {
 		return err
 	}
@@ -157,34 +157,34 @@ func (f *Effect) weigh(rules *ruleset) error {
 			continue
 		}
 		o := w.chain.opening()
-		manager, commands := f.flow.remedies(rules, w.chain, w.in)
+		manager, commands := e.flow.remedies(rules, w.chain, w.in)
 		switch {
 		case manager != "":
-			f.addForeign(Foreign{Chain: w.chain.String(), Manager: manager, Why: w.where, Commands: commands})
+			e.addForeign(Foreign{Chain: w.chain.String(), Manager: manager, Why: w.where, Commands: commands})
 		case !plainName.MatchString(o.Table) || !plainName.MatchString(o.Chain):
 			return fmt.Errorf("%v has a name that nft cannot be told", w.chain)
-		case !slices.Contains(f.Openings, o):
-			f.Openings = append(f.Openings, o)
+		case !slices.Contains(e.Openings, o):
+			e.Openings = append(e.Openings, o)
 		}
 	}
-	if verdicts, err = f.flow.weigh(rules, nil); err != nil {
+	if verdicts, err = e.flow.weigh(rules, nil); err != nil {
 		return err
 	}
-	f.Finding = f.flow.judge(rules, verdicts)
-	f.refuse, err = f.flow.refusesOthers(rules)
+	e.Finding = e.flow.judge(rules, verdicts)
+	e.refuse, err = e.flow.refusesOthers(rules)
 	return err
 }
 
-func (f *Effect) addForeign(o Foreign) {
-	if !slices.ContainsFunc(f.Foreign, func(known Foreign) bool { return known.Chain == o.Chain }) {
-		f.Foreign = append(f.Foreign, o)
+func (e *Effect) addForeign(o Foreign) {
+	if !slices.ContainsFunc(e.Foreign, func(known Foreign) bool { return known.Chain == o.Chain }) {
+		e.Foreign = append(e.Foreign, o)
 	}
 }
 
 // refusesOthers says whether another host on the link, and the peer's address
 // on another link, are kept from the port.
-func (t Flow) refusesOthers(rules *ruleset) (bool, error) {
-	flows, err := t.flows()
+func (f Flow) refusesOthers(rules *ruleset) (bool, error) {
+	flows, err := f.flows()
 	if err != nil {
 		return false, err
 	}
@@ -204,26 +204,26 @@ func (t Flow) refusesOthers(rules *ruleset) (bool, error) {
 }
 
 // Loads says whether a chain of another set of rules is in this one too.
-func (f *Effect) Loads(o Opening) bool { return f.names[o] }
+func (e *Effect) Loads(o Opening) bool { return e.names[o] }
 
 // InPlace says whether the rules that admit the sync are there, and nothing
 // else of connsync's, and do what they are for.
-func (f *Effect) InPlace() bool {
-	if !f.exact || !f.refuse || f.Finding.Status != check.Passed {
+func (e *Effect) InPlace() bool {
+	if !e.exact || !e.refuse || e.Finding.Status != check.Passed {
 		return false
 	}
 	var wanted []markedRule
-	for _, o := range f.Openings {
-		_, marks := f.flow.admitting(o.In)
+	for _, o := range e.Openings {
+		_, marks := e.flow.admitting(o.In)
 		o.In = false
 		for _, m := range marks {
 			wanted = append(wanted, markedRule{in: o, comment: m})
 		}
 	}
-	if len(wanted) != len(f.marked) {
+	if len(wanted) != len(e.marked) {
 		return false
 	}
-	for _, m := range f.marked {
+	for _, m := range e.marked {
 		m.handle = 0
 		i := slices.Index(wanted, m)
 		if i < 0 {
@@ -236,25 +236,25 @@ func (f *Effect) InPlace() bool {
 
 // Script is what nft has to be given so that the rules are in place; blank
 // where they are. nft carries it out as a whole or not at all.
-func (f *Effect) Script() string {
-	if f.InPlace() {
+func (e *Effect) Script() string {
+	if e.InPlace() {
 		return ""
 	}
-	return f.flow.freshTable() + f.deletions() + f.flow.inserts(f.Openings)
+	return e.flow.freshTable() + e.deletions() + e.flow.inserts(e.Openings)
 }
 
 // RemoveScript is what nft has to be given so that nothing of connsync's is
 // left; blank where nothing is.
-func (f *Effect) RemoveScript() string {
-	if !f.own {
-		return f.deletions()
+func (e *Effect) RemoveScript() string {
+	if !e.own {
+		return e.deletions()
 	}
-	return fmt.Sprintf("delete table inet %s\n", tableName) + f.deletions()
+	return fmt.Sprintf("delete table inet %s\n", tableName) + e.deletions()
 }
 
-func (f *Effect) deletions() string {
+func (e *Effect) deletions() string {
 	var b strings.Builder
-	for _, m := range f.marked {
+	for _, m := range e.marked {
 		fmt.Fprintf(&b, "delete rule %v handle %d\n", m.in, m.handle)
 	}
 	return b.String()

@@ -47,24 +47,24 @@ func (r *ruleset) manager(c *chain) Manager {
 
 // manage are the commands by which ufw or firewalld admits the sync in one
 // direction, the first of them for now.
-func (t Flow) manage(m Manager, in bool) []string {
-	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+func (f Flow) manage(m Manager, in bool) []string {
+	peer, current := f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
 	switch m {
 	case ManagerUFW:
 		if in {
-			return []string{fmt.Sprintf("ufw allow in on %s proto udp from %v to %v port %d", t.Interface, peer, current, t.Port)}
+			return []string{fmt.Sprintf("ufw allow in on %s proto udp from %v to %v port %d", f.Interface, peer, current, f.Port)}
 		}
-		return []string{fmt.Sprintf("ufw allow out on %s proto udp from %v to %v port %d", t.Interface, current, peer, t.Port)}
+		return []string{fmt.Sprintf("ufw allow out on %s proto udp from %v to %v port %d", f.Interface, current, peer, f.Port)}
 	case ManagerFirewalld:
 		if in {
-			zone := fmt.Sprintf(`"$(firewall-cmd --get-zone-of-interface=%s || firewall-cmd --get-default-zone)"`, t.Interface)
-			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" port port="%d" protocol="udp" accept`, t.Family(), peer, t.Port)
+			zone := fmt.Sprintf(`"$(firewall-cmd --get-zone-of-interface=%s || firewall-cmd --get-default-zone)"`, f.Interface)
+			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" port port="%d" protocol="udp" accept`, f.Family(), peer, f.Port)
 			return []string{
 				fmt.Sprintf("firewall-cmd --zone=%s --add-rich-rule='%s'", zone, rule),
 				fmt.Sprintf("firewall-cmd --permanent --zone=%s --add-rich-rule='%s'", zone, rule),
 			}
 		}
-		direct := fmt.Sprintf("--direct --add-rule ipv%d filter OUTPUT 0 -o %s -d %v -p udp --dport %d -j ACCEPT", t.Family(), t.Interface, peer, t.Port)
+		direct := fmt.Sprintf("--direct --add-rule ipv%d filter OUTPUT 0 -o %s -d %v -p udp --dport %d -j ACCEPT", f.Family(), f.Interface, peer, f.Port)
 		return []string{"firewall-cmd " + direct, "firewall-cmd --permanent " + direct}
 	}
 	return nil
@@ -72,20 +72,20 @@ func (t Flow) manage(m Manager, in bool) []string {
 
 // remedies are the commands that let the sync through a chain, for now and for
 // good, blank where that is connsync's own business.
-func (t Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
+func (f Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
 	m := rules.manager(c)
 	if m == ManagerIPTables {
 		program := c.program
 		if program == "" {
-			program = t.iptables()
+			program = f.iptables()
 		}
-		return m, t.iptablesAdmit(program, c.table, c.name, in)
+		return m, f.iptablesAdmit(program, c.table, c.name, in)
 	}
-	return m, t.manage(m, in)
+	return m, f.manage(m, in)
 }
 
-func (t Flow) iptables() string {
-	if t.Family() == 6 {
+func (f Flow) iptables() string {
+	if f.Family() == 6 {
 		return "ip6tables"
 	}
 	return "iptables"
@@ -94,7 +94,7 @@ func (t Flow) iptables() string {
 // iptablesAdmit are the rules of iptables for one direction, at the beginning
 // of a chain: the datagrams, with IPv6 the search for the neighbour, echoes and
 // errors about the datagrams.
-func (t Flow) iptablesAdmit(program, table, chain string, in bool) []string {
+func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	link, side := "-i", "-s"
 	if !in {
 		link, side = "-o", "-d"
@@ -102,11 +102,11 @@ func (t Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	if table != "filter" {
 		program += " -t " + table
 	}
-	start := fmt.Sprintf("%s -I %s %s %s", program, chain, link, t.Interface)
-	peer := fmt.Sprintf("%s %v", side, t.Peer.Addr().Unmap().WithZone(""))
+	start := fmt.Sprintf("%s -I %s %s %s", program, chain, link, f.Interface)
+	peer := fmt.Sprintf("%s %v", side, f.Peer.Addr().Unmap().WithZone(""))
 	const end = "-m comment --comment connsync -j ACCEPT"
-	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, peer, t.Port, end)}
-	if t.Family() == 4 {
+	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, peer, f.Port, end)}
+	if f.Family() == 4 {
 		for _, kind := range []string{"destination-unreachable", "echo-request", "echo-reply"} {
 			commands = append(commands, fmt.Sprintf("%s %s -p icmp --icmp-type %s %s", start, peer, kind, end))
 		}
@@ -125,14 +125,14 @@ func (t Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 // The last to be inserted stands first, so that the refusal of everybody else
 // comes first here. They last until the next boot, or the next time that the
 // host's own program loads its rules.
-func (t Flow) IPTables() []string {
-	program, peer, current := t.iptables(), t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+func (f Flow) IPTables() []string {
+	program, peer, current := f.iptables(), f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
 	commands := []string{
-		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, t.Port),
+		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, f.Port),
 	}
-	commands = append(commands, t.iptablesAdmit(program, "filter", "INPUT", true)...)
-	commands = append(commands, t.iptablesAdmit(program, "filter", "OUTPUT", false)...)
+	commands = append(commands, f.iptablesAdmit(program, "filter", "INPUT", true)...)
+	commands = append(commands, f.iptablesAdmit(program, "filter", "OUTPUT", false)...)
 	return append(commands,
-		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port),
-		fmt.Sprintf("%s -t raw -I OUTPUT -o %s -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, t.Interface, peer, t.Port))
+		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, peer, f.Port),
+		fmt.Sprintf("%s -t raw -I OUTPUT -o %s -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, peer, f.Port))
 }

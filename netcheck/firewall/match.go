@@ -175,10 +175,10 @@ func (s *state) meta(e *expr.Meta) truth {
 	if e.SourceRegister {
 		return yes // it sets, and compares nothing
 	}
-	f := s.flow
+	p := s.flow
 	name := make([]byte, unix.IFNAMSIZ)
-	copy(name, f.iface)
-	ours := func(input, output expr.MetaKey) bool { return f.in && e.Key == input || !f.in && e.Key == output }
+	copy(name, p.iface)
+	ours := func(input, output expr.MetaKey) bool { return p.in && e.Key == input || !p.in && e.Key == output }
 	switch e.Key {
 	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME:
 		if !ours(expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME) {
@@ -188,44 +188,44 @@ func (s *state) meta(e *expr.Meta) truth {
 	case expr.MetaKeyIIF, expr.MetaKeyOIF:
 		index := 0
 		if ours(expr.MetaKeyIIF, expr.MetaKeyOIF) {
-			index = f.index
+			index = p.index
 		}
 		s.number(e.Register, uint32(index))
 	case expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP:
-		s.number(e.Register, f.group)
+		s.number(e.Register, p.group)
 		return truthOf(ours(expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP)) // without an interface it does not match
 	case expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE:
 		s.load(e.Register, value{})
-		if f.kind != 0 {
-			s.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(f.kind))))
+		if p.kind != 0 {
+			s.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(p.kind))))
 		}
 		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
 	case expr.MetaKeyPKTTYPE:
 		s.load(e.Register, value{})
-		if f.in && !f.destination.IsMulticast() {
+		if p.in && !p.destination.IsMulticast() {
 			s.load(e.Register, known([]byte{unix.PACKET_HOST}))
 		}
 	case expr.MetaKeyL4PROTO:
-		s.load(e.Register, known([]byte{f.protocol}))
+		s.load(e.Register, known([]byte{p.protocol}))
 	case expr.MetaKeyNFPROTO:
-		s.load(e.Register, known([]byte{f.nfproto()}))
+		s.load(e.Register, known([]byte{p.nfproto()}))
 	case expr.MetaKeyPROTOCOL:
-		s.load(e.Register, known(binary.BigEndian.AppendUint16(nil, f.ethertype())))
+		s.load(e.Register, known(binary.BigEndian.AppendUint16(nil, p.ethertype())))
 	default:
 		s.load(e.Register, value{})
 	}
 	return yes
 }
 
-func (f *firstPacket) nfproto() byte {
-	if f.is6() {
+func (p *firstPacket) nfproto() byte {
+	if p.is6() {
 		return unix.NFPROTO_IPV6
 	}
 	return unix.NFPROTO_IPV4
 }
 
-func (f *firstPacket) ethertype() uint16 {
-	if f.is6() {
+func (p *firstPacket) ethertype() uint16 {
+	if p.is6() {
 		return unix.ETH_P_IPV6
 	}
 	return unix.ETH_P_IP
@@ -252,7 +252,7 @@ func (s *state) ct(e *expr.Ct) truth {
 	if e.SourceRegister {
 		return yes
 	}
-	f, now := s.flow, s.flow.state(s.base)
+	p, now := s.flow, s.flow.state(s.base)
 	var v value
 	switch e.Key {
 	case expr.CtKeySTATE:
@@ -264,13 +264,13 @@ func (s *state) ct(e *expr.Ct) truth {
 	case expr.CtKeyDIRECTION:
 		v = known([]byte{0}) // original
 	case expr.CtKeyPROTOCOL:
-		v = known([]byte{f.protocol})
+		v = known([]byte{p.protocol})
 	case expr.CtKeyL3PROTOCOL:
-		v = known([]byte{f.nfproto()})
+		v = known([]byte{p.nfproto()})
 	case expr.CtKeySTATUS:
 		v = unknowns(4)
 		mask := uint32(1<<0 | 1<<1 | 1<<2) // neither expected, nor answered, nor assured
-		if !f.translated {
+		if !p.translated {
 			mask |= 1<<4 | 1<<5 // IPS_SRC_NAT, IPS_DST_NAT
 		}
 		binary.NativeEndian.PutUint32(v.known, mask)
@@ -351,21 +351,21 @@ func (s *state) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
 // fib asks the routing tables.
 func (s *state) fib(e *expr.Fib) {
 	const unicast, local, multicast = unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_MULTICAST
-	f := s.flow
+	p := s.flow
 	switch {
 	case e.ResultADDRTYPE:
 		kind := uint32(unicast)
 		switch {
-		case e.FlagDADDR && f.destination.IsMulticast():
+		case e.FlagDADDR && p.destination.IsMulticast():
 			kind = multicast
-		case e.FlagDADDR && f.in, e.FlagSADDR && !f.in:
+		case e.FlagDADDR && p.in, e.FlagSADDR && !p.in:
 			kind = local
 		}
 		s.number(e.Register, kind)
-	case e.FlagSADDR && f.in && f.direct && e.FlagPRESENT:
+	case e.FlagSADDR && p.in && p.direct && e.FlagPRESENT:
 		s.load(e.Register, known([]byte{1}))
-	case e.FlagSADDR && f.in && f.direct && e.ResultOIF:
-		s.number(e.Register, uint32(f.index))
+	case e.FlagSADDR && p.in && p.direct && e.ResultOIF:
+		s.number(e.Register, uint32(p.index))
 	default:
 		s.load(e.Register, value{})
 	}

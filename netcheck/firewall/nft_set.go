@@ -90,8 +90,8 @@ func (s *nftSet) readElements(b []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range list {
-		parts, err := attributes(one.Value)
+	for _, item := range list {
+		parts, err := attributes(item.Value)
 		if err != nil {
 			return err
 		}

@@ -32,15 +32,15 @@ func (o Opening) String() string { return fmt.Sprintf("%s %s %s", o.Family, o.Ta
 // sends from any. With it go the peer's echoes, which the checks of both nodes
 // ask for, and errors about the datagrams: what is not tracked has no related
 // ones. With IPv6 the two nodes have to find one another, by ICMPv6 on the link.
-func (t Flow) Admits(in bool) []string {
+func (f Flow) Admits(in bool) []string {
 	name, side := "iifname", "saddr"
 	if !in {
 		name, side = "oifname", "daddr"
 	}
-	link := fmt.Sprintf("%s %q", name, t.Interface)
-	peer := fmt.Sprintf("%s %s %s %v", link, t.NftFamily(), side, t.Peer.Addr().Unmap().WithZone(""))
-	rules := []string{fmt.Sprintf("%s udp dport %d", peer, t.Port)}
-	if t.Family() == 4 {
+	link := fmt.Sprintf("%s %q", name, f.Interface)
+	peer := fmt.Sprintf("%s %s %s %v", link, f.NftFamily(), side, f.Peer.Addr().Unmap().WithZone(""))
+	rules := []string{fmt.Sprintf("%s udp dport %d", peer, f.Port)}
+	if f.Family() == 4 {
 		return append(rules, peer+" icmp type { echo-reply, destination-unreachable, echo-request }")
 	}
 	return append(rules,
@@ -56,8 +56,8 @@ func mark(text string) string {
 }
 
 // admitting are the rules for a chain of the host, with their marks.
-func (t Flow) admitting(in bool) (rules, marks []string) {
-	for _, r := range t.Admits(in) {
+func (f Flow) admitting(in bool) (rules, marks []string) {
+	for _, r := range f.Admits(in) {
 		marks = append(marks, mark(r))
 		rules = append(rules, fmt.Sprintf("%s accept comment %q", r, mark(r)))
 	}
@@ -88,28 +88,28 @@ func ownChains() []ownChain {
 
 // ownRules take the sync out of connection tracking, both ways, and keep
 // everybody but the peer away from the port: it knows no password.
-func (t Flow) ownRules() []ownRule {
-	to := fmt.Sprintf("%s daddr %v udp dport %d", t.NftFamily(), t.Current.Addr().Unmap().WithZone(""), t.Port)
+func (f Flow) ownRules() []ownRule {
+	to := fmt.Sprintf("%s daddr %v udp dport %d", f.NftFamily(), f.Current.Addr().Unmap().WithZone(""), f.Port)
 	return []ownRule{
-		{"untrack-in", t.Admits(true)[0] + " notrack"},
-		{"untrack-out", t.Admits(false)[0] + " notrack"},
-		{"refuse", t.Admits(true)[0] + " accept"},
+		{"untrack-in", f.Admits(true)[0] + " notrack"},
+		{"untrack-out", f.Admits(false)[0] + " notrack"},
+		{"refuse", f.Admits(true)[0] + " accept"},
 		{"refuse", to + " drop"},
 	}
 }
 
 // ownMark marks the whole table.
-func (t Flow) ownMark() string { return mark(fmt.Sprint(ownChains(), t.ownRules())) }
+func (f Flow) ownMark() string { return mark(fmt.Sprint(ownChains(), f.ownRules())) }
 
 // ownTable is connsync's table in the words of nft.
-func (t Flow) ownTable() string {
+func (f Flow) ownTable() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "table inet %s {\n", tableName)
 	for _, c := range ownChains() {
 		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority %d; policy accept;\n", c.name, c.hook, c.priority)
-		for _, r := range t.ownRules() {
+		for _, r := range f.ownRules() {
 			if r.chain == c.name {
-				fmt.Fprintf(&b, "\t\t%s comment %q\n", r.text, t.ownMark())
+				fmt.Fprintf(&b, "\t\t%s comment %q\n", r.text, f.ownMark())
 			}
 		}
 		b.WriteString("\t}\n")
@@ -120,10 +120,10 @@ func (t Flow) ownTable() string {
 
 // inserts are the commands that put the admitting rules to the beginning of the
 // openings.
-func (t Flow) inserts(openings []Opening) string {
+func (f Flow) inserts(openings []Opening) string {
 	var b strings.Builder
 	for _, o := range openings {
-		rules, _ := t.admitting(o.In)
+		rules, _ := f.admitting(o.In)
 		for _, r := range slices.Backward(rules) {
 			fmt.Fprintf(&b, "insert rule %v %s\n", o, r)
 		}
@@ -132,23 +132,23 @@ func (t Flow) inserts(openings []Opening) string {
 }
 
 // freshTable is connsync's table in the place of an older one.
-func (t Flow) freshTable() string {
-	return fmt.Sprintf("table inet %s\ndelete table inet %s\n", tableName, tableName) + t.ownTable()
+func (f Flow) freshTable() string {
+	return fmt.Sprintf("table inet %s\ndelete table inet %s\n", tableName, tableName) + f.ownTable()
 }
 
 // NftFile is a file for nft that admits the sync and follows, by an
 // include, the file that makes the openings' chains. A chain that is not there
 // any more, by the time that it is loaded, is no error: it is made, unused.
-func (t Flow) NftFile(openings []Opening) string {
+func (f Flow) NftFile(openings []Opening) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s, %v and %v, UDP port %d.
 # It is replaced as a whole; connsync firewall --remove takes it away.
 
-`, t.Interface, t.Current.Addr(), t.Peer.Addr(), t.Port)
-	b.WriteString(t.freshTable())
+`, f.Interface, f.Current.Addr(), f.Peer.Addr(), f.Port)
+	b.WriteString(f.freshTable())
 	for _, o := range openings {
 		fmt.Fprintf(&b, "\n# The host's own chain, to whose beginning the rules go.\ntable %s %s {\n\tchain %s {\n\t}\n}\n%s",
-			o.Family, o.Table, o.Chain, t.inserts([]Opening{o}))
+			o.Family, o.Table, o.Chain, f.inserts([]Opening{o}))
 	}
 	return b.String()
 }
@@ -158,9 +158,9 @@ var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
 
 // CheckName refuses the name of an interface that nft would take for
 // something else.
-func (t Flow) CheckName() error {
-	if t.Interface == "" || strings.ContainsAny(t.Interface, "\"\\*${}\n ") {
-		return fmt.Errorf("the interface name %q cannot be written in firewall rules", t.Interface)
+func (f Flow) CheckName() error {
+	if f.Interface == "" || strings.ContainsAny(f.Interface, "\"\\*${}\n ") {
+		return fmt.Errorf("the interface name %q cannot be written in firewall rules", f.Interface)
 	}
 	return nil
 }

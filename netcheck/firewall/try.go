@@ -53,38 +53,38 @@ func runNft(ctx context.Context, in *strings.Reader, args ...string) error {
 // Try loads a text for nft from scratch, as at boot, in a network
 // namespace of its own with the names and numbers of this node's interfaces,
 // and says what its rules do. The rules that run are not touched.
-func Try(ctx context.Context, t Flow, text string) (*Effect, error) {
-	return try(ctx, t, text, func() error { return RunNft(ctx, text) })
+func Try(ctx context.Context, f Flow, text string) (*Effect, error) {
+	return try(ctx, f, text, func() error { return RunNft(ctx, text) })
 }
 
 // TryFile is TryFirewall for a file and what it includes.
-func TryFile(ctx context.Context, t Flow, path string) (*Effect, error) {
-	return try(ctx, t, "include", func() error { return runNft(ctx, nil, "-f", path) })
+func TryFile(ctx context.Context, f Flow, path string) (*Effect, error) {
+	return try(ctx, f, "include", func() error { return runNft(ctx, nil, "-f", path) })
 }
 
-func try(ctx context.Context, t Flow, text string, load func() error) (*Effect, error) {
-	if err := t.CheckName(); err != nil {
+func try(ctx context.Context, f Flow, text string, load func() error) (*Effect, error) {
+	if err := f.CheckName(); err != nil {
 		return nil, err
 	}
 	links, err := netlink.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	var f *Effect
+	var e *Effect
 	err = onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("make a network namespace to try the rules in: %w", err)
 		}
-		if err := imitate(t, links, text); err != nil {
+		if err := imitate(f, links, text); err != nil {
 			return fmt.Errorf("make the interfaces to try the rules with: %w", err)
 		}
 		if err := load(); err != nil {
 			return err
 		}
-		f, err = Read(ctx, t)
+		e, err = Read(ctx, f)
 		return err
 	})
-	return f, err
+	return e, err
 }
 
 // manyLinks is from where on only those interfaces are imitated that a text
@@ -93,10 +93,10 @@ const manyLinks = 256
 
 // imitate makes interfaces of the same names and numbers: rules can ask for
 // both. The sync interface gets its address.
-func imitate(t Flow, links []netlink.Link, text string) error {
+func imitate(f Flow, links []netlink.Link, text string) error {
 	for _, l := range links {
 		name := l.Attrs().Name
-		sync := name == t.Interface
+		sync := name == f.Interface
 		if name == "lo" || !sync && len(links) > manyLinks && !strings.Contains(text, name) {
 			continue
 		}
@@ -110,7 +110,7 @@ func imitate(t Flow, links []netlink.Link, text string) error {
 		if err := netlink.LinkSetUp(made); err != nil {
 			return err
 		}
-		address, err := netlink.ParseAddr(t.Current.String())
+		address, err := netlink.ParseAddr(f.Current.String())
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (s *state) match(e *expr.Match) truth {
 	return maybe
 }
 
-func (f *firstPacket) destinationPort() uint16 { return binary.BigEndian.Uint16(f.transport.bytes[2:]) }
+func (p *firstPacket) destinationPort() uint16 { return binary.BigEndian.Uint16(p.transport.bytes[2:]) }
 
 // conntrackState is iptables' --ctstate.
 func (s *state) conntrackState(info xt.ConntrackMtinfoBase, mask uint32) truth {
@@ -87,12 +87,12 @@ func (s *state) addressType(info *xt.AddrTypeV1) truth {
 		}
 		return uint16(xt.AddrTypeUnicast)
 	}
-	f, in := s.flow, yes
+	p, in := s.flow, yes
 	if info.Source != 0 {
-		in = in.and(truthOf(info.Source&kind(!f.in, false) != 0 != (info.Flags&invertSource != 0)))
+		in = in.and(truthOf(info.Source&kind(!p.in, false) != 0 != (info.Flags&invertSource != 0)))
 	}
 	if info.Dest != 0 {
-		in = in.and(truthOf(info.Dest&kind(f.in, f.destination.IsMulticast()) != 0 != (info.Flags&invertDestination != 0)))
+		in = in.and(truthOf(info.Dest&kind(p.in, p.destination.IsMulticast()) != 0 != (info.Flags&invertDestination != 0)))
 	}
 	return in
 }

@@ -30,7 +30,7 @@ type Installation struct {
 // Find looks for keepalived, in PATH and where packages put it, and among the
 // processes that see the same files as this one.
 func Find() (Installation, error) {
-	i := Installation{ConfigPath: DefaultConfig}
+	i := Installation{ConfigPath: defaultConfig}
 	for _, name := range []string{"keepalived", "/usr/sbin/keepalived", "/usr/local/sbin/keepalived"} {
 		if path, err := exec.LookPath(name); err == nil {
 			i.Program = path

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// DefaultConfig is the file that keepalived reads without -f.
-const DefaultConfig = "/etc/keepalived/keepalived.conf"
+// defaultConfig is the file that keepalived reads without -f.
+const defaultConfig = "/etc/keepalived/keepalived.conf"
 
 // Config is what keepalived was told about virtual routers.
 type Config struct {
