@@ -76,7 +76,7 @@ func readShort(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, notRegular(path)
+		return nil, NotRegularError(path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -154,4 +154,5 @@ func (n *Node) OutOfPlace(s Saved) string {
 	return reason
 }
 
-func notRegular(path string) error { return fmt.Errorf("%s is no regular file", path) }
+// NotRegularError says that path is there and is no regular file.
+func NotRegularError(path string) error { return fmt.Errorf("%s is no regular file", path) }

@@ -2,20 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/step"
+	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -106,6 +106,28 @@ func failoverRole(args []string) (failover.Role, error) {
 	return "", wrong("%q is no role: %s", args[0], strings.Join(names, ", "))
 }
 
+// watched says that what is printed is seen or kept: on a terminal, or in the
+// journal, to which systemd connects the output of its units.
+func watched(s streams) bool {
+	out, ok := s.screen()
+	if !ok {
+		return false
+	}
+	if _, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS); err == nil {
+		return true
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(out.Fd()), &stat); err != nil {
+		return false
+	}
+	for _, v := range s.environ {
+		if v == fmt.Sprintf("JOURNAL_STREAM=%d:%d", stat.Dev, stat.Ino) {
+			return true
+		}
+	}
+	return false
+}
+
 // failoverCall is how failover was called.
 type failoverCall struct {
 	started time.Duration
@@ -113,17 +135,17 @@ type failoverCall struct {
 }
 
 func runFailover(ctx context.Context, s streams, g globals, role failover.Role, call failoverCall) error {
-	log := openFailoverLog(s, g.StateDir, role)
-	defer log.close()
+	log := node.OpenFailoverLog(g.StateDir, role, !watched(s))
+	defer log.Close()
 	say := func(line string) {
-		log.write(line)
+		log.Write(text.Clean(line))
 		if !call.asJSON {
 			fmt.Fprintln(s.out, line)
 		}
 	}
 	f, err := g.failover(call.started)
 	if err != nil {
-		log.write(err.Error())
+		log.Write(text.Clean(err.Error()))
 		return &exitError{exitRefused, err}
 	}
 	outcome := f.Run(ctx, role, func(one step.Step) {
@@ -134,7 +156,7 @@ func runFailover(ctx context.Context, s streams, g globals, role failover.Role, 
 	if outcome.Unlocked != nil {
 		say(text.Clean("Done without the failover lock: " + outcome.Unlocked.Error()))
 	}
-	say(failoverSentence(outcome))
+	say(text.FailoverSentence(outcome))
 	if call.asJSON {
 		if err := printJSON(s.out, failedOverOf(outcome)); err != nil {
 			return err
@@ -164,32 +186,6 @@ func (g globals) failover(started time.Duration) (*failover.Failover, error) {
 	return &failover.Failover{
 		Client: control.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.RuntimeDir, Started: started,
 	}, nil
-}
-
-// failoverSentence is how it ended, in one sentence.
-func failoverSentence(o failover.Outcome) string {
-	where := "the peer's states go straight into the kernel"
-	switch {
-	case o.Stopped:
-		where = "conntrackd does not run"
-	case o.ExternalCache:
-		where = "the peer's states are kept in the external cache"
-	}
-	switch {
-	case errors.Is(o.Err, fs.ErrPermission):
-		return text.Clean(fmt.Sprintf("Not %s: the control socket is root's alone; keepalived runs the hook as root with script_user root. %v", o.Role, o.Err))
-	case o.Err != nil:
-		return text.Clean(fmt.Sprintf("Not %s: %v", o.Role, o.Err))
-	case o.SupersededBy != "":
-		return fmt.Sprintf("Not %s: a later call has made this node %s.", o.Role, text.Clean(string(o.SupersededBy)))
-	case len(o.Steps) == 0:
-		return fmt.Sprintf("This node is %s: there is nothing to do, since %s.", o.Role, where)
-	case o.Failed():
-		return fmt.Sprintf("This node is %s, and a step failed: connections may be lost (%s).", o.Role, where)
-	case o.Unseen():
-		return fmt.Sprintf("This node is %s; not everything could be seen (%s).", o.Role, where)
-	}
-	return fmt.Sprintf("This node is %s (%s).", o.Role, where)
 }
 
 // failedOver is what failover --json prints.

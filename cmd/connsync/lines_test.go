@@ -176,7 +176,7 @@ func TestLineSetupIsLeftForLaterByCtrlC(t *testing.T) {
 	}
 	s.ends(patience, exitDone)
 	s.says("Ended. Nothing is set up. To come back to it: connsync setup.")
-	if exists(config) || exists(filepath.Join(filepath.Dir(config), "state", setupFile)) {
+	if exists(config) || exists(filepath.Join(filepath.Dir(config), "state", "setup")) {
 		t.Error("it left something behind")
 	}
 }

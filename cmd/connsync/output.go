@@ -2,15 +2,93 @@ package main
 
 import (
 	"bytes"
+	"connsync/conntrackd/hostfile"
+	"connsync/node"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
-
-	"connsync/conntrackd/hostfile"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf16"
 )
+
+// outlet is the standard output. When nobody takes it any more it says so,
+// once: a closed line is like Ctrl+C, before a save nothing happens, and one
+// that has begun ends as it should.
+type outlet struct {
+	io.Writer
+	lost func()
+	used bool  // something was written
+	err  error // of the first write that failed
+}
+
+func (o *outlet) Write(p []byte) (int, error) {
+	o.used = true
+	n, err := o.Writer.Write(p)
+	if err != nil && o.err == nil {
+		o.err = err
+		o.lost()
+	}
+	return n, err
+}
+
+// keepPipes lets a write to a pipe that nobody reads fail, where it would end
+// the program on the spot, in the middle of a save. A daemon that is started
+// gets the signal's default action all the same.
+func keepPipes() (stop func()) {
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	return func() { signal.Stop(pipes) }
+}
+
+// screen is the standard output as a terminal to draw on, where it is a file.
+func (s streams) screen() (*os.File, bool) {
+	out := s.out
+	if o, ok := out.(*outlet); ok {
+		out = o.Writer
+	}
+	f, ok := out.(*os.File)
+	return f, ok
+}
+
+// sayLines prints lines made here; what is from outside in them was cleaned.
+func sayLines(w io.Writer, lines []string) error {
+	_, err := io.WriteString(w, strings.Join(slices.Concat(lines, []string{""}), "\n"))
+	return err
+}
+
+// printJSON prints v for programs. People look at it too, on terminals: what is
+// not printable, in a file's text for example, stands there as an escape.
+func printJSON(w io.Writer, v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	for _, r := range b.String() {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		}
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
 
 // printTo prints to w, or into the file where one is given.
 func printTo(w io.Writer, file string, text func(io.Writer) error) error {
@@ -51,7 +129,7 @@ func replaceable(path string) (string, error) {
 	}
 	info, err := os.Stat(real)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file; without --output it is printed", path)
+		err = fmt.Errorf("%w; without --output it is printed", node.NotRegularError(path))
 	}
 	return real, err
 }

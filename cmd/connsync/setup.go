@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"connsync/conntrackd"
-	"connsync/conntrackd/hostfile"
 	"connsync/node"
 	"connsync/tui"
+	"connsync/tui/console"
 )
 
 const setupHelp = `setup asks for what is not set yet, one question at a time, checks it, shows the
@@ -30,15 +26,6 @@ At boot a unit of the package runs it before login, once:
 connsync setup --if-needed --console --patience 5m
 
 Exit status: 0 done, or left for later; 1 refused or failed; 64 wrong usage.`
-
-// What the setup leaves behind in the state directory, in one word each. The unit
-// looks whether there is such a file.
-const (
-	setupFile       = "setup"
-	setupDone       = "done"
-	setupDeclined   = "declined"
-	setupUnanswered = "unanswered"
-)
 
 type setupFlags struct {
 	ifNeeded, console bool
@@ -72,69 +59,27 @@ func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
 		return err
 	}
 	if f.ifNeeded {
-		if needed, err := n.needsSetup(ctx); err != nil || !needed {
+		if needed, err := n.NeedsSetup(ctx); err != nil || !needed {
 			return err
 		}
 	}
 	first := &firstSetup{node: n, patience: f.patience}
 	if f.console {
-		chosen, err := takeConsole(ctx, s, f.patience)
-		if errors.Is(err, errNobody) {
+		kernel, err := console.FindKernel(ctx, f.patience)
+		if errors.Is(err, console.ErrNobody) {
 			return first.Leave(ctx, tui.Unanswered)
 		} else if err != nil {
 			return err
 		}
-		defer chosen.close()
-		s = chosen.streams
+		if kernel != nil {
+			defer kernel.Close()
+			s.in, s.out, s.err = kernel.Terminal, kernel.Terminal, kernel.Terminal
+			s.environ = append(slices.Clone(s.environ), "TERM="+kernel.Term)
+		}
 	}
 	err = runScreens(ctx, s, g, first)
 	first.tell(s)
 	return errors.Join(err, first.failed())
-}
-
-// needsSetup says whether there is something to ask for that nobody has declined.
-func (n *cli) needsSetup(ctx context.Context) (bool, error) {
-	a, err := n.Appliance()
-	if err != nil || a.Reason() != "" {
-		return false, err
-	}
-	if said, err := os.ReadFile(n.setupFile()); err == nil {
-		return strings.TrimSpace(string(said)) == "", nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	saved, err := n.Load(ctx)
-	if err != nil {
-		return false, err
-	}
-	if saved.WhyNoSettings == "" && saved.Settings.Complete() {
-		return false, n.noteSetup(setupDone)
-	}
-	return true, nil
-}
-
-func (n *cli) setupFile() string { return filepath.Join(n.StateDir, setupFile) }
-
-// noteSetup keeps how the setup ended, so that it is not offered again.
-func (n *cli) noteSetup(how string) error {
-	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
-		return err
-	}
-	return n.keep(n.setupFile(), how+"\n")
-}
-
-// keep makes text the whole content of a small file of connsync's own.
-func (n *cli) keep(path, text string) error {
-	lock, err := hostfile.LockWriter(n.RuntimeDir)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	before, err := conntrackd.ReadConfig(path)
-	if err != nil {
-		return err
-	}
-	return hostfile.Replace(path, before, []byte(text))
 }
 
 // firstSetup is a setup under way, and what it asks of this host.
@@ -159,16 +104,13 @@ func (f *firstSetup) options(o *tui.Options, e effects) error {
 		o.Gate = a.ReasonAndRemedy()
 	}
 	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.Word == "", Fresh: e.Fresh(), Patience: f.patience}
-	e.OnEnable = func() { f.note(setupDone) }
+	e.OnEnable = func() { f.note(node.SetupDone) }
 	return nil
 }
 
 // State writes the file that says what the appliance is, whole or not at all.
 func (f *firstSetup) State(_ context.Context, word string) (string, error) {
-	if err := os.MkdirAll(filepath.Dir(node.ApplicationFile), 0o755); err != nil {
-		return "", err
-	}
-	if err := f.node.keep(node.ApplicationFile, word+"\n"); err != nil {
+	if err := f.node.WriteApplication(word); err != nil {
 		return "", err
 	}
 	a, err := f.node.Appliance()
@@ -182,15 +124,15 @@ func (f *firstSetup) Leave(_ context.Context, how tui.Leaving) error {
 	f.mu.Unlock()
 	switch how {
 	case tui.Never:
-		return f.note(setupDeclined)
+		return f.note(node.SetupDeclined)
 	case tui.Unanswered:
-		return f.note(setupUnanswered)
+		return f.note(node.SetupUnanswered)
 	}
 	return nil
 }
 
-func (f *firstSetup) note(word string) error {
-	err := f.node.noteSetup(word)
+func (f *firstSetup) note(how node.SetupEnd) error {
+	err := f.node.NoteSetup(how)
 	if err != nil {
 		f.mu.Lock()
 		f.err = fmt.Errorf("note how the setup ended: %w", err)

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/term"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,12 +21,12 @@ const activeConsoles = "/sys/class/tty/console/active"
 // kernel's consoles are the host's there.
 const inContainer = "/run/systemd/container"
 
-// errNobody says that no key was pressed on any console.
-var errNobody = errors.New("nobody pressed a key")
+// ErrNobody says that no key was pressed on any console.
+var ErrNobody = errors.New("nobody pressed a key")
 
-// consoleNames are the terminals behind the kernel's consoles. The kernel's tty0
+// kernelNames are the terminals behind the kernel's consoles. The kernel's tty0
 // stands for the virtual console that is in sight; login is on tty1.
-func consoleNames(active string) []string {
+func kernelNames(active string) []string {
 	var names []string
 	for _, name := range strings.Fields(active) {
 		if name == "tty0" {
@@ -36,66 +37,68 @@ func consoleNames(active string) []string {
 	return names
 }
 
-// consoleTerm is the TERM of a console, as systemd has it for a getty.
-func consoleTerm(name string) string {
+// kernelTerm is the TERM of a console, as systemd has it for a getty.
+func kernelTerm(name string) string {
 	if rest, ok := strings.CutPrefix(name, "tty"); ok && rest != "" && strings.Trim(rest, "0123456789") == "" {
 		return "linux"
 	}
 	return "vt220"
 }
 
-// chosenConsole is a console that somebody is at.
-type chosenConsole struct {
-	streams
-	opened []*os.File
+// Kernel is a console of the kernel that somebody is at. Close closes
+// the others too.
+type Kernel struct {
+	Terminal *os.File
+	Term     string // its TERM, as systemd has it for a getty
+	opened   []*os.File
 }
 
-func (c *chosenConsole) close() {
-	for _, f := range c.opened {
+// Close closes the consoles.
+func (k *Kernel) Close() {
+	for _, f := range k.opened {
 		f.Close()
 	}
 }
 
-// takeConsole returns the console to talk on. With one there is no choice, and
-// where the kernel's are not this machine's it is the terminal that the program
-// was started on. Of several it is the one where Enter is pressed first.
-func takeConsole(ctx context.Context, s streams, patience time.Duration) (*chosenConsole, error) {
-	own := &chosenConsole{streams: s}
+// FindKernel returns the kernel's console to talk on; of several it is the one
+// where Enter is pressed first. It is nil where the kernel's are not this
+// machine's, as in a container, or none can be opened: the program then has the
+// terminal that it was started on. It returns [ErrNobody] when no key comes for
+// so long as patience, where that is not zero.
+func FindKernel(ctx context.Context, patience time.Duration) (*Kernel, error) {
 	if _, err := os.Stat(inContainer); err == nil {
-		return own, nil
+		return nil, nil
 	}
 	active, err := os.ReadFile(activeConsoles)
 	if err != nil {
-		return own, nil // an old kernel: /dev/console is what there is
+		return nil, nil // an old kernel: /dev/console is what there is
 	}
-	c := &chosenConsole{streams: s}
+	k := &Kernel{}
 	var names []string
-	for _, name := range consoleNames(string(active)) {
+	for _, name := range kernelNames(string(active)) {
 		// Without O_NONBLOCK a serial port with no carrier would not open.
 		f, err := os.OpenFile(filepath.Join("/dev", name), os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 		if err != nil {
 			continue // no such terminal, such as a console of the network
 		}
-		if !isTerminal(f) {
+		if !term.IsTerminal(f.Fd()) {
 			f.Close()
 			continue
 		}
-		c.opened, names = append(c.opened, f), append(names, name)
+		k.opened, names = append(k.opened, f), append(names, name)
 	}
-	if len(c.opened) == 0 {
-		return own, nil
+	if len(k.opened) == 0 {
+		return nil, nil
 	}
 	at := 0
-	if len(c.opened) > 1 {
-		if at, err = firstKey(ctx, c.opened, names, patience); err != nil {
-			c.close()
+	if len(k.opened) > 1 {
+		if at, err = firstKey(ctx, k.opened, names, patience); err != nil {
+			k.Close()
 			return nil, err
 		}
 	}
-	f := c.opened[at]
-	c.in, c.out, c.err = f, f, f
-	c.environ = append(append([]string(nil), s.environ...), "TERM="+consoleTerm(names[at]))
-	return c, nil
+	k.Terminal, k.Term = k.opened[at], kernelTerm(names[at])
+	return k, nil
 }
 
 // firstKey invites on every console and returns the one where Enter is pressed.
@@ -134,7 +137,7 @@ func firstKey(ctx context.Context, consoles []*os.File, names []string, patience
 			return i, nil
 		}
 	}
-	return 0, errNobody
+	return 0, ErrNobody
 }
 
 // invite writes without waiting for a line that takes no output.

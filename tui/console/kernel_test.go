@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"errors"
@@ -20,12 +20,12 @@ func TestConsoleNames(t *testing.T) {
 		"tty0 ttyS0 ttyAMA0\n": {"tty1", "ttyS0", "ttyAMA0"},
 		"":                     nil,
 	} {
-		if diff := cmp.Diff(want, consoleNames(active)); diff != "" {
+		if diff := cmp.Diff(want, kernelNames(active)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", active, diff)
 		}
 	}
 	for name, want := range map[string]string{"tty1": "linux", "tty63": "linux", "ttyS0": "vt220", "ttyAMA0": "vt220", "hvc0": "vt220", "tty": "vt220"} {
-		if got := consoleTerm(name); got != want {
+		if got := kernelTerm(name); got != want {
 			t.Errorf("TERM of %s is %s, want %s", name, got, want)
 		}
 	}
@@ -69,7 +69,7 @@ func TestFirstKeyChoosesTheConsole(t *testing.T) {
 	}()
 	sees := func(i int, text string) {
 		t.Helper()
-		for deadline := time.Now().Add(patience); !strings.Contains(screens[i].String(), text); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(screens[i].String(), text); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s never shows %q:\n%s", names[i], text, screens[i].String())
 			}
@@ -84,7 +84,7 @@ func TestFirstKeyChoosesTheConsole(t *testing.T) {
 		t.Errorf("chosen: %d", at)
 	}
 	sees(0, "Connection sync is being set up on ttyS0.")
-	if _, err := firstKey(t.Context(), near[:2], names, 300*time.Millisecond); !errors.Is(err, errNobody) {
+	if _, err := firstKey(t.Context(), near[:2], names, 300*time.Millisecond); !errors.Is(err, ErrNobody) {
 		t.Errorf("nobody: %v", err)
 	}
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"connsync/conntrackd/health"
@@ -44,7 +42,7 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, seen health.Hea
 	defer cancel()
 	said := map[string]bool{}
 	p := &health.Prover{Client: o.Client, Settings: o.Settings, Each: func(proof health.Proof) {
-		for _, line := range proofLines(proof) {
+		for _, line := range text.ProofLines(proof) {
 			if !said[line] {
 				said[line] = true
 				say(line)
@@ -61,9 +59,8 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, seen health.Hea
 		result.Result = "interrupted; nothing is proven by what was seen until then"
 		return endProof(w, result, f, exitUnknown)
 	}
-	var status int
-	result.Result, status = proofResult(proof, f)
-	return endProof(w, result, f, status)
+	result.Result = text.ProofResult(proof, f.within)
+	return endProof(w, result, f, proofStatus(proof))
 }
 
 func endProof(w io.Writer, result proved, f statusFlags, status int) error {
@@ -80,44 +77,14 @@ func endProof(w io.Writer, result proved, f statusFlags, status int) error {
 	return err
 }
 
-func proofLines(p health.Proof) []string {
-	var lines []string
-	for _, s := range []struct {
-		holds bool
-		text  string
-	}{
-		{p.Created, "ok       the test state is in this node's connection table"},
-		{p.Passed, "ok       conntrackd has taken it, to send it"},
-		{p.Arrived, "ok       the peer's test state has arrived here"},
-		{p.Confirmed, "ok       the peer says that this node's has arrived there"},
-		{p.Left, "ok       the peer's is gone again here, as the peer took it out"},
-	} {
-		if s.holds {
-			lines = append(lines, s.text)
-		}
-	}
-	return lines
-}
-
-// proofResult is what this node can say truly about what it saw.
-func proofResult(p health.Proof, f statusFlags) (string, int) {
+// proofStatus is the exit status of a proof. Where this node's state was not made,
+// or nothing of the peer was seen, it could not tell.
+func proofStatus(p health.Proof) int {
 	switch {
 	case p.Done():
-		return "proven: states go both ways, and go away again", exitDone
-	case !p.Created:
-		return "nothing was tried", exitUnknown
-	case !p.Passed:
-		return "not proven: conntrackd here did not take the test state; a Filter in conntrackd.conf drops it (Address or Protocol), or the kernel reports no new connections (nf_conntrack_events)", exitRefused
-	case p.Arrived && p.Confirmed:
-		return "states go both ways; the peer's was not seen to go again", exitRefused
-	case p.Arrived:
-		return "one way only: the peer's state arrived here, and the peer has not said that this node's arrived there", exitRefused
+		return exitDone
+	case p.Created && (!p.Passed || p.Arrived):
+		return exitRefused
 	}
-	return fmt.Sprintf("not proven: no test state of the peer was seen within %v; run connsync status --prove there at the same time", f.within), exitUnknown
-}
-
-// sayLines prints lines made here; what is from outside in them was cleaned.
-func sayLines(w io.Writer, lines []string) error {
-	_, err := io.WriteString(w, strings.Join(slices.Concat(lines, []string{""}), "\n"))
-	return err
+	return exitUnknown
 }

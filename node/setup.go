@@ -1,0 +1,80 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+)
+
+// SetupEnd is how a first setup ended that is not offered again. It is the one
+// word in the state directory's file setup; the unit that offers the setup looks
+// whether there is such a file.
+type SetupEnd string
+
+// The ends that are kept. A setup that was left for later has none.
+const (
+	SetupDone       SetupEnd = "done"
+	SetupDeclined   SetupEnd = "declined"
+	SetupUnanswered SetupEnd = "unanswered" // nobody was there
+)
+
+// NeedsSetup says whether there is something to ask for that nobody has declined.
+// Where the settings are complete it notes that, as [Node.NoteSetup] does.
+func (n *Node) NeedsSetup(ctx context.Context) (bool, error) {
+	a, err := n.Appliance()
+	if err != nil || a.Reason() != "" {
+		return false, err
+	}
+	if said, err := os.ReadFile(n.setupFile()); err == nil {
+		return strings.TrimSpace(string(said)) == "", nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	saved, err := n.Load(ctx)
+	if err != nil {
+		return false, err
+	}
+	if saved.WhyNoSettings == "" && saved.Settings.Complete() {
+		return false, n.NoteSetup(SetupDone)
+	}
+	return true, nil
+}
+
+func (n *Node) setupFile() string { return filepath.Join(n.StateDir, "setup") }
+
+// NoteSetup keeps how the setup ended, so that it is not offered again.
+func (n *Node) NoteSetup(how SetupEnd) error {
+	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
+		return err
+	}
+	return n.keep(n.setupFile(), string(how)+"\n")
+}
+
+// WriteApplication writes what the appliance is into [ApplicationFile], whole or
+// not at all. The word is not checked.
+func (n *Node) WriteApplication(word string) error {
+	if err := os.MkdirAll(filepath.Dir(ApplicationFile), 0o755); err != nil {
+		return err
+	}
+	return n.keep(ApplicationFile, word+"\n")
+}
+
+// keep makes text the whole content of a small file of connsync's own.
+func (n *Node) keep(path, text string) error {
+	lock, err := hostfile.LockWriter(n.RuntimeDir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	before, err := conntrackd.ReadConfig(path)
+	if err != nil {
+		return err
+	}
+	return hostfile.Replace(path, before, []byte(text))
+}
