@@ -150,7 +150,7 @@ func TestApplyTellsTheOthers(t *testing.T) {
 			drive(t, o, 80, 24, func(d *driver) {
 				toApply(time.Second)(d)
 				d.wants(tt.state)
-				saved, _ := d.m.form.draft.saved.Settings()
+				saved, _ := d.m.form.draft.Saved().Settings()
 				if got := saved.Port == pairSettings().Port; got != tt.told {
 					t.Errorf("the form holds port %d as saved", saved.Port)
 				}

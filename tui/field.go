@@ -9,7 +9,7 @@ import (
 )
 
 // field is a setting that the form and the line mode ask for. What is a good
-// value is said by [ParseSettings] alone.
+// value is said by [text.ParseSettings] alone.
 type field struct{ conntrackd.Setting }
 
 // inputLimit bounds what can be typed into a field. The longest good value is

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // form is the screen with the settings, always at the bottom of the stack.
@@ -16,7 +17,7 @@ import (
 // not while it is typed in: on a slow line a typed character costs one byte.
 type form struct {
 	env     *env
-	draft   *draft
+	draft   *text.Draft
 	host    host
 	gate    string
 	half    string // see [Options]
@@ -65,7 +66,7 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back, hist
 }
 
 func newForm(e *env, saved conntrackd.Settings, gate string, stillEnabled bool) *form {
-	f := &form{env: e, draft: newDraft(e.table, saved), gate: gate, stillEnabled: gate != "" && stillEnabled, inForce: saved, fields: fields(e.table), shown: map[conntrackd.Field]string{}}
+	f := &form{env: e, draft: text.NewDraft(e.table, saved), gate: gate, stillEnabled: gate != "" && stillEnabled, inForce: saved, fields: fields(e.table), shown: map[conntrackd.Field]string{}}
 	f.inputs = make([]textinput.Model, len(f.fields))
 	f.notes = make([]string, len(f.fields))
 	for i := range f.inputs {
@@ -104,7 +105,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case tea.PasteMsg:
 		f.edit(msg)
 	case settingsSaved:
-		f.draft.rebase(msg.settings)
+		f.draft.Rebase(msg.settings)
 		f.stillEnabled = f.stillEnabled && msg.settings.Enabled
 		f.half, f.foreign = "", false
 		f.recheck()
@@ -138,7 +139,7 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	case f.focus >= len(f.fields):
 		return f.pressButton(k)
 	case key.Matches(k, formKeys.undo):
-		f.draft.revert(f.fields[f.focus].Field)
+		f.draft.Revert(f.fields[f.focus].Field)
 		f.recheck()
 		f.settle()
 		return nil, nil
@@ -183,7 +184,7 @@ func (f *form) pressRadio(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	default:
 		return nil, nil
 	}
-	f.draft.set(fd.Field, fd.Word(on))
+	f.draft.Set(fd.Field, fd.Word(on))
 	f.recheck()
 	f.settle()
 	return nil, nil
@@ -237,8 +238,8 @@ func (f *form) leave() tea.Cmd {
 	}
 	f.inputs[f.focus].Blur()
 	if f.fields[f.focus].Kind == conntrackd.InterfaceSetting {
-		if i, ok := f.host.find(f.value()); ok && f.draft.changed(conntrackd.FieldInterface) {
-			f.draft.chooseInterface(i)
+		if i, ok := f.host.find(f.value()); ok && f.draft.Changed(conntrackd.FieldInterface) {
+			f.draft.ChooseInterface(i)
 		}
 	}
 	f.showProblems(false)
@@ -258,10 +259,10 @@ func (f *form) enter(to int) {
 
 // lookAround asks for the neighbours while there is no peer to be seen.
 func (f *form) lookAround() tea.Cmd {
-	if f.draft.value(conntrackd.FieldPeerIP) != "" {
+	if f.draft.Value(conntrackd.FieldPeerIP) != "" {
 		return nil
 	}
-	return f.host.askNeighbours(f.env.ctx, f.env.effects.Neighbours, f.draft.value(conntrackd.FieldInterface))
+	return f.host.askNeighbours(f.env.ctx, f.env.effects.Neighbours, f.draft.Value(conntrackd.FieldInterface))
 }
 
 // edit gives a key or a paste to the line editor of the focused field.
@@ -272,7 +273,7 @@ func (f *form) edit(msg tea.Msg) {
 	f.inputs[f.focus], _ = f.inputs[f.focus].Update(msg)
 	if v := f.inputs[f.focus].Value(); v != f.value() {
 		f.edited = true
-		f.draft.set(f.fields[f.focus].Field, v)
+		f.draft.Set(f.fields[f.focus].Field, v)
 		f.recheck()
 		f.noteSuggestion()
 	}
@@ -286,7 +287,7 @@ func (f *form) takeSuggestion() bool {
 	if s == "" || in.Position() < len([]rune(in.Value())) {
 		return false
 	}
-	f.draft.set(f.fields[f.focus].Field, s)
+	f.draft.Set(f.fields[f.focus].Field, s)
 	f.recheck()
 	f.settle()
 	in.CursorEnd()
@@ -294,12 +295,12 @@ func (f *form) takeSuggestion() bool {
 }
 
 func (f *form) suggestion(i int) string {
-	on, _ := f.host.find(f.draft.value(conntrackd.FieldInterface))
+	on, _ := f.host.find(f.draft.Value(conntrackd.FieldInterface))
 	var seen = f.host.seen
 	if on.Index != f.host.seenOn {
 		seen = nil
 	}
-	return f.draft.suggestion(f.fields[i].Field, on, seen)
+	return f.draft.Suggestion(f.fields[i].Field, on, seen)
 }
 
 // picked takes an interface that was chosen from the list.
@@ -310,16 +311,16 @@ func (f *form) picked(name string) tea.Cmd {
 
 func (f *form) choosePicked(name string) {
 	if i, ok := f.host.find(name); ok {
-		f.draft.chooseInterface(i)
+		f.draft.ChooseInterface(i)
 	} else {
-		f.draft.set(conntrackd.FieldInterface, name)
+		f.draft.Set(conntrackd.FieldInterface, name)
 	}
 	f.showProblems(false)
 	f.settle()
 }
 
-// value is the text of the focused field.
-func (f *form) value() string { return f.draft.value(f.fields[f.focus].Field) }
+// Value is the text of the focused field.
+func (f *form) value() string { return f.draft.Value(f.fields[f.focus].Field) }
 
 // typing says whether letters are text here, so that the root leaves them alone.
 func (f *form) typing() bool {

@@ -68,16 +68,16 @@ func TestSaveAsksForTheSave(t *testing.T) {
 	if got, ok := o.(saveWanted); !ok || got.settings != savedSettings() {
 		t.Errorf("save gave %#v", o)
 	}
-	f.draft.set(conntrackd.FieldPort, "70000")
+	f.draft.Set(conntrackd.FieldPort, "70000")
 	if o := f.save(); o != nil || !f.refused || !f.focused(conntrackd.FieldPort) {
 		t.Errorf("save of a bad port gave %#v, focus %d", o, f.focus)
 	}
-	f.draft.set(conntrackd.FieldPort, "3780")
-	f.draft.set(conntrackd.FieldEnabled, "disable")
+	f.draft.Set(conntrackd.FieldPort, "3780")
+	f.draft.Set(conntrackd.FieldEnabled, "disable")
 	if got, ok := f.check().(checkWanted); !ok || got.settings.Enabled {
 		t.Errorf("check of a disabled sync gave %#v", got)
 	}
-	f.draft.set(conntrackd.FieldPeerIP, "")
+	f.draft.Set(conntrackd.FieldPeerIP, "")
 	if o := f.check(); o != nil || !f.focused(conntrackd.FieldPeerIP) {
 		t.Errorf("check without a peer gave %#v, focus %d", o, f.focus)
 	}
@@ -130,8 +130,8 @@ func TestFocusMoves(t *testing.T) {
 	if m.form.focus != len(m.form.fields)-1 {
 		t.Errorf("up from the buttons goes to %d", m.form.focus)
 	}
-	if m.form.draft.dirty() {
-		t.Errorf("moving changed %v", m.form.draft.changes())
+	if m.form.draft.Dirty() {
+		t.Errorf("moving changed %v", m.form.draft.Changes())
 	}
 }
 
@@ -182,7 +182,7 @@ func TestSuggestionIsTaken(t *testing.T) {
 	typeText(t, m, "10.0.0.103")
 	mustShow(t, m, "right arrow: 10.0.0.103/24")
 	press(t, m, "left", "right") // inside the text it moves the cursor
-	if v := m.form.draft.value(conntrackd.FieldPeerIP); v != "10.0.0.103" {
+	if v := m.form.draft.Value(conntrackd.FieldPeerIP); v != "10.0.0.103" {
 		t.Errorf("Peer IP is %q", v)
 	}
 	press(t, m, "right")
@@ -197,7 +197,7 @@ func TestListArrivesWhileTyping(t *testing.T) {
 	typeText(t, m, "1")
 	m.Update(interfacesListed{run: m.form.host.run, list: appliance()[:2]})
 	typeText(t, m, "2")
-	if v := m.form.draft.value(conntrackd.FieldCurrentIP); v != "1210.0.0.101/24" {
+	if v := m.form.draft.Value(conntrackd.FieldCurrentIP); v != "1210.0.0.101/24" {
 		t.Errorf("Current IP is %q", v)
 	}
 	mustShow(t, m, "not on this host")
@@ -208,13 +208,13 @@ func TestPasteGoesToTheField(t *testing.T) {
 	press(t, m, "tab", "tab")
 	m.Update(tea.PasteMsg{Content: "10.0.0.101/24\r\n"})
 	press(t, m, "tab")
-	if v := m.form.draft.value(conntrackd.FieldCurrentIP); strings.TrimSpace(v) != "10.0.0.101/24" {
+	if v := m.form.draft.Value(conntrackd.FieldCurrentIP); strings.TrimSpace(v) != "10.0.0.101/24" {
 		t.Errorf("Current IP is %q", v)
 	}
 	mustNotShow(t, m, "!")
 	press(t, m, "shift+tab", "shift+tab", "shift+tab")
 	m.Update(tea.PasteMsg{Content: "enable"})
-	if m.form.draft.value(conntrackd.FieldEnabled) != "disable" {
+	if m.form.draft.Value(conntrackd.FieldEnabled) != "disable" {
 		t.Error("a paste changed the radio")
 	}
 }
@@ -238,7 +238,7 @@ func TestGate(t *testing.T) {
 	mustNotShow(t, m, "Save", "Enable Sync")
 	press(t, m, "tab", "down", "x", "right")
 	m.Update(tea.PasteMsg{Content: "x"})
-	if m.form.draft.dirty() {
+	if m.form.draft.Dirty() {
 		t.Error("a gated form can be changed")
 	}
 	if _, ok := press(t, m, "enter").(tea.QuitMsg); !ok {
@@ -248,7 +248,7 @@ func TestGate(t *testing.T) {
 
 func TestSettingsSaved(t *testing.T) {
 	m := newModel(t, 80, 24)
-	m.form.draft.values = savedSettings().Values()
+	m.form.draft.Take(savedSettings().Values())
 	m.Update(settingsSaved{savedSettings()})
 	mustShow(t, m, "sync enabled")
 	unseen := New(Options{Glyphs: ASCIIGlyphs(), StateUnknown: true})

@@ -1,12 +1,15 @@
 package tui
 
-import "connsync/conntrackd"
+import (
+	"connsync/conntrackd"
+	"connsync/tui/text"
+)
 
 // save asks for the save, or says why it is not possible and goes to the field
 // that is in the way.
 func (f *form) save() outcome {
 	f.leave()
-	s, problems := f.draft.settings()
+	s, problems := f.draft.Settings()
 	if len(problems) > 0 {
 		f.refuse(problems)
 		return nil
@@ -18,12 +21,12 @@ func (f *form) save() outcome {
 // check asks for the checks; they need the values that an enabled sync needs.
 func (f *form) check() outcome {
 	f.leave()
-	s, problems := ParseSettings(f.env.table, f.draft.values.With(conntrackd.FieldEnabled, "enable"))
+	s, problems := text.ParseSettings(f.env.table, f.draft.Values().With(conntrackd.FieldEnabled, "enable"))
 	if len(problems) > 0 {
 		f.refuse(problems)
 		return nil
 	}
-	s.Enabled = f.draft.enabled()
+	s.Enabled = f.draft.Enabled()
 	f.settle()
 	return checkWanted{s}
 }
@@ -45,9 +48,9 @@ func (f *form) refuse(problems []conntrackd.Problem) {
 // showProblems tells about every field that holds something bad, and with
 // blank also about those that hold nothing and should.
 func (f *form) showProblems(blank bool) {
-	_, problems := f.draft.settings()
+	_, problems := f.draft.Settings()
 	for _, p := range problems {
-		if blank || f.draft.value(p.Field) != "" || f.shown[p.Field] != "" {
+		if blank || f.draft.Value(p.Field) != "" || f.shown[p.Field] != "" {
 			f.shown[p.Field] = p.Message
 		}
 	}
@@ -61,9 +64,9 @@ func (f *form) recheck() {
 	if len(f.shown) == 0 {
 		return
 	}
-	_, problems := f.draft.settings()
+	_, problems := f.draft.Settings()
 	for id := range f.shown {
-		switch now := problemOf(problems, id); {
+		switch now := text.ProblemOf(problems, id); {
 		case now == "":
 			delete(f.shown, id)
 		case !f.focused(id):
@@ -79,7 +82,7 @@ func (f *form) focused(id conntrackd.Field) bool {
 
 // disabledReason is why a save is not possible; blank when it is.
 func (f *form) disabledReason() string {
-	_, problems := f.draft.settings()
+	_, problems := f.draft.Settings()
 	if len(problems) == 0 {
 		return ""
 	}

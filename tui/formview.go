@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // layout is where things stand on the form; columns are cells from the left.
@@ -55,9 +56,9 @@ func (f *form) scroll() {
 
 // settle brings everything beside and below the fields up to date.
 func (f *form) settle() {
-	s, problems := f.draft.settings()
+	s, problems := f.draft.Settings()
 	for i, fd := range f.fields {
-		if v := f.draft.value(fd.Field); f.inputs[i].Value() != v {
+		if v := f.draft.Value(fd.Field); f.inputs[i].Value() != v {
 			f.inputs[i].SetValue(v)
 			f.inputs[i].CursorEnd()
 		}
@@ -65,13 +66,13 @@ func (f *form) settle() {
 	}
 	f.advice = nil
 	if f.half != "" {
-		f.advice = addProblem(f.env.table, f.advice, conntrackd.Problem{Field: conntrackd.FieldEnabled, Message: halfNote(f.half)})
+		f.advice = text.AddProblem(f.env.table, f.advice, conntrackd.Problem{Field: conntrackd.FieldEnabled, Message: halfNote(f.half)})
 	}
-	for _, p := range append(f.host.advice(f.draft.values, s), Warnings(f.env.table, s)...) {
+	for _, p := range append(f.host.advice(f.draft.Values(), s), text.Warnings(f.env.table, s)...) {
 		e, _ := f.env.table.Find(p.Field)
-		pair := e.Follows != "" && problemOf(problems, e.Follows) != ""
-		if problemOf(problems, p.Field) == "" && !pair {
-			f.advice = addProblem(f.env.table, f.advice, p)
+		pair := e.Follows != "" && text.ProblemOf(problems, e.Follows) != ""
+		if text.ProblemOf(problems, p.Field) == "" && !pair {
+			f.advice = text.AddProblem(f.env.table, f.advice, p)
 		}
 	}
 	f.hint = f.hintText(s)
@@ -84,10 +85,10 @@ func halfNote(half string) string { return half + ": Enable does both, Disable n
 func (f *form) note(i int, s conntrackd.Settings) string {
 	switch fd := f.fields[i]; fd.Kind {
 	case conntrackd.InterfaceSetting:
-		return f.host.interfaceNote(f.draft.value(conntrackd.FieldInterface))
+		return f.host.interfaceNote(f.draft.Value(conntrackd.FieldInterface))
 	case conntrackd.BytesSetting:
 		n, _ := strconv.Atoi(fd.Text(s)) // blank is 0, which has no note
-		return bytesNote(strings.TrimSpace(f.draft.value(fd.Field)), n)
+		return bytesNote(strings.TrimSpace(f.draft.Value(fd.Field)), n)
 	case conntrackd.AddressSetting:
 		if offer := f.suggestion(i); offer != "" {
 			return "right arrow: " + offer
@@ -107,7 +108,7 @@ func (f *form) noteSuggestion() {
 func (f *form) hintText(s conntrackd.Settings) string {
 	switch f.focus - len(f.fields) {
 	case saveButton:
-		if f.draft.dirty() {
+		if f.draft.Dirty() {
 			return "Save Changes: check, show what would change, then write and restart."
 		}
 		if f.half != "" || f.foreign {
@@ -123,7 +124,7 @@ func (f *form) hintText(s conntrackd.Settings) string {
 	}
 	fd := f.fields[f.focus]
 	hint := fd.Hint
-	if on := f.draft.value(conntrackd.FieldInterface); fd.Field == conntrackd.FieldCurrentIP && on != "" {
+	if on := f.draft.Value(conntrackd.FieldInterface); fd.Field == conntrackd.FieldCurrentIP && on != "" {
 		hint = strings.Replace(hint, "the interface", f.env.shown(on), 1)
 	}
 	if f.layout.note > 0 {
@@ -149,7 +150,7 @@ func (f *form) message() string {
 		}
 	}
 	for _, id := range f.order() {
-		if m := problemOf(f.advice, id); m != "" {
+		if m := text.ProblemOf(f.advice, id); m != "" {
 			return f.env.glyphs.Bad + " " + f.told(id, m)
 		}
 	}
@@ -239,7 +240,7 @@ func (f *form) flag(id conntrackd.Field) string {
 	switch {
 	case f.shown[id] != "":
 		return f.env.theme.Bad.Render(f.env.glyphs.Bad)
-	case f.draft.changed(id):
+	case f.draft.Changed(id):
 		return f.env.theme.Accent.Render(f.env.glyphs.Changed)
 	}
 	return " "
@@ -256,7 +257,7 @@ func (f *form) valueText(i int) (text string, x int) {
 		}
 		on, off := g.On, g.Off
 		yes, no := " "+fd.title(true), " "+fd.title(false)
-		if !fd.On(f.draft.value(fd.Field)) {
+		if !fd.On(f.draft.Value(fd.Field)) {
 			on, off = off, on
 			x = ansi.StringWidth(on+yes+gap) + 1
 			return on + yes + gap + off + no, x
@@ -322,14 +323,14 @@ func (f *form) explain() (string, []string) {
 		lines = append(lines, fd.keys())
 	}
 	lines = append(lines, "Tab and the up and down arrows move from field to field.", "", "Default: "+fd.Standard, "Example: "+fd.Example)
-	if f.draft.changed(fd.Field) {
-		saved := f.draft.savedValue(fd.Field)
+	if f.draft.Changed(fd.Field) {
+		saved := f.draft.SavedValue(fd.Field)
 		if saved == "" {
 			saved = "blank"
 		}
 		lines = append(lines, "Saved:   "+f.env.shown(saved)+" (ctrl+r puts it back)")
 	}
-	if m := f.draft.problem(fd.Field); m != "" && f.draft.value(fd.Field) != "" {
+	if m := f.draft.Problem(fd.Field); m != "" && f.draft.Value(fd.Field) != "" {
 		lines = append(lines, "", f.env.glyphs.Bad+" "+f.env.shown(m))
 	}
 	return "Help: " + fd.Label, lines
@@ -337,7 +338,7 @@ func (f *form) explain() (string, []string) {
 
 // quitDialog asks before typed values are lost. It starts on No.
 func (f *form) quitDialog() *dialog {
-	n := len(f.draft.changes())
+	n := len(f.draft.Changes())
 	text := "Leave without saving? One change would be lost."
 	if n > 1 {
 		text = fmt.Sprintf("Leave without saving? %d changes would be lost.", n)

@@ -10,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // Interfaces watches the interfaces of this host.
@@ -223,7 +224,7 @@ func (h *host) advice(v conntrackd.Values, s conntrackd.Settings) []conntrackd.P
 
 // has says which addresses an interface has.
 func has(i netcheck.Interface) string {
-	own := ownAddresses(i)
+	own := text.OwnAddresses(i)
 	switch len(own) {
 	case 0:
 		return i.Name + " has no address"

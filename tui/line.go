@@ -42,7 +42,7 @@ type lineTalk struct {
 	in     *lineReader
 	out    *lineWriter
 	fields []field
-	draft  *draft
+	draft  *text.Draft
 	host   host
 	// toldList is the list of interfaces that has been told, once told.
 	told     bool
@@ -77,7 +77,7 @@ func TalkLines(o LineOptions) error {
 	e := &env{ctx: ctx, table: o.table(), glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
 	t := &lineTalk{
 		env: e, ctx: ctx, in: newLineReader(o.In), out: newLineWriter(e, o.Out, o.Width, o.Silent),
-		fields: fields(e.table), draft: newDraft(e.table, o.Saved), found: o.Saved,
+		fields: fields(e.table), draft: text.NewDraft(e.table, o.Saved), found: o.Saved,
 	}
 	defer t.in.close()
 	first := t.questions(0)
@@ -148,7 +148,7 @@ func (t *lineTalk) end(err error) error {
 	if errors.Is(err, errInputEnded) {
 		why = "The input ended."
 	}
-	switch n := len(t.draft.changes()); {
+	switch n := len(t.draft.Changes()); {
 	case t.failed:
 		t.out.line(why)
 	case !t.inForce:
@@ -254,7 +254,7 @@ func (t *lineTalk) questions(from int) stage {
 			case m == moveBack:
 				i, rest = before, false
 				continue
-			case t.setup != nil && t.fields[i].Field == conntrackd.FieldEnabled && !t.draft.enabled():
+			case t.setup != nil && t.fields[i].Field == conntrackd.FieldEnabled && !t.draft.Enabled():
 				if err := t.leaveUnwanted(); err != nil {
 					return nil, err
 				}
@@ -274,7 +274,7 @@ func (t *lineTalk) before(i int) int {
 	return i
 }
 
-func (t *lineTalk) problemAt(i int) string { return t.draft.problem(t.fields[i].Field) }
+func (t *lineTalk) problemAt(i int) string { return t.draft.Problem(t.fields[i].Field) }
 
 // change asks for single fields by their number or name, then saves.
 func (t *lineTalk) change() (stage, error) {
@@ -283,10 +283,10 @@ func (t *lineTalk) change() (stage, error) {
 	}
 	for i, f := range t.fields {
 		mark := ""
-		if t.draft.changed(f.Field) {
+		if t.draft.Changed(f.Field) {
 			mark = " (changed)"
 		}
-		t.out.line(fmt.Sprintf("%d %s: %s%s", i+1, f.Label, valueText(f, t.draft.value(f.Field)), mark))
+		t.out.line(fmt.Sprintf("%d %s: %s%s", i+1, f.Label, valueText(f, t.draft.Value(f.Field)), mark))
 	}
 	for {
 		answer, err := t.ask("Change (number or name; Enter goes on, q quits):")

@@ -32,7 +32,7 @@ func (t *lineTalk) question(i int) (move, error) {
 	t.look(f)
 	offer := t.offer(f)
 	for {
-		answer, err := t.ask(prompt(f, t.draft.value(f.Field), offer))
+		answer, err := t.ask(prompt(f, t.draft.Value(f.Field), offer))
 		if err != nil {
 			return moveOn, err
 		}
@@ -45,7 +45,7 @@ func (t *lineTalk) question(i int) (move, error) {
 		}
 		rest := answer == "."
 		if answer == "" || rest {
-			answer = t.draft.value(f.Field)
+			answer = t.draft.Value(f.Field)
 			if offer != "" {
 				answer = offer
 			}
@@ -114,8 +114,8 @@ func (t *lineTalk) explain(f field) {
 	}
 	t.out.say("Default: " + f.Standard)
 	t.out.say("Example: " + f.Example)
-	if t.draft.changed(f.Field) {
-		t.out.say("Saved: " + valueText(f, t.draft.savedValue(f.Field)))
+	if t.draft.Changed(f.Field) {
+		t.out.say("Saved: " + valueText(f, t.draft.SavedValue(f.Field)))
 	}
 }
 
@@ -124,7 +124,7 @@ func (t *lineTalk) look(f field) {
 	switch {
 	case f.Field == conntrackd.FieldInterface:
 		t.readInterfaces()
-		wanted := t.draft.enabled() || t.draft.value(f.Field) == ""
+		wanted := t.draft.Enabled() || t.draft.Value(f.Field) == ""
 		if wanted && (!t.told || !reflect.DeepEqual(t.host.list, t.toldList)) {
 			t.listInterfaces()
 		}
@@ -144,12 +144,12 @@ func (t *lineTalk) look(f field) {
 // offer is what Enter takes where the field holds nothing good; blank when it
 // takes the value itself.
 func (t *lineTalk) offer(f field) string {
-	if t.draft.value(f.Field) != "" && t.draft.problem(f.Field) == "" {
+	if t.draft.Value(f.Field) != "" && t.draft.Problem(f.Field) == "" {
 		return ""
 	}
 	switch f.Kind {
 	case conntrackd.InterfaceSetting:
-		if t.draft.value(f.Field) == "" {
+		if t.draft.Value(f.Field) == "" {
 			return t.onlyCandidate()
 		}
 	case conntrackd.AddressSetting:
@@ -161,17 +161,17 @@ func (t *lineTalk) offer(f field) string {
 }
 
 func (t *lineTalk) suggestions(f field) []string {
-	on, _ := t.host.find(t.draft.value(conntrackd.FieldInterface))
+	on, _ := t.host.find(t.draft.Value(conntrackd.FieldInterface))
 	seen := t.host.seen
 	if on.Index != t.host.seenOn {
 		seen = nil
 	}
-	all := t.draft.suggestions(f.Field, on, seen)
+	all := t.draft.Suggestions(f.Field, on, seen)
 	slices.Sort(all[min(len(all), 1):])
 	return slices.Compact(all)
 }
 
-// take puts an answer into the draft and says why it cannot be used.
+// Take puts an answer into the draft and says why it cannot be used.
 func (t *lineTalk) take(f field, answer string) (problem string) {
 	if len(answer) > inputLimit {
 		return fmt.Sprintf("That is too long: %d characters, at most %d.", len(answer), inputLimit)
@@ -185,23 +185,23 @@ func (t *lineTalk) take(f field, answer string) (problem string) {
 		case no, "n":
 			answer = f.Words[1]
 		}
-		t.draft.set(f.Field, t.draft.meaning(f.Field, answer))
+		t.draft.Set(f.Field, t.draft.Meaning(f.Field, answer))
 	case conntrackd.InterfaceSetting:
 		if problem := t.takeInterface(f, answer); problem != "" {
 			return problem
 		}
 	default:
-		if answer != t.draft.value(f.Field) {
-			t.draft.set(f.Field, answer)
+		if answer != t.draft.Value(f.Field) {
+			t.draft.Set(f.Field, answer)
 		}
 	}
-	return t.draft.problem(f.Field)
+	return t.draft.Problem(f.Field)
 }
 
 // advise tells what is unusual about an answer that can be used.
 func (t *lineTalk) advise(f field) {
-	s, _ := t.draft.settings()
-	for _, p := range append(t.host.advice(t.draft.values, s), Warnings(t.env.table, s)...) {
+	s, _ := t.draft.Settings()
+	for _, p := range append(t.host.advice(t.draft.Values(), s), text.Warnings(t.env.table, s)...) {
 		if p.Field == f.Field {
 			t.out.hang("Note: ", p.Message)
 			return
@@ -288,7 +288,7 @@ func interfaceText(it pick) string {
 		facts = append(facts, speedWord(it.SpeedMbps))
 	}
 	facts = append(facts, it.Kind)
-	own := ownAddresses(it.Interface)
+	own := text.OwnAddresses(it.Interface)
 	for _, p := range own[:min(len(own), 3)] {
 		facts = append(facts, p.String())
 	}
@@ -338,23 +338,23 @@ func (t *lineTalk) takeInterface(f field, answer string) (problem string) {
 	switch {
 	case found && newPick(i).refusal != "":
 		return cannotBeChosen(i.Name, newPick(i).refusal)
-	case found && answer != t.draft.value(f.Field):
-		t.draft.chooseInterface(i)
+	case found && answer != t.draft.Value(f.Field):
+		t.draft.ChooseInterface(i)
 		return ""
 	case found || answer == "":
 		return ""
 	case t.host.known && t.tellInterfaces(answer) > 0:
 		return notOnHost(answer) + "; those above have it in them."
-	case t.host.known && t.draft.enabled() && conntrackd.CheckInterfaceName(answer) == nil:
+	case t.host.known && t.draft.Enabled() && conntrackd.CheckInterfaceName(answer) == nil:
 		return notOnHost(answer) + "; type a number of the list, or a name."
 	}
-	t.draft.set(f.Field, answer)
+	t.draft.Set(f.Field, answer)
 	return ""
 }
 
 // findNeighbours looks who is on the interface.
 func (t *lineTalk) findNeighbours() {
-	i, ok := t.host.find(t.draft.value(conntrackd.FieldInterface))
+	i, ok := t.host.find(t.draft.Value(conntrackd.FieldInterface))
 	if !ok || t.env.effects.Neighbours == nil {
 		return
 	}

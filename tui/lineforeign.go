@@ -19,7 +19,7 @@ func (t *lineTalk) foreign(err error) (stage, error) {
 		t.out.say("It could not be read anew: " + err.Error())
 		return t.change, nil
 	}
-	t.draft.rebase(saved)
+	t.draft.Rebase(saved)
 	t.out.say(text.ForeignTaken)
 	return t.change, nil
 }

@@ -15,7 +15,7 @@ import (
 
 // save goes from the answers to the checks, or back to what is in the way.
 func (t *lineTalk) save() (stage, error) {
-	s, problems := t.draft.settings()
+	s, problems := t.draft.Settings()
 	switch {
 	case len(problems) > 0:
 		return t.fix(problems[0])
@@ -259,7 +259,7 @@ func (t *lineTalk) carryOut(r apply.Review, steps chan<- step.Step) apply.Outcom
 
 // settled takes s as what is in force.
 func (t *lineTalk) settled(s conntrackd.Settings) {
-	t.draft.rebase(s)
+	t.draft.Rebase(s)
 	t.inForce, t.failed = true, false
 }
 
@@ -281,7 +281,7 @@ func (t *lineTalk) status(more bool) error {
 		return err
 	}
 	t.out.columns(text.StatusLines(health))
-	saved, _ := t.env.table.Settings(t.draft.saved)
+	saved, _ := t.env.table.Settings(t.draft.Saved())
 	seen := &status{env: t.env, settings: saved, seen: true, health: health, width: t.out.width}
 	if more {
 		if !health.Counters.Time.IsZero() {

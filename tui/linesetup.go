@@ -95,13 +95,13 @@ func applicationMeant(answer string) (word string, ok bool) {
 
 // firstQuestion tells what is set and asks for the rest.
 func (t *lineTalk) firstQuestion() (stage, error) {
-	if t.draft.savedValue(conntrackd.FieldEnabled) != "enable" {
-		t.draft.set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
+	if t.draft.SavedValue(conntrackd.FieldEnabled) != "enable" {
+		t.draft.Set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
 	}
 	if t.setup.Fresh {
 		return t.askPeerLine, nil
 	}
-	t.only = t.openFields(t.draft.savedValue(conntrackd.FieldEnabled) != "enable")
+	t.only = t.openFields(t.draft.SavedValue(conntrackd.FieldEnabled) != "enable")
 	t.tellSet("Set already")
 	if len(t.only) == 0 {
 		t.inForce = true
@@ -117,7 +117,7 @@ func (t *lineTalk) openFields(enabled bool) map[int]bool {
 		switch {
 		case f.Field == conntrackd.FieldEnabled:
 			only[i] = enabled
-		case t.draft.value(f.Field) == "" || t.problemAt(i) != "":
+		case t.draft.Value(f.Field) == "" || t.problemAt(i) != "":
 			only[i] = true
 		}
 		if !only[i] {
@@ -134,7 +134,7 @@ func (t *lineTalk) asks(i int) bool { return t.only == nil || t.only[i] }
 func (t *lineTalk) tellSet(title string) {
 	for i, f := range t.fields {
 		if !t.asks(i) {
-			t.out.line(title + ": " + f.Label + " " + valueText(f, t.draft.value(f.Field)))
+			t.out.line(title + ": " + f.Label + " " + valueText(f, t.draft.Value(f.Field)))
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 		if typed, err = t.pasted(typed); err != nil {
 			return nil, err
 		}
-		v, err := text.ParsePeerLine(t.env.table, typed, ParseSettings)
+		v, err := text.ParsePeerLine(t.env.table, typed)
 		var short *text.ShortPeerLineError
 		switch {
 		case errors.As(err, &short):
@@ -181,7 +181,7 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 // the line whole.
 func (t *lineTalk) pasted(typed string) (string, error) {
 	for {
-		_, err := text.ParsePeerLine(t.env.table, typed, ParseSettings)
+		_, err := text.ParsePeerLine(t.env.table, typed)
 		var short *text.ShortPeerLineError
 		unfinished := errors.As(err, &short) || strings.HasSuffix(strings.TrimSpace(typed), `\`)
 		if t.out.silent && !unfinished {
@@ -202,9 +202,9 @@ func (t *lineTalk) pasted(typed string) (string, error) {
 
 func (t *lineTalk) takePeerLine(v conntrackd.Values) stage {
 	t.readInterfaces()
-	t.draft.takePeerLine(v, t.host)
+	takePeerLine(t.draft, t.env.table, v, t.host)
 	t.only = t.openFields(false)
-	i, found := t.host.find(t.draft.value(conntrackd.FieldInterface))
+	i, found := t.host.find(t.draft.Value(conntrackd.FieldInterface))
 	if t.host.known && (!found || newPick(i).refusal != "") {
 		for at, f := range t.fields {
 			if f.Field == conntrackd.FieldInterface {

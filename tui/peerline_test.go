@@ -21,7 +21,7 @@ func TestPeerLineOfTheScreen(t *testing.T) {
 		cached bool
 	}{{40, "\n", false}, {80, "\r", false}, {60, "\r\n", true}} {
 		s.ExternalCache = tc.cached
-		got, err := text.ParsePeerLine(conntrackd.NewSettingTable(), strings.Join(peerLines(e, s, tc.width), tc.end), ParseSettings)
+		got, err := text.ParsePeerLine(conntrackd.NewSettingTable(), strings.Join(peerLines(e, s, tc.width), tc.end))
 		if err != nil {
 			t.Errorf("%d columns: %v", tc.width, err)
 			continue

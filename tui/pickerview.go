@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"connsync/tui/text"
 	"fmt"
 	"strings"
 
@@ -101,7 +102,7 @@ func (p *picker) remark(it *pick) string {
 		}
 		return p.env.shown(it.Kind)
 	}
-	own := ownAddresses(it.Interface)
+	own := text.OwnAddresses(it.Interface)
 	if len(own) == 0 {
 		return warn
 	}
@@ -156,7 +157,7 @@ func (p *picker) about(it *pick) string {
 	case it.Master != "":
 		parts = append(parts, bad+name+" is part of "+p.env.shown(it.Master)+"; choose that")
 	}
-	if own := ownAddresses(it.Interface); len(own) > 1 || p.columns().speed == 0 && len(own) > 0 {
+	if own := text.OwnAddresses(it.Interface); len(own) > 1 || p.columns().speed == 0 && len(own) > 0 {
 		words := make([]string, len(own))
 		for i := range own {
 			words[i] = own[i].String()

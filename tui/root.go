@@ -361,7 +361,7 @@ func (m *Model) askQuit() tea.Cmd {
 	if m.setup != nil {
 		return m.askLeave()
 	}
-	if m.leaving != nil && m.leaving == m.dialog || !m.form.draft.dirty() {
+	if m.leaving != nil && m.leaving == m.dialog || !m.form.draft.Dirty() {
 		return m.quit()
 	}
 	m.leaving = m.form.quitDialog()

@@ -286,7 +286,7 @@ func TestSuddenDialog(t *testing.T) {
 		t.Fatal("no timer was started")
 	}
 	typeText(t, m, "my")
-	if got := m.form.draft.value(conntrackd.FieldInterface); got != "my" {
+	if got := m.form.draft.Value(conntrackd.FieldInterface); got != "my" {
 		t.Errorf("typed ahead: the field holds %q", got)
 	}
 	m.Update(dialogWoke{run: m.runs - 1}) // of another dialog

@@ -33,7 +33,7 @@ func (m *Model) followSave(o outcome) tea.Cmd {
 		return m.open(a, a.start())
 	case statusWanted:
 		m.backToForm()
-		saved, _ := m.form.draft.saved.Settings()
+		saved, _ := m.form.draft.Saved().Settings()
 		s := newStatus(m.env, saved)
 		return m.open(s, s.start())
 	case historyWanted:

@@ -56,24 +56,24 @@ func burstSettings() conntrackd.Settings {
 // A setting that is in the table is in the draft: its text, whether it changed,
 // its problem, and what it means.
 func TestMadeUpSettingInTheDraft(t *testing.T) {
-	d := newDraft(withBurst(), burstSettings())
-	if d.value("burst_limit") != "6000" || d.dirty() {
-		t.Errorf("at first %q, changed %v", d.value("burst_limit"), d.changes())
+	d := text.NewDraft(withBurst(), burstSettings())
+	if d.Value("burst_limit") != "6000" || d.Dirty() {
+		t.Errorf("at first %q, changed %v", d.Value("burst_limit"), d.Changes())
 	}
-	d.set("burst_limit", "7000")
-	if s, problems := d.settings(); s.ReceiveBuffer != 7000 || problems != nil {
+	d.Set("burst_limit", "7000")
+	if s, problems := d.Settings(); s.ReceiveBuffer != 7000 || problems != nil {
 		t.Errorf("typed 7000: %+v, %v", s, problems)
 	}
-	if diff := cmp.Diff([]conntrackd.Field{"burst_limit"}, d.changes()); diff != "" {
+	if diff := cmp.Diff([]conntrackd.Field{"burst_limit"}, d.Changes()); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	d.set("burst_limit", "9001")
-	if got := d.problem("burst_limit"); got != "burst limit 9001 is above 9000" {
+	d.Set("burst_limit", "9001")
+	if got := d.Problem("burst_limit"); got != "burst limit 9001 is above 9000" {
 		t.Errorf("problem %q", got)
 	}
-	d.revert("burst_limit")
-	if d.dirty() {
-		t.Errorf("put back: %v", d.changes())
+	d.Revert("burst_limit")
+	if d.Dirty() {
+		t.Errorf("put back: %v", d.Changes())
 	}
 }
 
@@ -96,7 +96,7 @@ func TestMadeUpSettingOnTheForm(t *testing.T) {
 		t.Errorf("the rule is not told:\n%s", view)
 	}
 	m.Update(keyOf("space"))
-	if s, _ := m.form.draft.settings(); !s.ExternalCache {
+	if s, _ := m.form.draft.Settings(); !s.ExternalCache {
 		t.Error("the switch was not turned on")
 	}
 	if title, help := m.form.explain(); title != "Help: Compress" || !slices.Contains(help, "Default: Off") {
@@ -128,11 +128,11 @@ func TestMadeUpSettingForThePeer(t *testing.T) {
 	if !strings.HasSuffix(line, " --burst-limit 6000 --compress=on --enable") {
 		t.Errorf("the line is %s", line)
 	}
-	v, err := text.ParsePeerLine(table, line, ParseSettings)
+	v, err := text.ParsePeerLine(table, line)
 	if err != nil || v["burst_limit"] != "6000" || v["compress"] != "on" {
 		t.Errorf("read %v: %v", v, err)
 	}
-	if _, err := text.ParsePeerLine(table, strings.Replace(line, " --burst-limit 6000", "", 1), ParseSettings); err == nil {
+	if _, err := text.ParsePeerLine(table, strings.Replace(line, " --burst-limit 6000", "", 1)); err == nil {
 		t.Error("a line without it was read")
 	}
 	print := text.Fingerprint(table, s)

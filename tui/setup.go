@@ -108,7 +108,7 @@ var setupKeys = struct{ next, prev, choose, list key.Binding }{
 func newSetup(f *form, o Setup) *setup {
 	s := &setup{form: f, options: o, done: f.inForce.Enabled && f.inForce.Complete() && !o.Fresh}
 	if !s.done {
-		f.draft.set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
+		f.draft.Set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
 	}
 	if o.AsksApplication {
 		s.pages = append(s.pages, question{kind: applicationPage})
@@ -126,9 +126,9 @@ func newSetup(f *form, o Setup) *setup {
 func (s *setup) open(all bool) []question {
 	var pages []question
 	for i, fd := range s.fields {
-		wanted := all || s.draft.value(fd.Field) == "" || s.draft.problem(fd.Field) != ""
+		wanted := all || s.draft.Value(fd.Field) == "" || s.draft.Problem(fd.Field) != ""
 		if fd.Field == conntrackd.FieldEnabled {
-			wanted = all || !s.done && !s.pasted && s.draft.savedValue(fd.Field) != "enable"
+			wanted = all || !s.done && !s.pasted && s.draft.SavedValue(fd.Field) != "enable"
 		}
 		if wanted {
 			pages = append(pages, question{fieldPage, i})
@@ -234,12 +234,12 @@ func (s *setup) forward() (outcome, tea.Cmd) {
 	i := s.page().field
 	id := s.fields[i].Field
 	cmd := s.leave()
-	if m := s.draft.problem(id); m != "" {
+	if m := s.draft.Problem(id); m != "" {
 		s.enter(i)
 		s.shown[id] = m
 		return nil, cmd
 	}
-	if id == conntrackd.FieldEnabled && !s.draft.enabled() {
+	if id == conntrackd.FieldEnabled && !s.draft.Enabled() {
 		s.enter(i)
 		return asked{s.leaveDialog()}, cmd
 	}
@@ -276,7 +276,7 @@ func (s *setup) pressLast(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 
 // save asks for the save, or shows the question whose answer is in the way.
 func (s *setup) save() outcome {
-	settings, problems := s.draft.settings()
+	settings, problems := s.draft.Settings()
 	if len(problems) > 0 {
 		s.goToField(problems[0].Field)
 		s.refuse(problems)

@@ -130,7 +130,7 @@ func TestSetupOfTheSecondNode(t *testing.T) {
 			d.wants("The line that the other node shows") // it is not read before it is quiet
 			d.wait(time.Second)
 			d.wants("These are the answers", "eth1 ", "10.0.0.101/24", "10.0.0.102/24", "262144")
-			s, problems := d.m.form.draft.settings()
+			s, problems := d.m.form.draft.Settings()
 			if want := savedSettings(); s != want || len(problems) > 0 {
 				t.Errorf("width %d: %+v (%v), want %+v", width, s, problems, want)
 			}

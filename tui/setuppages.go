@@ -118,7 +118,7 @@ func (s *setup) readLine() tea.Cmd {
 		s.goTo(s.at + 1)
 		return nil
 	}
-	v, err := text.ParsePeerLine(s.env.table, string(s.typed), ParseSettings)
+	v, err := text.ParsePeerLine(s.env.table, string(s.typed))
 	if err != nil {
 		var short *text.ShortPeerLineError
 		if s.problem = err.Error(); !errors.As(err, &short) {
@@ -126,12 +126,12 @@ func (s *setup) readLine() tea.Cmd {
 		}
 		return nil
 	}
-	s.draft.takePeerLine(v, s.host)
+	takePeerLine(s.draft, s.env.table, v, s.host)
 	s.showProblems(false)
 	s.settle()
 	s.pasted = true
 	s.pages = append(s.pages[:s.at+1], s.open(false)...)
-	if i, found := s.host.find(s.draft.value(conntrackd.FieldInterface)); s.host.known && (!found || newPick(i).refusal != "") {
+	if i, found := s.host.find(s.draft.Value(conntrackd.FieldInterface)); s.host.known && (!found || newPick(i).refusal != "") {
 		s.goToField(conntrackd.FieldInterface)
 	} else {
 		s.goTo(s.at + 1)
@@ -142,12 +142,12 @@ func (s *setup) readLine() tea.Cmd {
 // takePeerLine takes the values that the other node printed for this one. The
 // name of the interface is the other node's; here the one is meant that has the
 // address, if there is one.
-func (d *draft) takePeerLine(v conntrackd.Values, h host) {
-	settings, _ := d.table.Settings(v)
+func takePeerLine(d *text.Draft, t conntrackd.SettingTable, v conntrackd.Values, h host) {
+	settings, _ := t.Settings(v)
 	if on := h.holder(v[conntrackd.FieldInterface], settings); on != "" {
 		v = v.With(conntrackd.FieldInterface, on)
 	}
-	d.take(v)
+	d.Take(v)
 }
 
 // holder is the interface that has Current IP; blank where none does, or where

@@ -190,7 +190,7 @@ func (s *setup) drawSet(d *drawn, but int) {
 	var rows []string
 	for i := range s.fields {
 		if i != but && !s.ahead(i) {
-			rows = append(rows, "   "+pad(s.fields[i].Label, s.layout.value-3)+s.env.shown(valueText(s.fields[i], s.draft.value(s.fields[i].Field))))
+			rows = append(rows, "   "+pad(s.fields[i].Label, s.layout.value-3)+s.env.shown(valueText(s.fields[i], s.draft.Value(s.fields[i].Field))))
 		}
 	}
 	if len(rows) > 0 && len(d.lines)+1+len(rows) <= s.layout.height {

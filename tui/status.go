@@ -122,7 +122,7 @@ func later(current *run) tea.Cmd {
 	return tea.Tick(statusEvery, func(time.Time) tea.Msg { return statusDue{current} })
 }
 
-// take shows an answer, and tells the root when the verdict is another one.
+// Take shows an answer, and tells the root when the verdict is another one.
 func (s *status) take(msg observed) tea.Cmd {
 	found := msg.health
 	if msg.err != nil {

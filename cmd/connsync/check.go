@@ -48,7 +48,7 @@ tell, 64 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			settings, problems := tui.ParseSettings(flags.table, values)
+			settings, problems := text.ParseSettings(flags.table, values)
 			if n.badName(ctx, values[conntrackd.FieldInterface], problems) {
 				settings.Interface = values[conntrackd.FieldInterface] // the checks say what is wrong with it
 			} else if len(problems) > 0 {
@@ -90,7 +90,7 @@ func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Se
 	if err != nil {
 		return conntrackd.Settings{}, err
 	}
-	settings, problems := tui.ParseSettings(f.table, values)
+	settings, problems := text.ParseSettings(f.table, values)
 	if len(problems) > 0 {
 		err = f.complain(cmd, problems)
 	}

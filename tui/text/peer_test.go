@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/conntrackd"
-	"connsync/netcheck"
 )
 
 func TestPeerCommand(t *testing.T) {
@@ -64,7 +63,7 @@ func TestPeerCommandLeadsBack(t *testing.T) {
 				v[conntrackd.FieldExternalCache] = "on"
 			}
 		}
-		s, problems := parsed(conntrackd.NewSettingTable(), v)
+		s, problems := ParseSettings(conntrackd.NewSettingTable(), v)
 		if len(problems) > 0 {
 			t.Fatalf("%s: %v", command, problems)
 		}
@@ -114,16 +113,4 @@ func pairSettings() conntrackd.Settings {
 		Enabled: true, Interface: "eth1", Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
 		Current: netip.MustParsePrefix("10.0.0.101/24"), Peer: netip.MustParsePrefix("10.0.0.102/24"),
 	}
-}
-
-// parsed joins the problems of each field and those that the two addresses
-// have with each other.
-func parsed(t conntrackd.SettingTable, v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
-	s, problems := t.Settings(v)
-	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
-		if !p.Warning {
-			problems = append(problems, conntrackd.Problem{Field: conntrackd.FieldPeerIP, Message: p.Message})
-		}
-	}
-	return s, problems
 }

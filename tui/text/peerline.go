@@ -35,15 +35,14 @@ var peerLineStart = regexp.MustCompile(`(?:^|\s|(['"]))(?:[^\s'"]*/)?connsync\s+
 // as it comes through a console: with a prompt or words before it, in quotes, broken into
 // lines with a backslash at the end, between two words or within one, and with
 // the lines after it that connsync prints there too. A line that is not whole
-// is a *[ShortPeerLineError]. The values can be used: what a flag holds is
-// checked by settings, which returns the problems of values.
-func ParsePeerLine(t conntrackd.SettingTable, text string, settings func(conntrackd.SettingTable, conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) (conntrackd.Values, error) {
+// is a *[ShortPeerLineError]. [ParseSettings] has no problem with the values.
+func ParsePeerLine(t conntrackd.SettingTable, text string) (conntrackd.Values, error) {
 	lines := peerTextLines(text)
 	var first error
 	for _, joined := range joinings(lines) {
 		v, err := readPeerCommand(t, joined)
 		if err == nil {
-			err = usable(t, v, settings)
+			err = usable(t, v)
 		}
 		if err == nil {
 			return v, nil
@@ -176,8 +175,8 @@ func readPeerCommand(t conntrackd.SettingTable, text string) (conntrackd.Values,
 }
 
 // usable says which flag holds what cannot be used.
-func usable(t conntrackd.SettingTable, v conntrackd.Values, settings func(conntrackd.SettingTable, conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem)) error {
-	_, problems := settings(t, v)
+func usable(t conntrackd.SettingTable, v conntrackd.Values) error {
+	_, problems := ParseSettings(t, v)
 	if len(problems) == 0 {
 		return nil
 	}

@@ -42,7 +42,7 @@ func TestPeerLineComesThrough(t *testing.T) {
 		"its words in quotes": {strings.Replace(line, "apply", "'apply", 1) + "'", s},
 		"quoted":              {strings.ReplaceAll(line, "eth1", "'eth1'"), s},
 	} {
-		got, err := ParsePeerLine(conntrackd.NewSettingTable(), tc.text, parsed)
+		got, err := ParsePeerLine(conntrackd.NewSettingTable(), tc.text)
 		if err != nil {
 			t.Errorf("%s: %v\n%q", name, err, tc.text)
 			continue
@@ -67,7 +67,7 @@ func TestPeerLineBrokenAnywhere(t *testing.T) {
 			n := min(width, len(rest))
 			pieces, rest = append(pieces, rest[:n]), rest[n:]
 		}
-		got, err := ParsePeerLine(conntrackd.NewSettingTable(), strings.Join(pieces, "\n"), parsed)
+		got, err := ParsePeerLine(conntrackd.NewSettingTable(), strings.Join(pieces, "\n"))
 		if err != nil && len(pieces)-1 <= maxGuessedBreaks {
 			t.Errorf("width %d: %v\n%s", width, err, strings.Join(pieces, "\n"))
 		} else if err == nil && !maps.Equal(got, want) {
@@ -76,7 +76,7 @@ func TestPeerLineBrokenAnywhere(t *testing.T) {
 	}
 	// A line that was cut is never taken for a whole one.
 	for n := range len(line) {
-		if got, err := ParsePeerLine(conntrackd.NewSettingTable(), line[:n], parsed); err == nil {
+		if got, err := ParsePeerLine(conntrackd.NewSettingTable(), line[:n]); err == nil {
 			t.Errorf("cut after %d bytes: %+v", n, got)
 		}
 	}
@@ -102,7 +102,7 @@ func TestPeerLineRefused(t *testing.T) {
 		"connsync apply --enable --interface eth1 --current-ip":                      "the value of --current-ip is missing",
 		strings.ReplaceAll(line, "--interface eth1", "--interface \x1b]0;x\x07eth1"): "",
 	} {
-		_, err := ParsePeerLine(conntrackd.NewSettingTable(), text, parsed)
+		_, err := ParsePeerLine(conntrackd.NewSettingTable(), text)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%q: %v", text, err)
@@ -111,7 +111,7 @@ func TestPeerLineRefused(t *testing.T) {
 		}
 	}
 	var short *ShortPeerLineError
-	if _, err := ParsePeerLine(conntrackd.NewSettingTable(), line[:len(line)/2], parsed); !errors.As(err, &short) {
+	if _, err := ParsePeerLine(conntrackd.NewSettingTable(), line[:len(line)/2]); !errors.As(err, &short) {
 		t.Errorf("half a line: %v", err)
 	}
 }
@@ -119,11 +119,11 @@ func TestPeerLineRefused(t *testing.T) {
 func FuzzPeerLine(f *testing.F) {
 	f.Add(PeerCommand(conntrackd.NewSettingTable(), pairSettings()))
 	f.Fuzz(func(t *testing.T, text string) {
-		v, err := ParsePeerLine(conntrackd.NewSettingTable(), text, parsed)
+		v, err := ParsePeerLine(conntrackd.NewSettingTable(), text)
 		if err != nil {
 			return
 		}
-		if _, problems := parsed(conntrackd.NewSettingTable(), v); len(problems) > 0 || v[conntrackd.FieldEnabled] != "enable" {
+		if _, problems := ParseSettings(conntrackd.NewSettingTable(), v); len(problems) > 0 || v[conntrackd.FieldEnabled] != "enable" {
 			t.Errorf("%q gave %+v: %v", text, v, problems)
 		}
 	})

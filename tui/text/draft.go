@@ -1,4 +1,4 @@
-package tui
+package text
 
 import (
 	"maps"
@@ -18,7 +18,7 @@ func ParseSettings(t conntrackd.SettingTable, v conntrackd.Values) (conntrackd.S
 	s, problems := t.Settings(v)
 	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
 		if !p.Warning {
-			problems = addProblem(t, problems, pairProblem(p))
+			problems = AddProblem(t, problems, pairProblem(p))
 		}
 	}
 	return s, problems
@@ -29,7 +29,7 @@ func Warnings(t conntrackd.SettingTable, s conntrackd.Settings) []conntrackd.Pro
 	out := t.Advice(s)
 	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
 		if p.Warning {
-			out = addProblem(t, out, pairProblem(p))
+			out = AddProblem(t, out, pairProblem(p))
 		}
 	}
 	return out
@@ -43,12 +43,12 @@ func pairProblem(p netcheck.PairProblem) conntrackd.Problem {
 	return conntrackd.Problem{Field: f, Message: p.Message}
 }
 
-// addProblem puts p in its place in the order of the fields, unless its field
+// AddProblem puts p in its place in the order of the fields, unless its field
 // has a problem already: the first one found is nearer to the cause.
-func addProblem(t conntrackd.SettingTable, problems []conntrackd.Problem, p conntrackd.Problem) []conntrackd.Problem {
+func AddProblem(t conntrackd.SettingTable, problems []conntrackd.Problem, p conntrackd.Problem) []conntrackd.Problem {
 	var out []conntrackd.Problem
 	for _, f := range t.Fields() {
-		if m := problemOf(problems, f); m != "" {
+		if m := ProblemOf(problems, f); m != "" {
 			out = append(out, conntrackd.Problem{Field: f, Message: m})
 		} else if f == p.Field {
 			out = append(out, p)
@@ -57,7 +57,8 @@ func addProblem(t conntrackd.SettingTable, problems []conntrackd.Problem, p conn
 	return out
 }
 
-func problemOf(problems []conntrackd.Problem, f conntrackd.Field) string {
+// ProblemOf is the message of the problem of a field; blank where it has none.
+func ProblemOf(problems []conntrackd.Problem, f conntrackd.Field) string {
 	for _, p := range problems {
 		if p.Field == f {
 			return p.Message
@@ -66,8 +67,9 @@ func problemOf(problems []conntrackd.Problem, f conntrackd.Field) string {
 	return ""
 }
 
-// draft is what has been typed, beside what is saved. It knows no screen.
-type draft struct {
+// Draft is what has been typed, beside what is saved. It knows no screen. It is
+// not safe for concurrent use.
+type Draft struct {
 	table         conntrackd.SettingTable
 	values, saved conntrackd.Values
 	// following are the settings that still have the value of the setting they
@@ -78,14 +80,15 @@ type draft struct {
 	filled string
 }
 
-func newDraft(t conntrackd.SettingTable, saved conntrackd.Settings) *draft {
-	d := &draft{table: t, saved: t.Values(t.WithDefaults(saved))}
-	d.take(d.saved)
+// NewDraft is a draft of what is saved, with the defaults where that is blank.
+func NewDraft(t conntrackd.SettingTable, saved conntrackd.Settings) *Draft {
+	d := &Draft{table: t, saved: t.Values(t.WithDefaults(saved))}
+	d.Take(d.saved)
 	return d
 }
 
-// take takes other values as a whole.
-func (d *draft) take(v conntrackd.Values) {
+// Take takes other values as a whole, as if they had been typed.
+func (d *Draft) Take(v conntrackd.Values) {
 	d.values, d.filled, d.following = v, "", nil
 	for _, e := range d.table {
 		if e.Follows != "" && v[e.Field] == v[e.Follows] {
@@ -94,14 +97,20 @@ func (d *draft) take(v conntrackd.Values) {
 	}
 }
 
-// value is the text of one field.
-func (d *draft) value(f conntrackd.Field) string { return d.values[f] }
+// Values are the texts of all fields.
+func (d *Draft) Values() conntrackd.Values { return d.values }
 
-// savedValue is the text that the field had when it was last saved or read.
-func (d *draft) savedValue(f conntrackd.Field) string { return d.saved[f] }
+// Saved are the texts that the fields had when they were last saved or read.
+func (d *Draft) Saved() conntrackd.Values { return d.saved }
 
-// set is an edit by the operator.
-func (d *draft) set(f conntrackd.Field, text string) {
+// Value is the text of one field.
+func (d *Draft) Value(f conntrackd.Field) string { return d.values[f] }
+
+// SavedValue is the text that the field had when it was last saved or read.
+func (d *Draft) SavedValue(f conntrackd.Field) string { return d.saved[f] }
+
+// Set is an edit by the operator.
+func (d *Draft) Set(f conntrackd.Field, text string) {
 	d.values = d.values.With(f, text)
 	for _, e := range d.table {
 		if e.Follows == f && slices.Contains(d.following, e.Field) {
@@ -111,65 +120,65 @@ func (d *draft) set(f conntrackd.Field, text string) {
 	d.following = slices.DeleteFunc(slices.Clone(d.following), func(other conntrackd.Field) bool { return other == f })
 }
 
-// enabled reports whether the draft is to enable the sync.
-func (d *draft) enabled() bool { return d.value(conntrackd.FieldEnabled) == "enable" }
+// Enabled reports whether the draft is to enable the sync.
+func (d *Draft) Enabled() bool { return d.Value(conntrackd.FieldEnabled) == "enable" }
 
-// settings is the one conversion from what was typed to what it means.
-func (d *draft) settings() (conntrackd.Settings, []conntrackd.Problem) {
+// Settings is the one conversion from what was typed to what it means.
+func (d *Draft) Settings() (conntrackd.Settings, []conntrackd.Problem) {
 	return ParseSettings(d.table, d.values)
 }
 
-// problem is why one field cannot be used as it is; blank when it can.
-func (d *draft) problem(f conntrackd.Field) string {
-	_, problems := d.settings()
-	return problemOf(problems, f)
+// Problem is why one field cannot be used as it is; blank when it can.
+func (d *Draft) Problem(f conntrackd.Field) string {
+	_, problems := d.Settings()
+	return ProblemOf(problems, f)
 }
 
-// changed reports whether a field means something else than what is saved:
+// Changed reports whether a field means something else than what is saved:
 // 64K and 65536 are the same.
-func (d *draft) changed(f conntrackd.Field) bool {
-	now, saved := d.value(f), d.savedValue(f)
-	return now != saved && d.meaning(f, now) != d.meaning(f, saved)
+func (d *Draft) Changed(f conntrackd.Field) bool {
+	now, saved := d.Value(f), d.SavedValue(f)
+	return now != saved && d.Meaning(f, now) != d.Meaning(f, saved)
 }
 
-// meaning is text in the form in which it is saved, or as typed where it
+// Meaning is text in the form in which it is saved, or as typed where it
 // cannot be read.
-func (d *draft) meaning(f conntrackd.Field, text string) string {
+func (d *Draft) Meaning(f conntrackd.Field, text string) string {
 	s, problems := d.table.Settings(conntrackd.Values{f: text})
-	if problemOf(problems, f) != "" {
+	if ProblemOf(problems, f) != "" {
 		return strings.TrimSpace(text)
 	}
 	return d.table.Values(s)[f]
 }
 
-// dirty reports whether anything would be lost by leaving.
-func (d *draft) dirty() bool { return len(d.changes()) > 0 }
+// Dirty reports whether anything would be lost by leaving.
+func (d *Draft) Dirty() bool { return len(d.Changes()) > 0 }
 
-// changes are the changed fields in order.
-func (d *draft) changes() []conntrackd.Field {
+// Changes are the changed fields in order.
+func (d *Draft) Changes() []conntrackd.Field {
 	var out []conntrackd.Field
 	for _, f := range d.table.Fields() {
-		if d.changed(f) {
+		if d.Changed(f) {
 			out = append(out, f)
 		}
 	}
 	return out
 }
 
-// revert puts a field back to what is saved.
-func (d *draft) revert(f conntrackd.Field) {
-	d.set(f, d.savedValue(f))
+// Revert puts a field back to what is saved.
+func (d *Draft) Revert(f conntrackd.Field) {
+	d.Set(f, d.SavedValue(f))
 	e, _ := d.table.Find(f)
-	if e.Follows != "" && d.savedValue(e.Follows) == d.savedValue(f) && !d.changed(e.Follows) {
+	if e.Follows != "" && d.SavedValue(e.Follows) == d.SavedValue(f) && !d.Changed(e.Follows) {
 		d.following = append(d.following, f)
 	}
 }
 
-// rebase takes s as what is saved now. What was typed and is something else
+// Rebase takes s as what is saved now. What was typed and is something else
 // stays; every other field becomes what is saved.
-func (d *draft) rebase(s conntrackd.Settings) {
-	typed, changed := d.values, d.changes()
-	settings, problems := d.settings()
+func (d *Draft) Rebase(s conntrackd.Settings) {
+	typed, changed := d.values, d.Changes()
+	settings, problems := d.Settings()
 	d.saved = d.table.Values(d.table.WithDefaults(s))
 	d.values = d.saved
 	if len(problems) == 0 && maps.Equal(d.table.Values(settings), d.saved) {
@@ -180,23 +189,23 @@ func (d *draft) rebase(s conntrackd.Settings) {
 	}
 }
 
-// chooseInterface takes an interface, and fills Current IP from its addresses
+// ChooseInterface takes an interface, and fills Current IP from its addresses
 // where that is blank or was filled the same way.
-func (d *draft) chooseInterface(i netcheck.Interface) {
-	d.set(conntrackd.FieldInterface, i.Name)
-	if own := d.value(conntrackd.FieldCurrentIP); own != "" && own != d.filled {
+func (d *Draft) ChooseInterface(i netcheck.Interface) {
+	d.Set(conntrackd.FieldInterface, i.Name)
+	if own := d.Value(conntrackd.FieldCurrentIP); own != "" && own != d.filled {
 		return
 	}
 	d.filled = ""
-	if own := ownAddresses(i); len(own) > 0 {
+	if own := OwnAddresses(i); len(own) > 0 {
 		d.filled = own[0].String()
 	}
-	d.set(conntrackd.FieldCurrentIP, d.filled)
+	d.Set(conntrackd.FieldCurrentIP, d.filled)
 }
 
-// ownAddresses are the addresses of an interface that can be a Current IP,
+// OwnAddresses are the addresses of an interface that can be a Current IP,
 // IPv4 first.
-func ownAddresses(i netcheck.Interface) []netip.Prefix {
+func OwnAddresses(i netcheck.Interface) []netip.Prefix {
 	var four, six []netip.Prefix
 	for _, p := range i.Addresses {
 		switch a := p.Addr(); {
@@ -210,18 +219,18 @@ func ownAddresses(i netcheck.Interface) []netip.Prefix {
 	return append(four, six...)
 }
 
-// suggestions are values that a field is likely to get: for Current IP the
+// Suggestions are values that a field is likely to get: for Current IP the
 // addresses of its interface, for Peer IP the other end of a point-to-point
 // subnet, then the neighbours that have been seen in the subnet.
-func (d *draft) suggestions(f conntrackd.Field, on netcheck.Interface, seen []netip.Addr) []string {
+func (d *Draft) Suggestions(f conntrackd.Field, on netcheck.Interface, seen []netip.Addr) []string {
 	var out []string
 	switch f {
 	case conntrackd.FieldCurrentIP:
-		for _, p := range ownAddresses(on) {
+		for _, p := range OwnAddresses(on) {
 			out = append(out, p.String())
 		}
 	case conntrackd.FieldPeerIP:
-		s, _ := d.settings()
+		s, _ := d.Settings()
 		if !s.Current.IsValid() {
 			return nil
 		}
@@ -238,11 +247,11 @@ func (d *draft) suggestions(f conntrackd.Field, on netcheck.Interface, seen []ne
 	return out
 }
 
-// suggestion is the first of the suggestions that goes on from what the field
+// Suggestion is the first of the suggestions that goes on from what the field
 // holds; blank when there is none.
-func (d *draft) suggestion(f conntrackd.Field, on netcheck.Interface, seen []netip.Addr) string {
-	typed := d.value(f)
-	for _, s := range d.suggestions(f, on, seen) {
+func (d *Draft) Suggestion(f conntrackd.Field, on netcheck.Interface, seen []netip.Addr) string {
+	typed := d.Value(f)
+	for _, s := range d.Suggestions(f, on, seen) {
 		if len(s) > len(typed) && strings.HasPrefix(s, typed) {
 			return s
 		}

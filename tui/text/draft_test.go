@@ -1,4 +1,4 @@
-package tui
+package text
 
 import (
 	"net/netip"
@@ -17,12 +17,12 @@ func TestDraftStartsClean(t *testing.T) {
 		"buffers absent": {Enabled: true, Interface: "eth1", Port: 3780},
 		"bare addresses": {Current: netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), -1)},
 	} {
-		d := newDraft(conntrackd.NewSettingTable(), s)
-		if d.dirty() || len(d.changes()) > 0 {
-			t.Errorf("%s: changes %v", name, d.changes())
+		d := NewDraft(conntrackd.NewSettingTable(), s)
+		if d.Dirty() || len(d.Changes()) > 0 {
+			t.Errorf("%s: changes %v", name, d.Changes())
 		}
 	}
-	if got := newDraft(conntrackd.NewSettingTable(), conntrackd.Settings{}).value(conntrackd.FieldSendBuffer); got != "65536" {
+	if got := NewDraft(conntrackd.NewSettingTable(), conntrackd.Settings{}).Value(conntrackd.FieldSendBuffer); got != "65536" {
 		t.Errorf("a buffer that the file does not set is shown as %q", got)
 	}
 }
@@ -30,9 +30,9 @@ func TestDraftStartsClean(t *testing.T) {
 func TestDraftKeepsWhatIsNotOnTheForm(t *testing.T) {
 	s := savedSettings()
 	s.ExternalCache = true
-	d := newDraft(conntrackd.NewSettingTable(), s)
-	d.set(conntrackd.FieldPort, "3781")
-	got, problems := d.settings()
+	d := NewDraft(conntrackd.NewSettingTable(), s)
+	d.Set(conntrackd.FieldPort, "3781")
+	got, problems := d.Settings()
 	s.Port = 3781
 	if diff := cmp.Diff(s, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" || problems != nil {
 		t.Errorf("problems %v, settings (-want +got):\n%s", problems, diff)
@@ -46,20 +46,20 @@ func TestReceiveBufferFollows(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		saved conntrackd.Settings
-		do    func(*draft)
+		do    func(*Draft)
 		want  string
 	}{
-		{"it follows", conntrackd.Defaults(), func(d *draft) { d.set(send, "128K") }, "128K"},
-		{"also what was saved equal", savedSettings(), func(d *draft) { d.set(send, "1M") }, "1M"},
-		{"not what was saved different", unequal, func(d *draft) { d.set(send, "1M") }, "131072"},
-		{"not after it was edited itself", conntrackd.Defaults(), func(d *draft) { d.set(receive, "131072"); d.set(send, "1M") }, "131072"},
-		{"again after it was put back", conntrackd.Defaults(), func(d *draft) { d.set(receive, "131072"); d.revert(receive); d.set(send, "1M") }, "1M"},
-		{"back with the send buffer", conntrackd.Defaults(), func(d *draft) { d.set(send, "1M"); d.revert(send) }, "65536"},
-		{"put back alone it stays", conntrackd.Defaults(), func(d *draft) { d.set(send, "1M"); d.revert(receive); d.set(send, "2M") }, "65536"},
+		{"it follows", conntrackd.Defaults(), func(d *Draft) { d.Set(send, "128K") }, "128K"},
+		{"also what was saved equal", savedSettings(), func(d *Draft) { d.Set(send, "1M") }, "1M"},
+		{"not what was saved different", unequal, func(d *Draft) { d.Set(send, "1M") }, "131072"},
+		{"not after it was edited itself", conntrackd.Defaults(), func(d *Draft) { d.Set(receive, "131072"); d.Set(send, "1M") }, "131072"},
+		{"again after it was put back", conntrackd.Defaults(), func(d *Draft) { d.Set(receive, "131072"); d.Revert(receive); d.Set(send, "1M") }, "1M"},
+		{"back with the send buffer", conntrackd.Defaults(), func(d *Draft) { d.Set(send, "1M"); d.Revert(send) }, "65536"},
+		{"put back alone it stays", conntrackd.Defaults(), func(d *Draft) { d.Set(send, "1M"); d.Revert(receive); d.Set(send, "2M") }, "65536"},
 	} {
-		d := newDraft(conntrackd.NewSettingTable(), tc.saved)
+		d := NewDraft(conntrackd.NewSettingTable(), tc.saved)
 		tc.do(d)
-		if got := d.value(receive); got != tc.want {
+		if got := d.Value(receive); got != tc.want {
 			t.Errorf("%s: the receive buffer is %q, want %q", tc.name, got, tc.want)
 		}
 	}
@@ -84,13 +84,13 @@ func TestDraftChanged(t *testing.T) {
 		{conntrackd.FieldPeerIP, "10.0.0.102", true},
 		{conntrackd.FieldInterface, "eth1 ", false},
 	} {
-		d := newDraft(conntrackd.NewSettingTable(), savedSettings())
-		d.set(tc.field, tc.text)
-		if got := d.changed(tc.field); got != tc.want {
+		d := NewDraft(conntrackd.NewSettingTable(), savedSettings())
+		d.Set(tc.field, tc.text)
+		if got := d.Changed(tc.field); got != tc.want {
 			t.Errorf("%s = %q: changed is %v", tc.field, tc.text, got)
 		}
-		d.revert(tc.field)
-		if d.dirty() {
+		d.Revert(tc.field)
+		if d.Dirty() {
 			t.Errorf("%s = %q: put back, the draft is dirty", tc.field, tc.text)
 		}
 	}
@@ -114,15 +114,15 @@ func TestChooseInterface(t *testing.T) {
 		{"what was filled is replaced", "", []netcheck.Interface{iface("eth1", "10.0.0.1/24"), iface("eth2", "10.2.0.1/24")}, "10.2.0.1/24"},
 		{"or taken away", "", []netcheck.Interface{iface("eth1", "10.0.0.1/24"), iface("eth2")}, ""},
 	} {
-		d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
-		d.set(conntrackd.FieldCurrentIP, tc.typed)
+		d := NewDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
+		d.Set(conntrackd.FieldCurrentIP, tc.typed)
 		for _, i := range tc.choose {
-			d.chooseInterface(i)
+			d.ChooseInterface(i)
 		}
-		if got := d.value(conntrackd.FieldCurrentIP); got != tc.want {
+		if got := d.Value(conntrackd.FieldCurrentIP); got != tc.want {
 			t.Errorf("%s: Current IP is %q, want %q", tc.name, got, tc.want)
 		}
-		if got := d.value(conntrackd.FieldInterface); got != tc.choose[len(tc.choose)-1].Name {
+		if got := d.Value(conntrackd.FieldInterface); got != tc.choose[len(tc.choose)-1].Name {
 			t.Errorf("%s: the interface is %q", tc.name, got)
 		}
 	}
@@ -149,19 +149,19 @@ func TestSuggestions(t *testing.T) {
 		{"neighbours in the subnet, not oneself, no broadcast", "10.0.0.101/24", conntrackd.FieldPeerIP, []string{"10.0.0.102/24"}},
 		{"none for a port", "10.1.0.1/30", conntrackd.FieldPort, nil},
 	} {
-		d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
-		d.set(conntrackd.FieldCurrentIP, tc.current)
-		if diff := cmp.Diff(tc.want, d.suggestions(tc.field, eth10, seen)); diff != "" {
+		d := NewDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
+		d.Set(conntrackd.FieldCurrentIP, tc.current)
+		if diff := cmp.Diff(tc.want, d.Suggestions(tc.field, eth10, seen)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
 	}
-	d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
-	d.set(conntrackd.FieldCurrentIP, "fd")
-	if got := d.suggestion(conntrackd.FieldCurrentIP, eth10, nil); got != "fd00:1::1/64" {
+	d := NewDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
+	d.Set(conntrackd.FieldCurrentIP, "fd")
+	if got := d.Suggestion(conntrackd.FieldCurrentIP, eth10, nil); got != "fd00:1::1/64" {
 		t.Errorf("a suggestion goes on from what was typed: %q", got)
 	}
-	d.set(conntrackd.FieldCurrentIP, "fd00:1::1/64")
-	if got := d.suggestion(conntrackd.FieldCurrentIP, eth10, nil); got != "" {
+	d.Set(conntrackd.FieldCurrentIP, "fd00:1::1/64")
+	if got := d.Suggestion(conntrackd.FieldCurrentIP, eth10, nil); got != "" {
 		t.Errorf("a finished value gets the suggestion %q", got)
 	}
 }
@@ -205,23 +205,37 @@ func TestParseSettings(t *testing.T) {
 }
 
 func TestRebase(t *testing.T) {
-	d := newDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
+	d := NewDraft(conntrackd.NewSettingTable(), conntrackd.Defaults())
 	for f, text := range map[conntrackd.Field]string{
 		conntrackd.FieldEnabled: "enable", conntrackd.FieldInterface: " eth1", conntrackd.FieldCurrentIP: "10.0.0.101/24",
 		conntrackd.FieldPeerIP: "10.0.0.102/24", conntrackd.FieldSendBuffer: "256K",
 	} {
-		d.set(f, text)
+		d.Set(f, text)
 	}
-	if len(d.changes()) != 6 {
-		t.Errorf("changes: %v", d.changes())
+	if len(d.Changes()) != 6 {
+		t.Errorf("changes: %v", d.Changes())
 	}
-	d.rebase(savedSettings())
-	if d.dirty() || d.value(conntrackd.FieldSendBuffer) != "262144" {
-		t.Errorf("after the save: changes %v, send buffer %q", d.changes(), d.value(conntrackd.FieldSendBuffer))
+	d.Rebase(savedSettings())
+	if d.Dirty() || d.Value(conntrackd.FieldSendBuffer) != "262144" {
+		t.Errorf("after the save: changes %v, send buffer %q", d.Changes(), d.Value(conntrackd.FieldSendBuffer))
 	}
-	d.set(conntrackd.FieldPort, "99999")
-	d.rebase(savedSettings())
-	if diff := cmp.Diff([]conntrackd.Field{conntrackd.FieldPort}, d.changes()); diff != "" {
+	d.Set(conntrackd.FieldPort, "99999")
+	d.Rebase(savedSettings())
+	if diff := cmp.Diff([]conntrackd.Field{conntrackd.FieldPort}, d.Changes()); diff != "" {
 		t.Errorf("what was typed during the save is gone (-want +got):\n%s", diff)
 	}
+}
+
+func savedSettings() conntrackd.Settings {
+	s := pairSettings()
+	s.SendBuffer, s.ReceiveBuffer = 262144, 262144
+	return s
+}
+
+func prefixes(s ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range s {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
 }
