@@ -146,8 +146,8 @@ type entryRead struct {
 	err  error
 }
 
-// entry shows what one save changed.
-type entry struct {
+// entryView shows what one save changed.
+type entryView struct {
 	env    *env
 	entry  apply.Entry
 	run    *run
@@ -172,12 +172,12 @@ var entryKeys = struct{ press, next, up, down, pageUp, pageDown, back key.Bindin
 	back:     bind("esc", "back", "esc", "q"),
 }
 
-// newEntry returns the screen; start reads.
-func newEntry(e *env, of apply.Entry) *entry {
-	return &entry{env: e, entry: of, cancel: func() {}}
+// newEntryView returns the screen; start reads.
+func newEntryView(e *env, of apply.Entry) *entryView {
+	return &entryView{env: e, entry: of, cancel: func() {}}
 }
 
-func (s *entry) start() tea.Cmd {
+func (s *entryView) start() tea.Cmd {
 	ctx, cancel := context.WithCancel(s.env.ctx)
 	current, from, of := newRun(s.run), s.env.effects.History, s.entry
 	s.run, s.cancel = current, cancel
@@ -191,9 +191,9 @@ func (s *entry) start() tea.Cmd {
 	}
 }
 
-func (s *entry) close() { s.cancel() }
+func (s *entryView) close() { s.cancel() }
 
-func (s *entry) update(msg tea.Msg) (outcome, tea.Cmd) {
+func (s *entryView) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
 	case entryRead:
 		if msg.run == s.run {
@@ -206,7 +206,7 @@ func (s *entry) update(msg tea.Msg) (outcome, tea.Cmd) {
 	return nil, nil
 }
 
-func (s *entry) press(msg tea.KeyPressMsg) outcome {
+func (s *entryView) press(msg tea.KeyPressMsg) outcome {
 	k := entryKeys
 	switch {
 	case key.Matches(msg, k.back), key.Matches(msg, k.press) && !s.onUndo:
@@ -228,22 +228,22 @@ func (s *entry) press(msg tea.KeyPressMsg) outcome {
 }
 
 // undoable reports whether there is anything to be had back.
-func (s *entry) undoable() bool { return s.read && s.err == nil }
+func (s *entryView) undoable() bool { return s.read && s.err == nil }
 
-func (s *entry) scroll(by int) {
+func (s *entryView) scroll(by int) {
 	s.top = clampTop(max(s.top+by, 0), len(s.text), s.textHeight())
 }
 
-func (s *entry) help() []key.Binding {
+func (s *entryView) help() []key.Binding {
 	k := entryKeys
 	k.next.SetEnabled(s.undoable())
 	k.down.SetEnabled(len(s.text) > s.textHeight())
 	return []key.Binding{k.press, k.next, k.down, k.back}
 }
 
-func (s *entry) title() string { return fmt.Sprintf("Connection Sync: save %d", s.entry.Number) }
+func (s *entryView) title() string { return fmt.Sprintf("Connection Sync: save %d", s.entry.Number) }
 
-func (s *entry) explain() (title string, lines []string) {
+func (s *entryView) explain() (title string, lines []string) {
 	return "Help: a save", []string{
 		"What this save changed: lines with + came into the file, lines with - went.",
 		"Take Back makes file and service what they were before this save, and shows first what that would do.",

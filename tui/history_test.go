@@ -121,7 +121,7 @@ func TestHistoryToApply(t *testing.T) {
 	effects.History = h
 	drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
 		toHistory("down", "enter")(d)
-		d.wantScreen(&entry{})
+		d.wantScreen(&entryView{})
 		d.press("enter") // the focus is on Back
 		d.wantScreen(&history{})
 		d.press("enter", "tab", "enter")

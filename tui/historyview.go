@@ -74,12 +74,12 @@ func (h *history) cursor() (x, y int, ok bool) {
 	return 2, h.selected - h.top, len(h.entries) > 0
 }
 
-func (s *entry) resize(width, height int) {
+func (s *entryView) resize(width, height int) {
 	s.width, s.height = width, height
 	s.layOut()
 }
 
-func (s *entry) layOut() {
+func (s *entryView) layOut() {
 	s.text = nil
 	for _, line := range text.EntryLines(s.entry) {
 		s.text = append(s.text, hang(strings.TrimSpace(s.env.shown(line)), " ", s.width)...)
@@ -97,9 +97,9 @@ func (s *entry) layOut() {
 	s.scroll(0)
 }
 
-func (s *entry) textHeight() int { return max(s.height-2, 1) }
+func (s *entryView) textHeight() int { return max(s.height-2, 1) }
 
-func (s *entry) labels() ([]string, int) {
+func (s *entryView) labels() ([]string, int) {
 	switch {
 	case !s.undoable():
 		return []string{"Back"}, 0
@@ -109,7 +109,7 @@ func (s *entry) labels() ([]string, int) {
 	return []string{"Take Back", "Back"}, 1
 }
 
-func (s *entry) view() string {
+func (s *entryView) view() string {
 	height := s.textHeight()
 	lines := window(s.text, s.top, height)
 	lines = append(lines, s.env.theme.Dim.Render(more(s.top, len(s.text), height)))
@@ -119,7 +119,7 @@ func (s *entry) view() string {
 }
 
 // cursor stands on the button with the focus.
-func (s *entry) cursor() (x, y int, ok bool) {
+func (s *entryView) cursor() (x, y int, ok bool) {
 	labels, focus := s.labels()
 	_, x = buttonRow(labels, focus, s.width, s.env.glyphs)
 	return x, s.textHeight() + 1, true

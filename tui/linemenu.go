@@ -159,7 +159,7 @@ func (t *lineTalk) history() (stage, error) {
 	}
 }
 
-// entry shows what one save changed, and takes it back if that is wanted.
+// entryView shows what one save changed, and takes it back if that is wanted.
 func (t *lineTalk) entry(e apply.Entry) stage {
 	return func() (stage, error) {
 		from := t.env.effects.History

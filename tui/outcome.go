@@ -6,16 +6,16 @@ import "connsync/conntrackd"
 type (
 	// closed ends the screen; the one below appears again.
 	closed struct{}
-	// asked puts a question; the message of the chosen answer goes through
+	// dialogWanted puts a question; the message of the chosen answer goes through
 	// the root to every open screen.
-	asked struct{ dialog *dialog }
+	dialogWanted struct{ dialog *dialog }
 	// quitWanted leaves the program, after a question if something would be lost.
 	quitWanted struct{}
 )
 
-func (closed) outcome()     {}
-func (asked) outcome()      {}
-func (quitWanted) outcome() {}
+func (closed) outcome()       {}
+func (dialogWanted) outcome() {}
+func (quitWanted) outcome()   {}
 
 // The outcomes of the form.
 type (

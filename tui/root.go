@@ -318,7 +318,7 @@ func (m *Model) apply(i int, o outcome) tea.Cmd {
 	case closed:
 		m.drop(i)
 		return nil
-	case asked:
+	case dialogWanted:
 		return m.ask(o.dialog)
 	case quitWanted:
 		return m.askQuit()

@@ -40,7 +40,7 @@ func (m *Model) followSave(o outcome) tea.Cmd {
 		h := newHistory(m.env)
 		return m.open(h, h.start())
 	case entryWanted:
-		s := newEntry(m.env, o.entry)
+		s := newEntryView(m.env, o.entry)
 		return m.open(s, s.start())
 	case undoWanted:
 		r := newUndo(m.env, o.entry)

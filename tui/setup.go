@@ -241,7 +241,7 @@ func (s *setup) forward() (outcome, tea.Cmd) {
 	}
 	if id == conntrackd.FieldEnabled && !s.draft.Enabled() {
 		s.enter(i)
-		return asked{s.leaveDialog()}, cmd
+		return dialogWanted{s.leaveDialog()}, cmd
 	}
 	s.goTo(s.at + 1)
 	return nil, cmd

@@ -77,7 +77,7 @@ func (s *status) operable() bool {
 func (s *status) pressed(msg tea.KeyPressMsg) (outcome, bool) {
 	for operation := range offers {
 		if s.operable() && key.Matches(msg, offers[operation].binding) {
-			return asked{s.question(Operation(operation))}, true
+			return dialogWanted{s.question(Operation(operation))}, true
 		}
 	}
 	return nil, false

@@ -39,11 +39,11 @@ func newApplication(s streams, g *globals) *cobra.Command {
 		Long:  applicationHelp,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := openNode(cmd.Context(), *g)
+			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
-			return n.place(cmd.Context(), s.out, enforce, asJSON)
+			return c.place(cmd.Context(), s.out, enforce, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&enforce, "enforce", false, "disable a sync that goes on where it does not exist")
@@ -51,18 +51,18 @@ func newApplication(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (n *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) error {
-	a, err := n.Appliance()
+func (c *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) error {
+	a, err := c.Appliance()
 	if err != nil {
 		return err
 	}
-	saved, err := n.Load(ctx)
+	saved, err := c.Load(ctx)
 	if err != nil && a.Reason() != "" {
 		return err
 	}
 	p := placed{Application: a.Word, From: a.Source, Reason: a.Reason(), Enabled: a.Reason() != "" && saved.SyncOn()}
 	if p.Enabled && enforce {
-		if p.Disabled, err = n.disable(ctx, w, saved, asJSON); err != nil {
+		if p.Disabled, err = c.disable(ctx, w, saved, asJSON); err != nil {
 			return err
 		}
 	}
@@ -92,17 +92,17 @@ func (p placed) text() string {
 }
 
 // disable takes the sync off this host and keeps the file.
-func (n *cli) disable(ctx context.Context, w io.Writer, s node.Saved, quiet bool) (bool, error) {
+func (c *cli) disable(ctx context.Context, w io.Writer, s node.Saved, quiet bool) (bool, error) {
 	settings := s.Settings
 	settings.Enabled = false
-	review, err := n.Review(ctx, s, settings, false)
+	review, err := c.Review(ctx, s, settings, false)
 	if err != nil {
 		return false, err
 	}
 	if quiet {
 		w = io.Discard
 	}
-	if err := n.carryOut(ctx, w, review, false); err != nil {
+	if err := c.carryOut(ctx, w, review, false); err != nil {
 		return false, err
 	}
 	return true, nil
@@ -110,8 +110,8 @@ func (n *cli) disable(ctx context.Context, w io.Writer, s node.Saved, quiet bool
 
 // tellOutOfPlace warns on standard error, where a command goes on although this
 // host is no place for a sync.
-func (n *cli) tellOutOfPlace(why error) {
-	if why != nil && n.err != nil {
-		fmt.Fprintln(n.err, "connsync: "+text.Clean(why.Error()))
+func (c *cli) tellOutOfPlace(why error) {
+	if why != nil && c.err != nil {
+		fmt.Fprintln(c.err, "connsync: "+text.Clean(why.Error()))
 	}
 }

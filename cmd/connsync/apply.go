@@ -65,21 +65,21 @@ func (f applyFlags) run(cmd *cobra.Command, s streams, g *globals) error {
 	if err := f.readFrom(cmd); err != nil {
 		return err
 	}
-	n, err := openNode(cmd.Context(), *g)
+	c, err := openNode(cmd.Context(), *g)
 	if err != nil {
 		return err
 	}
-	return n.apply(cmd, s, f)
+	return c.apply(cmd, s, f)
 }
 
-func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
+func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	ctx := cmd.Context()
-	out := n.Gate()
+	out := c.Gate()
 	if out != nil && f.onlyDisables(cmd) {
-		n.tellOutOfPlace(errors.New(n.OutOfPlace(node.Saved{}))) // switching off is possible everywhere
+		c.tellOutOfPlace(errors.New(c.OutOfPlace(node.Saved{}))) // switching off is possible everywhere
 		out = nil
 	}
-	saved, err := n.LoadForChange(ctx)
+	saved, err := c.LoadForChange(ctx)
 	switch {
 	case out != nil && err == nil && saved.SyncOn():
 		return refused("%w; %s", out, node.StillEnabled)
@@ -88,7 +88,7 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	case err != nil:
 		return err
 	}
-	if err := n.undecided(saved); err != nil && !f.statesEnabled() {
+	if err := c.undecided(saved); err != nil && !f.statesEnabled() {
 		return err
 	}
 	settings, err := f.settings(cmd, saved)
@@ -100,7 +100,7 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 			return refused("the file cannot keep these settings without the others: %s; nothing is changed", giveLink)
 		}
 	}
-	review, err := n.Review(ctx, saved, settings, f.prepareHost)
+	review, err := c.Review(ctx, saved, settings, f.prepareHost)
 	if err != nil {
 		return err
 	}
@@ -111,18 +111,18 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		return refused("the save would replace %s; agree with --replace-transport", strings.Join(review.Candidate.Replaces, " and "))
 	}
 	// Where the service is left alone nobody knows whether it runs with the file.
-	used := settings.Enabled || n.Unmanaged() && !f.statesEnabled() && settings.Complete()
+	used := settings.Enabled || c.Unmanaged() && !f.statesEnabled() && settings.Complete()
 	if !review.Unchanged && used {
-		report := n.check(ctx, s.out, f.asJSON, settings, f.firstNode)
-		if err := n.mayProceed(report, f, s.out); err != nil {
+		report := c.check(ctx, s.out, f.asJSON, settings, f.firstNode)
+		if err := c.mayProceed(report, f, s.out); err != nil {
 			return err
 		}
 	}
 	review.FirstNode = f.firstNode
-	if err := n.carryOut(ctx, s.out, review, f.asJSON); err != nil {
+	if err := c.carryOut(ctx, s.out, review, f.asJSON); err != nil {
 		return err
 	}
-	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !n.Unmanaged() {
+	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !c.Unmanaged() {
 		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
 	}
 	return nil
@@ -130,9 +130,9 @@ func (n *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 
 // undecided says why it has to be said whether the sync is to be enabled: what
 // is saved does not tell. It is nil where that does.
-func (n *cli) undecided(s node.Saved) error {
+func (c *cli) undecided(s node.Saved) error {
 	switch half, foreign := s.HalfEnabled(), s.ForeignFile(); {
-	case s.StateErr != nil && !n.Unmanaged():
+	case s.StateErr != nil && !c.Unmanaged():
 		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.StateErr)}
 	case half != "":
 		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
@@ -146,7 +146,7 @@ func (n *cli) undecided(s node.Saved) error {
 // switch off.
 func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
 	for _, field := range f.table.Fields() {
-		_, handed := f.handed.entries[field]
+		_, handed := f.given.values[field]
 		if field != conntrackd.FieldEnabled && (handed || f.flagged(cmd, field)) {
 			return false
 		}
@@ -155,7 +155,7 @@ func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
 }
 
 // mayProceed says why a report stops the save, nil when it does not.
-func (n *cli) mayProceed(report check.Report, f applyFlags, w io.Writer) error {
+func (c *cli) mayProceed(report check.Report, f applyFlags, w io.Writer) error {
 	err := verdictError(report)
 	if report.Verdict() == check.VerdictUnknown && f.acceptUnknown {
 		return nil
@@ -250,22 +250,22 @@ type appliedStep struct {
 	Millis float64     `json:"millis"`
 }
 
-func (n *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON bool) error {
-	each := func(one step.Step) {
-		if one.Status == step.Running || asJSON {
+func (c *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON bool) error {
+	each := func(progress step.Step) {
+		if progress.Status == step.Running || asJSON {
 			return
 		}
-		fmt.Fprintln(w, text.StepLine(one))
+		fmt.Fprintln(w, text.StepLine(progress))
 	}
-	stopTelling := n.tellInterrupt(ctx)
-	outcome := n.Applier(r).Apply(ctx, r.Candidate, each)
+	stopTelling := c.tellInterrupt(ctx)
+	outcome := c.Applier(r).Apply(ctx, r.Candidate, each)
 	stopTelling()
 	if asJSON {
-		if err := printJSON(w, appliedOf(n.table, r, outcome)); err != nil {
+		if err := printJSON(w, appliedOf(c.table, r, outcome)); err != nil {
 			return err
 		}
 	} else {
-		printOutcome(w, n.table, r, outcome)
+		printOutcome(w, c.table, r, outcome)
 	}
 	switch {
 	case outcome.Err != nil:

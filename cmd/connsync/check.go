@@ -36,11 +36,11 @@ tell, 64 wrong usage.`,
 			if err := flags.readFrom(cmd); err != nil {
 				return err
 			}
-			n, err := openNode(ctx, *g)
+			c, err := openNode(ctx, *g)
 			if err != nil {
 				return err
 			}
-			saved, err := n.Load(ctx)
+			saved, err := c.Load(ctx)
 			if err != nil {
 				return err
 			}
@@ -49,17 +49,17 @@ tell, 64 wrong usage.`,
 				return err
 			}
 			settings, problems := text.ParseSettings(flags.table, values)
-			if n.badName(ctx, values[conntrackd.FieldInterface], problems) {
+			if c.badName(ctx, values[conntrackd.FieldInterface], problems) {
 				settings.Interface = values[conntrackd.FieldInterface] // the checks say what is wrong with it
 			} else if len(problems) > 0 {
 				return flags.complain(cmd, problems)
 			} else if !settings.Complete() {
-				if out := n.OutOfPlace(saved); out != "" {
+				if out := c.OutOfPlace(saved); out != "" {
 					return refused("%s", out)
 				}
 				return nothingTo("check")
 			}
-			report := n.check(ctx, s.out, asJSON, settings, flags.firstNode)
+			report := c.check(ctx, s.out, asJSON, settings, flags.firstNode)
 			if asJSON {
 				if err := printJSON(s.out, report); err != nil {
 					return err
@@ -75,7 +75,7 @@ tell, 64 wrong usage.`,
 
 // badName says whether the only problem is the name of an interface that
 // exists: then there is something to look at.
-func (n *cli) badName(ctx context.Context, name string, problems []conntrackd.Problem) bool {
+func (c *cli) badName(ctx context.Context, name string, problems []conntrackd.Problem) bool {
 	if len(problems) != 1 || problems[0].Field != conntrackd.FieldInterface {
 		return false
 	}
@@ -98,8 +98,8 @@ func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Se
 }
 
 func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Values, error) {
-	values, problems := f.handed.over(f.table, f.table.Values(s.Settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
-	if err := f.handed.complain(cmd, problems); err != nil {
+	values, problems := f.given.over(f.table, f.table.Values(s.Settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
+	if err := f.given.complain(cmd, problems); err != nil {
 		return values, err
 	}
 	values, err := f.over(values, cmd.Flags().Changed)
@@ -135,8 +135,8 @@ func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Proble
 
 // check runs the plan and prints the results in its order, each as soon as the
 // ones before it are known, unless quiet.
-func (n *cli) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) check.Report {
-	plan := n.Plan(ctx, settings, firstNode)
+func (c *cli) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) check.Report {
+	plan := c.Plan(ctx, settings, firstNode)
 	if quiet {
 		return check.Run(ctx, plan, nil)
 	}

@@ -20,11 +20,11 @@ type cli struct {
 // openNode is findCLI for a command; a save that was interrupted is repaired
 // first, and that is said on standard error.
 func openNode(ctx context.Context, g globals) (*cli, error) {
-	n, err := findCLI(ctx, g)
+	c, err := findCLI(ctx, g)
 	if err == nil {
-		n.tellRepair(ctx)
+		c.tellRepair(ctx)
 	}
-	return n, err
+	return c, err
 }
 
 // findCLI finds the service; it reads nothing else.
@@ -41,13 +41,13 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 
 // repaired says in one sentence what became of a save that was interrupted;
 // blank where there was none, which is all but always.
-func (n *cli) repaired(ctx context.Context) string {
-	return text.RecoverySentence(n.Repair(ctx))
+func (c *cli) repaired(ctx context.Context) string {
+	return text.RecoverySentence(c.Repair(ctx))
 }
 
 // tellRepair is repaired for a command.
-func (n *cli) tellRepair(ctx context.Context) {
-	if said := n.repaired(ctx); said != "" && n.err != nil {
-		fmt.Fprintln(n.err, "connsync: "+said)
+func (c *cli) tellRepair(ctx context.Context) {
+	if said := c.repaired(ctx); said != "" && c.err != nil {
+		fmt.Fprintln(c.err, "connsync: "+said)
 	}
 }

@@ -51,11 +51,11 @@ func (e effects) finish(byKey bool, w io.Writer) {
 
 // tellInterrupt says what an interrupt leaves, should there be one. The
 // function that it returns ends that.
-func (n *cli) tellInterrupt(ctx context.Context) (stop func()) {
+func (c *cli) tellInterrupt(ctx context.Context) (stop func()) {
 	told := make(chan struct{})
 	end := context.AfterFunc(ctx, func() {
 		defer close(told)
-		fmt.Fprintln(n.err, began)
+		fmt.Fprintln(c.err, began)
 	})
 	return func() {
 		if end() {

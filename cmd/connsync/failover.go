@@ -148,9 +148,9 @@ func runFailover(ctx context.Context, s streams, g globals, role failover.Role, 
 		log.Write(text.Clean(err.Error()))
 		return &exitError{exitRefused, err}
 	}
-	outcome := f.Run(ctx, role, func(one step.Step) {
-		if one.Status != step.Running {
-			say(text.StepLine(one))
+	outcome := f.Run(ctx, role, func(progress step.Step) {
+		if progress.Status != step.Running {
+			say(text.StepLine(progress))
 		}
 	})
 	if outcome.Unlocked != nil {

@@ -50,11 +50,11 @@ func newFirewall(s streams, g *globals) *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			n, err := openNode(cmd.Context(), *g)
+			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
-			return n.firewall(cmd, s, f)
+			return c.firewall(cmd, s, f)
 		},
 	}
 	f.registerLink(cmd)
@@ -84,12 +84,12 @@ func (f firewallFlags) check() error {
 	return nil
 }
 
-func (n *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
+func (c *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 	ctx := cmd.Context()
 	if f.remove {
-		return n.removeFirewall(ctx, s, f)
+		return c.removeFirewall(ctx, s, f)
 	}
-	saved, err := n.Load(ctx)
+	saved, err := c.Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,10 +105,10 @@ func (n *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 		return refused("--interface: %w", err)
 	}
 	if f.install {
-		if err := n.Gate(); err != nil {
+		if err := c.Gate(); err != nil {
 			return err
 		}
-		return n.installFirewall(ctx, s, f, target)
+		return c.installFirewall(ctx, s, f, target)
 	}
 	return printFirewall(ctx, s, f, target)
 }
@@ -238,49 +238,49 @@ func cleanLines(all string) []string {
 	return lines
 }
 
-func (n *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
-	lock, err := n.LockForWriting(f.dryRun)
+func (c *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
+	lock, err := c.LockForWriting(f.dryRun)
 	if err != nil {
 		return err
 	}
 	defer lock()
-	c, err := n.PlanFirewall(ctx, f.file, t)
+	change, err := c.PlanFirewall(ctx, f.file, t)
 	if err != nil {
-		return reportFirewall(c, s, f, nil, err)
+		return reportFirewall(change, s, f, nil, err)
 	}
-	if !c.Needed() || f.dryRun {
-		return reportFirewall(c, s, f, nil, nil)
+	if !change.Needed() || f.dryRun {
+		return reportFirewall(change, s, f, nil, nil)
 	}
 	if !f.yes {
-		reviewFirewall(c, s.out)
+		reviewFirewall(change, s.out)
 		if err := confirm(ctx, s, "Install these rules?"); err != nil {
 			return err
 		}
 	}
 	// What has begun ends, in whatever way.
-	err = c.Install(context.WithoutCancel(ctx))
-	return reportFirewall(c, s, f, err, nil)
+	err = change.Install(context.WithoutCancel(ctx))
+	return reportFirewall(change, s, f, err, nil)
 }
 
 // removeFirewall takes away what --install has done.
-func (n *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
-	lock, err := n.LockForWriting(f.dryRun)
+func (c *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
+	lock, err := c.LockForWriting(f.dryRun)
 	if err != nil {
 		return err
 	}
 	defer lock()
-	c, err := n.PlanFirewallRemoval(ctx, f.file)
+	change, err := c.PlanFirewallRemoval(ctx, f.file)
 	if err != nil {
-		return reportFirewall(c, s, f, nil, err)
+		return reportFirewall(change, s, f, nil, err)
 	}
-	if !c.Needed() || f.dryRun {
-		return reportFirewall(c, s, f, nil, nil)
+	if !change.Needed() || f.dryRun {
+		return reportFirewall(change, s, f, nil, nil)
 	}
 	if !f.yes {
-		reviewFirewall(c, s.out)
+		reviewFirewall(change, s.out)
 		if err := confirm(ctx, s, "Take these rules away?"); err != nil {
 			return err
 		}
 	}
-	return reportFirewall(c, s, f, c.Remove(context.WithoutCancel(ctx)), nil)
+	return reportFirewall(change, s, f, change.Remove(context.WithoutCancel(ctx)), nil)
 }

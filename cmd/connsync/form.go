@@ -34,12 +34,12 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	}
 	ctx, end := context.WithCancel(ctx) // and with the screen all that goes on for it
 	defer end()
-	n, err := findCLI(ctx, g)
+	c, err := findCLI(ctx, g)
 	if err != nil {
 		return err
 	}
-	repaired := n.repaired(ctx)
-	options, effects, err := n.formOptions(ctx)
+	repaired := c.repaired(ctx)
+	options, effects, err := c.formOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,13 +78,13 @@ func nameOfScreens(first *firstSetup) string {
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }
 
-func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
-	appliance, err := n.Appliance()
+func (c *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
+	appliance, err := c.Appliance()
 	if err != nil {
 		return tui.Options{}, effects{}, err
 	}
 	reason := appliance.Reason()
-	saved, err := n.LoadForChange(ctx)
+	saved, err := c.LoadForChange(ctx)
 	var broken *node.BrokenFileError
 	switch {
 	case errors.As(err, &broken):
@@ -96,9 +96,9 @@ func (n *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	if err != nil {
 		hostname = ""
 	}
-	e := effects{node.NewSession(ctx, n.Node, saved)}
+	e := effects{node.NewSession(ctx, c.Node, saved)}
 	o := tui.Options{
-		Context: ctx, Table: n.table, Saved: saved.Settings, StateUnknown: saved.StateErr != nil || n.Unmanaged(), Unmanaged: n.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: n.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
+		Context: ctx, Table: c.table, Saved: saved.Settings, StateUnknown: saved.StateErr != nil || c.Unmanaged(), Unmanaged: c.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: c.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}

@@ -21,47 +21,47 @@ const maxFrom = 64 << 10
 // informs are the names in show --json that are no settings: they say where the
 // settings were read from and what the host is like, and nothing follows from
 // them.
-func informs() map[conntrackd.Field]entryKind {
-	return map[conntrackd.Field]entryKind{
+func informs() map[conntrackd.Field]valueKind {
+	return map[conntrackd.Field]valueKind{
 		"config": kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean,
 	}
 }
 
-// handed are the settings of a --from file, as far as it states them.
-type handed struct {
-	name    string // of the file, for people
-	entries map[conntrackd.Field]entry
+// givenFile is the settings of a --from file, as far as it states them.
+type givenFile struct {
+	name   string // of the file, for people
+	values map[conntrackd.Field]givenValue
 }
 
-// entry is one "name: value" of the file, its value as it stands there.
-type entry struct {
+// givenValue is one "name: value" of the file, its value as it stands there.
+type givenValue struct {
 	line  int
-	kind  entryKind
+	kind  valueKind
 	value string
 }
 
-// entryKind is a JSON or YAML type, in the words of a message.
-type entryKind string
+// valueKind is a JSON or YAML type, in the words of a message.
+type valueKind string
 
 const (
-	kindText    entryKind = "a text"
-	kindNumber  entryKind = "a whole number"
-	kindBoolean entryKind = "true or false"
-	kindNull    entryKind = "null"
-	kindDecimal entryKind = "a number in another form"
-	kindList    entryKind = "a list"
-	kindTable   entryKind = "a table"
-	kindOther   entryKind = "of a type that no setting has"
+	kindText    valueKind = "a text"
+	kindNumber  valueKind = "a whole number"
+	kindBoolean valueKind = "true or false"
+	kindNull    valueKind = "null"
+	kindDecimal valueKind = "a number in another form"
+	kindList    valueKind = "a list"
+	kindTable   valueKind = "a table"
+	kindOther   valueKind = "of a type that no setting has"
 )
 
-// named is an entry with its name, in the order of the file.
-type named struct {
+// namedValue is an entry with its name, in the order of the file.
+type namedValue struct {
 	name string
-	entry
+	givenValue
 }
 
-// entryProblem is one reason why a --from file is not used.
-type entryProblem struct {
+// givenProblem is one reason why a --from file is not used.
+type givenProblem struct {
 	line    int
 	field   conntrackd.Field
 	message string
@@ -75,9 +75,9 @@ func (f *settingFlags) readFrom(cmd *cobra.Command) error {
 	if f.from == "" {
 		return &exitError{exitUsage, errors.New("--from has no value; it takes a file, or - for standard input")}
 	}
-	f.handed.name = f.from
+	f.given.name = f.from
 	if f.from == "-" {
-		f.handed.name = "standard input"
+		f.given.name = "standard input"
 	}
 	content, err := fromContent(cmd.Context(), f.from, cmd.InOrStdin())
 	if cmd.Context().Err() != nil {
@@ -87,19 +87,19 @@ func (f *settingFlags) readFrom(cmd *cobra.Command) error {
 		return &exitError{exitUsage, fmt.Errorf("--from: %w", err)}
 	}
 	if len(strings.TrimSpace(string(content))) == 0 {
-		return &exitError{exitUsage, fmt.Errorf("--from: %s is empty; it takes the fields of connsync show --json", f.handed.name)}
+		return &exitError{exitUsage, fmt.Errorf("--from: %s is empty; it takes the fields of connsync show --json", f.given.name)}
 	}
 	list, err := parseFrom(content)
 	if err != nil {
-		return &exitError{exitUsage, fmt.Errorf("%s:%w", f.handed.name, err)}
+		return &exitError{exitUsage, fmt.Errorf("%s:%w", f.given.name, err)}
 	}
 	entries, problems := fieldsOf(f.table, list)
-	f.handed.entries = entries
-	return f.handed.complain(cmd, problems)
+	f.given.values = entries
+	return f.given.complain(cmd, problems)
 }
 
 // complain prints every problem with its line; nil where there is none.
-func (h handed) complain(cmd *cobra.Command, problems []entryProblem) error {
+func (h givenFile) complain(cmd *cobra.Command, problems []givenProblem) error {
 	if len(problems) == 0 {
 		return nil
 	}
@@ -147,18 +147,18 @@ func fromContent(ctx context.Context, path string, stdin io.Reader) ([]byte, err
 // fieldsOf sorts the entries by setting and says what is wrong with them. What
 // a setting's value has to be like is not asked here: the rules of the fields
 // are the same for a file, a flag and the form.
-func fieldsOf(t conntrackd.SettingTable, list []named) (map[conntrackd.Field]entry, []entryProblem) {
-	entries := map[conntrackd.Field]entry{}
-	var problems []entryProblem
+func fieldsOf(t conntrackd.SettingTable, list []namedValue) (map[conntrackd.Field]givenValue, []givenProblem) {
+	entries := map[conntrackd.Field]givenValue{}
+	var problems []givenProblem
 	for _, e := range list {
 		field := conntrackd.Field(e.name)
 		if first, twice := entries[field]; twice {
-			problems = append(problems, entryProblem{e.line, field, fmt.Sprintf("%s stands here a second time, first on line %d; keep one", e.name, first.line)})
+			problems = append(problems, givenProblem{e.line, field, fmt.Sprintf("%s stands here a second time, first on line %d; keep one", e.name, first.line)})
 			continue
 		}
-		entries[field] = e.entry
-		if m := typeProblem(t, field, e.entry); m != "" {
-			problems = append(problems, entryProblem{e.line, field, m})
+		entries[field] = e.givenValue
+		if m := typeProblem(t, field, e.givenValue); m != "" {
+			problems = append(problems, givenProblem{e.line, field, m})
 		}
 	}
 	for field := range informs() {
@@ -173,7 +173,7 @@ const (
 )
 
 // typeProblem says why the entry cannot be that setting; blank where it can.
-func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e entry) string {
+func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e givenValue) string {
 	is := fmt.Sprintf("%s is %s", field, e.kind)
 	if e.kind == kindNull {
 		is = string(field) + " has no value"
@@ -211,7 +211,7 @@ func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e entry) str
 }
 
 // strangerProblem is typeProblem for an entry that is no setting.
-func strangerProblem(t conntrackd.SettingTable, field conntrackd.Field, e entry, is string) string {
+func strangerProblem(t conntrackd.SettingTable, field conntrackd.Field, e givenValue, is string) string {
 	switch kind := informs()[field]; {
 	case kind == e.kind:
 		return ""
@@ -233,11 +233,11 @@ func strangerProblem(t conntrackd.SettingTable, field conntrackd.Field, e entry,
 // over puts the file's values over the saved ones, but for those that a flag
 // gives. What show prints for a setting that is not set, "" or 0, is no value: it is good where nothing is
 // saved, and takes nothing away.
-func (h handed) over(t conntrackd.SettingTable, saved conntrackd.Values, flagged func(conntrackd.Field) bool) (conntrackd.Values, []entryProblem) {
+func (h givenFile) over(t conntrackd.SettingTable, saved conntrackd.Values, flagged func(conntrackd.Field) bool) (conntrackd.Values, []givenProblem) {
 	v := saved
-	var problems []entryProblem
+	var problems []givenProblem
 	for _, field := range t.Fields() {
-		e, ok := h.entries[field]
+		e, ok := h.values[field]
 		if !ok || e.kind == kindNull || flagged(field) {
 			continue
 		}
@@ -245,7 +245,7 @@ func (h handed) over(t conntrackd.SettingTable, saved conntrackd.Values, flagged
 		switch {
 		case unset && v[field] == "":
 		case strings.TrimSpace(e.value) == "":
-			problems = append(problems, entryProblem{e.line, field, fmt.Sprintf("%s has no value; leave it out to keep the saved one", field)})
+			problems = append(problems, givenProblem{e.line, field, fmt.Sprintf("%s has no value; leave it out to keep the saved one", field)})
 		default:
 			v = v.With(field, e.value)
 		}
@@ -255,7 +255,7 @@ func (h handed) over(t conntrackd.SettingTable, saved conntrackd.Values, flagged
 
 // statesEnabled says whether it was said if the sync is to be enabled.
 func (f *settingFlags) statesEnabled() bool {
-	e, ok := f.handed.entries[conntrackd.FieldEnabled]
+	e, ok := f.given.values[conntrackd.FieldEnabled]
 	return f.enable || f.disable || ok && e.kind == kindBoolean
 }
 
@@ -269,8 +269,8 @@ func (f *settingFlags) flagged(cmd *cobra.Command, field conntrackd.Field) bool 
 
 // origin is where a setting's value came from, as a message names it.
 func (f *settingFlags) origin(cmd *cobra.Command, field conntrackd.Field) string {
-	if e, ok := f.handed.entries[field]; ok && !f.flagged(cmd, field) {
-		return fmt.Sprintf("%s:%d: %s", f.handed.name, e.line, field)
+	if e, ok := f.given.values[field]; ok && !f.flagged(cmd, field) {
+		return fmt.Sprintf("%s:%d: %s", f.given.name, e.line, field)
 	}
 	return "--" + field.Flag()
 }

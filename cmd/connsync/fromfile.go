@@ -14,7 +14,7 @@ import (
 
 // parseFrom reads one table of names and values, from JSON or YAML. Its errors
 // begin with the line: "3: what is wrong".
-func parseFrom(content []byte) ([]named, error) {
+func parseFrom(content []byte) ([]namedValue, error) {
 	// JSON is read as such: its escapes of characters beyond U+FFFF and its
 	// tabs are none of YAML's.
 	if json.Valid(content) {
@@ -37,14 +37,14 @@ func jsonError(content []byte) error {
 	return fmt.Errorf("%d: this is no JSON: %w", line, err)
 }
 
-func parseJSON(content []byte) ([]named, error) {
+func parseJSON(content []byte) ([]namedValue, error) {
 	d := json.NewDecoder(bytes.NewReader(content))
 	d.UseNumber()
 	line := func() int { return 1 + bytes.Count(content[:d.InputOffset()], []byte("\n")) }
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return nil, fmt.Errorf("%d: %w", line(), errNoTable)
 	}
-	var list []named
+	var list []namedValue
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
@@ -55,13 +55,13 @@ func parseJSON(content []byte) ([]named, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, fmt.Errorf("%d: %w", at, err)
 		}
-		list = append(list, named{name.(string), jsonEntry(value, at)})
+		list = append(list, namedValue{name.(string), jsonEntry(value, at)})
 	}
 	return list, nil
 }
 
-func jsonEntry(value json.RawMessage, line int) entry {
-	e := entry{line: line, kind: kindOther, value: string(value)}
+func jsonEntry(value json.RawMessage, line int) givenValue {
+	e := givenValue{line: line, kind: kindOther, value: string(value)}
 	switch value[0] {
 	case '"':
 		e.kind = kindText
@@ -85,14 +85,14 @@ func jsonEntry(value json.RawMessage, line int) entry {
 // are other numbers to other readers.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-func numberKind(literal string) entryKind {
+func numberKind(literal string) valueKind {
 	if plainNumber.MatchString(literal) {
 		return kindNumber
 	}
 	return kindDecimal
 }
 
-func parseYAML(content []byte) ([]named, error) {
+func parseYAML(content []byte) ([]namedValue, error) {
 	d := yaml.NewDecoder(bytes.NewReader(content))
 	var document yaml.Node
 	if err := d.Decode(&document); errors.Is(err, io.EOF) {
@@ -110,19 +110,19 @@ func parseYAML(content []byte) ([]named, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
-	var list []named
+	var list []namedValue
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		name, value := root.Content[i], root.Content[i+1]
 		if name.Kind != yaml.ScalarNode || name.Tag == "!!merge" {
 			return nil, fmt.Errorf("%d: the name of a setting is expected here; anchors and merged tables are not read", name.Line)
 		}
-		list = append(list, named{name.Value, yamlEntry(value, name.Line)})
+		list = append(list, namedValue{name.Value, yamlEntry(value, name.Line)})
 	}
 	return list, nil
 }
 
-func yamlEntry(value *yaml.Node, line int) entry {
-	e := entry{line: line, kind: kindOther, value: value.Value}
+func yamlEntry(value *yaml.Node, line int) givenValue {
+	e := givenValue{line: line, kind: kindOther, value: value.Value}
 	switch {
 	case value.Kind == yaml.SequenceNode:
 		e.kind = kindList

@@ -25,14 +25,14 @@ func newHistory(s streams, g *globals) *cobra.Command {
 the file that it replaced; rollback puts one back.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := openNode(cmd.Context(), *g)
+			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
 			if cmd.Flags().Changed("diff") {
-				return n.printDiff(s.out, diff, asJSON)
+				return c.printDiff(s.out, diff, asJSON)
 			}
-			return n.printHistory(s.out, asJSON)
+			return c.printHistory(s.out, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -40,8 +40,8 @@ the file that it replaced; rollback puts one back.`,
 	return cmd
 }
 
-func (n *cli) printHistory(w io.Writer, asJSON bool) error {
-	entries, err := n.History().Entries()
+func (c *cli) printHistory(w io.Writer, asJSON bool) error {
+	entries, err := c.History().Entries()
 	if err != nil {
 		return err
 	}
@@ -62,23 +62,23 @@ func (n *cli) printHistory(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-// entryChange is what history --diff --json prints.
-type entryChange struct {
+// diffedEntry is what history --diff --json prints.
+type diffedEntry struct {
 	apply.Entry
 	Diff string `json:"diff"`
 }
 
-func (n *cli) printDiff(w io.Writer, number int, asJSON bool) error {
-	e, err := n.Entry(number)
+func (c *cli) printDiff(w io.Writer, number int, asJSON bool) error {
+	e, err := c.Entry(number)
 	if err != nil {
 		return err
 	}
-	diff, err := n.History().Diff(e)
+	diff, err := c.History().Diff(e)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return printJSON(w, entryChange{e, diff})
+		return printJSON(w, diffedEntry{e, diff})
 	}
 	for _, line := range text.EntryLines(e) {
 		fmt.Fprintln(w, line)
@@ -129,11 +129,11 @@ func newRollback(s streams, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n, err := openNode(cmd.Context(), *g)
+			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
-			return n.rollback(cmd, s, number, f)
+			return c.rollback(cmd, s, number, f)
 		},
 	}
 	flags := cmd.Flags()
@@ -155,9 +155,9 @@ func entryNumber(args []string) (int, error) {
 	return number, nil
 }
 
-func (n *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlags) error {
+func (c *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlags) error {
 	ctx := cmd.Context()
-	review, err := n.ReviewRollback(ctx, number)
+	review, err := c.ReviewRollback(ctx, number)
 	if err != nil {
 		return err
 	}
@@ -165,5 +165,5 @@ func (n *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlag
 		return printReview(s.out, review, f.asJSON)
 	}
 	review.FirstNode = f.firstNode
-	return n.carryOut(ctx, s.out, review, f.asJSON)
+	return c.carryOut(ctx, s.out, review, f.asJSON)
 }

@@ -18,11 +18,11 @@ const lastWords = time.Second
 
 // runLines talks line by line, on a terminal or through pipes.
 func runLines(ctx context.Context, s streams, g globals, first *firstSetup, hint string) error {
-	n, err := openNode(ctx, g)
+	c, err := openNode(ctx, g)
 	if err != nil {
 		return err
 	}
-	options, effects, err := n.formOptions(ctx)
+	options, effects, err := c.formOptions(ctx)
 	if err != nil {
 		return err
 	}

@@ -25,11 +25,11 @@ type measured struct {
 // is not written anew would go on saying what was true once. It only looks: a
 // save that was interrupted is left to the next command of a person.
 func metrics(ctx context.Context, s streams, g globals, file string) error {
-	n, err := findCLI(ctx, g)
+	c, err := findCLI(ctx, g)
 	if err != nil {
 		return err
 	}
-	m, verdict := n.measure(ctx)
+	m, verdict := c.measure(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err() // cut short, it has nothing to say
 	}
@@ -40,24 +40,24 @@ func metrics(ctx context.Context, s streams, g globals, file string) error {
 }
 
 // measure looks at the node; the error says how status would end.
-func (n *cli) measure(ctx context.Context) (measured, error) {
+func (c *cli) measure(ctx context.Context) (measured, error) {
 	m := measured{health: health.Health{Verdict: health.VerdictUnknown}}
-	err := n.measureInto(ctx, &m)
+	err := c.measureInto(ctx, &m)
 	m.time = time.Now()
 	return m, err
 }
 
-func (n *cli) measureInto(ctx context.Context, m *measured) error {
-	if n.Unmanaged() {
+func (c *cli) measureInto(ctx context.Context, m *measured) error {
+	if c.Unmanaged() {
 		return errUnmanaged()
 	}
-	saved, err := n.Load(ctx)
+	saved, err := c.Load(ctx)
 	if err != nil {
 		return err
 	}
 	m.settings, m.configured, m.mode = saved.Settings, saved.WhyNoSettings == "" && saved.Content != nil, saved.File.Mode()
-	m.outOfPlace = n.OutOfPlace(saved) != ""
-	o := n.Observer(saved)
+	m.outOfPlace = c.OutOfPlace(saved) != ""
+	o := c.Observer(saved)
 	_ = o.Start(ctx) // without it the verdict says less
 	m.health = look(ctx, o)
 	m.seen = saved.StateErr == nil

@@ -47,23 +47,23 @@ func newPeer(s streams, g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n, err := openNode(cmd.Context(), *g)
+			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
-			saved, err := n.Load(cmd.Context())
+			saved, err := c.Load(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if saved.WhyNoSettings != "" {
 				return refused("nothing is set: %s", saved.WhyNoSettings)
 			}
-			p := peerOf(n.table, saved.Settings)
+			p := peerOf(c.table, saved.Settings)
 			if wanted != "" {
 				equal := wanted == p.Fingerprint
 				p.Expected, p.Equal = wanted, &equal
 			}
-			return p.print(s, text.PeerLines(n.table, saved.Settings), asJSON)
+			return p.print(s, text.PeerLines(c.table, saved.Settings), asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")

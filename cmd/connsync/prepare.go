@@ -60,11 +60,11 @@ func newUnprepare(s streams, g *globals) *cobra.Command {
 		Long:  unprepareHelp,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := openNode(cmd.Context(), *g)
+			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
-			undone, err := n.Preparer().Undo(cmd.Context(), n.RuntimeDir, dryRun)
+			undone, err := c.Preparer().Undo(cmd.Context(), c.RuntimeDir, dryRun)
 			report := unpreparedOf(undone, err)
 			complete := report.Done
 			report.Done = complete && !dryRun

@@ -76,7 +76,7 @@ type settingFlags struct {
 	firstNode       bool
 	values          map[conntrackd.Field]*string // of the flags that the command has
 	from            string
-	handed          handed
+	given           givenFile
 }
 
 func (f *settingFlags) register(cmd *cobra.Command) {

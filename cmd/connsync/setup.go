@@ -54,16 +54,16 @@ func newSetup(s streams, g *globals) *cobra.Command {
 }
 
 func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
-	n, err := openNode(ctx, g)
+	c, err := openNode(ctx, g)
 	if err != nil {
 		return err
 	}
 	if f.ifNeeded {
-		if needed, err := n.NeedsSetup(ctx); err != nil || !needed {
+		if needed, err := c.NeedsSetup(ctx); err != nil || !needed {
 			return err
 		}
 	}
-	first := &firstSetup{node: n, patience: f.patience}
+	first := &firstSetup{cli: c, patience: f.patience}
 	if f.console {
 		kernel, err := console.FindKernel(ctx, f.patience)
 		if errors.Is(err, console.ErrNobody) {
@@ -84,7 +84,7 @@ func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
 
 // firstSetup is a setup under way, and what it asks of this host.
 type firstSetup struct {
-	node     *cli
+	cli      *cli
 	patience time.Duration
 
 	mu   sync.Mutex
@@ -96,7 +96,7 @@ type firstSetup struct {
 
 // options make a setup of what would be the form.
 func (f *firstSetup) options(o *tui.Options, e effects) error {
-	a, err := f.node.Appliance()
+	a, err := f.cli.Appliance()
 	if err != nil {
 		return err
 	}
@@ -110,10 +110,10 @@ func (f *firstSetup) options(o *tui.Options, e effects) error {
 
 // State writes the file that says what the appliance is, whole or not at all.
 func (f *firstSetup) State(_ context.Context, word string) (string, error) {
-	if err := f.node.WriteApplication(word); err != nil {
+	if err := f.cli.WriteApplication(word); err != nil {
 		return "", err
 	}
-	a, err := f.node.Appliance()
+	a, err := f.cli.Appliance()
 	return a.ReasonAndRemedy(), err
 }
 
@@ -132,7 +132,7 @@ func (f *firstSetup) Leave(_ context.Context, how tui.Leaving) error {
 }
 
 func (f *firstSetup) note(how node.SetupEnd) error {
-	err := f.node.NoteSetup(how)
+	err := f.cli.NoteSetup(how)
 	if err != nil {
 		f.mu.Lock()
 		f.err = fmt.Errorf("note how the setup ended: %w", err)

@@ -39,22 +39,22 @@ type shownBeside struct {
 
 // MarshalJSON is one object: the settings, then what is beside them.
 func (s shown) MarshalJSON() ([]byte, error) {
-	var out, one bytes.Buffer
-	encoder := json.NewEncoder(&one)
+	var out, value bytes.Buffer
+	encoder := json.NewEncoder(&value)
 	encoder.SetEscapeHTML(false) // as printJSON
 	out.WriteByte('{')
 	for _, e := range s.settings {
-		one.Reset()
+		value.Reset()
 		if err := encoder.Encode(e.value); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&out, "%q:%s,", e.field, one.Bytes())
+		fmt.Fprintf(&out, "%q:%s,", e.field, value.Bytes())
 	}
-	one.Reset()
+	value.Reset()
 	if err := encoder.Encode(s.beside); err != nil {
 		return nil, err
 	}
-	out.Write(one.Bytes()[1:]) // goes on after the brace
+	out.Write(value.Bytes()[1:]) // goes on after the brace
 	return out.Bytes(), nil
 }
 
@@ -65,18 +65,18 @@ func newShow(s streams, g *globals) *cobra.Command {
 		Short: "Print the settings in force",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := openNode(cmd.Context(), *g)
+			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
 			}
-			saved, err := n.Load(cmd.Context())
+			saved, err := c.Load(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(s.out, n.shown(saved))
+				return printJSON(s.out, c.shown(saved))
 			}
-			n.printSettings(s.out, saved)
+			c.printSettings(s.out, saved)
 			return nil
 		},
 	}
@@ -84,15 +84,15 @@ func newShow(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func (n *cli) shown(saved node.Saved) shown {
-	out := shownBeside{Config: n.Config}
-	if a, err := n.Appliance(); err == nil {
+func (c *cli) shown(saved node.Saved) shown {
+	out := shownBeside{Config: c.Config}
+	if a, err := c.Appliance(); err == nil {
 		out.Application = a.Word
 	}
-	out.OutOfPlace = n.OutOfPlace(saved)
+	out.OutOfPlace = c.OutOfPlace(saved)
 	known := false // whether the sync is enabled
 	switch {
-	case saved.StateErr != nil, n.Unmanaged():
+	case saved.StateErr != nil, c.Unmanaged():
 	case saved.HalfEnabled() != "", saved.ForeignFile() != "":
 		atBoot := saved.State.AtBoot()
 		out.Running, out.AtBoot = &saved.State.Active, &atBoot
@@ -103,7 +103,7 @@ func (n *cli) shown(saved node.Saved) shown {
 		}
 	}
 	var settings []shownSetting
-	for _, e := range n.table {
+	for _, e := range c.table {
 		value := e.JSON(saved.Settings)
 		if e.Field == conntrackd.FieldEnabled && !known {
 			value = nil
@@ -113,10 +113,10 @@ func (n *cli) shown(saved node.Saved) shown {
 	return shown{settings, out}
 }
 
-func (n *cli) printSettings(w io.Writer, s node.Saved) {
-	v := n.table.Values(s.Settings)
+func (c *cli) printSettings(w io.Writer, s node.Saved) {
+	v := c.table.Values(s.Settings)
 	switch {
-	case n.Unmanaged():
+	case c.Unmanaged():
 		v[conntrackd.FieldEnabled] = "unknown: the service is left alone"
 	case s.StateErr != nil:
 		v[conntrackd.FieldEnabled] = "unknown: " + s.StateErr.Error()
@@ -128,17 +128,17 @@ func (n *cli) printSettings(w io.Writer, s node.Saved) {
 	line := func(label, value string) {
 		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Clean(value), "-"))
 	}
-	for _, e := range n.table {
+	for _, e := range c.table {
 		line(e.Label, v[e.Field])
 	}
-	line("File", n.Config)
+	line("File", c.Config)
 	if dead := s.Crashed(); dead != "" {
 		fmt.Fprintln(w, "Note: "+dead+".")
 	}
 	for _, d := range s.Warnings {
-		fmt.Fprintln(w, "Note: "+text.Clean(fmt.Sprintf("%s:%d:%d: %s.", n.Config, d.Line, d.Column, d.Message)))
+		fmt.Fprintln(w, "Note: "+text.Clean(fmt.Sprintf("%s:%d:%d: %s.", c.Config, d.Line, d.Column, d.Message)))
 	}
-	if out := n.OutOfPlace(s); out != "" {
+	if out := c.OutOfPlace(s); out != "" {
 		fmt.Fprintln(w, "Note: "+text.Clean(out)+".")
 	}
 	if s.WhyNoSettings != "" {

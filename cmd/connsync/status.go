@@ -109,29 +109,29 @@ func (f statusFlags) run(ctx context.Context, s streams, g globals) error {
 	if f.format == formatMetrics {
 		return metrics(ctx, s, g, f.output)
 	}
-	n, err := openNode(ctx, g)
+	c, err := openNode(ctx, g)
 	if err != nil {
 		return err
 	}
-	if n.Unmanaged() {
+	if c.Unmanaged() {
 		return errUnmanaged()
 	}
-	return n.status(ctx, s, f)
+	return c.status(ctx, s, f)
 }
 
-func (n *cli) status(ctx context.Context, s streams, f statusFlags) error {
-	saved, err := n.Load(ctx)
+func (c *cli) status(ctx context.Context, s streams, f statusFlags) error {
+	saved, err := c.Load(ctx)
 	if err != nil {
 		return err
 	}
-	out := n.OutOfPlace(saved)
+	out := c.OutOfPlace(saved)
 	if out != "" && (f.watch || f.prove) {
-		n.tellOutOfPlace(errors.New(out))
+		c.tellOutOfPlace(errors.New(out))
 	}
 	if f.watch {
-		return n.watch(ctx, s.out, f.asJSON)
+		return c.watch(ctx, s.out, f.asJSON)
 	}
-	o := n.Observer(saved)
+	o := c.Observer(saved)
 	_ = o.Start(ctx) // without it the verdict says less, and says so
 	health := look(ctx, o)
 	if f.prove {

@@ -22,17 +22,17 @@ type proved struct {
 	LookThere string         `json:"look_there"` // the command that shows our state on the peer
 }
 
-// prove carries out the active proof after a look that gave health.
-func prove(ctx context.Context, w io.Writer, o *health.Observer, seen health.Health, f statusFlags) error {
+// prove carries out the active proof after a look that gave before.
+func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.Health, f statusFlags) error {
 	own, _ := health.TestStates(o.Settings)
-	result := proved{Verdict: seen.Verdict, LookThere: own.Command(o.Settings.ExternalCache)}
+	result := proved{Verdict: before.Verdict, LookThere: own.Command(o.Settings.ExternalCache)}
 	say := func(lines ...string) {
 		if !f.asJSON {
 			_ = sayLines(w, lines) // a line that is lost ends ctx
 		}
 	}
-	say(text.StatusLines(seen)...)
-	if seen.Verdict == health.VerdictStopped || seen.Service.MainPID == 0 || !o.Settings.Complete() {
+	say(text.StatusLines(before)...)
+	if before.Verdict == health.VerdictStopped || before.Service.MainPID == 0 || !o.Settings.Complete() {
 		result.Result = "nothing was tried: conntrackd does not run with these settings"
 		return endProof(w, result, f, exitUnknown)
 	}

@@ -24,27 +24,27 @@ type watchRecord struct {
 
 // watch prints a line for the first look and for each that differs, until ctx
 // ends, and then returns what the last verdict amounts to.
-func (n *cli) watch(ctx context.Context, w io.Writer, asJSON bool) error {
-	l := node.NewStatusWatch(ctx, n.Node)
+func (c *cli) watch(ctx context.Context, w io.Writer, asJSON bool) error {
+	statuses := node.NewStatusWatch(ctx, c.Node)
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	var before health.Health
 	last := ""
 	for {
-		seen, settings, err := l.Observe(context.WithoutCancel(ctx))
+		now, settings, err := statuses.Observe(context.WithoutCancel(ctx))
 		if err != nil {
-			seen = health.Health{Verdict: health.VerdictUnknown, Cause: err.Error()}
+			now = health.Health{Verdict: health.VerdictUnknown, Cause: err.Error()}
 		}
-		if line := text.WatchLine(before, seen); line != last {
-			if err := printWatched(w, before, seen, settings, line, asJSON); err != nil {
+		if line := text.WatchLine(before, now); line != last {
+			if err := printWatched(w, before, now, settings, line, asJSON); err != nil {
 				return err
 			}
 			last = line
 		}
-		before = seen
+		before = now
 		select {
 		case <-ctx.Done():
-			return healthError(seen.Verdict)
+			return healthError(now.Verdict)
 		case <-ticker.C:
 		}
 	}
