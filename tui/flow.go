@@ -1,6 +1,60 @@
 package tui
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
+)
+
+// checked says whether a save is checked first. Switching off needs no peer and
+// no link.
+func (e *env) checked(s conntrackd.Settings) bool {
+	return s.Enabled || e.unmanaged && s.Complete()
+}
+
+// followSave decides what comes next on the way of a save: checks, review,
+// apply, status.
+func (m *Model) followSave(o outcome) tea.Cmd {
+	switch o := o.(type) {
+	case saveWanted:
+		if !m.env.checked(o.settings) {
+			return m.openReview(reviewWanted{settings: o.settings})
+		}
+		p := newPreflight(m.env, o.settings, true)
+		return m.open(p, p.start())
+	case checkWanted:
+		p := newPreflight(m.env, o.settings, false)
+		return m.open(p, p.start())
+	case reviewWanted:
+		return m.openReview(o)
+	case applyWanted:
+		m.backToForm()
+		a := newApply(m.env, o.settings, o.review)
+		return m.open(a, a.start())
+	case statusWanted:
+		m.backToForm()
+		saved, _ := m.form.draft.Saved().Settings()
+		s := newStatus(m.env, saved)
+		return m.open(s, s.start())
+	case historyWanted:
+		h := newHistory(m.env)
+		return m.open(h, h.start())
+	case entryWanted:
+		s := newEntryView(m.env, o.entry)
+		return m.open(s, s.start())
+	case undoWanted:
+		r := newUndo(m.env, o.entry)
+		return m.open(r, r.start())
+	case formWanted:
+		m.backToForm()
+	}
+	return nil
+}
+
+func (m *Model) openReview(o reviewWanted) tea.Cmd {
+	r := newReview(m.env, o.settings, o.firstNode)
+	return m.open(r, r.start())
+}
 
 // follow does what the form asks for: it decides which screen comes next.
 func (m *Model) follow(o outcome) tea.Cmd {

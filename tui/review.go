@@ -11,6 +11,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/hostfile"
+	"connsync/tui/text"
 )
 
 // Reviewer works out what a save would do. It changes nothing.
@@ -332,4 +333,26 @@ func (r *review) explain() (title string, lines []string) {
 		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
 		"Host: what this node does against its sync beside the file, and is set right with the save. Each item is recorded first, and connsync unprepare puts it back.",
 	}
+}
+
+// preparable says whether there is anything to decide about the host.
+func (r *review) preparable() bool { return len(r.review.Preparation.Missing()) > 0 }
+
+// decideHost turns the preparation on or off.
+func (r *review) decideHost() {
+	r.review.PrepareHost = !r.review.PrepareHost
+	r.layOut()
+}
+
+// hostDecision is the line that stays in sight.
+func (r *review) hostDecision() []string {
+	box := "[ ] h  "
+	if r.review.PrepareHost {
+		box = "[x] h  "
+	}
+	lines := hang(text.HostChoice(len(r.review.Preparation.Missing())), " "+r.env.mark(r.focus == itemHost)+box, r.width)
+	if r.review.OnlyHost && !r.review.PrepareHost && r.focus == itemApply {
+		lines = append(lines, "   "+r.blocked())
+	}
+	return lines
 }

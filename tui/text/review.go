@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/prepare"
 )
@@ -205,5 +206,14 @@ func DiffBody(diff string) iter.Seq[string] {
 				return
 			}
 		}
+	}
+}
+
+// Change is what r does, for its review to be told; diff is the change of the
+// file.
+func ChangeOf(r apply.Review, diff string) Change {
+	return Change{
+		Candidate: r.Candidate, Diff: diff, Replaces: r.Replaced(), Commands: r.Commands,
+		Preparation: r.Preparation, PrepareHost: r.PrepareHost, FirstNode: r.FirstNode,
 	}
 }

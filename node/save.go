@@ -6,6 +6,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"context"
+	"time"
 )
 
 // Review is the change as a person sees it before it happens. No sync is made
@@ -58,4 +59,15 @@ func (n *Node) Unmanaged() bool {
 // Preparer sets right what the host does against its sync.
 func (n *Node) Preparer() *prepare.Preparer {
 	return prepare.NewPreparer(n.Service, n.StateDir)
+}
+
+// repairPatience bounds what a start may spend on a save that was interrupted.
+const repairPatience = 2 * time.Minute
+
+// Repair ends a save that was interrupted, by a kill or a power cut. The zero
+// value means that there was none, which is all but always.
+func (n *Node) Repair(ctx context.Context) apply.Recovery {
+	ctx, cancel := context.WithTimeout(ctx, repairPatience)
+	defer cancel()
+	return n.Applier(apply.Review{}).Recover(ctx, n.Config)
 }
