@@ -86,7 +86,7 @@ func readShort(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, applicationMax))
 }
 
-// Reason says why connection sync does not exist on this appliance; blank where
+// Reason says in a sentence why connection sync does not exist on this appliance; blank where
 // it does.
 func (a Application) Reason() string {
 	if a.Word == "" || a.Word == syncApplication {
@@ -104,7 +104,8 @@ func (a Application) ReasonAndRemedy() string {
 	return a.Reason() + "; if it is not, remove that file and run connsync setup again"
 }
 
-// Appliance is what this host is, by flag or file.
+// Appliance is what this host is: by [Options.Application], else by
+// [ApplicationFile], else an ordinary host. An error means that it is not known.
 func (o Options) Appliance() (Application, error) {
 	return readApplication(o.Application, ApplicationFile)
 }
@@ -134,11 +135,11 @@ func (s Saved) SyncOn() bool {
 	return s.WhyNoSettings == "" && s.StateErr == nil && (s.State.Active || s.State.Starting || s.State.Enabled)
 }
 
-// StillEnabled says what to do about a sync that goes on where it should not exist.
-const (
-	StillEnabled      = enabledAllTheSame + "; connsync apply --disable turns it off"
-	enabledAllTheSame = "the sync is enabled all the same"
-)
+const enabledAllTheSame = "the sync is enabled all the same"
+
+// StillEnabled is said of a sync that goes on where it should not exist, with what
+// to do about it.
+const StillEnabled = enabledAllTheSame + "; connsync apply --disable turns it off"
 
 // OutOfPlace says in one sentence that this host is no place for a sync, and
 // whether there is one all the same; blank where it is.

@@ -16,23 +16,28 @@ import (
 	"connsync/netcheck/firewall"
 )
 
-// FirewallChange is what --install or --remove would do, and what it did.
+// FirewallChange is what an installation or a removal of connsync's rules would do.
+// Carry it out with [FirewallChange.Install] or [FirewallChange.Remove], once, under
+// the lock of [Node.LockForWriting].
 type FirewallChange struct {
-	Action   string
-	Files    []hostfile.Change
-	journal  *hostfile.Journal
-	pending  bool   // a file or the journal is to change
-	Script   string // for nft; blank where the rules that run stay
-	Notes    []string
-	Foreign  []firewall.Foreign
-	Flow     firewall.Flow
-	HostFile string // the host's file
-	before   *firewallRecord
+	Action   string             // install or remove
+	Files    []hostfile.Change  // those that are needed and those that are not
+	Script   string             // for nft; blank where the rules that run stay
+	Notes    []string           // what else it takes, in sentences
+	Foreign  []firewall.Foreign // why nothing can be installed; nil where it can
+	Flow     firewall.Flow      // of an installation
+	HostFile string             // from which the host loads its rules; blank where there is none
+
+	journal *hostfile.Journal
+	pending bool // a file or the journal is to change
+	before  *firewallRecord
 }
 
+// Needed says whether there is anything to change.
 func (c *FirewallChange) Needed() bool { return c.Script != "" || c.pending }
 
-// LockForWriting keeps other writers out, unless nothing is written.
+// LockForWriting keeps other writers out until the function that it returns is
+// called; with dryRun nothing is written and nobody is kept out.
 func (n *Node) LockForWriting(dryRun bool) (func(), error) {
 	if dryRun {
 		return func() {}, nil
@@ -44,8 +49,10 @@ func (n *Node) LockForWriting(dryRun bool) (func(), error) {
 	return func() { lock.Close() }, nil
 }
 
-// PlanFirewall finds what there is to do and tries it, apart from the rules
-// that run. The error says why nothing can be installed here.
+// PlanFirewall finds what there is to do so that this node's rules admit flow, and
+// tries it apart from the rules that run. file is the one from which the host loads
+// its rules; blank is the first of [NftablesFiles] that there is. The error says why
+// nothing can be installed here; the change is never nil.
 func (n *Node) PlanFirewall(ctx context.Context, file string, flow firewall.Flow) (*FirewallChange, error) {
 	c := &FirewallChange{Action: "install", Flow: flow}
 	running, err := firewall.Read(ctx, flow)
@@ -188,6 +195,9 @@ func removeRunning(ctx context.Context) error {
 	return err
 }
 
+// PlanFirewallRemoval finds what there is of connsync's rules, in those that run and
+// in the host's file; a blank file is the one of the installation, else the first of
+// [NftablesFiles]. The change is never nil, also with an error.
 func (n *Node) PlanFirewallRemoval(ctx context.Context, file string) (*FirewallChange, error) {
 	c := &FirewallChange{Action: "remove"}
 	running, err := firewall.Installed(ctx)

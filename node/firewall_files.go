@@ -17,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NftablesFiles are the files that the distributions' nftables services load.
+// NftablesFiles are the files that the distributions' nftables services load, the
+// likeliest first.
 func NftablesFiles() []string {
 	return []string{"/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft"}
 }
@@ -153,7 +154,8 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// RulesUnreadable says who can read the rules.
+// RulesUnreadable is the error of reading the rules that run, for people: it says
+// where only root can.
 func RulesUnreadable(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return errors.New("only root can read the firewall rules of this node")

@@ -19,7 +19,7 @@ import (
 // file, the service and the network, joined.
 type Node struct {
 	Options
-	Service service.Service
+	Service service.Service // who runs the daemon; never nil after [Find]
 }
 
 // Options say where a node keeps what, and how it is run.
@@ -31,7 +31,8 @@ type Options struct {
 	Application string // what this appliance is, over what its file says; blank where not given
 }
 
-// Find finds the service; it reads nothing else. Paths may be relative.
+// Find finds the service; it reads nothing else. Paths may be relative. An error is
+// about [Options.RunBy] or the working directory.
 func Find(ctx context.Context, o Options) (*Node, error) {
 	// The daemon is started from another directory.
 	for _, path := range []*string{&o.Config, &o.RuntimeDir, &o.StateDir} {
@@ -58,7 +59,8 @@ func (o Options) InRuntimeDir(name, packaged string) string {
 	return filepath.Join(o.RuntimeDir, name)
 }
 
-// OnEnable are the settings in force.
+// Saved is what a node found: the settings in force, the file and the service. Its
+// methods that return a string give a reason without capital and full stop.
 type Saved struct {
 	Settings conntrackd.Settings
 	Content  []byte           // of the file, nil when there is none
@@ -72,8 +74,8 @@ type Saved struct {
 	WhyNoSettings string
 }
 
-// HalfEnabled says how the service is neither enabled nor disabled; blank where it is
-// one of them, or not known.
+// HalfEnabled says how the service is neither enabled nor disabled, such as one that
+// runs and does not start at boot; blank where it is one of them, or not known.
 func (s Saved) HalfEnabled() string {
 	if s.StateErr != nil {
 		return ""
@@ -90,8 +92,8 @@ func (s Saved) ForeignFile() string {
 	return "conntrackd runs without settings of a UDP sync (" + s.WhyNoSettings + ")"
 }
 
-// Crashed says that a sync which nobody has disabled does not run, and what to
-// do; blank where it is not so.
+// Crashed says that a sync which nobody has disabled does not run, since its daemon
+// was killed or has crashed, and what to do; blank where it is not so.
 func (s Saved) Crashed() string {
 	if s.WhyNoSettings != "" || !s.State.Killed {
 		return ""
@@ -100,12 +102,13 @@ func (s Saved) Crashed() string {
 }
 
 // Load reads the file and the service. An error means that the file cannot be
-// worked with and a person has to look at it.
+// worked with and a person has to look at it: a *[BrokenFileError], or that of
+// reading it. A service that cannot be asked is no error: see [Saved.StateErr].
 func (n *Node) Load(ctx context.Context) (Saved, error) {
 	return n.loadWith(ctx, n.Service.State)
 }
 
-// LoadForChange is load for what a save keeps where it is not told: a service
+// LoadForChange is [Node.Load] for what a save keeps where it is not told: a service
 // that is on its way to another state is first let get there.
 func (n *Node) LoadForChange(ctx context.Context) (Saved, error) {
 	return n.loadWith(ctx, func(ctx context.Context) (service.State, error) {
@@ -144,13 +147,14 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	return s, nil
 }
 
-// BrokenFileError says that conntrackd itself would not read the file.
+// BrokenFileError says that conntrackd itself would not read the file. Its text
+// names every place, with line and column.
 type BrokenFileError struct {
 	path   string
 	errors []conntrackd.Diagnostic
 }
 
-// broken returns a *brokenFileError when one of the diagnostics is an error.
+// broken returns a *[BrokenFileError] when one of the diagnostics is an error.
 func broken(path string, diagnostics []conntrackd.Diagnostic) error {
 	e := &BrokenFileError{path: path}
 	for _, d := range diagnostics {
@@ -164,6 +168,7 @@ func broken(path string, diagnostics []conntrackd.Diagnostic) error {
 	return e
 }
 
+// Error names the file and all that is wrong in it.
 func (e *BrokenFileError) Error() string {
 	words := make([]string, len(e.errors))
 	for i, d := range e.errors {
@@ -248,7 +253,8 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 	return c, err
 }
 
-// Applier carries out a reviewed change on this host.
+// Applier carries out a reviewed change on this host, as the user who runs this
+// program.
 func (n *Node) Applier(r apply.Review) *apply.Applier {
 	a := &apply.Applier{
 		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard,
@@ -259,7 +265,7 @@ func (n *Node) Applier(r apply.Review) *apply.Applier {
 	return a
 }
 
-// Observer looks at the daemon that runs with the file in force.
+// Observer looks at the daemon that runs with the file in force. It is not started.
 func (n *Node) Observer(s Saved) *health.Observer {
 	socket := s.File.ControlSocket()
 	if socket == "" {
@@ -290,6 +296,7 @@ func heard(ctx context.Context, s conntrackd.Settings) (<-chan health.Overheard,
 	return packets, nil
 }
 
+// Where the distributions and the packages of connsync keep the files; see [Options].
 const (
 	DefaultConfig     = "/etc/conntrackd/conntrackd.conf"
 	DefaultRuntimeDir = "/run/connsync"

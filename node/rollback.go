@@ -12,7 +12,7 @@ import (
 	"connsync/conntrackd/trial"
 )
 
-// ReviewRollback is what taking back a save would do; number zero means the
+// ReviewRollback is what rolling back a save would do; number zero means the
 // newest that is in force. What the daemon itself would not read is refused:
 // nothing is stopped for it. The checks of the network are not made: what was
 // in force may be wanted back while the peer is away, and the proof tells.
@@ -88,9 +88,11 @@ func (n *Node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) 
 	return commands
 }
 
+// History is the saves that are kept in the state directory.
 func (n *Node) History() apply.History { return apply.OpenHistory(n.StateDir) }
 
-// Entry looks a save up; one that is not there is a wrong number.
+// Entry looks a save up by its number. Where there is none the error is for people
+// and cannot be tested.
 func (n *Node) Entry(number int) (apply.Entry, error) {
 	e, err := n.History().Entry(number)
 	if errors.Is(err, apply.ErrNoEntry) {

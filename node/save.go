@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Review is the change as a person sees it before it happens. No sync is made
-// where it should not exist, whatever led here.
+// Review is the change from s to settings as a person sees it before it happens;
+// nothing is written. prepareHost has it set right what the host does against its
+// sync. Where no sync should exist, settings that enable one are refused.
 func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings, prepareHost bool) (apply.Review, error) {
 	if settings.Enabled {
 		if err := n.Gate(); err != nil {
@@ -51,6 +52,8 @@ func actions(enabled bool) []service.Action {
 	return []service.Action{service.ActionStop, service.ActionDisable}
 }
 
+// Unmanaged says that the service is left alone: it is neither asked nor changed,
+// so that its state is not known.
 func (n *Node) Unmanaged() bool {
 	_, ok := n.Service.(service.Unmanaged)
 	return ok
@@ -64,8 +67,8 @@ func (n *Node) Preparer() *prepare.Preparer {
 // repairPatience bounds what a start may spend on a save that was interrupted.
 const repairPatience = 2 * time.Minute
 
-// Repair ends a save that was interrupted, by a kill or a power cut. The zero
-// value means that there was none, which is all but always.
+// Repair finishes or rolls back a save that was interrupted, by a kill or a power
+// cut, within two minutes. The zero value means that there was none.
 func (n *Node) Repair(ctx context.Context) apply.Recovery {
 	ctx, cancel := context.WithTimeout(ctx, repairPatience)
 	defer cancel()

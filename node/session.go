@@ -19,7 +19,8 @@ import (
 // Session is what the screens do to this host, from the opening of the form to
 // its end. Its methods are safe for concurrent use.
 type Session struct {
-	// OnEnable is told of a save that enables the sync; nil where nobody is.
+	// OnEnable is called after a save that enables the sync; nil for none. Set it
+	// before the session is used.
 	OnEnable func()
 
 	ctx     context.Context
@@ -95,7 +96,8 @@ func (s *Session) stale(now []byte) error {
 	return &hostfile.ChangedError{Path: s.node.Config, Read: s.base, Now: now}
 }
 
-// Reread fills the form anew.
+// Reread takes the file as it is now as what the form is filled from, and returns
+// its settings.
 func (s *Session) Reread(ctx context.Context) (conntrackd.Settings, error) {
 	saved, err := s.node.Load(ctx)
 	if err != nil {
@@ -111,7 +113,8 @@ func (s *Session) rebase(content []byte) {
 	s.base = content
 }
 
-// Apply carries out what was reviewed. It ends, also when the screen is left.
+// Apply carries out what was reviewed. It goes on to its end, also when the screen is
+// left; see [Session.Wait].
 func (s *Session) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
 	s.running.Add(1)
 	defer s.running.Done()
@@ -125,7 +128,7 @@ func (s *Session) Apply(ctx context.Context, r apply.Review, each func(step.Step
 	return outcome
 }
 
-// Entries are the saves that are kept.
+// Entries are the saves that are kept, the newest first.
 func (s *Session) Entries(context.Context) ([]apply.Entry, error) {
 	return s.node.History().Entries()
 }

@@ -11,12 +11,13 @@ import (
 // Status is what a check found.
 type Status int
 
+// What a check can have found. The zero value is Pending.
 const (
 	Pending Status = iota // not finished yet
-	Passed
-	Failed
-	Skipped // something it needs failed, so it was not asked
-	Unknown // we could not look; Finding.Detail says why
+	Passed                // it is as it has to be
+	Failed                // it is not; Finding.Remedy says what to do
+	Skipped               // something it needs failed, so it was not asked
+	Unknown               // we could not look; Finding.Detail says why
 )
 
 // Severity is what a failed check means for the save.

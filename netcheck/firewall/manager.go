@@ -12,6 +12,7 @@ import (
 // load them: it would lose what somebody else puts there.
 type Manager string
 
+// The programs that are known.
 const (
 	ManagerIPTables  Manager = "iptables"
 	ManagerUFW       Manager = "ufw"

@@ -24,6 +24,7 @@ type Opening struct {
 	In     bool   `json:"in"` // it sees what comes in, else what goes out
 }
 
+// String names the chain as nft does: family, table, chain.
 func (o Opening) String() string { return fmt.Sprintf("%s %s %s", o.Family, o.Table, o.Chain) }
 
 // Admits are the matches of the rules that admit the sync in one direction, in

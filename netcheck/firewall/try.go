@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoNft means that the program nft is not installed.
+// ErrNoNft is returned by [RunNft], [Try] and [TryFile] where the program nft is not
+// installed.
 var ErrNoNft = errors.New("nft is not installed: apt-get install nftables")
 
 // nftTimeout is how long nft may take; big sets take seconds.
@@ -57,7 +58,7 @@ func Try(ctx context.Context, f Flow, text string) (*Effect, error) {
 	return try(ctx, f, text, func() error { return RunNft(ctx, text) })
 }
 
-// TryFile is TryFirewall for a file and what it includes.
+// TryFile is [Try] for a file and what it includes.
 func TryFile(ctx context.Context, f Flow, path string) (*Effect, error) {
 	return try(ctx, f, "include", func() error { return runNft(ctx, nil, "-f", path) })
 }

@@ -55,11 +55,12 @@ type Instance struct {
 // Event is what a script is called at.
 type Event string
 
+// The events that are read (keepalived.conf(5)).
 const (
-	NotifyMaster Event = "notify_master"
-	NotifyBackup Event = "notify_backup"
-	NotifyFault  Event = "notify_fault"
-	NotifyStop   Event = "notify_stop"
+	NotifyMaster Event = "notify_master" // it has the addresses now
+	NotifyBackup Event = "notify_backup" // another node has them
+	NotifyFault  Event = "notify_fault"  // it cannot have them, such as with its link down
+	NotifyStop   Event = "notify_stop"   // keepalived ends
 	// Notify is called at every change, after the others, with four more
 	// arguments: INSTANCE or GROUP, its name, the state, the priority.
 	Notify Event = "notify"

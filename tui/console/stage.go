@@ -30,6 +30,7 @@ type crash struct {
 // stack.
 type CrashError struct{ text string }
 
+// Error is the panic and the stack, on several lines.
 func (e *CrashError) Error() string { return e.text }
 
 func (s *stage) Init() tea.Cmd {

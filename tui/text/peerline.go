@@ -23,6 +23,7 @@ const peerLineEnd = "--enable"
 // still come.
 type ShortPeerLineError struct{ missing string }
 
+// Error says in a sentence what is missing.
 func (e *ShortPeerLineError) Error() string {
 	return "the line is not whole: " + e.missing + " is missing. Paste the rest, or all of it again."
 }

@@ -209,7 +209,7 @@ func DiffBody(diff string) iter.Seq[string] {
 	}
 }
 
-// Change is what r does, for its review to be told; diff is the change of the
+// ChangeOf is what r does, for its review to be told; diff is the change of the
 // file.
 func ChangeOf(r apply.Review, diff string) Change {
 	return Change{
