@@ -162,11 +162,11 @@ func (t *lineTalk) offer(f field) string {
 
 func (t *lineTalk) suggestions(f field) []string {
 	on, _ := t.host.find(t.draft.Value(conntrackd.FieldInterface))
-	seen := t.host.seen
+	neighbours := t.host.seen
 	if on.Index != t.host.seenOn {
-		seen = nil
+		neighbours = nil
 	}
-	all := t.draft.Suggestions(f.Field, on, seen)
+	all := t.draft.Suggestions(f.Field, on, neighbours)
 	slices.Sort(all[min(len(all), 1):])
 	return slices.Compact(all)
 }
@@ -361,7 +361,7 @@ func (t *lineTalk) findNeighbours() {
 	ctx, cancel := context.WithTimeout(t.ctx, hostPatience)
 	defer cancel()
 	// Without an answer there is less to suggest, and nothing to tell.
-	if seen, err := t.env.effects.Neighbours.Neighbours(ctx, i.Index); err == nil {
-		t.host.seen, t.host.seenOn = seen, i.Index
+	if neighbours, err := t.env.effects.Neighbours.Neighbours(ctx, i.Index); err == nil {
+		t.host.seen, t.host.seenOn = neighbours, i.Index
 	}
 }

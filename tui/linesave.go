@@ -282,14 +282,14 @@ func (t *lineTalk) status(more bool) error {
 	}
 	t.out.columns(text.StatusLines(health))
 	saved, _ := t.env.table.Settings(t.draft.Saved())
-	seen := &status{env: t.env, settings: saved, seen: true, health: health, width: t.out.width}
+	view := &status{env: t.env, settings: saved, seen: true, health: health, width: t.out.width}
 	if more {
 		if !health.Counters.Time.IsZero() {
-			seen.width = min(t.out.width, 80)
-			t.lines(seen.counts())
-			seen.width = t.out.width
+			view.width = min(t.out.width, 80)
+			t.lines(view.counts())
+			view.width = t.out.width
 		}
-		t.lines(seen.about())
+		t.lines(view.about())
 	}
 	if text.WantsPeer(health, saved) {
 		t.peer(saved)

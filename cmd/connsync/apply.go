@@ -131,13 +131,13 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 // undecided says why it has to be said whether the sync is to be enabled: what
 // is saved does not tell. It is nil where that does.
 func (c *cli) undecided(s node.Saved) error {
-	switch half, foreign := s.HalfEnabled(), s.ForeignFile(); {
+	switch halfEnabled, foreignFile := s.HalfEnabled(), s.ForeignFile(); {
 	case s.StateErr != nil && !c.Unmanaged():
 		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.StateErr)}
-	case half != "":
-		return refused("%s: give --enable for both or --disable for neither; nothing is changed", half)
-	case foreign != "":
-		return refused("%s: give --enable, or --disable, which stops it; nothing is changed", foreign)
+	case halfEnabled != "":
+		return refused("%s: give --enable for both or --disable for neither; nothing is changed", halfEnabled)
+	case foreignFile != "":
+		return refused("%s: give --enable, or --disable, which stops it; nothing is changed", foreignFile)
 	}
 	return nil
 }

@@ -102,8 +102,8 @@ func (c *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}
-	if dead := saved.Crashed(); dead != "" && reason == "" {
-		o.Notice = dead + "."
+	if crashed := saved.Crashed(); crashed != "" && reason == "" {
+		o.Notice = crashed + "."
 	}
 	return o, e, nil
 }

@@ -132,8 +132,8 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 		line(e.Label, v[e.Field])
 	}
 	line("File", c.Config)
-	if dead := s.Crashed(); dead != "" {
-		fmt.Fprintln(w, "Note: "+dead+".")
+	if crashed := s.Crashed(); crashed != "" {
+		fmt.Fprintln(w, "Note: "+crashed+".")
 	}
 	for _, d := range s.Warnings {
 		fmt.Fprintln(w, "Note: "+text.Clean(fmt.Sprintf("%s:%d:%d: %s.", c.Config, d.Line, d.Column, d.Message)))
