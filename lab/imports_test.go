@@ -48,9 +48,11 @@ var allowed = map[string][]string{
 
 	"node":         libraries("both", ""),
 	"tui/text":     libraries("both", ""),
-	"tui/console":  {},
+	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "tui/text", "tui/console"),
 	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console"),
+
+	"tui/console/keys": {},
 
 	// What tests of several packages share.
 	"conntrackd/hostfile/hostfiletest": {},

@@ -139,6 +139,8 @@ func (r *recorder) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if msg.String() == "q" {
 			return r, tea.Quit
 		}
+	case tea.PasteMsg:
+		r.keys = append(r.keys, "<"+msg.Content+">")
 	}
 	return r, nil
 }

@@ -35,6 +35,41 @@ func TestRunHasOneEnter(t *testing.T) {
 	}
 }
 
+// A paste whose mark of the end was lost on the line ends with Ctrl+C, with a
+// pause and at its size, and then keys are keys. Keys that Bubble Tea does not
+// know by itself arrive too.
+func TestRunDecodesItsInput(t *testing.T) {
+	const paste = "\x1b[200~10.0.0.1\x1b[201"
+	long := "\x1b[200~" + strings.Repeat("x", 9000)
+	for _, tt := range []struct {
+		name string
+		sent []string // with a pause of a person between them
+		want []string
+	}{
+		{"Ctrl+C", []string{paste + "\x03q"}, []string{"<10.0.0.1>", "ctrl+c", "q"}},
+		{"a pause", []string{paste, "q"}, []string{"<10.0.0.1>", "q"}},
+		{"its size", []string{long + "\x03q"}, []string{"<" + strings.Repeat("x", 8192) + ">", "ctrl+c", "q"}},
+		{"F1 of the Linux console", []string{"\x1b[[A", "\x1bOp\x1bOMq"}, []string{"f1", "0", "enter", "q"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := start(t, "")
+			go r.read()
+			for i, s := range tt.sent {
+				if i > 0 {
+					time.Sleep(1300 * time.Millisecond)
+				}
+				r.ptmx.WriteString(s)
+			}
+			if err := r.wait(t); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, r.model.keys); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // What was typed before the program ran, into a line that was not raw, is not
 // lost.
 func TestRunTakesWhatWasTypedBefore(t *testing.T) {

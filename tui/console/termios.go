@@ -116,16 +116,35 @@ func ready(f *os.File, events int16, millis int) bool {
 	}
 }
 
-// waitInput waits until f has input or stopped is at its end; it returns
-// whether f has input.
-func waitInput(f, stopped *os.File) bool {
+// awaited is what a wait for input ended with.
+type awaited int
+
+const (
+	inputCame awaited = iota
+	inputLate
+	inputStopped
+)
+
+// waitInput waits until f has input or stopped is at its end, for no longer
+// than limit; 0 is for ever.
+func waitInput(f, stopped *os.File, limit time.Duration) awaited {
 	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}, {Fd: int32(stopped.Fd()), Events: unix.POLLIN}}
+	until := time.Now().Add(limit)
 	for {
-		_, err := unix.Poll(fds, -1)
-		if err == unix.EINTR {
-			continue
+		millis := -1
+		if limit > 0 {
+			millis = max(0, int(time.Until(until).Milliseconds()))
 		}
-		return err == nil && fds[1].Revents == 0
+		n, err := unix.Poll(fds, millis)
+		switch {
+		case err == unix.EINTR:
+		case err != nil || fds[1].Revents != 0:
+			return inputStopped
+		case n == 0:
+			return inputLate
+		default:
+			return inputCame
+		}
 	}
 }
 
