@@ -78,16 +78,30 @@ func newForm(e *env, saved conntrackd.Settings, gate string, stillEnabled bool) 
 
 // newInput is a line editor whose drawing is ours: textinput's own cursor is
 // wrong once the text scrolls. Bound are only keys that every line passes on:
-// no ctrl+a (screen, minicom), no clipboard, tab is for the form.
+// no ctrl+a (screen, minicom), no clipboard, tab is for the form. Deleting a word
+// forward panics on the last character.
 func newInput() textinput.Model {
 	t := textinput.New()
 	t.SetVirtualCursor(false)
 	t.CharLimit = inputLimit
 	none := key.NewBinding()
 	t.KeyMap.LineStart = key.NewBinding(key.WithKeys("home"))
-	t.KeyMap.Paste, t.KeyMap.AcceptSuggestion = none, none
+	t.KeyMap.Paste, t.KeyMap.AcceptSuggestion, t.KeyMap.DeleteWordForward = none, none, none
 	t.KeyMap.NextSuggestion, t.KeyMap.PrevSuggestion = none, none
 	return t
+}
+
+// typeInto gives a key or a paste to a line editor. One that the editor panics
+// on changes nothing.
+func typeInto(t *textinput.Model, msg tea.Msg) {
+	value, at := t.Value(), t.Position()
+	defer func() {
+		if recover() != nil {
+			t.SetValue(value)
+			t.SetCursor(at)
+		}
+	}()
+	*t, _ = t.Update(msg)
 }
 
 // start begins to watch the interfaces.
@@ -270,7 +284,7 @@ func (f *form) edit(msg tea.Msg) {
 	if f.gate != "" || f.focus >= len(f.fields) || f.fields[f.focus].Kind == conntrackd.SwitchSetting {
 		return
 	}
-	f.inputs[f.focus], _ = f.inputs[f.focus].Update(msg)
+	typeInto(&f.inputs[f.focus], msg)
 	if v := f.inputs[f.focus].Value(); v != f.value() {
 		f.edited = true
 		f.draft.Set(f.fields[f.focus].Field, v)

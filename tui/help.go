@@ -20,7 +20,7 @@ type helpScreen struct {
 var helpKeys = struct{ back, up, down, pageUp, pageDown key.Binding }{
 	pageUp:   key.NewBinding(key.WithKeys("pgup")),
 	pageDown: key.NewBinding(key.WithKeys("pgdown")),
-	back:     key.NewBinding(key.WithKeys("esc", "enter", "ctrl+j", "q", "?", "space"), key.WithHelp("enter", "back")),
+	back:     key.NewBinding(key.WithKeys("esc", "enter", "ctrl+j", "q", "?", "f1", "space"), key.WithHelp("enter", "back")),
 	up:       key.NewBinding(key.WithKeys("up", "k", "shift+tab"), key.WithHelp("up/down", "more")),
 	down:     key.NewBinding(key.WithKeys("down", "j", "tab")),
 }

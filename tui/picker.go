@@ -123,7 +123,7 @@ func (p *picker) press(k tea.KeyPressMsg) outcome {
 
 func (p *picker) edit(msg tea.Msg) {
 	before := p.filter.Value()
-	p.filter, _ = p.filter.Update(msg)
+	typeInto(&p.filter, msg)
 	if p.filter.Value() != before {
 		p.match()
 	}

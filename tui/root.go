@@ -193,7 +193,7 @@ var rootKeys = struct{ redraw, quit, leave, help key.Binding }{
 	leave:  key.NewBinding(key.WithKeys("q")),
 	redraw: key.NewBinding(key.WithKeys("ctrl+l"), key.WithHelp("ctrl+l", "redraw")),
 	quit:   key.NewBinding(key.WithKeys("ctrl+c"), key.WithHelp("ctrl+c", "quit")),
-	help:   key.NewBinding(key.WithKeys("?"), key.WithHelp("?", "help")),
+	help:   key.NewBinding(key.WithKeys("?", "f1"), key.WithHelp("?", "help")),
 }
 
 // quitConfirmed leaves the program whatever would be lost.
