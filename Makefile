@@ -7,7 +7,7 @@ GO ?= go
 PACKAGES ?= ./...
 SOURCES = cmd node tui conntrackd netcheck lab packaging
 
-.PHONY: build package run demo failover test lint golden bench bench-serial deps clean root bin
+.PHONY: build package run demo failover test lint golden monkey bench bench-serial deps clean root bin
 
 build: bin
 
@@ -54,6 +54,10 @@ lint:
 # Writes the screens' golden files anew; look at the difference before committing.
 golden:
 	$(GO) test ./tui -count=1 -update
+
+# Types at random on the screens and in line mode: make monkey ARGS="-keys 1000000 -seed 7"
+monkey:
+	$(GO) test ./tui -run 'Monkey$$' -count=1 -timeout 0 -v -args $(or $(ARGS),-keys 1000000)
 
 bench: root
 	@scripts/deps demo

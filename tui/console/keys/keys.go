@@ -168,11 +168,8 @@ func (d *Decoder) escape(b byte) {
 	case b == '\\' || b >= utf8.RuneSelf: // the end of a text that was not begun
 		d.reset()
 		return
-	case b == '\n':
-		d.emit(string(append(d.seq, '\r')))
-		return
 	default:
-		d.emit(string(append(d.seq, b)))
+		d.emit(withAlt(b))
 		return
 	}
 	d.seq = append(d.seq, b)

@@ -60,9 +60,14 @@ func (m *typed) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // returns what its model is told. "" among the chunks is a pause of a person.
 func tell(t *testing.T, chunks ...string) []string {
 	t.Helper()
-	m := &typed{}
+	return atOnce(t, append(chunks, "")...)
+}
+
+// atOnce is tell, and no time passes at the end.
+func atOnce(t *testing.T, chunks ...string) (told []string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		in := &terminal{chunks: make(chan string)}
+		m, in := &typed{}, &terminal{chunks: make(chan string)}
 		p := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(io.Discard), tea.WithoutRenderer(),
 			tea.WithoutSignalHandler(), tea.WithEnvironment([]string{"TERM=vt100"}))
 		done := make(chan error)
@@ -78,14 +83,15 @@ func tell(t *testing.T, chunks ...string) []string {
 			in.chunks <- chunk
 			synctest.Wait()
 		}
-		time.Sleep(1100 * time.Millisecond)
+		synctest.Wait()
+		told = m.told
 		p.Quit()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 		close(in.chunks)
 	})
-	return m.told
+	return told
 }
 
 // What the terminals send for their keys is that key, whole and cut anywhere,
@@ -94,7 +100,7 @@ func TestKeysOfTheTerminals(t *testing.T) {
 	for _, tt := range []struct{ terminal, sent, want string }{
 		{"any", "a", "a"}, {"any", "\r", "enter"}, {"any", "\n", "enter"}, {"any", "\r\n", "enter"}, {"any", "\t", "tab"},
 		{"any", "\x7f", "backspace"}, {"any", "\b", "ctrl+h"}, {"any", "\x03", "ctrl+c"}, {"any", "\x1b", "esc"},
-		{"any", "\x1b\x1b", "esc esc"}, {"any", "\x1bd", "alt+d"}, {"any", "\x1b\x7f", "alt+backspace"}, {"any", "\x1b\x03", "esc ctrl+c"},
+		{"any", "\x1b\x1b", "esc esc"}, {"any", "\x1bd", "alt+d"}, {"any", "\x1b\x7f", "alt+backspace"}, {"any", "\x1bB", "alt+shift+b"}, {"any", "\x1b\x02", "ctrl+alt+b"}, {"any", "\x1b ", "alt+space"}, {"any", "\x1b\r", "alt+enter"}, {"any", "\x1b\x03", "esc ctrl+c"},
 		{"any", "é", "é"}, {"any", "日", "日"}, {"any", "\U0001f600", "\U0001f600"},
 
 		{"vt100", "\x1b[A", "up"}, {"vt100", "\x1b[D", "left"}, {"vt100", "\x1bOA", "up"}, {"vt100", "\x1bOC", "right"},
@@ -180,8 +186,8 @@ func TestPasteEnds(t *testing.T) {
 
 // An unfinished sequence of any kind does not hold up Ctrl+C.
 func TestCtrlCInASequence(t *testing.T) {
-	for _, begun := range []string{"\x1b", "\x1b[", "\x1b[1;", "\x1b[[", "\x1bO", "\x1bO5", "\x1b]11;", "\x1bP", "\x1b_x", "\x1b[M ", "\xe6", "\x1b[200~"} {
-		got := tell(t, begun+"\x03")
+	for _, begun := range []string{"\x1b", "\x1b[", "\x1b[1;", "\x1b[[", "\x1bO", "\x1bO5", "\x1b]11;", "\x1bP", "\x1b_x", "\x1b[M ", "\xe6", "\x1b[200~", "\x1bb\x1bb"} {
+		got := atOnce(t, begun, "\x03")
 		if len(got) == 0 || got[len(got)-1] != "ctrl+c" {
 			t.Errorf("%q and Ctrl+C are %q", begun, got)
 		}

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -11,6 +12,27 @@ import (
 var keypad = [256]rune{
 	'p': '0', 'q': '1', 'r': '2', 's': '3', 't': '4', 'u': '5', 'v': '6', 'w': '7', 'x': '8', 'y': '9',
 	'n': '.', 'm': '-', 'l': ',', 'k': '+', 'j': '*', 'o': '/', 'X': '=', ' ': ' ', 'I': '\t', 'M': '\r',
+}
+
+// withAlt is a key with Alt, in kitty's spelling: for what may follow Esc and a
+// letter Bubble Tea waits, again with each key that comes.
+func withAlt(b byte) string {
+	const alt, shift, ctrl = 2, 1, 4
+	code, held := int(b), 1+alt
+	switch {
+	case b == '\n':
+		code = '\r'
+	case b == '\t' || b == '\r' || b == 0x7f:
+	case b == 0:
+		code, held = ' ', held+ctrl
+	case b < esc:
+		code, held = int(b)+0x60, held+ctrl
+	case b < ' ':
+		code, held = int(b)+0x40, held+ctrl
+	case b >= 'A' && b <= 'Z':
+		code, held = int(b)+0x20, held+shift
+	}
+	return fmt.Sprintf("\x1b[%d;%du", code, held)
 }
 
 // knownSS3 says whether a sequence is a key: an arrow, Begin, End, Home, F1 to

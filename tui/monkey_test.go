@@ -1,0 +1,249 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/step"
+	"connsync/netcheck/check"
+	"connsync/tui/console/keys"
+)
+
+var (
+	monkeyKeys = flag.Int("keys", 4000, "how many keys the monkey types on the screens, and half as many lines in line mode")
+	monkeySeed = flag.Int64("seed", 1, "where the monkey begins")
+)
+
+// monkeyTerminal is the input of a program as the console makes it of chunks.
+type monkeyTerminal struct {
+	keys   keys.Decoder
+	chunks chan string
+}
+
+func (t *monkeyTerminal) Read(p []byte) (int, error) {
+	for {
+		if n := t.keys.Take(p); n > 0 {
+			return n, nil
+		}
+		var late <-chan time.Time
+		if wait := t.keys.Wait(); wait > 0 {
+			late = time.After(wait)
+		}
+		select {
+		case chunk, open := <-t.chunks:
+			if !open {
+				return 0, io.EOF
+			}
+			t.keys.Feed([]byte(chunk))
+		case <-late:
+			t.keys.Expire()
+		}
+	}
+}
+
+// watchedModel looks at what happens to the root model: what the operator
+// agrees to, what panics, and what would be shown.
+type watchedModel struct {
+	m          *Model
+	agreed     atomic.Bool // Apply was chosen on a review that can be seen
+	interrupts int
+	quit       bool // the program has ended, and takes what still comes
+	wrong      []string
+}
+
+func (w *watchedModel) fail(format string, args ...any) {
+	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
+}
+
+func (w *watchedModel) caught() {
+	if cause := recover(); cause != nil {
+		w.fail("panic: %v\n%s", cause, debug.Stack())
+	}
+}
+
+// quits keeps Bubble Tea running after the model has quit: what is still in its
+// channel would block its reader for ever.
+func (w *watchedModel) quits(_ tea.Model, msg tea.Msg) tea.Msg {
+	if _, ok := msg.(tea.QuitMsg); ok {
+		w.quit = true
+		return nil
+	}
+	return msg
+}
+
+func (w *watchedModel) Init() tea.Cmd { return w.m.Init() }
+
+func (w *watchedModel) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+	defer w.caught()
+	if w.quit {
+		return w, nil
+	}
+	w.agreed.Store(false)
+	if k, ok := msg.(tea.KeyPressMsg); ok {
+		if k.String() == "ctrl+c" {
+			w.interrupts++
+		}
+		r, ok := w.m.top().(*review)
+		w.agreed.Store(ok && w.m.dialog == nil && k.String() == "enter" && r.settled && r.focus == itemApply)
+	}
+	_, cmd = w.m.Update(msg)
+	return w, cmd
+}
+
+func (w *watchedModel) View() (v tea.View) {
+	defer w.caught()
+	if v = w.m.View(); w.quit {
+		return v
+	}
+	if i := strings.IndexFunc(v.Content, func(r rune) bool { return r < ' ' && r != '\n' || r > '~' }); i >= 0 {
+		w.fail("the screen holds %q", v.Content[i:min(len(v.Content), i+20)])
+	}
+	return v
+}
+
+// monkey types on one program.
+type monkey struct {
+	*rand.Rand
+	seed    int64
+	watched *watchedModel
+	program *tea.Program
+	in      *monkeyTerminal
+	typed   []string
+	applied int
+}
+
+// Apply is the monkey's own applier: it looks whether the operator agreed.
+func (k *monkey) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
+	k.applied++
+	if !k.watched.agreed.Load() {
+		k.watched.fail("a save that nobody agreed to")
+	}
+	f := fakeApplier{steps: savedSteps(), pace: 50 * time.Millisecond, outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}
+	return f.Apply(ctx, r, each)
+}
+
+// options are a host, a form or a setup, as chance has it.
+func (k *monkey) options() Options {
+	chance := func(n int) bool { return k.Intn(n) == 0 }
+	o := Options{Saved: savedSettings(), Hostname: "fw-a", Glyphs: ASCIIGlyphs(), Theme: PlainTheme(), Effects: lineEffects()}
+	planner := &fakePlanner{delays: map[check.ID]time.Duration{"peer-ping": time.Duration(k.Intn(900)) * time.Millisecond}}
+	review := changedReview()
+	if chance(3) {
+		review = replacingReview()
+	} else if chance(2) {
+		review = preparingReview()
+	}
+	if chance(4) {
+		planner.findings = noPeer
+	}
+	o.Effects.Interfaces, o.Effects.Planner, o.Effects.Applier = watchedList{}, planner, k
+	o.Effects.Reviewer = fakeReviewer{review: review, after: time.Duration(k.Intn(900)) * time.Millisecond, saved: savedSettings()}
+	o.Effects.Operator = &fakeOperator{}
+	o.Effects.History = fakeHistory{entries: saves(), diff: "-a\n+b\n", undo: review}
+	o.Effects.Neighbours = seen(prefixesAddrs())
+	if chance(3) {
+		o.Saved = conntrackd.Defaults()
+	}
+	if chance(3) {
+		o.Setup = &Setup{Appliance: &fakeAppliance{}, AsksApplication: chance(2), Fresh: chance(2)}
+	}
+	if chance(8) {
+		o.Gate, o.Leftover = "Only an LLB has connection sync.", chance(2)
+	}
+	if chance(5) {
+		o.Notice = "A save was interrupted, and rolled back."
+	}
+	return o
+}
+
+// run types n keys on a new program, leaves it with Ctrl+C, and returns what
+// went wrong.
+func (k *monkey) run(t *testing.T, n int) {
+	synctest.Test(t, func(t *testing.T) {
+		k.watched = &watchedModel{m: New(k.options())}
+		k.in = &monkeyTerminal{chunks: make(chan string)}
+		k.program = tea.NewProgram(k.watched, tea.WithInput(k.in), tea.WithOutput(io.Discard), tea.WithoutRenderer(), tea.WithFPS(1),
+			tea.WithoutSignalHandler(), tea.WithEnvironment([]string{"TERM=vt100"}), tea.WithFilter(k.watched.quits))
+		done := make(chan error, 1)
+		go func() {
+			_, err := k.program.Run()
+			done <- err
+		}()
+		synctest.Wait()
+		for i := 0; i < n && !k.over(); i++ {
+			k.act()
+		}
+		for i := 0; i < 20 && !k.over(); i++ {
+			k.interrupt()
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+		}
+		if !k.over() {
+			k.watched.fail("Ctrl+C does not end it:\n%s", k.watched.m.View().Content)
+		}
+		close(k.in.chunks)
+		synctest.Wait()
+		k.watched.quit = true
+		k.watched.m.quit()
+		k.program.Kill()
+		if err := <-done; !errors.Is(err, tea.ErrProgramKilled) {
+			k.watched.fail("the program ended with %v", err)
+		}
+		time.Sleep(24 * time.Hour) // what was started has to end
+	})
+	for _, wrong := range k.watched.wrong {
+		t.Errorf("seed %d: %s\nafter %q", k.seed, wrong, k.typed[max(0, len(k.typed)-40):])
+	}
+}
+
+// over says that the program has ended, or gone wrong.
+func (k *monkey) over() bool { return k.watched.quit || len(k.watched.wrong) > 0 }
+
+// send types a chunk, and lets it have its effect.
+func (k *monkey) send(chunk string) {
+	if k.over() || chunk == "" {
+		return
+	}
+	k.typed = append(k.typed, chunk)
+	k.in.chunks <- chunk
+	synctest.Wait()
+}
+
+// interrupt types Ctrl+C, which has to arrive at once whatever came before.
+func (k *monkey) interrupt() {
+	before := k.watched.interrupts
+	if k.send("\x03"); k.watched.interrupts == before {
+		k.watched.fail("Ctrl+C does not arrive")
+	}
+}
+
+// TestMonkey types at random on the form and on the setup, in real programs
+// with fake effects, and looks for a panic, for a screen that Ctrl+C does not
+// leave, and for a save that nobody agreed to.
+func TestMonkey(t *testing.T) {
+	programs, typed, applied := 0, 0, 0
+	for began := time.Now(); typed < *monkeyKeys && !t.Failed(); programs++ {
+		seed := *monkeySeed + int64(programs)
+		k := &monkey{Rand: rand.New(rand.NewSource(seed)), seed: seed}
+		k.run(t, 20+k.Intn(300))
+		typed, applied = typed+len(k.typed), applied+k.applied
+		if typed >= *monkeyKeys {
+			t.Logf("%d keys in %d programs, %d saves agreed to, %.1f s", typed, programs+1, applied, time.Since(began).Seconds())
+		}
+	}
+}
