@@ -30,6 +30,8 @@ func TestLineDecoder(t *testing.T) {
 		{name: "killed after an arrow", in: "a\x1b[D\x15d\n", want: []typedLine{{text: "d"}}},
 		{name: "flow control and breaks", in: "\x11a\x13\x00b\n", want: []typedLine{{text: "ab"}}},
 		{name: "an arrow", in: "a\x1b[D\nb\n", want: []typedLine{{text: "a\x1b[D", strange: true}, {text: "b"}}},
+		{name: "a paste without its end", in: "\x1b[200~a\nb\n", want: []typedLine{{text: "\x1b[200~a", strange: true}, {text: "b"}}},
+		{name: "keys of the Linux console", in: "\x1b[[A\nb\n", want: []typedLine{{text: "\x1b[[A", strange: true}, {text: "b"}}},
 		{name: "an erased control", in: "a\x01\bb\n", want: []typedLine{{text: "ab"}}},
 		{name: "as long as can be", in: strings.Repeat("x", lineMax) + "\n", want: []typedLine{{text: strings.Repeat("x", lineMax)}}},
 		{name: "too long", in: strings.Repeat("x", 1<<20) + "\nb\n", want: []typedLine{{text: strings.Repeat("x", lineMax), long: true}, {text: "b"}}},

@@ -60,7 +60,7 @@ func (t *monkeyTerminal) Read(p []byte) (int, error) {
 // agrees to, what panics, and what would be shown.
 type watchedModel struct {
 	m          *Model
-	agreed     atomic.Bool // Apply was chosen on a review that can be seen
+	agreed     atomic.Int32 // how often Apply was chosen on a review that is seen, less the saves
 	interrupts int
 	quit       bool // the program has ended, and takes what still comes
 	wrong      []string
@@ -93,13 +93,14 @@ func (w *watchedModel) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
 	if w.quit {
 		return w, nil
 	}
-	w.agreed.Store(false)
 	if k, ok := msg.(tea.KeyPressMsg); ok {
 		if k.String() == "ctrl+c" {
 			w.interrupts++
 		}
 		r, ok := w.m.top().(*review)
-		w.agreed.Store(ok && w.m.dialog == nil && k.String() == "enter" && r.settled && r.focus == itemApply)
+		if ok && w.m.dialog == nil && k.String() == "enter" && r.settled && r.state == reviewReady && r.focus == itemApply && r.blocked() == "" {
+			w.agreed.Add(1)
+		}
 	}
 	_, cmd = w.m.Update(msg)
 	return w, cmd
@@ -130,7 +131,7 @@ type monkey struct {
 // Apply is the monkey's own applier: it looks whether the operator agreed.
 func (k *monkey) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
 	k.applied++
-	if !k.watched.agreed.Load() {
+	if k.watched.agreed.Add(-1) < 0 {
 		k.watched.fail("a save that nobody agreed to")
 	}
 	f := fakeApplier{steps: savedSteps(), pace: 50 * time.Millisecond, outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}
@@ -219,7 +220,7 @@ func (k *monkey) send(chunk string) {
 	if k.over() || chunk == "" {
 		return
 	}
-	k.typed = append(k.typed, chunk)
+	k.typed = append(k.typed, chunk[:min(len(chunk), 100)])
 	k.in.chunks <- chunk
 	synctest.Wait()
 }

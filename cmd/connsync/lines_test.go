@@ -130,6 +130,7 @@ func TestLineModeEndsWithoutATrace(t *testing.T) {
 	}{
 		{"end of input", func(s *lineSession) error { _, err := io.WriteString(s.in, "\x04"); return err }, "The input ended. Nothing was saved.", exitRefused},
 		{"ctrl+c", func(s *lineSession) error { _, err := io.WriteString(s.in, "\x03"); return err }, "Ended. Nothing was saved.", exitRefused},
+		{"ctrl+c in a paste", func(s *lineSession) error { _, err := io.WriteString(s.in, "\x1b[200~10.0.0.9\x03"); return err }, "Ended. Nothing was saved.", exitRefused},
 		{"SIGTERM", func(s *lineSession) error { return s.cmd.Process.Signal(syscall.SIGTERM) }, "Ended. Nothing was saved.", exitRefused},
 		{"SIGHUP", func(s *lineSession) error { return s.cmd.Process.Signal(syscall.SIGHUP) }, "Ended. Nothing was saved.", exitRefused},
 		{"closed line", func(s *lineSession) error { return s.tty.Close() }, "", exitRefused},
