@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	monkeyKeys = flag.Int("keys", 4000, "how many keys the monkey types on the screens, and half as many lines in line mode")
+	monkeyKeys = flag.Int("keys", 10000, "how many keys the monkey types on the screens, and half as many lines in line mode")
 	monkeySeed = flag.Int64("seed", 1, "where the monkey begins")
 )
 
@@ -88,7 +88,8 @@ func (w *watchedModel) quits(_ tea.Model, msg tea.Msg) tea.Msg {
 
 func (w *watchedModel) Init() tea.Cmd { return w.m.Init() }
 
-func (w *watchedModel) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+func (w *watchedModel) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+	model = w
 	defer w.caught()
 	if w.quit {
 		return w, nil

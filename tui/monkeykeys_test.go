@@ -27,14 +27,14 @@ var monkeyWays = [][]string{
 	{"\x1b[27u", "\x1b[D", "\x1b[D", "\x1b[D", "\r"}, // Save
 	{"\x1b[27u", "\x1b[D", "\x1b[D", "\x1b[D", "\r", "wait", "wait", "\r", "wait"},
 	{"\x1b[27u", "\x1b[D", "\x1b[D", "\x1b[D", "\r", "wait", "wait", "a", "\x1b[Z", "\r", "wait"},
-	{"\x1b[27u", "\x1b[D", "\x1b[D", "\x1b[D", "\r", "\r", "a", "\x1b[Z", "\r", "\r"}, // typed ahead
-	{"\x1b[27u", "\x1b[D", "\x1b[D", "\r"},                                            // Check
-	{"\x1b[27u", "\x1b[D", "\r"},                                                      // Status
-	{"\x1b[27u", "h"},                                                                 // History
+	{"\x1b[27u", "\x1b[D", "\x1b[D", "\x1b[D", "\r", "moment", "\r", "moment", "\r", "moment", "\r", "a", "\x1b[Z", "\r"}, // typed ahead
+	{"\x1b[27u", "\x1b[D", "\x1b[D", "\r"},                                                                                // Check
+	{"\x1b[27u", "\x1b[D", "\r"},                                                                                          // Status
+	{"\x1b[27u", "h"},                                                                                                     // History
 	{"wait", "\r"}, {"wait", "\r"}, {"wait", "a", "\t", "\r"}, {"wait", "f"}, {"wait", "c"},
 	{"\t", "\t", "\x15", "1", "0", ".", "0", ".", "0", ".", "1", "0", "1", "/", "2", "4", "\t", "\x15", "10.0.0.102/24", "\t"},
 	{"\x15", "connsync apply --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24 --port 3780 --enable", "\r", "wait"},
-	{"1", "\r"}, {"e", "t", "h", "1", "\r"},
+	{"\x1b[D", "\x1bd"}, {"1", "\r"}, {"e", "t", "h", "1", "\r"},
 }
 
 const monkeyLetters = "0123456789./:abcdefhjknqrstvy?-x"
@@ -71,12 +71,15 @@ func (k *monkey) oneOf(all []string) string { return all[k.Intn(len(all))] }
 
 func (k *monkey) way() {
 	for _, s := range monkeyWays[k.Intn(len(monkeyWays))] {
-		if s == "wait" {
+		switch s {
+		case "wait":
 			time.Sleep(2500 * time.Millisecond)
 			synctest.Wait()
-			continue
+		case "moment":
+			k.pause(900)
+		default:
+			k.send(s)
 		}
-		k.send(s)
 	}
 }
 
