@@ -9,6 +9,7 @@ import (
 	"math/rand"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,11 +17,9 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/step"
-	"connsync/netcheck/check"
 	"connsync/tui/console/keys"
 )
 
@@ -63,10 +62,13 @@ type watchedModel struct {
 	agreed     atomic.Int32 // how often Apply was chosen on a review that is seen, less the saves
 	interrupts int
 	quit       bool // the program has ended, and takes what still comes
+	mu         sync.Mutex
 	wrong      []string
 }
 
 func (w *watchedModel) fail(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
 }
 
@@ -126,51 +128,17 @@ type monkey struct {
 	program *tea.Program
 	in      *monkeyTerminal
 	typed   []string
-	applied int
+	applied atomic.Int32
 }
 
 // Apply is the monkey's own applier: it looks whether the operator agreed.
 func (k *monkey) Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome {
-	k.applied++
+	k.applied.Add(1)
 	if k.watched.agreed.Add(-1) < 0 {
 		k.watched.fail("a save that nobody agreed to")
 	}
 	f := fakeApplier{steps: savedSteps(), pace: 50 * time.Millisecond, outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}
 	return f.Apply(ctx, r, each)
-}
-
-// options are a host, a form or a setup, as chance has it.
-func (k *monkey) options() Options {
-	chance := func(n int) bool { return k.Intn(n) == 0 }
-	o := Options{Saved: savedSettings(), Hostname: "fw-a", Glyphs: ASCIIGlyphs(), Theme: PlainTheme(), Effects: lineEffects()}
-	planner := &fakePlanner{delays: map[check.ID]time.Duration{"peer-ping": time.Duration(k.Intn(900)) * time.Millisecond}}
-	review := changedReview()
-	if chance(3) {
-		review = replacingReview()
-	} else if chance(2) {
-		review = preparingReview()
-	}
-	if chance(4) {
-		planner.findings = noPeer
-	}
-	o.Effects.Interfaces, o.Effects.Planner, o.Effects.Applier = watchedList{}, planner, k
-	o.Effects.Reviewer = fakeReviewer{review: review, after: time.Duration(k.Intn(900)) * time.Millisecond, saved: savedSettings()}
-	o.Effects.Operator = &fakeOperator{}
-	o.Effects.History = fakeHistory{entries: saves(), diff: "-a\n+b\n", undo: review}
-	o.Effects.Neighbours = seen(prefixesAddrs())
-	if chance(3) {
-		o.Saved = conntrackd.Defaults()
-	}
-	if chance(3) {
-		o.Setup = &Setup{Appliance: &fakeAppliance{}, AsksApplication: chance(2), Fresh: chance(2)}
-	}
-	if chance(8) {
-		o.Gate, o.Leftover = "Only an LLB has connection sync.", chance(2)
-	}
-	if chance(5) {
-		o.Notice = "A save was interrupted, and rolled back."
-	}
-	return o
 }
 
 // run types n keys on a new program, leaves it with Ctrl+C, and returns what
@@ -243,7 +211,7 @@ func TestMonkey(t *testing.T) {
 		seed := *monkeySeed + int64(programs)
 		k := &monkey{Rand: rand.New(rand.NewSource(seed)), seed: seed}
 		k.run(t, 20+k.Intn(300))
-		typed, applied = typed+len(k.typed), applied+k.applied
+		typed, applied = typed+len(k.typed), applied+int(k.applied.Load())
 		if typed >= *monkeyKeys {
 			t.Logf("%d keys in %d programs, %d saves agreed to, %.1f s", typed, programs+1, applied, time.Since(began).Seconds())
 		}

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"net/netip"
 	"strings"
 	"testing/synctest"
 	"time"
@@ -105,8 +104,4 @@ func (k *monkey) noise() string {
 		}
 	}
 	return string(b)
-}
-
-func prefixesAddrs() []netip.Addr {
-	return []netip.Addr{netip.MustParseAddr("10.0.0.102"), netip.MustParseAddr("fe80::2")}
 }
