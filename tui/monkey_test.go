@@ -206,6 +206,7 @@ func (k *monkey) interrupt() {
 // with fake effects, and looks for a panic, for a screen that Ctrl+C does not
 // leave, and for a save that nobody agreed to.
 func TestMonkey(t *testing.T) {
+	t.Parallel()
 	programs, typed, applied := 0, 0, 0
 	for began := time.Now(); typed < *monkeyKeys && !t.Failed(); programs++ {
 		seed := *monkeySeed + int64(programs)

@@ -99,6 +99,7 @@ func (k *lineMonkey) run(t *testing.T, seed int64) {
 
 // TestLineMonkey is TestMonkey for the line mode.
 func TestLineMonkey(t *testing.T) {
+	t.Parallel()
 	dialogues, typed, applied := 0, 0, 0
 	for began := time.Now(); typed < *monkeyKeys/2 && !t.Failed(); dialogues++ {
 		seed := *monkeySeed + int64(dialogues)
