@@ -59,7 +59,7 @@ func (k *monkey) options() Options {
 		o.Setup = &Setup{Appliance: monkeyHost{}, AsksApplication: chance(2), Fresh: chance(2)}
 	}
 	if chance(8) {
-		o.Gate, o.Leftover = "Only an LLB has connection sync.", chance(2)
+		o.Gate, o.StillEnabled = "Only an LLB has connection sync.", chance(2)
 	}
 	if chance(5) {
 		o.Notice = "A save was interrupted, and rolled back."
