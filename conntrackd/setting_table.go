@@ -8,6 +8,12 @@ import (
 	"connsync/conntrackd/typed"
 )
 
+// Defaults of the settings that are not left blank.
+const (
+	defaultPort        = 3780
+	defaultBufferBytes = 65536
+)
+
 // NewSettingTable returns the settings of this program. A new one is a member of
 // [Settings] and an entry here; where the file has it, its directive is a line
 // of the schema.
@@ -92,9 +98,9 @@ func portSetting() Setting {
 	at := func(s *Settings) *uint16 { return &s.Port }
 	return Setting{
 		Field: FieldPort, Label: "Port", Short: "Port", Kind: NumberSetting, Required: true, Shared: true,
-		Usage:    "UDP port, the same on both nodes (default 3780)",
+		Usage:    fmt.Sprintf("UDP port, the same on both nodes (default %d)", defaultPort),
 		Hint:     "UDP, 1-65535: free on this node, the same on both.",
-		Standard: strconv.Itoa(defaultPort), Example: "3780",
+		Standard: strconv.Itoa(defaultPort), Example: strconv.Itoa(defaultPort),
 		About: []string{
 			"The UDP port of the sync, 1 to 65535. It has to be free on this node, the same on both nodes, and no firewall between or on them may block it.",
 		},
@@ -115,7 +121,7 @@ func sendBufferSetting() Setting {
 	at := func(s *Settings) *int { return &s.SendBuffer }
 	return Setting{
 		Field: FieldSendBuffer, Label: "Send Buffer Size", Short: "Send Buffer", Kind: BytesSetting, Required: true, Shared: true,
-		Usage:    "send buffer in `bytes`, such as 65536 or 128K (default 65536)",
+		Usage:    fmt.Sprintf("send buffer in `bytes`, such as 65536 or 128K (default %d)", defaultBufferBytes),
 		Hint:     "bytes, or 128K. Raise it when sync drops messages.",
 		Standard: strconv.Itoa(defaultBufferBytes), Example: "131072 or 128K",
 		About: []string{
@@ -136,7 +142,7 @@ func receiveBufferSetting() Setting {
 	return Setting{
 		Field: FieldReceiveBuffer, Label: "Receive Buffer Size", Short: "Receive Buffer", Kind: BytesSetting, Required: true, Shared: true,
 		Follows:  FieldSendBuffer,
-		Usage:    "receive buffer in `bytes`, the same on both nodes (default 65536)",
+		Usage:    fmt.Sprintf("receive buffer in `bytes`, the same on both nodes (default %d)", defaultBufferBytes),
 		Hint:     "bytes. As the send buffer, the same on both nodes.",
 		Standard: strconv.Itoa(defaultBufferBytes) + "; it follows the send buffer until it is edited", Example: "131072 or 128K",
 		About: []string{

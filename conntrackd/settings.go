@@ -18,12 +18,6 @@ const (
 	FieldExternalCache Field = "external_cache"
 )
 
-// Defaults of the settings that are not left blank.
-const (
-	defaultPort        = 3780
-	defaultBufferBytes = 65536
-)
-
 // Settings are the values that one node of a pair needs. The zero value is
 // "disabled, nothing known"; [Defaults] is what a fresh host starts from.
 type Settings struct {

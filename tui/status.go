@@ -53,11 +53,14 @@ type status struct {
 	top           int
 }
 
-var statusKeys = struct{ again, up, down, back key.Binding }{
-	again: bind("r", "look now", "r"),
-	up:    bind("up", "", "up", "k", "pgup"),
-	down:  bind("up/down", "scroll", "down", "j", "pgdown", "space"),
-	back:  bind("esc", "back", "esc", "enter", "q"),
+var statusKeys = struct{ again, resync, flush, restart, up, down, back key.Binding }{
+	again:   bind("r", "look now", "r"),
+	resync:  bind("s", "resync", "s"),
+	flush:   bind("f", "flush", "f"),
+	restart: bind("t", "restart", "t"),
+	up:      bind("up", "", "up", "k", "pgup"),
+	down:    bind("up/down", "scroll", "down", "j", "pgdown", "space"),
+	back:    bind("esc", "back", "esc", "enter", "q"),
 }
 
 // newStatus returns the screen; s are the settings in force. start looks.

@@ -233,29 +233,3 @@ func (e *Effect) InPlace() bool {
 	}
 	return true
 }
-
-// Script is what nft has to be given so that the rules are in place; blank
-// where they are. nft carries it out as a whole or not at all.
-func (e *Effect) Script() string {
-	if e.InPlace() {
-		return ""
-	}
-	return e.flow.freshTable() + e.deletions() + e.flow.inserts(e.Openings)
-}
-
-// RemoveScript is what nft has to be given so that nothing of connsync's is
-// left; blank where nothing is.
-func (e *Effect) RemoveScript() string {
-	if !e.own {
-		return e.deletions()
-	}
-	return fmt.Sprintf("delete table inet %s\n", tableName) + e.deletions()
-}
-
-func (e *Effect) deletions() string {
-	var b strings.Builder
-	for _, m := range e.marked {
-		fmt.Fprintf(&b, "delete rule %v handle %d\n", m.in, m.handle)
-	}
-	return b.String()
-}

@@ -9,43 +9,6 @@ import (
 	"connsync/conntrackd/health"
 )
 
-// verdictText is what is said of a verdict.
-type verdictText struct {
-	word  string // the word that goes before it
-	short string // a few words
-	full  string // a sentence; blank where the few words are one
-}
-
-func textOf(v health.Verdict) verdictText {
-	switch v {
-	case health.VerdictTwoWay:
-		return verdictText{OK, "in sync both ways", ""}
-	case health.VerdictReceivingOnly:
-		return verdictText{Warn, "only receiving", "Only receiving: the peer does not hear this node."}
-	case health.VerdictSendingOnly:
-		return verdictText{Warn, "only sending", "Only sending: this node does not hear the peer."}
-	case health.VerdictSilent:
-		return verdictText{Warn, "no word from the peer", ""}
-	case health.VerdictLosing:
-		return verdictText{Warn, "losing messages", "Losing messages: both ways are up, not everything arrives."}
-	case health.VerdictMismatch:
-		return verdictText{Fail, "not in sync", "Not in sync: the peer speaks another mode or to another port."}
-	case health.VerdictStopped:
-		return verdictText{Fail, "sync stopped", "Stopped: no conntrackd runs with these settings."}
-	}
-	return verdictText{Unknown, "sync unknown", "Unknown: the state of the sync could not be seen."}
-}
-
-// StatusSentence is the verdict on the sync in one sentence. Why and what to
-// do are [health.Health]'s Cause and Next.
-func StatusSentence(v health.Verdict) string {
-	t := textOf(v)
-	if t.full == "" {
-		return Capital(t.short) + "."
-	}
-	return t.full
-}
-
 // VerdictWord is the word that goes before the sentence of a verdict.
 func VerdictWord(v health.Verdict) string { return textOf(v).word }
 

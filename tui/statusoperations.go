@@ -41,15 +41,15 @@ type offer struct {
 
 var offers = [...]offer{
 	Resync: {
-		binding: bind("s", "resync", "s"), title: "Resync", button: "Resync",
+		binding: statusKeys.resync, title: "Resync", button: "Resync",
 		asks: []string{"Resync now?", "This node asks the peer for all of its states and sends all of its own. On a large table the sync link is busy for a moment."},
 	},
 	Flush: {
-		binding: bind("f", "flush", "f"), title: "Flush caches", button: "Flush",
+		binding: statusKeys.flush, title: "Flush caches", button: "Flush",
 		asks: []string{"Flush the caches of conntrackd?", "The daemon forgets the states of both nodes; the kernel's table stays as it is. Until a resync a failover would lose what only the caches held."},
 	},
 	Restart: {
-		binding: bind("t", "restart", "t"), title: "Restart", button: "Restart",
+		binding: statusKeys.restart, title: "Restart", button: "Restart",
 		asks: []string{"Restart conntrackd?", "Sync stops for about a second. The caches start empty; a resync follows at once."},
 	},
 }
