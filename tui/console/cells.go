@@ -2,6 +2,8 @@ package console
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -53,6 +55,9 @@ func parseLine(row []cell, line, style string, ascii bool) string {
 	var state byte
 	for x := 0; line != ""; {
 		seq, width, n, next := ansi.DecodeSequence(line, state, nil)
+		if width > 0 && !isText(seq) {
+			seq, width, n, next = "?", 1, 1, 0
+		}
 		state, line = next, line[n:]
 		if width == 0 {
 			style = restyle(style, seq)
@@ -75,6 +80,13 @@ func parseLine(row []cell, line, style string, ascii bool) string {
 		}
 	}
 	return style
+}
+
+// isText says whether a terminal can take s as characters. Bytes that are not
+// UTF-8 are not: a terminal may take a lead byte, cut off, together with what is
+// sent after it.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // restyle is the style after seq (SGR, ECMA-48 8.3.117).
