@@ -220,6 +220,27 @@ func TestEditOfDamagedFiles(t *testing.T) {
 	}
 }
 
+// The daemon refuses a file whose last line is a comment without a newline. An
+// edit ends the comment, and whatever it hides is hidden from the edit, too.
+func TestEditEndsAComment(t *testing.T) {
+	f, before := Parse("comment", []byte(tuned))
+	_, notes, err := f.Apply(pairSettings(), pairHost())
+	if err != nil || len(notes) != 1 || string(f.Bytes()) != tuned+"\n" || firstError(before) == nil || firstError(f.diags) != nil {
+		t.Errorf("error %v, notes %q, before %v, after %v:\n%s", err, notes, before, f.diags, f.Bytes())
+	}
+	if ok, complaints := daemonSays(t, elsewhere(f.Bytes())); !ok {
+		t.Errorf("the daemon refuses it: %q", complaints)
+	}
+	for _, src := range []string{
+		"Stats{}General{#UNIX{}}", "Sync { Mode FTFW { } UDP { # Port 1 } }", "Sync { UDP { Port 1 } } General { UNIX { #} }",
+	} {
+		f, _ := Parse("comment", []byte(src))
+		if replaces, notes, err := f.Apply(pairSettings(), pairHost()); !errors.Is(err, ErrDamaged) || replaces != nil || notes != nil || string(f.Bytes()) != src {
+			t.Errorf("%q: error %v, replaces %q, notes %q, file %q", src, err, replaces, notes, f.Bytes())
+		}
+	}
+}
+
 func TestReplaceValues(t *testing.T) {
 	values := map[string]string{"Path": "/private", "LogFile": "off"}
 	tests := []struct{ name, content, want string }{

@@ -54,6 +54,10 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		m.note("The byte order mark at the beginning goes: the daemon took it for the end of the file.")
 	}
 	m.f, _ = Parse(f.name, src)
+	if m.f.unendedComment() {
+		m.f, _ = Parse(f.name, append(src, '\n'))
+		m.note("The comment on the last line gets a newline: the daemon refuses a file without it.")
+	}
 	if err := m.f.damage(); err != nil {
 		return nil, nil, err
 	}
@@ -65,8 +69,6 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 	for _, step := range []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.link, m.general, m.ignore} {
 		step()
 		m.f.reparse()
-		// A comment that nothing ended becomes one when lines follow it, and
-		// may take a brace with it.
 		if err := m.f.damage(); err != nil {
 			return nil, nil, err
 		}
@@ -108,6 +110,13 @@ func (f *File) damage() error {
 		}
 	}
 	return nil
+}
+
+// unendedComment reports whether no newline ends the last line's comment. To
+// the daemon that is none: what it hides is part of the file until a newline
+// comes behind it.
+func (f *File) unendedComment() bool {
+	return slices.ContainsFunc(f.toks, func(t token) bool { return t.kind == kindStray && t.text == "#" })
 }
 
 // alreadyHas reports whether the file says s already, so that there is nothing to

@@ -130,3 +130,43 @@ func TestRandomFiles(t *testing.T) {
 		t.Errorf("%d files were good and %d edited: the test is not worth much", accepted, edited)
 	}
 }
+
+// Files of blocks, directives and comments that are glued together at random,
+// with ends of lines in odd places, many of them with errors: the laws of the
+// edit hold for each.
+func TestGluedFiles(t *testing.T) {
+	t.Parallel()
+	between := []string{"", "", "", " ", " ", "\n", "\t", "\r\n", "#", "#x", " # /24", "#\n", "# x\n", " # /24\n", "#UNIX{\n", "{", "}"}
+	blocks := []string{"Sync{", "Sync{", "General{", "General{", "UDP{", "UNIX{", "Mode FTFW{", "Mode NOTRACK{", "Mode ALARM{", "Stats{", "Filter{", "Address Ignore{", "TCP{", "UDP Default{", "Helper{"}
+	values := []string{"on", "off", "1", "3780", "-1", "10.9.0.101", "10.9.0.102/24", "fd00::1", "/x", "/x}", "/", "eth1", "FTFW", "Ignore", "#", "\x80", "\""}
+	const count = 5000
+	edited := 0
+	for seed := range uint64(count) {
+		s := &scribe{Rand: rand.New(rand.NewPCG(seed, 2))}
+		depth := 0
+		for range 1 + s.IntN(14) {
+			switch {
+			case s.IntN(5) < 2:
+				s.b.WriteString(s.pick(blocks...))
+				depth++
+			case s.IntN(3) == 0 && depth > 0:
+				s.b.WriteByte('}')
+				depth--
+			default:
+				s.b.WriteString(schema[s.IntN(len(schema))].keyword + " " + s.pick(values...))
+			}
+			s.b.WriteString(s.pick(between...))
+		}
+		for range depth {
+			s.b.WriteString("}" + s.pick("", "", "", "", "", "\n", "#", " # x"))
+		}
+		want := pairSettings()
+		want.ExternalCache = s.IntN(2) == 0
+		if applyLaws(t, []byte(s.b.String()), want) {
+			edited++
+		}
+	}
+	if edited < count/4 {
+		t.Errorf("%d of %d files were edited: the test is not worth much", edited, count)
+	}
+}
