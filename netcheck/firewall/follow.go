@@ -71,6 +71,8 @@ type follower struct {
 	flow  *firstPacket
 	skip  func(rule) bool // rules that are taken for absent; nil for none
 	base  *chain
+	work  *work
+	known map[visit]outcome
 	where string // the drop that was found last
 	doubt string // the first thing that was not understood
 	depth int
@@ -81,8 +83,8 @@ const maxJumps = 16
 
 // follow returns the possible fates of a flow in a base chain, in words where
 // it drops, or what makes it unclear.
-func (r *ruleset) follow(base *chain, p *firstPacket, skip func(rule) bool) (fates, string) {
-	w := &follower{rules: r, flow: p, skip: skip, base: base}
+func (r *ruleset) follow(k *work, base *chain, p *firstPacket, skip func(rule) bool) (fates, string) {
+	w := &follower{rules: r, flow: p, skip: skip, base: base, work: k, known: make(map[visit]outcome)}
 	ends := w.chain(base)
 	if ends&falls != 0 {
 		ends &^= falls
@@ -99,17 +101,20 @@ func (r *ruleset) follow(base *chain, p *firstPacket, skip func(rule) bool) (fat
 	return ends, w.where
 }
 
-func (w *follower) chain(c *chain) fates {
-	if w.depth++; w.depth > maxJumps {
+// walk follows the rules of a chain.
+func (w *follower) walk(c *chain) fates {
+	if w.depth > maxJumps {
 		return w.unclear(c, "there are too many jumps")
 	}
-	defer func() { w.depth-- }()
 	rules, err := w.rules.rules(c)
 	if err != nil {
 		return w.unclear(c, "the rules could not be read ("+err.Error()+")")
 	}
 	var ends fates
 	for i, r := range rules {
+		if !w.work.spend(1) {
+			return ends | w.unclear(c, fmt.Sprintf("the limit of %d rules to follow was reached", maxWork))
+		}
 		if w.skip != nil && w.skip(r) {
 			continue
 		}

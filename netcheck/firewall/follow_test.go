@@ -77,7 +77,7 @@ func TestFollowModules(t *testing.T) {
 			set: func(nftables.TableFamily, string, string) (*nftSet, error) { return nil, errors.New("no sets here") },
 		}
 		p := testFlow("10.9.0.2", "10.9.0.1")
-		got, where := r.follow(base, p, nil)
+		got, where := r.follow(newWork(t.Context()), base, p, nil)
 		if got != tt.want {
 			t.Errorf("%s: %03b, want %03b (%s)", tt.name, got, tt.want, where)
 		}
@@ -106,7 +106,7 @@ func TestFollowTrouble(t *testing.T) {
 		}, "a jump goes to no chain"},
 	} {
 		r := &ruleset{rules: tt.rules, chains: map[chainName]*chain{base.key(): base}}
-		got, where := r.follow(base, p, nil)
+		got, where := r.follow(newWork(t.Context()), base, p, nil)
 		if got&drops == 0 || got&accepts == 0 || !strings.Contains(where, tt.want) {
 			t.Errorf("%s: %03b, %q", tt.name, got, where)
 		}

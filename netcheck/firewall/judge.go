@@ -19,7 +19,7 @@ func (f Flow) Check(ctx context.Context) check.Finding {
 	if err != nil {
 		return rulesUnknown(err)
 	}
-	verdicts, err := f.weigh(rules, nil)
+	verdicts, err := f.weigh(ctx, rules, nil)
 	if err != nil {
 		return rulesUnknown(err)
 	}
@@ -49,31 +49,33 @@ type weighed struct {
 }
 
 // weigh follows everything that the sync needs through the base chains on its
-// way. Rules that skip says are taken for absent.
-func (f Flow) weigh(rules *ruleset, skip func(rule) bool) ([]weighed, error) {
+// way. Rules that skip says are taken for absent. It fails when ctx ends.
+func (f Flow) weigh(ctx context.Context, rules *ruleset, skip func(rule) bool) ([]weighed, error) {
 	flows, err := f.flows()
 	if err != nil {
 		return nil, err
 	}
-	var all []weighed
-	for _, p := range flows {
-		all = append(all, rules.weigh(p, skip)...)
-	}
-	return all, nil
+	return rules.weigh(ctx, flows, skip)
 }
 
-// weigh follows one flow.
-func (r *ruleset) weigh(p *firstPacket, skip func(rule) bool) []weighed {
+// weigh follows the flows.
+func (r *ruleset) weigh(ctx context.Context, flows []*firstPacket, skip func(rule) bool) ([]weighed, error) {
 	var all []weighed
-	for _, c := range r.base {
-		// What is not tracked is not translated either.
-		if c.incoming() != p.in || c.kind == "nat" && p.tracked == untracked {
-			continue
+	k := newWork(ctx)
+	for _, p := range flows {
+		for _, c := range r.base {
+			// What is not tracked is not translated either.
+			if c.incoming() != p.in || c.kind == "nat" && p.tracked == untracked {
+				continue
+			}
+			ends, where := r.follow(k, c, p, skip)
+			if err := ctx.Err(); err != nil {
+				return nil, fmt.Errorf("follow the rules of %v: %w", c, err)
+			}
+			all = append(all, weighed{c, p.what, p.in, ends, where})
 		}
-		ends, where := r.follow(c, p, skip)
-		all = append(all, weighed{c, p.what, p.in, ends, where})
 	}
-	return all
+	return all, nil
 }
 
 // judge puts the worst first: a certain drop of the datagrams, one of

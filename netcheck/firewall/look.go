@@ -47,7 +47,7 @@ func Read(ctx context.Context, f Flow) (*Effect, error) {
 	if err := e.find(rules); err != nil {
 		return nil, err
 	}
-	if err := e.weigh(rules); err != nil {
+	if err := e.weigh(ctx, rules); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -145,10 +145,10 @@ func (f Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 }
 
 // weigh finds what the host's own rules do, and then all of them.
-func (e *Effect) weigh(rules *ruleset) error {
+func (e *Effect) weigh(ctx context.Context, rules *ruleset) error {
 	host := *rules
 	host.base = slices.DeleteFunc(slices.Clone(rules.base), (*chain).isOwn)
-	verdicts, err := e.flow.weigh(&host, ours)
+	verdicts, err := e.flow.weigh(ctx, &host, ours)
 	if err != nil {
 		return err
 	}
@@ -167,11 +167,11 @@ func (e *Effect) weigh(rules *ruleset) error {
 			e.Openings = append(e.Openings, o)
 		}
 	}
-	if verdicts, err = e.flow.weigh(rules, nil); err != nil {
+	if verdicts, err = e.flow.weigh(ctx, rules, nil); err != nil {
 		return err
 	}
 	e.Finding = e.flow.judge(rules, verdicts)
-	e.refuse, err = e.flow.refusesOthers(rules)
+	e.refuse, err = e.flow.refusesOthers(ctx, rules)
 	return err
 }
 
@@ -183,7 +183,7 @@ func (e *Effect) addForeign(o Foreign) {
 
 // refusesOthers says whether another host on the link, and the peer's address
 // on another link, are kept from the port.
-func (f Flow) refusesOthers(rules *ruleset) (bool, error) {
+func (f Flow) refusesOthers(ctx context.Context, rules *ruleset) (bool, error) {
 	flows, err := f.flows()
 	if err != nil {
 		return false, err
@@ -196,8 +196,9 @@ func (f Flow) refusesOthers(rules *ruleset) (bool, error) {
 	elsewhere.iface, elsewhere.index = "", 0
 	for _, flow := range []*firstPacket{&stranger, &elsewhere} {
 		refused := func(w weighed) bool { return w.ends == drops }
-		if !slices.ContainsFunc(rules.weigh(flow, nil), refused) {
-			return false, nil
+		verdicts, err := rules.weigh(ctx, []*firstPacket{flow}, nil)
+		if err != nil || !slices.ContainsFunc(verdicts, refused) {
+			return false, err
 		}
 	}
 	return true, nil

@@ -329,7 +329,7 @@ func (s *state) inRange(e *expr.Range) truth {
 func (s *state) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
 	in, found := maybe, (*element)(nil)
 	if set, err := s.rules.set(s.chain.family, s.chain.table, e.SetName); err == nil {
-		in, found = set.look(s.read(e.SourceRegister, set.keySize))
+		in, found = set.look(s.work, s.read(e.SourceRegister, set.keySize))
 	}
 	switch {
 	case e.Invert:

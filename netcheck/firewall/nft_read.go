@@ -62,7 +62,7 @@ func askNft(ctx context.Context, what int, family nftables.TableFamily, flags in
 		for _, a := range about {
 			req.AddData(a)
 		}
-		return req.Execute(unix.NETLINK_NETFILTER, 0)
+		return execute(ctx, req)
 	})
 	if err != nil {
 		return nil, err
@@ -79,6 +79,26 @@ func askNft(ctx context.Context, what int, family nftables.TableFamily, flags in
 		answers = append(answers, nftAnswer{nftables.TableFamily(m[0]), list})
 	}
 	return answers, nil
+}
+
+// execute asks the kernel. The end of ctx ends the answer, too, which takes
+// seconds where there are many rules.
+func execute(ctx context.Context, req *nl.NetlinkRequest) ([][]byte, error) {
+	s, err := nl.Subscribe(unix.NETLINK_NETFILTER)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if err := s.SetReceiveTimeout(&nl.SocketTimeoutTv); err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, s.Close)()
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: s}}
+	messages, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return messages, err
 }
 
 type nftAnswer struct {

@@ -17,6 +17,13 @@ type nftSet struct {
 	interval bool // elements are boundaries, or with several fields ranges
 	fields   []int
 	elements []element
+	found    map[string]found // by key: many rules ask for the same
+}
+
+// found is what looking a key up has found.
+type found struct {
+	in      truth
+	element *element // nil where it is not certain
 }
 
 // element is one entry of a set; a boundary where the set has intervals.
@@ -140,7 +147,23 @@ func readData(b []byte) ([]byte, *expr.Verdict) {
 
 // look looks a key up: whether it is in the set, and where that is certain the
 // element. Where nothing else matches, the element for all other keys does.
-func (s *nftSet) look(key value) (truth, *element) {
+func (s *nftSet) look(k *work, key value) (truth, *element) {
+	name := string(key.bytes) + string(key.known)
+	f, ok := s.found[name]
+	if !ok {
+		if !k.spend(1 + len(s.elements)/elementsPerRule) {
+			return maybe, nil
+		}
+		f.in, f.element = s.find(key)
+		if s.found == nil {
+			s.found = make(map[string]found)
+		}
+		s.found[name] = f
+	}
+	return f.in, f.element
+}
+
+func (s *nftSet) find(key value) (truth, *element) {
 	var other *element
 	for i := range s.elements {
 		if s.elements[i].other {
