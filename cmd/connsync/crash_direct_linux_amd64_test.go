@@ -97,17 +97,35 @@ func TestSaveKilledWhileTheDaemonIsRestarted(t *testing.T) {
 		}
 	})
 	t.Logf("measured: %v", results)
+	// A save on a busy host may write its record once more, when a verdict comes
+	// late: another save does not get to that call.
+	if results[notReached] > len(numbers)/4 {
+		t.Errorf("too many calls were not reached: %v", results)
+	}
 	if results["old, now old"] == 0 || results["new, now old"] == 0 || results["new, now new"] == 0 {
 		t.Errorf("not every course was seen: %v", results)
 	}
 }
 
+// notReached is the course of a save that ended without the call.
+const notReached = "not reached"
+
 func killedWithDaemon(t *testing.T, h *host, calls []systemCall, at int, which map[string]string) string {
 	want := calls[at]
-	_, printed, status := h.traced("3999", reaches(calls, at))
-	if status != -1 {
-		t.Errorf("not killed at %s, exit status %d:\n%s", want, status, printed)
-		return ""
+	for try := 1; ; try++ {
+		_, printed, status := h.traced("3999", reaches(calls, at))
+		if status == -1 {
+			break
+		}
+		if status != exitDone {
+			t.Errorf("not killed at %s, exit status %d:\n%s", want, status, printed)
+			return ""
+		}
+		if try == 3 {
+			t.Logf("measured: no save got to %s", want)
+			return notReached
+		}
+		h.mustSave("3780")
 	}
 	after := which[string(h.content())]
 	if after == "" {
