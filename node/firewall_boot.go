@@ -23,6 +23,10 @@ func (c *FirewallChange) noteBoot(ctx context.Context) error {
 	case errors.Is(err, exec.ErrNotFound): // another init loads the file, or none does
 	case err != nil:
 		c.Notes = append(c.Notes, fmt.Sprintf("whether nftables.service loads %s at boot could not be seen: %v", c.HostFile, err))
+	case state == "not-found":
+		c.Notes = append(c.Notes, fmt.Sprintf("there is no nftables.service, so nobody loads %s at boot", c.HostFile))
+	case state == "masked":
+		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is masked, so nobody loads %s at boot: systemctl unmask nftables.service, then systemctl enable nftables.service", c.HostFile))
 	case state != "enabled":
 		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is %s, so nobody loads %s at boot: systemctl enable nftables.service", state, c.HostFile))
 	}
@@ -44,7 +48,9 @@ func unitFileState(ctx context.Context, unit string) (string, error) {
 	state := strings.TrimSpace(out.String())
 	switch {
 	case ctx.Err() != nil:
-		err = ctx.Err()
+		err = fmt.Errorf("timed out: %w", ctx.Err())
+	case strings.Contains(complaint.String(), "unit file state") && strings.Contains(complaint.String(), "No such file or directory"):
+		return "not-found", nil // systemd before 253 says so instead
 	case state != "" && !strings.ContainsAny(state, " \n"):
 		return state, nil
 	case err == nil:

@@ -18,7 +18,10 @@ func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
 	}{
 		{"enabled", "echo enabled", nil},
 		{"disabled", "echo disabled; exit 1", []string{"nftables.service is disabled, so nobody loads /etc/nftables.conf at boot: systemctl enable nftables.service"}},
-		{"not there", "echo not-found; exit 4", []string{"nftables.service is not-found, so nobody loads /etc/nftables.conf at boot: systemctl enable nftables.service"}},
+		{"not there", "echo not-found; exit 4", []string{"there is no nftables.service, so nobody loads /etc/nftables.conf at boot"}},
+		{"not there, of systemd 252", "echo 'Failed to get unit file state for nftables.service: No such file or directory' >&2; exit 1",
+			[]string{"there is no nftables.service, so nobody loads /etc/nftables.conf at boot"}},
+		{"masked", "echo masked; exit 1", []string{"nftables.service is masked, so nobody loads /etc/nftables.conf at boot: systemctl unmask nftables.service, then systemctl enable nftables.service"}},
 		{"no answer", "echo 'Failed to connect to bus:\n No such file' >&2; exit 1", []string{
 			"whether nftables.service loads /etc/nftables.conf at boot could not be seen: systemctl is-enabled nftables.service: exit status 1: Failed to connect to bus: No such file"}},
 		{"no word", "true", []string{

