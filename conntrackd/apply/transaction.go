@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"connsync/conntrackd"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/health"
@@ -37,9 +35,11 @@ type transaction struct {
 	c       *conntrackd.Candidate
 	service service.Service // nil when it is left alone
 	replace func(path string, read, content []byte) error
-	each    func(step.Step)
-	steps   []step.Step
-	began   time.Time
+	// changedAt returns the change time of a file.
+	changedAt func(path string) (time.Time, error)
+	each      func(step.Step)
+	steps     []step.Step
+	began     time.Time
 
 	before        service.State
 	beforeBound   bool               // the old daemon listened where the old file says
@@ -68,6 +68,10 @@ func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *
 	t.replace = a.replace
 	if t.replace == nil {
 		t.replace = hostfile.Replace
+	}
+	t.changedAt = a.changedAt
+	if t.changedAt == nil {
+		t.changedAt = changeTime
 	}
 	return t
 }
@@ -213,20 +217,6 @@ func (t *transaction) runs(state service.State) (bool, error) {
 		return false, err
 	}
 	return health.BoundProblem(sockets, t.c.Settings) == "", nil
-}
-
-// startedBefore says whether the file is younger than the running daemon.
-func (t *transaction) startedBefore(state service.State) bool {
-	var st unix.Stat_t
-	if err := unix.Stat(t.c.Path, &st); err != nil {
-		return true
-	}
-	// The change time, since a file can be moved into place with its old
-	// modification time. It lags by a clock tick, and start times are in
-	// hundredths of a second.
-	const grain = 20 * time.Millisecond
-	changed := time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec))
-	return state.Since.Add(grain).Before(changed)
 }
 
 func (t *transaction) nothingToDo() {
