@@ -76,6 +76,18 @@ func (e Entry) InForce() bool {
 // ErrNoEntry means that the history has no such save.
 var ErrNoEntry = errors.New("the history has no such save")
 
+// DamagedError means that what the history keeps of a save is not as it was
+// written. Such a save can only be forgotten: see [History.PlanRemoval].
+type DamagedError struct {
+	Number int
+	Detail string // names the file
+}
+
+// Error says what is damaged, and how to go on without it.
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("read save %d: %s; connsync history --forget %d removes this save from the history", e.Number, e.Detail, e.Number)
+}
+
 // History is the newest saves, in a directory of its own: of each the file
 // before it and after it as they were, and a record. It only reads; [Applier]
 // writes.
@@ -107,6 +119,13 @@ func (h History) Entries() ([]Entry, error) {
 		return nil, err
 	}
 	return found.entries, nil
+}
+
+// Ignored returns the paths of files in the history that look like those of a
+// save and have a number that no save gets.
+func (h History) Ignored() ([]string, error) {
+	found, err := h.list()
+	return found.foreign, err
 }
 
 // Entry returns one save; the error is [ErrNoEntry] where it is not kept.
@@ -149,12 +168,19 @@ func (h History) before(e Entry) ([]byte, error) { return h.content(e, beforeKin
 func (h History) after(e Entry) ([]byte, error) { return h.content(e, afterKind, e.After) }
 
 func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
-	content, err := hostfile.Read(h.file(e.Number, kind))
-	if err != nil {
+	path := h.file(e.Number, kind)
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &DamagedError{e.Number, path + " is damaged: it is no regular file"}
+	}
+	content, err := hostfile.Read(path)
+	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("read save %d: %w", e.Number, err)
 	}
+	if err != nil {
+		return nil, &DamagedError{e.Number, err.Error()}
+	}
 	if got := hostfile.Fingerprint(content); got != fingerprint {
-		return nil, fmt.Errorf("read save %d: %s is damaged: its fingerprint is %s, not %s", e.Number, h.file(e.Number, kind), got, fingerprint)
+		return nil, &DamagedError{e.Number, fmt.Sprintf("%s is damaged: its fingerprint is %s, not %s", path, got, fingerprint)}
 	}
 	return content, nil
 }
@@ -177,6 +203,7 @@ func (h History) Diff(e Entry) (string, error) {
 type listed struct {
 	entries []Entry  // newest first
 	orphans []string // paths of files that belong to no entry
+	foreign []string // paths of files with a number that no save gets
 	highest int      // of all numbers
 }
 
@@ -208,22 +235,37 @@ func (h History) list() (listed, error) {
 		if temporary || kind != "" && !numbers[number] {
 			l.orphans = append(l.orphans, filepath.Join(h.dir, f.Name()))
 		}
+		if foreignName(f.Name()) {
+			l.foreign = append(l.foreign, filepath.Join(h.dir, f.Name()))
+		}
 	}
 	slices.SortFunc(l.entries, func(a, b Entry) int { return b.Number - a.Number })
 	return l, nil
 }
 
+// maxNumber bounds the numbers of saves: a file with a higher one is not ours,
+// and no save can take the number after it.
+const maxNumber = 999_999_999
+
 // entryName takes the name of a file apart; what is not of an entry has no kind.
 func entryName(name string) (number int, kind string) {
 	digits, kind, _ := strings.Cut(name, ".")
 	number, err := strconv.Atoi(digits)
-	switch kind = "." + kind; {
-	case err != nil || number <= 0:
+	if err != nil || number <= 0 || number > maxNumber || fmt.Sprintf("%06d", number) != digits || !contentKind("."+kind) {
 		return 0, ""
-	case kind == recordKind || kind == beforeKind || kind == afterKind:
-		return number, kind
 	}
-	return 0, ""
+	return number, "." + kind
+}
+
+func contentKind(kind string) bool {
+	return kind == recordKind || kind == beforeKind || kind == afterKind
+}
+
+// foreignName says whether a name looks like that of an entry and is none.
+func foreignName(name string) bool {
+	digits, kind, _ := strings.Cut(name, ".")
+	_, ours := entryName(name)
+	return ours == "" && contentKind("."+kind) && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // maxRecordBytes is far more than any record has.

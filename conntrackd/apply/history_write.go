@@ -39,6 +39,9 @@ func (l *ledger) begin(e *Entry, before, after []byte) error {
 	if err != nil {
 		return err
 	}
+	if found.highest >= maxNumber {
+		return fmt.Errorf("the history in %s has a save with the last number, %d; connsync history --forget %d removes it", l.dir, maxNumber, maxNumber)
+	}
 	e.Number, e.Outcome = found.highest+1, EntryPending
 	e.Before, e.After = hostfile.Fingerprint(before), hostfile.Fingerprint(after)
 	for _, part := range []struct {

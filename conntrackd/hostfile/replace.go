@@ -80,7 +80,7 @@ func newFiles() files {
 		sync:    func(f *os.File) error { return f.Sync() },
 		close:   func(f *os.File) error { return f.Close() },
 		rename:  os.Rename,
-		syncDir: syncDirectory,
+		syncDir: SyncDirectory,
 		attribute: func(f *os.File, name string, value []byte) error {
 			return unix.Fsetxattr(int(f.Fd()), name, value, 0)
 		},
@@ -96,10 +96,11 @@ func MakeDirectory(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDirectory(filepath.Dir(dir))
+	return SyncDirectory(filepath.Dir(dir))
 }
 
-func syncDirectory(dir string) error {
+// SyncDirectory waits until the names in a directory are on the disk.
+func SyncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

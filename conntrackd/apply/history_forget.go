@@ -1,0 +1,75 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"connsync/conntrackd/hostfile"
+)
+
+// Removal is a save that the history is to forget. Make it with
+// [History.PlanRemoval].
+type Removal struct {
+	Entry Entry
+	// Damage says what is not as it was written; blank where nothing is.
+	Damage string
+
+	history History
+}
+
+// Unfinished says that the save was interrupted and cannot be repaired: file and
+// service stay as they are when it is forgotten.
+func (r Removal) Unfinished() bool { return r.Entry.Outcome == EntryPending }
+
+// UnfinishedError means that a save was interrupted and can be repaired, so that
+// it must not be forgotten.
+type UnfinishedError struct{ Entry Entry }
+
+// Error says what to do instead.
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("save %d was interrupted and what the history keeps of it is whole: it is not forgotten; "+
+		"connsync --config %s status completes it or rolls it back", e.Entry.Number, e.Entry.Path)
+}
+
+// PlanRemoval says what the history would lose with a save. The error is
+// [ErrNoEntry] where it is not kept and an *[UnfinishedError] where it can still
+// be repaired. Nothing is removed yet.
+func (h History) PlanRemoval(number int) (Removal, error) {
+	r := Removal{history: h}
+	var err error
+	r.Entry, err = h.Entry(number)
+	switch {
+	case r.Entry.Outcome == EntryUnreadable:
+		r.Damage = r.Entry.Detail
+		return r, nil
+	case err != nil:
+		return r, err
+	}
+	_, before := h.before(r.Entry)
+	_, after := h.after(r.Entry)
+	var damaged *DamagedError
+	switch err := errors.Join(before, after); {
+	case errors.As(err, &damaged):
+		r.Damage = damaged.Detail
+	case err != nil:
+		return r, err
+	case r.Unfinished():
+		return r, &UnfinishedError{r.Entry}
+	}
+	return r, nil
+}
+
+// Remove removes the save with what it kept, the record first. The caller holds
+// the lock of [hostfile.LockWriter].
+func (r Removal) Remove() error {
+	for _, kind := range []string{recordKind, afterKind, beforeKind} {
+		if err := os.RemoveAll(r.history.file(r.Entry.Number, kind)); err != nil {
+			return fmt.Errorf("remove save %d from the history: %w", r.Entry.Number, err)
+		}
+	}
+	if err := hostfile.SyncDirectory(r.history.dir); err != nil {
+		return fmt.Errorf("remove save %d from the history: %w", r.Entry.Number, err)
+	}
+	return nil
+}
