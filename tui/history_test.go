@@ -235,6 +235,10 @@ func TestRecoverySentences(t *testing.T) {
 			}
 		}
 	}
+	stays := text.RecoverySentence(apply.Recovery{Result: apply.RecoveryRolledBack, Entry: saves()[1], HostStays: true})
+	if !strings.HasSuffix(stays, " in force. What it changed about the host beside the file stays: connsync unprepare puts that back.") {
+		t.Errorf("host changes that stay: %s", stays)
+	}
 	if said := text.RecoverySentence(apply.Recovery{}); said != "" {
 		t.Errorf("nothing was interrupted, and this is said: %q", said)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 )
 
@@ -32,7 +33,10 @@ type Recovery struct {
 	// Entry is the save as the history has it now. Its Number is zero where
 	// the save had not come as far as the record.
 	Entry Entry
-	Err   error // only with RecoveryFailed
+	// HostStays says that what the save had prepared about the host stays, which
+	// is so where the save itself is not in force.
+	HostStays bool
+	Err       error // only with RecoveryFailed
 }
 
 // errInterrupted is the cause of a rollback that another process left undone.
@@ -111,12 +115,13 @@ func (t *transaction) recover(ctx context.Context, e Entry) Recovery {
 		}
 		e.Detail = r.Err.Error()
 	}
+	r.HostStays = r.Result != RecoveryInForce && prepare.RecordedSince(t.a.StateDir, e.Time)
 	e.Outcome, e.Repair = EntryInterrupted, r.Result
 	if err := t.history.reopen(e); err != nil {
-		return Recovery{Result: RecoveryFailed, Entry: e, Err: err}
+		return Recovery{Result: RecoveryFailed, Entry: e, HostStays: r.HostStays, Err: err}
 	}
 	if err := t.history.record(e); err != nil {
-		return Recovery{Result: RecoveryFailed, Entry: e, Err: err}
+		return Recovery{Result: RecoveryFailed, Entry: e, HostStays: r.HostStays, Err: err}
 	}
 	t.history.prune()
 	r.Entry = e

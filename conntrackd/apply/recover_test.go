@@ -235,6 +235,40 @@ func TestRecoverSweeps(t *testing.T) {
 	}
 }
 
+// Host changes of an interrupted save that is not in force are told; those of an
+// earlier save are not its own.
+func TestRecoverTellsOfHostChanges(t *testing.T) {
+	for name, tt := range map[string]struct {
+		result        RecoveryResult
+		earlier, told bool
+	}{
+		"left alone": {RecoveryForeign, false, true}, "in force": {RecoveryInForce, false, false}, "earlier": {RecoveryForeign, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSaver(t)
+			s.save("one\n")
+			s.interruptWrite("two\n")
+			record := filepath.Join(s.StateDir, "prepared.json")
+			if err := os.WriteFile(record, []byte("{}"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if before := time.Now().Add(-time.Hour); tt.earlier {
+				if err := os.Chtimes(record, before, before); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.result == RecoveryForeign {
+				if err := os.WriteFile(s.path, []byte("by hand\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r := s.Recover(t.Context(), s.path); r.Result != tt.result || r.HostStays != tt.told {
+				t.Errorf("recovery %+v", r)
+			}
+		})
+	}
+}
+
 // After a boot, what only ran and was not enabled is not expected to run.
 func TestRecoverAfterABoot(t *testing.T) {
 	a, _ := pairtest.New(t)

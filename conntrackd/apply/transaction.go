@@ -132,7 +132,11 @@ func (t *transaction) repairFirst(ctx context.Context) (string, error) {
 	if r.Err != nil {
 		return "", fmt.Errorf("repair save %d, which was interrupted: %w", r.Entry.Number, r.Err)
 	}
-	return fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result), nil
+	said := fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result)
+	if r.HostStays {
+		said += "; what it changed about the host stays: connsync unprepare puts that back"
+	}
+	return said, nil
 }
 
 // lookBefore refuses what cannot go well, before anything changes. Its errors

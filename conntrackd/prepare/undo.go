@@ -8,13 +8,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"connsync/conntrackd/hostfile"
 )
 
+// recordFile is the record of what was changed about the host, in the state
+// directory.
+const recordFile = "prepared.json"
+
+// RecordedSince says whether anything about the host was changed since a time and
+// not put back. What an interrupted save has prepared is known by that.
+func RecordedSince(stateDir string, since time.Time) bool {
+	info, err := os.Stat(filepath.Join(stateDir, recordFile))
+	// Times of files lag by a clock tick.
+	return err == nil && info.ModTime().Add(20*time.Millisecond).After(since)
+}
+
 // journal opens the record of what was changed about the host.
 func (p *Preparer) journal() (*hostfile.Journal, error) {
-	return hostfile.OpenJournal(filepath.Join(p.path(p.StateDir), "prepared.json"), hostfile.JournalOptions{
+	return hostfile.OpenJournal(filepath.Join(p.path(p.StateDir), recordFile), hostfile.JournalOptions{
 		Root: p.root, Settle: p.settle,
 		Kinds: map[hostfile.ChangeKind]hostfile.Changer{changeSysctl: sysctlChanger{p}, changeDivert: divertChanger{p}},
 	})

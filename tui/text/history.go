@@ -115,8 +115,16 @@ func repairWords(r apply.RecoveryResult) string {
 }
 
 // RecoverySentence says in one sentence what became of a save that was
-// interrupted; blank where none was.
+// interrupted, and in a second one what stays of it; blank where none was.
 func RecoverySentence(r apply.Recovery) string {
+	said := recoverySentence(r)
+	if r.HostStays {
+		said = strings.TrimSuffix(said, ".") + ". What it changed about the host beside the file stays: connsync unprepare puts that back."
+	}
+	return said
+}
+
+func recoverySentence(r apply.Recovery) string {
 	subject := "An interrupted save"
 	if e := r.Entry; e.Number != 0 {
 		subject = fmt.Sprintf("Save %d (%s, %s) was interrupted", e.Number, EntryTime(e.Time), EntryBy(e))
@@ -147,6 +155,20 @@ func RecoverySentence(r apply.Recovery) string {
 		return "Whether a save was interrupted could not be settled" + why
 	}
 	return subject + " and could NOT be repaired" + why
+}
+
+// RemovalLines says what is lost when a save is removed from the history.
+func RemovalLines(r apply.Removal) []string {
+	e := r.Entry
+	lines := EntryLines(e)
+	if r.Damage != "" && e.Outcome != apply.EntryUnreadable { // whose line has it already
+		lines = append(lines, "      "+Clean(r.Damage))
+	}
+	lines = append(lines, fmt.Sprintf("Lost with save %d: its record, the file that it replaced and the file that it wrote. It can no longer be rolled back.", e.Number))
+	if r.Unfinished() {
+		lines = append(lines, fmt.Sprintf("The save was interrupted and stays unrepaired: %s and the service stay as they are now. Look at them with connsync status.", Clean(e.Path)))
+	}
+	return lines
 }
 
 func serviceWords(e apply.Entry) string {
