@@ -96,7 +96,21 @@ func (n *Node) History() apply.History { return apply.OpenHistory(n.StateDir) }
 func (n *Node) Entry(number int) (apply.Entry, error) {
 	e, err := n.History().Entry(number)
 	if errors.Is(err, apply.ErrNoEntry) {
-		return e, fmt.Errorf("there is no save %d in the history; %s", number, HistoryHint)
+		return e, noEntry(number)
 	}
 	return e, err
+}
+
+func noEntry(number int) error {
+	return fmt.Errorf("there is no save %d in the history; %s", number, HistoryHint)
+}
+
+// PlanRemoval says what the history would lose with a save; see
+// [apply.History.PlanRemoval].
+func (n *Node) PlanRemoval(number int) (apply.Removal, error) {
+	r, err := n.History().PlanRemoval(number)
+	if errors.Is(err, apply.ErrNoEntry) {
+		return r, noEntry(number)
+	}
+	return r, err
 }

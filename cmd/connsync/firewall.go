@@ -193,10 +193,14 @@ func (a admitted) print(w io.Writer) error {
 	return sayLines(w, append(lines, "", "# "+text.Clean(state)))
 }
 
-// confirm asks at the terminal. Without one it refuses: a script says --yes.
-func confirm(ctx context.Context, s streams, question string) error {
+// confirmHint says how a script does without the question.
+const confirmHint = "--yes agrees, --dry-run shows what would be done"
+
+// confirm asks at the terminal. Without one it refuses with the hint: a script
+// says --yes.
+func confirm(ctx context.Context, s streams, question, hint string) error {
 	if !isTerminal(s.in) {
-		return &exitError{exitUsage, errors.New("there is no terminal to ask at: --yes agrees, --dry-run shows what would be done")}
+		return &exitError{exitUsage, errors.New("there is no terminal to ask at: " + hint)}
 	}
 	fmt.Fprint(s.out, question+" [y/N]: ")
 	answer := make(chan string, 1)
@@ -253,7 +257,7 @@ func (c *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t
 	}
 	if !f.yes {
 		reviewFirewall(change, s.out)
-		if err := confirm(ctx, s, "Install these rules?"); err != nil {
+		if err := confirm(ctx, s, "Install these rules?", confirmHint); err != nil {
 			return err
 		}
 	}
@@ -278,7 +282,7 @@ func (c *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) er
 	}
 	if !f.yes {
 		reviewFirewall(change, s.out)
-		if err := confirm(ctx, s, "Take these rules away?"); err != nil {
+		if err := confirm(ctx, s, "Take these rules away?", confirmHint); err != nil {
 			return err
 		}
 	}

@@ -17,17 +17,26 @@ func newHistory(s streams, g *globals) *cobra.Command {
 	var (
 		asJSON bool
 		diff   int
+		f      forgetFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List the newest saves: when, who, from where, and how they ended",
 		Long: `history lists the newest 20 saves of conntrackd.conf, the newest first. Each keeps
-the file that it replaced; rollback puts one back.`,
+the file that it replaced; rollback puts one back. A save of which that is damaged
+blocks the next one when it was interrupted: --forget removes it with what it kept.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			forget := cmd.Flags().Changed("forget")
+			if err := f.check(forget, cmd.Flags().Changed("diff"), asJSON); err != nil {
+				return err
+			}
 			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
 				return err
+			}
+			if forget {
+				return c.forget(cmd.Context(), s, f, asJSON)
 			}
 			if cmd.Flags().Changed("diff") {
 				return c.printDiff(s.out, diff, asJSON)
@@ -37,6 +46,8 @@ the file that it replaced; rollback puts one back.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().IntVar(&diff, "diff", 0, "show what save `N` changed in the file")
+	cmd.Flags().IntVar(&f.number, "forget", 0, "remove save `N` from the history with what it kept; asks first")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "with --forget: do not ask")
 	return cmd
 }
 
@@ -45,6 +56,7 @@ func (c *cli) printHistory(w io.Writer, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	c.tellIgnored()
 	if asJSON {
 		if entries == nil {
 			entries = []apply.Entry{}
