@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/service"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service"},
-	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/step"},
+	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},
 	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply"),
 
 	"netcheck/check":      {},

@@ -172,6 +172,9 @@ func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &DamagedError{e.Number, path + " is damaged: it is no regular file"}
 	}
+	if err := hostfile.Trusted(path); err != nil {
+		return nil, &DamagedError{e.Number, err.Error()}
+	}
 	content, err := hostfile.Read(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("read save %d: %w", e.Number, err)
@@ -214,6 +217,11 @@ func (l listed) pending() []Entry {
 
 func (h History) list() (listed, error) {
 	var l listed
+	for _, own := range []string{filepath.Dir(h.dir), h.dir} {
+		if err := hostfile.Trusted(own); err != nil {
+			return l, fmt.Errorf("read the history: %w", err)
+		}
+	}
 	files, err := os.ReadDir(h.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -282,6 +290,9 @@ func (h History) record(number int) Entry {
 		return unreadable(err.Error())
 	case !info.Mode().IsRegular() || info.Size() > maxRecordBytes:
 		return unreadable(path + " is no record")
+	}
+	if err := hostfile.Trusted(path); err != nil {
+		return unreadable(err.Error())
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

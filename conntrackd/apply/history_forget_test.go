@@ -87,3 +87,33 @@ func TestHistoryIgnoresImpossibleNumbers(t *testing.T) {
 		t.Errorf("a save after the last number: %v", o.Err)
 	}
 }
+
+// A history that somebody else could have written is not believed: nothing is
+// rolled into force from it.
+func TestForgedHistory(t *testing.T) {
+	for name, forge := range map[string]func(h History, e string) error{
+		"state directory": func(h History, _ string) error { return os.Chown(filepath.Dir(h.dir), 65534, 65534) },
+		"directory":       func(h History, _ string) error { return os.Chmod(h.dir, 0o777) },
+		"record":          func(_ History, record string) error { return os.Chown(record, 65534, 65534) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSaver(t)
+			s.save("one\n")
+			s.interruptWrite("two\n")
+			if err := os.WriteFile(s.path, []byte("one\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			h := s.history()
+			if err := forge(h, h.file(2, recordKind)); err != nil {
+				t.Fatal(err)
+			}
+			r := s.Recover(t.Context(), s.path)
+			if r.Entry.Number != 0 {
+				t.Errorf("recovery %+v", r)
+			}
+			if got, _ := os.ReadFile(s.path); string(got) != "one\n" {
+				t.Errorf("the file holds %q", got)
+			}
+		})
+	}
+}

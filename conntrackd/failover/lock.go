@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd/hostfile"
 )
 
 // Clock is the clock of [Failover.Started]: the time since the host was booted,
@@ -34,10 +35,7 @@ func (f *Failover) lock(ctx context.Context, role Role) (unlock func(), later Ro
 	if started == 0 {
 		started = Clock()
 	}
-	if err := os.MkdirAll(f.RuntimeDir, 0o755); err != nil {
-		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(f.RuntimeDir, "failover.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := hostfile.OpenLock(f.RuntimeDir, "failover.lock")
 	if err != nil {
 		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
 	}

@@ -86,12 +86,18 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// OpenJournal reads the journal at path, which need not exist.
+// OpenJournal reads the journal at path, which need not exist. One that somebody
+// else could have written is an *[UntrustedError].
 func OpenJournal(path string, o JournalOptions) (*Journal, error) {
 	if o.Form == nil {
 		o.Form = entryList{}
 	}
 	j := &Journal{path: path, options: o, files: newFiles()}
+	for _, own := range []string{filepath.Dir(path), path} {
+		if err := Trusted(own); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if j.saved, err = Read(path); err != nil || j.saved == nil {
 		return j, err

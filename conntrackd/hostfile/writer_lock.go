@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -38,10 +37,7 @@ func (l *writerLock) Close() error {
 // process ends. It is a file in runtimeDir, which is made when missing. It does not
 // wait: the error is a *[BusyError] when somebody else is writing.
 func LockWriter(runtimeDir string) (io.Closer, error) {
-	if err := os.MkdirAll(runtimeDir, 0o755); err != nil {
-		return nil, fmt.Errorf("take the writer lock: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(runtimeDir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := OpenLock(runtimeDir, "lock")
 	if err != nil {
 		return nil, fmt.Errorf("take the writer lock: %w", err)
 	}
