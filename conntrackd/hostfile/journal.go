@@ -34,6 +34,9 @@ type JournalOptions struct {
 	Form JournalForm
 	// Kinds change what is not a file.
 	Kinds map[ChangeKind]Changer
+	// Known says whether a change with that entry could have been made; nil means
+	// that every one could. A journal with another entry is damaged.
+	Known func(JournalEntry) bool
 	// Settle is called when entries were put back, before the journal forgets
 	// them; nil does nothing.
 	Settle func(ctx context.Context, back []JournalEntry) error
@@ -104,6 +107,11 @@ func OpenJournal(path string, o JournalOptions) (*Journal, error) {
 	}
 	if j.entries, err = o.Form.Entries(j.saved); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	for _, e := range j.entries {
+		if o.Known != nil && !o.Known(e) {
+			return nil, fmt.Errorf("read %s: it is damaged: connsync does not change %s %s", path, e.Kind, e.Path)
+		}
 	}
 	return j, nil
 }

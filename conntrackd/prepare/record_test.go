@@ -174,3 +174,26 @@ func leftBy(t *testing.T, p *Preparer) map[string]string {
 	}
 	return left
 }
+
+// A record of what no preparation changes is damaged, and nothing is put back.
+func TestUndoRefusesForeignPaths(t *testing.T) {
+	for name, entry := range map[string]string{
+		"file":      `"kind": "file", "path": "/etc/shadow", "before": {"file": {"content": "eA=="}}`,
+		"climbing":  `"kind": "file", "path": "/etc/systemd/system/../../x.service.d/connsync.conf", "before": {}`,
+		"sysctl":    `"kind": "sysctl", "path": "/proc/sys/kernel/core_pattern", "before": {"value": "x"}`,
+		"divert":    `"kind": "divert", "path": "` + logrotateRule + `", "to": "/etc/shadow", "before": {}`,
+		"directory": `"kind": "file", "path": "` + eventsModule + `", "before": {"directories": ["/var/empty"]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := preparedHost(t, "no-dpkg")
+			writeHost(t, p, map[string]string{"/var/lib/connsync/prepared.json": `{"entries": [{` + entry + `}]}`})
+			before := hostfiletest.Files(t, p.root)
+			if _, err := p.Undo(t.Context(), t.TempDir(), false); err == nil || !strings.Contains(err.Error(), "prepared.json: it is damaged") {
+				t.Errorf("it says %v", err)
+			}
+			if diff := cmp.Diff(before, hostfiletest.Files(t, p.root)); diff != "" {
+				t.Errorf("changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"connsync/conntrackd/hostfile"
@@ -28,9 +29,34 @@ func RecordedSince(stateDir string, since time.Time) bool {
 // journal opens the record of what was changed about the host.
 func (p *Preparer) journal() (*hostfile.Journal, error) {
 	return hostfile.OpenJournal(filepath.Join(p.path(p.StateDir), recordFile), hostfile.JournalOptions{
-		Root: p.root, Settle: p.settle,
+		Root: p.root, Settle: p.settle, Known: known,
 		Kinds: map[hostfile.ChangeKind]hostfile.Changer{changeSysctl: sysctlChanger{p}, changeDivert: divertChanger{p}},
 	})
+}
+
+// known says whether an entry is about something that a preparation changes.
+func known(e hostfile.JournalEntry) bool {
+	for _, dir := range e.Before.Directories {
+		if dir != filepath.Clean(dir) || !strings.HasPrefix(e.Path, dir+"/") {
+			return false
+		}
+	}
+	switch e.Kind {
+	case hostfile.ChangeFile:
+		return e.Path == logrotateRule || e.Path == eventsBootFile || e.Path == eventsModule || isDropIn(e.Path)
+	case changeDivert:
+		return e.Path == logrotateRule && e.To == logrotateKept
+	case changeSysctl:
+		return e.Path == eventsSetting
+	}
+	return false
+}
+
+// isDropIn says whether a path is that of the drop-in of some service's unit.
+func isDropIn(path string) bool {
+	unit, ok := strings.CutPrefix(path, "/etc/systemd/system/")
+	unit, rest := strings.CutSuffix(unit, ".service.d/"+dropInName)
+	return ok && rest && unit != "" && !strings.Contains(unit, "/")
 }
 
 // Undo puts the host back as it was before the first preparation, byte for
