@@ -25,7 +25,7 @@ func (d *Direct) clean(ctx context.Context) error {
 	if owned != nil {
 		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s)", lock, owned.pid, owned.config)
 	}
-	if err := removeStale(lock); err != nil {
+	if err := removeLock(lock); err != nil {
 		return err
 	}
 	socket := d.socket()
@@ -47,6 +47,16 @@ func (d *Direct) killed() (bool, error) {
 	}
 	owner, err := lockOwner(lock)
 	return err == nil && owner == nil, err
+}
+
+// removeLock removes a lock file, which is an empty regular file. Where the
+// configuration names anything else it stays, and is an error.
+func removeLock(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > 0) {
+		return fmt.Errorf("%s is no lock file, which is an empty regular file, and is not removed: correct LockFile in conntrackd.conf, or move it away", path)
+	}
+	return removeStale(path)
 }
 
 func removeStale(path string) error {
