@@ -101,7 +101,8 @@ func (n *Node) openFirewallJournal(flow firewall.Flow) (*hostfile.Journal, *fire
 func (r *firewallRecord) hostRules(path string, content []byte) []byte {
 	host := bytes.ReplaceAll(content, []byte(includeLines), nil)
 	for _, e := range r.entries() {
-		if e.Path == path && e.Ours(content) {
+		// What --install wrote has its lines; a record of another file is not believed.
+		if e.Path == path && e.Ours(content) && bytes.Contains(content, []byte(includeLines)) {
 			host = e.Before.File.Content
 		}
 	}

@@ -26,3 +26,12 @@ func TestFirewallHostFile(t *testing.T) {
 		}
 	}
 }
+
+// A record of a file that --install has not written gives that file no content.
+func TestFirewallRecordOfForeignFile(t *testing.T) {
+	theirs := []byte("root:x:0:0\n")
+	r := &firewallRecord{File: "/etc/passwd", Before: []byte("forged\n"), Wrote: hostfile.Fingerprint(theirs)}
+	if got := r.hostRules("/etc/passwd", theirs); string(got) != string(theirs) {
+		t.Errorf("it becomes %q", got)
+	}
+}
