@@ -15,10 +15,11 @@ func Replace(path string, read, content []byte) error {
 	return newFiles().put(path, read, content)
 }
 
-// Publish makes content that of a file that everybody may read, for other
-// programs. At every instant it is the whole old one or the whole new one, whoever
-// else publishes it at the same time; it takes no lock, keeps neither mode nor
-// owner and does not wait for the disk. A symbolic link stays.
+// Publish makes content that of a file for other programs, which everybody may
+// read where it is new and which keeps its permissions. At every instant it is the
+// whole old one or the whole new one, whoever else publishes it at the same time; it
+// takes no lock, does not keep the owner and does not wait for the disk. A symbolic
+// link stays.
 func Publish(path string, content []byte) error {
 	target, err := followLinks(path)
 	if err != nil {
@@ -26,6 +27,9 @@ func Publish(path string, content []byte) error {
 	}
 	fsys := newFiles()
 	fsys.sync = func(*os.File) error { return nil }
+	if old, err := os.Stat(target); err == nil {
+		fsys.newMode = old.Mode().Perm()
+	}
 	temp := tempBeside(target)
 	if err = fsys.writeTemp(temp, target, nil, content); err == nil {
 		err = fsys.rename(temp, target)

@@ -10,7 +10,7 @@ import (
 	"connsync/conntrackd/hostfile/hostfiletest"
 )
 
-// A published file is for everybody, a link to a file that does not exist yet
+// A published file is for everybody unless it was closed to others, a link to a file that does not exist yet
 // stays one, and a failure leaves nothing beside the file.
 func TestPublishFile(t *testing.T) {
 	dir := t.TempDir()
@@ -18,6 +18,7 @@ func TestPublishFile(t *testing.T) {
 	if err := os.Symlink("status.json", link); err != nil {
 		t.Fatal(err)
 	}
+	want := os.FileMode(0o644)
 	for _, content := range []string{"one\n", "two\n"} {
 		if err := Publish(link, []byte(content)); err != nil {
 			t.Fatal(err)
@@ -25,9 +26,10 @@ func TestPublishFile(t *testing.T) {
 		if diff := cmp.Diff(map[string]string{"/link": content, "/status.json": content}, hostfiletest.Files(t, dir)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if mode := fileInfo(t, path).Mode(); mode != 0o644 {
-			t.Errorf("the mode is %v", mode)
+		if mode := fileInfo(t, path).Mode(); mode != want {
+			t.Errorf("the mode is %v, want %v", mode, want)
 		}
+		want = 0o600
 		if err := os.Chmod(path, 0o600); err != nil {
 			t.Fatal(err)
 		}

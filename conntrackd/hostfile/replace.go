@@ -68,6 +68,7 @@ type files struct {
 	rename    func(from, to string) error
 	syncDir   func(dir string) error
 	attribute func(f *os.File, name string, value []byte) error
+	newMode   fs.FileMode // of a file that has no twin
 }
 
 func newFiles() files {
@@ -84,6 +85,7 @@ func newFiles() files {
 		attribute: func(f *os.File, name string, value []byte) error {
 			return unix.Fsetxattr(int(f.Fd()), name, value, 0)
 		},
+		newMode: newFileMode,
 	}
 }
 
@@ -214,7 +216,7 @@ func (fsys files) writeTemp(temp, target string, old fs.FileInfo, content []byte
 	if err := fsys.write(f, content); err != nil {
 		return err
 	}
-	mode := fs.FileMode(newFileMode)
+	mode := fsys.newMode
 	if old != nil {
 		mode = old.Mode() & keptMode
 		if err := fsys.likeness(f, target, old); err != nil {
