@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"connsync/conntrackd/hostfile"
+	"connsync/trust"
 )
 
 // Candidate is the file as it would be after a save, with what there is to
@@ -94,29 +94,18 @@ type Running struct {
 	Enabled bool `json:"enabled"`
 }
 
-// maxFileBytes is far more than any configuration file has.
-const maxFileBytes = 4 << 20
+// MaxFileBytes is far more than any configuration file has.
+const MaxFileBytes = 4 << 20
 
 // ReadConfig reads a configuration file, without waiting for a device or a pipe
 // that stands in its place. It returns nil, and no error, where there is no file.
 func ReadConfig(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	content, err := trust.ReadFile(path, MaxFileBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("read the configuration: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("read the configuration: %s is no regular file", path)
-	case info.Size() > maxFileBytes:
-		return nil, fmt.Errorf("read the configuration: %s has %d bytes, %d at most are looked at", path, info.Size(), maxFileBytes)
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
-	if b == nil {
-		b = []byte{}
-	}
-	return b, nil
+	return content, nil
 }

@@ -70,7 +70,7 @@ func TestCandidateOfWhatIsNoFile(t *testing.T) {
 	if err := os.WriteFile(huge, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(huge, maxFileBytes+1); err != nil {
+	if err := os.Truncate(huge, MaxFileBytes+1); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{dir, pipe, huge, filepath.Join(huge, "below")} {

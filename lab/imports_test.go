@@ -23,34 +23,37 @@ const module = "connsync/"
 
 // allowed are the packages of ours that each package may import outside its
 // tests: cmd -> {tui, node}, tui -> tui/text, and all of them what they need of
-// the two libraries, conntrackd and netcheck, which do not know each other. The
+// the two libraries, conntrackd and netcheck, which do not know each other and
+// share how they read what any user may have made. The
 // console line under the screens knows nothing of them, what is said knows no
 // screen, and the lab stands apart.
 var allowed = map[string][]string{
-	"conntrackd/hostfile": {},
+	"trust": {},
+
+	"conntrackd/hostfile": {"trust"},
 	"conntrackd/typed":    {},
-	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed"},
+	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed", "trust"},
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
-	"conntrackd/service":  {"conntrackd", "conntrackd/control"},
+	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/service"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health"},
-	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service"},
+	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "trust"},
 	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},
 	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply"),
 
 	"netcheck/check":      {},
 	"netcheck/dump":       {},
 	"netcheck/packet":     {},
-	"netcheck/keepalived": {},
+	"netcheck/keepalived": {"trust"},
 	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet"},
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/packet", "netcheck/firewall"},
 
-	"node":         libraries("both", ""),
+	"node":         libraries("both", "", "trust"),
 	"tui/text":     libraries("both", ""),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust"),
 
 	"tui/console/keys": {},
 
@@ -125,7 +128,7 @@ func TestImportArrows(t *testing.T) {
 	}
 }
 
-// The libraries could be published alone, and the product holds nothing of the
+// The libraries could be published with trust alone, and the product holds nothing of the
 // lab nor of the tests' tools.
 func TestDependenciesOfTheProduct(t *testing.T) {
 	for _, p := range list(t, "./cmd/connsync", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...") {
@@ -143,7 +146,7 @@ func TestDependenciesOfTheProduct(t *testing.T) {
 				t.Errorf("%s depends on %s, which is for tests", name, dep)
 			case !screen && strings.HasPrefix(dep, "charm.land/"):
 				t.Errorf("%s depends on %s, which is for the screen", name, dep)
-			case alone && strings.HasPrefix(dep, module) && !strings.HasPrefix(dep+"/", module+library+"/"):
+			case alone && strings.HasPrefix(dep, module) && dep != module+"trust" && !strings.HasPrefix(dep+"/", module+library+"/"):
 				t.Errorf("%s depends on %s", name, dep)
 			}
 		}

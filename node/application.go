@@ -1,11 +1,10 @@
 package node
 
 import (
+	"connsync/trust"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 )
@@ -17,8 +16,7 @@ const ApplicationFile = "/etc/connsync/application"
 // syncApplication is the one that balances links and so holds connections.
 const syncApplication = "LLB"
 
-// applicationMax bounds what is read of the file; the longest word has four
-// letters.
+// applicationMax bounds the file; the longest word has four letters.
 const applicationMax = 4096
 
 // applications are the words for what an appliance is.
@@ -36,7 +34,7 @@ func readApplication(flag, file string) (Application, error) {
 	if flag != "" {
 		return ParseApplication(flag, "--application", "")
 	}
-	content, err := readShort(file)
+	content, err := trust.ReadFile(file, applicationMax)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Application{}, nil
@@ -67,23 +65,6 @@ func shortened(text string) string {
 		return text
 	}
 	return text[:enough] + "..."
-}
-
-// readShort reads a small file, and waits for nothing that is no file.
-func readShort(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, NotRegularError(path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, applicationMax))
 }
 
 // Reason says in a sentence why connection sync does not exist on this appliance; blank where
@@ -154,6 +135,3 @@ func (n *Node) OutOfPlace(s Saved) string {
 	}
 	return reason
 }
-
-// NotRegularError says that path is there and is no regular file.
-func NotRegularError(path string) error { return fmt.Errorf("%s is no regular file", path) }

@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"os/user"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"connsync/conntrackd"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
+	"connsync/trust"
 )
 
 // The checks that look at what moves the addresses.
@@ -198,30 +196,6 @@ const maxScriptBytes = 1 << 20
 // readScript returns a script as a whole, or an error where it is no regular
 // file or a larger one.
 func readScript(path string) (string, error) {
-	irregular := fmt.Errorf("read %s: it is no regular file", path)
-	// A device is not even opened: some act on it.
-	if info, err := os.Stat(path); err != nil {
-		return "", err
-	} else if !info.Mode().IsRegular() {
-		return "", irregular
-	}
-	// Without O_NONBLOCK, opening a FIFO waits for its writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return "", err
-	} else if !info.Mode().IsRegular() {
-		return "", irregular
-	}
-	content, err := io.ReadAll(io.LimitReader(f, maxScriptBytes+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(content) > maxScriptBytes:
-		return "", fmt.Errorf("read %s: it has more than %d bytes", path, maxScriptBytes)
-	}
-	return string(content), nil
+	content, err := trust.ReadFile(path, maxScriptBytes)
+	return string(content), err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/step"
 	"connsync/node"
+	"connsync/trust"
 	"connsync/tui/text"
 )
 
@@ -174,7 +174,7 @@ func runFailover(ctx context.Context, s streams, g globals, role failover.Role, 
 // failover reads what the hook has to know from the file in force. It asks no
 // service manager: at a failover there is no time for one that hangs.
 func (g globals) failover(started time.Duration) (*failover.Failover, error) {
-	content, err := os.ReadFile(g.Config)
+	content, err := trust.ReadFile(g.Config, conntrackd.MaxFileBytes)
 	if err != nil {
 		return nil, err
 	}

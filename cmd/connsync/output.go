@@ -3,7 +3,7 @@ package main
 import (
 	"bytes"
 	"connsync/conntrackd/hostfile"
-	"connsync/node"
+	"connsync/trust"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -132,7 +132,7 @@ func replaceable(path string) (string, error) {
 	}
 	info, err := os.Stat(real)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w; without --output it is printed", node.NotRegularError(path))
+		err = fmt.Errorf("%w; without --output it is printed", trust.NotRegularError(path))
 	}
 	return real, err
 }

@@ -2,6 +2,7 @@ package hostfile
 
 import (
 	"bytes"
+	"connsync/trust"
 	"context"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ func (f fileChanger) putBack(path string, old *FileState) error {
 }
 
 func (f fileChanger) Left(e JournalEntry, _ []JournalEntry) (string, error) {
-	now, err := os.ReadFile(f.path(e.Path))
+	now, err := trust.ReadFile(f.path(e.Path), maxBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if e.Before.File != nil && !e.removed {

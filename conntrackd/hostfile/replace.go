@@ -2,6 +2,7 @@ package hostfile
 
 import (
 	"bytes"
+	"connsync/trust"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -111,14 +112,15 @@ func SyncDirectory(dir string) error {
 	return d.Sync()
 }
 
-// Read returns a file's content, nil without an error when there is none.
+// maxBytes is far more than any file has that is replaced.
+const maxBytes = 64 << 20
+
+// Read returns a file's content, nil without an error when there is none. It waits
+// for nothing that is no regular file.
 func Read(path string) ([]byte, error) {
-	content, err := os.ReadFile(path)
+	content, err := trust.ReadFile(path, maxBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	}
-	if err == nil && content == nil {
-		content = []byte{}
 	}
 	return content, err
 }

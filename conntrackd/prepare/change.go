@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd/hostfile"
+	"connsync/trust"
 )
 
 const (
@@ -45,6 +46,14 @@ func divertArguments(action, path, to string) []string {
 	return []string{"--local", "--rename", "--divert", to, action, path}
 }
 
+// maxHostFileBytes is above what dpkg knows of all packages of a large host.
+const maxHostFileBytes = 64 << 20
+
+// read returns the content of a file of the host's, which must be a regular one.
+func (p *Preparer) read(path string) ([]byte, error) {
+	return trust.ReadFile(p.path(path), maxHostFileBytes)
+}
+
 // stateOf says whether a change is needed and may be made.
 func (p *Preparer) stateOf(c change, j *hostfile.Journal) (ItemState, string) {
 	switch c.kind {
@@ -73,7 +82,7 @@ func (p *Preparer) stateOf(c change, j *hostfile.Journal) (ItemState, string) {
 	case !info.Mode().IsRegular():
 		return ItemForeign, c.path + " is no regular file, and is left alone"
 	}
-	content, err := os.ReadFile(p.path(c.path))
+	content, err := p.read(c.path)
 	switch {
 	case err != nil:
 		return ItemUnknown, err.Error()
@@ -109,7 +118,7 @@ func (p *Preparer) sysctlState(c change) (ItemState, string) {
 // diverted returns where dpkg keeps its own version of a path, blank when it
 // is not diverted. The file has three lines an entry: path, other path, owner.
 func (p *Preparer) diverted(path string) (string, error) {
-	content, err := os.ReadFile(p.path("/var/lib/dpkg/diversions"))
+	content, err := p.read("/var/lib/dpkg/diversions")
 	if err != nil {
 		return "", fmt.Errorf("read dpkg's diversions: %w", err)
 	}

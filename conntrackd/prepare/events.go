@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd/hostfile"
+	"connsync/trust"
 )
 
 const (
@@ -80,8 +81,8 @@ func (p *Preparer) bootSetting(key string) (name, value string, err error) {
 		}
 	}
 	for _, base := range slices.Sorted(maps.Keys(files)) {
-		content, err := os.ReadFile(p.path(files[base]))
-		if errors.Is(err, fs.ErrNotExist) {
+		content, err := p.read(files[base])
+		if errors.Is(err, fs.ErrNotExist) || trust.Masked(p.path(files[base])) {
 			continue // a link to nowhere
 		}
 		if err != nil {

@@ -78,7 +78,7 @@ func (l *hostLook) logrotate() (Item, bool) {
 		}
 		var content []byte
 		if err == nil {
-			content, err = os.ReadFile(l.p.path(path))
+			content, err = l.p.read(path)
 		}
 		if err != nil && unread == nil {
 			unread = err
@@ -161,7 +161,7 @@ func (p *Preparer) packaged(path string, content []byte) bool {
 	if string(content) == debianRule {
 		return true
 	}
-	status, err := os.ReadFile(p.path("/var/lib/dpkg/status"))
+	status, err := p.read("/var/lib/dpkg/status")
 	if err != nil {
 		return false
 	}

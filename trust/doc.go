@@ -1,0 +1,4 @@
+// Package trust reads files and looks at processes that any local user may have
+// made. Nothing here waits for such a file, reads it without end, or takes a
+// process for a daemon because of its name.
+package trust
