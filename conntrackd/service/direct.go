@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -82,7 +81,7 @@ func (d *Direct) State(ctx context.Context) (State, error) {
 // running returns this service's daemons, the oldest first; more than one is
 // an accident that a restart ends.
 func (d *Direct) running() ([]process, error) {
-	all, err := processes()
+	all, err := processes(d.Binary)
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +284,7 @@ func (d *Direct) Commands(a Action) []string {
 
 // config reads the configuration file; a file that cannot be read is empty.
 func (d *Direct) config() *conntrackd.File {
-	content, _ := os.ReadFile(d.Config)
+	content, _ := conntrackd.ReadConfig(d.Config)
 	f, _ := conntrackd.Parse(d.Config, content)
 	return f
 }

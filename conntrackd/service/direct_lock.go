@@ -11,6 +11,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/trust"
 )
 
 // clean removes the lock and the socket of a daemon that was killed, since
@@ -18,7 +19,7 @@ import (
 // daemon can be the owner.
 func (d *Direct) clean(ctx context.Context) error {
 	lock := d.lock()
-	owned, err := lockOwner(lock)
+	owned, err := d.lockOwner()
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (d *Direct) killed() (bool, error) {
 	if _, err := os.Lstat(lock); err != nil {
 		return false, nil // there is none, or nobody here can see it
 	}
-	owner, err := lockOwner(lock)
+	owner, err := d.lockOwner()
 	return err == nil && owner == nil, err
 }
 
@@ -66,12 +67,13 @@ func removeStale(path string) error {
 	return nil
 }
 
-// lockOwner returns a live daemon that may hold the lock file: one that sees the
+// lockOwner returns a live daemon that may hold the service's lock file: one that sees the
 // same files, or may see them, and whose configuration names it. Where its
 // configuration cannot be read any more, it is one that started when the file was
 // made.
-func lockOwner(lock string) (*process, error) {
-	all, err := processes()
+func (d *Direct) lockOwner() (*process, error) {
+	lock := d.lock()
+	all, err := processes(d.Binary)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ func lockOwner(lock string) (*process, error) {
 		if !p.hidden && p.mounts != mounts {
 			continue
 		}
-		content, err := os.ReadFile(p.config)
+		content, err := trust.ReadFile(p.config, conntrackd.MaxFileBytes)
 		if err != nil && !madeAtStart(lock, p) {
 			continue
 		}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bufio"
+	"connsync/trust"
 	"context"
 	"errors"
 	"io"
@@ -72,7 +73,7 @@ const maxLogTail = 64 << 10
 // in whole seconds, "[Mon Nov 23 22:51:12 2026]". Those of t's own second
 // count from offset on; a negative offset takes them all.
 func logSince(path string, t time.Time, offset int64) ([]string, error) {
-	f, err := os.Open(path)
+	f, err := trust.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -133,7 +133,7 @@ func TestDirectStopsAStoppedProcess(t *testing.T) {
 	if err := a.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	running, err := service.Processes()
+	running, err := service.Processes("")
 	if err != nil {
 		t.Fatal(err)
 	}

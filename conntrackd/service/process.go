@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
+	"connsync/trust"
 )
 
 // defaultConfig is the file that the daemon reads without -C.
@@ -27,13 +28,16 @@ type process struct {
 	network     string // its network namespace, as /proc shows it
 	mounts      string
 	hidden      bool   // only root can see which namespaces it is in
+	program     string // what it was found as
 	ticks       uint64 // start time in clock ticks since boot: tells reused PIDs apart
 }
 
 // processes returns the conntrackd daemons of this machine that /proc shows,
-// whatever their namespaces. Zombies, one-shot clients and the children that
+// whatever their namespaces, as far as [trust.Runs] vouches for them; binary is as
+// in [FindBinary]. Zombies, one-shot clients and the children that
 // a daemon forks for a dump are left out.
-func processes() ([]process, error) {
+func processes(binary string) ([]process, error) {
+	program, _ := FindBinary(binary) // blank where it is not installed
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
@@ -44,7 +48,7 @@ func processes() ([]process, error) {
 		if err != nil {
 			continue
 		}
-		if p, ok := readProcess(pid); ok {
+		if p, ok := readProcess(pid, program); ok {
 			list = append(list, p)
 		}
 	}
@@ -57,8 +61,25 @@ func processes() ([]process, error) {
 	return daemons, nil
 }
 
-// readProcess returns false for whatever is not a live daemon.
-func readProcess(pid int) (process, bool) {
+// readProcess returns false for whatever is not a live daemon that [trust.Runs]
+// vouches for.
+func readProcess(pid int, program string) (process, bool) {
+	p, ok := readNamed(pid)
+	if !ok {
+		return process{}, false
+	}
+	trusted, err := trust.Runs(pid, program)
+	p.program, p.hidden = program, err != nil
+	if !trusted && err == nil {
+		return process{}, false
+	}
+	return p.readCommand()
+}
+
+// readNamed reads what the kernel says of a process with the daemon's name; false
+// where there is none. It touches no memory of the process's, which can make
+// whoever reads it wait.
+func readNamed(pid int) (process, bool) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
@@ -81,6 +102,12 @@ func readProcess(pid int) (process, bool) {
 	if p.ticks, err = strconv.ParseUint(fields[19], 10, 64); err != nil {
 		return process{}, false
 	}
+	return p, true
+}
+
+// readCommand reads the command line and the namespaces.
+func (p process) readCommand() (process, bool) {
+	dir := filepath.Join("/proc", strconv.Itoa(p.pid))
 	arguments, err := os.ReadFile(filepath.Join(dir, "cmdline"))
 	// A program that is just being started, or ending, has none yet or any more.
 	if err != nil || len(arguments) == 0 {
@@ -95,7 +122,7 @@ func readProcess(pid int) (process, bool) {
 	if err == nil {
 		p.mounts, err = os.Readlink(filepath.Join(dir, "ns/mnt"))
 	}
-	p.hidden = errors.Is(err, fs.ErrPermission)
+	p.hidden = p.hidden || errors.Is(err, fs.ErrPermission)
 	return p, err == nil || p.hidden
 }
 
@@ -130,16 +157,22 @@ func (p process) started() (time.Time, error) {
 
 // lives says whether the same process is still there.
 func (p process) lives() bool {
-	now, ok := readProcess(p.pid)
+	now, ok := readProcess(p.pid, p.program)
 	return ok && now.ticks == p.ticks
 }
 
-// signal sends sig unless the process has ended.
+// signal sends sig unless the process has ended. What is held open before the
+// process is looked at is that process, and no later one with its number.
 func (p process) signal(sig unix.Signal) error {
+	send := func() error { return unix.Kill(p.pid, sig) } // Linux before 5.3 has no pidfd
+	if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
+		defer unix.Close(fd)
+		send = func() error { return unix.PidfdSendSignal(fd, sig, nil, 0) }
+	}
 	if !p.lives() {
 		return nil
 	}
-	err := unix.Kill(p.pid, sig)
+	err := send()
 	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}
@@ -183,7 +216,7 @@ type Daemon struct {
 // one with process mainPID. Two of them on one port both start, and the newer
 // one gets all messages. An error is an [conntrackd.ErrCannotLook].
 func OtherDaemons(mainPID int) ([]Daemon, error) {
-	all, err := processes()
+	all, err := processes("")
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +239,12 @@ func OtherDaemons(mainPID int) ([]Daemon, error) {
 	return others, nil
 }
 
-// ProcessLives reports whether the process pid is a conntrackd daemon that runs; a
-// zombie does not.
+// ProcessLives reports whether the process pid, which is a service's by its manager,
+// is a conntrackd daemon that runs; a zombie does not.
 func ProcessLives(pid int) bool {
-	_, ok := readProcess(pid)
+	p, ok := readNamed(pid)
+	if ok {
+		_, ok = p.readCommand()
+	}
 	return ok
 }

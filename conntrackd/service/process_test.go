@@ -1,16 +1,20 @@
 package service
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
+
+	"golang.org/x/sys/unix"
 )
 
 // Only daemons count: not the clients of a daemon, not other programs.
@@ -44,7 +48,7 @@ func TestProcessesAreConntrackdOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	if p, ok := readProcess(cmd.Process.Pid); ok {
+	if p, ok := readProcess(cmd.Process.Pid, ""); ok {
 		t.Errorf("a process that calls itself conntrackd counts as one: %+v", p)
 	}
 }
@@ -111,5 +115,89 @@ func TestDirectClean(t *testing.T) {
 	}
 	if _, err := os.Stat(d.SocketPath); err != nil {
 		t.Error("a living socket was removed")
+	}
+}
+
+// startAs starts the real daemon's file as a user, under a name of its own, and
+// leaves it waiting for the writer of a FIFO.
+func startAs(t *testing.T, uid uint32, config string) *exec.Cmd {
+	t.Helper()
+	program, err := FindBinary("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(filepath.Dir(config), "conntrackd")
+	if err := os.WriteFile(name, content, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(name, int(uid), int(uid)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(name, "-d", "-C", config)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd
+}
+
+func fifo(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "process")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "fifo")
+	if err := errors.Join(os.Chmod(dir, 0o755), unix.Mkfifo(path, 0o666), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A daemon whose file is a FIFO keeps nobody waiting, and one of another user's
+// counts for nothing, though its command line names our file.
+func TestProcessesOfOthersAreNotBelieved(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start processes of other users")
+	}
+	const nobody = 65534
+	for _, tt := range []struct {
+		name string
+		uid  uint32
+		want int
+	}{{"root's", 0, 1}, {"another's", nobody, 0}} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := fifo(t)
+			cmd := startAs(t, tt.uid, path)
+			d := &Direct{Config: path, LockFile: path + ".lock", SocketPath: path + ".ctl"}
+			if running, err := d.running(); err != nil || len(running) != tt.want {
+				t.Errorf("%d daemons run, %v; want %d", len(running), err, tt.want)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := (&Direct{Config: path, SocketPath: path + ".ctl"}).lockOwner()
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(5 * time.Second):
+				t.Error("looking for the owner of a lock waits for the FIFO")
+			}
+			if err := d.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if lives := ProcessLives(cmd.Process.Pid); lives == (tt.want == 1) {
+				t.Errorf("after the stop it lives: %t", lives)
+			}
+		})
 	}
 }

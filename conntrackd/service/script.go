@@ -164,7 +164,7 @@ func (s *script) gone(ctx context.Context, ended error) error {
 // noDaemon explains a start after which there is no daemon with our file.
 func (s *script) noDaemon(ctx context.Context, ended error) error {
 	failed := s.failure(ActionRestart, ErrFailed, detailOf(ended), nil)
-	if others, err := processes(); err == nil {
+	if others, err := processes(s.daemon.Binary); err == nil {
 		_, mounts, err := OwnNamespaces()
 		for _, p := range others {
 			if err == nil && p.mounts == mounts {

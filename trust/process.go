@@ -1,0 +1,63 @@
+package trust
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// Runs says whether process pid is one that root or the caller started, from an
+// executable that is root's, the caller's, or the program; blank is none. Its name
+// and its command line prove nothing: look at them afterwards. The executable is
+// the file itself, so it may have been replaced since, or lie under another root
+// directory. A process that has ended is none. The error is a permission error
+// where only root can see the executable of a process of root's.
+func Runs(pid int, program string) (bool, error) {
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	status, err := os.ReadFile(dir + "status")
+	if err != nil || !usersTrusted(status) {
+		return false, nil
+	}
+	executable, err := os.Stat(dir + "exe")
+	if err != nil {
+		if os.IsPermission(err) {
+			return false, err
+		}
+		return false, nil // it has ended, or is a thread of the kernel's
+	}
+	return executableTrusted(executable, program), nil
+}
+
+// usersTrusted reads the line of the real, the effective and two more user IDs in
+// /proc/PID/status. The real one is another's where a program is setuid.
+func usersTrusted(status []byte) bool {
+	for line := range bytes.Lines(status) {
+		rest, found := bytes.CutPrefix(line, []byte("Uid:"))
+		if !found {
+			continue
+		}
+		fields := bytes.Fields(rest)
+		for _, field := range fields {
+			if uid, err := strconv.Atoi(string(field)); err != nil || uid != 0 && uid != os.Geteuid() {
+				return false
+			}
+		}
+		return len(fields) == 4
+	}
+	return false
+}
+
+func executableTrusted(executable fs.FileInfo, program string) bool {
+	owner := int(executable.Sys().(*syscall.Stat_t).Uid)
+	if (owner == 0 || owner == os.Geteuid()) && executable.Mode()&0o002 == 0 {
+		return true
+	}
+	if program == "" {
+		return false
+	}
+	installed, err := os.Stat(program)
+	return err == nil && os.SameFile(executable, installed)
+}

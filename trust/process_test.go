@@ -1,0 +1,89 @@
+package trust_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"connsync/trust"
+)
+
+// Who a process belongs to is what its user and its executable say.
+func TestRuns(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start processes of other users")
+	}
+	dir, err := os.MkdirTemp("", "trust")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := func(name string, owner int, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, binary, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, owner, owner); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	owned, theirs, open, setuid := copied("root", 0, 0o755), copied("nobody", nobody, 0o755), copied("open", 0, 0o757), copied("setuid", 0, 0o4755)
+	for _, tt := range []struct {
+		name, path, program string
+		uid                 uint32
+		want                bool
+	}{
+		{"root's", owned, "", 0, true},
+		{"root's, of another's file", theirs, "", 0, false},
+		{"root's, of a file that others may write", open, "", 0, false},
+		{"root's, of another's file that is the program", theirs, theirs, 0, true},
+		{"another's", owned, owned, nobody, false},
+		{"another's, of its own file", theirs, "", nobody, false},
+		{"another's that is setuid", setuid, setuid, nobody, false},
+	} {
+		cmd := exec.Command(tt.path, "60")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: tt.uid, Gid: tt.uid}}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := trust.Runs(cmd.Process.Pid, tt.program)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if err != nil || got != tt.want {
+			t.Errorf("%s: %t, %v", tt.name, got, err)
+		}
+	}
+	// An update replaces the program of a daemon that runs.
+	cmd := exec.Command(owned, "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	if err := os.Rename(theirs, owned); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := trust.Runs(cmd.Process.Pid, owned); err != nil || !got {
+		t.Errorf("a process whose program was replaced: %t, %v", got, err)
+	}
+	if got, err := trust.Runs(1<<22+1, owned); err != nil || got {
+		t.Errorf("no process: %t, %v", got, err)
+	}
+}
