@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"bytes"
+	"connsync/trust"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +29,7 @@ type Installation struct {
 }
 
 // Find looks for keepalived, in PATH and where packages put it, and among the
-// processes that see the same files as this one.
+// processes that see the same files as this one and that [trust.Runs] vouches for.
 func Find() (Installation, error) {
 	i := Installation{ConfigPath: defaultConfig}
 	for _, name := range []string{"keepalived", "/usr/sbin/keepalived", "/usr/local/sbin/keepalived"} {
@@ -62,12 +63,19 @@ func (i *Installation) findProcess() error {
 		if err != nil || string(comm) != "keepalived\n" || i.PID != 0 && pid > i.PID {
 			continue
 		}
-		space, err := os.Readlink(dir + "/ns/mnt")
-		command, err2 := os.ReadFile(dir + "/cmdline")
+		// The command line comes last: another user's can make its reader wait.
+		trusted, err := trust.Runs(pid, i.Program)
 		if errors.Is(err, fs.ErrPermission) {
 			hidden = fmt.Errorf("only root can see whether keepalived, process %d, is this host's", pid)
 		}
-		if err != nil || err2 != nil || space != own {
+		if !trusted {
+			continue
+		}
+		if space, err := os.Readlink(dir + "/ns/mnt"); err != nil || space != own {
+			continue
+		}
+		command, err := os.ReadFile(dir + "/cmdline")
+		if err != nil {
 			continue
 		}
 		i.PID = pid

@@ -1,9 +1,12 @@
 package keepalived
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -118,5 +121,45 @@ func TestLoadSaysWhatItCouldNotFollow(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(dir, "nowhere"), ""); !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// The command line of another user's process is not keepalived's.
+func TestFindBelievesNoProcessOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start processes of other users")
+	}
+	shell, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	for _, tt := range []struct {
+		uid  int
+		want bool
+	}{{0, true}, {nobody, false}} {
+		dir, err := os.MkdirTemp("", "keepalived")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		program := filepath.Join(dir, "keepalived")
+		if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(program, shell, 0o755), os.Chown(program, tt.uid, tt.uid)); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(program, "-c", "read line", "-f", dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(tt.uid), Gid: uint32(tt.uid)}}
+		if _, err := cmd.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		found, err := Find()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if err != nil || (found.PID == cmd.Process.Pid) != tt.want || (found.ConfigPath == dir) != tt.want {
+			t.Errorf("as user %d, process %d: found %+v, %v", tt.uid, cmd.Process.Pid, found, err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"bytes"
+	"connsync/trust"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,38 +14,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bounds of what is read, far above any real configuration.
+// Bounds of what is read in all, with every parameter in its place: far above any
+// real configuration, and the work of about a second.
 const (
-	maxFiles     = 1000
-	maxFileBytes = 16 << 20
-	maxDepth     = 32
-	maxLines     = 1 << 20
+	maxFiles = 1000
+	maxDepth = 32
+	maxSteps = 1 << 20 // lines and words
+	maxBytes = 8 << 20
 )
 
 // Load reads a configuration file and those that it includes. configID is what
 // lines that begin with @ are compared with: keepalived's -i, else the host
 // name's first part. The error is that of opening path; what cannot be followed
-// further down is in Config.Unread.
+// further down is in Config.Unread. That is all there is of a configuration which
+// is larger, or grows larger by its parameters, than what is read.
 func Load(path, configID string) (*Config, error) {
 	content, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{configID: configID, parameters: map[string]string{}, config: &Config{}}
+	r := &reader{configID: configID, parameters: map[string]string{}, config: &Config{}, steps: maxSteps, bytes: maxBytes}
 	r.file(path, content, 0)
+	if r.gaveUp {
+		return &Config{Files: r.config.Files, Unread: r.config.Unread[len(r.config.Unread)-1:]}, nil
+	}
 	r.config.build(r.tree())
 	return r.config, nil
 }
 
 func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFileBytes {
+	content, err := trust.ReadFile(path, maxBytes)
+	if errors.As(err, new(trust.NotRegularError)) || errors.As(err, new(*trust.TooLargeError)) {
 		return nil, fmt.Errorf("read %s: not a file of configuration", path)
 	}
-	return os.ReadFile(path)
+	return content, err
 }
 
 // line is one line without its comment, in words.
@@ -74,6 +77,28 @@ type reader struct {
 	parameters map[string]string
 	lines      []line
 	config     *Config
+	includes   int  // files that includes have named
+	steps      int  // lines and words that may still be read
+	bytes      int  // of their text
+	gaveUp     bool // the configuration is beyond what is read
+}
+
+// spend takes lines or words, and their bytes, out of what may be read. It returns
+// false, and gives up, where there is not enough left.
+func (r *reader) spend(file string, at, steps, bytes int) bool {
+	if !r.gaveUp && (steps > r.steps || bytes > r.bytes) {
+		r.giveUp(file, at, "the configuration is too large, or the parameters in it never end")
+	}
+	r.steps, r.bytes = r.steps-steps, r.bytes-bytes
+	return !r.gaveUp
+}
+
+// giveUp ends the reading. The reason is the last entry of Unread.
+func (r *reader) giveUp(file string, at int, reason string) {
+	if !r.gaveUp {
+		r.unread(file, at, "%s", reason)
+	}
+	r.gaveUp = true
 }
 
 func (r *reader) unread(file string, at int, format string, args ...any) {
@@ -85,14 +110,18 @@ func (r *reader) file(path string, content []byte, depth int) {
 	r.config.Files = append(r.config.Files, path)
 	at := 0
 	collecting := "" // the parameter whose definition goes over several lines
+	var collected []byte
 	for text := range bytes.Lines(content) {
 		at++
 		s := strings.TrimSpace(string(text))
+		if !r.spend(path, at, 1, len(text)) {
+			return
+		}
 		if collecting != "" {
 			value, more := strings.CutSuffix(s, `\`)
-			r.parameters[collecting] += "\n" + value
+			collected = append(append(collected, '\n'), value...)
 			if !more && s != "" {
-				collecting = ""
+				r.parameters[collecting], collecting = string(collected), ""
 			}
 			continue
 		}
@@ -102,6 +131,12 @@ func (r *reader) file(path string, content []byte, depth int) {
 			continue
 		}
 		collecting = r.line(path, at, s, 0)
+		if collecting != "" {
+			collected = append(collected[:0], r.parameters[collecting]...)
+		}
+	}
+	if collecting != "" {
+		r.parameters[collecting] = string(collected)
 	}
 }
 
@@ -122,8 +157,9 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 		if err := hidden(full); err != nil {
 			r.unread(file, at, "%v", err)
 		}
-	case depth >= maxDepth || len(r.config.Files)+len(found) > maxFiles:
-		r.unread(file, at, "too many includes")
+	}
+	if r.includes += max(1, len(found)); r.includes > maxFiles || depth >= maxDepth {
+		r.giveUp(file, at, "too many includes")
 		return
 	}
 	for _, path := range found {
@@ -131,6 +167,9 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 		if err != nil {
 			r.unread(file, at, "%v", err)
 			continue
+		}
+		if r.gaveUp {
+			return
 		}
 		r.file(path, content, depth+1)
 	}
@@ -166,17 +205,22 @@ func (r *reader) line(file string, at int, s string, depth int) (goesOn string) 
 		return ""
 	}
 	// A parameter's value may hold parameters, conditions and whole lines.
-	if result := r.substitute(s); result != s {
-		if depth == maxDepth || len(result) > maxFileBytes || len(r.lines) > maxLines {
-			r.unread(file, at, "the parameters in it never end")
+	if result, size := r.substitute(s); size > 0 || result != s {
+		if depth == maxDepth {
+			r.giveUp(file, at, "the parameters in it never end")
+		}
+		if !r.spend(file, at, 0, size) {
 			return ""
 		}
 		for part := range strings.SplitSeq(result, "\n") {
+			if !r.spend(file, at, 1, len(part)) {
+				return ""
+			}
 			r.line(file, at, strings.TrimSpace(part), depth+1)
 		}
 		return ""
 	}
-	if words := fields(s); len(words) > 0 {
+	if words := fields(s); len(words) > 0 && r.spend(file, at, len(words), 0) {
 		r.lines = append(r.lines, line{words, file, at})
 	}
 	return ""
@@ -203,14 +247,20 @@ var (
 )
 
 // substitute replaces the defined parameters once. keepalived leaves those that
-// are not defined as they stand.
-func (r *reader) substitute(s string) string {
-	return use.ReplaceAllStringFunc(s, func(found string) string {
-		if value, ok := r.parameters[strings.Trim(found, "${}")]; ok {
-			return value
+// are not defined as they stand. size is that of the values; the result is not
+// whole where it is more than may still be read.
+func (r *reader) substitute(s string) (result string, size int) {
+	result = use.ReplaceAllStringFunc(s, func(found string) string {
+		value, ok := r.parameters[strings.Trim(found, "${}")]
+		if !ok {
+			return found
 		}
-		return found
+		if size += len(value); size > r.bytes {
+			return ""
+		}
+		return value
 	})
+	return result, size
 }
 
 // tree puts the lines into blocks. A brace that is not closed is closed at the

@@ -8,6 +8,7 @@ func fields(s string) []string {
 	var words []string
 	var word strings.Builder
 	open, quoted := byte(0), false
+	var before parameter
 	end := func() {
 		if word.Len() > 0 || quoted {
 			words = append(words, word.String())
@@ -33,7 +34,7 @@ func fields(s string) []string {
 			return words
 		case c == ' ' || c == '\t':
 			end()
-		case (c == '{' || c == '}') && !inParameter(s[:i]):
+		case (c == '{' || c == '}') && !before.inside(s, i):
 			end()
 			words = append(words, string(c))
 		default:
@@ -44,11 +45,25 @@ func fields(s string) []string {
 	return words
 }
 
-// inParameter says that what comes after s belongs to "${NAME}", which stands
-// where no such parameter is defined.
-func inParameter(s string) bool {
-	at := strings.LastIndex(s, "$")
-	return at >= 0 && (at == len(s)-1 || s[at+1] == '{' && !strings.ContainsAny(s[at:], "} \t"))
+// parameter looks for a "${NAME}" in a line, from its beginning on.
+type parameter struct {
+	read   int  // bytes that were looked at
+	dollar int  // where what follows the last $ begins; zero where there is none
+	ended  bool // something after that $ ended the name
+}
+
+// inside says that what comes at i belongs to "${NAME}", which stands where no such
+// parameter is defined. i never goes back.
+func (p *parameter) inside(s string, i int) bool {
+	for ; p.read < i; p.read++ {
+		switch s[p.read] {
+		case '$':
+			p.dollar, p.ended = p.read+1, false
+		case '}', ' ', '\t':
+			p.ended = true
+		}
+	}
+	return p.dollar > 0 && (p.dollar == i || s[p.dollar] == '{' && !p.ended)
 }
 
 // split cuts a command into program and arguments: at white space, with ' or "

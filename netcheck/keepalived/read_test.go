@@ -1,0 +1,115 @@
+package keepalived
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// enough is far more time than the whole budget takes.
+const enough = 10 * time.Second
+
+func load(t *testing.T, content []byte) *Config {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	c, err := Load(path, "node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > enough {
+		t.Errorf("reading %d bytes took %v", len(content), took)
+	}
+	return c
+}
+
+// Of what is beyond the budget nothing is told but that.
+func TestLoadEnds(t *testing.T) {
+	const before = "vrrp_instance V {\nvirtual_ipaddress {\n10.9.9.9\n}\n}\n"
+	large := strings.Repeat("x", maxBytes/8)
+	for name, content := range map[string]string{
+		"a parameter of itself":      "$A= \\\n$A \\\n$A\n$A",
+		"two of each other":          "$A= \\\n$B \\\n$B\n$B= \\\n$A \\\n$A\n$A",
+		"a large one, often":         "$A=" + large + "\n" + strings.Repeat("$A", maxBytes/8),
+		"a large one, on many lines": "$A=" + large + "\n" + strings.Repeat("$A\n", 100),
+		"many lines":                 strings.Repeat("\n", maxSteps+1),
+		"many words":                 strings.Repeat("{", maxSteps+1),
+		"many includes":              strings.Repeat("include nowhere\n", maxFiles+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c := load(t, []byte(before+content)); len(c.Unread) != 1 || len(c.Instances) != 0 {
+				t.Errorf("%d instances, unread: %q", len(c.Instances), c.Unread)
+			}
+		})
+	}
+}
+
+// A parameter of a megabyte is read in the time that its bytes take.
+func TestLoadTakesALargeParameter(t *testing.T) {
+	content := bytes.NewBufferString("$A= \\\n")
+	for content.Len() < 1<<20 {
+		content.WriteString("# a comment \\\n")
+	}
+	content.WriteString("vrrp_instance V {\n}\n$A\nvrrp_instance W {\n}\n")
+	start := time.Now()
+	if c := load(t, content.Bytes()); len(c.Unread) != 0 || len(c.Instances) != 1 {
+		t.Errorf("%d instances, unread: %q", len(c.Instances), c.Unread)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestLoadReadsNoPipeAndNoDevice(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, "/dev/zero"} {
+		if _, err := Load(path, ""); err == nil || !strings.Contains(err.Error(), "not a file of configuration") {
+			t.Errorf("%s: %v", path, err)
+		}
+		c := load(t, []byte("include "+path+"\n"))
+		if len(c.Unread) != 1 || !strings.Contains(c.Unread[0], "not a file of configuration") {
+			t.Errorf("%s included: %q", path, c.Unread)
+		}
+	}
+}
+
+// FuzzLoad holds that every file is read in the end, and that beyond the budget
+// nothing is told.
+func FuzzLoad(f *testing.F) {
+	for _, s := range []string{
+		"", instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify \"/bin/echo 'a b' c\" root"), "$A= \\\n$A \\\n$A\n$A", "$A=$A x\nvrrp_instance $A",
+		"@node vrrp_instance ${B} {\n@^node }\n", "include *\n", "include keepalived.conf\n", "global_defs {\nscript_user a b\n}\n}{", "$A=${A}${A}\n$A{$A",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if bytes.Contains(content, []byte("include")) && bytes.ContainsAny(content, "/") {
+			t.Skip() // it may name any file of this host
+		}
+		c := load(t, content)
+		if len(c.Unread) == 0 {
+			c.Addresses()
+		}
+		s := string(content)
+		var p parameter
+		for i := range min(len(s), 1000) {
+			at := strings.LastIndex(s[:i], "$")
+			want := at >= 0 && (at == i-1 || s[at+1] == '{' && !strings.ContainsAny(s[at:i], "} \t"))
+			if got := p.inside(s, i); got != want {
+				t.Fatalf("%q is inside a parameter: %t", s[:i], got)
+			}
+		}
+	})
+}
