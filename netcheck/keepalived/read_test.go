@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enough is far more time than the whole budget takes.
-const enough = 10 * time.Second
+// enough is far more time than the whole budget takes, with the race detector on a
+// busy host too.
+const enough = 3 * time.Minute
 
 func load(t *testing.T, content []byte) *Config {
 	t.Helper()
@@ -52,10 +53,10 @@ func TestLoadEnds(t *testing.T) {
 	}
 }
 
-// A parameter of a megabyte is read in the time that its bytes take.
+// A parameter of two megabytes is read in the time that its bytes take.
 func TestLoadTakesALargeParameter(t *testing.T) {
 	content := bytes.NewBufferString("$A= \\\n")
-	for content.Len() < 1<<20 {
+	for content.Len() < 2<<20 {
 		content.WriteString("# a comment \\\n")
 	}
 	content.WriteString("vrrp_instance V {\n}\n$A\nvrrp_instance W {\n}\n")
@@ -63,7 +64,7 @@ func TestLoadTakesALargeParameter(t *testing.T) {
 	if c := load(t, content.Bytes()); len(c.Unread) != 0 || len(c.Instances) != 1 {
 		t.Errorf("%d instances, unread: %q", len(c.Instances), c.Unread)
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
