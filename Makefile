@@ -5,7 +5,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 GO ?= go
 PACKAGES ?= ./...
-SOURCES = cmd node tui conntrackd netcheck lab packaging
+SOURCES = cmd node tui conntrackd netcheck trust lab packaging
 
 .PHONY: build package run demo failover test lint golden monkey bench bench-serial deps clean root bin
 
