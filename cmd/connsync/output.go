@@ -120,7 +120,7 @@ func replaceFile(path string, content []byte) error {
 
 // replaceable is the file that is meant by path, behind any links.
 func replaceable(path string) (string, error) {
-	if err := foreignLink(path); err != nil {
+	if err := trust.Link(path); err != nil {
 		return "", err
 	}
 	real, err := filepath.EvalSymlinks(path)
@@ -135,22 +135,4 @@ func replaceable(path string) (string, error) {
 		err = fmt.Errorf("%w; without --output it is printed", trust.NotRegularError(path))
 	}
 	return real, err
-}
-
-// foreignLink refuses a link that another user has put into a directory where
-// others can write: it may lead to any file.
-func foreignLink(path string) error {
-	link, err := os.Lstat(path)
-	if err != nil || link.Mode().Type() != fs.ModeSymlink {
-		return nil // opening it says what is wrong
-	}
-	dir, err := os.Stat(filepath.Dir(path))
-	if err != nil {
-		return nil
-	}
-	owner := int(link.Sys().(*syscall.Stat_t).Uid)
-	if dir.Mode()&0o022 != 0 && owner != 0 && owner != os.Geteuid() {
-		return fmt.Errorf("%s is a symbolic link of user %d in a directory where others can write, and is not followed: remove it, or name the file itself", path, owner)
-	}
-	return nil
 }
