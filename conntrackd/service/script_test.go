@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A daemon that a supervisor starts again is one that did not stay up, and no
@@ -28,7 +29,14 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 	if err := os.WriteFile(at("conntrackd"), program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	conf := "[ -e $DIR/once ] && while :; do sleep 0.1; done\n: >$DIR/once\nsleep 0.3\n:\n"
+	// It starts no program of its own, since a fork of it would pass for another
+	// daemon: it waits for the other end of a pipe, the second time for ever.
+	for _, name := range []string{"first", "second"} {
+		if err := syscall.Mkfifo(at(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := "if [ -e $DIR/once ]; then read line <$DIR/second; fi\n: >$DIR/once\nread line <$DIR/first\n"
 	if err := os.WriteFile(at("conntrackd.conf"), []byte(strings.ReplaceAll(conf, "$DIR", dir)), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +54,12 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 			_ = supervisor.Wait()
 		}
 	})
+	go func() { // ends the first
+		if end, err := os.OpenFile(at("first"), os.O_WRONLY, 0); err == nil {
+			time.Sleep(300 * time.Millisecond)
+			end.Close()
+		}
+	}()
 	err = s.start(t.Context(), "start")
 	if !errors.Is(err, ErrUnstable) || !strings.Contains(err.Error(), "it ended and was started again") {
 		t.Error(err)
