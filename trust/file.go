@@ -12,6 +12,7 @@ import (
 // NotRegularError says that the path is there and is no regular file.
 type NotRegularError string
 
+// Error names the file.
 func (path NotRegularError) Error() string { return string(path) + " is no regular file" }
 
 // TooLargeError says that a file has more bytes than its reader takes.
@@ -20,6 +21,7 @@ type TooLargeError struct {
 	Limit int64
 }
 
+// Error names the file and the limit in bytes.
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%s has more than %d bytes", e.Path, e.Limit)
 }

@@ -23,8 +23,8 @@ func newHistory(s streams, g *globals) *cobra.Command {
 		Use:   "history",
 		Short: "List the newest saves: when, who, from where, and how they ended",
 		Long: `history lists the newest 20 saves of conntrackd.conf, the newest first. Each keeps
-the file that it replaced; rollback puts one back. A save of which that is damaged
-blocks the next one when it was interrupted: --forget removes it with what it kept.`,
+the file that it replaced; rollback puts one back. An interrupted save whose kept
+file is damaged blocks the next save: --forget removes it and what it kept.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			forget := cmd.Flags().Changed("forget")
