@@ -169,7 +169,7 @@ func TestEditOfOddFiles(t *testing.T) {
 			[]string{"Stats section: the daemon cannot gather statistics and sync at once (line 2)"}},
 		{"TCP beside Multicast",
 			"Sync {\n " + mode + "\n  TCP { Interface eth5 }\n  # gone\n  Multicast {\n }\n}\n" + general,
-			"Sync {\n " + mode + "\n  " + strings.TrimSpace(shift("  ", strings.SplitN(udpBlock(pairSettings(), ""), "\n", 3)[2])) + "\n  # gone\n}\n" + general,
+			"Sync {\n " + mode + "\n  " + strings.TrimSpace(shift("  ", strings.SplitN(newLink(pairSettings(), ""), "\n", 3)[2])) + "\n  # gone\n}\n" + general,
 			[]string{"Multicast link (line 5)", "TCP link on eth5 (line 3)"}},
 	}
 	for _, tt := range tests {

@@ -66,7 +66,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		*f = *m.f
 		return nil, m.notes, nil
 	}
-	for _, step := range []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.link, m.general, m.ignore} {
+	for _, step := range []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.settings, m.ignore} {
 		step()
 		m.f.reparse()
 		if err := m.f.damage(); err != nil {
@@ -128,11 +128,10 @@ func (f *File) alreadyHas(s Settings, h Host) bool {
 	if err != nil || !same(got, s) || len(named(f.top, "Stats")) > 0 {
 		return false
 	}
-	link, _ := f.link()
 	for _, slot := range [][]string{
 		{"IPv4_address", "IPv6_address"}, {"IPv4_Destination_Address", "IPv6_Destination_Address"},
 	} {
-		if n := last(link.children, slot...); n != nil {
+		if n := last(f.contents(inUDP), slot...); n != nil {
 			if _, ok := readAddress(n.text, f.arg(n, 0)); !ok {
 				return false
 			}
@@ -206,7 +205,7 @@ func (m *merge) transports() {
 		t := m.f.transport(n)
 		m.replacing(n, t.Transport+" link"+strings.TrimPrefix(t.what(), t.Transport))
 		if len(named(sync, "UDP", "TCP", "Multicast")) == 1 {
-			m.f.replace(n, m.inPlace(n, udpBlock(m.s, "")))
+			m.f.replace(n, m.inPlace(n, newLink(m.s, "")))
 		} else {
 			m.f.remove(n)
 		}
@@ -233,7 +232,7 @@ func (m *merge) sync() {
 	_, err := m.f.link()
 	switch {
 	case errors.Is(err, ErrNoLink):
-		m.f.insert(last(m.f.top, "Sync"), lines(udpBlock(m.s, ""))...)
+		m.f.insert(last(m.f.top, "Sync"), lines(newLink(m.s, ""))...)
 	case err != nil:
 		m.f.appendText(syncSection(m.s))
 	}

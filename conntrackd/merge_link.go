@@ -15,11 +15,11 @@ func (m *merge) mode() {
 	mode := m.f.modeNode()
 	switch {
 	case mode == nil:
-		m.f.insert(last(m.f.top, "Sync"), append([]string{""}, lines(modeBlock(m.s, ""))...)...)
+		m.f.insert(last(m.f.top, "Sync"), append([]string{""}, lines(newMode(m.s, ""))...)...)
 		return
 	case mode.block == inAlarm && !m.s.ExternalCache:
 		m.replacing(mode, "Mode ALARM: it always keeps the peer's states in the external cache")
-		m.f.replace(mode, m.inPlace(mode, modeBlock(m.s, "")))
+		m.f.replace(mode, m.inPlace(mode, newMode(m.s, "")))
 		return
 	case mode.block == inAlarm:
 		m.note("Mode ALARM stays: an idle pair sends nothing in it, so that its health cannot be seen.")
@@ -66,8 +66,8 @@ func (m *merge) commitTimeout() {
 	}
 }
 
-// link sets the UDP link with which the daemon starts.
-func (m *merge) link() {
+// settings sets what the settings name, in the block of each.
+func (m *merge) settings() {
 	for _, d := range NewSettingTable().inFile() {
 		if d.write != nil {
 			d.write(m)
@@ -75,19 +75,15 @@ func (m *merge) link() {
 	}
 }
 
-// inLink returns the link and its last directive with one of the names; either
-// is nil where there is none.
-func (m *merge) inLink(names ...string) (block, n *node) {
+// find returns the block and the last directive in it with one of the names;
+// either is nil where there is none.
+func (m *merge) find(in section, names ...string) (block, n *node) {
 	m.f.reparse()
-	block, err := m.f.link()
-	if err != nil {
-		return nil, nil
-	}
-	return block, last(block.children, names...)
+	return m.f.block(in), last(m.f.contents(in), names...)
 }
 
-func (m *merge) number(name string, value int) {
-	block, n := m.inLink(name)
+func (m *merge) number(in section, name string, value int) {
+	block, n := m.find(in, name)
 	text := strconv.Itoa(value)
 	switch {
 	case block == nil:
@@ -99,7 +95,7 @@ func (m *merge) number(name string, value int) {
 }
 
 func (m *merge) interfaceName() {
-	block, n := m.inLink("Interface")
+	block, n := m.find(inUDP, "Interface")
 	switch {
 	case block == nil:
 	case n == nil:
@@ -113,7 +109,7 @@ func (m *merge) interfaceName() {
 // several is the one in force.
 func (m *merge) address(p netip.Prefix, format string) {
 	keyword := fmt.Sprintf(format, family(p.Addr()))
-	block, n := m.inLink(fmt.Sprintf(format, "IPv4"), fmt.Sprintf(format, "IPv6"))
+	block, n := m.find(inUDP, fmt.Sprintf(format, "IPv4"), fmt.Sprintf(format, "IPv6"))
 	switch {
 	case block == nil:
 		return

@@ -49,13 +49,12 @@ func (e *TransportError) what() string {
 // The errors are [ErrNoSync], [ErrStatsOnly], [ErrNoLink] and *[TransportError];
 // the Settings are [Defaults] then.
 func (f *File) Settings() (Settings, error) {
-	link, err := f.link()
-	if err != nil {
+	if _, err := f.link(); err != nil {
 		return Defaults(), err
 	}
 	var s Settings
 	for _, d := range NewSettingTable().inFile() {
-		d.read(f, link, &s)
+		d.read(f, f.contents(d.in), &s)
 	}
 	return s, nil
 }

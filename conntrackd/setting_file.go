@@ -11,17 +11,21 @@ import (
 
 // directive is how a setting stands in the configuration file.
 type directive struct {
-	// place orders the directives of the UDP link in a file.
+	// in is the section that it stands in: inUDP for the link with which the
+	// daemon starts, inFTFW for the Mode in force whichever it is, inSync,
+	// inOptions or inGeneral.
+	in section
+	// place orders the directives of a block in a new file.
 	place int
 	// comment stands above the line in a new file, blank line and all; blank for
 	// none.
 	comment string
-	// line is the directive in a new file; nil where it stands in no UDP link.
+	// line is the directive in a new file, blank for none; nil where the template
+	// has it.
 	line func(Settings) string
-	// read takes the value in force into the Settings, from the UDP link or
-	// elsewhere in the file.
-	read func(f *File, link *node, s *Settings)
-	// write sets the directive in the UDP link; nil as line.
+	// read takes the value in force into the Settings, from what stands in the block.
+	read func(f *File, inBlock []*node, s *Settings)
+	// write sets the directive in its block; nil where another step of the merge does.
 	write func(m *merge)
 	// same compares what a file keeps of two settings; what b leaves open does
 	// not count.
@@ -40,24 +44,75 @@ func (t SettingTable) inFile() []*directive {
 	return all
 }
 
-// link are the lines of the settings in the UDP block of a new file.
-func (t SettingTable) link(s Settings) string {
+// lines are those of the settings in a block of a new file.
+func (t SettingTable) lines(in section, s Settings) string {
 	var b strings.Builder
 	for _, d := range t.inFile() {
-		if d.line != nil {
-			b.WriteString(d.comment + d.line(s) + "\n")
+		if d.line == nil || d.in != in {
+			continue
+		}
+		if line := d.line(s); line != "" {
+			b.WriteString(d.comment + line + "\n")
 		}
 	}
 	return b.String()
 }
 
+// contents returns what stands in the section, wherever the file has it: the
+// daemon merges sections that stand twice. The last of two directives is the
+// one in force. What a Mode takes may stand in Sync itself as well.
+func (f *File) contents(in section) []*node {
+	sync := inside(f.top, "Sync")
+	switch in {
+	case inUDP:
+		if link, err := f.link(); err == nil {
+			return link.children
+		}
+		return nil
+	case inFTFW:
+		var all []*node
+		for _, n := range sync {
+			all = append(all, n)
+			if n.rule != nil && n.rule.name() == "Mode" {
+				all = append(all, n.children...)
+			}
+		}
+		return all
+	case inOptions:
+		return inside(sync, "Options")
+	case inGeneral:
+		return inside(f.top, "General")
+	}
+	return sync
+}
+
+// block returns where in the section a new directive goes; nil where there is no
+// such block.
+func (f *File) block(in section) *node {
+	switch in {
+	case inUDP:
+		link, err := f.link()
+		if err != nil {
+			return nil
+		}
+		return link
+	case inFTFW:
+		return f.modeNode()
+	case inOptions:
+		return last(inside(f.top, "Sync"), "Options")
+	case inGeneral:
+		return last(f.top, "General")
+	}
+	return last(f.top, "Sync")
+}
+
 // addressDirective is one of two keywords, by the family of the address.
 func addressDirective(format string, place int, at func(*Settings) *netip.Prefix) *directive {
 	return &directive{
-		place: place,
+		in: inUDP, place: place,
 		line:  func(s Settings) string { return addressLine(format, *at(&s)) },
-		read: func(f *File, link *node, s *Settings) {
-			*at(s) = f.address(link.children, fmt.Sprintf(format, "IPv4"), fmt.Sprintf(format, "IPv6"))
+		read: func(f *File, link []*node, s *Settings) {
+			*at(s) = f.address(link, fmt.Sprintf(format, "IPv4"), fmt.Sprintf(format, "IPv6"))
 		},
 		write: func(m *merge) { m.address(*at(&m.s), format) },
 		same: func(a, b Settings) bool {
@@ -68,18 +123,23 @@ func addressDirective(format string, place int, at func(*Settings) *netip.Prefix
 }
 
 // numberDirective is a number that may be missing, which is zero.
-func numberDirective[T uint16 | int](keyword string, place int, comment string, at func(*Settings) *T, read func(string) T) *directive {
+func numberDirective[T uint16 | int](in section, keyword string, place int, comment string, at func(*Settings) *T, read func(string) T) *directive {
 	return &directive{
-		place: place, comment: comment,
-		line: func(s Settings) string { return keyword + " " + strconv.Itoa(int(*at(&s))) },
-		read: func(f *File, link *node, s *Settings) {
-			if n := last(link.children, keyword); n != nil {
+		in: in, place: place, comment: comment,
+		line: func(s Settings) string {
+			if *at(&s) == 0 {
+				return ""
+			}
+			return keyword + " " + strconv.Itoa(int(*at(&s)))
+		},
+		read: func(f *File, inBlock []*node, s *Settings) {
+			if n := last(inBlock, keyword); n != nil {
 				*at(s) = read(f.arg(n, 0))
 			}
 		},
 		write: func(m *merge) {
 			if n := *at(&m.s); n != 0 {
-				m.number(keyword, int(n))
+				m.number(in, keyword, int(n))
 			}
 		},
 		same: func(a, b Settings) bool { return *at(&b) == 0 || *at(&a) == *at(&b) },
@@ -88,10 +148,10 @@ func numberDirective[T uint16 | int](keyword string, place int, comment string, 
 
 func interfaceDirective() *directive {
 	return &directive{
-		place: 3,
+		in: inUDP, place: 3,
 		line:  func(s Settings) string { return "Interface " + s.Interface },
-		read: func(f *File, link *node, s *Settings) {
-			if n := last(link.children, "Interface"); n != nil {
+		read: func(f *File, link []*node, s *Settings) {
+			if n := last(link, "Interface"); n != nil {
 				s.Interface = f.arg(n, 0)
 			}
 		},
@@ -103,7 +163,8 @@ func interfaceDirective() *directive {
 // externalCacheDirective is part of the mode; see merge.mode.
 func externalCacheDirective() *directive {
 	return &directive{
-		read: func(f *File, _ *node, s *Settings) { s.ExternalCache = f.externalCache() },
+		in:   inFTFW,
+		read: func(f *File, _ []*node, s *Settings) { s.ExternalCache = f.externalCache() },
 		same: func(a, b Settings) bool { return a.ExternalCache == b.ExternalCache },
 	}
 }

@@ -106,7 +106,7 @@ func portSetting() Setting {
 		},
 		Value:     numberValue(at, typed.Port, defaultPort),
 		Rule:      Settings.portProblem,
-		directive: numberDirective("Port", 2, "", at, port),
+		directive: numberDirective(inUDP, "Port", 2, "", at, port),
 	}
 }
 
@@ -130,7 +130,7 @@ func sendBufferSetting() Setting {
 		},
 		Value: numberValue(at, typed.BufferSize, defaultBufferBytes),
 		Rule:  func(s Settings) string { return s.bufferProblem(s.SendBuffer, "send") },
-		directive: numberDirective("SndSocketBuffer", 4, `
+		directive: numberDirective(inUDP, "SndSocketBuffer", 4, `
 # In bytes; the kernel doubles them. Raise both, on both nodes, when
 # messages are lost.
 `, at, atoi),
@@ -152,7 +152,7 @@ func receiveBufferSetting() Setting {
 		Value:     numberValue(at, typed.BufferSize, defaultBufferBytes),
 		Rule:      func(s Settings) string { return s.bufferProblem(s.ReceiveBuffer, "receive") },
 		Advice:    Settings.unequalBuffers,
-		directive: numberDirective("RcvSocketBuffer", 5, "", at, atoi),
+		directive: numberDirective(inUDP, "RcvSocketBuffer", 5, "", at, atoi),
 	}
 }
 

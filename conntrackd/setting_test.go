@@ -35,7 +35,7 @@ func withBurst() SettingTable {
 			}
 			return ""
 		},
-		directive: numberDirective("BurstLimit", 3, "# In messages.\n", at, atoi),
+		directive: numberDirective(inUDP, "BurstLimit", 3, "# In messages.\n", at, atoi),
 	})
 }
 
@@ -63,12 +63,46 @@ func TestMadeUpSetting(t *testing.T) {
 			t.Errorf("%q: %d, %v", typed, s.ReceiveBuffer, problems)
 		}
 	}
-	file := table.link(Settings{
+	file := table.lines(inUDP, Settings{
 		Interface: "eth1", Current: netip.MustParsePrefix("10.0.0.1/24"), Peer: netip.MustParsePrefix("10.0.0.2/24"),
 		Port: 3780, SendBuffer: 65536, ReceiveBuffer: 7000,
 	})
 	if !strings.Contains(file, "Interface eth1\n# In messages.\nBurstLimit 7000\n") {
 		t.Errorf("in the file:\n%s", file)
+	}
+}
+
+// A number is read and written in any section, with its entry alone: the last of
+// two is in force, and a file without it gets it where it belongs.
+func TestNumberOutsideTheLink(t *testing.T) {
+	at := func(s *Settings) *int { return &s.SendBuffer }
+	tests := []struct {
+		in                   section
+		keyword, src, edited string
+		read                 int
+	}{
+		{inFTFW, "PurgeTimeout", "Sync { Mode FTFW { } }\n", "Sync { Mode FTFW {\n\tPurgeTimeout 90\n} }\n", 0},
+		{inFTFW, "PurgeTimeout", "Sync { PurgeTimeout 30\nMode FTFW { } }\n", "Sync { PurgeTimeout 90\nMode FTFW { } }\n", 30},
+		{inFTFW, "PurgeTimeout", "Sync { PurgeTimeout 30 Mode NOTRACK { PurgeTimeout 40 } }\n", "Sync { PurgeTimeout 30 Mode NOTRACK { PurgeTimeout 90 } }\n", 40},
+		{inSync, "RefreshTime", "Sync {\n\tMode ALARM { }\n}\n", "Sync {\n\tMode ALARM { }\n\tRefreshTime 90\n}\n", 0},
+		{inGeneral, "EventIterationLimit", "General {\n}\nGeneral { EventIterationLimit 5 }\n", "General {\n}\nGeneral { EventIterationLimit 90 }\n", 5},
+	}
+	for _, tt := range tests {
+		f, _ := Parse("odd", []byte(tt.src))
+		d := numberDirective(tt.in, tt.keyword, 0, "", at, atoi)
+		var s Settings
+		if d.read(f, f.contents(tt.in), &s); s.SendBuffer != tt.read {
+			t.Errorf("%q: read %d, want %d", tt.src, s.SendBuffer, tt.read)
+		}
+		m := &merge{f: f, s: Settings{SendBuffer: 90}}
+		d.write(m)
+		m.f.reparse()
+		if got := string(m.f.Bytes()); got != tt.edited {
+			t.Errorf("%q: edited to %q, want %q", tt.src, got, tt.edited)
+		}
+		if d.read(m.f, m.f.contents(tt.in), &s); s.SendBuffer != 90 {
+			t.Errorf("%q: read %d after the edit", tt.src, s.SendBuffer)
+		}
 	}
 }
 

@@ -27,10 +27,10 @@ func onOff(on bool) string {
 }
 
 func syncSection(s Settings) string {
-	return "Sync {\n" + modeBlock(s, "\t") + "\n" + udpBlock(s, "\t") + "}\n"
+	return "Sync {\n" + newLines(inSync, s, "\t") + newMode(s, "\t") + "\n" + newLink(s, "\t") + "}\n"
 }
 
-func modeBlock(s Settings, indent string) string {
+func newMode(s Settings, indent string) string {
 	return shift(indent, fmt.Sprintf(`# Reliable: what is lost on the way is sent again.
 Mode FTFW {
 	# on: the peer's states go straight into the kernel's table, so that a
@@ -41,18 +41,23 @@ Mode FTFW {
 	# Ask the peer for its states at start; a restarted node stays empty
 	# otherwise.
 	StartupResync on
-}
-`, onOff(!s.ExternalCache)))
+%s}
+`, onOff(!s.ExternalCache), newLines(inFTFW, s, "\t")))
 }
 
-func udpBlock(s Settings, indent string) string {
+func newLink(s Settings, indent string) string {
 	return shift(indent, `# The dedicated link: this node's address, the peer's, and the port, which is
 # the same on both nodes.
 UDP {
-`+shift("\t", NewSettingTable().link(s.withDefaults()))+`
+`+shift("\t", NewSettingTable().lines(inUDP, s.withDefaults()))+`
 	Checksum on
 }
 `)
+}
+
+// newLines are the lines of the settings in a block that has others as well.
+func newLines(in section, s Settings, indent string) string {
+	return shift(indent, NewSettingTable().lines(in, s.withDefaults()))
 }
 
 // addressLine is an address directive with the prefix length behind it.
@@ -92,6 +97,7 @@ func generalSection(s Settings, h Host) string {
 	NetlinkBufferSizeMaxGrowth %d
 
 `, h.table(), known, h.hashSize(), h.hashLimit(), h.lockFile(), h.socketPath(), netlinkBuffer, netlinkGrowth)
+	b.WriteString(newLines(inGeneral, s, "\t"))
 	b.WriteString(filterBlock(s, h, "\t"))
 	b.WriteString("}\n")
 	return b.String()
