@@ -53,7 +53,9 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", ""),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "cmd/connsync/fromfile"),
+
+	"cmd/connsync/fromfile": {"conntrackd"},
 
 	"tui/console/keys": {},
 

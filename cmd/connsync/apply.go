@@ -146,8 +146,7 @@ func (c *cli) undecided(s node.Saved) error {
 // switch off.
 func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
 	for _, field := range f.table.Fields() {
-		_, handed := f.given.values[field]
-		if field != conntrackd.FieldEnabled && (handed || f.flagged(cmd, field)) {
+		if field != conntrackd.FieldEnabled && (f.given.Names(field) || f.flagged(cmd, field)) {
 			return false
 		}
 	}

@@ -98,8 +98,8 @@ func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Se
 }
 
 func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Values, error) {
-	values, problems := f.given.over(f.table, f.table.Values(s.Settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
-	if err := f.given.complain(cmd, problems); err != nil {
+	values, problems := f.given.Over(f.table, f.table.Values(s.Settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
+	if err := fromProblems(cmd, problems); err != nil {
 		return values, err
 	}
 	values, err := f.over(values, cmd.Flags().Changed)

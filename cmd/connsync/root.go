@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/cmd/connsync/fromfile"
 	"connsync/conntrackd"
 	"connsync/conntrackd/service"
 	"connsync/node"
@@ -76,7 +77,7 @@ type settingFlags struct {
 	firstNode       bool
 	values          map[conntrackd.Field]*string // of the flags that the command has
 	from            string
-	given           givenFile
+	given           fromfile.File
 }
 
 func (f *settingFlags) register(cmd *cobra.Command) {

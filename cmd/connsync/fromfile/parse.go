@@ -1,4 +1,4 @@
-package main
+package fromfile
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parseFrom reads one table of names and values, from JSON or YAML. Its errors
+// parse reads one table of names and values, from JSON or YAML. Its errors
 // begin with the line: "3: what is wrong".
-func parseFrom(content []byte) ([]namedValue, error) {
+func parse(content []byte) ([]namedValue, error) {
 	// JSON is read as such: its escapes of characters beyond U+FFFF and its
 	// tabs are none of YAML's.
 	if json.Valid(content) {
@@ -60,13 +60,13 @@ func parseJSON(content []byte) ([]namedValue, error) {
 	return list, nil
 }
 
-func jsonEntry(value json.RawMessage, line int) givenValue {
-	e := givenValue{line: line, kind: kindOther, value: string(value)}
-	switch value[0] {
+func jsonEntry(raw json.RawMessage, line int) value {
+	e := value{line: line, kind: kindOther, text: string(raw)}
+	switch raw[0] {
 	case '"':
 		e.kind = kindText
 		// It is valid, so this cannot fail.
-		_ = json.Unmarshal(value, &e.value)
+		_ = json.Unmarshal(raw, &e.text)
 	case 't', 'f':
 		e.kind = kindBoolean
 	case 'n':
@@ -76,7 +76,7 @@ func jsonEntry(value json.RawMessage, line int) givenValue {
 	case '{':
 		e.kind = kindTable
 	default:
-		e.kind = numberKind(e.value)
+		e.kind = numberKind(e.text)
 	}
 	return e
 }
@@ -85,7 +85,7 @@ func jsonEntry(value json.RawMessage, line int) givenValue {
 // are other numbers to other readers.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-func numberKind(literal string) valueKind {
+func numberKind(literal string) kind {
 	if plainNumber.MatchString(literal) {
 		return kindNumber
 	}
@@ -121,22 +121,22 @@ func parseYAML(content []byte) ([]namedValue, error) {
 	return list, nil
 }
 
-func yamlEntry(value *yaml.Node, line int) givenValue {
-	e := givenValue{line: line, kind: kindOther, value: value.Value}
+func yamlEntry(node *yaml.Node, line int) value {
+	e := value{line: line, kind: kindOther, text: node.Value}
 	switch {
-	case value.Kind == yaml.SequenceNode:
+	case node.Kind == yaml.SequenceNode:
 		e.kind = kindList
-	case value.Kind == yaml.MappingNode:
+	case node.Kind == yaml.MappingNode:
 		e.kind = kindTable
-	case value.Kind != yaml.ScalarNode: // an alias
-	case value.Tag == "!!str":
+	case node.Kind != yaml.ScalarNode: // an alias
+	case node.Tag == "!!str":
 		e.kind = kindText
-	case value.Tag == "!!bool":
-		e.kind, e.value = kindBoolean, strings.ToLower(value.Value)
-	case value.Tag == "!!null":
+	case node.Tag == "!!bool":
+		e.kind, e.text = kindBoolean, strings.ToLower(node.Value)
+	case node.Tag == "!!null":
 		e.kind = kindNull
-	case value.Tag == "!!int" || value.Tag == "!!float":
-		e.kind = numberKind(value.Value)
+	case node.Tag == "!!int" || node.Tag == "!!float":
+		e.kind = numberKind(node.Value)
 	}
 	return e
 }

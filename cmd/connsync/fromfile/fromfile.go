@@ -1,0 +1,248 @@
+package fromfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"connsync/conntrackd"
+)
+
+// maxFrom bounds what is read of a --from file: eight settings are far less,
+// and a device or an endless pipe has no end.
+const maxFrom = 64 << 10
+
+// informs are the names in show --json that are no settings: they say where the
+// settings were read from and what the host is like, and nothing follows from
+// them.
+func informs() map[conntrackd.Field]kind {
+	return map[conntrackd.Field]kind{
+		"config": kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean,
+	}
+}
+
+// File is the settings of a --from file, as far as it states them. The zero
+// value states none.
+type File struct {
+	name   string // of the file, for people
+	values map[conntrackd.Field]value
+}
+
+// value is that of one "name: value", as it stands in the file.
+type value struct {
+	line int
+	kind kind
+	text string
+}
+
+// kind is a JSON or YAML type, in the words of a message.
+type kind string
+
+const (
+	kindText    kind = "a text"
+	kindNumber  kind = "a whole number"
+	kindBoolean kind = "true or false"
+	kindNull    kind = "null"
+	kindDecimal kind = "a number in another form"
+	kindList    kind = "a list"
+	kindTable   kind = "a table"
+	kindOther   kind = "of a type that no setting has"
+)
+
+// namedValue is an entry with its name, in the order of the file.
+type namedValue struct {
+	name string
+	value
+}
+
+// Problem is one reason why the file is not used.
+type Problem struct {
+	conntrackd.Problem
+	Place string // file and line, as "node.yaml:3"
+}
+
+// Read reads a file of settings in JSON or YAML, or standard input where path
+// is "-"; a pipe that says nothing ends with ctx. The problems are those of
+// single entries; the error is of the whole file and names it.
+func Read(ctx context.Context, path string, stdin io.Reader, t conntrackd.SettingTable) (File, []Problem, error) {
+	f := File{name: path}
+	if path == "-" {
+		f.name = "standard input"
+	}
+	content, err := contentOf(ctx, path, stdin)
+	if err != nil {
+		return f, nil, fmt.Errorf("--from: %w", err)
+	}
+	if len(strings.TrimSpace(string(content))) == 0 {
+		return f, nil, fmt.Errorf("--from: %s is empty; it takes the fields of connsync show --json", f.name)
+	}
+	list, err := parse(content)
+	if err != nil {
+		return f, nil, fmt.Errorf("%s:%w", f.name, err)
+	}
+	problems := f.take(t, list)
+	return f, problems, nil
+}
+
+// Names reports whether the file has an entry for the setting, null too.
+func (f File) Names(field conntrackd.Field) bool {
+	_, ok := f.values[field]
+	return ok
+}
+
+// StatesEnabled reports whether the file says if the sync is to be enabled.
+func (f File) StatesEnabled() bool { return f.values[conntrackd.FieldEnabled].kind == kindBoolean }
+
+// Place is file and line of the setting's entry, which the file has to have.
+func (f File) Place(field conntrackd.Field) string { return f.at(f.values[field].line) }
+
+func (f File) at(line int) string { return fmt.Sprintf("%s:%d", f.name, line) }
+
+func (f File) problem(line int, field conntrackd.Field, message string) Problem {
+	return Problem{conntrackd.Problem{Field: field, Message: message}, f.at(line)}
+}
+
+func contentOf(ctx context.Context, path string, stdin io.Reader) ([]byte, error) {
+	type result struct {
+		content []byte
+		err     error
+	}
+	read := make(chan result, 1) // room for one that nobody waits for any more
+	go func() {
+		r := stdin
+		if path != "-" {
+			f, err := os.Open(path)
+			if err != nil {
+				read <- result{nil, err}
+				return
+			}
+			defer f.Close()
+			r = f
+		}
+		content, err := io.ReadAll(io.LimitReader(r, maxFrom+1))
+		if err == nil && len(content) > maxFrom {
+			err = fmt.Errorf("more than %d KiB: that is no file of settings", maxFrom>>10)
+		}
+		read <- result{content, err}
+	}()
+	select {
+	case r := <-read:
+		return r.content, r.err
+	case <-ctx.Done(): // a pipe or a terminal that says nothing
+		return nil, ctx.Err()
+	}
+}
+
+// take sorts the entries by setting and says what is wrong with them. What a
+// setting's value has to be like is not asked here: the rules of the fields are
+// the same for a file, a flag and the form.
+func (f *File) take(t conntrackd.SettingTable, list []namedValue) []Problem {
+	f.values = map[conntrackd.Field]value{}
+	var problems []Problem
+	for _, e := range list {
+		field := conntrackd.Field(e.name)
+		if first, twice := f.values[field]; twice {
+			problems = append(problems, f.problem(e.line, field, fmt.Sprintf("%s stands here a second time, first on line %d; keep one", e.name, first.line)))
+			continue
+		}
+		f.values[field] = e.value
+		if m := typeProblem(t, field, e.value); m != "" {
+			problems = append(problems, f.problem(e.line, field, m))
+		}
+	}
+	for field := range informs() {
+		delete(f.values, field)
+	}
+	return problems
+}
+
+const (
+	notText    = "; write a text, in quotes where it could be taken for something else"
+	notBoolean = "; write true or false"
+)
+
+// typeProblem says why the entry cannot be that setting; blank where it can.
+func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e value) string {
+	is := fmt.Sprintf("%s is %s", field, e.kind)
+	if e.kind == kindNull {
+		is = string(field) + " has no value"
+	}
+	setting, ok := t.Find(field)
+	switch {
+	case !ok:
+		return strangerProblem(t, field, e, is)
+	case field == conntrackd.FieldEnabled:
+		if e.kind != kindBoolean && e.kind != kindNull {
+			return is + "; write true, false, or null for as it is"
+		}
+		return ""
+	}
+	switch setting.Kind {
+	case conntrackd.SwitchSetting:
+		if e.kind != kindBoolean {
+			return is + notBoolean
+		}
+	case conntrackd.NumberSetting:
+		if e.kind != kindNumber {
+			return is + "; write a whole number without quotes, such as " + setting.Example
+		}
+	case conntrackd.BytesSetting:
+		text := e.kind == kindText && strings.Trim(e.text, "0123456789") != "" // with a unit
+		if e.kind != kindNumber && !text {
+			return is + "; write the bytes as a whole number without quotes, such as 65536, or with a unit, such as 128K"
+		}
+	default:
+		if e.kind != kindText {
+			return is + notText
+		}
+	}
+	return ""
+}
+
+// strangerProblem is typeProblem for an entry that is no setting.
+func strangerProblem(t conntrackd.SettingTable, field conntrackd.Field, e value, is string) string {
+	switch kind := informs()[field]; {
+	case kind == e.kind:
+		return ""
+	case kind == kindText:
+		return is + notText
+	case kind == kindBoolean:
+		return is + notBoolean
+	}
+	if field == "error" && e.kind == kindText {
+		return "it holds no settings, but what show --json could not do: " + e.text
+	}
+	var known []string
+	for _, f := range t.Fields() {
+		known = append(known, string(f))
+	}
+	return fmt.Sprintf("no setting is called %q; there are %s", field, strings.Join(known, ", "))
+}
+
+// Over puts the file's values over the saved ones, but for those that a flag
+// gives. What show prints for a setting that is not set, "" or 0, is no value: it is good where nothing is
+// saved, and takes nothing away.
+func (f File) Over(t conntrackd.SettingTable, saved conntrackd.Values, flagged func(conntrackd.Field) bool) (conntrackd.Values, []Problem) {
+	v := saved
+	var problems []Problem
+	for _, field := range t.Fields() {
+		e, ok := f.values[field]
+		if !ok || e.kind == kindNull || flagged(field) {
+			continue
+		}
+		unset := strings.TrimSpace(e.text) == "" || e.kind == kindNumber && e.text == "0"
+		switch {
+		case unset && v[field] == "":
+		case strings.TrimSpace(e.text) == "":
+			problems = append(problems, f.problem(e.line, field, fmt.Sprintf("%s has no value; leave it out to keep the saved one", field)))
+		default:
+			v = v.With(field, e.text)
+		}
+	}
+	return v, problems
+}
+
+var errNoTable = errors.New("there are no settings here; write them as name: value, with the names of connsync show --json")
