@@ -97,11 +97,6 @@ func TestSaveKilledWhileTheDaemonIsRestarted(t *testing.T) {
 		}
 	})
 	t.Logf("measured: %v", results)
-	// A save on a busy host may write its record once more, when a verdict comes
-	// late: another save does not get to that call.
-	if results[notReached] > len(numbers)/4 {
-		t.Errorf("too many calls were not reached: %v", results)
-	}
 	if results["old, now old"] == 0 || results["new, now old"] == 0 || results["new, now new"] == 0 {
 		t.Errorf("not every course was seen: %v", results)
 	}
@@ -122,7 +117,12 @@ func killedWithDaemon(t *testing.T, h *host, calls []systemCall, at int, which m
 			return ""
 		}
 		if try == 3 {
-			t.Logf("measured: no save got to %s", want)
+			// A save on a busy host may write its record once more, when a verdict
+			// comes late: another save does not get to that call. What is done once
+			// is done in every save.
+			if !slices.Contains(calls[:at], want) {
+				t.Errorf("no save got to %s", want)
+			}
 			return notReached
 		}
 		h.mustSave("3780")
