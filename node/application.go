@@ -19,8 +19,8 @@ const syncApplication = "LLB"
 // applicationMax bounds the file; the longest word has four letters.
 const applicationMax = 4096
 
-// applications are the words for what an appliance is.
-func applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
+// Applications are the words for what an appliance is.
+func Applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
 
 // Application is what this appliance is. The zero value is an ordinary host.
 type Application struct {
@@ -48,14 +48,14 @@ func readApplication(flag, file string) (Application, error) {
 // what states it, for messages; remedy ends the message of a word that is none.
 func ParseApplication(text, from, remedy string) (Application, error) {
 	word := strings.ToUpper(strings.TrimSpace(text))
-	if slices.Contains(applications(), word) {
+	if slices.Contains(Applications(), word) {
 		return Application{word, from}, nil
 	}
 	said := fmt.Sprintf("says %+q", shortened(strings.TrimSpace(text)))
 	if word == "" {
 		said = "is empty"
 	}
-	return Application{Source: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(applications(), ", "), remedy)
+	return Application{Source: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(Applications(), ", "), remedy)
 }
 
 // shortened is the beginning of a text that has no end in sight.

@@ -141,30 +141,6 @@ func (h *host) askNeighbours(ctx context.Context, n Neighbours, name string) tea
 	}
 }
 
-// linkWord is the state of a link in a word or two.
-func linkWord(i netcheck.Interface) string {
-	switch {
-	case !i.Up:
-		return "down"
-	case !i.Carrier:
-		return "no carrier"
-	}
-	return "up"
-}
-
-// speedWord is the speed as people say it; blank when unknown.
-func speedWord(mbps int) string {
-	switch {
-	case mbps <= 0:
-		return ""
-	case mbps >= 1000 && mbps%1000 == 0:
-		return fmt.Sprintf("%d Gb/s", mbps/1000)
-	case mbps >= 1000:
-		return fmt.Sprintf("%.1f Gb/s", float64(mbps)/1000)
-	}
-	return fmt.Sprintf("%d Mb/s", mbps)
-}
-
 // interfaceNote is the short word beside the interface field.
 func (h *host) interfaceNote(name string) string {
 	i, ok := h.find(name)
@@ -174,8 +150,8 @@ func (h *host) interfaceNote(name string) string {
 	case !ok:
 		return "not on this host"
 	}
-	note := linkWord(i)
-	if s := speedWord(i.SpeedMbps); s != "" && i.Carrier {
+	note := text.LinkWord(i)
+	if s := text.SpeedWord(i.SpeedMbps); s != "" && i.Carrier {
 		note += ", " + s
 	}
 	switch {

@@ -283,9 +283,9 @@ func (t *lineTalk) tellInterfaces(part string) int {
 
 // interfaceText is what there is to know before an interface is chosen.
 func interfaceText(it pick) string {
-	facts := []string{linkWord(it.Interface)}
+	facts := []string{text.LinkWord(it.Interface)}
 	if it.Carrier {
-		facts = append(facts, speedWord(it.SpeedMbps))
+		facts = append(facts, text.SpeedWord(it.SpeedMbps))
 	}
 	facts = append(facts, it.Kind)
 	own := text.OwnAddresses(it.Interface)

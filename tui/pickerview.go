@@ -67,11 +67,11 @@ func (p *picker) row(it *pick) string {
 		flag = g.Bad
 	}
 	s := pad(pad(" "+mark, c.name-2)+flag, c.name) + p.env.shown(it.Name)
-	s = pad(pad(s, c.state-1), c.state) + linkWord(it.Interface)
+	s = pad(pad(s, c.state-1), c.state) + text.LinkWord(it.Interface)
 	if c.speed > 0 {
 		s = pad(s, c.speed)
 		if it.Carrier {
-			s += speedWord(it.SpeedMbps)
+			s += text.SpeedWord(it.SpeedMbps)
 		}
 		s = pad(s, c.kind) + p.env.shown(it.Kind)
 		s = pad(s, c.last-1)

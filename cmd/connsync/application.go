@@ -34,10 +34,11 @@ type placed struct {
 func newApplication(s streams, g *globals) *cobra.Command {
 	var enforce, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "application",
-		Short: "Say what this appliance is, and whether connection sync exists on it",
-		Long:  applicationHelp,
-		Args:  noArguments,
+		Use:     "application",
+		Short:   "Say what this appliance is, and whether connection sync exists on it",
+		Long:    applicationHelp,
+		Example: "  connsync application\n  connsync application --json",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openNode(cmd.Context(), *g)
 			if err != nil {

@@ -42,9 +42,10 @@ of a peer that is down, 64 wrong usage.`
 func newFailover(s streams, g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "failover primary|backup|fault",
-		Short: "Take over connections, or hand them over: the hook for keepalived",
-		Long:  failoverHelp,
+		Use:     "failover primary|backup|fault",
+		Short:   "Take over connections, or hand them over: the hook for keepalived",
+		Example: "  connsync failover primary\n  connsync failover backup",
+		Long:    failoverHelp,
 		Args: func(_ *cobra.Command, args []string) error {
 			_, err := failoverRole(args)
 			return err
@@ -95,6 +96,8 @@ func failoverRole(args []string) (failover.Role, error) {
 		return "", wrong("failover needs a role: %s", strings.Join(names, ", "))
 	case len(args) == 1 && slices.Contains(names, args[0]):
 		return failover.Role(args[0]), nil
+	case len(args) == 1 && strings.EqualFold(args[0], "master"):
+		return failover.RolePrimary, nil
 	case len(args) == 4 && (args[0] == "INSTANCE" || args[0] == "GROUP"):
 		if role, ok := keepalivedRole(args[2]); ok {
 			return role, nil

@@ -42,10 +42,11 @@ type firewallFlags struct {
 func newFirewall(s streams, g *globals) *cobra.Command {
 	f := firewallFlags{settingFlags: settingFlags{table: g.table}}
 	cmd := &cobra.Command{
-		Use:   "firewall",
-		Short: "Print the firewall rules that admit the sync, or install them",
-		Long:  firewallHelp,
-		Args:  noArguments,
+		Use:     "firewall",
+		Short:   "Print the firewall rules that admit the sync, or install them",
+		Long:    firewallHelp,
+		Example: "  connsync firewall\n  connsync firewall --install",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err

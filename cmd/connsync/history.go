@@ -27,7 +27,8 @@ func newHistory(s streams, g *globals) *cobra.Command {
 		Long: `history lists the newest 20 saves of conntrackd.conf, the newest first. Each keeps
 the file that it replaced; rollback puts one back. An interrupted save whose kept
 file is damaged blocks the next save: --forget removes it and what it kept.`,
-		Args: noArguments,
+		Example: "  connsync history\n  connsync history --diff 12",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			forget := cmd.Flags().Changed("forget")
 			if err := f.check(forget, cmd.Flags().Changed("diff"), asJSON); err != nil {
@@ -118,11 +119,14 @@ the newest save that is in force; a rollback is a save too, so that a second one
 undoes the first. It goes the way of every save: it writes, restarts, proves, and
 puts everything as it is now where a step fails.
 
+On a terminal it shows the change and asks; with --yes, with --json and in a script
+it does not.
+
 ` + exitStatuses
 
 type rollbackFlags struct {
 	dryRun, asJSON bool
-	firstNode      bool
+	firstNode, yes bool
 }
 
 func newRollback(s streams, g *globals) *cobra.Command {
@@ -154,6 +158,7 @@ func newRollback(s streams, g *globals) *cobra.Command {
 	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there: do not wait for its word")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask, on a terminal either")
 	return cmd
 }
 
@@ -179,6 +184,14 @@ func (c *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlag
 		return printReview(s.out, review, f.asJSON)
 	}
 	review.FirstNode = f.firstNode
+	if isTerminal(s.in) && !f.yes && !f.asJSON {
+		if err := printReview(s.out, review, false); err != nil {
+			return err
+		}
+		if err := confirm(ctx, s, "Roll back?", "--yes agrees"); err != nil {
+			return err
+		}
+	}
 	return c.carryOut(ctx, s.out, review, f.asJSON)
 }
 

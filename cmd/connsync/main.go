@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	tea "charm.land/bubbletea/v2"
@@ -87,7 +88,10 @@ func run(args []string, s streams) int {
 		err = toldInJSON(out, cmd, err)
 	}
 	if out.err != nil {
-		fmt.Fprintln(s.err, "connsync: print the result:", out.err)
+		// A reader that has read enough, such as head, is no fault.
+		if !errors.Is(out.err, syscall.EPIPE) || changesHost(cmd) {
+			fmt.Fprintln(s.err, "connsync: print the result:", out.err)
+		}
 		if err == nil || errors.Is(err, out.err) {
 			err = &exitError{unprinted(cmd), nil} // it has been said
 		}
@@ -103,6 +107,15 @@ func run(args []string, s streams) int {
 		fmt.Fprintln(s.err, "connsync: "+text.Clean(exit.err.Error()))
 	}
 	return exit.status
+}
+
+// changesHost says that the command may have changed the host, so that a result
+// which nobody read is missed.
+func changesHost(cmd *cobra.Command) bool {
+	if help := cmd.Flags().Lookup("help"); help != nil && help.Changed {
+		return false
+	}
+	return slices.Contains([]string{"apply", "rollback", "unprepare", "firewall", "failover", "setup", "application"}, cmd.Name())
 }
 
 // unprinted is the status of a command whose result could not be printed: where

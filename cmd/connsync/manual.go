@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -27,7 +29,11 @@ func writeManual(root *cobra.Command, dir string) error {
 	if err := doc.GenManTree(root, header, dir); err != nil {
 		return err
 	}
-	if err := root.GenBashCompletionFileV2(filepath.Join(dir, "connsync.bash"), true); err != nil {
+	var bash bytes.Buffer
+	if err := writeBashCompletion(&bash, root, true); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "connsync.bash"), bash.Bytes(), 0o644); err != nil {
 		return err
 	}
 	if err := root.GenZshCompletionFile(filepath.Join(dir, "connsync.zsh")); err != nil {

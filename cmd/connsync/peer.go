@@ -35,10 +35,11 @@ func newPeer(s streams, g *globals) *cobra.Command {
 	var expect string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "peer",
-		Short: "Print the other node's command and the pair's fingerprint",
-		Long:  peerHelp,
-		Args:  noArguments,
+		Use:     "peer",
+		Short:   "Print the other node's command and the pair's fingerprint",
+		Long:    peerHelp,
+		Example: "  connsync peer",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			wanted, err := fingerprint(expect)
 			if cmd.Flags().Changed("expect") && wanted == "" && err == nil {

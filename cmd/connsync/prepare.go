@@ -55,10 +55,11 @@ type undoneReport struct {
 func newUnprepare(s streams, g *globals) *cobra.Command {
 	var dryRun, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "unprepare",
-		Short: "Put back what apply has changed about the host beside the file",
-		Long:  unprepareHelp,
-		Args:  noArguments,
+		Use:     "unprepare",
+		Short:   "Put back what apply has changed about the host beside the file",
+		Long:    unprepareHelp,
+		Example: "  connsync unprepare --dry-run\n  connsync unprepare",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openNode(cmd.Context(), *g)
 			if err != nil {

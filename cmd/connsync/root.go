@@ -65,6 +65,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
 	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g))
 	root.AddCommand(manualCommands()...)
+	complete(root, &g)
 	strict(root)
 	return root
 }

@@ -35,10 +35,11 @@ type setupFlags struct {
 func newSetup(s streams, g *globals) *cobra.Command {
 	var f setupFlags
 	cmd := &cobra.Command{
-		Use:   "setup",
-		Short: "Set up the sync for the first time, one question at a time",
-		Long:  setupHelp,
-		Args:  noArguments,
+		Use:     "setup",
+		Short:   "Set up the sync for the first time, one question at a time",
+		Long:    setupHelp,
+		Example: "  connsync setup",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.patience < 0 {
 				return &exitError{exitUsage, errors.New("--patience has to be a time such as 5m, or 0 to wait for ever")}

@@ -61,9 +61,10 @@ func (s shown) MarshalJSON() ([]byte, error) {
 func newShow(s streams, g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "show",
-		Short: "Print the settings in force",
-		Args:  noArguments,
+		Use:     "show",
+		Short:   "Print the settings in force",
+		Example: "  connsync show\n  connsync show --json",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openNode(cmd.Context(), *g)
 			if err != nil {

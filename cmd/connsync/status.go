@@ -44,10 +44,11 @@ const proveOnBoth = "run it on both nodes at the same time"
 func newStatus(s streams, g *globals) *cobra.Command {
 	var f statusFlags
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Say whether the two nodes sync, in one sentence",
-		Long:  fmt.Sprintf(statusHelp, text.Capital(proveOnBoth)),
-		Args:  noArguments,
+		Use:     "status",
+		Short:   "Say whether the two nodes sync, in one sentence",
+		Example: "  connsync status\n  connsync status --watch\n  connsync status --prove --within 90s",
+		Long:    fmt.Sprintf(statusHelp, text.Capital(proveOnBoth)),
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd.Flags().Changed); err != nil {
 				return &exitError{exitUsage, err}

@@ -14,7 +14,7 @@ import (
 // strict makes every wrong use of root an error with status 64, also where
 // cobra is lenient: its help and completion take any word.
 func strict(root *cobra.Command) {
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, flagError(err)} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &exitError{exitUsage, flagError(cmd, err)} })
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
@@ -37,6 +37,15 @@ func strict(root *cobra.Command) {
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 			for _, shell := range cmd.Commands() {
 				shell.Args = noArguments
+				if shell.Name() == "bash" {
+					shell.RunE = func(cmd *cobra.Command, _ []string) error {
+						bare, err := cmd.Flags().GetBool("no-descriptions")
+						if err != nil {
+							return err
+						}
+						return writeBashCompletion(cmd.OutOrStdout(), root, !bare)
+					}
+				}
 			}
 		}
 	}
@@ -46,7 +55,30 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	if words := strings.Fields(name); len(words) > 1 {
 		return &exitError{exitUsage, fmt.Errorf("%q is several words in quotes: type them without quotes, beginning with %s %s", name, parent.CommandPath(), words[0])}
 	}
-	return &exitError{exitUsage, fmt.Errorf("no command is called %q: see %s --help", name, parent.CommandPath())}
+	var commands []string
+	for _, c := range parent.Commands() {
+		if c.IsAvailableCommand() {
+			commands = append(commands, c.Name())
+		}
+	}
+	return &exitError{exitUsage, fmt.Errorf("no command is called %q%s: see %s --help", name, didYouMean(name, "", commands), parent.CommandPath())}
+}
+
+// didYouMean is what may have been meant by a word, of the words that there are,
+// as the end of a sentence; blank where none is like it.
+func didYouMean(word, before string, words []string) string {
+	list := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, w := range words {
+		list.AddCommand(&cobra.Command{Use: w, Run: func(*cobra.Command, []string) {}})
+	}
+	like := list.SuggestionsFor(word)
+	if len(like) == 0 {
+		return ""
+	}
+	for i := range like {
+		like[i] = before + like[i]
+	}
+	return " (did you mean " + strings.Join(like, " or ") + "?)"
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {
@@ -63,11 +95,27 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return &exitError{exitUsage, fmt.Errorf("%s takes no argument, got %q: %s %s --help", cmd.Name(), args[0], hint, cmd.CommandPath())}
 }
 
-// flagError says in a person's words what pflag says in those of strconv.
-func flagError(err error) error {
+// flagError says in a person's words what pflag says in those of strconv, and
+// which flag may have been meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		return fmt.Errorf("%w%s", err, didYouMean(unknown.GetSpecifiedName(), "--", names))
+	}
 	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool" {
-		return fmt.Errorf("--%s takes no value, got %q", invalid.GetFlag().Name, invalid.GetValue())
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	name, got := invalid.GetFlag().Name, invalid.GetValue()
+	switch invalid.GetFlag().Value.Type() {
+	case "bool":
+		return fmt.Errorf("--%s takes no value, got %q", name, got)
+	case "int":
+		return fmt.Errorf("--%s takes a whole number, got %q", name, got)
+	case "duration":
+		return fmt.Errorf("--%s takes a duration, such as 90s, got %q", name, got)
 	}
 	return err
 }

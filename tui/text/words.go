@@ -1,6 +1,7 @@
 package text
 
 import (
+	"connsync/netcheck"
 	"fmt"
 	"strings"
 	"unicode"
@@ -67,4 +68,28 @@ func Join(sep string, parts ...string) string {
 func Capital(words string) string {
 	first, size := utf8.DecodeRuneInString(words)
 	return string(unicode.ToUpper(first)) + words[size:]
+}
+
+// LinkWord is the state of a link in a word or two.
+func LinkWord(i netcheck.Interface) string {
+	switch {
+	case !i.Up:
+		return "down"
+	case !i.Carrier:
+		return "no carrier"
+	}
+	return "up"
+}
+
+// SpeedWord is the speed as people say it; blank when unknown.
+func SpeedWord(mbps int) string {
+	switch {
+	case mbps <= 0:
+		return ""
+	case mbps >= 1000 && mbps%1000 == 0:
+		return fmt.Sprintf("%d Gb/s", mbps/1000)
+	case mbps >= 1000:
+		return fmt.Sprintf("%.1f Gb/s", float64(mbps)/1000)
+	}
+	return fmt.Sprintf("%d Mb/s", mbps)
 }
