@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
@@ -47,6 +50,28 @@ func Find(ctx context.Context, o Options) (*Node, error) {
 		return nil, err
 	}
 	return &Node{Options: o, Service: found}, nil
+}
+
+// ReadOnly says why this user can save nothing here, and what to do; blank where a
+// save can be tried.
+func (o Options) ReadOnly() string {
+	if os.Geteuid() == 0 {
+		return ""
+	}
+	for _, dir := range []string{filepath.Dir(o.Config), o.RuntimeDir, o.StateDir} {
+		for !isDir(dir) && dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir)
+		}
+		if unix.Access(dir, unix.W_OK) != nil {
+			return "connsync does not run as root and cannot write to " + dir + ": the settings can be read, not saved. Leave, and run: sudo connsync"
+		}
+	}
+	return ""
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // InRuntimeDir is where a daemon whose file names no lock and socket gets them:

@@ -57,16 +57,24 @@ func (n *Node) NoteSetup(how SetupEnd) error {
 }
 
 // WriteApplication writes what the appliance is into [ApplicationFile], whole or
-// not at all. The word is not checked.
+// not at all; a blank word removes the file. The word is not checked.
 func (n *Node) WriteApplication(word string) error {
+	if word == "" {
+		return n.discard(ApplicationFile)
+	}
 	if err := os.MkdirAll(filepath.Dir(ApplicationFile), 0o755); err != nil {
 		return err
 	}
 	return n.keep(ApplicationFile, word+"\n")
 }
 
+// discard removes a small file of connsync's own, where there is one.
+func (n *Node) discard(path string) error { return n.replace(path, nil) }
+
 // keep makes text the whole content of a small file of connsync's own.
-func (n *Node) keep(path, text string) error {
+func (n *Node) keep(path, text string) error { return n.replace(path, []byte(text)) }
+
+func (n *Node) replace(path string, content []byte) error {
 	lock, err := hostfile.LockWriter(n.RuntimeDir)
 	if err != nil {
 		return err
@@ -76,5 +84,8 @@ func (n *Node) keep(path, text string) error {
 	if err != nil {
 		return err
 	}
-	return hostfile.Replace(path, before, []byte(text))
+	if before == nil && content == nil {
+		return nil
+	}
+	return hostfile.Replace(path, before, content)
 }

@@ -22,6 +22,8 @@ type form struct {
 	gate    string
 	half    string // see [Options]
 	foreign bool   // the same
+	// readOnly is why nothing can be saved here; blank where it can.
+	readOnly string
 	// disableStillEnabled: what the gate bars is enabled all the same, and can be disabled.
 	stillEnabled bool
 	gateFocus    int                 // of its buttons
@@ -121,11 +123,14 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case settingsSaved:
 		f.draft.Rebase(msg.settings)
 		f.stillEnabled = f.stillEnabled && msg.settings.Enabled
-		f.half, f.foreign = "", false
+		f.half, f.foreign, f.inForce = "", false, msg.settings
 		f.recheck()
 		f.settle()
 	case savePressed:
 		return f.save(), nil
+	case enableAndSave, saveOff:
+		_, enable := msg.(enableAndSave)
+		return f.saveAnswered(enable), nil
 	default:
 		taken, cmd := f.host.update(msg)
 		if taken {

@@ -9,12 +9,57 @@ import (
 // that is in the way.
 func (f *form) save() outcome {
 	f.leave()
+	if f.readOnly != "" {
+		return dialogWanted{&dialog{text: []string{f.env.shown(f.readOnly)}, answers: []answer{{label: "Back"}}}}
+	}
 	s, problems := f.draft.Settings()
 	if len(problems) > 0 {
 		f.refuse(problems)
 		return nil
 	}
 	f.settle()
+	if d := f.staysOff(s); d != nil {
+		return dialogWanted{d}
+	}
+	return saveWanted{s}
+}
+
+// enableAndSave and saveOff are the answers to whether a sync that is set up
+// stays off.
+type (
+	enableAndSave struct{}
+	saveOff       struct{}
+)
+
+// staysOff asks whether a sync that is filled in, and was off, is meant to stay
+// off; nil where that is no question.
+func (f *form) staysOff(s conntrackd.Settings) *dialog {
+	if s.Enabled || f.inForce.Enabled || f.draft.StateUnknown() || f.half != "" || f.foreign || !s.Complete() || !f.draft.Dirty() || f.draft.Changed(conntrackd.FieldEnabled) {
+		return nil
+	}
+	return &dialog{
+		text: []string{"Sync stays OFF with these settings. Enable it?"},
+		answers: []answer{
+			{label: "Enable and save", key: "e", msg: enableAndSave{}},
+			{label: "Save, stay off", key: "s", msg: saveOff{}},
+			{label: "Back", key: "b"},
+		},
+		escape: 2,
+	}
+}
+
+// saveAnswered saves as the dialog was answered.
+func (f *form) saveAnswered(enable bool) outcome {
+	if enable {
+		f.draft.Set(conntrackd.FieldEnabled, "enable")
+		f.settle()
+		return f.save()
+	}
+	s, problems := f.draft.Settings()
+	if len(problems) > 0 {
+		f.refuse(problems)
+		return nil
+	}
 	return saveWanted{s}
 }
 

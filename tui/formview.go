@@ -257,7 +257,9 @@ func (f *form) valueText(i int) (text string, x int) {
 		}
 		on, off := g.On, g.Off
 		yes, no := " "+fd.title(true), " "+fd.title(false)
-		if !fd.On(f.draft.Value(fd.Field)) {
+		if v := f.draft.Value(fd.Field); v == "" && fd.Field == conntrackd.FieldEnabled {
+			return off + yes + gap + off + no, 1 // nobody knows
+		} else if !fd.On(v) {
 			on, off = off, on
 			x = ansi.StringWidth(on+yes+gap) + 1
 			return on + yes + gap + off + no, x

@@ -80,6 +80,9 @@ func TalkLines(o LineOptions) error {
 		fields: fields(e.table), draft: text.NewDraft(e.table, o.Saved), found: o.Saved,
 	}
 	defer t.in.close()
+	if o.StateUnknown && !o.Unmanaged {
+		t.draft.ForgetState()
+	}
 	first := t.questions(0)
 	if t.gated = o.Gate != ""; t.gated {
 		t.out.say(o.Gate)
@@ -124,6 +127,9 @@ func (t *lineTalk) greet(o LineOptions) {
 	t.out.say(text.Join(" on ", "Connection Sync Settings", o.Hostname) + ": " + o.state() + ".")
 	if o.HalfEnabled != "" {
 		t.out.say(halfNote(o.HalfEnabled))
+	}
+	if o.ReadOnly != "" {
+		t.out.say(o.ReadOnly)
 	}
 	if o.Notice != "" {
 		t.out.say(o.Notice)

@@ -311,16 +311,16 @@ func interfaceText(it pick) string {
 	return text.Join("; ", text.Join(", ", facts...), alias, against)
 }
 
-// onlyCandidate is the one interface against which nothing speaks, if there is
-// only one.
+// onlyCandidate is the one interface that looks most like one for the sync, if
+// there is only one.
 func (t *lineTalk) onlyCandidate() string {
-	name := ""
+	name, most := "", goodRank-1
 	for _, i := range t.host.list {
-		if it := newPick(i); it.rank() == bestRank {
-			if name != "" {
-				return ""
-			}
-			name = it.Name
+		switch it := newPick(i); {
+		case it.rank() > most:
+			name, most = it.Name, it.rank()
+		case it.rank() == most:
+			name = ""
 		}
 	}
 	return name

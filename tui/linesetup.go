@@ -59,6 +59,15 @@ func (t *lineTalk) askApplication() (stage, error) {
 		case word == "":
 			return t.firstQuestion, nil
 		}
+		meant := !takesSyncAway(word)
+		if !meant {
+			if meant, err = t.meansApplication(word); err != nil {
+				return nil, err
+			}
+		}
+		if !meant {
+			continue
+		}
 		gate, err := "", errNoEffect
 		if t.setup.Appliance != nil {
 			gate, err = t.setup.Appliance.State(t.ctx, word)
@@ -76,6 +85,12 @@ func (t *lineTalk) askApplication() (stage, error) {
 		}
 		return t.firstQuestion, nil
 	}
+}
+
+// meansApplication asks before the answer is written down; only a yes is one.
+func (t *lineTalk) meansApplication(word string) (bool, error) {
+	answer, err := t.ask(applicationQuestion(word) + " [y/N]:")
+	return oneOf(answer, "y", "yes"), err
 }
 
 // applicationMeant is the word of an answer; blank where it is an ordinary

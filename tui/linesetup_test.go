@@ -42,7 +42,7 @@ func TestLineSetups(t *testing.T) {
 			o.Setup = &Setup{}
 		}, lines: []string{"", "y"}},
 		{name: "all-is-set", change: func(o *LineOptions) { saved(o); o.Setup = &Setup{} }},
-		{name: "other-application", appliance: fakeAppliance{gate: gate}, lines: []string{"waf", "e"}, stated: "WAF"},
+		{name: "other-application", appliance: fakeAppliance{gate: gate}, lines: []string{"waf", "", "waf", "y", "e"}, stated: "WAF"},
 		{name: "not-written", appliance: fakeAppliance{err: errors.New("open /etc/connsync/application: read-only file system")}, lines: []string{"1", "never"}, stated: "LLB", lefts: []Leaving{Never}},
 		{name: "not-wanted", lines: []string{"5", "", "d", "<", "d", "what", ""}, lefts: []Leaving{Later}},
 		{name: "end-of-input", lines: []string{"5", "", "e"}, err: ErrUnfinished},

@@ -10,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/tui/text"
 )
 
 // pick is one line of the picker.
@@ -188,8 +189,8 @@ func (p *picker) match() {
 	p.scroll()
 }
 
-// proposal is where the selection starts: a usable interface without default
-// route, with carrier if there is one.
+// proposal is where the selection starts: the interface that looks most like one
+// for the sync.
 func (p *picker) proposal() string {
 	best, most := "", 0
 	for _, i := range p.matches {
@@ -200,8 +201,9 @@ func (p *picker) proposal() string {
 	return best
 }
 
-// rank says how much speaks for an interface; bestRank is when nothing speaks
-// against it.
+// rank says how much speaks for an interface: from goodRank on nothing speaks
+// against it. What has an address of its own was made ready, and what is a port
+// of the host, or several of them, leads to another host; a bridge may not.
 func (it *pick) rank() int {
 	switch {
 	case it.refusal != "":
@@ -211,10 +213,17 @@ func (it *pick) rank() int {
 	case !it.Up || !it.Carrier:
 		return 3
 	}
-	return bestRank
+	rank := goodRank
+	if len(text.OwnAddresses(it.Interface)) > 0 {
+		rank += 2
+	}
+	if it.Kind == "physical" || it.Kind == "bond" || it.Kind == "team" || it.Kind == "vlan" {
+		rank++
+	}
+	return rank
 }
 
-const bestRank = 4
+const goodRank = 4
 
 // index is the place of the selection in matches, -1 when it is not there.
 func (p *picker) index() int {

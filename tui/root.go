@@ -48,6 +48,10 @@ type Options struct {
 	StillEnabled bool
 	// Setup makes it a first setup instead of the form; nil is the form.
 	Setup *Setup
+	// ReadOnly is why nothing can be saved, and what to do, such as for a user who
+	// is not root: it is said at the start, and in the place of a save. Blank where
+	// saving is possible.
+	ReadOnly string
 	// Notice is what has to be said before anything else, such as what became
 	// of a save that was interrupted; blank in the ordinary case.
 	Notice  string
@@ -152,7 +156,10 @@ func New(o Options) *Model {
 		env: e, form: newForm(e, o.Saved, o.Gate, o.StillEnabled), hostname: o.Hostname, state: o.state(), cancel: cancel,
 	}
 	m.notice = o.Notice
-	m.form.half, m.form.foreign = o.HalfEnabled, o.ForeignFile
+	m.form.half, m.form.foreign, m.form.readOnly = o.HalfEnabled, o.ForeignFile, o.ReadOnly
+	if o.StateUnknown && !o.Unmanaged {
+		m.form.draft.ForgetState()
+	}
 	m.form.settle()
 	m.screens = []screen{m.form}
 	if o.Setup != nil {
@@ -208,10 +215,16 @@ func (m *Model) Init() tea.Cmd {
 }
 
 func (m *Model) start() tea.Cmd {
-	if m.notice == "" {
+	var say []string
+	for _, text := range []string{m.notice, m.form.readOnly} {
+		if text != "" {
+			say = append(say, m.env.shown(text))
+		}
+	}
+	if say == nil {
 		return m.form.start()
 	}
-	said := &dialog{text: []string{m.env.shown(m.notice)}, answers: []answer{{label: "Go On"}}, sudden: true}
+	said := &dialog{text: say, answers: []answer{{label: "Go On"}}, sudden: true}
 	m.notice = ""
 	return tea.Batch(m.form.start(), m.ask(said))
 }

@@ -29,8 +29,9 @@ const peerPatience = 12
 
 // Appliance is what a setup asks of the host beside the settings.
 type Appliance interface {
-	// State writes down what the appliance is, one of [applications], and says
-	// why connection sync does not exist on it; blank where it does.
+	// State writes down what the appliance is, one of [applications] or blank for
+	// an ordinary host, which states none, and says why connection sync does not
+	// exist on it; blank where it does.
 	State(ctx context.Context, application string) (gate string, err error)
 	// Leave is told that the setup ends before anything was set up. An error is
 	// the Appliance's to tell, when the screen is given back.
@@ -54,10 +55,12 @@ const NothingSetUp = "Nothing is set up. " + waysBack + "."
 const waysBack = "To come back to it: connsync setup"
 
 type (
+	// applicationConfirmed is the answer that the application is meant.
+	applicationConfirmed struct{ word string }
 	// applicationStated is what came of writing down what the appliance is.
 	applicationStated struct {
-		gate string
-		err  error
+		word, gate string
+		err        error
 	}
 	// peerLineSettled: nothing more of the other node's line has come for a while.
 	peerLineSettled struct{ run *run }
@@ -87,7 +90,8 @@ type setup struct {
 	pages   []question
 	at      int
 
-	choice  int // of the applications, and one more for none of them
+	choice  int    // of the applications, and one more for none of them
+	stated  string // the application that is written down; blank for none yet
 	writing bool
 	typed   []byte // of the other node's line
 	pasting *run
@@ -170,7 +174,12 @@ func (s *setup) goToField(id conntrackd.Field) {
 func (s *setup) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.KeyPressMsg:
-		if s.gate != "" {
+		switch {
+		case s.stated != "" && s.gate != "" && key.Matches(msg, setupKeys.prev):
+			s.gate = ""
+			s.goTo(0)
+			return nil, nil
+		case s.gate != "":
 			return s.form.update(msg)
 		}
 		return s.press(msg)
@@ -179,8 +188,10 @@ func (s *setup) update(msg tea.Msg) (outcome, tea.Cmd) {
 			return nil, s.typeLine(msg.Content)
 		}
 		return s.form.update(msg)
+	case applicationConfirmed:
+		return nil, s.state(msg.word)
 	case applicationStated:
-		s.stated(msg)
+		s.noteStated(msg)
 		return nil, nil
 	case peerLineSettled:
 		if msg.run == s.pasting && s.page().kind == peerLinePage {
@@ -200,7 +211,7 @@ func (s *setup) update(msg tea.Msg) (outcome, tea.Cmd) {
 func (s *setup) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	switch s.page().kind {
 	case applicationPage:
-		return nil, s.pressApplication(k)
+		return s.pressApplication(k)
 	case peerLinePage:
 		return nil, s.pressLine(k)
 	case lastPage:
@@ -298,7 +309,10 @@ func (s *setup) leaveDialog() *dialog {
 }
 
 func (s *setup) help() []key.Binding {
-	if s.gate != "" {
+	switch {
+	case s.gate != "" && s.stated != "":
+		return append(s.form.help(), setupKeys.prev)
+	case s.gate != "":
 		return s.form.help()
 	}
 	switch p := s.page(); {

@@ -241,8 +241,18 @@ func TestSetupIsLeft(t *testing.T) {
 func TestSetupOfAnotherApplication(t *testing.T) {
 	a := &fakeAppliance{gate: "connection sync is for link load balancers (LLB); this appliance is WAF, says /etc/connsync/application"}
 	setUp(t, a, nil, 80, 24, func(d *driver) {
-		d.press("down", "enter")
-		d.wants("this appliance is WAF", "[ Quit ]")
+		d.press("down", "enter", "enter") // a key too many
+		d.wants("What is this appliance?", "Question 1 of 9.")
+		if len(a.stated) > 0 {
+			t.Errorf("stated %v before it was confirmed", a.stated)
+		}
+		d.press("enter")
+		d.wants("Is this appliance a web application firewall (WAF)?", "will NOT be offered", "[ No, back ]")
+		d.press("y")
+		d.wants("this appliance is WAF", "[ Quit ]", "shift+tab back")
+		d.press("esc") // back to the question, and there again
+		d.wants("What is this appliance?", "(*) WAF")
+		d.press("enter", "y")
 		for _, fd := range fields(conntrackd.NewSettingTable()) {
 			d.lacks(fd.Label)
 		}
@@ -255,7 +265,7 @@ func TestSetupOfAnotherApplication(t *testing.T) {
 			}
 		}
 	})
-	if strings.Join(a.stated, " ") != "WAF" {
+	if strings.Join(a.stated, " ") != "WAF WAF" {
 		t.Errorf("stated %v", a.stated)
 	}
 	a = &fakeAppliance{err: errors.New("write /etc/connsync/application: read-only file system")}
@@ -270,5 +280,16 @@ func TestSetupOfAnotherApplication(t *testing.T) {
 	})
 	if len(a.stated) > 0 {
 		t.Errorf("an ordinary host stated %v", a.stated)
+	}
+	// What was written down is taken back by another answer.
+	a = &fakeAppliance{}
+	setUp(t, a, nil, 80, 24, func(d *driver) {
+		d.press("enter")
+		d.wants("The line that the other node shows", "Question 2 of 9.")
+		d.press("shift+tab", "up", "enter")
+		d.wants("The line that the other node shows")
+	})
+	if len(a.stated) != 2 || a.stated[0] != "LLB" || a.stated[1] != "" {
+		t.Errorf("stated %q", a.stated)
 	}
 }

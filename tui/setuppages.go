@@ -2,6 +2,8 @@ package tui
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,49 +32,77 @@ const (
 // read: a line that is pasted may come in several.
 const peerLineQuiet = 400 * time.Millisecond
 
-func (s *setup) pressApplication(k tea.KeyPressMsg) tea.Cmd {
+func (s *setup) pressApplication(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	last := len(applications())
 	switch {
 	case s.writing:
 	case key.Matches(k, formKeys.choose):
-		return s.state()
+		return s.answerApplication()
 	case key.Matches(k, formKeys.next, formKeys.right, formKeys.change):
 		s.choice = (s.choice + 1) % (last + 1)
 	case key.Matches(k, formKeys.prev, formKeys.left):
 		s.choice = (s.choice + last) % (last + 1)
 	}
-	return nil
+	return nil, nil
 }
 
-// state writes down the chosen application; an ordinary host states none.
-func (s *setup) state() tea.Cmd {
+// answerApplication writes the answer down. One that takes connection sync away
+// is asked about first: a key too many would lock the appliance out of it.
+func (s *setup) answerApplication() (outcome, tea.Cmd) {
 	s.problem = ""
-	if s.choice == len(applications()) {
-		s.goTo(s.at + 1)
-		return nil
+	word := ""
+	if s.choice < len(applications()) {
+		word = applications()[s.choice]
 	}
+	switch {
+	case word == "" && s.stated == "":
+		s.goTo(s.at + 1)
+		return nil, nil
+	case !takesSyncAway(word):
+		return nil, s.state(word)
+	}
+	return dialogWanted{&dialog{
+		text: []string{applicationQuestion(word)},
+		answers: []answer{
+			{label: "No, back", key: "n"},
+			{label: "Yes, it is", key: "y", msg: applicationConfirmed{word}},
+		},
+	}}, nil
+}
+
+// takesSyncAway says that an appliance of that application has no connection
+// sync; blank is an ordinary host.
+func takesSyncAway(word string) bool { return word != "" && word != applications()[0] }
+
+// applicationQuestion asks whether an answer is meant, by its consequence.
+func applicationQuestion(word string) string {
+	return fmt.Sprintf("Is this appliance a %s (%s)? Connection sync will NOT be offered on it.", applicationNames[slices.Index(applications(), word)], word)
+}
+
+// state writes down the application; a blank one takes away what was written.
+func (s *setup) state(word string) tea.Cmd {
 	s.writing = true
-	ctx, to, word := s.env.ctx, s.options.Appliance, applications()[s.choice]
+	ctx, to := s.env.ctx, s.options.Appliance
 	return func() tea.Msg {
 		if to == nil {
 			return applicationStated{err: errNoEffect}
 		}
 		gate, err := to.State(ctx, word)
-		return applicationStated{gate, err}
+		return applicationStated{word, gate, err}
 	}
 }
 
-// stated goes on once the application is written down. What is stated is not
-// asked again: the page goes.
-func (s *setup) stated(msg applicationStated) {
+// noteStated goes on once the application is written down; the way back leads to
+// the question again.
+func (s *setup) noteStated(msg applicationStated) {
 	s.writing = false
 	if msg.err != nil {
 		s.problem = msg.err.Error()
 		return
 	}
+	s.stated = msg.word
 	if s.gate = msg.gate; s.gate == "" {
-		s.pages = s.pages[1:]
-		s.goTo(0)
+		s.goTo(s.at + 1)
 	}
 }
 

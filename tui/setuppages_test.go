@@ -22,7 +22,8 @@ func TestSetupPages(t *testing.T) {
 		do     func(d *driver)
 	}{
 		{name: "application", change: func(o *Options) { o.Setup.Patience = 5 * time.Minute }},
-		{name: "application-not-written", do: func(d *driver) { d.press("down", "enter") }},
+		{name: "application-not-written", do: func(d *driver) { d.press("down", "enter", "y") }},
+		{name: "application-confirmed", do: func(d *driver) { d.press("down", "enter") }},
 		{name: "line", do: func(d *driver) { d.press("enter"); d.types(text.PeerCommand(conntrackd.NewSettingTable(), other)) }},
 		{name: "line-not-whole", do: func(d *driver) {
 			d.press("up", "enter")

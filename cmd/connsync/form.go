@@ -102,6 +102,7 @@ func (c *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Reviewer: e, Applier: e, Observer: e, Operator: e, History: e},
 	}
+	o.ReadOnly = c.ReadOnly()
 	if crashed := saved.Crashed(); crashed != "" && reason == "" {
 		o.Notice = crashed + "."
 	}

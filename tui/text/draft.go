@@ -78,6 +78,8 @@ type Draft struct {
 	// filled is what choosing an interface put into Current IP; as long as it
 	// stands there unedited, the next choice may replace it.
 	filled string
+	// stateUnknown: see ForgetState.
+	stateUnknown bool
 }
 
 // NewDraft is a draft of what is saved, with the defaults where that is blank.
@@ -96,6 +98,16 @@ func (d *Draft) Take(v conntrackd.Values) {
 		}
 	}
 }
+
+// ForgetState is for a service that could not be looked at: whether the sync is
+// enabled is blank, and a problem until it is answered.
+func (d *Draft) ForgetState() {
+	d.stateUnknown = true
+	d.values = d.values.With(conntrackd.FieldEnabled, "")
+}
+
+// StateUnknown reports whether ForgetState was called since the last save.
+func (d *Draft) StateUnknown() bool { return d.stateUnknown }
 
 // Values are the texts of all fields.
 func (d *Draft) Values() conntrackd.Values { return d.values }
@@ -125,7 +137,13 @@ func (d *Draft) Enabled() bool { return d.Value(conntrackd.FieldEnabled) == "ena
 
 // Settings is the one conversion from what was typed to what it means.
 func (d *Draft) Settings() (conntrackd.Settings, []conntrackd.Problem) {
-	return ParseSettings(d.table, d.values)
+	s, problems := ParseSettings(d.table, d.values)
+	if d.stateUnknown && d.Value(conntrackd.FieldEnabled) == "" {
+		problems = AddProblem(d.table, problems, conntrackd.Problem{
+			Field: conntrackd.FieldEnabled, Message: "it is not known whether sync is enabled now; choose Enable or Disable",
+		})
+	}
+	return s, problems
 }
 
 // Problem is why one field cannot be used as it is; blank when it can.
@@ -179,7 +197,7 @@ func (d *Draft) Revert(f conntrackd.Field) {
 func (d *Draft) Rebase(s conntrackd.Settings) {
 	typed, changed := d.values, d.Changes()
 	settings, problems := d.Settings()
-	d.saved = d.table.Values(d.table.WithDefaults(s))
+	d.saved, d.stateUnknown = d.table.Values(d.table.WithDefaults(s)), false
 	d.values = d.saved
 	if len(problems) == 0 && maps.Equal(d.table.Values(settings), d.saved) {
 		return
