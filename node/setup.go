@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
+	"connsync/trust"
 )
 
 // SetupEnd is how a first setup ended that is not offered again. It is the one
@@ -46,11 +48,64 @@ func (n *Node) NeedsSetup(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
+// maxAnswers bounds the file of answers: a value has at most some ten characters.
+const maxAnswers = 16 << 10
+
+func (n *Node) answersFile() string { return filepath.Join(n.StateDir, "setup-answers.json") }
+
+// KeepSetupAnswers keeps what was answered in a setup that was left for later.
+// Nothing is kept where every answer is as it was without one.
+func (n *Node) KeepSetupAnswers(answers conntrackd.Values) error {
+	t := conntrackd.NewSettingTable()
+	given := conntrackd.Values{}
+	for field, standard := range t.Values(t.Defaults()) {
+		if v := answers[field]; v != "" && v != standard && field != conntrackd.FieldEnabled {
+			given[field] = v
+		}
+	}
+	if len(given) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
+		return err
+	}
+	content, err := json.Marshal(given)
+	if err != nil {
+		return err
+	}
+	return n.keep(n.answersFile(), string(content)+"\n")
+}
+
+// SetupAnswers are those that KeepSetupAnswers has kept; nil for none, and where
+// they cannot be read: they are asked for again.
+func (n *Node) SetupAnswers() conntrackd.Values {
+	content, err := trust.ReadFile(n.answersFile(), maxAnswers)
+	if err != nil {
+		return nil
+	}
+	var answers, known conntrackd.Values
+	if json.Unmarshal(content, &answers) != nil {
+		return nil
+	}
+	for _, e := range conntrackd.NewSettingTable() {
+		if v, ok := answers[e.Field]; ok && len(v) < maxAnswer {
+			known = known.With(e.Field, v)
+		}
+	}
+	return known
+}
+
+// maxAnswer bounds one answer, as the fields of the screens do.
+const maxAnswer = 64
+
 func (n *Node) setupFile() string { return filepath.Join(n.StateDir, "setup") }
 
 // NoteSetup keeps how the setup ended, so that it is not offered again.
 func (n *Node) NoteSetup(how SetupEnd) error {
 	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
+		return err
+	}
+	if err := n.discard(n.answersFile()); err != nil {
 		return err
 	}
 	return n.keep(n.setupFile(), string(how)+"\n")

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"testing"
+	"time"
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
@@ -126,4 +127,29 @@ func TestPickerProposes(t *testing.T) {
 			t.Errorf("%s was proposed, want %s", p.selected, tc.want)
 		}
 	}
+}
+
+// A setup that is left for later begins with what was answered.
+func TestLaterKeepsTheAnswers(t *testing.T) {
+	a := &fakeAppliance{}
+	setUp(t, a, nil, 80, 24, func(d *driver) {
+		d.press("up", "enter", "enter")
+		d.wait(time.Second)
+		d.press("enter", "enter")
+		d.types("eth1")
+		d.press("enter", "enter")
+		d.types("10.0.0.102/24")
+		d.press("enter", "ctrl+c", "l")
+	})
+	if a.answers[conntrackd.FieldPeerIP] != "10.0.0.102/24" || a.answers[conntrackd.FieldInterface] != "eth1" {
+		t.Fatalf("left with %v", a.answers)
+	}
+	setUp(t, &fakeAppliance{}, func(o *Options) { o.Setup.AsksApplication, o.Setup.Answers = false, a.answers }, 80, 24, func(d *driver) {
+		d.press("enter")
+		d.wait(time.Second)
+		d.press("enter", "enter", "enter")
+		d.wants("Peer IP", "10.0.0.102/24")
+		d.press("enter", "enter", "enter", "enter")
+		d.wants("These are the answers", "10.0.0.102/24", "10.0.0.101/24")
+	})
 }

@@ -111,7 +111,7 @@ func applicationMeant(answer string) (word string, ok bool) {
 // firstQuestion tells what is set and asks for the rest.
 func (t *lineTalk) firstQuestion() (stage, error) {
 	if t.draft.SavedValue(conntrackd.FieldEnabled) != "enable" {
-		t.draft.Set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
+		t.setup.takeAnswers(t.draft)
 	}
 	if t.setup.Fresh {
 		return t.askPeerLine, nil
@@ -296,7 +296,7 @@ func (t *lineTalk) endSetup(err error) error {
 	t.out.line(said)
 	if t.setup.Appliance != nil {
 		// A context that has ended is the program's to tell.
-		_ = t.setup.Appliance.Leave(context.WithoutCancel(t.ctx), how)
+		_ = t.setup.Appliance.Leave(context.WithoutCancel(t.ctx), how, t.draft.Values())
 	}
 	return cmp.Or(t.out.err, unfinished)
 }

@@ -24,7 +24,7 @@ func (monkeyHost) Operate(ctx context.Context, o Operation) (string, error) {
 
 func (monkeyHost) State(context.Context, string) (string, error) { return "", nil }
 
-func (monkeyHost) Leave(context.Context, Leaving) error { return nil }
+func (monkeyHost) Leave(context.Context, Leaving, conntrackd.Values) error { return nil }
 
 // monkeyPlanner is a fakePlanner that does not count.
 type monkeyPlanner fakePlanner

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // Setup are the options of a first setup: the fields of the form, asked one at
@@ -18,6 +19,9 @@ type Setup struct {
 	AsksApplication bool
 	// Fresh says that nothing is set yet, not even to its default.
 	Fresh bool
+	// Answers are those of a setup that was left for later; nil for none. They are
+	// not saved yet.
+	Answers conntrackd.Values
 	// Patience ends a setup that nobody answers, so that a boot goes on; 0 waits
 	// for ever. When the settings are in force and the peer is awaited it is
 	// twelve times as long.
@@ -33,9 +37,10 @@ type Appliance interface {
 	// an ordinary host, which states none, and says why connection sync does not
 	// exist on it; blank where it does.
 	State(ctx context.Context, application string) (gate string, err error)
-	// Leave is told that the setup ends before anything was set up. An error is
-	// the Appliance's to tell, when the screen is given back.
-	Leave(ctx context.Context, how Leaving) error
+	// Leave is told that the setup ends before anything was set up, and what was
+	// answered until then, which a setup that was left for later begins with. An
+	// error is the Appliance's to tell, when the screen is given back.
+	Leave(ctx context.Context, how Leaving, answers conntrackd.Values) error
 }
 
 // Leaving is how a setup ends that has set up nothing.
@@ -112,7 +117,7 @@ var setupKeys = struct{ next, prev, choose, list key.Binding }{
 func newSetup(f *form, o Setup) *setup {
 	s := &setup{form: f, options: o, done: f.inForce.Enabled && f.inForce.Complete() && !o.Fresh}
 	if !s.done {
-		f.draft.Set(conntrackd.FieldEnabled, "enable") // what a setup is opened for
+		o.takeAnswers(f.draft)
 	}
 	if o.AsksApplication {
 		s.pages = append(s.pages, question{kind: applicationPage})
@@ -123,6 +128,17 @@ func newSetup(f *form, o Setup) *setup {
 	s.pages = append(s.pages, s.open(o.Fresh)...)
 	s.goTo(0)
 	return s
+}
+
+// takeAnswers puts into a draft what was answered before, and Enable, which is
+// what a setup is opened for.
+func (o Setup) takeAnswers(d *text.Draft) {
+	for field, value := range o.Answers {
+		if value != "" {
+			d.Set(field, value)
+		}
+	}
+	d.Set(conntrackd.FieldEnabled, "enable")
 }
 
 // open are the pages of the fields that are not set, and the last one. With all

@@ -16,10 +16,11 @@ import (
 
 // fakeAppliance remembers what it was told.
 type fakeAppliance struct {
-	stated []string
-	lefts  []Leaving
-	gate   string
-	err    error
+	stated  []string
+	lefts   []Leaving
+	answers conntrackd.Values // at the last of them
+	gate    string
+	err     error
 }
 
 func (a *fakeAppliance) State(_ context.Context, application string) (string, error) {
@@ -27,7 +28,8 @@ func (a *fakeAppliance) State(_ context.Context, application string) (string, er
 	return a.gate, a.err
 }
 
-func (a *fakeAppliance) Leave(_ context.Context, how Leaving) error {
+func (a *fakeAppliance) Leave(_ context.Context, how Leaving, answers conntrackd.Values) error {
+	a.answers = answers
 	a.lefts = append(a.lefts, how)
 	return nil
 }

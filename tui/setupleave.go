@@ -54,10 +54,10 @@ func (m *Model) leaveSetup(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case leaveChosen:
 		m.dialog = nil
-		ctx, to := m.env.ctx, m.setup.options.Appliance
+		ctx, to, answers := m.env.ctx, m.setup.options.Appliance, m.form.draft.Values()
 		return func() tea.Msg {
 			if to != nil {
-				_ = to.Leave(ctx, msg.how) // the Appliance tells it
+				_ = to.Leave(ctx, msg.how, answers) // the Appliance tells it
 			}
 			return left{}
 		}

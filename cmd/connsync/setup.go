@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/conntrackd"
 	"connsync/node"
 	"connsync/tui"
 	"connsync/tui/console"
@@ -68,7 +69,7 @@ func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
 	if f.console {
 		kernel, err := console.FindKernel(ctx, f.patience)
 		if errors.Is(err, console.ErrNobody) {
-			return first.Leave(ctx, tui.Unanswered)
+			return first.Leave(ctx, tui.Unanswered, nil)
 		} else if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (f *firstSetup) options(o *tui.Options, e effects) error {
 	if a.Reason() != "" {
 		o.Gate = a.ReasonAndRemedy()
 	}
-	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.Word == "", Fresh: e.Fresh(), Patience: f.patience}
+	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.Word == "", Fresh: e.Fresh(), Answers: f.cli.SetupAnswers(), Patience: f.patience}
 	e.OnEnable = func() { f.note(node.SetupDone) }
 	return nil
 }
@@ -118,8 +119,9 @@ func (f *firstSetup) State(_ context.Context, word string) (string, error) {
 	return a.ReasonAndRemedy(), err
 }
 
-// Leave keeps what is not to be asked again; what is left for later is.
-func (f *firstSetup) Leave(_ context.Context, how tui.Leaving) error {
+// Leave keeps what is not to be asked again; what is left for later is, and
+// begins with what was answered.
+func (f *firstSetup) Leave(_ context.Context, how tui.Leaving, answers conntrackd.Values) error {
 	f.mu.Lock()
 	f.how, f.left = how, true
 	f.mu.Unlock()
@@ -129,14 +131,18 @@ func (f *firstSetup) Leave(_ context.Context, how tui.Leaving) error {
 	case tui.Unanswered:
 		return f.note(node.SetupUnanswered)
 	}
-	return nil
+	return f.keepError("keep the answers of the setup", f.cli.KeepSetupAnswers(answers))
 }
 
 func (f *firstSetup) note(how node.SetupEnd) error {
-	err := f.cli.NoteSetup(how)
+	return f.keepError("note how the setup ended", f.cli.NoteSetup(how))
+}
+
+// keepError keeps an error of what, nil for none, until the screen is given back.
+func (f *firstSetup) keepError(what string, err error) error {
 	if err != nil {
 		f.mu.Lock()
-		f.err = fmt.Errorf("note how the setup ended: %w", err)
+		f.err = fmt.Errorf("%s: %w", what, err)
 		f.mu.Unlock()
 	}
 	return err
