@@ -36,7 +36,8 @@ var allowed = map[string][]string{
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
 	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
-	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/service"},
+	"conntrackd/coverage": {"conntrackd", "conntrackd/control"},
+	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/service"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "trust"},
 	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},
@@ -90,7 +91,7 @@ var testsMay = map[string][]string{
 // libraries are the packages of conntrackd, of netcheck or of both but one, and
 // more.
 func libraries(which, but string, more ...string) []string {
-	all := []string{"conntrackd", "conntrackd/hostfile", "conntrackd/step", "conntrackd/control", "conntrackd/service", "conntrackd/health",
+	all := []string{"conntrackd", "conntrackd/hostfile", "conntrackd/step", "conntrackd/control", "conntrackd/service", "conntrackd/coverage", "conntrackd/health",
 		"conntrackd/trial", "conntrackd/prepare", "conntrackd/failover", "conntrackd/apply"}
 	if which == "both" {
 		all = append(all, "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/keepalived")

@@ -21,6 +21,8 @@ type FailoverLog struct {
 	sys  *syslog.Writer // nil where it is not written to
 }
 
+const failoverLogName = "failover.log"
+
 // failoverLogMax is where the log begins anew; the full one is kept as .1.
 const failoverLogMax = 256 << 10
 
@@ -28,7 +30,7 @@ const failoverLogMax = 256 << 10
 // the system log, for what is done in a role.
 func OpenFailoverLog(stateDir string, role failover.Role, toSystem bool) *FailoverLog {
 	l := &FailoverLog{role: role}
-	path := filepath.Join(stateDir, "failover.log")
+	path := filepath.Join(stateDir, failoverLogName)
 	if info, err := os.Stat(path); err == nil && info.Size() > failoverLogMax {
 		_ = os.Rename(path, path+".1")
 	}

@@ -296,9 +296,10 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	if socket == "" {
 		socket = n.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 	}
+	client := control.NewClient(socket)
 	return &health.Observer{
-		Service: n.Service, Client: control.NewClient(socket), Settings: s.Settings,
-		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk,
+		Service: n.Service, Client: client, Settings: s.Settings,
+		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk, Coverage: n.looker(s, client),
 	}
 }
 

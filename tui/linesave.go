@@ -307,7 +307,7 @@ func (t *lineTalk) observe() health.Health {
 		if err != nil {
 			return last
 		}
-		if last.Verdict == health.VerdictTwoWay || last.Verdict == health.VerdictLosing || last.Verdict == health.VerdictStopped {
+		if last.Verdict.BothWays() || last.Verdict == health.VerdictStopped {
 			return last
 		}
 		select {

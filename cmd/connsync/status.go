@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
@@ -188,16 +189,11 @@ func look(ctx context.Context, o *health.Observer) health.Health {
 		health := o.Watch(ctx, left, nil)
 		took := time.Since(begin)
 		switch {
-		case ctx.Err() != nil, took >= watchLimit, took >= watchLeast && good(health.Verdict):
+		case ctx.Err() != nil, took >= watchLimit, took >= watchLeast && health.Verdict.BothWays():
 			return health
 		}
 		time.Sleep(250 * time.Millisecond)
 	}
-}
-
-// good says that messages go both ways, whatever is lost.
-func good(v health.Verdict) bool {
-	return v == health.VerdictTwoWay || v == health.VerdictLosing
 }
 
 // reported is what status --json prints.
@@ -229,6 +225,8 @@ type reported struct {
 	SendAsked     int            `json:"send_buffer"`
 	ReceiveAsked  int            `json:"receive_buffer"`
 	OutOfPlace    string         `json:"out_of_place,omitempty"` // why there should be no sync here
+
+	Coverage *coverage.Report `json:"coverage,omitempty"` // of the connections
 }
 
 func statusOf(h health.Health, s conntrackd.Settings) reported {
@@ -239,6 +237,7 @@ func statusOf(h health.Health, s conntrackd.Settings) reported {
 		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,
 		Bound: h.Sockets.Bound, Address: h.Sockets.Address, SendBuffer: h.Sockets.SendBuffer, ReceiveBuffer: h.Sockets.ReceiveBuffer,
 		SendAsked: s.SendBuffer, ReceiveAsked: s.ReceiveBuffer,
+		Coverage: coverage.NewReport(h.Coverage, h.CoverageErr),
 	}
 	if r.Time.IsZero() {
 		r.Time = time.Now() // nothing was read from the daemon

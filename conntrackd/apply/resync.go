@@ -61,9 +61,9 @@ func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 		return
 	}
 	_ = t.step(StepFilled, "States of the peer", func() (step.Status, string, error) {
-		switch h.Verdict {
-		case health.VerdictTwoWay, health.VerdictLosing:
-		case health.VerdictReceivingOnly, health.VerdictMismatch, health.VerdictSendingOnly:
+		switch v := h.Verdict; {
+		case v.BothWays():
+		case v == health.VerdictReceivingOnly, v == health.VerdictMismatch, v == health.VerdictSendingOnly:
 			return step.Unknown, "as long as not both nodes hear each other, none can be expected", nil
 		default:
 			return t.notYet(), "the peer was asked, and is not heard yet", nil

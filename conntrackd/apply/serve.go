@@ -286,10 +286,10 @@ func (t *transaction) proof(ctx context.Context) {
 	})
 	t.verdict = h.Verdict
 	_ = t.step(StepHeardBy, "Heard by the peer", func() (step.Status, string, error) {
-		switch h.Verdict {
-		case health.VerdictTwoWay, health.VerdictLosing, health.VerdictSendingOnly:
+		switch v := h.Verdict; {
+		case v.BothWays(), v == health.VerdictSendingOnly:
 			return step.Done, "", nil
-		case health.VerdictReceivingOnly, health.VerdictMismatch:
+		case v == health.VerdictReceivingOnly, v == health.VerdictMismatch:
 			return step.Failed, h.Cause, nil
 		}
 		return t.notYet(), h.Cause, nil
@@ -298,11 +298,9 @@ func (t *transaction) proof(ctx context.Context) {
 }
 
 func (t *transaction) heardStatus(h health.Health) (step.Status, string) {
-	switch h.Verdict {
-	case health.VerdictTwoWay, health.VerdictLosing, health.VerdictReceivingOnly, health.VerdictMismatch:
-		return step.Done, ""
-	}
 	switch {
+	case h.Verdict.BothWays(), h.Verdict == health.VerdictReceivingOnly, h.Verdict == health.VerdictMismatch:
+		return step.Done, ""
 	case h.Verdict == health.VerdictUnknown && h.PacketsRecv > 0:
 		return step.Done, ""
 	case t.a.FirstNode:

@@ -2,10 +2,10 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -21,28 +21,45 @@ func (c *Client) HoldsExternal(ctx context.Context, words string) (bool, error) 
 	return c.dumpHas(ctx, requestDumpExternal, words)
 }
 
-// dumpHas looks for a line of a dump that contains words. A dump can be long;
-// the daemon writes it from a child, so that reading slowly holds nobody up.
+// DumpInternal calls each with every line of the daemon's internal cache (conntrackd
+// -i). The line is valid during the call.
+func (c *Client) DumpInternal(ctx context.Context, each func(line []byte)) error {
+	return c.dump(ctx, requestDumpInternal, each)
+}
+
+// DumpExternal is [Client.DumpInternal] for the external cache (conntrackd -e).
+func (c *Client) DumpExternal(ctx context.Context, each func(line []byte)) error {
+	return c.dump(ctx, requestDumpExternal, each)
+}
+
+// dumpHas looks for a line of a dump that contains words.
 func (c *Client) dumpHas(ctx context.Context, r Request, words string) (bool, error) {
+	found, wanted := false, []byte(words)
+	err := c.dump(ctx, r, func(line []byte) { found = found || bytes.Contains(line, wanted) })
+	return found && err == nil, err
+}
+
+// dump reads the lines of a dump. It can be long; the daemon writes it from a child,
+// so that reading slowly holds nobody up.
+func (c *Client) dump(ctx context.Context, r Request, each func(line []byte)) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	conn, err := c.connect(ctx)
 	if err != nil {
-		return false, fmt.Errorf("ask conntrackd at %s: %w", c.Path, err)
+		return fmt.Errorf("ask conntrackd at %s: %w", c.Path, err)
 	}
 	defer conn.Close()
 	if _, err := conn.Write(binary.NativeEndian.AppendUint32(nil, uint32(r))); err != nil {
-		return false, fmt.Errorf("ask conntrackd at %s: %w", c.Path, err)
+		return fmt.Errorf("ask conntrackd at %s: %w", c.Path, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	lines := bufio.NewScanner(conn)
-	found := false
 	for lines.Scan() { // to the end: a child whose reader leaves dies of SIGPIPE
-		found = found || strings.Contains(lines.Text(), words)
+		each(lines.Bytes())
 	}
 	if err := lines.Err(); err != nil {
-		return false, fmt.Errorf("read a dump of conntrackd at %s: %w", c.Path, err)
+		return fmt.Errorf("read a dump of conntrackd at %s: %w", c.Path, err)
 	}
-	return found, nil
+	return nil
 }

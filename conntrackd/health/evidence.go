@@ -5,6 +5,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/service"
 )
 
@@ -61,6 +62,9 @@ type evidence struct {
 	interfaceGone, addressGone bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.
 	conntrackMax int
+	// coverage is which connections would survive; nil where it was not looked at.
+	coverage    *coverage.Coverage
+	coverageErr error // why it could not be looked at
 	// missing is what this node lacked of the peer, and has got since.
 	missing missingStates
 }

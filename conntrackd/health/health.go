@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/service"
 )
 
@@ -19,6 +20,7 @@ const (
 	VerdictSendingOnly   Verdict = "sending-only"   // the peer hears us and is not heard
 	VerdictSilent        Verdict = "silent"         // no word from the peer
 	VerdictLosing        Verdict = "losing"         // both ways, and messages are lost
+	VerdictPartial       Verdict = "partial"        // both ways, and connections would not survive a failover
 	VerdictMismatch      Verdict = "mismatch"       // the peer speaks another mode, or to another port
 	VerdictStopped       Verdict = "stopped"        // no daemon runs
 	VerdictUnknown       Verdict = "unknown"        // we could not look
@@ -26,8 +28,13 @@ const (
 
 // Verdicts are all of them, from good to not known.
 func Verdicts() []Verdict {
-	return []Verdict{VerdictTwoWay, VerdictLosing, VerdictReceivingOnly, VerdictSendingOnly,
+	return []Verdict{VerdictTwoWay, VerdictPartial, VerdictLosing, VerdictReceivingOnly, VerdictSendingOnly,
 		VerdictSilent, VerdictMismatch, VerdictStopped, VerdictUnknown}
+}
+
+// BothWays says that messages go both ways, whatever is lost.
+func (v Verdict) BothWays() bool {
+	return v == VerdictTwoWay || v == VerdictPartial || v == VerdictLosing
 }
 
 // Sockets is what the kernel says of the daemon's sync sockets.
@@ -47,6 +54,10 @@ type Health struct {
 	Service          service.State
 	Sockets          Sockets // zero where they could not be looked at
 	control.Counters         // the newest reading; zero where there is none
+	// Coverage is which connections would survive; nil where it was not looked at, or
+	// could not be: CoverageErr says why then.
+	Coverage    *coverage.Coverage
+	CoverageErr error
 }
 
 // Observer watches a running daemon and says how the sync is. Service, Client and
@@ -62,6 +73,9 @@ type Observer struct {
 	// Listen listens on the sync link; nil means that nothing does, which makes
 	// "two-way" harder to prove.
 	Listen Listen
+	// Coverage looks at the connections; nil means that nothing does, and that the
+	// verdict is taken from the messages alone.
+	Coverage *coverage.Looker
 	// MayAsk says whether the peer may be asked for its states in this run of
 	// the daemon, which a node that holds none of them does once; nil means yes.
 	MayAsk func(run service.State) bool
@@ -113,6 +127,7 @@ func (o *Observer) gather(ctx context.Context) evidence {
 	e.service, e.serviceErr = o.Service.State(ctx)
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
+		o.cover(ctx, &e)
 		e.now = time.Now()
 		o.askForMissingStates(ctx, &e)
 	}
@@ -129,6 +144,7 @@ func (e evidence) health() Health {
 	if len(e.readings) > 0 {
 		h.Counters = e.last()
 	}
+	h.Coverage, h.CoverageErr = e.coverage, e.coverageErr
 	return h
 }
 
@@ -169,8 +185,8 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 	}
 }
 
-// Watch observes every 250 ms until the sync is seen to work both ways or to
-// lose messages, or until the limit is over.
+// Watch observes every 250 ms until the sync is seen to work both ways, whatever is
+// lost, or until the limit is over.
 // each, which may be nil, gets every health on the way.
 func (o *Observer) Watch(ctx context.Context, limit time.Duration, each func(Health)) Health {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -182,7 +198,7 @@ func (o *Observer) Watch(ctx context.Context, limit time.Duration, each func(Hea
 		if each != nil {
 			each(h)
 		}
-		if h.Verdict == VerdictTwoWay || h.Verdict == VerdictLosing {
+		if h.Verdict.BothWays() {
 			return h
 		}
 		select {

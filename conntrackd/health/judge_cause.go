@@ -42,6 +42,9 @@ func (e evidence) judgeLoss() judgement {
 		return judgement{VerdictLosing, fmt.Sprintf("%d messages could not be sent", last.ErrorsSent-first.ErrorsSent),
 			fmt.Sprintf("let UDP port %d to %s pass this node's firewall, and look at the sync link (ip -s link show %s)", s.Port, s.Peer.Addr(), s.Interface)}
 	}
+	if j, told := e.judgeCoverage(); told {
+		return j
+	}
 	j := judgement{Verdict: VerdictTwoWay, Cause: e.proven()}
 	if problem := BoundProblem(e.sockets, s); e.socketsErr == nil && problem != "" {
 		j.Cause += "; yet " + problem

@@ -25,6 +25,9 @@ func StatusLines(h health.Health) []string {
 	if next := Clean(h.Next); next != "" {
 		lines = append(lines, Column("")+"-> "+next)
 	}
+	if covered := Coverage(h); covered != "" {
+		lines = append(lines, Column("")+Capital(covered)+".")
+	}
 	return lines
 }
 
@@ -92,6 +95,7 @@ func About(h health.Health, s conntrackd.Settings) []Row {
 			rows = append(rows, Row{Label: label, Text: text})
 		}
 	}
+	add("survive", Coverage(h))
 	add("link", Join(", ", Join(" ", Clean(h.Device), Clean(h.Link)), bound))
 	if h.Sockets.Bound {
 		add("buffers", buffer("receive", h.Sockets.ReceiveBuffer, s.ReceiveBuffer)+", "+buffer("send", h.Sockets.SendBuffer, s.SendBuffer))

@@ -23,6 +23,8 @@ func textOf(v health.Verdict) verdictText {
 		return verdictText{Warn, "no word from the peer", ""}
 	case health.VerdictLosing:
 		return verdictText{Warn, "losing messages", "Losing messages: both ways are up, not everything arrives."}
+	case health.VerdictPartial:
+		return verdictText{Warn, "partly in sync", "Partly in sync: both ways are up, not every connection would survive."}
 	case health.VerdictMismatch:
 		return verdictText{Fail, "not in sync", "Not in sync: the peer speaks another mode or to another port."}
 	case health.VerdictStopped:

@@ -1,0 +1,142 @@
+package coverage
+
+import (
+	"bytes"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+)
+
+// parseText reads a line of a cache of conntrackd, as it and conntrack print entries:
+//
+//	tcp      6 ESTABLISHED src=10.1.0.2 dst=10.2.0.2 sport=40001 dport=80 src=10.2.0.2
+//	dst=10.1.0.2 sport=80 dport=40001 [ASSURED] mark=0 [active since 1s]
+//
+// It returns false where the line is not an entry with addresses of both directions.
+// Words that are not known are passed over.
+func (e *Entry) parseText(line []byte) bool {
+	*e = Entry{Seen: true}
+	_, rest := word(line)
+	number, rest := word(rest)
+	protocol, ok := decimal(number, math.MaxUint8)
+	if !ok {
+		return false
+	}
+	e.Protocol = uint8(protocol)
+	t, sources := &e.Original, 0
+	for first := true; len(rest) > 0; first = false {
+		var w []byte
+		w, rest = word(rest)
+		name, value, isField := bytes.Cut(w, []byte{'='})
+		switch {
+		case !isField:
+			e.parseWord(w, first)
+		case string(name) == "src":
+			if sources++; sources == 2 {
+				t = &e.Reply
+			}
+			t.Source = address(value)
+		case string(name) == "dst":
+			t.Destination = address(value)
+		case !e.parseField(t, string(name), value):
+			return false
+		}
+	}
+	return sources == 2 && e.valid()
+}
+
+// parseWord reads a word that has no value: the state, which comes first, or a flag.
+func (e *Entry) parseWord(w []byte, first bool) {
+	if string(w) == "[UNREPLIED]" {
+		e.Seen = false
+	}
+	if state := slices.Index(stateNames(e.Protocol), string(w)); first && state >= 0 {
+		e.State, e.HasState = uint8(state), true
+	}
+}
+
+// parseField reads a number; false where it is one that counts and is none.
+func (e *Entry) parseField(t *Tuple, name string, value []byte) bool {
+	var n uint64
+	ok := true
+	switch name {
+	case "sport", "id":
+		n, ok = decimal(value, math.MaxUint16)
+		t.SourcePort = uint16(n)
+	case "dport":
+		n, ok = decimal(value, math.MaxUint16)
+		t.DestinationPort = uint16(n)
+	case "type":
+		n, ok = decimal(value, math.MaxUint8)
+		t.DestinationPort |= uint16(n) << 8
+	case "code":
+		n, ok = decimal(value, math.MaxUint8)
+		t.DestinationPort |= uint16(n)
+	case "srckey":
+		n, ok = hexadecimal(value)
+		t.SourcePort = uint16(n)
+	case "dstkey":
+		n, ok = hexadecimal(value)
+		t.DestinationPort = uint16(n)
+	case "mark":
+		n, ok = decimal(value, math.MaxUint32)
+		e.Mark = uint32(n)
+	case "zone":
+		n, ok = decimal(value, math.MaxUint16)
+		e.Original.Zone, e.Reply.Zone = uint16(n), uint16(n)
+	case "zone-orig":
+		n, ok = decimal(value, math.MaxUint16)
+		e.Original.Zone = uint16(n)
+	case "zone-reply":
+		n, ok = decimal(value, math.MaxUint16)
+		e.Reply.Zone = uint16(n)
+	}
+	return ok
+}
+
+// word takes the first word of a line.
+func word(line []byte) (w, rest []byte) {
+	start := 0
+	for start < len(line) && (line[start] == ' ' || line[start] == '\t') {
+		start++
+	}
+	end := start
+	for end < len(line) && line[end] != ' ' && line[end] != '\t' {
+		end++
+	}
+	next := end
+	for next < len(line) && (line[next] == ' ' || line[next] == '\t') {
+		next++
+	}
+	return line[start:end], line[next:]
+}
+
+func decimal(b []byte, most uint64) (uint64, bool) {
+	if len(b) == 0 || len(b) > 10 {
+		return 0, false
+	}
+	var n uint64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	return n, n <= most
+}
+
+func hexadecimal(b []byte) (uint64, bool) {
+	digits, ok := bytes.CutPrefix(b, []byte("0x"))
+	n, err := strconv.ParseUint(string(digits), 16, 16)
+	return n, ok && err == nil
+}
+
+// address reads an address; the zero one where there is none.
+func address(b []byte) netip.Addr {
+	a, err := netip.ParseAddr(string(b))
+	if err != nil || a.Zone() != "" || a.Is4In6() {
+		return netip.Addr{}
+	}
+	return a
+}

@@ -1,0 +1,90 @@
+package coverage
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseText(t *testing.T) {
+	a := netip.MustParseAddr
+	for _, test := range []struct {
+		line string
+		want Entry
+	}{
+		{"tcp      6 ESTABLISHED src=10.1.0.2 dst=10.2.0.2 sport=40001 dport=80 src=10.2.0.2 dst=203.0.113.1 sport=80 dport=50001 [ASSURED] mark=7 [active since 1s]",
+			Entry{Protocol: 6, State: 3, HasState: true, Seen: true, Mark: 7,
+				Original: Tuple{Source: a("10.1.0.2"), Destination: a("10.2.0.2"), SourcePort: 40001, DestinationPort: 80},
+				Reply:    Tuple{Source: a("10.2.0.2"), Destination: a("203.0.113.1"), SourcePort: 80, DestinationPort: 50001}}},
+		{"icmpv6   58 src=2001:db8::1 dst=2001:db8::2 type=128 code=0 id=77 [UNREPLIED] src=2001:db8::2 dst=2001:db8::1 type=129 code=0 id=77 mark=0 [active since 1s]",
+			Entry{Protocol: 58,
+				Original: Tuple{Source: a("2001:db8::1"), Destination: a("2001:db8::2"), SourcePort: 77, DestinationPort: 128 << 8},
+				Reply:    Tuple{Source: a("2001:db8::2"), Destination: a("2001:db8::1"), SourcePort: 77, DestinationPort: 129 << 8}}},
+		{"gre      47 src=1.2.3.4 dst=5.6.7.8 srckey=0x11 dstkey=0x22 [UNREPLIED] src=5.6.7.8 dst=1.2.3.4 srckey=0x22 dstkey=0x11 mark=0 [active since 1s]",
+			Entry{Protocol: 47,
+				Original: Tuple{Source: a("1.2.3.4"), Destination: a("5.6.7.8"), SourcePort: 0x11, DestinationPort: 0x22},
+				Reply:    Tuple{Source: a("5.6.7.8"), Destination: a("1.2.3.4"), SourcePort: 0x22, DestinationPort: 0x11}}},
+		{"unknown  50 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4 mark=0 zone=5 secctx=null [active since 1s]",
+			Entry{Protocol: 50, Seen: true,
+				Original: Tuple{Source: a("1.2.3.4"), Destination: a("5.6.7.8"), Zone: 5},
+				Reply:    Tuple{Source: a("5.6.7.8"), Destination: a("1.2.3.4"), Zone: 5}}},
+		{"udp      17 src=1.2.3.4 dst=5.6.7.8 sport=1 dport=2 zone-orig=6 [UNREPLIED] src=5.6.7.8 dst=1.2.3.4 sport=2 dport=1 mark=0",
+			Entry{Protocol: 17,
+				Original: Tuple{Source: a("1.2.3.4"), Destination: a("5.6.7.8"), SourcePort: 1, DestinationPort: 2, Zone: 6},
+				Reply:    Tuple{Source: a("5.6.7.8"), Destination: a("1.2.3.4"), SourcePort: 2, DestinationPort: 1}}},
+	} {
+		var got Entry
+		if !got.parseText([]byte(test.line)) {
+			t.Errorf("not understood: %s", test.line)
+		}
+		if diff := cmp.Diff(test.want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+			t.Errorf("%s\n%s", test.line, diff)
+		}
+	}
+	for _, line := range []string{
+		"", "tcp", "tcp 6", "tcp 256 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4",
+		"udp 17 src=1.2.3.4 dst=5.6.7.8 sport=1 dport=2",
+		"udp 17 src=1.2.3.4 dst=5.6.7.8 sport=1 dport=65536 src=5.6.7.8 dst=1.2.3.4 sport=2 dport=1",
+		"udp 17 src=1.2.3.4 dst=5.6.7.8 sport=1 dport= src=5.6.7.8 dst=1.2.3.4 sport=2 dport=1",
+		"udp 17 src=1.2.3.4 dst=::1 src=5.6.7.8 dst=1.2.3.4",
+		"udp 17 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4 src=1.2.3.4 dst=5.6.7.8",
+		"udp 17 src=1.2.3 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4",
+	} {
+		if e := (Entry{}); e.parseText([]byte(line)) {
+			t.Errorf("understood: %q as %v", line, e.String())
+		}
+	}
+}
+
+// Whatever a line says, what is taken for an entry has a key and a sentence, and comes
+// back from its own text.
+func FuzzParseText(f *testing.F) {
+	f.Add("tcp 6 ESTABLISHED src=10.1.0.2 dst=10.2.0.2 sport=1 dport=80 src=10.2.0.2 dst=10.1.0.2 sport=80 dport=1 mark=7")
+	f.Add("icmp 1 src=1.2.3.4 dst=5.6.7.8 type=8 code=0 id=77 src=5.6.7.8 dst=1.2.3.4 type=0 code=0 id=77 zone=5")
+	f.Add("udp 17 src= dst= = sport==1\x1b[2J")
+	f.Fuzz(func(t *testing.T, line string) {
+		var e Entry
+		if !e.parseText([]byte(line)) {
+			return
+		}
+		if said := e.String(); strings.ContainsFunc(said, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("%q says %q", line, said)
+		}
+		again := e
+		if again.key(seed) != e.key(seed) || !e.valid() {
+			t.Errorf("%q is no whole entry: %v", line, e)
+		}
+	})
+}
+
+func FuzzParseMessage(f *testing.F) {
+	f.Add([]byte("\x02\x00\x00\x00\x34\x00\x01\x80\x14\x00\x01\x80\x08\x00\x01\x00\x01\x02\x03\x04\x08\x00\x02\x00\x05\x06\x07\x08"))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		var e Entry
+		if e.parse(message) {
+			_, _ = e.String(), e.key(seed)
+		}
+	})
+}

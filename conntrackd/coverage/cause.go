@@ -1,0 +1,109 @@
+package coverage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"connsync/conntrackd/control"
+)
+
+// eventsSetting is where the kernel says whether it reports new connections.
+const eventsSetting = "/proc/sys/net/netfilter/nf_conntrack_events"
+
+// circumstances are what tells why entries are missing from the cache.
+type circumstances struct {
+	eventsOff bool // nf_conntrack_events is 0
+	pollSecs  int
+	pollLine  int
+	internal  uint64 // entries in the cache
+	limit     int    // HashLimit
+	limitLine int
+	noSpace   uint64 // entries refused for lack of room, since the daemon's start
+	overruns  uint64 // netlink overruns, since the daemon's start
+	role      Role
+	direct    bool // the peer's entries are put into the kernel
+}
+
+func (l *Looker) circumstances(ctx context.Context, c Coverage, t control.Tables) circumstances {
+	s := circumstances{
+		pollSecs: l.File.PollSecs(), pollLine: l.File.LineOf("General", "PollSecs"), role: c.Role, direct: t.Direct,
+		internal: t.Internal, limit: l.File.HashLimit(), limitLine: l.File.LineOf("General", "HashLimit"),
+	}
+	// What cannot be read is one cause less to find.
+	if value, err := os.ReadFile(eventsSetting); err == nil {
+		s.eventsOff = strings.TrimSpace(string(value)) == "0"
+	}
+	if cache, err := l.Client.Cache(ctx); err == nil {
+		s.noSpace, s.internal = cache.NoSpace, max(s.internal, cache.Internal)
+	}
+	if run, err := l.Client.Runtime(ctx); err == nil {
+		s.overruns = run.Overruns
+	}
+	return s
+}
+
+// explain says why entries would be lost, and what to do. The filter comes first: what
+// the file says is certain, and the rest is the likeliest cause.
+func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cause, next string) {
+	why := l.circumstances(ctx, c, t)
+	var causes, steps []string
+	if c.Filtered > 0 {
+		causes = append(causes, filterCause(c))
+		steps = append(steps, fmt.Sprintf("change line %d of %s and restart conntrackd", c.Rules[0].Line, l.File.Name()))
+	}
+	if c.Missing > 0 {
+		cause, step := why.missing(c.Missing)
+		causes, steps = append(causes, cause), append(steps, step)
+	}
+	return strings.Join(causes, "; "), strings.Join(steps, "; ")
+}
+
+func filterCause(c Coverage) string {
+	rule := c.Rules[0]
+	cause := fmt.Sprintf("line %d of the file keeps out %s (%s)", rule.Line, Connections(rule.Entries), rule.Text)
+	if more := c.Filtered - rule.Entries; more > 0 {
+		cause += fmt.Sprintf(", other lines %d", more)
+	}
+	return cause
+}
+
+// missing is the likeliest cause of entries that are not in the cache.
+func (s circumstances) missing(n int) (cause, next string) {
+	subject := "conntrackd's cache lacks " + Connections(n) + ": "
+	const again = "conntrackd -R and conntrackd -B"
+	switch {
+	case s.eventsOff:
+		return subject + "the kernel reports none (nf_conntrack_events is 0)",
+			"run sysctl -w net.netfilter.nf_conntrack_events=1, then " + again
+	case s.internal >= uint64(s.limit):
+		return subject + fmt.Sprintf("it is full (HashLimit %d%s, %d entries refused)", s.limit, inLine(s.limitLine), s.noSpace),
+			"raise HashLimit in conntrackd.conf to twice nf_conntrack_max, and restart conntrackd"
+	case s.pollSecs > 0:
+		return subject + fmt.Sprintf("conntrackd reads the kernel's table every %d s only (PollSecs%s)", s.pollSecs, inLine(s.pollLine)),
+			"remove PollSecs from conntrackd.conf, and restart conntrackd"
+	case s.overruns > 0:
+		return subject + fmt.Sprintf("the kernel's events overran it (netlink overruns: %d)", s.overruns),
+			"in conntrackd.conf, raise NetlinkBufferSize to 2097152 and NetlinkBufferSizeMaxGrowth to 8388608, or twice what they are; until then " + again
+	case s.direct && s.role == RolePrimary:
+		return subject + "the peer began them, and this node has not taken them over",
+			"run connsync failover primary, and have keepalived call it"
+	}
+	return subject + "their events did not reach it", "run " + again
+}
+
+func inLine(line int) string {
+	if line == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" in line %d", line)
+}
+
+// Connections is a number of connections in words, such as "1 connection".
+func Connections(n int) string {
+	if n == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprintf("%d connections", n)
+}

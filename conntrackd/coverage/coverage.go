@@ -1,0 +1,153 @@
+package coverage
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Role is what this node is for the connections at the moment.
+type Role string
+
+// The roles. In a pair whose states go into the kernel, a backup's table has the
+// peer's entries, which its own cache has not; those of a primary that are not in its
+// cache are lost at the next failover.
+const (
+	RolePrimary Role = "primary"
+	RoleBackup  Role = "backup"
+	RoleUnknown Role = "unknown"
+)
+
+// Counts are conntrack entries by what would become of them if this node died now.
+type Counts struct {
+	Survive  int `json:"survive"`  // in conntrackd's cache
+	Young    int `json:"young"`    // began since the look before, a second or more ago, and not in the cache yet
+	Filtered int `json:"filtered"` // kept out by the file
+	Missing  int `json:"missing"`  // not in the cache, at two looks
+}
+
+// Total is how many need to survive.
+func (c Counts) Total() int { return c.Survive + c.Young + c.Filtered + c.Missing }
+
+// Lost is how many would not survive.
+func (c Counts) Lost() int { return c.Filtered + c.Missing }
+
+func (c *Counts) add(o outcome) {
+	switch o {
+	case survives:
+		c.Survive++
+	case young:
+		c.Young++
+	case filtered:
+		c.Filtered++
+	case missing:
+		c.Missing++
+	}
+}
+
+// Kind are the counts of one protocol.
+type Kind struct {
+	Family   string `json:"family"`   // ipv4 or ipv6
+	Protocol string `json:"protocol"` // a name as conntrack prints it, or a number
+	Counts
+}
+
+// FilteredBy is how many entries a place in the file keeps out.
+type FilteredBy struct {
+	Rule
+	Entries int `json:"entries"`
+}
+
+// Coverage is one look at the connections of this node.
+type Coverage struct {
+	Counts
+	Time    time.Time
+	Took    time.Duration
+	Table   int  // entries in the kernel's table, of any kind
+	Peers   int  // entries that the peer's daemon has put there
+	Role    Role // by which Peers was decided
+	Pending bool // what is not in the cache needs a second look, a second later
+	// Unacknowledged are those of Survive that the peer has not confirmed while it
+	// confirms nothing; the caller knows, and takes them from Survive.
+	Unacknowledged int
+	Kinds          []Kind // in order of their size
+	Rules          []FilteredBy
+	Sample         []LostEntry // the first of those that would be lost; see [Looker.Most]
+	Cause          string      // why entries are missing, one sentence; blank where none is
+	Next           string      // what to do; blank where there is nothing
+}
+
+// LostEntry is an entry that would not survive.
+type LostEntry struct {
+	Entry
+	Rule Rule // that filters it; zero where it is missing
+}
+
+// outcome is the class of an entry.
+type outcome int
+
+const (
+	passing  outcome = iota // not a connection that needs to survive
+	survives                // in the cache
+	young                   // not in the cache, and not seen before
+	filtered                // by the file
+	missing                 // not in the cache, and seen before
+	peers                   // put there by the peer's daemon
+)
+
+// kindKey is a [Kind] while it is counted.
+type kindKey struct {
+	is4      bool
+	protocol uint8
+}
+
+// tally counts during a look.
+type tally struct {
+	kinds map[kindKey]*Counts
+	rules map[Rule]int
+}
+
+func newTally() *tally { return &tally{map[kindKey]*Counts{}, map[Rule]int{}} }
+
+func (t *tally) add(e *Entry, o outcome, rule Rule) {
+	key := kindKey{e.Original.Source.Is4(), e.Protocol}
+	c := t.kinds[key]
+	if c == nil {
+		c = &Counts{}
+		t.kinds[key] = c
+	}
+	c.add(o)
+	if o == filtered {
+		t.rules[rule]++
+	}
+}
+
+// into fills in the counts.
+func (t *tally) into(c *Coverage) {
+	for key, counts := range t.kinds {
+		family := "ipv6"
+		if key.is4 {
+			family = "ipv4"
+		}
+		c.Kinds = append(c.Kinds, Kind{family, ProtocolName(key.protocol), *counts})
+		c.Survive += counts.Survive
+		c.Young += counts.Young
+		c.Filtered += counts.Filtered
+		c.Missing += counts.Missing
+	}
+	slices.SortFunc(c.Kinds, func(a, b Kind) int {
+		if n := b.Total() - a.Total(); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Family+a.Protocol, b.Family+b.Protocol)
+	})
+	for rule, n := range t.rules {
+		c.Rules = append(c.Rules, FilteredBy{rule, n})
+	}
+	slices.SortFunc(c.Rules, func(a, b FilteredBy) int {
+		if a.Entries != b.Entries {
+			return b.Entries - a.Entries
+		}
+		return a.Line - b.Line
+	})
+}

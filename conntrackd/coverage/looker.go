@@ -1,0 +1,258 @@
+package coverage
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/control"
+)
+
+// Looker looks at the connections of this node again and again: what is not in the
+// cache at two looks in a row is missing. Client and File have to be given. Its methods
+// are safe for concurrent use.
+type Looker struct {
+	Client *control.Client  // of the running daemon
+	File   *conntrackd.File // with which it runs
+	// Role says what this node is; nil means that nobody knows.
+	Role func(context.Context) Role
+	// Own are addresses of this node beside those that it has now, such as virtual ones
+	// that the peer has; nil means none.
+	Own func() []netip.Addr
+	// Most is how many entries of [Coverage.Sample] are kept; zero means 20.
+	Most int
+
+	mu      sync.Mutex
+	last    Coverage
+	lastErr error
+	at      time.Time // when the last look ended; zero where there was none
+	suspect keySet    // not in the cache at the last look
+}
+
+const (
+	// secondLook is how long an entry may take to get into the cache.
+	secondLook = time.Second
+	// calm is the time between two looks at a node that has nothing new.
+	calm = 5 * time.Second
+	// share of the time is spent looking: one part in so many.
+	share = 40
+	// mostLost is what is kept of the entries that would be lost.
+	mostLost = 20
+	// allocations of a set begin with so many keys.
+	firstKeys = 1024
+)
+
+// Look returns the newest look, which is taken in the network namespace of the calling
+// thread unless there is one that is new enough: a large table is looked at seldom. It
+// needs root. An error is an [conntrackd.ErrCannotLook] or one of the control socket.
+func (l *Looker) Look(ctx context.Context) (Coverage, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.at.IsZero() && time.Since(l.at) < l.pause() {
+		return l.last, l.lastErr
+	}
+	l.last, l.lastErr = l.look(ctx)
+	l.at = time.Now()
+	return l.last, l.lastErr
+}
+
+// pause is the least time to the next look.
+func (l *Looker) pause() time.Duration {
+	rest := share * l.last.Took
+	switch {
+	case l.last.Pending:
+		return secondLook
+	case l.lastErr == nil && l.last.Young == 0:
+		return max(calm, rest)
+	}
+	return max(secondLook, rest)
+}
+
+// Forget begins anew, for a daemon that was started since.
+func (l *Looker) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at, l.suspect, l.last, l.lastErr = time.Time{}, nil, Coverage{}, nil
+}
+
+// Settle looks until no second look is pending, twice at least.
+func (l *Looker) Settle(ctx context.Context) (Coverage, error) {
+	for {
+		c, err := l.Look(ctx)
+		if err != nil || !c.Pending {
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+			return c, ctx.Err()
+		case <-time.After(secondLook):
+		}
+	}
+}
+
+// keySet is a sorted set of keys of entries.
+type keySet []uint64
+
+func (s keySet) has(key uint64) bool {
+	_, found := slices.BinarySearch(s, key)
+	return found
+}
+
+// cacheKeys reads the keys of the daemon's internal cache.
+func cacheKeys(ctx context.Context, c *control.Client, seed maphash.Seed) (keySet, error) {
+	keys := make(keySet, 0, firstKeys)
+	var e Entry
+	strange := 0
+	err := c.DumpInternal(ctx, func(line []byte) {
+		switch {
+		case e.parseText(line):
+			keys = append(keys, e.key(seed))
+		case len(line) > 0:
+			strange++
+		}
+	})
+	if err == nil && strange > 0 {
+		err = fmt.Errorf("%w: %d lines of its cache could not be understood", control.ErrReply, strange)
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+var seed = maphash.MakeSeed()
+
+// look takes one look. The cache is read before the table, so that an entry is in the
+// cache at the next look if it has got there at all.
+func (l *Looker) look(ctx context.Context) (Coverage, error) {
+	begin := time.Now()
+	c := Coverage{Role: RoleUnknown}
+	if l.Role != nil {
+		c.Role = l.Role(ctx)
+	}
+	tables, err := l.Client.Tables(ctx)
+	if err != nil {
+		return c, err
+	}
+	if tables.Bypass {
+		return c, fmt.Errorf("%w: conntrackd has no internal cache (DisableInternalCache)", conntrackd.ErrCannotLook)
+	}
+	protocols, err := ReadProtocols("/etc/protocols")
+	if err != nil {
+		return c, err
+	}
+	var more []netip.Addr
+	if l.Own != nil {
+		more = l.Own()
+	}
+	p := pass{filter: NewFilter(l.File, protocols), before: l.suspect, first: l.at.IsZero() || l.lastErr != nil, most: l.Most, tally: newTally(), role: c.Role, coverage: &c}
+	if p.most == 0 {
+		p.most = mostLost
+	}
+	p.flagged, p.injected = !l.File.TCPWindowTracking(), -1 // not into the kernel
+	if tables.Direct {
+		p.injected = int(tables.Injected)
+	}
+	if p.own, err = readOwn(more); err != nil {
+		return c, err
+	}
+	if p.cache, err = cacheKeys(ctx, l.Client, seed); err != nil {
+		return c, err
+	}
+	if err := Dump(ctx, p.take); err != nil {
+		return c, err
+	}
+	p.finish()
+	l.suspect = p.suspect
+	c.Time = time.Now()
+	c.Took = time.Since(begin)
+	if c.Lost() > 0 {
+		c.Cause, c.Next = l.explain(ctx, c, tables)
+	}
+	return c, nil
+}
+
+// pass is one way through the kernel's table.
+type pass struct {
+	filter        Filter
+	own           ownAddresses
+	cache, before keySet
+	suspect       keySet
+	first         bool // there was no look before
+	role          Role
+	injected      int // how many entries the daemon has put into the kernel; -1 where it puts none there
+	most          int
+	flagged       bool // the daemon marks TCP connections that it puts into the kernel
+	tally         *tally
+	coverage      *Coverage
+}
+
+func (p *pass) take(e *Entry) {
+	p.coverage.Table++
+	if p.own.ownEntry(e) || e.ending() {
+		return
+	}
+	o, rule := p.judge(e)
+	switch o {
+	case peers:
+		p.coverage.Peers++
+		return
+	case filtered, missing:
+		if len(p.coverage.Sample) < p.most {
+			p.coverage.Sample = append(p.coverage.Sample, LostEntry{*e, rule})
+		}
+	}
+	p.tally.add(e, o, rule)
+}
+
+// judge classifies an entry that needs to survive.
+func (p *pass) judge(e *Entry) (outcome, Rule) {
+	key := e.key(seed)
+	if p.cache.has(key) {
+		return survives, Rule{}
+	}
+	if p.isPeers(e) {
+		return peers, Rule{}
+	}
+	if rule, dropped := p.filter.Drops(e); dropped {
+		return filtered, rule
+	}
+	p.suspect = append(p.suspect, key)
+	if p.before.has(key) {
+		return missing, Rule{}
+	}
+	return young, Rule{}
+}
+
+// isPeers says that an entry which is not in this node's cache is there for the peer.
+// With the states in the kernel that is a backup's usual state, and on a primary
+// nothing excuses it: what came from the peer has to be taken over (failover primary).
+// Where nobody knows the role, TCP tells: conntrackd puts its entries in with flags that
+// no connection gets which began here. Of other protocols as many count as the peer's as the daemon
+// has put in at most.
+func (p *pass) isPeers(e *Entry) bool {
+	switch {
+	case p.injected < 0 || p.role == RolePrimary:
+		return false
+	case p.role == RoleBackup:
+		return true
+	case p.flagged && e.Protocol == unix.IPPROTO_TCP && !e.Recovered:
+		return false
+	}
+	return p.coverage.Peers < p.injected
+}
+
+// finish sums up.
+func (p *pass) finish() {
+	slices.Sort(p.suspect)
+	p.tally.into(p.coverage)
+	p.coverage.Pending = p.first && len(p.suspect) > 0
+}

@@ -1,0 +1,52 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
+)
+
+// cover looks at the connections that a daemon which answers has to replicate.
+func (o *Observer) cover(ctx context.Context, e *evidence) {
+	if o.Coverage == nil || e.countersErr != nil || len(e.readings) == 0 {
+		return
+	}
+	if len(e.readings) == 1 {
+		o.Coverage.Forget() // what was seen is of another run of the daemon
+	}
+	c, err := o.Coverage.Look(ctx)
+	if err != nil {
+		e.coverageErr = err
+		return
+	}
+	if e.heard() == broken {
+		// Each of them waits in the queue once, so that no more of them can be unconfirmed.
+		c.Unacknowledged = int(min(e.last().ResendQueue, uint64(c.Survive)))
+		c.Survive -= c.Unacknowledged
+	}
+	e.coverage = &c
+}
+
+// judgeCoverage is for a sync that works both ways: the heartbeat is none of the
+// connections, which are what the sync is for. A table that cannot be listed proves
+// nothing either way.
+func (e evidence) judgeCoverage() (judgement, bool) {
+	switch c := e.coverage; {
+	case errors.Is(e.coverageErr, control.ErrStatsMode):
+		return judgement{}, false // which has a verdict of its own
+	case e.coverageErr != nil:
+		return judgement{VerdictUnknown, "messages go both ways; which connections would survive could not be read: " + e.coverageErr.Error(),
+			"run as root"}, true
+	case c == nil:
+		return judgement{}, false
+	case c.Lost() > 0:
+		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), coverage.Connections(c.Total()), c.Cause), c.Next}, true
+	case c.Pending:
+		return judgement{VerdictUnknown, fmt.Sprintf("messages go both ways; %s are not in conntrackd's cache at the first look", coverage.Connections(c.Young)),
+			"wait a second"}, true
+	}
+	return judgement{}, false
+}

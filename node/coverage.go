@@ -1,0 +1,107 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/failover"
+	"connsync/netcheck"
+)
+
+// looker looks at the connections that the daemon which runs with the saved file has
+// to replicate.
+func (n *Node) looker(s Saved, client *control.Client) *coverage.Looker {
+	return &coverage.Looker{Client: client, File: s.File, Role: n.role, Own: ownVirtual}
+}
+
+// ownVirtual are keepalived's virtual addresses: connections of these belong to the node
+// that has them, and those that it opened itself die with it.
+func ownVirtual() []netip.Addr {
+	virtual, _ := virtualAddresses() // those that could be read
+	return virtual
+}
+
+// role is what this node is: primary where it has all of keepalived's virtual addresses,
+// backup where it has none of them, and without keepalived what the failover hook was
+// called with last.
+func (n *Node) role(ctx context.Context) coverage.Role {
+	virtual, err := virtualAddresses()
+	if err != nil {
+		return coverage.RoleUnknown
+	}
+	if len(virtual) == 0 {
+		return lastRole(n.StateDir)
+	}
+	interfaces, err := netcheck.Interfaces(ctx)
+	if err != nil {
+		return coverage.RoleUnknown
+	}
+	here := 0
+	for _, a := range virtual {
+		if slices.ContainsFunc(interfaces, func(i netcheck.Interface) bool {
+			return slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
+		}) {
+			here++
+		}
+	}
+	switch here {
+	case 0:
+		return coverage.RoleBackup
+	case len(virtual):
+		return coverage.RolePrimary
+	}
+	return coverage.RoleUnknown // each node has some of them
+}
+
+// lastRole is the role of the newest call that the failover log tells of.
+func lastRole(stateDir string) coverage.Role {
+	for _, name := range []string{failoverLogName, failoverLogName + ".1"} {
+		lines, err := logTail(filepath.Join(stateDir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return coverage.RoleUnknown
+		}
+		for _, line := range slices.Backward(lines) {
+			// "2026-11-28T14:02:10Z [4711] failover primary: committed 20 states"
+			if words := strings.Fields(line); len(words) > 3 && words[2] == "failover" {
+				switch failover.Role(strings.TrimSuffix(words[3], ":")) {
+				case failover.RolePrimary:
+					return coverage.RolePrimary
+				case failover.RoleBackup:
+					return coverage.RoleBackup
+				case failover.RoleFault:
+					return coverage.RoleUnknown
+				}
+			}
+		}
+	}
+	return coverage.RoleUnknown
+}
+
+// logTail returns the last lines of a log.
+func logTail(path string) ([]string, error) {
+	const tail = 8 << 10
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.NewSectionReader(file, max(info.Size()-tail, 0), tail))
+	if err != nil {
+		return nil, err
+	}
+	return strings.Split(string(bytes.TrimSpace(content)), "\n"), nil
+}
