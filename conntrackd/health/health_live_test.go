@@ -15,6 +15,7 @@ import (
 
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/pairtest"
 	"connsync/conntrackd/service"
 )
@@ -32,12 +33,13 @@ type record struct {
 	Vanished  bool `json:",omitempty"`
 	Misplaced bool
 	Readings  []control.Counters
+	Coverage  *coverage.Coverage `json:",omitempty"`
 }
 
 func newRecord(e evidence, want Verdict) record {
 	return record{
 		Want: want, Mode: e.mode, Now: e.now, Service: e.service, Sockets: e.sockets, Drops: e.drops, Readings: e.readings,
-		Wire: e.wire, Absent: e.peerUnresolved, Vanished: e.interfaceGone, Misplaced: e.addressGone,
+		Wire: e.wire, Absent: e.peerUnresolved, Vanished: e.interfaceGone, Misplaced: e.addressGone, Coverage: e.coverage,
 	}
 }
 
@@ -45,6 +47,7 @@ func (r record) evidence() evidence {
 	return evidence{
 		now: r.Now, service: r.Service, sockets: r.Sockets, drops: r.Drops, readings: r.Readings, mode: r.Mode,
 		settings: conntracktest.Settings(), wire: r.Wire, peerUnresolved: r.Absent, interfaceGone: r.Vanished, addressGone: r.Misplaced,
+		coverage: r.Coverage,
 	}
 }
 
@@ -83,6 +86,10 @@ type scenario struct {
 	own, peer func(config string) string
 	// early is called before the daemons start, late when they have met.
 	early, late func(a, b *pairtest.Node)
+
+	// connections: the connections of node a are looked at, too.
+	connections bool
+	role        coverage.Role // of node a
 
 	a, b     *pairtest.Node
 	observer *Observer
@@ -204,6 +211,9 @@ func (s *scenario) start(t *testing.T) {
 		}
 	}
 	s.observer = &Observer{Service: s.a.Service, Client: control.NewClient(filepath.Join(s.a.Dir, "ctl")), Settings: s.a.Settings, Mode: s.mode}
+	if s.connections {
+		s.observer.Coverage = s.looker(t)
+	}
 	if !s.deaf {
 		s.observer.Listen = pairtest.Listen[Overheard]
 	}
@@ -222,6 +232,9 @@ func (s *scenario) judge(t *testing.T) {
 	if os.Getenv("CONNSYNC_UPDATE") == "" || t.Failed() {
 		return
 	}
+	if s.last.coverage != nil {
+		s.last.coverage.Sample = nil // of entries that nobody judges
+	}
 	content, err := json.MarshalIndent(newRecord(s.last, s.want), "", " ")
 	if err == nil {
 		err = os.WriteFile(filepath.Join("testdata", "scenarios", s.name+".json"), append(content, '\n'), 0o644)
@@ -234,8 +247,9 @@ func (s *scenario) judge(t *testing.T) {
 // TestHealthScenarios brings all faults about at once, each on a pair of its
 // own, and watches for longer than any window of the judge, so that what was
 // seen before the fault has faded.
-func TestHealthScenarios(t *testing.T) {
-	all := scenarios()
+func TestHealthScenarios(t *testing.T) { runScenarios(t, scenarios()) }
+
+func runScenarios(t *testing.T, all []*scenario) {
 	for _, s := range all {
 		s.start(t)
 	}

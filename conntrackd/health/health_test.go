@@ -14,6 +14,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/service"
 )
 
@@ -73,6 +74,11 @@ func quiet(e evidence) evidence {
 	return e
 }
 
+// covered is the evidence of a healthy pair with connections.
+func covered(c coverage.Coverage) evidence {
+	return edited(idle(8), func(e *evidence) { e.coverage = &c })
+}
+
 func edited(e evidence, edit func(*evidence)) evidence {
 	edit(&e)
 	return e
@@ -91,6 +97,14 @@ func TestJudge(t *testing.T) {
 		words string // in cause or next
 	}{
 		{"healthy", idle(8), VerdictTwoWay, ""},
+		{"all connections in the cache", covered(coverage.Coverage{Counts: coverage.Counts{Survive: 20, Young: 3}}), VerdictTwoWay, ""},
+		{"no connections", covered(coverage.Coverage{}), VerdictTwoWay, ""},
+		{"connections kept out", covered(coverage.Coverage{Counts: coverage.Counts{Survive: 20, Filtered: 1}, Cause: "line 9"}), VerdictPartial, "1 of 21 connections would not survive a failover: line 9"},
+		{"connections missing", covered(coverage.Coverage{Counts: coverage.Counts{Survive: 20, Missing: 2}, Cause: "why"}), VerdictPartial, "2 of 22 connections"},
+		{"connections not seen twice", covered(coverage.Coverage{Counts: coverage.Counts{Young: 2}, Pending: true}), VerdictUnknown, "at the first look"},
+		{"connections not readable", edited(idle(8), func(e *evidence) { e.coverageErr = errors.New("operation not permitted") }), VerdictUnknown, "could not be read: operation not permitted"},
+		{"connections missing and messages lost", edited(covered(coverage.Coverage{Counts: coverage.Counts{Missing: 2}}), func(e *evidence) { e.readings[7].Lost = 9 }), VerdictLosing, "lost on the way"},
+		{"connections missing and no word of the peer", edited(quiet(idle(8)), func(e *evidence) { e.coverage = &coverage.Coverage{Counts: coverage.Counts{Missing: 2}} }), VerdictSilent, ""},
 		{"service unknown", edited(idle(8), func(e *evidence) { e.serviceErr = errors.New("access denied") }), VerdictUnknown, "access denied"},
 		{"stopped", edited(idle(8), func(e *evidence) { e.service = service.State{Detail: "failed (Result: exit-code)"} }), VerdictStopped, "exit-code"},
 		{"Stats mode", edited(idle(8), func(e *evidence) { e.countersErr = fmt.Errorf("ask: %w", control.ErrStatsMode) }), VerdictStopped, "no Sync section"},

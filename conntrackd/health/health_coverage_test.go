@@ -1,0 +1,161 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/conntracktest"
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/pairtest"
+)
+
+// looker looks at the connections of node a with the file that it runs with.
+func (s *scenario) looker(t *testing.T) *coverage.Looker {
+	content, err := os.ReadFile(s.a.ConfigPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, _ := conntrackd.Parse("conntrackd.conf", content)
+	return &coverage.Looker{Client: control.NewClient(filepath.Join(s.a.Dir, "ctl")), File: file,
+		Role: func(context.Context) coverage.Role { return s.role }}
+}
+
+// forwarded puts connections of clients in 10.1.0.0/16 into a node's table, as many TCP
+// as UDP.
+func forwarded(n *pairtest.Node, count int) {
+	n.T.Helper()
+	var b strings.Builder
+	for i := range count / 2 {
+		ends := fmt.Sprintf("-s 10.1.0.2 -d 10.2.0.2 --sport %d -t 600", 2000+i)
+		fmt.Fprintf(&b, "-I -p tcp %s --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED\n-I -p udp %s --dport 53 -u SEEN_REPLY\n", ends, ends)
+	}
+	path := filepath.Join(n.Dir, "entries")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		n.T.Fatal(err)
+	}
+	if out, err := n.Namespace.Command("conntrack", "-R", path).CombinedOutput(); err != nil {
+		n.T.Fatalf("conntrack -R: %v: %s", err, out)
+	}
+}
+
+// sysctl sets a value in a node's network.
+func sysctl(n *pairtest.Node, setting string) {
+	n.T.Helper()
+	if out, err := n.Namespace.Command("sysctl", "-qw", setting).CombinedOutput(); err != nil {
+		n.T.Fatalf("sysctl: %v: %s", err, out)
+	}
+}
+
+// general adds lines to the General section of the tests' configuration.
+func general(lines string) func(config string) string {
+	return func(config string) string {
+		return strings.TrimSuffix(strings.TrimSpace(config), "}") + lines + "\n}\n"
+	}
+}
+
+// coverageScenarios are faults under which the heartbeat is perfect.
+func coverageScenarios() []*scenario {
+	traffic := func(a, _ *pairtest.Node) { forwarded(a, 100) }
+	atPeer := func(_, b *pairtest.Node) { forwarded(b, 100) }
+	filtered := func(lines string) func(string) string {
+		return general("  Filter From Userspace {\n" + lines + "\n  }")
+	}
+	overrun := func(a, _ *pairtest.Node) {
+		pid := a.State().MainPID
+		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+			a.T.Fatal(err)
+		}
+		forwarded(a, 4000) // more than 212992 bytes of events
+		if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+			a.T.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond) // else the overrun is one that is going on
+	}
+	all := []*scenario{
+		{name: "connections-none", want: VerdictTwoWay},
+		{name: "connections-all", want: VerdictTwoWay, late: traffic},
+		{name: "connections-all-with-external-cache", want: VerdictTwoWay, own: pairtest.ExternalCache, late: traffic},
+		{name: "connections-before-the-daemon", want: VerdictTwoWay, early: traffic},
+		{name: "filter-ignores-lan", want: VerdictPartial, cause: "100 of 100 connections would not survive a failover: line 25 of the file keeps out 100 connections (Address Ignore 10.1.0.0/16)",
+			own: filtered("    Address Ignore {\n      IPv4_address 10.1.0.0/16\n    }"), late: traffic},
+		{name: "filter-ignores-all", want: VerdictPartial, cause: "(Address Ignore 0.0.0.0/0)",
+			own: filtered("    Address Ignore {\n      IPv4_address 0.0.0.0/0\n    }"), late: traffic},
+		{name: "filter-accepts-other-address", want: VerdictPartial, cause: "line 24 of the file keeps out 100 connections (Address Accept)",
+			own: filtered("    Address Accept {\n      IPv4_address 192.0.2.1\n    }"), late: traffic},
+		{name: "filter-accepts-no-protocol", want: VerdictPartial, cause: "(Protocol Accept)",
+			own: filtered("    Protocol Accept {\n      SCTP\n    }"), late: traffic},
+		{name: "filter-accepts-tcp", want: VerdictPartial, cause: "50 of 100 connections would not survive a failover: line 24 of the file keeps out 50 connections (Protocol Accept)",
+			own: filtered("    Protocol Accept {\n      TCP\n    }"), late: traffic},
+		{name: "events-off", want: VerdictPartial, cause: "conntrackd's cache lacks 100 connections: the kernel reports none (nf_conntrack_events is 0)",
+			early: func(a, _ *pairtest.Node) { sysctl(a, "net.netfilter.nf_conntrack_events=0") }, late: traffic},
+		{name: "poll-secs", want: VerdictPartial, cause: "(PollSecs in line 23)",
+			own: general("  PollSecs 600"), late: traffic},
+		{name: "hash-limit", want: VerdictPartial, cause: "60 of 100 connections would not survive a failover: conntrackd's cache lacks 60 connections: it is full (HashLimit 40 in line 17, 60 entries refused)",
+			own: func(config string) string { return conntracktest.Swap(config, "HashLimit 65536", "HashLimit 40") }, late: traffic},
+		{name: "overrun", want: VerdictPartial, cause: "the kernel's events overran it",
+			own: general("  NetlinkOverrunResync off"), late: overrun},
+		{name: "backup", want: VerdictTwoWay, role: coverage.RoleBackup, late: atPeer},
+		{name: "nobody-knows-the-role", want: VerdictTwoWay, late: atPeer},
+		{name: "nobody-knows-the-role-and-events-are-off", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache lacks 50 connections: the kernel reports none",
+			early: func(a, _ *pairtest.Node) { sysctl(a, "net.netfilter.nf_conntrack_events=0") },
+			late: func(a, b *pairtest.Node) {
+				forwarded(b, 100)
+				time.Sleep(500 * time.Millisecond)
+				begunTCP(a, 50)
+			}},
+		{name: "primary-has-not-taken-over", want: VerdictPartial, cause: "100 of 100 connections would not survive a failover: conntrackd's cache lacks 100 connections: the peer began them",
+			role: coverage.RolePrimary, late: atPeer},
+		{name: "primary-has-taken-over", want: VerdictTwoWay, role: coverage.RolePrimary, late: func(a, b *pairtest.Node) {
+			forwarded(b, 100)
+			time.Sleep(500 * time.Millisecond)
+			if err := control.NewClient(filepath.Join(a.Dir, "ctl")).ResyncKernel(a.T.Context()); err != nil {
+				a.T.Fatal(err)
+			}
+		}},
+		{name: "external-cache-and-events-off", want: VerdictPartial, cause: "nf_conntrack_events is 0", own: pairtest.ExternalCache,
+			early: func(a, _ *pairtest.Node) { sysctl(a, "net.netfilter.nf_conntrack_events=0") }, late: traffic},
+	}
+	for _, s := range all {
+		s.connections = true
+		if s.role == "" {
+			s.role = coverage.RoleUnknown
+		}
+	}
+	return all
+}
+
+// begunTCP puts TCP connections of 10.1.0.3 into a node's table, without the flags of an
+// entry that conntrack or conntrackd makes: as if they had begun there.
+func begunTCP(n *pairtest.Node, count int) {
+	n.T.Helper()
+	client, server := net.IPv4(10, 1, 0, 3).To4(), net.IPv4(10, 2, 0, 2).To4()
+	n.Do(func() error {
+		for i := range count {
+			port := uint16(3000 + i)
+			err := netlink.ConntrackCreate(netlink.ConntrackTable, unix.AF_INET, &netlink.ConntrackFlow{
+				FamilyType: unix.AF_INET, TimeOut: 600, ProtoInfo: &netlink.ProtoInfoTCP{State: nl.TCP_CONNTRACK_ESTABLISHED},
+				Forward: netlink.IPTuple{SrcIP: client, DstIP: server, Protocol: unix.IPPROTO_TCP, SrcPort: port, DstPort: 80},
+				Reverse: netlink.IPTuple{SrcIP: server, DstIP: client, Protocol: unix.IPPROTO_TCP, SrcPort: 80, DstPort: port},
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// A perfect heartbeat is two-way only where the connections are in the cache.
+func TestHealthCoverageScenarios(t *testing.T) { runScenarios(t, coverageScenarios()) }
