@@ -105,3 +105,25 @@ func logTail(path string) ([]string, error) {
 	}
 	return strings.Split(string(bytes.TrimSpace(content)), "\n"), nil
 }
+
+// ExportConnections writes the connections of this node that need to survive, for
+// [Node.CompareConnections] on the other one. It needs no daemon.
+func (n *Node) ExportConnections(ctx context.Context, w io.Writer) error {
+	return coverage.Export(ctx, w, ownVirtual())
+}
+
+// CompareConnections compares an export of the other node with what this one holds: in the
+// kernel's table, and in the external cache where a daemon here has one. most is how many
+// differences are kept.
+func (n *Node) CompareConnections(ctx context.Context, r io.Reader, most int) (coverage.Comparison, error) {
+	exported, err := coverage.ReadExport(r)
+	if err != nil {
+		return coverage.Comparison{}, err
+	}
+	c := coverage.Comparer{Most: most}
+	// Without a file that can be read the table is compared alone.
+	if saved, err := n.Load(ctx); err == nil && saved.File.ControlSocket() != "" {
+		c.Client = control.NewClient(saved.File.ControlSocket())
+	}
+	return c.Compare(ctx, exported)
+}

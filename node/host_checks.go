@@ -20,6 +20,7 @@ const (
 	checkProtocols    check.ID = "protocols-file"
 	checkHashLimit    check.ID = "hash-limit"
 	checkSecondDaemon check.ID = "second-daemon"
+	checkCoverage     check.ID = "coverage"
 )
 
 // hostChecks share one look at the host.
@@ -46,6 +47,7 @@ func (n *Node) hostChecks(settings conntrackd.Settings) []check.Check {
 		{ID: checkProtocols, Title: "Protocol names in the filter are known", Needs: file, Run: h.protocols},
 		{ID: checkHashLimit, Title: "conntrackd's tables hold the kernel's", Needs: file, Run: h.hashLimit},
 		{ID: checkSecondDaemon, Title: "No second conntrackd runs", Run: h.secondDaemon},
+		{ID: checkCoverage, Title: "Connections are replicated", Needs: file, Run: h.coverage},
 	}
 	for i := range list {
 		list[i].Severity = check.Warning

@@ -64,6 +64,13 @@ func (m measured) metrics() []metric {
 	if !m.health.Time.IsZero() {
 		all = append(all, counterMetrics(m.health.Counters)...)
 	}
+	if c := m.health.Coverage; c != nil {
+		all = append(all, metric{"connsync_connections", gauge, "Connections of this node by what a failover would make of them, and those that are here for the peer.", []sample{
+			{[]string{"class", "survive"}, float64(c.Survive)}, {[]string{"class", "young"}, float64(c.Young)},
+			{[]string{"class", "filtered"}, float64(c.Filtered)}, {[]string{"class", "missing"}, float64(c.Missing)},
+			{[]string{"class", "unacknowledged"}, float64(c.Unacknowledged)}, {[]string{"class", "peer"}, float64(c.Peers)},
+		}}, single("connsync_coverage_seconds", gauge, "How long it took to compare the connections.", c.Took.Seconds()))
+	}
 	return all
 }
 

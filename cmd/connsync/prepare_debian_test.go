@@ -242,7 +242,7 @@ func (p *preparedPair) failedHostChecks() []string {
 	var failed []string
 	for _, r := range report.Checks {
 		switch r.ID {
-		case "unit-recovery", "startup-resync", "events-mode", "logrotate", "protocols-file", "hash-limit", "second-daemon":
+		case "unit-recovery", "startup-resync", "events-mode", "logrotate", "protocols-file", "hash-limit", "second-daemon", "coverage":
 			if r.Status != "passed" {
 				failed = append(failed, fmt.Sprintf("%s %s: %s", r.ID, r.Status, r.Detail))
 			}

@@ -63,7 +63,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
 	flags.StringVar(&g.Application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+node.ApplicationFile)
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
-	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g))
+	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g), newCoverage(s, &g))
 	root.AddCommand(manualCommands()...)
 	complete(root, &g)
 	strict(root)

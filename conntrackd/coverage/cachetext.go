@@ -24,14 +24,22 @@ func (e *Entry) parseText(line []byte) bool {
 		return false
 	}
 	e.Protocol = uint8(protocol)
+	// conntrack prints the timeout here, and conntrackd none.
+	if w, more := word(rest); len(w) > 0 && w[0] >= '0' && w[0] <= '9' {
+		timeout, ok := decimal(w, math.MaxUint32)
+		if !ok {
+			return false
+		}
+		e.Timeout, rest = uint32(timeout), more
+	}
 	t, sources := &e.Original, 0
-	for first := true; len(rest) > 0; first = false {
+	for len(rest) > 0 {
 		var w []byte
 		w, rest = word(rest)
 		name, value, isField := bytes.Cut(w, []byte{'='})
 		switch {
 		case !isField:
-			e.parseWord(w, first)
+			e.parseWord(w, sources == 0)
 		case string(name) == "src":
 			if sources++; sources == 2 {
 				t = &e.Reply
@@ -46,12 +54,16 @@ func (e *Entry) parseText(line []byte) bool {
 	return sources == 2 && e.valid()
 }
 
-// parseWord reads a word that has no value: the state, which comes first, or a flag.
-func (e *Entry) parseWord(w []byte, first bool) {
+// parseWord reads a word that has no value: the state, which stands before the
+// addresses, or a flag.
+func (e *Entry) parseWord(w []byte, mayBeState bool) {
 	if string(w) == "[UNREPLIED]" {
 		e.Seen = false
 	}
-	if state := slices.Index(stateNames(e.Protocol), string(w)); first && state >= 0 {
+	if !mayBeState {
+		return
+	}
+	if state := slices.Index(stateNames(e.Protocol), string(w)); state >= 0 {
 		e.State, e.HasState = uint8(state), true
 	}
 }

@@ -145,7 +145,7 @@ func (l *Looker) look(ctx context.Context) (Coverage, error) {
 	if tables.Bypass {
 		return c, fmt.Errorf("%w: conntrackd has no internal cache (DisableInternalCache)", conntrackd.ErrCannotLook)
 	}
-	protocols, err := ReadProtocols("/etc/protocols")
+	protocols, err := ReadProtocols(protocolsFile)
 	if err != nil {
 		return c, err
 	}

@@ -32,3 +32,33 @@ func NewReport(c *Coverage, err error) *Report {
 		Kinds: append([]Kind{}, c.Kinds...), Rules: append([]FilteredBy{}, c.Rules...),
 	}
 }
+
+// Listed is an entry of a list as JSON.
+type Listed struct {
+	Entry string `json:"entry"`          // as conntrack prints it
+	Why   string `json:"why"`            // missing, filtered, absent, or what differs
+	Line  int    `json:"line,omitempty"` // of the file, where it is filtered
+	Text  string `json:"text,omitempty"` // of that line's list
+}
+
+// Listed are the entries that would be lost, for JSON.
+func (c *Coverage) Listed() []Listed {
+	list := make([]Listed, 0, len(c.Sample))
+	for _, lost := range c.Sample {
+		why := "missing"
+		if lost.Rule.Line > 0 {
+			why = "filtered"
+		}
+		list = append(list, Listed{lost.text(), why, lost.Rule.Line, lost.Rule.Text})
+	}
+	return list
+}
+
+// Listed are the entries that are not here, for JSON.
+func (c *Comparison) Listed() []Listed {
+	list := make([]Listed, 0, len(c.Sample))
+	for _, d := range c.Sample {
+		list = append(list, Listed{Entry: d.text(), Why: d.What})
+	}
+	return list
+}

@@ -58,9 +58,9 @@ func ofPeer(c *coverage.Coverage) string {
 	return fmt.Sprintf("%d here for the peer", c.Peers)
 }
 
-// CoverageLines are the connections by protocol, and what keeps some from surviving.
-func CoverageLines(h health.Health) []string {
-	lines := []string{Capital(Coverage(h)) + "."}
+// coverageLines are the connections by protocol, and what keeps some from surviving.
+func coverageLines(h health.Health) []string {
+	lines := []string{Column(VerdictWord(h.Verdict)) + Capital(Coverage(h)) + "."}
 	c := h.Coverage
 	if c == nil {
 		return lines
@@ -77,8 +77,8 @@ func CoverageLines(h health.Health) []string {
 	return lines
 }
 
-// LostLines are entries that would be lost, one a line, with what filters them.
-func LostLines(c *coverage.Coverage) []string {
+// lostLines are entries that would be lost, one a line, with what filters them.
+func lostLines(c *coverage.Coverage) []string {
 	var lines []string
 	for _, lost := range c.Sample {
 		why := "missing"
@@ -87,8 +87,53 @@ func LostLines(c *coverage.Coverage) []string {
 		}
 		lines = append(lines, Clean(fmt.Sprintf("  %-9s %s", why, strings.TrimSpace(lost.String()))))
 	}
-	if more := c.Lost() - len(c.Sample); more > 0 && len(c.Sample) > 0 {
-		lines = append(lines, fmt.Sprintf("  and %d more", more))
+	return append(lines, moreLines(c.Lost()-len(c.Sample), len(c.Sample))...)
+}
+
+// ComparisonLines say how many of the other node's connections are here, and which are
+// not.
+func ComparisonLines(c coverage.Comparison) []string {
+	word, where := OK, "in this kernel's table"
+	if c.Lost() > 0 {
+		word = Warn
 	}
-	return lines
+	if c.Cache {
+		where += " or in conntrackd's external cache"
+	}
+	parts := []string{fmt.Sprintf("%d of %s of the other node %s", c.Held+c.Moving, coverage.Connections(c.Total), where)}
+	for _, p := range []struct {
+		n    int
+		said string
+	}{{c.Absent, "not here"}, {c.Differ, "here and not equal"}, {c.Moving, "changed state meanwhile"}, {c.Ended, "ended meanwhile"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))
+		}
+	}
+	lines := []string{Column(word) + Join("; ", parts...) + "."}
+	for _, d := range c.Sample {
+		lines = append(lines, Clean("  "+d.String()+": "+d.What))
+	}
+	return append(lines, moreLines(c.Lost()-len(c.Sample), len(c.Sample))...)
+}
+
+// moreLines says that a list has more than it shows; nothing where it shows none.
+func moreLines(more, shown int) []string {
+	if more <= 0 || shown == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("  and %d more; --all lists them", more)}
+}
+
+// ListedCoverage is the list of what would be lost, with why and what to do.
+func ListedCoverage(h health.Health) []string {
+	lines := coverageLines(h)
+	if h.Verdict != health.VerdictTwoWay {
+		if cause := Clean(h.Cause); cause != "" {
+			lines = append(lines, Column("")+Capital(cause)+".")
+		}
+		if next := Clean(h.Next); next != "" {
+			lines = append(lines, Column("")+"-> "+next)
+		}
+	}
+	return append(lines, lostLines(h.Coverage)...)
 }

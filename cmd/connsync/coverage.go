@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/health"
+	"connsync/tui/text"
+)
+
+const coverageHelp = `coverage lists the connections that would be lost if this node died now: those
+that the file keeps out, with its line, and those that conntrackd's cache lacks.
+It looks twice, a second apart.
+
+With --export it prints this node's connections, and with --compare it compares
+such a list with what this node holds, in the kernel's table and in the external
+cache where conntrackd has one. Neither needs a daemon, nor opens a port:
+
+    connsync coverage --export | ssh PEER connsync coverage --compare -
+
+What changes meanwhile is asked again. A list of conntrack -L can be compared, too.
+
+Exit status: 0 all would survive, or are here and equal; 1 some would not, or are
+not; 2 could not tell, also because the input is not whole; 64 wrong usage.`
+
+type coverageFlags struct {
+	all, asJSON, export bool
+	compare             string
+}
+
+// coverageShown is how many connections are listed without --all.
+const coverageShown = 20
+
+func newCoverage(s streams, g *globals) *cobra.Command {
+	var f coverageFlags
+	cmd := &cobra.Command{
+		Use:   "coverage",
+		Short: "List the connections that a failover would lose, or compare those of both nodes",
+		Long:  coverageHelp,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(cmd.Flags().Changed); err != nil {
+				return &exitError{exitUsage, err}
+			}
+			err := f.run(cmd.Context(), s, *g)
+			var exit *exitError
+			if err != nil && !errors.As(err, &exit) {
+				err = &exitError{exitUnknown, err} // which is no verdict
+			}
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.all, "all", false, "list all of them, not only the first 20")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
+	flags.BoolVar(&f.export, "export", false, "print this node's connections for --compare on the other node")
+	flags.StringVar(&f.compare, "compare", "", "compare the other node's connections, from a `file` or from standard input with -")
+	return cmd
+}
+
+func (f coverageFlags) check(changed func(flag string) bool) error {
+	switch {
+	case f.export && changed("compare"):
+		return errors.New("--export and --compare exclude each other")
+	case changed("compare") && f.compare == "":
+		return errors.New("--compare has no value")
+	case f.export && (f.asJSON || f.all):
+		return errors.New("--export prints one list, and goes without --json and --all")
+	}
+	return nil
+}
+
+func (f coverageFlags) run(ctx context.Context, s streams, g globals) error {
+	c, err := findCLI(ctx, g)
+	if err != nil {
+		return err
+	}
+	most := coverageShown
+	if f.all {
+		most = math.MaxInt
+	}
+	switch {
+	case f.export:
+		return c.ExportConnections(ctx, s.out)
+	case f.compare != "":
+		return f.comparison(ctx, s, c, most)
+	case c.Unmanaged():
+		return errUnmanaged()
+	}
+	return f.list(ctx, s, c, most)
+}
+
+// listedCoverage is what coverage --json prints.
+type listedCoverage struct {
+	Verdict  health.Verdict    `json:"verdict"`
+	Cause    string            `json:"cause"`
+	Next     string            `json:"next"`
+	Coverage *coverage.Report  `json:"coverage"`
+	Lost     []coverage.Listed `json:"lost"` // the first 20; all with --all
+}
+
+func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) error {
+	saved, err := c.Load(ctx)
+	if err != nil {
+		return err
+	}
+	o := c.Observer(saved)
+	o.Coverage.Most = most
+	_ = o.Start(ctx) // without it the verdict says less, and says so
+	h := look(ctx, o)
+	switch {
+	case h.Coverage == nil && h.CoverageErr != nil:
+		return h.CoverageErr
+	case h.Coverage == nil:
+		return errors.New(h.Cause)
+	}
+	if f.asJSON {
+		err = printJSON(s.out, listedCoverage{h.Verdict, h.Cause, h.Next, coverage.NewReport(h.Coverage, nil), h.Coverage.Listed()})
+	} else {
+		err = sayLines(s.out, text.ListedCoverage(h))
+	}
+	if err == nil && h.Coverage.Lost() > 0 {
+		err = &exitError{exitRefused, nil}
+	}
+	if err == nil {
+		err = healthError(h.Verdict)
+	}
+	return err
+}
+
+// listedComparison is what coverage --compare --json prints.
+type listedComparison struct {
+	coverage.Comparison
+	Differences []coverage.Listed `json:"differences"` // the first 20; all with --all
+}
+
+func (f coverageFlags) comparison(ctx context.Context, s streams, c *cli, most int) error {
+	var in io.Reader = s.in
+	if f.compare != "-" {
+		file, err := os.Open(f.compare)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		in = file
+	}
+	compared, err := c.CompareConnections(ctx, in, most)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		err = printJSON(s.out, listedComparison{compared, compared.Listed()})
+	} else {
+		err = sayLines(s.out, text.ComparisonLines(compared))
+	}
+	if err == nil && compared.Lost() > 0 {
+		err = &exitError{exitRefused, nil}
+	}
+	return err
+}
