@@ -28,7 +28,8 @@ const module = "connsync/"
 // console line under the screens knows nothing of them, what is said knows no
 // screen, and the lab stands apart.
 var allowed = map[string][]string{
-	"trust": {},
+	"trust":  {},
+	"outlet": {},
 
 	"conntrackd/hostfile": {"trust"},
 	"conntrackd/typed":    {},
@@ -50,11 +51,11 @@ var allowed = map[string][]string{
 	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet"},
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/packet", "netcheck/firewall"},
 
-	"node":         libraries("both", "", "trust"),
+	"node":         libraries("both", "", "trust", "outlet"),
 	"tui/text":     libraries("both", ""),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "cmd/connsync/fromfile"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile"),
 
 	"cmd/connsync/fromfile": {"conntrackd"},
 

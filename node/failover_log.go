@@ -1,6 +1,8 @@
 package node
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"log/syslog"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd/failover"
+	"connsync/outlet"
 )
 
 // FailoverLog keeps what a failover did, which nobody watches: keepalived
@@ -19,6 +22,20 @@ type FailoverLog struct {
 	role failover.Role
 	file *os.File       // nil when there is none
 	sys  *syslog.Writer // nil where it is not written to
+	// A system log that is stuck holds up no failover.
+	beside *outlet.Outlet
+}
+
+// systemLog makes a message of each line.
+type systemLog struct{ *syslog.Writer }
+
+func (s systemLog) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		if err := s.Notice(string(bytes.TrimSuffix(line, []byte("\n")))); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
 
 const failoverLogName = "failover.log"
@@ -36,10 +53,14 @@ func OpenFailoverLog(stateDir string, role failover.Role, toSystem bool) *Failov
 	}
 	if err := os.MkdirAll(stateDir, 0o700); err == nil {
 		// A nil file is what the other methods take for none.
-		l.file, _ = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+		l.file, _ = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	}
 	if toSystem {
 		l.sys, _ = syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "connsync")
+	}
+	if l.sys != nil {
+		l.beside = outlet.New(context.Background(), systemLog{l.sys}, nil)
+		l.beside.Beside()
 	}
 	return l
 }
@@ -51,7 +72,7 @@ func (l *FailoverLog) Write(line string) {
 		fmt.Fprintf(l.file, "%s [%d] %s\n", time.Now().Format(time.RFC3339), os.Getpid(), line)
 	}
 	if l.sys != nil {
-		_ = l.sys.Notice(line)
+		fmt.Fprintln(l.beside, line)
 	}
 }
 
@@ -60,7 +81,7 @@ func (l *FailoverLog) Close() {
 	if l.file != nil {
 		l.file.Close()
 	}
-	if l.sys != nil {
+	if l.sys != nil && l.beside.Close() == nil { // one that is stuck ends with the process
 		l.sys.Close()
 	}
 }

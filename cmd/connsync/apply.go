@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/step"
 	"connsync/netcheck/check"
 	"connsync/node"
+	"connsync/outlet"
 	"connsync/tui/text"
 )
 
@@ -256,9 +257,11 @@ func (c *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 		}
 		fmt.Fprintln(w, text.StepLine(progress))
 	}
+	waits := outlet.Beside(w, c.err) // nothing printed holds up what holds the lock
 	stopTelling := c.tellInterrupt(ctx)
 	outcome := c.Applier(r).Apply(ctx, r.Candidate, each)
 	stopTelling()
+	waits()
 	if asJSON {
 		if err := printJSON(w, appliedOf(c.table, r, outcome)); err != nil {
 			return err

@@ -49,8 +49,7 @@ func (e effects) finish(byKey bool, w io.Writer) {
 	}
 }
 
-// tellInterrupt says what an interrupt leaves, should there be one. The
-// function that it returns ends that.
+// tellInterrupt says what an interrupt leaves, should there be one, until stop.
 func (c *cli) tellInterrupt(ctx context.Context) (stop func()) {
 	told := make(chan struct{})
 	end := context.AfterFunc(ctx, func() {
@@ -58,12 +57,8 @@ func (c *cli) tellInterrupt(ctx context.Context) (stop func()) {
 		fmt.Fprintln(c.err, began)
 	})
 	return func() {
-		if end() {
-			return
-		}
-		select {
-		case <-told:
-		case <-time.After(time.Second): // a line that takes nothing
+		if !end() {
+			<-told
 		}
 	}
 }

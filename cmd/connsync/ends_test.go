@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +69,8 @@ func endings() []ending {
 const (
 	// panicKey makes [fragile] panic.
 	panicKey = "!"
+	// breakKey makes a goroutine panic that nobody guards, as one of a library's.
+	breakKey = "@"
 	// fragileEnv makes the test program the real one with a fragile model.
 	fragileEnv = "CONNSYNC_TEST_FRAGILE"
 	// endsWithin is how long a program may take to be gone; it is far more than
@@ -79,8 +84,13 @@ const (
 type fragile struct{ tea.Model }
 
 func (f fragile) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	if k, ok := msg.(tea.KeyPressMsg); ok && k.String() == panicKey {
-		return f, tea.Batch(func() tea.Msg { panic("it broke") })
+	if k, ok := msg.(tea.KeyPressMsg); ok {
+		switch k.String() {
+		case panicKey:
+			return f, tea.Batch(func() tea.Msg { panic("it broke") })
+		case breakKey:
+			go panic("it broke apart")
+		}
 	}
 	m, cmd := f.Model.Update(msg)
 	return fragile{m}, cmd
@@ -162,6 +172,118 @@ func TestFormEndsWithoutATrace(t *testing.T) {
 				t.Error("there is a file")
 			}
 		})
+	}
+}
+
+// drawing is the process that draws: the child of the one on the line.
+func drawing(seat *tty.Seat) (pid int, err error) {
+	pid = seat.Process().Pid
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	for task := 0; err == nil && len(children) == 0; task++ {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+		if task == len(tasks) {
+			return 0, fmt.Errorf("process %d has no child", pid)
+		}
+		children, err = os.ReadFile(tasks[task])
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(children)))
+}
+
+// What no program can catch, and a panic that no code of ours is there to catch,
+// leaves the terminal as it was too, and says what has happened.
+func TestTerminalOutlivesTheForm(t *testing.T) {
+	t.Parallel()
+	kill := func(sig syscall.Signal) func(*tty.Seat) error {
+		return func(seat *tty.Seat) error {
+			pid, err := drawing(seat)
+			if err != nil {
+				return err
+			}
+			return syscall.Kill(pid, sig)
+		}
+	}
+	for _, e := range []ending{
+		{name: "SIGKILL", do: kill(syscall.SIGKILL), says: "ended by killed", status: 128 + 9},
+		{name: "SIGSEGV", do: kill(syscall.SIGSEGV), status: 2},
+		{name: "SIGQUIT", do: kill(syscall.SIGQUIT)},
+		{name: "SIGQUIT of the one on the line", do: func(s *tty.Seat) error { return s.Process().Signal(syscall.SIGQUIT) }},
+		{name: "panic of a library", do: func(s *tty.Seat) error { return s.Type(breakKey) }, panics: true, says: "panic: it broke apart", status: 2},
+		{name: "SIGKILL on a line that is stopped", status: 128 + 9, do: func(s *tty.Seat) error {
+			if err := s.Type(xoff + "\x0c\x0c"); err != nil {
+				return err
+			}
+			time.Sleep(300 * time.Millisecond)
+			defer s.Type(xon)
+			return kill(syscall.SIGKILL)(s)
+		}},
+		{name: "SIGKILL of the one on the line", status: -1, do: func(s *tty.Seat) error {
+			pid, err := drawing(s)
+			if err != nil {
+				return err
+			}
+			err = s.Process().Kill()
+			for syscall.Kill(pid, 0) == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			return err
+		}},
+	} {
+		for _, term := range []string{"vt100", "xterm"} {
+			t.Run(e.name+"/"+term, func(t *testing.T) {
+				t.Parallel()
+				plain, _ := lineCommand(t)
+				line := e.line()
+				line.Environ = []string{"TERM=" + term, "LC_ALL=C"}
+				seat, err := tty.Open(e.command(t, plain.Args[1:]...), line, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer seat.Close()
+				if err := seat.See(patience, "Connection Sync Settings", "ctrl+c quit"); err != nil {
+					t.Fatal(err)
+				}
+				e.ends(t, seat, endsWithin)
+			})
+		}
+	}
+}
+
+// The form that is stopped by its shell, and goes on, is whole again; the process
+// that the shell knows stops with the one that draws.
+func TestFormIsStoppedAndGoesOn(t *testing.T) {
+	t.Parallel()
+	plain, _ := lineCommand(t)
+	// A shell with job control, which gives the form a group of its own.
+	shell := exec.Command("bash", "-i", "-m", "-c", strings.Join(plain.Args, " ")+`; echo "stopped as $?"; sleep 1; fg >/dev/null; echo "ended as $?"`)
+	seat, err := tty.Open(shell, tty.Line{Width: 80, Height: 24, Environ: []string{"TERM=vt100", "LC_ALL=C"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer seat.Close()
+	if err := seat.See(patience, "Connection Sync Settings", "ctrl+c quit"); err != nil {
+		t.Fatal(err)
+	}
+	form, err := drawing(seat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(form, syscall.SIGTSTP); err != nil {
+		t.Fatal(err)
+	}
+	if err := seat.See(patience, "stopped as 148"); err != nil {
+		t.Fatal(err)
+	}
+	if err := seat.See(patience, "Connection Sync Settings", "ctrl+c quit"); err != nil {
+		t.Fatal(err)
+	}
+	if err := seat.Type(ctrlC); err != nil {
+		t.Fatal(err)
+	}
+	if err := seat.See(patience, "ended as 0"); err != nil {
+		t.Error(err)
 	}
 }
 

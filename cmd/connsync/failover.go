@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/step"
 	"connsync/node"
+	"connsync/outlet"
 	"connsync/trust"
 	"connsync/tui/text"
 )
@@ -151,11 +152,13 @@ func runFailover(ctx context.Context, s streams, g globals, role failover.Role, 
 		log.Write(text.Clean(err.Error()))
 		return &exitError{exitRefused, err}
 	}
+	waits := outlet.Beside(s.out)
 	outcome := f.Run(ctx, role, func(progress step.Step) {
 		if progress.Status != step.Running {
 			say(text.StepLine(progress))
 		}
 	})
+	waits()
 	if outcome.Unlocked != nil {
 		say(text.Clean("Done without the failover lock: " + outcome.Unlocked.Error()))
 	}

@@ -244,11 +244,11 @@ func cleanLines(all string) []string {
 }
 
 func (c *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
-	lock, err := c.LockForWriting(f.dryRun)
+	unlock, err := c.LockForWriting(f.dryRun)
 	if err != nil {
 		return err
 	}
-	defer lock()
+	defer unlock()
 	change, err := c.PlanFirewall(ctx, f.file, t)
 	if err != nil {
 		return reportFirewall(change, s, f, nil, err)
@@ -264,16 +264,17 @@ func (c *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t
 	}
 	// What has begun ends, in whatever way.
 	err = change.Install(context.WithoutCancel(ctx))
+	unlock() // whatever the line takes
 	return reportFirewall(change, s, f, err, nil)
 }
 
 // removeFirewall takes away what --install has done.
 func (c *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
-	lock, err := c.LockForWriting(f.dryRun)
+	unlock, err := c.LockForWriting(f.dryRun)
 	if err != nil {
 		return err
 	}
-	defer lock()
+	defer unlock()
 	change, err := c.PlanFirewallRemoval(ctx, f.file)
 	if err != nil {
 		return reportFirewall(change, s, f, nil, err)
@@ -287,5 +288,7 @@ func (c *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) er
 			return err
 		}
 	}
-	return reportFirewall(change, s, f, change.Remove(context.WithoutCancel(ctx)), nil)
+	err = change.Remove(context.WithoutCancel(ctx))
+	unlock()
+	return reportFirewall(change, s, f, err, nil)
 }

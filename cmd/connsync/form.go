@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/charmbracelet/colorprofile"
@@ -31,6 +32,9 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
 		return runLines(ctx, s, g, first, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
+	}
+	if !console.Guarded() {
+		return s.guarded(line)
 	}
 	ctx, end := context.WithCancel(ctx) // and with the screen all that goes on for it
 	defer end()
@@ -65,6 +69,19 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	effects.finish(byKey, g.err)
 	if errors.Is(err, console.ErrLineLost) {
 		return &exitError{exitRefused, nil}
+	}
+	return err
+}
+
+// guarded runs the screens as a child of this process, which leaves the terminal
+// as it was whatever ends them.
+func (s streams) guarded(line *console.Line) error {
+	status, err := line.Guard(s.signals, cleaned{s.err})
+	switch {
+	case err == nil && status.Signaled():
+		return &exitError{128 + int(status.Signal()), fmt.Errorf("ended by %v; the next start completes or rolls back a save that was interrupted", status.Signal())}
+	case err == nil && status.ExitStatus() != exitDone:
+		return &exitError{status.ExitStatus(), nil} // it has been said
 	}
 	return err
 }

@@ -251,6 +251,7 @@ func (c *cli) forget(ctx context.Context, s streams, f forgetFlags, asJSON bool)
 	if err := r.Remove(); err != nil {
 		return err
 	}
+	unlock() // whatever the line takes
 	if asJSON {
 		return printJSON(s.out, forgotten{f.number, r.Entry, r.Damage, r.Unfinished()})
 	}

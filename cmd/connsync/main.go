@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"syscall"
 
@@ -16,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
+	"connsync/outlet"
 	"connsync/tui/console"
 	"connsync/tui/text"
 )
@@ -56,6 +57,7 @@ type streams struct {
 	err     io.Writer
 	environ []string
 	stage   func(tea.Model) tea.Model // puts something before the screens, in tests; may be nil
+	signals *console.Signals
 }
 
 func (s streams) staged(model tea.Model) tea.Model {
@@ -71,42 +73,53 @@ func main() {
 
 // run is the program without its process: arguments in, exit status out.
 func run(args []string, s streams) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	ctx, hangUp := context.WithCancel(ctx)
+	s.signals = console.WatchSignals(hostfile.Writing)
+	defer s.signals.Stop()
+	ctx, hangUp := context.WithCancel(s.signals.Context())
 	defer hangUp()
+	// Who does not take the output any more has hung up, as on a line.
+	out, errs := outlet.New(ctx, s.out, hangUp), outlet.New(ctx, s.err, nil)
+	s.out, s.err = out, errs
 	if f, ok := s.screen(); ok {
 		defer console.Drain(f)
 	}
-	out := &outlet{Writer: s.out, lost: hangUp}
-	s.out = out
-	defer keepPipes()()
+	defer outlet.KeepPipes()()
 	root := newRoot(s, conntrackd.NewSettingTable())
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && !out.used && asksJSON(cmd, args) {
+	if err != nil && !out.Used() && asksJSON(cmd, args) {
 		err = toldInJSON(out, cmd, err)
 	}
-	if out.err != nil {
-		// A reader that has read enough, such as head, is no fault.
-		if !errors.Is(out.err, syscall.EPIPE) || changesHost(cmd) {
-			fmt.Fprintln(s.err, "connsync: print the result:", out.err)
+	return s.end(cmd, err, out, errs)
+}
+
+// end says how the command ended, and returns its status.
+func (s streams) end(cmd *cobra.Command, err error, out, errs *outlet.Outlet) int {
+	if failed := out.Flush(); failed != nil {
+		if f, ok := s.screen(); ok && errors.Is(failed, outlet.ErrStalled) && isTerminal(f) {
+			console.Discard(f)
 		}
-		if err == nil || errors.Is(err, out.err) {
+		// A reader that has read enough, such as head, is no fault.
+		if !errors.Is(failed, syscall.EPIPE) || changesHost(cmd) {
+			fmt.Fprintln(errs, "connsync: print the result:", failed)
+		}
+		if err == nil || errors.Is(err, failed) {
 			err = &exitError{unprinted(cmd), nil} // it has been said
 		}
 	}
-	if err == nil {
-		return exitDone
-	}
+	status := exitDone
 	var exit *exitError
-	if !errors.As(err, &exit) {
+	if err != nil && !errors.As(err, &exit) {
 		exit = &exitError{exitRefused, err}
 	}
-	if exit.err != nil {
-		fmt.Fprintln(s.err, "connsync: "+text.Clean(exit.err.Error()))
+	if exit != nil {
+		status = exit.status
+		if exit.err != nil {
+			fmt.Fprintln(errs, "connsync: "+text.Clean(exit.err.Error()))
+		}
 	}
-	return exit.status
+	_ = errs.Flush() // there is nowhere else to say so
+	return status
 }
 
 // changesHost says that the command may have changed the host, so that a result

@@ -2,57 +2,28 @@ package main
 
 import (
 	"bytes"
-	"connsync/conntrackd/hostfile"
-	"connsync/trust"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"unicode"
 	"unicode/utf16"
+
+	"connsync/conntrackd/hostfile"
+	"connsync/outlet"
+	"connsync/trust"
 )
-
-// outlet is the standard output. When nobody takes it any more it says so,
-// once: a closed line is like Ctrl+C, before a save nothing happens, and one
-// that has begun ends as it should.
-type outlet struct {
-	io.Writer
-	lost func()
-	used bool  // something was written
-	err  error // of the first write that failed
-}
-
-func (o *outlet) Write(p []byte) (int, error) {
-	o.used = true
-	n, err := o.Writer.Write(p)
-	if err != nil && o.err == nil {
-		o.err = err
-		o.lost()
-	}
-	return n, err
-}
-
-// keepPipes lets a write to a pipe that nobody reads fail, where it would end
-// the program on the spot, in the middle of a save. A daemon that is started
-// gets the signal's default action all the same.
-func keepPipes() (stop func()) {
-	pipes := make(chan os.Signal, 1)
-	signal.Notify(pipes, syscall.SIGPIPE)
-	return func() { signal.Stop(pipes) }
-}
 
 // screen is the standard output as a terminal to draw on, where it is a file.
 func (s streams) screen() (*os.File, bool) {
 	out := s.out
-	if o, ok := out.(*outlet); ok {
-		out = o.Writer
+	if o, ok := out.(*outlet.Outlet); ok {
+		out = o.Unwrap()
 	}
 	f, ok := out.(*os.File)
 	return f, ok
@@ -62,6 +33,13 @@ func (s streams) screen() (*os.File, bool) {
 func sayLines(w io.Writer, lines []string) error {
 	_, err := io.WriteString(w, strings.Join(slices.Concat(lines, []string{""}), "\n"))
 	return err
+}
+
+// cleaned makes lines from outside fit for a terminal.
+type cleaned struct{ io.Writer }
+
+func (c cleaned) Write(p []byte) (int, error) {
+	return len(p), sayLines(c.Writer, cleanLines(string(p)))
 }
 
 // printJSON prints v for programs. People look at it too, on terminals: what is

@@ -12,6 +12,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/node"
+	"connsync/outlet"
 	"connsync/tui"
 	"connsync/tui/console"
 )
@@ -60,13 +61,13 @@ func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.ifNeeded {
+	if f.ifNeeded && !console.Guarded() {
 		if needed, err := c.NeedsSetup(ctx); err != nil || !needed {
 			return err
 		}
 	}
 	first := &firstSetup{cli: c, patience: f.patience}
-	if f.console {
+	if f.console && !console.Guarded() { // else this terminal is the one that was found
 		kernel, err := console.FindKernel(ctx, f.patience)
 		if errors.Is(err, console.ErrNobody) {
 			return first.Leave(ctx, tui.Unanswered, nil)
@@ -75,7 +76,7 @@ func runSetup(ctx context.Context, s streams, g globals, f setupFlags) error {
 		}
 		if kernel != nil {
 			defer kernel.Close()
-			s.in, s.out, s.err = kernel.Terminal, kernel.Terminal, kernel.Terminal
+			s.in, s.out, s.err = kernel.Terminal, outlet.New(ctx, kernel.Terminal, nil), outlet.New(ctx, kernel.Terminal, nil)
 			s.environ = append(slices.Clone(s.environ), "TERM="+kernel.Term)
 		}
 	}

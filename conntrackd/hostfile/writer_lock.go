@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,12 +26,28 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("another connsync is saving just now (process %d)", e.PID)
 }
 
+// writing counts the writer's locks that this process holds: as the lock is the
+// process's, so is the number.
+var writing atomic.Int32
+
+// Writing says whether this process holds a writer's lock.
+func Writing() bool { return writing.Load() > 0 }
+
 // writerLock is the lock of one writer, as long as it is open.
-type writerLock struct{ file *os.File }
+type writerLock struct {
+	file *os.File
+	once sync.Once
+}
 
 // Close gives the lock back at once, even while a program that this process is
-// just starting still has the file open.
-func (l *writerLock) Close() error {
+// just starting still has the file open. A second Close does nothing.
+func (l *writerLock) Close() (err error) {
+	l.once.Do(func() { err = l.release() })
+	return err
+}
+
+func (l *writerLock) release() error {
+	defer writing.Add(-1)
 	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }
 
@@ -59,5 +77,6 @@ func LockWriter(runtimeDir string) (io.Closer, error) {
 		f.Close()
 		return nil, fmt.Errorf("take the writer lock: %w", err)
 	}
-	return &writerLock{f}, nil
+	writing.Add(1)
+	return &writerLock{file: f}, nil
 }

@@ -28,14 +28,14 @@ type systemdConn interface {
 // dialSystemd connects to the system bus or, where there is none, to systemd's
 // private socket, which is root's alone. The connection ends with ctx.
 func dialSystemd(ctx context.Context) (systemdConn, error) {
-	conn, busErr := dialWithin(ctx, 1500*time.Millisecond, sd.NewSystemConnectionContext)
+	conn, busErr := dialWithin(ctx, 1500*time.Millisecond, newSystemBus)
 	if busErr == nil {
 		return conn, nil
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	conn, err := dialWithin(ctx, 3*time.Second, sd.NewSystemdConnectionContext)
+	conn, err := dialWithin(ctx, 3*time.Second, newPrivateBus)
 	if err != nil {
 		return nil, fmt.Errorf("system bus: %w; private socket: %w", busErr, err)
 	}

@@ -34,6 +34,9 @@ type Line struct {
 	// Detached says that the line is not to be the program's controlling
 	// terminal: the kernel sends it no signal.
 	Detached bool
+	// StoppedFirst says that the line is stopped, as by Ctrl+S, before the
+	// program is started.
+	StoppedFirst bool
 }
 
 // Seat is a person's place at the terminal of a running program. Its methods
@@ -113,6 +116,11 @@ func (s *Seat) start() (err error) {
 			return err
 		}
 		if s.before, err = s.Attributes(); err != nil {
+			return err
+		}
+	}
+	if s.line.StoppedFirst {
+		if err := unix.IoctlSetInt(fd, unix.TCXONC, unix.TCOOFF); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,101 @@
+package console
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// apart is how long after the first SIGTERM another one is a second one: who ends a
+// whole group of processes reaches one of them on more than one way.
+const apart = 300 * time.Millisecond
+
+// ending are the signals that end a program.
+var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+
+// Signals are what others tell this process to do.
+type Signals struct {
+	ctx     context.Context
+	end     context.CancelFunc
+	holds   func() bool
+	atOnce  func()
+	signals chan os.Signal
+	done    chan struct{}
+	termed  time.Time // the first SIGTERM; of the goroutine
+
+	mu   sync.Mutex
+	hand func(os.Signal)
+}
+
+// WatchSignals watches them until Stop. SIGINT, SIGHUP and the first SIGTERM end
+// the context: what must not be cut short ends by itself first. So does SIGQUIT,
+// which is ignored as long as holds says that something is being changed. A second
+// SIGTERM ends the process at once.
+func WatchSignals(holds func() bool) *Signals {
+	s := &Signals{holds: holds, atOnce: endAtOnce, signals: make(chan os.Signal, 16), done: make(chan struct{})}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	signal.Notify(s.signals, ending...)
+	go s.run()
+	return s
+}
+
+// Context ends when the process is told to end.
+func (s *Signals) Context() context.Context { return s.ctx }
+
+// Stop gives the signals their default action back.
+func (s *Signals) Stop() {
+	signal.Stop(s.signals)
+	close(s.done)
+	s.end()
+}
+
+// Hand lets to have every signal that comes, until back is called.
+func (s *Signals) Hand(to func(os.Signal)) (back func()) {
+	set := func(to func(os.Signal)) {
+		s.mu.Lock()
+		s.hand = to
+		s.mu.Unlock()
+	}
+	set(to)
+	return func() { set(nil) }
+}
+
+func (s *Signals) run() {
+	for {
+		select {
+		case <-s.done:
+			return
+		case got := <-s.signals:
+			s.take(got, time.Now())
+		}
+	}
+}
+
+func (s *Signals) take(got os.Signal, now time.Time) {
+	s.mu.Lock()
+	hand := s.hand
+	s.mu.Unlock()
+	switch {
+	case hand != nil:
+		hand(got)
+	case got == syscall.SIGQUIT && s.holds():
+	case got == syscall.SIGTERM && !s.termed.IsZero() && now.Sub(s.termed) >= apart:
+		s.atOnce()
+	default:
+		if got == syscall.SIGTERM && s.termed.IsZero() {
+			s.termed = now
+		}
+		s.end()
+	}
+}
+
+// endAtOnce ends this process as SIGTERM does where nobody takes it.
+func endAtOnce() {
+	signal.Reset(syscall.SIGTERM)
+	_ = syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
+	time.Sleep(time.Second) // the signal comes first
+	os.Exit(128 + int(syscall.SIGTERM))
+}

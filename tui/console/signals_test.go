@@ -1,0 +1,65 @@
+package console
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// What each signal does to a program that is, or is not, changing something.
+func TestSignals(t *testing.T) {
+	second := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	type sent struct {
+		after time.Duration
+		what  os.Signal
+	}
+	for name, test := range map[string]struct {
+		holds        bool
+		sent         []sent
+		ends, atOnce bool
+	}{
+		"SIGINT":                            {false, []sent{{0, syscall.SIGINT}}, true, false},
+		"SIGHUP":                            {true, []sent{{0, syscall.SIGHUP}}, true, false},
+		"SIGQUIT":                           {false, []sent{{0, syscall.SIGQUIT}}, true, false},
+		"SIGQUIT while it changes":          {true, []sent{{0, syscall.SIGQUIT}, {second(1), syscall.SIGQUIT}}, false, false},
+		"SIGTERM":                           {true, []sent{{0, syscall.SIGTERM}}, true, false},
+		"SIGTERM twice":                     {true, []sent{{0, syscall.SIGTERM}, {second(0.4), syscall.SIGTERM}}, true, true},
+		"SIGTERM on two ways":               {true, []sent{{0, syscall.SIGTERM}, {second(0.1), syscall.SIGTERM}}, true, false},
+		"SIGHUP, then SIGTERM":              {true, []sent{{0, syscall.SIGHUP}, {second(1), syscall.SIGTERM}}, true, false},
+		"SIGINT again and again":            {true, []sent{{0, syscall.SIGINT}, {second(1), syscall.SIGINT}, {second(1), syscall.SIGINT}}, true, false},
+		"SIGTERM on two ways, and one more": {true, []sent{{0, syscall.SIGTERM}, {0, syscall.SIGTERM}, {second(2), syscall.SIGTERM}}, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := WatchSignals(func() bool { return test.holds })
+			defer s.Stop()
+			atOnce := false
+			s.atOnce = func() { atOnce = true }
+			now := time.Now()
+			for _, each := range test.sent {
+				now = now.Add(each.after)
+				s.take(each.what, now)
+			}
+			if ends := s.Context().Err() != nil; ends != test.ends || atOnce != test.atOnce {
+				t.Errorf("ends %v, at once %v; want %v, %v", ends, atOnce, test.ends, test.atOnce)
+			}
+		})
+	}
+}
+
+// Who has a program to look after gets the signals in its place.
+func TestSignalsAreHandedOn(t *testing.T) {
+	s := WatchSignals(func() bool { return false })
+	defer s.Stop()
+	var got []os.Signal
+	back := s.Hand(func(sig os.Signal) { got = append(got, sig) })
+	s.take(syscall.SIGTERM, time.Now())
+	if s.Context().Err() != nil || len(got) != 1 {
+		t.Errorf("ended: %v; handed on: %v", s.Context().Err(), got)
+	}
+	back()
+	s.take(syscall.SIGTERM, time.Now())
+	if s.Context().Err() == nil {
+		t.Error("it did not end")
+	}
+}
