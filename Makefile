@@ -7,7 +7,7 @@ GO ?= go
 PACKAGES ?= ./...
 SOURCES = cmd node tui conntrackd netcheck trust lab packaging
 
-.PHONY: build package run demo failover test lint golden monkey bench bench-serial deps clean root bin
+.PHONY: build package run demo failover test lint golden monkey fuzz bench bench-serial deps clean root bin
 
 build: bin
 
@@ -58,6 +58,12 @@ golden:
 # Types at random on the screens and in line mode: make monkey ARGS="-keys 1000000 -seed 7"
 monkey:
 	$(GO) test ./tui -run 'Monkey$$' -count=1 -timeout 0 -v -args $(or $(ARGS),-keys 1000000)
+
+# Every fuzz target of the module, each for FUZZTIME: make fuzz FUZZTIME=1h,
+# make fuzz ARGS='FuzzParse|FuzzFrom'. It prints the executions of each, and fails
+# on a crasher, which it leaves in testdata/fuzz of the package.
+fuzz:
+	@scripts/fuzz '$(or $(FUZZTIME),1m)' '$(ARGS)'
 
 bench: root
 	@scripts/deps demo

@@ -9,11 +9,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/trust"
 )
 
 // eventsSysctl says to which connections the kernel gives the means to report
@@ -92,7 +94,7 @@ func trackedConnections() (entries, limit uint32, err error) {
 		if len(m) < nl.SizeofNfgenmsg {
 			continue
 		}
-		attrs, err := nl.ParseRouteAttr(m[nl.SizeofNfgenmsg:])
+		attrs, err := trust.Message(func() ([]syscall.NetlinkRouteAttr, error) { return nl.ParseRouteAttr(m[nl.SizeofNfgenmsg:]) })
 		if err != nil {
 			return 0, 0, fmt.Errorf("read the number of tracked connections: %w", err)
 		}

@@ -9,12 +9,13 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"connsync/netcheck/check"
+	"connsync/trust"
 )
 
 // linkNamed looks one interface up by its name or an alternative name, without
 // its addresses and routes.
 func linkNamed(name string) (Interface, error) {
-	link, err := netlink.LinkByName(name)
+	link, err := trust.Message(func() (netlink.Link, error) { return netlink.LinkByName(name) })
 	if err != nil {
 		return Interface{}, fmt.Errorf("look up interface %s: %w", name, err)
 	}

@@ -81,3 +81,27 @@ func FuzzLineWriter(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLineReader holds that what is typed becomes lines of bounded length without
+// control characters but those of keys, one for each line end at most.
+func FuzzLineReader(f *testing.F) {
+	for _, s := range []string{"", "a\n", "a\r\nb\r", "ab\bc\x7f\n", "\x15x\n", "\x1b[A\n", "\x13\x11\x00y\n", "\xe4\xb8\b\n", strings.Repeat("x", lineMax+1) + "\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, typed []byte) {
+		d := lineDecoder{in: bufio.NewReader(bytes.NewReader(typed))}
+		ends := bytes.Count(typed, []byte("\n")) + bytes.Count(typed, []byte("\r"))
+		for n := 0; ; n++ {
+			l, err := d.next()
+			if err != nil {
+				break
+			}
+			if n == ends {
+				t.Fatal("there are more lines than line ends")
+			}
+			if len(l.text) > lineMax || !l.strange && strings.ContainsFunc(l.text, func(r rune) bool { return r < ' ' }) {
+				t.Errorf("line %q", l.text)
+			}
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
+	"connsync/trust"
 )
 
 // peerUnresolved says that the kernel asks for the peer on the link and gets no
@@ -14,7 +15,7 @@ import (
 // asked itself, is no sign of absence.
 func peerUnresolved(s conntrackd.Settings) bool {
 	peer := s.Peer.Addr().WithZone("").Unmap()
-	link, err := netlink.LinkByName(s.Interface)
+	link, err := linkOf(s)
 	if err != nil || !peer.IsValid() {
 		return false
 	}
@@ -22,7 +23,7 @@ func peerUnresolved(s conntrackd.Settings) bool {
 	if peer.Is6() {
 		family = unix.AF_INET6
 	}
-	neighbours, err := netlink.NeighList(link.Attrs().Index, family)
+	neighbours, err := trust.Message(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, family) })
 	if err != nil {
 		return false
 	}
@@ -34,14 +35,18 @@ func peerUnresolved(s conntrackd.Settings) bool {
 	return false
 }
 
+func linkOf(s conntrackd.Settings) (netlink.Link, error) {
+	return trust.Message(func() (netlink.Link, error) { return netlink.LinkByName(s.Interface) })
+}
+
 // goneFromHere says what this node surely has no more: Interface, or Current IP on
 // it.
 func goneFromHere(s conntrackd.Settings) (iface, address bool) {
-	link, err := netlink.LinkByName(s.Interface)
+	link, err := linkOf(s)
 	if err != nil {
 		return errors.As(err, &netlink.LinkNotFoundError{}), false
 	}
-	addresses, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	addresses, err := trust.Message(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
 	if err != nil {
 		return false, false
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
+	"connsync/trust"
 )
 
 // ReadSockets asks the kernel which UDP sockets the process pid has and
@@ -137,6 +138,10 @@ func udpSockets(family uint8) ([]udpSocket, error) {
 
 // parseSocket reads struct inet_diag_msg and its SKMEMINFO attribute.
 func parseSocket(b []byte) (udpSocket, error) {
+	return trust.Message(func() (udpSocket, error) { return readSocket(b) })
+}
+
+func readSocket(b []byte) (udpSocket, error) {
 	if len(b) < sizeofReply {
 		return udpSocket{}, fmt.Errorf("%w: socket description of %d bytes", conntrackd.ErrCannotLook, len(b))
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/vishvananda/netlink"
+
+	"connsync/trust"
 )
 
 // dumpTries bounds the repetitions of a dump that changes under our hands.
@@ -18,7 +20,7 @@ func All[T any](ctx context.Context, list func() ([]T, error)) ([]T, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		items, err := list()
+		items, err := trust.Message(list)
 		if err == nil {
 			return items, nil
 		}

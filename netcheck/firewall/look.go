@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"connsync/netcheck/check"
+	"connsync/trust"
 )
 
 // Effect is what a set of rules does to a flow.
@@ -36,6 +37,10 @@ type markedRule struct {
 
 // Read reads the rules that run on this node.
 func Read(ctx context.Context, f Flow) (*Effect, error) {
+	return trust.Message(func() (*Effect, error) { return read(ctx, f) })
+}
+
+func read(ctx context.Context, f Flow) (*Effect, error) {
 	if err := f.CheckName(); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/dump"
+	"connsync/trust"
 )
 
 // The kernel's rules are read here and not with the library's own calls: those
@@ -35,7 +36,7 @@ type nftRule struct {
 
 // attributes are netlink attributes without their flags.
 func attributes(b []byte) ([]syscall.NetlinkRouteAttr, error) {
-	list, err := nl.ParseRouteAttr(b)
+	list, err := trust.Message(func() ([]syscall.NetlinkRouteAttr, error) { return nl.ParseRouteAttr(b) })
 	for i := range list {
 		list[i].Attr.Type &^= unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
 	}
@@ -264,6 +265,14 @@ func readExpressions(family byte, b []byte) ([]expression, error) {
 
 // decode returns nil for what is not understood.
 func decode(family byte, name string, data []byte) expr.Any {
+	decoded, err := trust.Message(func() (expr.Any, error) { return decodeKnown(family, name, data), nil })
+	if err != nil {
+		return nil
+	}
+	return decoded
+}
+
+func decodeKnown(family byte, name string, data []byte) expr.Any {
 	if name == "immediate" {
 		// A verdict is an immediate value for the verdict register.
 		e := &expr.Immediate{}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/trust"
 )
 
 // ErrNoNft is returned by [RunNft], [Try] and [TryFile] where the program nft is not
@@ -150,7 +152,8 @@ func onThread(fn func() error) error {
 			done <- err
 			return
 		}
-		done <- fn()
+		_, err := trust.Message(func() (struct{}, error) { return struct{}{}, fn() })
+		done <- err
 	}()
 	return <-done
 }
