@@ -7,7 +7,7 @@ GO ?= go
 PACKAGES ?= ./...
 SOURCES = cmd node tui conntrackd netcheck trust lab packaging
 
-.PHONY: build package run demo failover test lint golden monkey fuzz bench bench-serial deps clean root bin
+.PHONY: build package run demo failover test lint golden monkey fuzz crash flood bench bench-serial deps clean root bin
 
 build: bin
 
@@ -64,6 +64,22 @@ monkey:
 # on a crasher, which it leaves in testdata/fuzz of the package.
 fuzz:
 	@scripts/fuzz '$(or $(FUZZTIME),1m)' '$(ARGS)'
+
+# Ends the program at random instants of saves on lab nodes, and looks at what is
+# left: make crash ARGS='-kills 100 -seed 7'. It prints the figures.
+crash: root
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/crash ./lab/crash
+	@bin/crash -connsync bin/connsync $(ARGS)
+
+# What status --watch and the Status page need while frames fill the sync link:
+# make flood ARGS='-for 1m -rate 50000'. It prints the figures.
+flood: root
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/flood ./lab/flood
+	@bin/flood -connsync bin/connsync $(ARGS)
 
 bench: root
 	@scripts/deps demo

@@ -75,6 +75,8 @@ var allowed = map[string][]string{
 	"lab/tty":         {"lab/vt102"},
 	"lab/emulator":    {},
 	"lab/benchserial": {"lab", "lab/tty", "lab/vt102"},
+	"lab/crash":       {"lab", "lab/tty"},
+	"lab/flood":       {"lab", "lab/tty"},
 	"lab/uart":        {"lab", "lab/tty", "lab/uart/wire"},
 	"lab/uart/guest":  {"lab", "lab/uart/wire"},
 	"lab/uart/wire":   {},
