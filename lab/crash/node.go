@@ -145,9 +145,6 @@ func (n *node) examine(ctx context.Context, f *figures, k kill, s *seated, old i
 	default:
 		f.count(isNew)
 	}
-	if k.signal != hangUp {
-		n.examineTerminal(f, k, s)
-	}
 	// Who has lost its parent or its line ends as well, after its safe point.
 	for until := time.Now().Add(endsWithin); ; time.Sleep(50 * time.Millisecond) {
 		left, err := n.Processes("connsync")
@@ -158,6 +155,9 @@ func (n *node) examine(ctx context.Context, f *figures, k kill, s *seated, old i
 			f.fail(k, fmt.Sprintf("processes %v are left (%v)", left, err))
 			break
 		}
+	}
+	if k.signal != hangUp {
+		n.examineTerminal(f, k, s)
 	}
 	if err := n.recovers(ctx, f); err != nil {
 		f.fail(k, err.Error())
