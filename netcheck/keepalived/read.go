@@ -29,11 +29,16 @@ const (
 // further down is in Config.Unread. That is all there is of a configuration which
 // is larger, or grows larger by its parameters, than what is read.
 func Load(path, configID string) (*Config, error) {
+	return loadWithin(path, configID, maxSteps, maxBytes)
+}
+
+// loadWithin is Load with a budget.
+func loadWithin(path, configID string, steps, most int) (*Config, error) {
 	content, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{configID: configID, parameters: map[string]string{}, config: &Config{}, steps: maxSteps, bytes: maxBytes}
+	r := &reader{configID: configID, parameters: map[string]string{}, config: &Config{}, steps: steps, bytes: most}
 	r.file(path, content, 0)
 	if r.gaveUp {
 		return &Config{Files: r.config.Files, Unread: r.config.Unread[len(r.config.Unread)-1:]}, nil
