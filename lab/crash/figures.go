@@ -23,6 +23,9 @@ func (f *figures) count(what ...string) {
 	for _, w := range what {
 		f.counts[w]++
 	}
+	if done := f.counts[kills]; f.options.tell != nil && slices.Contains(what, kills) && done%100 == 0 {
+		fmt.Fprintln(f.options.tell, done, "kills")
+	}
 }
 
 func (f *figures) of(what string) int {
@@ -35,7 +38,11 @@ func (f *figures) of(what string) int {
 func (f *figures) fail(k kill, problem string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.failures = append(f.failures, fmt.Sprintf("%v: %s\n    to repeat: make crash ARGS='-seed %d -first %d -kills 1 -nodes 1'", k, problem, f.options.seed, k.number))
+	failure := fmt.Sprintf("%v: %s\n    to repeat: make crash ARGS='-seed %d -first %d -kills 1 -nodes 1'", k, problem, f.options.seed, k.number)
+	f.failures = append(f.failures, failure)
+	if f.options.tell != nil { // at once: the rest takes long
+		fmt.Fprintln(f.options.tell, "FAIL", failure)
+	}
 }
 
 func (f *figures) String() string {
@@ -44,9 +51,6 @@ func (f *figures) String() string {
 	var b strings.Builder
 	for _, what := range slices.Sorted(maps.Keys(f.counts)) {
 		fmt.Fprintf(&b, "%-40s %6d\n", what, f.counts[what])
-	}
-	for _, failure := range f.failures {
-		fmt.Fprintln(&b, "FAIL", failure)
 	}
 	fmt.Fprintf(&b, "%d kills with seed %d, %d failures\n", f.counts[kills], f.options.seed, len(f.failures))
 	return b.String()

@@ -202,6 +202,7 @@ func (s *seated) await(ctx context.Context, k kill) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-goOn:
+			goOn = nil
 			if err := s.Type("\x11"); err != nil {
 				return err
 			}
@@ -249,6 +250,6 @@ func (n *node) once(ctx context.Context, f *figures, k kill) error {
 		f.fail(k, err.Error())
 		return ctx.Err()
 	}
-	n.examine(ctx, f, k, s, old)
+	n.examine(context.WithoutCancel(ctx), f, k, s, old)
 	return ctx.Err()
 }

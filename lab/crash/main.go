@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,6 +22,7 @@ func main() {
 	flag.IntVar(&o.first, "first", 0, "begin with this kill, to repeat one")
 	flag.IntVar(&o.nodes, "nodes", 3, "how many nodes it runs on beside each other")
 	flag.Parse()
+	o.tell = os.Stderr
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	figures, err := crash(ctx, o)
 	interrupted := ctx.Err() != nil
@@ -43,6 +45,7 @@ type options struct {
 	seed    uint64
 	first   int
 	nodes   int
+	tell    io.Writer // gets failures and how far it is; nil for nobody
 }
 
 // crash does it and returns what was seen.

@@ -209,8 +209,12 @@ func (n *node) recovers(ctx context.Context, f *figures) error {
 	if strings.Contains(said, "NOT") || strings.Contains(said, "FAIL") {
 		return fmt.Errorf("the recovery says %q", said)
 	}
-	if again, err := n.show(ctx); err != nil || again != "" {
-		return fmt.Errorf("the start after the recovery says %q (%w)", again, err)
+	again, err := n.show(ctx)
+	if err != nil {
+		return err
+	}
+	if again != "" {
+		return fmt.Errorf("the recovery says %q, and the start after it %q", said, again)
 	}
 	buffer, err := n.buffer()
 	if err != nil {
@@ -227,7 +231,8 @@ func (n *node) recovers(ctx context.Context, f *figures) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the daemon does not run with the file, whose buffers have %d bytes:\n%s", buffer, last)
+	saves, _ := n.Run(ctx, n.program, "history")
+	return fmt.Errorf("the daemon does not run with the file, whose buffers have %d bytes; the recovery said %q; the history:\n%s\nthe status:\n%s", buffer, said, saves, last)
 }
 
 // show starts the program and returns what it says on its standard error.
