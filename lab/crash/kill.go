@@ -63,7 +63,7 @@ func newKill(seed uint64, number int) kill {
 	k.kind = []string{byApply, byApply, byApply, byRollback, byForm}[r.IntN(5)]
 	k.signal = []syscall.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, hangUp}[r.IntN(6)]
 	if k.signal == syscall.SIGKILL && k.kind == byForm {
-		k.group = false // who kills the process that guards the terminal too is on his own
+		k.group, k.drawing = false, true // the other one guards the terminal, and leads the session here
 	}
 	k.term = []string{"vt100", "xterm"}[r.IntN(2)]
 	return k

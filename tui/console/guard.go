@@ -107,10 +107,9 @@ func (g *guarded) listen(said *os.File) {
 }
 
 // await returns how the program ended.
-func (g *guarded) await(jobs chan os.Signal) (syscall.WaitStatus, error) {
+func (g *guarded) await(jobs <-chan os.Signal) (syscall.WaitStatus, error) {
 	done := make(chan struct{})
 	defer close(done)
-	stopped := make(chan struct{}, 1)
 	go func() {
 		for {
 			select {
@@ -118,8 +117,6 @@ func (g *guarded) await(jobs chan os.Signal) (syscall.WaitStatus, error) {
 				return
 			case s := <-jobs:
 				_ = syscall.Kill(g.pid, s.(syscall.Signal))
-			case <-stopped:
-				stopAlike(jobs)
 			}
 		}
 	}()
@@ -131,21 +128,12 @@ func (g *guarded) await(jobs chan os.Signal) (syscall.WaitStatus, error) {
 		case err != nil:
 			return 0, err
 		case status.Stopped():
-			stopped <- struct{}{}
+			// It is this process that the shell has started and looks at.
+			_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
 		default:
 			return status, nil
 		}
 	}
-}
-
-// stopAlike stops this process, as the program under guard is: it is this one that
-// the shell has started. In a group that nobody would continue the kernel does
-// not.
-func stopAlike(jobs chan os.Signal) {
-	signal.Reset(syscall.SIGTSTP)
-	_ = syscall.Kill(syscall.Getpid(), syscall.SIGTSTP)
-	time.Sleep(10 * time.Millisecond) // the signal comes first
-	signal.Notify(jobs, syscall.SIGTSTP)
 }
 
 // cleanUp leaves the terminal as it was, where the program has not, and says what
