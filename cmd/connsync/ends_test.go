@@ -257,7 +257,7 @@ func TestFormIsStoppedAndGoesOn(t *testing.T) {
 	t.Parallel()
 	plain, _ := lineCommand(t)
 	// A shell with job control, which gives the form a group of its own.
-	shell := exec.Command("bash", "-i", "-m", "-c", strings.Join(plain.Args, " ")+`; echo "stopped as $?"; sleep 1; fg >/dev/null; echo "ended as $?"`)
+	shell := exec.Command("bash", "-i", "-m", "-c", strings.Join(plain.Args, " ")+`; echo "stopped as $?"; read -r; fg >/dev/null; echo "ended as $?"`)
 	seat, err := tty.Open(shell, tty.Line{Width: 80, Height: 24, Environ: []string{"TERM=vt100", "LC_ALL=C"}}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -274,6 +274,9 @@ func TestFormIsStoppedAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := seat.See(patience, "stopped as 147"); err != nil {
+		t.Fatal(err)
+	}
+	if err := seat.Type(enter); err != nil {
 		t.Fatal(err)
 	}
 	within(t, patience, "the form is drawn anew", func() bool {

@@ -45,7 +45,7 @@ func (f *figures) onNode(ctx context.Context, o options, numbers <-chan int) (er
 	}
 	for number := range numbers {
 		for try := 0; ; try++ {
-			before := f.of(tooLate)
+			before := f.of(tooLate) + f.of(notReached)
 			k := newKill(o.seed, number)
 			if k.at /= float64(1 + try); ctx.Err() != nil {
 				return ctx.Err()
@@ -53,7 +53,7 @@ func (f *figures) onNode(ctx context.Context, o options, numbers <-chan int) (er
 			if err := n.once(ctx, f, k); err != nil {
 				return err
 			}
-			if f.of(tooLate) == before || try == 3 {
+			if f.of(tooLate)+f.of(notReached) == before || try == 3 {
 				break
 			}
 		}
