@@ -39,10 +39,10 @@ var allowed = map[string][]string{
 	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/service", "trust"},
-	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health"},
+	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health", "trust"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "trust"},
 	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},
-	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply"),
+	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "trust"),
 
 	"netcheck/check":      {},
 	"netcheck/dump":       {"trust"},

@@ -1,10 +1,12 @@
 package netcheck
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
+	"connsync/lab"
 	"connsync/netcheck/check"
 )
 
@@ -109,8 +111,12 @@ func (n *testNet) restore(program, rules string) {
 func TestFirewallOfLegacyWithoutItsProgram(t *testing.T) {
 	n := newTestNet(t, 0)
 	n.restore("iptables-legacy-restore", "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")
-	t.Setenv("PATH", t.TempDir())
-	f := n.ask(t, n.families[4].Flow.Check)
+	f := n.ask(t, func(ctx context.Context) check.Finding {
+		if err := lab.Cover("", "/usr/sbin/iptables-legacy-save", "/usr/sbin/iptables-save"); err != nil {
+			t.Error(err)
+		}
+		return n.families[4].Flow.Check(ctx)
+	})
 	if f.Status != check.Unknown || !strings.Contains(f.Detail, "iptables-legacy") || !strings.HasPrefix(f.Remedy, "iptables-legacy -I INPUT") {
 		t.Errorf("%v: %s; %s", f.Status, f.Detail, f.Remedy)
 	}

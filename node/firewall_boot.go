@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"connsync/trust"
 )
 
 // systemctlTimeout bounds a question to systemctl, which takes milliseconds.
@@ -40,9 +42,8 @@ func unitFileState(ctx context.Context, unit string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, systemctlTimeout)
 	defer cancel()
 	var out, complaint bytes.Buffer
-	cmd := exec.CommandContext(ctx, "systemctl", "is-enabled", unit)
+	cmd := trust.Command(ctx, "systemctl", "is-enabled", unit)
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	// For all but enabled units it ends with an error after its word.
 	state := strings.TrimSpace(out.String())

@@ -3,12 +3,12 @@ package node
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"connsync/lab"
 )
 
 func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
@@ -29,9 +29,8 @@ func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
 		{"no systemctl", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			fakeSystemctl(t, tt.systemctl)
 			c := &FirewallChange{HostFile: "/etc/nftables.conf"}
-			if err := c.noteBoot(t.Context()); err != nil {
+			if err := withSystemctl(tt.systemctl, func() error { return c.noteBoot(t.Context()) }); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, c.Notes); diff != "" {
@@ -42,27 +41,20 @@ func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
 }
 
 func TestFirewallAsksSystemctlNoLongerThanItsCaller(t *testing.T) {
-	fakeSystemctl(t, "exec sleep 60")
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	err := (&FirewallChange{}).noteBoot(ctx)
+	err := withSystemctl("exec sleep 60", func() error { return (&FirewallChange{}).noteBoot(ctx) })
 	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 3*time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
 }
 
-// fakeSystemctl puts a script in systemctl's place; blank means that there is
+// withSystemctl runs f with a script in systemctl's place; blank means that there is
 // none.
-func fakeSystemctl(t *testing.T, script string) {
-	t.Helper()
-	dir := t.TempDir()
-	if script == "" {
-		t.Setenv("PATH", dir)
-		return
+func withSystemctl(script string, f func() error) error {
+	if script != "" {
+		script = "#!/bin/sh\n" + script + "\n"
 	}
-	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return lab.Covered(script, f, "/usr/bin/systemctl")
 }

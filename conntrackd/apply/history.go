@@ -16,6 +16,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/hostfile"
+	"connsync/trust"
 )
 
 // Actor is who saved, as the history names them.
@@ -172,7 +173,7 @@ func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &DamagedError{e.Number, path + " is damaged: it is no regular file"}
 	}
-	if err := hostfile.Trusted(path); err != nil {
+	if err := trust.Owned(path); err != nil {
 		return nil, &DamagedError{e.Number, err.Error()}
 	}
 	content, err := hostfile.Read(path)
@@ -218,7 +219,7 @@ func (l listed) pending() []Entry {
 func (h History) list() (listed, error) {
 	var l listed
 	for _, own := range []string{filepath.Dir(h.dir), h.dir} {
-		if err := hostfile.Trusted(own); err != nil {
+		if err := trust.Owned(own); err != nil {
 			return l, fmt.Errorf("read the history: %w", err)
 		}
 	}
@@ -291,7 +292,7 @@ func (h History) record(number int) Entry {
 	case !info.Mode().IsRegular() || info.Size() > maxRecordBytes:
 		return unreadable(path + " is no record")
 	}
-	if err := hostfile.Trusted(path); err != nil {
+	if err := trust.Owned(path); err != nil {
 		return unreadable(err.Error())
 	}
 	content, err := os.ReadFile(path)

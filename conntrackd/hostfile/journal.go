@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"connsync/trust"
 )
 
 // Journal is what was changed about the host, oldest first, with what was there
@@ -90,14 +92,14 @@ func sumOf(content []byte) string {
 }
 
 // OpenJournal reads the journal at path, which need not exist. One that somebody
-// else could have written is an *[UntrustedError].
+// else could have written is an *[trust.OwnerError].
 func OpenJournal(path string, o JournalOptions) (*Journal, error) {
 	if o.Form == nil {
 		o.Form = entryList{}
 	}
 	j := &Journal{path: path, options: o, files: newFiles()}
 	for _, own := range []string{filepath.Dir(path), path} {
-		if err := Trusted(own); err != nil {
+		if err := trust.Owned(own); err != nil {
 			return nil, err
 		}
 	}

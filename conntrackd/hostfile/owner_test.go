@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/trust"
 )
 
 // nobody is a user other than the one that runs the tests.
@@ -38,7 +40,7 @@ func TestOpenJournalOfSomebodyElse(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := OpenJournal(path, JournalOptions{})
-			var untrusted *UntrustedError
+			var untrusted *trust.OwnerError
 			if !errors.As(err, &untrusted) || untrusted.Path != tt.named(dir, path) || !strings.HasSuffix(err.Error(), tt.remedy+untrusted.Path) {
 				t.Errorf("it says %v", err)
 			}
@@ -84,7 +86,7 @@ func TestLockWriterLeavesOthersFiles(t *testing.T) {
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	var untrusted *UntrustedError
+	var untrusted *trust.OwnerError
 	if _, err := LockWriter(dir); !errors.As(err, &untrusted) {
 		t.Errorf("a directory of somebody else: %v", err)
 	}

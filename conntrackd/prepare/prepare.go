@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
+	"connsync/trust"
 )
 
 // ItemID names what an ordinary host does against its own sync; stable, it is in
@@ -174,9 +173,7 @@ func inFirstNetwork() (bool, error) {
 func runHostProgram(ctx context.Context, name string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, service.ProgramTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(service.DaemonEnvironment(), "HOME=/")
-	cmd.WaitDelay = time.Second
+	cmd := trust.Command(ctx, name, args...)
 	out, err := cmd.CombinedOutput()
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/trust"
 )
 
 // ErrNotInstalled means that there is no conntrackd program on this host. It
@@ -21,23 +23,20 @@ var ErrNotInstalled = fmt.Errorf("%w: conntrackd is not installed", conntrackd.E
 // ProgramTimeout bounds a run of the daemon as a client, which takes 5 ms.
 const ProgramTimeout = 10 * time.Second
 
-// FindBinary returns the conntrackd program: binary itself where it is given,
-// else the one in PATH or in a system directory that a user's PATH may lack. The
-// error is [ErrNotInstalled].
+// FindBinary returns the conntrackd program, as [trust.Program] finds it: binary
+// itself where it is given. The error is [ErrNotInstalled], or another
+// [conntrackd.ErrCannotLook] for a program that is not run.
 func FindBinary(binary string) (string, error) {
-	names := []string{binary}
-	if binary == "" {
-		names = []string{"conntrackd", "/usr/sbin/conntrackd", "/usr/local/sbin/conntrackd", "/sbin/conntrackd"}
+	path, err := trust.Program(cmp.Or(binary, "conntrackd"))
+	switch {
+	case !errors.Is(err, exec.ErrNotFound) && err != nil:
+		err = fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+	case err != nil && binary != "":
+		err = fmt.Errorf("%w (%s)", ErrNotInstalled, binary)
+	case err != nil:
+		err = ErrNotInstalled
 	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	if binary != "" {
-		return "", fmt.Errorf("%w (%s)", ErrNotInstalled, binary)
-	}
-	return "", ErrNotInstalled
+	return path, err
 }
 
 // Version asks the program for its version, such as "1.4.7"; binary is as in
@@ -64,8 +63,8 @@ func runProgram(ctx context.Context, path string, args ...string) ([]byte, error
 	return RunProgramWith(ctx, nil, path, args...)
 }
 
-// RunProgramWith runs the program in the root directory, with [DaemonEnvironment],
-// for [ProgramTimeout] at most, and gives it an open file as its descriptor 3; nil is
+// RunProgramWith runs the program as [trust.Command] does, for [ProgramTimeout] at
+// most, and gives it an open file as its descriptor 3; nil is
 // none. It returns what the program wrote to both of its outputs. The error is an
 // *exec.ExitError when it ran and failed, and that of the context when its time was
 // over.
@@ -73,11 +72,8 @@ func RunProgramWith(ctx context.Context, file *os.File, path string, args ...str
 	ctx, cancel := context.WithTimeout(ctx, ProgramTimeout)
 	defer cancel()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = DaemonEnvironment()
-	cmd.Dir = "/"
+	cmd := trust.Command(ctx, path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second
 	if file != nil {
 		cmd.ExtraFiles = []*os.File{file}
 	}
@@ -86,13 +82,6 @@ func RunProgramWith(ctx context.Context, file *os.File, path string, args ...str
 		err = ctx.Err()
 	}
 	return out.Bytes(), err
-}
-
-// DaemonEnvironment is the environment that a daemon is given. It leaves out what
-// would make it talk to the service manager of this process (NOTIFY_SOCKET,
-// WATCHDOG_USEC).
-func DaemonEnvironment() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 }
 
 // Message is one line that the daemon wrote.

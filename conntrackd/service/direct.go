@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/trust"
 )
 
 const (
@@ -123,12 +123,8 @@ func (d *Direct) Restart(ctx context.Context) error {
 func (d *Direct) start(ctx context.Context, binary string) error {
 	start := d.mark()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, "-d", "-C", d.Config)
-	cmd.Env = DaemonEnvironment()
-	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr = &out, &out
-	// The detached daemon closes its copies of the pipe.
-	cmd.WaitDelay = time.Second
+	cmd := trust.Command(ctx, binary, "-d", "-C", d.Config)
+	cmd.Stdout, cmd.Stderr = &out, &out // the detached daemon closes its copies
 	err := cmd.Run()
 	said := out.Bytes()
 	if err != nil && ctx.Err() == nil && len(DaemonLines(Messages(said))) == 0 && d.log() == "" {
@@ -156,13 +152,10 @@ func (d *Direct) explain(ctx context.Context, binary string) []byte {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, "-C", d.Config)
-	cmd.Env = DaemonEnvironment()
-	cmd.Dir = "/"
+	cmd := trust.Command(ctx, binary, "-C", d.Config)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	// Should it start this time, it is to go as it came.
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
-	cmd.WaitDelay = time.Second
 	_ = cmd.Run() // its output is all that is wanted
 	return out.Bytes()
 }

@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"connsync/trust"
 )
 
 // Bounds of one reading of the journal.
@@ -29,7 +30,7 @@ func readJournal(ctx context.Context, unit string, since time.Time) ([]string, e
 	// A line that was written just now may not have been stored yet. Where
 	// this is not allowed or not known, the lines are merely a little late.
 	syncing, stop := context.WithTimeout(ctx, time.Second)
-	_ = exec.CommandContext(syncing, "journalctl", "--sync").Run()
+	_ = trust.Command(syncing, "journalctl", "--sync").Run()
 	stop()
 
 	// Newest first: with --since and --lines alone the oldest lines are shown.
@@ -38,8 +39,7 @@ func readJournal(ctx context.Context, unit string, since time.Time) ([]string, e
 	if !since.IsZero() {
 		args = append(args, "--since", fmt.Sprintf("@%d.%06d", since.Unix(), since.Nanosecond()/1000))
 	}
-	cmd := exec.CommandContext(ctx, "journalctl", args...)
-	cmd.WaitDelay = time.Second
+	cmd := trust.Command(ctx, "journalctl", args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &limitedWriter{w: &complaint, left: 4096}
 	out, err := cmd.StdoutPipe()

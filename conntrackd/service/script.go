@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/trust"
 )
 
 // scriptPath is where init scripts stand, under SysV and under OpenRC.
@@ -285,35 +286,14 @@ func (s *script) failure(a Action, reason error, detail string, cause error) *Er
 // their group.
 func runServiceProgram(ctx context.Context, line ...string) ([]byte, error) {
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TERM=dumb"}
-	if cmd.Err != nil { // not where our own PATH looks
-		if path, err := lookInSystem(line[0]); err == nil {
-			cmd.Path, cmd.Err = path, nil
-		}
-	}
-	cmd.Dir = "/"
+	cmd := trust.Command(ctx, line[0], line[1:]...)
+	cmd.Env = append(cmd.Env, "TERM=dumb")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	cmd.WaitDelay = time.Second // a daemon may have kept the output open
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
 	return out.Bytes(), err
-}
-
-// lookInSystem finds a program where an ordinary user's PATH may not look.
-func lookInSystem(name string) (string, error) {
-	if filepath.IsAbs(name) {
-		return name, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"} {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", exec.ErrNotFound
 }

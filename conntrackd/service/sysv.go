@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"connsync/trust"
 )
 
 // SysV is conntrackd as a script in /etc/init.d, such as Debian's package has
@@ -91,8 +93,8 @@ func (s *SysV) setBoot(ctx context.Context, a Action, want bool) error {
 // and leaves others as they are.
 func (s *SysV) bootLines(a Action) [][]string {
 	name := filepath.Base(s.path)
-	if _, err := lookInSystem("update-rc.d"); err != nil {
-		switch _, err := lookInSystem("chkconfig"); {
+	if _, err := trust.Program("update-rc.d"); err != nil {
+		switch _, err := trust.Program("chkconfig"); {
 		case err != nil: // neither is there; the first one's absence is told
 		case a == ActionEnable:
 			return [][]string{{"chkconfig", "--add", name}, {"chkconfig", name, "on"}}

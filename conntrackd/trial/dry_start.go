@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -23,6 +22,7 @@ import (
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
+	"connsync/trust"
 )
 
 // dryStartTimeout is how long a started daemon may take to answer; it takes
@@ -100,9 +100,7 @@ func (t *trial) run(ctx context.Context) error {
 	if err := os.WriteFile(t.path("conntrackd.conf"), t.privateContent(), 0o600); err != nil {
 		return fmt.Errorf("%w: dry start: %w", conntrackd.ErrCannotLook, err)
 	}
-	cmd := exec.Command(t.binary, "-C", daemonPath("conntrackd.conf"))
-	cmd.Env = service.DaemonEnvironment()
-	cmd.Dir = "/"
+	cmd := trust.Command(context.WithoutCancel(ctx), t.binary, "-C", daemonPath("conntrackd.conf"))
 	cmd.Stdout, cmd.Stderr = &t.output, &t.output
 	cmd.ExtraFiles = []*os.File{t.dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

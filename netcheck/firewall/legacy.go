@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+
+	"connsync/trust"
 )
 
 // savedRules is a chain's rules, or why they are not known.
@@ -71,7 +73,7 @@ func unreadable(family int, program, table string, err error) ([]*chain, map[cha
 func saveTable(ctx context.Context, programs []string, table string) (string, error) {
 	var failure error
 	for _, name := range programs {
-		out, err := exec.CommandContext(ctx, name, "-t", table).Output()
+		out, err := trust.Command(ctx, name, "-t", table).Output()
 		var ended *exec.ExitError
 		if errors.As(err, &ended) && len(ended.Stderr) > 0 {
 			err = fmt.Errorf("%w: %s", err, strings.Join(strings.Fields(string(ended.Stderr)), " "))

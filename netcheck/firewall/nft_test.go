@@ -1,10 +1,9 @@
 package firewall
 
 import (
+	"connsync/lab"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,14 +16,10 @@ import (
 // An nft that was ended with its caller's time does not look like one that
 // refused the rules.
 func TestRunNftSaysThatItsTimeEnded(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "nft"), []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if err := RunNft(ctx, "list ruleset"); !errors.Is(err, context.DeadlineExceeded) {
+	err := lab.Covered("#!/bin/sh\nexec sleep 60\n", func() error { return RunNft(ctx, "list ruleset") }, "/usr/sbin/nft")
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

@@ -32,12 +32,10 @@ func RunNft(ctx context.Context, script string) error {
 func runNft(ctx context.Context, in *strings.Reader, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, nftTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "nft", args...)
+	cmd := trust.Command(ctx, "nft", args...) // in the directory where the host's service runs it
 	if in != nil {
 		cmd.Stdin = in
 	}
-	cmd.Dir = "/" // where the host's service runs it
-	cmd.WaitDelay = time.Second
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
 	err := cmd.Run()

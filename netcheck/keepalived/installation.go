@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,16 +27,11 @@ type Installation struct {
 	ConfigID   string
 }
 
-// Find looks for keepalived, in PATH and where packages put it, and among the
+// Find looks for keepalived, as [trust.Program] does, and among the
 // processes that see the same files as this one and that [trust.Runs] vouches for.
 func Find() (Installation, error) {
 	i := Installation{ConfigPath: defaultConfig}
-	for _, name := range []string{"keepalived", "/usr/sbin/keepalived", "/usr/local/sbin/keepalived"} {
-		if path, err := exec.LookPath(name); err == nil {
-			i.Program = path
-			break
-		}
-	}
+	i.Program, _ = trust.Program("keepalived") // a running one is another's then, too
 	host, err := os.Hostname()
 	if err != nil {
 		return i, err

@@ -1,0 +1,65 @@
+package lab
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The product runs programs through trust alone, which looks at who could have put
+// them there.
+func TestProgramsAreStartedByTrust(t *testing.T) {
+	seen := 0
+	for _, p := range list(t, "./cmd/...", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...", "./trust") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if strings.HasSuffix(name, "test") {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join("..", name, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, call := range starts(t, file) {
+				seen++
+				if name != "trust" {
+					t.Errorf("%s: %s; take trust.Command or trust.Program", file, call)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("not even trust starts a program; is this how it is done?")
+	}
+}
+
+// starts are the calls in a file that start or find a program.
+func starts(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if pkg, ok := s.X.(*ast.Ident); ok {
+			call := pkg.Name + "." + s.Sel.Name
+			if slices.Contains([]string{"exec.Command", "exec.CommandContext", "exec.LookPath", "os.StartProcess", "syscall.Exec", "unix.Exec", "syscall.ForkExec"}, call) {
+				found = append(found, call)
+			}
+		}
+		return true
+	})
+	return found
+}

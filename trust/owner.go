@@ -1,0 +1,55 @@
+package trust
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// OwnerError means that somebody else than root and the effective user could have
+// written a file or directory.
+type OwnerError struct {
+	Path   string
+	UID    int
+	Mode   fs.FileMode
+	Remedy string // a command
+}
+
+// Error names the path, its owner and mode, and what to do.
+func (e *OwnerError) Error() string {
+	owner := strconv.Itoa(e.UID)
+	if u, err := user.LookupId(owner); err == nil {
+		owner = u.Username
+	}
+	return fmt.Sprintf("%s belongs to user %s with mode %04o, so that somebody else can change it and it is not used: "+
+		"look at what is in it, then %s", e.Path, owner, e.Mode.Perm(), e.Remedy)
+}
+
+// Owned says whether only root and the effective user can change what stands
+// at path, behind any link. The error is an *[OwnerError]; what is not there or
+// cannot be looked at is none, since reading it says so. In a directory whose sticky
+// bit is set others cannot change what is ours.
+func Owned(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	return OwnedInfo(path, info)
+}
+
+// OwnedInfo is [Owned] for what was seen of a file.
+func OwnedInfo(path string, info fs.FileInfo) error {
+	e := &OwnerError{Path: path, UID: int(info.Sys().(*syscall.Stat_t).Uid), Mode: info.Mode()}
+	switch {
+	case e.UID != 0 && e.UID != os.Geteuid():
+		e.Remedy = fmt.Sprintf("chown %d %s", os.Geteuid(), path)
+		return e
+	case info.Mode()&0o022 != 0 && !(info.IsDir() && info.Mode()&fs.ModeSticky != 0):
+		e.Remedy = "chmod go-w " + path
+		return e
+	}
+	return nil
+}
