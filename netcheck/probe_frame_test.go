@@ -214,22 +214,6 @@ func TestBetween(t *testing.T) {
 	}
 }
 
-func TestServiceOf(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ cgroups, want string }{
-		{"0::/system.slice/conntrackd.service\n", "conntrackd.service"},
-		{"1:name=systemd::/x\n0::/system.slice/system-getty.slice/getty@tty1.service\n", "getty@tty1.service"},
-		{"0::/system.slice/docker.service/payload\n", "docker.service"},
-		{"0::/user.slice/user-0.slice/user@0.service/app.slice/x.service\n", ""},
-		{"0::/\n", ""},
-		{"", ""},
-	} {
-		if got := serviceOf(tt.cgroups); got != tt.want {
-			t.Errorf("%q: %q, want %q", tt.cgroups, got, tt.want)
-		}
-	}
-}
-
 // What a probe of a healthy pair costs; most of duplicate-address is the wait
 // for an owner, most of peer-link the wait for a second one.
 func BenchmarkProbes(b *testing.B) {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/dump"
+	"connsync/trust"
 )
 
 // holder is a UDP socket that holds the port.
@@ -85,7 +86,7 @@ func nameHolders(found []holder) {
 				continue
 			}
 			if len(h.pids) == 0 {
-				h.command, h.unit = processName(pid), processUnit(pid)
+				h.command, h.unit = processName(pid), trust.Service(pid)
 			}
 			h.pids = append(h.pids, pid)
 		}
@@ -102,30 +103,4 @@ func processName(pid int) string {
 		return "a process"
 	}
 	return strings.TrimSuffix(string(b), "\n")
-}
-
-// processUnit is the systemd service that a process belongs to, or "".
-func processUnit(pid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return ""
-	}
-	return serviceOf(string(b))
-}
-
-// serviceOf reads /proc/PID/cgroup: the last part of a path that is a service
-// of the system. A service of a user's manager cannot be stopped by its name.
-func serviceOf(cgroups string) string {
-	for line := range strings.Lines(cgroups) {
-		_, path, _ := strings.Cut(strings.TrimSpace(line), "::")
-		if !strings.HasPrefix(path, "/system.slice/") {
-			continue
-		}
-		for _, part := range slices.Backward(strings.Split(path, "/")) {
-			if strings.HasSuffix(part, ".service") {
-				return part
-			}
-		}
-	}
-	return ""
 }

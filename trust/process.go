@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -60,4 +61,33 @@ func executableTrusted(executable fs.FileInfo, program string) bool {
 	}
 	installed, err := os.Stat(program)
 	return err == nil && os.SameFile(executable, installed)
+}
+
+// Service returns the service of systemd's that process pid belongs to, such as
+// keepalived.service, blank for none. Only root can put a process there. A service of
+// a user's manager is none.
+func Service(pid int) string {
+	cgroups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return ""
+	}
+	return serviceOf(string(cgroups))
+}
+
+// serviceOf reads /proc/PID/cgroup; cgroups(7). Beneath the service's own group
+// anybody it was given to may have made others, of any name.
+func serviceOf(cgroups string) string {
+	for line := range strings.Lines(cgroups) {
+		number, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, path, _ := strings.Cut(rest, ":")
+		if number != "0" && controllers != "name=systemd" || !strings.HasPrefix(path, "/system.slice/") {
+			continue
+		}
+		for _, part := range strings.Split(path, "/") {
+			if strings.HasSuffix(part, ".service") {
+				return part
+			}
+		}
+	}
+	return ""
 }

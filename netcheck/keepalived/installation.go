@@ -18,8 +18,9 @@ import (
 type Installation struct {
 	// Program is its path; blank where it is not installed.
 	Program string
-	// PID is a running keepalived's, the lowest where there are several; zero
-	// where none runs. One in a container of this host does not count.
+	// PID is a running keepalived's, that of its service or else the lowest where
+	// there are several; zero where none runs. One in a container of this host does
+	// not count.
 	PID int
 	// ConfigPath and ConfigID are what the running one was started with, or
 	// what it would take by itself.
@@ -41,6 +42,7 @@ func Find() (Installation, error) {
 }
 
 func (i *Installation) findProcess() error {
+	defaults := *i
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {
 		return err
@@ -50,11 +52,12 @@ func (i *Installation) findProcess() error {
 		return err
 	}
 	var hidden error
+	service := false // the one that was found is a service's
 	for _, name := range names {
 		comm, err := os.ReadFile(name)
 		dir := filepath.Dir(name)
 		pid, _ := strconv.Atoi(filepath.Base(dir))
-		if err != nil || string(comm) != "keepalived\n" || i.PID != 0 && pid > i.PID {
+		if err != nil || string(comm) != "keepalived\n" {
 			continue
 		}
 		// The command line comes last: another user's can make its reader wait.
@@ -68,17 +71,32 @@ func (i *Installation) findProcess() error {
 		if space, err := os.Readlink(dir + "/ns/mnt"); err != nil || space != own {
 			continue
 		}
+		served := strings.HasPrefix(trust.Service(pid), "keepalived")
+		if i.PID != 0 && !preferred(pid, i.PID, served, service) {
+			continue
+		}
 		command, err := os.ReadFile(dir + "/cmdline")
 		if err != nil {
 			continue
 		}
-		i.PID = pid
+		i.PID, service = pid, served
+		i.ConfigPath, i.ConfigID = defaults.ConfigPath, defaults.ConfigID
 		i.take(command)
 	}
 	if i.PID != 0 {
 		return nil
 	}
 	return hidden
+}
+
+// preferred says whether a process stands for keepalived rather than another: one of
+// its service before one that somebody has started by hand, the first one before its
+// children.
+func preferred(pid, other int, served, otherServed bool) bool {
+	if served != otherServed {
+		return served
+	}
+	return pid < other
 }
 
 // take reads the options of a command line as the kernel shows it, with a NUL

@@ -30,6 +30,22 @@ func TestTake(t *testing.T) {
 	}
 }
 
+func TestPreferred(t *testing.T) {
+	for _, tt := range []struct {
+		pid, other          int
+		served, otherServed bool
+		want                bool
+	}{
+		{10, 20, false, false, true}, {20, 10, false, false, false},
+		{10, 20, true, true, true}, {20, 10, true, true, false},
+		{20, 10, true, false, true}, {10, 20, false, true, false},
+	} {
+		if got := preferred(tt.pid, tt.other, tt.served, tt.otherServed); got != tt.want {
+			t.Errorf("%v: %t", tt, got)
+		}
+	}
+}
+
 func TestRefusal(t *testing.T) {
 	dir, err := os.MkdirTemp("/root", "keepalived-test")
 	if err != nil {
