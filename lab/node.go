@@ -52,6 +52,7 @@ type space struct {
 const initScript = `set -e
 mount --make-rprivate /
 mount -t proc proc /proc
+echo init >/proc/self/comm # the node is a host, whose first process is its init
 mount -t sysfs sysfs /sys
 umount -R /run/netns 2>/dev/null || true # copies of these mounts would keep others' namespaces
 mount -t tmpfs tmpfs /run

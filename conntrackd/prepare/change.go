@@ -89,7 +89,7 @@ func (p *Preparer) stateOf(c change, j *hostfile.Journal) (ItemState, string) {
 	case bytes.Equal(content, c.content):
 		return ItemInPlace, ""
 	case ours(j, c, content):
-		return ItemMissing, c.path + " is from other settings"
+		return ItemMissing, c.path + " is from other settings or another version"
 	case c.replace:
 		return ItemMissing, ""
 	}

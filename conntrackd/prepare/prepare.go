@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,12 +92,12 @@ type Preparer struct {
 	run     func(ctx context.Context, name string, args ...string) error
 	reload  func(ctx context.Context) error // has systemd read its units again
 	effect  func(ctx context.Context) (service.UnitSetup, error)
-	ownHost func() (bool, error) // whether the host's files are about our network namespace
+	ownHost func() (bool, error) // whether the host's files are about our network namespace; ErrOtherHost
 }
 
 // NewPreparer returns a preparer of this host. It looks at nothing yet.
 func NewPreparer(s service.Service, stateDir string) *Preparer {
-	p := &Preparer{Service: s, StateDir: stateDir, run: runHostProgram, ownHost: inFirstNetwork}
+	p := &Preparer{Service: s, StateDir: stateDir, run: runHostProgram, ownHost: ownHost}
 	if systemd, ok := s.(*service.Systemd); ok {
 		p.reload, p.effect = systemd.Reload, systemd.Setup
 	}
@@ -158,9 +159,44 @@ func (l *hostLook) settle(i Item) Item {
 	return i
 }
 
-// inFirstNetwork says whether this process is in the network namespace of the
-// machine's first process, which is the one that the host's files are for.
-func inFirstNetwork() (bool, error) {
+// ErrOtherHost means that this process is in a PID namespace of its own, so that the
+// files it sees are another host's.
+var ErrOtherHost = errors.New("the host's files are not prepared from here")
+
+// hostPIDs is the PID namespace of a machine, whose number the kernel fixes
+// (PROC_PID_INIT_INO).
+const hostPIDs = "pid:[4026531836]"
+
+// otherHost says that the processes seen are not those of the host whose files are
+// seen. In a PID namespace they are where its first process boots a system, as in a
+// container that runs systemd.
+func otherHost(own, first, firstName string) error {
+	switch {
+	case own != first:
+		return fmt.Errorf("%w: this process is in another PID namespace than the /proc that it sees", ErrOtherHost)
+	case own != hostPIDs && !slices.Contains([]string{"systemd", "init", "openrc-init", "runit", "s6-svscan", "dinit"}, firstName):
+		return fmt.Errorf("%w: this process is in a PID namespace whose first process, %s, is no init", ErrOtherHost, firstName)
+	}
+	return nil
+}
+
+// ownHost says whether this process is in the network namespace of the
+// machine's first process, which is the one that the host's files are for. The error
+// is an [ErrOtherHost] or a [conntrackd.ErrCannotLook].
+func ownHost() (bool, error) {
+	// Where another user's /proc is mounted there may be no process of ours.
+	pids, pidsErr := os.Readlink("/proc/self/ns/pid")
+	if pidsErr != nil {
+		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, pidsErr)
+	}
+	name, nameErr := os.ReadFile("/proc/1/comm")
+	firstPIDs, err := os.Readlink("/proc/1/ns/pid")
+	if err := errors.Join(err, nameErr); err != nil {
+		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+	}
+	if err := otherHost(pids, firstPIDs, strings.TrimSpace(string(name))); err != nil {
+		return false, err
+	}
 	first, err := os.Readlink("/proc/1/ns/net")
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)

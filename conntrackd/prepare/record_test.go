@@ -29,6 +29,7 @@ func preparedHost(t *testing.T, name string) (p *Preparer, reloads *int) {
 	reloads = new(int)
 	p = NewPreparer(nil, "/var/lib/connsync")
 	p.root = root
+	p.ownHost = func() (bool, error) { return true, nil }
 	p.reload = func(context.Context) error { *reloads++; return nil }
 	p.run = func(_ context.Context, name string, args ...string) error {
 		want := "dpkg-divert --local --rename --divert " + logrotateKept + " --remove " + logrotateRule

@@ -65,6 +65,9 @@ func isDropIn(path string) bool {
 // not touched. It takes the writer lock in runtimeDir, and returns a
 // *[hostfile.BusyError] when somebody else is saving.
 func (p *Preparer) Undo(ctx context.Context, runtimeDir string, dryRun bool) ([]hostfile.Undone, error) {
+	if _, err := p.ownHost(); errors.Is(err, ErrOtherHost) {
+		return nil, err
+	}
 	if !dryRun {
 		lock, err := hostfile.LockWriter(runtimeDir)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
+	"connsync/trust"
 )
 
 const (
@@ -50,9 +52,9 @@ func (l *hostLook) unit(ctx context.Context, s *service.Systemd) []Item {
 	}
 	f, _ := conntrackd.Parse(l.c.Path, l.c.New)
 	lock := f.LockFile()
-	if !removableLock(lock) {
+	if reason := l.p.keepsLock(lock); reason != "" {
 		crash.State = ItemForeign
-		crash.Detail = fmt.Sprintf("LockFile %s is not in a directory of lock files, so no unit is to remove it", lock)
+		crash.Detail = reason + ", so no unit is to remove it"
 		start.State, start.Detail = crash.State, crash.Detail
 		return []Item{crash, start}
 	}
@@ -87,18 +89,26 @@ func (l *hostLook) byDropIn(i Item, text change, effect service.UnitSetup, does 
 	return i
 }
 
-// removableLock says whether a unit may remove the lock file before each
-// start: no name in a configuration may make it remove anything else.
-func removableLock(path string) bool {
-	if filepath.Clean(path) != path || strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return false
+// keepsLock says why a unit must not remove the lock file before each start, blank
+// where it may: no name in a configuration may make it remove anything else, nor may
+// somebody who can exchange what the name stands for.
+func (p *Preparer) keepsLock(path string) string {
+	inDirectory := slices.ContainsFunc([]string{"/var/lock/", "/run/", "/var/run/", "/tmp/"}, func(dir string) bool { return strings.HasPrefix(path, dir) })
+	if !inDirectory || filepath.Clean(path) != path || strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Sprintf("LockFile %s is not in a directory of lock files", path)
 	}
-	for _, dir := range []string{"/var/lock/", "/run/", "/var/run/", "/tmp/"} {
-		if strings.HasPrefix(path, dir) {
-			return true
-		}
+	if err := trust.Path(p.path(filepath.Dir(path))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Sprintf("LockFile %s: %v", path, err)
 	}
-	return false
+	return ""
+}
+
+// removal are the words of a command that removes the lock file where it is an empty
+// regular file. Whatever else bears its name stays.
+func removal(lock string) []string {
+	// find takes the name for a pattern. The slash has it follow /var/lock, a link.
+	name := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(filepath.Base(lock))
+	return []string{"/usr/bin/find", filepath.Dir(lock) + "/", "-maxdepth", "1", "-name", name, "-type", "f", "-empty", "-delete"}
 }
 
 // dropIn is the text of the unit's drop-in.
@@ -127,7 +137,8 @@ StartLimitBurst=60
 # The daemon cannot bind to an address that is not there yet. It is awaited for
 # %[3]d seconds, and then again with the next try.
 ExecStartPre=-%[4]s
-# A daemon that was killed leaves its lock file, and none starts beside it.
+# A daemon that was killed leaves its lock file, and none starts beside it. Only an
+# empty file goes.
 ExecStartPre=-%[5]s
 # A node that starts is sent nothing that it does not ask for, and sends nothing
 # that the other lacks: ask for all states (-n), and send all (-B).
@@ -136,7 +147,7 @@ ExecStartPost=-%[6]s -B
 # Also after a SIGHUP, which ends the daemon with what looks like success.
 Restart=always
 RestartSec=200ms
-`, s.Interface, device, addressWait/10, unitWords("/bin/sh", "-c", wait), unitWords("/bin/rm", "-f", lock), client)
+`, s.Interface, device, addressWait/10, unitWords("/bin/sh", "-c", wait), unitWords(removal(lock)...), client)
 }
 
 // unitWords quotes the words of a command line for a unit file
@@ -159,7 +170,7 @@ func recovers(u service.UnitSetup, lock string) bool {
 		return false
 	}
 	return slices.ContainsFunc(u.StartPre, func(line string) bool {
-		return strings.Contains(line, "rm ") && strings.HasSuffix(line, lock)
+		return line == strings.Join(removal(lock), " ") || strings.Contains(line, "rm ") && strings.HasSuffix(line, lock)
 	})
 }
 

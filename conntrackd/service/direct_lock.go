@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,7 +25,7 @@ func (d *Direct) clean(ctx context.Context) error {
 	if owned != nil {
 		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s)", lock, owned.pid, owned.config)
 	}
-	if err := removeLock(lock); err != nil {
+	if err := trust.RemoveStale(lock); err != nil {
 		return err
 	}
 	socket := d.socket()
@@ -36,35 +35,18 @@ func (d *Direct) clean(ctx context.Context) error {
 	if info, err := os.Lstat(socket); err != nil || info.Mode()&fs.ModeSocket == 0 {
 		return nil // nothing there, or not ours to remove
 	}
-	return removeStale(socket)
+	return trust.RemoveStale(socket)
 }
 
-// killed says whether a daemon has left its lock file, which one that is
-// stopped, or fails to start, takes away.
+// killed says whether a daemon has left its lock file, an empty one, which one that
+// is stopped, or fails to start, takes away.
 func (d *Direct) killed() (bool, error) {
 	lock := d.lock()
-	if _, err := os.Lstat(lock); err != nil {
+	if info, err := os.Lstat(lock); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
 		return false, nil // there is none, or nobody here can see it
 	}
 	owner, err := d.lockOwner()
 	return err == nil && owner == nil, err
-}
-
-// removeLock removes a lock file, which is an empty regular file. Where the
-// configuration names anything else it stays, and is an error.
-func removeLock(path string) error {
-	info, err := os.Lstat(path)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > 0) {
-		return fmt.Errorf("%s is no lock file, which is an empty regular file, and is not removed: correct LockFile in conntrackd.conf, or move it away", path)
-	}
-	return removeStale(path)
-}
-
-func removeStale(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove stale %w", err)
-	}
-	return nil
 }
 
 // lockOwner returns a live daemon that may hold the service's lock file: one that sees the
