@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
 	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
-	"conntrackd/coverage": {"conntrackd", "conntrackd/control"},
+	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "trust"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/service", "trust"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health", "trust"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "trust"},

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"connsync/trust"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,7 +33,7 @@ func readApplication(flag, file string) (Application, error) {
 	if flag != "" {
 		return ParseApplication(flag, "--application", "")
 	}
-	content, err := trust.ReadFile(file, applicationMax)
+	content, err := readOwn(file, applicationMax)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Application{}, nil

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/failover"
 	"connsync/netcheck"
+	"connsync/trust"
 )
 
 // looker looks at the connections that the daemon which runs with the saved file has
@@ -90,7 +90,10 @@ func lastRole(stateDir string) coverage.Role {
 // logTail returns the last lines of a log.
 func logTail(path string) ([]string, error) {
 	const tail = 8 << 10
-	file, err := os.Open(path)
+	if err := own(path); err != nil {
+		return nil, err
+	}
+	file, err := trust.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"connsync/conntrackd/failover"
+	"connsync/conntrackd/hostfile"
 	"connsync/outlet"
 )
 
@@ -47,22 +46,38 @@ const failoverLogMax = 256 << 10
 // the system log, for what is done in a role.
 func OpenFailoverLog(stateDir string, role failover.Role, toSystem bool) *FailoverLog {
 	l := &FailoverLog{role: role}
-	path := filepath.Join(stateDir, failoverLogName)
-	if info, err := os.Stat(path); err == nil && info.Size() > failoverLogMax {
-		_ = os.Rename(path, path+".1")
-	}
-	if err := os.MkdirAll(stateDir, 0o700); err == nil {
-		// A nil file is what the other methods take for none.
-		l.file, _ = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	}
 	if toSystem {
 		l.sys, _ = syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "connsync")
+	}
+	var err error
+	if l.file, err = openFailoverLog(stateDir); err != nil && l.sys != nil {
+		_ = l.sys.Notice(fmt.Sprintf("failover %s: failover.log is not written: %v", role, err))
 	}
 	if l.sys != nil {
 		l.beside = outlet.New(context.Background(), systemLog{l.sys}, nil)
 		l.beside.Beside()
 	}
 	return l
+}
+
+// openFailoverLog opens the file, nil with an error, and begins a new one where it
+// is full.
+func openFailoverLog(stateDir string) (*os.File, error) {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return nil, err
+	}
+	const flag = os.O_WRONLY | os.O_APPEND
+	f, err := hostfile.OpenOwn(stateDir, failoverLogName, flag)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(stateDir, failoverLogName)
+	info, err := f.Stat()
+	if err != nil || info.Size() <= failoverLogMax || os.Rename(path, path+".1") != nil {
+		return f, nil
+	}
+	f.Close()
+	return hostfile.OpenOwn(stateDir, failoverLogName, flag)
 }
 
 // Write adds a line, which must have no line end and be safe for a terminal.

@@ -33,7 +33,8 @@ func (n *Node) NeedsSetup(ctx context.Context) (bool, error) {
 	if err != nil || a.Reason() != "" {
 		return false, err
 	}
-	if said, err := os.ReadFile(n.setupFile()); err == nil {
+	said, err := readOwn(n.setupFile(), 1024)
+	if err == nil {
 		return strings.TrimSpace(string(said)) == "", nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return false, err
@@ -79,7 +80,7 @@ func (n *Node) KeepSetupAnswers(answers conntrackd.Values) error {
 // SetupAnswers are those that KeepSetupAnswers has kept; nil for none, and where
 // they cannot be read: they are asked for again.
 func (n *Node) SetupAnswers() conntrackd.Values {
-	content, err := trust.ReadFile(n.answersFile(), maxAnswers)
+	content, err := readOwn(n.answersFile(), maxAnswers)
 	if err != nil {
 		return nil
 	}
@@ -126,6 +127,21 @@ func (n *Node) WriteApplication(word string) error {
 // discard removes a small file of connsync's own, where there is one.
 func (n *Node) discard(path string) error { return n.replace(path, nil) }
 
+// readOwn reads a file that only root may have written, or the user whose it is.
+func readOwn(path string, limit int64) ([]byte, error) {
+	if err := own(path); err != nil {
+		return nil, err
+	}
+	return trust.ReadFile(path, limit)
+}
+
+func own(path string) error {
+	if err := trust.Owned(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return trust.Owned(path)
+}
+
 // keep makes text the whole content of a small file of connsync's own.
 func (n *Node) keep(path, text string) error { return n.replace(path, []byte(text)) }
 
@@ -135,8 +151,8 @@ func (n *Node) replace(path string, content []byte) error {
 		return err
 	}
 	defer lock.Close()
-	before, err := conntrackd.ReadConfig(path)
-	if err != nil {
+	before, err := readOwn(path, conntrackd.MaxFileBytes)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if before == nil && content == nil {

@@ -5,18 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/trust"
 )
 
 // ReadProtocols reads a file in the form of /etc/protocols: the numbers of the names and
 // aliases, written as they are there. It is empty where there is none.
 func ReadProtocols(path string) (map[string]uint8, error) {
 	numbers := map[string]uint8{}
-	file, err := os.Open(path)
+	file, err := trust.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return numbers, nil
 	}

@@ -35,7 +35,7 @@ func (f *Failover) lock(ctx context.Context, role Role) (unlock func(), later Ro
 	if started == 0 {
 		started = Clock()
 	}
-	file, err := hostfile.OpenLock(f.RuntimeDir, "failover.lock")
+	file, err := hostfile.OpenOwn(f.RuntimeDir, "failover.lock", os.O_RDWR)
 	if err != nil {
 		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
 	}

@@ -55,7 +55,7 @@ func (l *writerLock) release() error {
 // process ends. It is a file in runtimeDir, which is made when missing. It does not
 // wait: the error is a *[BusyError] when somebody else is writing.
 func LockWriter(runtimeDir string) (io.Closer, error) {
-	f, err := OpenLock(runtimeDir, "lock")
+	f, err := OpenOwn(runtimeDir, "lock", os.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("take the writer lock: %w", err)
 	}

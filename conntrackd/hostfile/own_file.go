@@ -1,0 +1,48 @@
+package hostfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/trust"
+)
+
+// OpenOwn opens a file of connsync's own in dir for writing, with the flags of
+// [os.OpenFile]: a lock, a note, a log. Both are made when missing. It follows no
+// link, and what somebody else could have put there is an error and stays as it is.
+func OpenOwn(dir, name string, flag int) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := trust.Owned(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, name)
+	f, err := os.OpenFile(path, flag|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, fmt.Errorf("%s is a symbolic link and not connsync's own file: remove it", path)
+	case errors.Is(err, unix.ENXIO): // a pipe that nobody reads, or a socket
+		return nil, trust.NotRegularError(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink != 1) {
+		err = fmt.Errorf("%s is no regular file, or has a second name, and is not connsync's own file: remove it", path)
+	}
+	if err == nil {
+		err = trust.OwnedInfo(path, info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
