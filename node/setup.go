@@ -104,7 +104,7 @@ func (n *Node) setupFile() string { return filepath.Join(n.StateDir, "setup") }
 // NoteSetup keeps how the setup ended, so that it is not offered again.
 func (n *Node) NoteSetup(how SetupEnd) error {
 	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
-		return err
+		return hostfile.Explain(n.StateDir, err)
 	}
 	if err := n.discard(n.answersFile()); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (n *Node) WriteApplication(word string) error {
 		return n.discard(ApplicationFile)
 	}
 	if err := os.MkdirAll(filepath.Dir(ApplicationFile), 0o755); err != nil {
-		return err
+		return hostfile.Explain(filepath.Dir(ApplicationFile), err)
 	}
 	return n.keep(ApplicationFile, word+"\n")
 }

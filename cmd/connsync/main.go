@@ -68,6 +68,8 @@ func (s streams) staged(model tea.Model) tea.Model {
 }
 
 func main() {
+	// What is written has the modes that it is given, whoever runs this.
+	syscall.Umask(0o022)
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
 }
 

@@ -65,7 +65,7 @@ func (h History) PlanRemoval(number int) (Removal, error) {
 func (r Removal) Remove() error {
 	for _, kind := range []string{recordKind, afterKind, beforeKind} {
 		if err := os.RemoveAll(r.history.file(r.Entry.Number, kind)); err != nil {
-			return fmt.Errorf("remove save %d from the history: %w", r.Entry.Number, err)
+			return fmt.Errorf("remove save %d from the history: %w", r.Entry.Number, hostfile.Explain(r.history.file(r.Entry.Number, kind), err))
 		}
 	}
 	if err := hostfile.SyncDirectory(r.history.dir); err != nil {

@@ -130,7 +130,7 @@ func (f fileChanger) Make(_ context.Context, c Change) error {
 	}
 	if c.Content != nil {
 		if err := os.MkdirAll(f.path(filepath.Dir(c.Path)), 0o755); err != nil {
-			return err
+			return Explain(f.path(filepath.Dir(c.Path)), err)
 		}
 	}
 	return f.files.put(f.path(c.Path), c.Read, c.Content)
@@ -143,7 +143,7 @@ func (f fileChanger) Undo(_ context.Context, e JournalEntry) error {
 	for _, dir := range slices.Backward(e.Before.Directories) {
 		// What somebody else has put there since keeps it.
 		if err := os.Remove(f.path(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
-			return err
+			return Explain(f.path(dir), err)
 		}
 	}
 	return nil
@@ -168,13 +168,13 @@ func (f fileChanger) putBack(path string, old *FileState) error {
 	}
 	if !old.ModTime.IsZero() {
 		if err := os.Chown(path, old.UID, old.GID); err != nil {
-			return err
+			return Explain(path, err)
 		}
 		if err := os.Chmod(path, old.Mode); err != nil {
-			return err
+			return Explain(path, err)
 		}
 		if err := os.Chtimes(path, old.ModTime, old.ModTime); err != nil {
-			return err
+			return Explain(path, err)
 		}
 	}
 	return Unchanged(path, old.Content)

@@ -37,7 +37,7 @@ func Publish(path string, content []byte) error {
 	if err != nil {
 		_ = os.Remove(temp)
 	}
-	return err
+	return Explain(target, err)
 }
 
 // Diff is the change of a file, unified; nil stands for no file. It holds the

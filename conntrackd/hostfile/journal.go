@@ -199,7 +199,7 @@ func (j *Journal) save(content []byte) error {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(j.path), 0o755); err != nil {
-		return err
+		return Explain(filepath.Dir(j.path), err)
 	}
 	err := j.files.put(j.path, j.saved, content)
 	if err == nil || errors.Is(err, ErrNotDurable) {

@@ -17,7 +17,7 @@ import (
 // link, and what somebody else could have put there is an error and stays as it is.
 func OpenOwn(dir, name string, flag int) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return nil, Explain(dir, err)
 	}
 	if err := trust.Owned(dir); err != nil {
 		return nil, err
@@ -29,9 +29,8 @@ func OpenOwn(dir, name string, flag int) (*os.File, error) {
 		return nil, fmt.Errorf("%s is a symbolic link and not connsync's own file: remove it", path)
 	case errors.Is(err, unix.ENXIO): // a pipe that nobody reads, or a socket
 		return nil, trust.NotRegularError(path)
-	}
-	if err != nil {
-		return nil, err
+	case err != nil:
+		return nil, Explain(path, err)
 	}
 	info, err := f.Stat()
 	if err == nil && (!info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink != 1) {

@@ -97,7 +97,7 @@ func MakeDirectory(dir string) error {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return Explain(dir, err)
 	}
 	return SyncDirectory(filepath.Dir(dir))
 }
@@ -151,7 +151,7 @@ func (fsys files) replace(path string, read, content []byte) error {
 	temp := tempBeside(target)
 	if err := fsys.writeTemp(temp, target, old, content); err != nil {
 		_ = os.Remove(temp)
-		return fmt.Errorf("write %s: %w", target, err)
+		return fmt.Errorf("write %s: %w", target, Explain(target, err))
 	}
 	if err := Unchanged(path, read); err != nil {
 		_ = os.Remove(temp)
@@ -159,10 +159,10 @@ func (fsys files) replace(path string, read, content []byte) error {
 	}
 	if err := fsys.rename(temp, target); err != nil {
 		_ = os.Remove(temp)
-		return fmt.Errorf("replace %s: %w", target, err)
+		return fmt.Errorf("replace %s: %w", target, Explain(target, err))
 	}
 	if err := fsys.syncDir(filepath.Dir(target)); err != nil {
-		return fmt.Errorf("%w: sync the directory of %s: %w", ErrNotDurable, target, err)
+		return fmt.Errorf("%w: sync the directory of %s: %w", ErrNotDurable, target, Explain(target, err))
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func (fsys files) put(path string, read, content []byte) error {
 		return err
 	}
 	if err := fsys.remove(path); err != nil {
-		return fmt.Errorf("remove %s: %w", path, err)
+		return fmt.Errorf("remove %s: %w", path, Explain(path, err))
 	}
 	return nil
 }

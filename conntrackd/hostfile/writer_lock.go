@@ -75,7 +75,7 @@ func LockWriter(runtimeDir string) (io.Closer, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("take the writer lock: %w", err)
+		return nil, fmt.Errorf("take the writer lock: %w", Explain(f.Name(), err))
 	}
 	writing.Add(1)
 	return &writerLock{file: f}, nil

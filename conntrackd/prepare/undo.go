@@ -100,7 +100,7 @@ func (s sysctlChanger) Undo(_ context.Context, e hostfile.JournalEntry) error {
 
 func (s sysctlChanger) set(path, value string) error {
 	if err := os.WriteFile(s.p.path(path), []byte(value+"\n"), 0o644); err != nil {
-		return err
+		return hostfile.Explain(path, err)
 	}
 	now, err := os.ReadFile(s.p.path(path))
 	if err == nil && string(bytes.TrimSpace(now)) != value {

@@ -1,0 +1,119 @@
+package hostfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// CauseError is the failure of a change of a file whose cause is known. It unwraps
+// to the error of the system call.
+type CauseError struct {
+	Cause  string // a clause that names what is in the way
+	Remedy string // a command
+	Err    error
+}
+
+// Error says the cause and what to do about it, and not the system call.
+func (e *CauseError) Error() string { return e.Cause + ": " + e.Remedy }
+
+// Unwrap returns the error of the system call.
+func (e *CauseError) Unwrap() error { return e.Err }
+
+// Explain returns an error of a system call that was to read or change the file at
+// path, or the names in its directory, as a *[CauseError] where its cause can be
+// seen, else as it is; nil for nil.
+func Explain(path string, err error) error {
+	var errno syscall.Errno
+	var known *CauseError
+	if errors.As(err, &known) || !errors.As(err, &errno) {
+		return err
+	}
+	cause, remedy := explain(path, errno)
+	if cause == "" {
+		return err
+	}
+	return &CauseError{Cause: cause, Remedy: remedy, Err: err}
+}
+
+func explain(path string, errno syscall.Errno) (cause, remedy string) {
+	switch errno {
+	case unix.EPERM, unix.EACCES:
+		return flagged(path)
+	case unix.EBUSY:
+		if mountRoot(path) {
+			return path + " is a mount point, as of a bind mount, so that it cannot be replaced",
+				fmt.Sprintf("umount %s, or mount its directory instead", path)
+		}
+	case unix.EROFS:
+		at := existing(path)
+		for ; at != "/" && !mountRoot(at); at = filepath.Dir(at) {
+		}
+		return path + " is on a read-only file system", "mount -o remount,rw " + at
+	case unix.ENOSPC:
+		at := existing(path)
+		var stat unix.Statfs_t
+		if unix.Statfs(at, &stat) == nil && stat.Files > 0 && stat.Ffree == 0 {
+			return "no inodes left on device: the file system of " + at + " has as many files as it can", "df -i " + at
+		}
+		return "no space left on device: the file system of " + at + " is full", "df -h " + at
+	case unix.EDQUOT:
+		return fmt.Sprintf("disk quota exceeded: user %d may store no more on the file system of %s", os.Geteuid(), existing(path)), "repquota -a"
+	case unix.EFBIG:
+		var limit unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_FSIZE, &limit) == nil && limit.Max != unix.RLIM_INFINITY {
+			return fmt.Sprintf("this process may write files of %d bytes at most", limit.Max), "ulimit -f unlimited"
+		}
+	case unix.EMFILE:
+		var limit unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
+			return fmt.Sprintf("too many open files: this process may have %d", limit.Cur), "ulimit -n 1024"
+		}
+	case unix.ENFILE:
+		return "too many open files: the processes of this host have as many as all may have", "sysctl -w fs.file-max=1000000"
+	case unix.EIO:
+		return "input/output error: the disk of " + existing(path) + " or its file system has failed", "dmesg"
+	}
+	return "", ""
+}
+
+// flagged looks for a flag of chattr(1) that keeps even root from changing a file, or
+// the names in its directory.
+func flagged(path string) (cause, remedy string) {
+	for _, at := range []string{path, existing(filepath.Dir(path))} {
+		switch flags := attributes(at); {
+		case flags&unix.STATX_ATTR_IMMUTABLE != 0:
+			return at + " is immutable", "chattr -i " + at
+		case flags&unix.STATX_ATTR_APPEND != 0:
+			return at + " is append-only", "chattr -a " + at
+		}
+	}
+	return "", ""
+}
+
+// existing is the path itself, or the next directory above it that is there.
+func existing(path string) string {
+	for ; path != "/" && path != "."; path = filepath.Dir(path) {
+		if _, err := os.Stat(path); err == nil {
+			break
+		}
+	}
+	return path
+}
+
+// mountRoot says whether something is mounted at a path; false where the kernel does
+// not say, as before Linux 5.8.
+func mountRoot(path string) bool { return attributes(path)&unix.STATX_ATTR_MOUNT_ROOT != 0 }
+
+// attributes are those of statx(2), none where they cannot be seen.
+func attributes(path string) uint64 {
+	var stat unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, 0, &stat); err != nil {
+		return 0
+	}
+	return stat.Attributes
+}
