@@ -70,6 +70,10 @@ func (s streams) staged(model tea.Model) tea.Model {
 func main() {
 	// What is written has the modes that it is given, whoever runs this.
 	syscall.Umask(0o022)
+	if err := hostfile.EnoughFiles(); err != nil {
+		fmt.Fprintln(os.Stderr, "connsync:", err)
+		os.Exit(exitRefused)
+	}
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
 }
 

@@ -117,3 +117,18 @@ func attributes(path string) uint64 {
 	}
 	return stat.Attributes
 }
+
+// neededFiles is more than any command has open at once; Go's runtime itself ends
+// with a trace where it cannot open its first few.
+const neededFiles = 64
+
+// EnoughFiles says whether this process may have as many files open as the work on
+// files, programs and sockets takes. The error is a *[CauseError].
+func EnoughFiles() error {
+	cause, remedy := explain("", unix.EMFILE)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= neededFiles {
+		return nil
+	}
+	return &CauseError{Cause: fmt.Sprintf("%s, and %d are needed", cause, neededFiles), Remedy: remedy, Err: unix.EMFILE}
+}
