@@ -68,10 +68,12 @@ func (i *Installation) findProcess() error {
 		if !trusted {
 			continue
 		}
-		if space, err := os.Readlink(dir + "/ns/mnt"); err != nil || space != own {
+		// A process of the host's service is the host's, though this one or that one
+		// may be in a mount namespace of its unit.
+		served := strings.HasPrefix(trust.Service(pid), "keepalived")
+		if space, err := os.Readlink(dir + "/ns/mnt"); err != nil || space != own && !served {
 			continue
 		}
-		served := strings.HasPrefix(trust.Service(pid), "keepalived")
 		if i.PID != 0 && !preferred(pid, i.PID, served, service) {
 			continue
 		}
