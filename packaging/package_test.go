@@ -5,6 +5,7 @@ package packaging
 import (
 	"bytes"
 	"context"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,6 +156,24 @@ func TestChangelogIsOfThisVersion(t *testing.T) {
 
 func TestRulesAreAccepted(t *testing.T) {
 	run(t, "promtool", "check", "rules", "monitoring/alerts.yaml")
+}
+
+// The packaged program is position-independent, and takes no library of the host's.
+func TestProgramIsPositionIndependent(t *testing.T) {
+	t.Parallel()
+	for _, arch := range []string{"amd64", "arm64"} {
+		dir := t.TempDir()
+		run(t, "dpkg-deb", "--extract", deb(t, arch), dir)
+		program, err := elf.Open(filepath.Join(dir, "usr/sbin/connsync"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer program.Close()
+		libraries, err := program.ImportedLibraries()
+		if program.Type != elf.ET_DYN || err != nil || len(libraries) > 0 {
+			t.Errorf("%s: it is of type %v and takes %v (%v)", arch, program.Type, libraries, err)
+		}
+	}
 }
 
 func TestLintianHasNothingToSay(t *testing.T) {

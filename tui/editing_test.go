@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -109,4 +111,28 @@ func TestF1IsHelp(t *testing.T) {
 		d.send(f1)
 		d.wantScreen(&form{})
 	})
+}
+
+// The library of the line editor would run a program from PATH for its clipboard.
+func TestNoKeyPastesFromAClipboard(t *testing.T) {
+	if in := newInput(); in.KeyMap.Paste.Enabled() || len(in.KeyMap.Paste.Keys()) > 0 {
+		t.Errorf("it pastes by %v", in.KeyMap.Paste.Keys())
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(file, "_test.go") {
+			made += strings.Count(string(content), "textinput.New(") + strings.Count(string(content), "textarea.New(")
+		}
+	}
+	if made != 1 {
+		t.Errorf("line editors are made in %d places; only newInput leaves the clipboard out", made)
+	}
 }
