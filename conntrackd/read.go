@@ -59,6 +59,28 @@ func (f *File) Settings() (Settings, error) {
 	return s, nil
 }
 
+// EachLink returns the settings of every UDP link in the order of the file, the one
+// with which the daemon starts among them. What is no matter of a link, such as the
+// external cache, is equal in all. The errors are those of [File.Settings].
+func (f *File) EachLink() ([]Settings, error) {
+	if _, err := f.link(); err != nil {
+		return nil, err
+	}
+	var all []Settings
+	for _, l := range named(inside(f.top, "Sync"), "UDP") {
+		var s Settings
+		for _, d := range NewSettingTable().inFile() {
+			contents := l.children
+			if d.in != inUDP {
+				contents = f.contents(d.in)
+			}
+			d.read(f, contents, &s)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
 // link returns the UDP link with which the daemon starts: the last one marked
 // Default, or the first.
 func (f *File) link() (*node, error) {

@@ -16,6 +16,7 @@ import (
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
 	"connsync/netcheck"
+	"connsync/netcheck/firewall"
 )
 
 // Node is this host as the commands and the screens use it: the configuration
@@ -88,6 +89,8 @@ func (o Options) InRuntimeDir(name, packaged string) string {
 // methods that return a string give a reason without capital and full stop.
 type Saved struct {
 	Settings conntrackd.Settings
+	// Links are all UDP links of the file in its order, the one of Settings among them.
+	Links    []conntrackd.Settings
 	Content  []byte           // of the file, nil when there is none
 	File     *conntrackd.File // what the content says
 	State    service.State
@@ -169,6 +172,11 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	}
 	settings.Enabled = state.Active && state.Enabled || state.Killed
 	s.Settings = n.withPrefixes(ctx, settings)
+	if links, err := file.EachLink(); err == nil {
+		for _, l := range links {
+			s.Links = append(s.Links, n.withPrefixes(ctx, l))
+		}
+	}
 	return s, nil
 }
 
@@ -298,14 +306,18 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	}
 	client := control.NewClient(socket)
 	return &health.Observer{
-		Service: n.Service, Client: client, Settings: s.Settings,
+		Service: n.Service, Client: client, Settings: s.Settings, Links: s.Links,
 		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk, Coverage: n.looker(s, client),
 	}
 }
 
-// heard listens on the sync link, before this host's firewall.
-func heard(ctx context.Context, s conntrackd.Settings) (<-chan health.Overheard, error) {
-	datagrams, err := netcheck.ListenSync(ctx, s.Interface, s.Peer.Addr(), s.Port)
+// heard listens to the sync, before this host's firewall.
+func heard(ctx context.Context, links []conntrackd.Settings) (<-chan health.Overheard, error) {
+	var flows []firewall.Flow
+	for _, s := range links {
+		flows = append(flows, FlowOf(s))
+	}
+	datagrams, err := netcheck.ListenSync(ctx, flows...)
 	if err != nil {
 		return nil, err
 	}
@@ -313,8 +325,12 @@ func heard(ctx context.Context, s conntrackd.Settings) (<-chan health.Overheard,
 	go func() {
 		defer close(packets)
 		for d := range datagrams {
+			p := health.Overheard{
+				Own: d.Own, Refused: d.Refused, From: d.From, To: d.To, SourcePort: d.SourcePort, Port: d.Port,
+				Device: d.Device, Hardware: d.Hardware, Payload: d.Payload,
+			}
 			select {
-			case packets <- health.Overheard{Own: d.Own, Refused: d.Refused, Port: d.Port, Payload: d.Payload}:
+			case packets <- p:
 			case <-ctx.Done():
 			}
 		}

@@ -82,12 +82,14 @@ func TestParseUptime(t *testing.T) {
 		" 1 h 5 min":           65 * time.Minute,
 		" 1 day 0 h 1 min":     24*time.Hour + time.Minute,
 		" 12 days 3 h 59 min ": 12*24*time.Hour + 3*time.Hour + 59*time.Minute,
+		" -59 min":             0, // the clock was set back
+		" -1 days -3 h -5 min": 0,
 	} {
 		if got, err := parseUptime(text); err != nil || got != want {
 			t.Errorf("parseUptime(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "min", "5", "5 fortnights", "-5 min"} {
+	for _, text := range []string{"", "min", "5", "5 fortnights"} {
 		if got, err := parseUptime(text); err == nil {
 			t.Errorf("parseUptime(%q) = %v", text, got)
 		}
@@ -116,6 +118,10 @@ func TestCounters(t *testing.T) {
 	}
 	got.Time = time.Time{}
 	want := Counters{
+		Links: []LinkStats{{
+			Transport: "UDP", Device: "sync0", Status: "RUNNING", Active: true,
+			BytesSent: 21024, BytesRecv: 112, PacketsSent: 352, PacketsRecv: 7,
+		}},
 		Device: "sync0", Link: "RUNNING", BytesSent: 21024, BytesRecv: 112, PacketsSent: 352, PacketsRecv: 7,
 		Malformed: 4, BadHeader: 4, Lost: 12, Internal: 100, ResendQueue: 15, Reliable: true,
 	}

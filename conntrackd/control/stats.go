@@ -42,7 +42,7 @@ type CacheStats struct {
 
 // RuntimeStats are the daemon's own troubles.
 type RuntimeStats struct {
-	Uptime   time.Duration // in whole minutes
+	Uptime   time.Duration // in whole minutes; 0 where the time of day was set back
 	Overruns uint64        // times that the kernel's events came faster than they were read
 	Filtered uint64        // events that the Filter section dropped
 	Events   uint64        // events received
@@ -50,7 +50,7 @@ type RuntimeStats struct {
 
 func newCounters(n networkStats, links []LinkStats, cache CacheStats, run RuntimeStats, queues map[string]uint64) Counters {
 	c := Counters{
-		Malformed: n.Malformed, BadHeader: n.BadHeader, Lost: n.Lost, Before: n.Before,
+		Links: links, Malformed: n.Malformed, BadHeader: n.BadHeader, Lost: n.Lost, Before: n.Before,
 		Internal: cache.Internal, External: cache.External, Injected: cache.Injected, NoSpace: cache.NoSpace,
 		ResendQueue: queues["rsqueue"], Overruns: run.Overruns, Uptime: run.Uptime,
 	}
@@ -203,13 +203,15 @@ func parseRuntime(text string) (RuntimeStats, error) {
 	return r, err
 }
 
-// parseUptime reads "3 days 4 h 5 min", where leading parts may be missing.
+// parseUptime reads "3 days 4 h 5 min", where leading parts may be missing. The daemon
+// counts by the time of day: where that was set back since its start, it says "-59 min",
+// and the uptime is 0, not known.
 func parseUptime(s string) (time.Duration, error) {
 	units := map[string]time.Duration{"day": 24 * time.Hour, "days": 24 * time.Hour, "h": time.Hour, "min": time.Minute}
 	words := strings.Fields(s)
 	var sum time.Duration
 	for i := 0; i+1 < len(words); i += 2 {
-		n, err := strconv.ParseUint(words[i], 10, 32)
+		n, err := strconv.ParseInt(words[i], 10, 32)
 		unit, ok := units[words[i+1]]
 		if err != nil || !ok {
 			return 0, fmt.Errorf("%w: uptime %q", ErrReply, s)
@@ -219,7 +221,7 @@ func parseUptime(s string) (time.Duration, error) {
 	if len(words) == 0 || len(words)%2 != 0 {
 		return 0, fmt.Errorf("%w: uptime %q", ErrReply, s)
 	}
-	return sum, nil
+	return max(sum, 0), nil
 }
 
 func parseQueues(text string) (map[string]uint64, error) {
@@ -290,9 +292,10 @@ func newLink(transport, s string) LinkStats {
 // Counters is one reading of the daemon's control socket. What it counts begins
 // with the daemon's start; traffic and errors are those of the active link.
 type Counters struct {
-	Time        time.Time // when it was taken
-	Device      string    // of the active link
-	Link        string    // RUNNING, DOWN, NO-CARRIER: the daemon's words
+	Time        time.Time   // when it was taken
+	Links       []LinkStats `json:",omitempty"` // all of them, in the file's order
+	Device      string      // of the active link
+	Link        string      // RUNNING, DOWN, NO-CARRIER: the daemon's words
 	BytesSent   uint64
 	BytesRecv   uint64
 	PacketsSent uint64

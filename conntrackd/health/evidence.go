@@ -1,6 +1,7 @@
 package health
 
 import (
+	"net/netip"
 	"time"
 
 	"connsync/conntrackd"
@@ -53,8 +54,14 @@ type evidence struct {
 	countersErr error
 	drops       uint64 // growth of Sockets.Drops while it was looked at
 	wire        wire
-	mode        string // of our file: FTFW, NOTRACK, ALARM
-	settings    conntrackd.Settings
+	mode        string              // of our file: FTFW, NOTRACK, ALARM
+	settings    conntrackd.Settings // of the link in use
+	links       []Link              // all of them
+	// ownAddresses are all of this node, where others than the peer are heard.
+	ownAddresses []netip.Addr
+	// peerHardware is the hardware address that Peer IP resolves to; blank where it
+	// is not known.
+	peerHardware string
 	// peerUnresolved says that the peer does not answer ARP or neighbour solicitation.
 	peerUnresolved bool
 	// interfaceGone says that our own interface is not there, addressGone that our
@@ -107,6 +114,8 @@ func (e evidence) recent(t time.Time) bool {
 func (e evidence) hearing() direction {
 	last, base := e.last(), e.base()
 	switch {
+	case e.othersAlone():
+		return broken
 	case last.PacketsRecv > base.PacketsRecv:
 		return works
 	case last.Time.Sub(base.Time) >= patience:
@@ -130,8 +139,8 @@ func (e evidence) heard() direction {
 		return e.heardBySize()
 	case w.Alive >= deafRun:
 		return broken
-	case e.recent(w.Refused) && w.Refused.After(w.Confirmed):
-		return broken
+	case e.recent(w.Refused) && e.now.Sub(w.Confirmed) >= patience:
+		return broken // what it has confirmed since could not be refused
 	case !e.recent(w.Last):
 		return notSeen
 	case w.HelloBack || w.ACKs >= 2:
@@ -219,7 +228,7 @@ func (e evidence) heardBySize() direction {
 
 // otherMode says that the peer speaks another sync mode.
 func (e evidence) otherMode() bool {
-	if e.last().BadHeader > e.readings[0].BadHeader {
+	if e.last().BadHeader > e.readings[0].BadHeader && !e.provenByOthers() {
 		return true // what our daemon cannot read are control messages of another mode
 	}
 	if !e.reliable() {
@@ -239,8 +248,5 @@ func (e evidence) unanswered() bool {
 		(w.Alive >= deafRun || e.last().PacketsRecv > e.base().PacketsRecv && w.Alive == 0)
 }
 
-// otherPort says that the peer sends its sync messages to another port, and
-// none to ours.
-func (e evidence) otherPort() bool {
-	return e.recent(e.wire.Elsewhere) && !e.recent(e.wire.Last) && e.hearing() != works
-}
+// current is the address on which this node listens.
+func (e evidence) current() netip.Addr { return e.settings.Current.Addr().WithZone("").Unmap() }

@@ -52,7 +52,8 @@ type Health struct {
 	Cause            string // one sentence: why
 	Next             string // one sentence: what to do; blank when all is well
 	Service          service.State
-	Sockets          Sockets // zero where they could not be looked at
+	Links            []Link  // of the file, in its order, as the running daemon has them
+	Sockets          Sockets // of the link in use; zero where they could not be looked at
 	control.Counters         // the newest reading; zero where there is none
 	// Coverage is which connections would survive; nil where it was not looked at, or
 	// could not be: CoverageErr says why then.
@@ -66,6 +67,9 @@ type Observer struct {
 	Service  service.Service     // who runs the daemon
 	Client   *control.Client     // of its control socket
 	Settings conntrackd.Settings // with which it is to run
+	// Links are all links of the file in its order, Settings among them; nil means
+	// that Settings is the only one.
+	Links []conntrackd.Settings
 	// Mode is the sync mode of our configuration file; blank means FTFW.
 	Mode string
 	// Sockets reads the daemon's sockets; nil means [ReadSockets].
@@ -81,8 +85,9 @@ type Observer struct {
 	MayAsk func(run service.State) bool
 
 	mu        sync.Mutex
-	listener  *linkListener
+	listener  *listener
 	run       service.State // whose readings these are
+	inUse     int           // the link that they are of
 	readings  []control.Counters
 	drops     uint64 // Sockets.Drops when the run was first looked at
 	askedPeer bool   // the peer was asked for its states in this run
@@ -99,11 +104,11 @@ func (o *Observer) Start(ctx context.Context) error {
 	if o.Listen == nil {
 		return nil
 	}
-	datagrams, err := o.Listen(ctx, o.Settings)
+	datagrams, err := o.Listen(ctx, o.links())
 	if err != nil {
 		return err
 	}
-	l := &linkListener{port: o.Settings.Port, opened: time.Now()}
+	l := newListener(o.links(), time.Now())
 	o.mu.Lock()
 	o.listener = l
 	o.mu.Unlock()
@@ -139,8 +144,8 @@ func (o *Observer) gather(ctx context.Context) evidence {
 }
 
 func (e evidence) health() Health {
-	j := judge(e)
-	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets}
+	j := e.withOthers(judge(e))
+	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets, Links: e.links}
 	if len(e.readings) > 0 {
 		h.Counters = e.last()
 	}
@@ -148,27 +153,46 @@ func (e evidence) health() Health {
 	return h
 }
 
-// look reads sockets, counters and wire of a running daemon.
+// look reads counters, sockets and wire of a running daemon, those of the link that
+// it uses.
 func (o *Observer) look(ctx context.Context, e *evidence) {
+	counters, err := o.Client.Counters(ctx)
+	e.countersErr = err
+	links := o.links()
+	place := linkInUse(links, o.place(), counters.Links)
+	e.settings = links[place]
 	read := o.Sockets
 	if read == nil {
 		read = ReadSockets
 	}
-	e.sockets, e.socketsErr = read(e.service.MainPID, o.Settings)
-	e.peerUnresolved = peerUnresolved(o.Settings)
-	e.interfaceGone, e.addressGone = goneFromHere(o.Settings)
-	counters, err := o.Client.Counters(ctx)
-	e.countersErr = err
+	e.sockets, e.socketsErr = read(e.service.MainPID, e.settings)
+	e.interfaceGone, e.addressGone = goneFromHere(e.settings)
+	peer := neighbourOn(e.settings)
+	e.peerUnresolved, e.peerHardware = peer.unresolved, peer.hardware
+	if err == nil {
+		e.links = o.stateOfLinks(place, counters.Links)
+	}
+	o.collect(e, counters, place)
+	if len(e.wire.Others) > 0 {
+		e.ownAddresses = ownAddresses()
+	}
+}
 
+// collect joins a reading with the earlier ones of the same run and link.
+func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.run.MainPID != e.service.MainPID || o.readings == nil {
-		o.run, o.readings, o.drops, o.askedPeer, o.missing = e.service, nil, e.sockets.Drops, false, missingStates{}
+	if o.run.MainPID != e.service.MainPID || o.readings == nil || o.inUse != place {
+		if o.run.MainPID != e.service.MainPID || o.run.Since.IsZero() {
+			o.run, o.askedPeer, o.missing = e.service, false, missingStates{}
+			o.run.Since = startOf(e.service)
+		}
+		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place
 	}
 	// One start time for the whole run: it is computed anew each time, from
-	// clocks that drift.
+	// clocks that drift and are set.
 	e.service.Since = o.run.Since
-	if err == nil {
+	if e.countersErr == nil {
 		o.readings = append(o.readings, counters)
 	}
 	for len(o.readings) > 2 && counters.Time.Sub(o.readings[0].Time) > keepReadings {
@@ -181,7 +205,8 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 		if len(o.readings) > 0 {
 			recent = o.readings[0].Time
 		}
-		e.wire = o.listener.since(o.run.Since, recent)
+		e.wire = o.listener.since(place, o.run.Since, recent)
+		e.disbelieveForeigners()
 	}
 }
 

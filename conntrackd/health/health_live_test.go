@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
@@ -32,6 +34,9 @@ type record struct {
 	Absent    bool
 	Vanished  bool `json:",omitempty"`
 	Misplaced bool
+	Hardware  string               `json:",omitempty"` // of Peer IP
+	Own       []netip.Addr         `json:",omitempty"` // this node's addresses
+	Settings  *conntrackd.Settings `json:",omitempty"` // nil for those of the tests
 	Readings  []control.Counters
 	Coverage  *coverage.Coverage `json:",omitempty"`
 }
@@ -39,14 +44,21 @@ type record struct {
 func newRecord(e evidence, want Verdict) record {
 	return record{
 		Want: want, Mode: e.mode, Now: e.now, Service: e.service, Sockets: e.sockets, Drops: e.drops, Readings: e.readings,
-		Wire: e.wire, Absent: e.peerUnresolved, Vanished: e.interfaceGone, Misplaced: e.addressGone, Coverage: e.coverage,
+		Wire: e.wire, Absent: e.peerUnresolved, Vanished: e.interfaceGone, Misplaced: e.addressGone,
+		Hardware: e.peerHardware, Own: e.ownAddresses, Settings: &e.settings,
+		Coverage: e.coverage,
 	}
 }
 
 func (r record) evidence() evidence {
+	settings := conntracktest.Settings()
+	if r.Settings != nil {
+		settings = *r.Settings
+	}
 	return evidence{
 		now: r.Now, service: r.Service, sockets: r.Sockets, drops: r.Drops, readings: r.Readings, mode: r.Mode,
-		settings: conntracktest.Settings(), wire: r.Wire, peerUnresolved: r.Absent, interfaceGone: r.Vanished, addressGone: r.Misplaced,
+		settings: settings, wire: r.Wire, peerUnresolved: r.Absent, interfaceGone: r.Vanished, addressGone: r.Misplaced,
+		peerHardware: r.Hardware, ownAddresses: r.Own,
 		coverage: r.Coverage,
 	}
 }
@@ -72,6 +84,20 @@ func asNotrack(config string) string {
 
 func asAlarm(config string) string {
 	return conntracktest.Swap(config, "Mode FTFW {\n    DisableExternalCache on", "Mode ALARM {")
+}
+
+// asMulticast gives the tests' configuration a link of the other transport.
+func asMulticast(config string) string {
+	return conntracktest.Swap(config, "  UDP {", "  Multicast {", "IPv4_address 10.77.0.2", "IPv4_address 225.0.0.50",
+		"IPv4_Destination_Address 10.77.0.1", "IPv4_interface 10.77.0.2", "Port 3780", "Group 3780")
+}
+
+// ip runs ip(8) on a node.
+func ip(n *pairtest.Node, arguments string) {
+	n.T.Helper()
+	if out, err := n.Namespace.Command("ip", strings.Fields(arguments)...).CombinedOutput(); err != nil {
+		n.T.Fatalf("ip %s: %v: %s", arguments, err, out)
+	}
 }
 
 // scenario is a fault of a pair, and what node a has to say of it.
@@ -146,6 +172,29 @@ func scenarios() []*scenario {
 		}},
 		{name: "peer-port-differs", want: VerdictMismatch, cause: "sends to UDP port 3790, and this node listens on 3780",
 			peer: func(config string) string { return conntracktest.Swap(config, "Port 3780", "Port 3790") }},
+		{name: "peer-multicast", want: VerdictMismatch, peer: asMulticast,
+			cause: "10.77.0.2 sends sync messages of mode FTFW to the multicast group 225.0.0.50, UDP port 3780, on sync0: its file has a Multicast link"},
+		{name: "peer-sends-to-another-address", want: VerdictMismatch, cause: "10.77.0.2 sends to 10.77.0.11, UDP port 3780, on sync0, and this node listens on 10.77.0.1, UDP port 3780",
+			early: func(a, b *pairtest.Node) {
+				a.AddAddress(netip.MustParsePrefix("10.77.0.11/24"))
+				b.Settings.Peer = netip.MustParsePrefix("10.77.0.11/24")
+			}},
+		{name: "peer-second-source", want: VerdictMismatch, cause: "the peer's messages come from 10.77.0.12 on sync0 and not from Peer IP 10.77.0.2; both addresses are of the host with hardware address ",
+			early: func(_, b *pairtest.Node) {
+				b.AddAddress(netip.MustParsePrefix("10.77.0.12/24"))
+				ip(b, "route replace 10.77.0.0/24 dev sync0 src 10.77.0.12")
+			}},
+		{name: "peer-source-translated", want: VerdictMismatch, cause: "the peer's messages come from 10.77.0.13 on sync0 and not from Peer IP 10.77.0.2; both addresses",
+			early: func(_, b *pairtest.Node) {
+				for _, rule := range []string{"add table ip n", "add chain ip n p { type nat hook postrouting priority 100; }", "add rule ip n p udp dport 3780 snat to 10.77.0.13"} {
+					if out, err := b.Namespace.Command("nft", rule).CombinedOutput(); err != nil {
+						b.T.Fatalf("%v: %s", err, out)
+					}
+				}
+			}},
+		{name: "wrong-peer-ip-here", want: VerdictMismatch, cause: "come from 10.77.0.2 (hardware address ", early: func(a, _ *pairtest.Node) {
+			a.Settings.Peer = netip.MustParsePrefix("10.77.0.99/24")
+		}},
 		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive us", late: peerDropsInput},
 		{name: "peer-input-dropped-without-listener", want: VerdictReceivingOnly, deaf: true, late: peerDropsInput},
 		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive us", early: peerDropsInput},

@@ -229,10 +229,10 @@ func TestJudge(t *testing.T) {
 			}
 		}), VerdictUnknown, "restart conntrackd"},
 		{"other port", edited(quiet(idle(8)), func(e *evidence) {
-			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
+			e.wire.Misdirected = []sighting{{From: e.settings.Peer.Addr(), To: e.current(), Port: 3790, Last: e.now, Messages: 1}}
 		}), VerdictMismatch, "sends to UDP port 3790, and this node listens on 3780"},
 		{"another link of the peer", edited(idle(8), func(e *evidence) {
-			e.wire.Elsewhere, e.wire.OtherPort = e.now, 3790
+			e.wire.Misdirected = []sighting{{From: e.settings.Peer.Addr(), To: e.current(), Port: 3790, Last: e.now, Messages: 1}}
 		}), VerdictTwoWay, ""},
 		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
 		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.interfaceGone = true }), VerdictSilent, "no interface sync0 on this node any more; bring it back under this name"},
@@ -242,6 +242,9 @@ func TestJudge(t *testing.T) {
 		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},
 		{"refused before it confirmed", edited(idle(8), func(e *evidence) {
 			e.wire.Refused, e.wire.Confirmed = e.now.Add(-2*time.Second), e.now.Add(-time.Second)
+		}), VerdictTwoWay, ""},
+		{"refused a moment after it confirmed", edited(idle(8), func(e *evidence) {
+			e.wire.Refused, e.wire.Confirmed = e.now, e.now.Add(-time.Second)
 		}), VerdictTwoWay, ""},
 		{"errors", growth(func(c *control.Counters) { c.ErrorsSent = 1 }), VerdictLosing, "firewall"},
 	}

@@ -19,12 +19,11 @@ func judge(e evidence) judgement {
 	if j, done := judgeDaemon(e); done {
 		return j
 	}
+	if j, done := e.judgeHeardElsewhere(); done {
+		return j
+	}
 	in, by := e.hearing(), e.heard()
 	switch {
-	case e.otherPort():
-		return judgement{VerdictMismatch,
-			fmt.Sprintf("%s sends to UDP port %d, and this node listens on %d", e.settings.Peer.Addr(), e.wire.OtherPort, e.settings.Port),
-			"set the same Port on both nodes"}
 	case e.otherMode():
 		return e.judgeMode()
 	case in == works && by == works:
@@ -38,7 +37,7 @@ func judge(e evidence) judgement {
 		return e.judgeUnproven()
 	case in == broken && by == works:
 		return judgement{VerdictSendingOnly,
-			fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.settings.Interface),
+			fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt()),
 			fmt.Sprintf("let UDP port %d from %s pass this node's firewall", e.settings.Port, e.settings.Peer.Addr())}
 	case in == broken:
 		return e.judgeSilence()

@@ -19,6 +19,9 @@ func (e evidence) judgeMode() judgement {
 // judgeLoss is for a sync that works both ways.
 func (e evidence) judgeLoss() judgement {
 	first, last, s := e.readings[0], e.last(), e.settings
+	if j, done := e.judgeIntrusion(); done {
+		return j
+	}
 	switch {
 	case e.drops > 0:
 		return judgement{VerdictLosing, fmt.Sprintf("the receive buffer of %d bytes overflowed: %d messages were dropped here", e.sockets.ReceiveBuffer, e.drops),
@@ -45,7 +48,7 @@ func (e evidence) judgeLoss() judgement {
 	if j, told := e.judgeCoverage(); told {
 		return j
 	}
-	j := judgement{Verdict: VerdictTwoWay, Cause: e.proven()}
+	j := judgement{Verdict: VerdictTwoWay, Cause: e.proven() + e.staleCounter()}
 	if problem := BoundProblem(e.sockets, s); e.socketsErr == nil && problem != "" {
 		j.Cause += "; yet " + problem
 		j.Next = "restart conntrackd, so that it takes the settings of its file"
@@ -136,7 +139,7 @@ func (e evidence) judgeSilence() judgement {
 		}
 		j.Next = "save the settings again"
 	case e.recent(e.wire.Last):
-		j.Cause = fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", s.Interface)
+		j.Cause = fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt())
 		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall", s.Port, peer)
 	case last.ErrorsSent > first.ErrorsSent:
 		j.Cause = fmt.Sprintf("no word from %s, and messages to it cannot be sent", peer)

@@ -1,10 +1,13 @@
 package health
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestLinkListener(t *testing.T) {
@@ -18,6 +21,7 @@ func TestLinkListener(t *testing.T) {
 	of := func(payload []byte) Overheard { return Overheard{Port: 3780, Payload: payload} }
 	peers := func(flags flags) Overheard { return Overheard{Port: 3780, Payload: control(flags)} }
 	own := func(flags flags) Overheard { return Overheard{Own: true, Port: 3780, Payload: control(flags)[:8]} }
+	third := netip.MustParseAddr("10.9.0.3")
 	start := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
 	at := func(second int) time.Time { return start.Add(time.Duration(second) * time.Second) }
 	tests := []struct {
@@ -40,27 +44,63 @@ func TestLinkListener(t *testing.T) {
 		{"a port probe and rubbish", []Overheard{{Port: 3780}, {Port: 3780, Payload: []byte("hello, is anybody there?")}, {Own: true, Port: 3780, Payload: []byte("hello")}}, 0, wire{}},
 		{"we greet, and are answered", []Overheard{own(flagAlive | flagHello), own(flagACK | flagHello), own(flagACK)}, 0,
 			wire{OwnHello: at(2), OwnPlain: at(3)}},
-		{"refused", []Overheard{own(flagAlive | flagHello), {Refused: true, Port: 3780}}, 0, wire{OwnHello: at(1), Refused: at(2)}},
+		{"refused", []Overheard{own(flagAlive | flagHello), {Refused: true, Port: 3780, Hardware: "a"}}, 0,
+			wire{OwnHello: at(1), Refused: at(2), Refuser: "a"}},
+		{"refused, and nothing was seen to leave", []Overheard{{Refused: true, Port: 3780}}, 0, wire{Refused: at(1)}},
+		{"refusal of what was not sent", []Overheard{own(flagAlive | flagHello), {Refused: true, SourcePort: 77, Port: 3780, Hardware: "a"}}, 0,
+			wire{OwnHello: at(1), Forged: sighting{Port: 3780, Hardware: "a", Last: at(2)}}},
 		{"to another port", []Overheard{{Port: 3790, Payload: control(flagAlive | flagHello)}, {Port: 53, Payload: []byte("what is the address of example.org?")}}, 0,
-			wire{Elsewhere: at(1), OtherPort: 3790}},
+			wire{Misdirected: []sighting{{Port: 3790, Last: at(1), Messages: 1, FTFW: true}}}},
+		{"by another interface, and from two hosts", []Overheard{
+			{Port: 3780, Payload: control(flagACK), Device: "eth1", Hardware: "a"}, {Port: 3780, Payload: control(flagACK), Device: "eth0", Hardware: "b"},
+		}, 0, wire{Last: at(2), Plain: at(2), ACKs: 2, Confirmed: at(2), Device: "eth0", Senders: []sender{{"a", at(1)}, {"b", at(2)}}}},
+		{"others", []Overheard{
+			{From: third, Port: 3780, Payload: []byte("garbage")}, {From: third, Port: 3780, Payload: control(flagAlive)},
+			{From: third.Next(), Port: 3780, Payload: control(flagACK)}, {From: third.Next(), Port: 3780, Payload: control(flagACK)}, {From: third, Port: 3780},
+		}, 0, wire{Others: []sighting{
+			{From: third.Next(), Port: 3780, Last: at(4), Messages: 2, FTFW: true}, {From: third, Port: 3780, Last: at(2), Messages: 1, Garbage: 1},
+		}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := linkListener{port: 3780, opened: start}
+			e := listener{links: []*linkListener{{port: 3780, opened: start}}}
 			for i, p := range tt.said {
 				e.add(at(i+1), p)
 			}
 			tt.want.Listening, tt.want.Opened = true, start.Add(tt.since)
-			if diff := cmp.Diff(tt.want, e.since(start.Add(tt.since), start)); diff != "" {
+			if diff := cmp.Diff(tt.want, e.since(0, start.Add(tt.since), start), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 				t.Errorf("wire (-want +got):\n%s", diff)
 			}
 		})
 	}
-	e := linkListener{port: 3780}
-	for range 10 * maxHeard {
-		e.add(start, peers(flagNACK))
+}
+
+// Whatever is heard, a listener keeps little of it, and the loudest.
+func TestListenerIsBounded(t *testing.T) {
+	start := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+	nack := append([]byte{0x1a, byte(flagNACK), 0, 16, 0, 0, 0, 1}, make([]byte, 8)...)
+	k := &linkListener{port: 3780}
+	l := listener{links: []*linkListener{k}}
+	for i := range 10 * maxHeard {
+		hardware := fmt.Sprint(i)
+		l.add(start, Overheard{Port: 3780, Payload: nack, Hardware: hardware})
+		l.add(start, Overheard{Own: true, Port: 3780, SourcePort: uint16(i), Payload: nack})
+		l.add(start, Overheard{Port: 3790 + uint16(i), Payload: nack})
+		from := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		if i%100 == 0 {
+			l.add(start, Overheard{From: netip.MustParseAddr("10.9.0.3"), Port: 3780, Payload: nack})
+		}
+		l.add(start, Overheard{From: from, Port: 3780, Payload: nack})
 	}
-	if len(e.heard) > maxHeard {
-		t.Errorf("a flood of requests fills the memory: %d", len(e.heard))
+	for what, got := range map[string][2]int{
+		"messages": {len(k.heard), maxHeard}, "hardware addresses": {len(k.senders), maxSenders}, "ports": {len(k.ownPorts), maxSenders},
+		"destinations": {len(k.elsewhere), maxSightings}, "others": {len(l.others), maxSightings},
+	} {
+		if got[0] > got[1] {
+			t.Errorf("a flood fills the memory with %d %s", got[0], what)
+		}
+	}
+	if others := l.since(0, start.Add(-time.Second), start).Others; others[0].From != netip.MustParseAddr("10.9.0.3") || others[0].Messages != 103 {
+		t.Errorf("the loudest of the others is %+v", others[0])
 	}
 }

@@ -2,6 +2,7 @@ package health
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -10,14 +11,21 @@ import (
 	"connsync/trust"
 )
 
-// peerUnresolved says that the kernel asks for the peer on the link and gets no
-// answer (ARP or neighbour solicitation). That it did not ask, or could not be
-// asked itself, is no sign of absence.
-func peerUnresolved(s conntrackd.Settings) bool {
+// neighbour is what the kernel knows of a peer on its link.
+type neighbour struct {
+	// unresolved says that it asks for the peer and gets no answer (ARP or neighbour
+	// solicitation). That it did not ask, or could not be asked itself, is no sign
+	// of absence.
+	unresolved bool
+	hardware   string // the hardware address that was answered; blank where there is none
+}
+
+// neighbourOn looks for the peer of a link.
+func neighbourOn(s conntrackd.Settings) neighbour {
 	peer := s.Peer.Addr().WithZone("").Unmap()
 	link, err := linkOf(s)
 	if err != nil || !peer.IsValid() {
-		return false
+		return neighbour{}
 	}
 	family := unix.AF_INET
 	if peer.Is6() {
@@ -25,14 +33,33 @@ func peerUnresolved(s conntrackd.Settings) bool {
 	}
 	neighbours, err := trust.Message(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, family) })
 	if err != nil {
-		return false
+		return neighbour{}
 	}
 	for _, n := range neighbours {
-		if n.IP.Equal(peer.AsSlice()) {
-			return n.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0
+		switch {
+		case !n.IP.Equal(peer.AsSlice()):
+		case n.State&(netlink.NUD_FAILED|netlink.NUD_INCOMPLETE) != 0:
+			return neighbour{unresolved: true}
+		default:
+			return neighbour{hardware: n.HardwareAddr.String()}
 		}
 	}
-	return false
+	return neighbour{}
+}
+
+// ownAddresses are all addresses of this node, as far as they could be read.
+func ownAddresses() []netip.Addr {
+	all, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil
+	}
+	var addresses []netip.Addr
+	for _, a := range all {
+		if addr, ok := netip.AddrFromSlice(a.IP); ok {
+			addresses = append(addresses, addr.Unmap())
+		}
+	}
+	return addresses
 }
 
 func linkOf(s conntrackd.Settings) (netlink.Link, error) {

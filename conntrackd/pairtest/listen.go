@@ -5,38 +5,49 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 )
 
-// overheard is one packet between the two nodes, as the sync's evidence wants it.
+// overheard is one packet, as the sync's evidence wants it.
 type overheard struct {
-	Own     bool
-	Refused bool
-	Port    uint16
-	Payload []byte
+	Own              bool
+	Refused          bool
+	From, To         netip.Addr
+	SourcePort, Port uint16
+	Device           string
+	Hardware         string
+	Payload          []byte
 }
 
-// Listen is a health.Listen for tests, in its own way and for IPv4 only. P is
-// health.Overheard.
+// Listen is a health.Listen for tests, in its own way and for IPv4 only: it hears all
+// that is UDP or ICMP on every interface. P is health.Overheard.
 func Listen[P ~struct {
-	Own     bool
-	Refused bool
-	Port    uint16
-	Payload []byte
-}](ctx context.Context, s conntrackd.Settings) (<-chan P, error) {
-	iface, err := net.InterfaceByName(s.Interface)
+	Own              bool
+	Refused          bool
+	From, To         netip.Addr
+	SourcePort, Port uint16
+	Device           string
+	Hardware         string
+	Payload          []byte
+}](ctx context.Context, links []conntrackd.Settings) (<-chan P, error) {
+	interfaces, err := net.Interfaces()
 	if err != nil {
 		return nil, err
+	}
+	names := map[int]string{}
+	for _, i := range interfaces {
+		names[i.Index] = i.Name
 	}
 	const everything = 0x0300 // ETH_P_ALL in network byte order on a little-endian host
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everything, Ifindex: iface.Index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everything}); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
@@ -50,27 +61,31 @@ func Listen[P ~struct {
 		defer unix.Close(fd)
 		for ctx.Err() == nil {
 			b := make([]byte, 2048)
-			if n, _, err := unix.Recvfrom(fd, b, 0); err == nil && n >= 28 && b[0] == 0x45 {
-				if p, ok := readPacket(b[:n], s); ok {
-					packets <- P(p)
-				}
+			n, from, err := unix.Recvfrom(fd, b, 0)
+			link, ok := from.(*unix.SockaddrLinklayer)
+			if err != nil || !ok || n < 28 || b[0] != 0x45 {
+				continue
+			}
+			p, ok := readPacket(b[:n], links)
+			p.Own, p.Device = link.Pkttype == unix.PACKET_OUTGOING, names[link.Ifindex]
+			p.Hardware = net.HardwareAddr(link.Addr[:link.Halen]).String()
+			if ok {
+				packets <- P(p)
 			}
 		}
 	}()
 	return packets, nil
 }
 
-func readPacket(b []byte, s conntrackd.Settings) (overheard, bool) {
-	from, to, transport := netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20])), b[9]
-	port := binary.BigEndian.Uint16(b[22:])
-	switch {
-	case transport == unix.IPPROTO_UDP && from == s.Peer.Addr():
-		return overheard{Port: port, Payload: b[28:]}, true
-	case transport == unix.IPPROTO_UDP && to == s.Peer.Addr() && port == s.Port:
-		return overheard{Own: true, Port: port, Payload: b[28:]}, true
-	case transport == unix.IPPROTO_ICMP && from == s.Peer.Addr() && b[20] == 3 && b[21] == 3 && len(b) >= 52:
-		port = binary.BigEndian.Uint16(b[50:])
-		return overheard{Refused: true, Port: port}, port == s.Port
+func readPacket(b []byte, links []conntrackd.Settings) (overheard, bool) {
+	p := overheard{From: netip.AddrFrom4([4]byte(b[12:16])), To: netip.AddrFrom4([4]byte(b[16:20]))}
+	switch transport := b[9]; {
+	case transport == unix.IPPROTO_UDP:
+		p.SourcePort, p.Port, p.Payload = binary.BigEndian.Uint16(b[20:]), binary.BigEndian.Uint16(b[22:]), b[28:]
+		return p, true
+	case transport == unix.IPPROTO_ICMP && b[20] == 3 && b[21] == 3 && len(b) >= 52:
+		p.Refused, p.SourcePort, p.Port = true, binary.BigEndian.Uint16(b[48:]), binary.BigEndian.Uint16(b[50:])
+		return p, slices.ContainsFunc(links, func(s conntrackd.Settings) bool { return s.Peer.Addr() == p.From })
 	}
 	return overheard{}, false
 }
