@@ -46,6 +46,9 @@ func runPathMTU(t Target) func(context.Context) check.Finding {
 			m.overhead = packet.IPv6HeaderSize + 8
 		}
 		mtu, err := m.measure(ctx, link.MTU)
+		if err == nil && mtu == 0 && k.strays > 0 {
+			return allAstray(t, link, k.astray)
+		}
 		return judgeMTU(t, link, mtu, err)
 	}
 }

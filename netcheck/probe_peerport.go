@@ -53,7 +53,7 @@ func knock(ctx context.Context, k *talk) error {
 			return err
 		}
 		waiting, cancel := context.WithTimeout(ctx, peerPortInterval)
-		_, err := k.hear(waiting)
+		_, _, err := k.hear(waiting)
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
@@ -72,12 +72,12 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 		f := check.Fail(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule()),
 			"nothing listens on UDP port %d of %v yet, or a firewall there rejects it", t.Port, peer)
 		f.Mild = true
-		return f
+		return viaOther(f, link, r.device)
 	case r.offender.IsValid() && r.offender == t.Peer.Addr().Unmap().WithZone(""):
 		f := check.Fail("on the peer: "+t.portRule(),
 			"the firewall of the peer %v rejects UDP port %d%s", peer, t.Port, r.manner())
 		f.Err = err
-		return f
+		return viaOther(f, link, r.device)
 	case err != nil:
 		return explainRefusal(t, link, err, fmt.Sprintf("datagrams to UDP port %d", t.Port))
 	case !resolved:

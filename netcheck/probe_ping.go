@@ -29,6 +29,9 @@ const (
 type pings struct {
 	sent, received int
 	min, average   time.Duration
+	// byLink and strays are the replies that were seen to come in by the sync
+	// interface and by another, the newest of which is astray.
+	byLink, strays, astray int
 	// err is why there are not more replies, where somebody said so.
 	err error
 }
@@ -53,6 +56,8 @@ func runPeerPing(t Target) func(context.Context) check.Finding {
 			return judgeReplies(t, link, got)
 		case got.err != nil:
 			return judgeRefusedPing(t, link, got)
+		case got.strays > 0:
+			return judgeReplies(t, link, got)
 		}
 		return judgeSilence(ctx, t, link)
 	}
@@ -84,8 +89,9 @@ func refusedRoute(t Target, link Interface) (check.Finding, bool) {
 	return v.judgeError(a.err, " through "+link.Name, findForbidding), true
 }
 
-// ping sends echo requests with pro-bing, and one more on a socket that hears
-// the ICMP errors which pro-bing does not: a refusal ends both at once.
+// ping sends echo requests with pro-bing, and as many on a socket that hears the
+// ICMP errors which pro-bing does not, and sees by which interface replies come in:
+// pro-bing's interface is that of sending alone. A refusal ends both at once.
 func ping(ctx context.Context, t Target, link Interface) (pings, error) {
 	k, err := openEcho(ctx, t, link)
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
@@ -98,23 +104,76 @@ func ping(ctx context.Context, t Target, link Interface) (pings, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout+100*time.Millisecond)
 	defer cancel()
 
-	refused := make(chan error, 1)
+	refused, devices := make(chan error, 1), make(chan int, pingCount)
 	go func() {
-		err := k.echo(ctx, 0, 24)
-		if err == nil {
-			_, err = k.hearEcho(ctx)
-		}
+		defer close(devices)
+		err := k.exchange(ctx, devices)
 		if r := (*refusal)(nil); errors.As(err, &r) {
 			refused <- err
 			cancel()
 		}
 	}()
 	got, err := probe(ctx, t, link)
+	if err == nil && got.err == nil {
+		got.watch(ctx, link.Index, devices)
+	}
 	select {
 	case got.err = <-refused:
 		return got, nil
 	default:
 		return got, err
+	}
+}
+
+// exchange sends as many echo requests as pro-bing, and sends for each reply the
+// interface by which it came in, until all are there, ctx ends, or one is refused.
+func (k *talk) exchange(ctx context.Context, devices chan<- int) error {
+	heard := 0
+	for sequence := range pingCount {
+		if err := k.echo(ctx, sequence, 24); err != nil {
+			return err
+		}
+		waiting, stop := context.WithTimeout(ctx, pingInterval)
+		_, device, err := k.hearReply(waiting)
+		stop()
+		switch {
+		case err == nil:
+			devices <- device
+			heard++
+		case !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+	}
+	for ; heard < pingCount; heard++ {
+		_, device, err := k.hearReply(ctx)
+		if err != nil {
+			return err
+		}
+		devices <- device
+	}
+	return nil
+}
+
+// watch waits for the first of the devices as long as ctx lets it, and then a moment
+// for the others.
+func (p *pings) watch(ctx context.Context, link int, devices <-chan int) {
+	for more := ctx.Done(); ; {
+		select {
+		case device, ok := <-devices:
+			switch {
+			case !ok:
+				return
+			case device == link:
+				p.byLink++
+			default:
+				p.strays, p.astray = p.strays+1, device
+			}
+			waiting, stop := context.WithTimeout(ctx, 2*pingInterval)
+			defer stop()
+			more = waiting.Done()
+		case <-more:
+			return
+		}
 	}
 }
 
@@ -191,6 +250,18 @@ func (b breaker) Infof(string, ...any) {
 // judgeReplies is for a peer that answers.
 func judgeReplies(t Target, link Interface, got pings) check.Finding {
 	peer := t.Peer.Addr().Unmap()
+	switch {
+	case got.byLink == 0 && got.strays > 0:
+		return allAstray(t, link, got.astray)
+	case got.byLink == 0:
+		return check.Finding{Status: check.Unknown, Remedy: "connsync check",
+			Detail: fmt.Sprintf("%v answers, but by which interface its replies come in could not be seen", peer)}
+	case got.strays > 0:
+		f := allAstray(t, link, got.astray)
+		f.Detail = fmt.Sprintf("%d of %d replies of %v come in by %s, not by %s", got.strays, got.strays+got.byLink, peer, nameOf(got.astray), link.Name)
+		f.Mild = true
+		return f
+	}
 	if got.received < got.sent {
 		f := check.Fail("ip -statistics link show dev "+link.Name+", here and on the peer, shows errors and drops",
 			"%d of %d echo requests to %v were lost on %s", got.sent-got.received, got.sent, peer, link.Name)

@@ -22,6 +22,10 @@ import (
 type talk struct {
 	conn *socket.Conn
 	peer netip.Addr
+	link int // index of the sync interface
+	// astray is the interface by which the newest reply came in that did not by
+	// link, and strays how many did not. IP_UNICAST_IF is about sending alone.
+	astray, strays int
 	// raw is a socket that sees IPv4 headers, and the echoes of others.
 	raw bool
 	id  int
@@ -37,6 +41,7 @@ type refusal struct {
 	kind      uint8 // ICMP type and code
 	code      uint8
 	mtu       int // with EMSGSIZE
+	device    int // by which the ICMP error came in; 0 where that is not known
 	returning []byte
 }
 
@@ -95,7 +100,7 @@ func openTalk(ctx context.Context, t Target, link Interface, kind, protocol int,
 	if err != nil {
 		return nil, err
 	}
-	k := &talk{conn: conn, peer: t.Peer.Addr().Unmap().WithZone(""), raw: kind == unix.SOCK_RAW,
+	k := &talk{conn: conn, peer: t.Peer.Addr().Unmap().WithZone(""), link: link.Index, raw: kind == unix.SOCK_RAW,
 		id: rand.N(1 << 16), buf: make([]byte, link.MTU+256)}
 	if err := k.setUp(ctx, t, link, port); err != nil {
 		conn.Close()
@@ -107,17 +112,19 @@ func openTalk(ctx context.Context, t Target, link Interface, kind, protocol int,
 // setUp sends through link by IP_UNICAST_IF: SO_BINDTODEVICE would swallow the
 // kernel's own errors, which arrive by the loopback interface.
 func (k *talk) setUp(ctx context.Context, t Target, link Interface, port uint16) error {
-	level, unicast, errs := unix.SOL_IP, unix.IP_UNICAST_IF, unix.IP_RECVERR
+	level, unicast, errs, arrival := unix.SOL_IP, unix.IP_UNICAST_IF, unix.IP_RECVERR, unix.IP_PKTINFO
 	if t.Family() == 6 {
-		level, unicast, errs = unix.SOL_IPV6, unix.IPV6_UNICAST_IF, unix.IPV6_RECVERR
+		level, unicast, errs, arrival = unix.SOL_IPV6, unix.IPV6_UNICAST_IF, unix.IPV6_RECVERR, unix.IPV6_RECVPKTINFO
 	}
 	index := make([]byte, 4)
 	binary.BigEndian.PutUint32(index, uint32(link.Index))
 	if err := k.conn.SetsockoptInt(level, unicast, int(int32(binary.NativeEndian.Uint32(index)))); err != nil {
 		return err
 	}
-	if err := k.conn.SetsockoptInt(level, errs, 1); err != nil {
-		return err
+	for _, option := range []int{errs, arrival} {
+		if err := k.conn.SetsockoptInt(level, option, 1); err != nil {
+			return err
+		}
 	}
 	if err := k.conn.Bind(sockaddr(t.Current.Addr(), 0, link.Index)); err != nil {
 		return fmt.Errorf("bind to %v: %w", t.Current.Addr(), err)
@@ -174,29 +181,62 @@ func (k *talk) send(ctx context.Context, b []byte) error {
 }
 
 // hear waits for the next packet from the peer, until ctx ends or something
-// comes back as a *refusal. What it returns is valid until the next call.
-func (k *talk) hear(ctx context.Context) ([]byte, error) {
-	n, _, _, _, err := k.conn.Recvmsg(ctx, k.buf, nil, 0)
+// comes back as a *refusal. What it returns is valid until the next call. device is
+// the interface by which it came in.
+func (k *talk) hear(ctx context.Context) (b []byte, device int, err error) {
+	control := make([]byte, 128)
+	n, cn, _, _, err := k.conn.Recvmsg(ctx, k.buf, control, 0)
 	if err != nil {
-		return nil, k.explain(err)
+		return nil, 0, k.explain(err)
 	}
-	return k.buf[:n], nil
+	return k.buf[:n], arrival(control[:cn]), nil
 }
 
-// hearEcho waits for the next echo reply and returns its sequence number.
-func (k *talk) hearEcho(ctx context.Context) (sequence int, err error) {
+// hearReply waits for the next echo reply, by whatever interface, and returns its
+// sequence number.
+func (k *talk) hearReply(ctx context.Context) (sequence, device int, err error) {
 	for {
-		b, err := k.hear(ctx)
+		b, device, err := k.hear(ctx)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if k.raw && k.peer.Is4() {
 			b = b[min(len(b), int(b[0]&0x0f)*4):]
 		}
 		if sequence, ok := k.reply(b); ok {
-			return sequence, nil
+			return sequence, device, nil
 		}
 	}
+}
+
+// hearEcho waits for the next echo reply by the sync interface and returns its
+// sequence number. Those by another are counted.
+func (k *talk) hearEcho(ctx context.Context) (sequence int, err error) {
+	for {
+		sequence, device, err := k.hearReply(ctx)
+		if err != nil || device == k.link {
+			return sequence, err
+		}
+		k.astray, k.strays = device, k.strays+1
+	}
+}
+
+// arrival reads by which interface a packet came in, from struct in_pktinfo or
+// in6_pktinfo; 0 where the kernel did not say.
+func arrival(control []byte) int {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return 0
+	}
+	for _, m := range messages {
+		switch {
+		case m.Header.Level == unix.SOL_IP && m.Header.Type == unix.IP_PKTINFO && len(m.Data) >= 4:
+			return int(binary.NativeEndian.Uint32(m.Data))
+		case m.Header.Level == unix.SOL_IPV6 && m.Header.Type == unix.IPV6_PKTINFO && len(m.Data) >= 20:
+			return int(binary.NativeEndian.Uint32(m.Data[16:]))
+		}
+	}
+	return 0
 }
 
 // reply reads an echo reply to this socket.
@@ -231,7 +271,7 @@ func (k *talk) explain(err error) error {
 				return
 			}
 			if queued, ok := parseRefusal(control[:cn]); ok && queued.errno == errno {
-				queued.returning = bytes.Clone(data[:n])
+				queued.returning, queued.device = bytes.Clone(data[:n]), arrival(control[:cn])
 				r = queued
 			}
 		}

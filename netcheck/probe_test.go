@@ -81,7 +81,8 @@ func TestCutWireWithTwoInterfaces(t *testing.T) {
 		n.settle(n.own)
 		n.listen(n.peer, at(target.Peer))
 		// This node answers for all its addresses on both interfaces, and is
-		// nobody else.
+		// nobody else. The peer knows the right one.
+		n.run(n.peer, "ip", "neighbour", "replace", target.Current.Addr().String(), "lladdr", n.mac(n.own, "eth1"), "dev", "eth1", "nud", "permanent")
 		mustFind(t, n.plan(t, target))
 
 		n.silence()
@@ -109,6 +110,56 @@ func TestCutWireWithTwoInterfaces(t *testing.T) {
 		report := n.plan(t, target)
 		if r, _ := report.Result(CheckCarrier); r.Status != check.Failed {
 			t.Errorf("carrier %v with the cable out\n%s", r.Status, format(report))
+		}
+	})
+}
+
+// The peer's answers come in by another interface than the one that was asked on: the
+// peer takes this node's other interface in the same network for the owner of Current
+// IP, or has a way of its own to it.
+func TestRepliesByAnotherInterface(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		current, peer := target.Current.Addr().String(), target.Peer.Addr().String()
+		astray := func(by string) {
+			t.Helper()
+			every := fmt.Sprintf("%s answers, and every reply comes in by %s, not by eth1", peer, by)
+			// A new port of the switch takes its time.
+			for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && n.one(n.own, question{Target: target, ID: CheckPeerPing}).Detail != every; {
+			}
+			for _, id := range []check.ID{CheckPeerPing, CheckPathMTU} {
+				r := n.one(n.own, question{Target: target, ID: id})
+				if r.Status != check.Failed || r.Mild || r.Detail != every || !strings.Contains(r.Remedy, "route get "+current) {
+					t.Errorf("by %s: %s %v (mild %v): %s; %s", by, id, r.Status, r.Mild, r.Detail, r.Remedy)
+				}
+			}
+			if r := n.one(n.own, question{Target: target, ID: CheckPeerPort}); r.Status != check.Failed || !strings.Contains(r.Detail, "; its answer came in by "+by+", not by eth1") {
+				t.Errorf("peer-port %v: %s", r.Status, r.Detail)
+			}
+		}
+		n.plug(n.own, "second", "eth0", 0, "10.9.0.11/24", "fd09::11/64")
+		n.settle(n.own)
+		n.run(n.peer, "ip", "neighbour", "replace", current, "lladdr", n.mac(n.own, "eth0"), "dev", "eth1", "nud", "permanent")
+		astray("eth0")
+
+		if err := lab.Veth(n.own, "eth2", n.peer, "eth2"); err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range []*lab.Namespace{n.own, n.peer} {
+			n.run(h, "ip", "link", "set", "eth2", "up")
+		}
+		n.run(n.peer, "ip", "neighbour", "replace", current, "lladdr", n.mac(n.own, "eth2"), "dev", "eth2", "nud", "permanent")
+		n.run(n.peer, "ip", "route", "replace", netip.PrefixFrom(target.Current.Addr(), target.Current.Addr().BitLen()).String(), "dev", "eth2")
+		astray("eth2")
+
+		// What is advised is followed.
+		n.run(n.peer, "ip", "route", "delete", netip.PrefixFrom(target.Current.Addr(), target.Current.Addr().BitLen()).String(), "dev", "eth2")
+		n.run(n.peer, "ip", "neighbour", "delete", current, "dev", "eth1")
+		n.run(n.own, "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
+		for _, id := range []check.ID{CheckPeerPing, CheckPathMTU} {
+			if r := n.one(n.own, question{Target: target, ID: id}); r.Status != check.Passed {
+				t.Errorf("%s %v: %s", id, r.Status, r.Detail)
+			}
 		}
 	})
 }
