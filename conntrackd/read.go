@@ -59,15 +59,16 @@ func (f *File) Settings() (Settings, error) {
 	return s, nil
 }
 
-// EachLink returns the settings of every UDP link in the order of the file, the one
-// with which the daemon starts among them. What is no matter of a link, such as the
-// external cache, is equal in all. The errors are those of [File.Settings].
-func (f *File) EachLink() ([]Settings, error) {
-	if _, err := f.link(); err != nil {
-		return nil, err
+// EachLink returns the settings of every UDP link in the order of the file, and the
+// place of the one with which the daemon starts, whose are [File.Settings]. What is no
+// matter of a link, such as the external cache, is equal in all. There is none where
+// those cannot be read.
+func (f *File) EachLink() (all []Settings, standard int) {
+	chosen, err := f.link()
+	if err != nil {
+		return nil, 0
 	}
-	var all []Settings
-	for _, l := range named(inside(f.top, "Sync"), "UDP") {
+	for i, l := range named(inside(f.top, "Sync"), "UDP") {
 		var s Settings
 		for _, d := range NewSettingTable().inFile() {
 			contents := l.children
@@ -77,8 +78,25 @@ func (f *File) EachLink() ([]Settings, error) {
 			d.read(f, contents, &s)
 		}
 		all = append(all, s)
+		if l == chosen {
+			standard = i
+		}
 	}
-	return all, nil
+	return all, standard
+}
+
+// Spares returns the settings of the UDP links with which the daemon does not start:
+// it goes over to one of them when its link fails, and not back by itself. Those that
+// lack an interface, an address or a port are left out, since nothing can be sent there.
+func (f *File) Spares() []Settings {
+	all, standard := f.EachLink()
+	var spares []Settings
+	for i, s := range all {
+		if i != standard && s.Interface != "" && s.Current.Addr().IsValid() && s.Peer.Addr().IsValid() && s.Port != 0 {
+			spares = append(spares, s)
+		}
+	}
+	return spares
 }
 
 // link returns the UDP link with which the daemon starts: the last one marked

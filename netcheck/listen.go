@@ -92,6 +92,9 @@ func listenSockets(links []firewall.Flow) ([]*listenSocket, error) {
 	ports := map[int][]uint16{} // by address family
 	for i, l := range links {
 		peer := l.Peer.Addr().Unmap().WithZone("")
+		if !peer.IsValid() && i > 0 {
+			continue // a spare link that is none
+		}
 		if !peer.IsValid() {
 			return sockets, fmt.Errorf("listen on %s: no peer", l.Interface)
 		}

@@ -91,8 +91,9 @@ type Saved struct {
 	Settings conntrackd.Settings
 	// Links are all UDP links of the file in its order, the one of Settings among them.
 	Links    []conntrackd.Settings
-	Content  []byte           // of the file, nil when there is none
-	File     *conntrackd.File // what the content says
+	Spares   []conntrackd.Settings // see [conntrackd.File.Spares]
+	Content  []byte                // of the file, nil when there is none
+	File     *conntrackd.File      // what the content says
 	State    service.State
 	StateErr error // why the state is not known, nil when it is
 	// Warnings are what conntrackd takes for something else than it says.
@@ -100,6 +101,23 @@ type Saved struct {
 	// WhyNoSettings says why there are no settings: no file yet, or one of another
 	// kind. Blank when there are.
 	WhyNoSettings string
+}
+
+// Spare is a spare link as JSON has it; it is stable.
+type Spare struct {
+	Interface string     `json:"interface"`
+	Current   netip.Addr `json:"current_ip"`
+	Peer      netip.Addr `json:"peer_ip"`
+	Port      uint16     `json:"port"`
+}
+
+// SpareLinks are the spare links for JSON.
+func (s Saved) SpareLinks() []Spare {
+	var links []Spare
+	for _, l := range s.Spares {
+		links = append(links, Spare{l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Port})
+	}
+	return links
 }
 
 // HalfEnabled says how the service is neither enabled nor disabled, such as one that
@@ -172,11 +190,11 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	}
 	settings.Enabled = state.Active && state.Enabled || state.Killed
 	s.Settings = n.withPrefixes(ctx, settings)
-	if links, err := file.EachLink(); err == nil {
-		for _, l := range links {
-			s.Links = append(s.Links, n.withPrefixes(ctx, l))
-		}
+	links, _ := file.EachLink()
+	for _, l := range links {
+		s.Links = append(s.Links, n.withPrefixes(ctx, l))
 	}
+	s.Spares = file.Spares()
 	return s, nil
 }
 
@@ -315,7 +333,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 func heard(ctx context.Context, links []conntrackd.Settings) (<-chan health.Overheard, error) {
 	var flows []firewall.Flow
 	for _, s := range links {
-		flows = append(flows, FlowOf(s))
+		flows = append(flows, flowOf(s))
 	}
 	datagrams, err := netcheck.ListenSync(ctx, flows...)
 	if err != nil {

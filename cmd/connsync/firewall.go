@@ -101,7 +101,7 @@ func (c *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 	if !settings.Complete() {
 		return nothingTo("admit")
 	}
-	target := node.FlowOf(settings)
+	target := c.FlowOf(ctx, settings)
 	if err := target.CheckName(); err != nil {
 		return refused("--interface: %w", err)
 	}

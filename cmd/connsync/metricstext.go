@@ -107,10 +107,19 @@ func socketMetrics(s health.Sockets) []metric {
 	}
 }
 
+// linkMetric has a sample for each link of the daemon.
+func linkMetric(name, help string, c control.Counters, of func(control.LinkStats) bool) metric {
+	m := metric{name: name, kind: gauge, help: help}
+	for _, l := range c.Links {
+		m.samples = append(m.samples, sample{[]string{"device", l.Device}, truth(of(l))})
+	}
+	return m
+}
+
 func counterMetrics(c control.Counters) []metric {
 	return []metric{
-		{"connsync_link_up", gauge, "Whether conntrackd takes the sync link for running.", []sample{
-			{[]string{"device", c.Device}, truth(c.Link == "RUNNING")}}},
+		linkMetric("connsync_link_up", "Whether conntrackd takes the sync link for running.", c, func(l control.LinkStats) bool { return l.Status == "RUNNING" }),
+		linkMetric("connsync_link_in_use", "Whether conntrackd sends and receives by the sync link; the others are spare.", c, func(l control.LinkStats) bool { return l.Active }),
 		single("connsync_sent_bytes_total", counter, "Bytes sent to the peer.", float64(c.BytesSent)),
 		single("connsync_received_bytes_total", counter, "Bytes received from the peer.", float64(c.BytesRecv)),
 		single("connsync_sent_packets_total", counter, "Datagrams sent to the peer.", float64(c.PacketsSent)),

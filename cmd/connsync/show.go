@@ -30,11 +30,12 @@ type shownSetting struct {
 }
 
 type shownBeside struct {
-	Config      string `json:"config"`
-	Running     *bool  `json:"running,omitempty"`
-	AtBoot      *bool  `json:"at_boot,omitempty"`
-	Application string `json:"application,omitempty"`  // what states one says
-	OutOfPlace  string `json:"out_of_place,omitempty"` // why there should be no sync here
+	Config      string       `json:"config"`
+	Spares      []node.Spare `json:"spare_links,omitempty"` // to which conntrackd goes over
+	Running     *bool        `json:"running,omitempty"`
+	AtBoot      *bool        `json:"at_boot,omitempty"`
+	Application string       `json:"application,omitempty"`  // what states one says
+	OutOfPlace  string       `json:"out_of_place,omitempty"` // why there should be no sync here
 }
 
 // MarshalJSON is one object: the settings, then what is beside them.
@@ -86,7 +87,7 @@ func newShow(s streams, g *globals) *cobra.Command {
 }
 
 func (c *cli) shown(saved node.Saved) shown {
-	out := shownBeside{Config: c.Config}
+	out := shownBeside{Config: c.Config, Spares: saved.SpareLinks()}
 	if a, err := c.Appliance(); err == nil {
 		out.Application = a.Word
 	}
@@ -131,6 +132,10 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 	}
 	for _, e := range c.table {
 		line(e.Label, v[e.Field])
+	}
+	for _, l := range s.Spares {
+		r := text.SpareRow(l)
+		line(r.Label, r.Text)
 	}
 	line("File", c.Config)
 	if crashed := s.Crashed(); crashed != "" {

@@ -206,6 +206,7 @@ type reported struct {
 	AtBoot        bool           `json:"at_boot"`
 	Device        string         `json:"device"`
 	Link          string         `json:"link"`
+	Links         []health.Link  `json:"links"` // of the file, in its order
 	PacketsSent   uint64         `json:"packets_sent"`
 	PacketsRecv   uint64         `json:"packets_received"`
 	ErrorsSent    uint64         `json:"errors_sent"`
@@ -231,7 +232,7 @@ type reported struct {
 
 func statusOf(h health.Health, s conntrackd.Settings) reported {
 	r := reported{
-		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link,
+		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link, Links: h.Links,
 		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
 		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
 		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,

@@ -251,7 +251,7 @@ func (t *transaction) startObserver() {
 		client = control.NewClient
 	}
 	f, _ := conntrackd.Parse(t.c.Path, t.c.New)
-	links, _ := f.EachLink() // the settings are one of them
+	links, _ := f.EachLink()
 	t.observer = &health.Observer{
 		Service: t.service, Client: client(f.ControlSocket()), Settings: t.c.Settings, Links: links,
 		Mode: f.Mode(), Sockets: t.a.Sockets, Listen: t.a.Listen,

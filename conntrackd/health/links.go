@@ -9,15 +9,16 @@ import (
 	"connsync/conntrackd/control"
 )
 
-// Link is one sync link of the file, as the running daemon has it.
+// Link is one sync link of the file, as the running daemon has it. Its JSON is stable.
 type Link struct {
-	Interface     string
-	Current, Peer netip.Addr
-	Port          uint16
-	Default       bool   // the daemon starts with it
-	InUse         bool   // the daemon sends and receives by it now
-	Status        string // RUNNING, DOWN, NO-CARRIER: the daemon's words; blank where it does not say
-	Problem       string // why it could not carry the sync; blank for none that is known
+	Interface string     `json:"interface"`
+	Current   netip.Addr `json:"current_ip"`
+	Peer      netip.Addr `json:"peer_ip"`
+	Port      uint16     `json:"port"`
+	Default   bool       `json:"default"` // the daemon starts with it
+	InUse     bool       `json:"in_use"`  // the daemon sends and receives by it now
+	Status    string     `json:"status"`  // RUNNING, DOWN, NO-CARRIER: the daemon's words; blank where it does not say
+	Problem   string     `json:"problem"` // why it could not carry the sync; blank for none that is known
 }
 
 // links are all of the file, Settings among them.

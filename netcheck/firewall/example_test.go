@@ -28,8 +28,8 @@ func ExampleFlow_Admits() {
 		fmt.Println(match, "accept")
 	}
 	// Output:
-	// iifname "eth1" ip saddr 10.0.0.102 udp dport 3780 accept
-	// iifname "eth1" ip saddr 10.0.0.102 icmp type { echo-reply, destination-unreachable, echo-request } accept
+	// iifname "eth1" ip saddr 10.0.0.102 ip daddr 10.0.0.101 udp dport 3780 accept
+	// iifname "eth1" ip saddr 10.0.0.102 ip daddr 10.0.0.101 icmp type { echo-reply, destination-unreachable, echo-request } accept
 	// oifname "eth1" ip daddr 10.0.0.102 udp dport 3780 accept
 	// oifname "eth1" ip daddr 10.0.0.102 icmp type { echo-reply, destination-unreachable, echo-request } accept
 }
@@ -48,16 +48,16 @@ func ExampleFlow_NftFile() {
 	// table inet connsync {
 	// 	chain untrack-in {
 	// 		type filter hook prerouting priority -300; policy accept;
-	// 		iifname "eth1" ip saddr 10.0.0.102 udp dport 3780 notrack comment "connsync 009d0811"
+	// 		iifname "eth1" ip saddr 10.0.0.102 ip daddr 10.0.0.101 udp dport 3780 notrack comment "connsync 8e7eec9d"
 	// 	}
 	// 	chain untrack-out {
 	// 		type filter hook output priority -300; policy accept;
-	// 		oifname "eth1" ip daddr 10.0.0.102 udp dport 3780 notrack comment "connsync 009d0811"
+	// 		oifname "eth1" ip daddr 10.0.0.102 udp dport 3780 notrack comment "connsync 8e7eec9d"
 	// 	}
 	// 	chain refuse {
 	// 		type filter hook input priority -10; policy accept;
-	// 		iifname "eth1" ip saddr 10.0.0.102 udp dport 3780 accept comment "connsync 009d0811"
-	// 		ip daddr 10.0.0.101 udp dport 3780 drop comment "connsync 009d0811"
+	// 		iifname "eth1" ip saddr 10.0.0.102 ip daddr 10.0.0.101 udp dport 3780 accept comment "connsync 8e7eec9d"
+	// 		ip daddr 10.0.0.101 udp dport 3780 drop comment "connsync 8e7eec9d"
 	// 	}
 	// }
 	//
@@ -66,8 +66,8 @@ func ExampleFlow_NftFile() {
 	// 	chain input {
 	// 	}
 	// }
-	// insert rule inet filter input iifname "eth1" ip saddr 10.0.0.102 icmp type { echo-reply, destination-unreachable, echo-request } accept comment "connsync cc128aca"
-	// insert rule inet filter input iifname "eth1" ip saddr 10.0.0.102 udp dport 3780 accept comment "connsync b7e1b30b"
+	// insert rule inet filter input iifname "eth1" ip saddr 10.0.0.102 ip daddr 10.0.0.101 icmp type { echo-reply, destination-unreachable, echo-request } accept comment "connsync 48e34cd4"
+	// insert rule inet filter input iifname "eth1" ip saddr 10.0.0.102 ip daddr 10.0.0.101 udp dport 3780 accept comment "connsync 26871beb"
 }
 
 // IPTables are the commands for a host whose rules are those of iptables.
@@ -77,15 +77,15 @@ func ExampleFlow_IPTables() {
 	}
 	// Output:
 	// iptables -I INPUT -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j DROP
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -p icmp --icmp-type destination-unreachable -m comment --comment connsync -j ACCEPT
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -p icmp --icmp-type echo-request -m comment --comment connsync -j ACCEPT
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -p icmp --icmp-type echo-reply -m comment --comment connsync -j ACCEPT
+	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT
+	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type destination-unreachable -m comment --comment connsync -j ACCEPT
+	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type echo-request -m comment --comment connsync -j ACCEPT
+	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type echo-reply -m comment --comment connsync -j ACCEPT
 	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT
 	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type destination-unreachable -m comment --comment connsync -j ACCEPT
 	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type echo-request -m comment --comment connsync -j ACCEPT
 	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type echo-reply -m comment --comment connsync -j ACCEPT
-	// iptables -t raw -I PREROUTING -i eth1 -s 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j CT --notrack
+	// iptables -t raw -I PREROUTING -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j CT --notrack
 	// iptables -t raw -I OUTPUT -o eth1 -d 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j CT --notrack
 }
 

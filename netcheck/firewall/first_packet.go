@@ -14,6 +14,7 @@ import (
 // firstPacket is one direction of what the sync needs, as the first packet of it: the
 // daemon's two directions are two flows, so none is ever the reply of another.
 type firstPacket struct {
+	link                Flow
 	what                string // in words, such as "the sync datagrams"
 	in                  bool
 	iface               string
@@ -41,14 +42,36 @@ const (
 
 // flows are the packets that have to come through for the sync: datagrams both
 // ways, and with IPv6 the questions and answers by which the nodes find one
-// another. ARP does not meet these rules.
+// another. ARP does not meet these rules. Of a spare link whose interface is not there
+// are none.
 func (f Flow) flows() ([]*firstPacket, error) {
+	var all []*firstPacket
+	for i, l := range f.links() {
+		packets, err := l.ofLink()
+		if err != nil && i > 0 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range packets {
+			if i > 0 {
+				p.what += " of the spare link " + l.Interface
+			}
+		}
+		all = append(all, packets...)
+	}
+	return all, nil
+}
+
+// ofLink are the flows of one link.
+func (f Flow) ofLink() ([]*firstPacket, error) {
 	link, err := netlink.LinkByName(f.Interface)
 	if err != nil {
 		return nil, err
 	}
 	peer, current := f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
-	base := firstPacket{iface: link.Attrs().Name, index: link.Attrs().Index, group: link.Attrs().Group, direct: directly(peer, link)}
+	base := firstPacket{link: f, iface: link.Attrs().Name, index: link.Attrs().Index, group: link.Attrs().Group, direct: directly(peer, link)}
 	if link.Attrs().EncapType == "ether" {
 		base.kind = unix.ARPHRD_ETHER
 	}

@@ -12,6 +12,18 @@ type Flow struct {
 	Current, Peer netip.Prefix
 	// Port is the UDP port of both nodes.
 	Port uint16
+	// Spares are the other links of the daemon's file, to which it goes over when this
+	// one fails. Spares of theirs do not count.
+	Spares []Flow `json:",omitempty"`
+}
+
+// links are the flow and its spares, each by itself.
+func (f Flow) links() []Flow {
+	all := append([]Flow{f}, f.Spares...)
+	for i := range all {
+		all[i].Spares = nil
+	}
+	return all
 }
 
 // Family is 4 or 6, for texts and commands.

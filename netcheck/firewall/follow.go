@@ -3,6 +3,7 @@ package firewall
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -210,6 +211,17 @@ func (c *chain) meets(iface string) bool {
 	})
 }
 
+// sees says that a base chain is on the way of a packet.
+func (c *chain) sees(p *firstPacket) bool {
+	switch c.family {
+	case nftables.TableFamilyIPv4:
+		return !p.is6() && c.meets(p.iface)
+	case nftables.TableFamilyIPv6:
+		return p.is6() && c.meets(p.iface)
+	}
+	return c.meets(p.iface)
+}
+
 // stage is when a packet meets a hook; the kernel numbers them in that order.
 func (c *chain) stage() int {
 	switch {
@@ -237,20 +249,28 @@ func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
 	if err != nil && !unsupported(err) {
 		return nil, fmt.Errorf("list nftables chains: %w", err)
 	}
-	older, rules := readLegacy(ctx, f.Family())
-	own := nftables.TableFamilyIPv4
-	if f.Family() == 6 {
-		own = nftables.TableFamilyIPv6
+	r.all = chains
+	rules := make(map[chainName]savedRules)
+	families := []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyNetdev}
+	for _, l := range f.links() {
+		own := nftables.TableFamilyIPv4
+		if l.Family() == 6 {
+			own = nftables.TableFamilyIPv6
+		}
+		if slices.Contains(families, own) {
+			continue
+		}
+		families = append(families, own)
+		older, ofFamily := readLegacy(ctx, l.Family())
+		r.all = append(r.all, older...)
+		maps.Copy(rules, ofFamily)
 	}
-	r.all = append(chains, older...)
 	for _, c := range r.all {
-		switch c.family {
-		case own, nftables.TableFamilyINet, nftables.TableFamilyNetdev:
-		default:
+		if !slices.Contains(families, c.family) {
 			continue
 		}
 		r.chains[c.key()] = c
-		if c.base && c.meets(f.Interface) {
+		if c.base && slices.ContainsFunc(f.links(), func(l Flow) bool { return c.meets(l.Interface) }) {
 			r.base = append(r.base, c)
 		}
 	}

@@ -41,6 +41,7 @@ func unsupported(err error) bool {
 
 // weighed is what one base chain does with one flow.
 type weighed struct {
+	link  Flow
 	chain *chain
 	what  string
 	in    bool
@@ -65,14 +66,14 @@ func (r *ruleset) weigh(ctx context.Context, flows []*firstPacket, skip func(rul
 	for _, p := range flows {
 		for _, c := range r.base {
 			// What is not tracked is not translated either.
-			if c.incoming() != p.in || c.kind == "nat" && p.tracked == untracked {
+			if c.incoming() != p.in || !c.sees(p) || c.kind == "nat" && p.tracked == untracked {
 				continue
 			}
 			ends, where := r.follow(k, c, p, skip)
 			if err := ctx.Err(); err != nil {
 				return nil, fmt.Errorf("follow the rules of %v: %w", c, err)
 			}
-			all = append(all, weighed{c, p.what, p.in, ends, where})
+			all = append(all, weighed{p.link, c, p.what, p.in, ends, where})
 		}
 	}
 	return all, nil
@@ -83,17 +84,21 @@ func (r *ruleset) weigh(ctx context.Context, flows []*firstPacket, skip func(rul
 func (f Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
 	for _, w := range verdicts {
 		if w.ends == drops {
-			return check.Fail(f.remedy(rules, w.chain, w.in), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
+			return check.Fail(f.remedy(rules, w), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
 		}
 	}
 	for _, w := range verdicts {
 		if w.ends&drops != 0 {
-			return check.Finding{Status: check.Unknown, Remedy: f.remedy(rules, w.chain, w.in),
+			return check.Finding{Status: check.Unknown, Remedy: f.remedy(rules, w),
 				Detail: fmt.Sprintf("whether the firewall lets %s %s cannot be told: %s", w.what, w.direction(), w.where)}
 		}
 	}
 	if len(rules.base) > 0 {
-		return check.Pass("the firewall rules of this node let UDP port %d in from %v and out to it", f.Port, f.Peer.Addr())
+		spares := ""
+		for _, l := range f.Spares {
+			spares += fmt.Sprintf(", and on the spare link %s UDP port %d from %v and to it", l.Interface, l.Port, l.Peer.Addr())
+		}
+		return check.Pass("the firewall rules of this node let UDP port %d in from %v and out to it%s", f.Port, f.Peer.Addr(), spares)
 	}
 	return check.Pass("this node has no firewall rules on the way of the sync datagrams")
 }
@@ -106,10 +111,10 @@ func (w weighed) direction() string {
 }
 
 // remedy is the command that lets the flows through a chain.
-func (f Flow) remedy(rules *ruleset, c *chain, in bool) string {
-	manager, commands := f.remedies(rules, c, in)
+func (f Flow) remedy(rules *ruleset, w weighed) string {
+	manager, commands := w.link.remedies(rules, w.chain, w.in)
 	switch {
-	case manager == ManagerIPTables && f.Family() == 6:
+	case manager == ManagerIPTables && w.link.Family() == 6:
 		return strings.Join(commands[:3], "; ") // the search for the neighbour too
 	case manager != "":
 		return commands[0]
@@ -117,7 +122,8 @@ func (f Flow) remedy(rules *ruleset, c *chain, in bool) string {
 	return f.InstallCommand()
 }
 
-// InstallCommand is connsync's own, with the settings of the target.
+// InstallCommand is connsync's own, with the settings of the target. It knows the
+// spare links by the file.
 func (f Flow) InstallCommand() string {
 	return fmt.Sprintf("connsync firewall --install --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
 }

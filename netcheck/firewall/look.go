@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"connsync/netcheck/check"
 	"connsync/trust"
 )
@@ -162,7 +164,7 @@ func (e *Effect) weigh(ctx context.Context, rules *ruleset) error {
 			continue
 		}
 		o := w.chain.opening()
-		manager, commands := e.flow.remedies(rules, w.chain, w.in)
+		manager, commands := w.link.remedies(rules, w.chain, w.in)
 		switch {
 		case manager != "":
 			e.addForeign(Foreign{Chain: w.chain.String(), Manager: manager, Why: w.where, Commands: commands})
@@ -181,8 +183,15 @@ func (e *Effect) weigh(ctx context.Context, rules *ruleset) error {
 }
 
 func (e *Effect) addForeign(o Foreign) {
-	if !slices.ContainsFunc(e.Foreign, func(known Foreign) bool { return known.Chain == o.Chain }) {
+	i := slices.IndexFunc(e.Foreign, func(known Foreign) bool { return known.Chain == o.Chain })
+	if i < 0 {
 		e.Foreign = append(e.Foreign, o)
+		return
+	}
+	for _, c := range o.Commands { // of another link
+		if !slices.Contains(e.Foreign[i].Commands, c) {
+			e.Foreign[i].Commands = append(e.Foreign[i].Commands, c)
+		}
 	}
 }
 
@@ -193,7 +202,20 @@ func (f Flow) refusesOthers(ctx context.Context, rules *ruleset) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	stranger, elsewhere := *flows[0], *flows[0]
+	for _, p := range flows {
+		if !p.in || p.protocol != unix.IPPROTO_UDP {
+			continue
+		}
+		if refused, err := p.refusesOthers(ctx, rules); err != nil || !refused {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// refusesOthers says it for the datagrams of one link.
+func (p *firstPacket) refusesOthers(ctx context.Context, rules *ruleset) (bool, error) {
+	stranger, elsewhere := *p, *p
 	stranger.source = stranger.source.Next()
 	if stranger.source == stranger.destination {
 		stranger.source = stranger.source.Next()

@@ -59,7 +59,7 @@ func (f Flow) manage(m Manager, in bool) []string {
 	case ManagerFirewalld:
 		if in {
 			zone := fmt.Sprintf(`"$(firewall-cmd --get-zone-of-interface=%s || firewall-cmd --get-default-zone)"`, f.Interface)
-			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" port port="%d" protocol="udp" accept`, f.Family(), peer, f.Port)
+			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" destination address="%v" port port="%d" protocol="udp" accept`, f.Family(), peer, current, f.Port)
 			return []string{
 				fmt.Sprintf("firewall-cmd --zone=%s --add-rich-rule='%s'", zone, rule),
 				fmt.Sprintf("firewall-cmd --permanent --zone=%s --add-rich-rule='%s'", zone, rule),
@@ -105,6 +105,9 @@ func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	}
 	start := fmt.Sprintf("%s -I %s %s %s", program, chain, link, f.Interface)
 	peer := fmt.Sprintf("%s %v", side, f.Peer.Addr().Unmap().WithZone(""))
+	if in {
+		peer += fmt.Sprintf(" -d %v", f.Current.Addr().Unmap().WithZone(""))
+	}
 	const end = "-m comment --comment connsync -j ACCEPT"
 	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, peer, f.Port, end)}
 	if f.Family() == 4 {
@@ -127,6 +130,14 @@ func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 // comes first here. They last until the next boot, or the next time that the
 // host's own program loads its rules.
 func (f Flow) IPTables() []string {
+	var commands []string
+	for _, l := range f.links() {
+		commands = append(commands, l.ipTables()...)
+	}
+	return commands
+}
+
+func (f Flow) ipTables() []string {
 	program, peer, current := f.iptables(), f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
 	commands := []string{
 		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, f.Port),
@@ -134,6 +145,6 @@ func (f Flow) IPTables() []string {
 	commands = append(commands, f.iptablesAdmit(program, "filter", "INPUT", true)...)
 	commands = append(commands, f.iptablesAdmit(program, "filter", "OUTPUT", false)...)
 	return append(commands,
-		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, peer, f.Port),
+		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, peer, current, f.Port),
 		fmt.Sprintf("%s -t raw -I OUTPUT -o %s -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, peer, f.Port))
 }

@@ -33,13 +33,29 @@ func (o Opening) String() string { return fmt.Sprintf("%s %s %s", o.Family, o.Ta
 // sends from any. With it go the peer's echoes, which the checks of both nodes
 // ask for, and errors about the datagrams: what is not tracked has no related
 // ones. With IPv6 the two nodes have to find one another, by ICMPv6 on the link.
+//
+// What comes in has to be for Current: before routing, on a node that forwards, a rule
+// without would let the peer reach the port of any host behind it.
 func (f Flow) Admits(in bool) []string {
-	name, side := "iifname", "saddr"
-	if !in {
-		name, side = "oifname", "daddr"
+	var rules []string
+	for _, l := range f.links() {
+		for _, r := range l.admits(in) {
+			if !slices.Contains(rules, r) { // two links may have the same peer
+				rules = append(rules, r)
+			}
+		}
 	}
-	link := fmt.Sprintf("%s %q", name, f.Interface)
-	peer := fmt.Sprintf("%s %s %s %v", link, f.NftFamily(), side, f.Peer.Addr().Unmap().WithZone(""))
+	return rules
+}
+
+// admits are the matches for one link; the first is that of the datagrams.
+func (f Flow) admits(in bool) []string {
+	link, family := fmt.Sprintf("oifname %q", f.Interface), f.NftFamily()
+	peer := fmt.Sprintf("%s %s daddr %v", link, family, f.Peer.Addr().Unmap().WithZone(""))
+	if in {
+		link = fmt.Sprintf("iifname %q", f.Interface)
+		peer = fmt.Sprintf("%s %s saddr %v %s daddr %v", link, family, f.Peer.Addr().Unmap().WithZone(""), family, f.Current.Addr().Unmap().WithZone(""))
+	}
 	rules := []string{fmt.Sprintf("%s udp dport %d", peer, f.Port)}
 	if f.Family() == 4 {
 		return append(rules, peer+" icmp type { echo-reply, destination-unreachable, echo-request }")
@@ -90,11 +106,19 @@ func ownChains() []ownChain {
 // ownRules take the sync out of connection tracking, both ways, and keep
 // everybody but the peer away from the port: it knows no password.
 func (f Flow) ownRules() []ownRule {
+	var rules []ownRule
+	for _, l := range f.links() {
+		rules = append(rules, l.ownRulesOfLink()...)
+	}
+	return rules
+}
+
+func (f Flow) ownRulesOfLink() []ownRule {
 	to := fmt.Sprintf("%s daddr %v udp dport %d", f.NftFamily(), f.Current.Addr().Unmap().WithZone(""), f.Port)
 	return []ownRule{
-		{"untrack-in", f.Admits(true)[0] + " notrack"},
-		{"untrack-out", f.Admits(false)[0] + " notrack"},
-		{"refuse", f.Admits(true)[0] + " accept"},
+		{"untrack-in", f.admits(true)[0] + " notrack"},
+		{"untrack-out", f.admits(false)[0] + " notrack"},
+		{"refuse", f.admits(true)[0] + " accept"},
 		{"refuse", to + " drop"},
 	}
 }
@@ -142,10 +166,14 @@ func (f Flow) freshTable() string {
 // any more, by the time that it is loaded, is no error: it is made, unused.
 func (f Flow) NftFile(openings []Opening) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s, %v and %v, UDP port %d.
+	words := make([]string, 0, 1+len(f.Spares))
+	for _, l := range f.links() {
+		words = append(words, fmt.Sprintf("%s, %v and %v, UDP port %d", l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Port))
+	}
+	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s.
 # It is replaced as a whole; connsync firewall --remove takes it away.
 
-`, f.Interface, f.Current.Addr(), f.Peer.Addr(), f.Port)
+`, strings.Join(words, "; "))
 	b.WriteString(f.freshTable())
 	for _, o := range openings {
 		fmt.Fprintf(&b, "\n# The host's own chain, to whose beginning the rules go.\ntable %s %s {\n\tchain %s {\n\t}\n}\n%s",
@@ -160,8 +188,10 @@ var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
 // CheckName refuses the name of an interface that nft would take for
 // something else.
 func (f Flow) CheckName() error {
-	if f.Interface == "" || strings.ContainsAny(f.Interface, "\"\\*${}\n ") {
-		return fmt.Errorf("the interface name %q cannot be written in firewall rules", f.Interface)
+	for _, l := range f.links() {
+		if l.Interface == "" || strings.ContainsAny(l.Interface, "\"\\*${}\n ") {
+			return fmt.Errorf("the interface name %q cannot be written in firewall rules", l.Interface)
+		}
 	}
 	return nil
 }

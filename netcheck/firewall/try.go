@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -93,30 +94,48 @@ func try(ctx context.Context, f Flow, text string, load func() error) (*Effect, 
 const manyLinks = 256
 
 // imitate makes interfaces of the same names and numbers: rules can ask for
-// both. The sync interface gets its address.
+// both. The interfaces of the sync get its addresses.
 func imitate(f Flow, links []netlink.Link, text string) error {
 	for _, l := range links {
 		name := l.Attrs().Name
-		sync := name == f.Interface
-		if name == "lo" || !sync && len(links) > manyLinks && !strings.Contains(text, name) {
+		var addresses []string
+		for _, sync := range f.links() {
+			if sync.Interface == name {
+				if sync.Current.Bits() < 0 { // of a spare link whose address is not there
+					sync.Current = netip.PrefixFrom(sync.Current.Addr(), sync.Current.Addr().BitLen())
+				}
+				addresses = append(addresses, sync.Current.String())
+			}
+		}
+		if name == "lo" || len(addresses) == 0 && len(links) > manyLinks && !strings.Contains(text, name) {
 			continue
 		}
 		made, err := imitation(netlink.LinkAttrs{Name: name, Index: l.Attrs().Index, Group: l.Attrs().Group, TxQLen: -1})
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if !sync {
+		if len(addresses) == 0 {
 			continue
 		}
-		if err := netlink.LinkSetUp(made); err != nil {
+		if err := giveAddresses(made, addresses); err != nil {
 			return err
 		}
-		address, err := netlink.ParseAddr(f.Current.String())
+	}
+	return nil
+}
+
+// giveAddresses sets an interface up with the addresses of the links on it.
+func giveAddresses(link netlink.Link, addresses []string) error {
+	if err := netlink.LinkSetUp(link); err != nil {
+		return err
+	}
+	for _, text := range addresses {
+		address, err := netlink.ParseAddr(text)
 		if err != nil {
 			return err
 		}
 		address.Flags = unix.IFA_F_NODAD
-		if err := netlink.AddrAdd(made, address); err != nil {
+		if err := netlink.AddrAdd(link, address); err != nil && !errors.Is(err, unix.EEXIST) {
 			return err
 		}
 	}

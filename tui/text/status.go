@@ -16,7 +16,7 @@ func VerdictWord(v health.Verdict) string { return textOf(v).word }
 func ShortVerdict(v health.Verdict) string { return textOf(v).short }
 
 // StatusLines is the verdict as plain text: the sentence, the cause and the
-// next step, one line each.
+// next step, one line each, and then the links where there are several.
 func StatusLines(h health.Health) []string {
 	lines := []string{Column(VerdictWord(h.Verdict)) + StatusSentence(h.Verdict)}
 	if cause := Clean(h.Cause); cause != "" {
@@ -27,6 +27,9 @@ func StatusLines(h health.Health) []string {
 	}
 	if covered := Coverage(h); covered != "" {
 		lines = append(lines, Column("")+Capital(covered)+".")
+	}
+	for _, r := range linkRows(h) {
+		lines = append(lines, Column(r.Word)+r.Text)
 	}
 	return lines
 }
@@ -101,7 +104,7 @@ func About(h health.Health, s conntrackd.Settings) []Row {
 		add("buffers", buffer("receive", h.Sockets.ReceiveBuffer, s.ReceiveBuffer)+", "+buffer("send", h.Sockets.SendBuffer, s.SendBuffer))
 	}
 	add("daemon", daemon(h))
-	return rows
+	return append(rows, linkRows(h)...)
 }
 
 // buffer compares what is in force with what was asked for. The kernel doubles
