@@ -77,6 +77,9 @@ func firewallSentence(c *node.FirewallChange, w io.Writer, f firewallFlags) erro
 		return err
 	}
 	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.Flow.Port, c.Flow.Peer.Addr(), c.Flow.Interface)
+	for _, l := range c.Flow.Spares {
+		admits += fmt.Sprintf(", and UDP port %d from %v on %s", l.Port, l.Peer.Addr(), l.Interface)
+	}
 	said := "Done: the rules admit " + admits + ", now and whenever " + c.HostFile + " is loaded."
 	switch {
 	case c.Action == "remove" && !c.Needed():

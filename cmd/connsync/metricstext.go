@@ -110,7 +110,12 @@ func socketMetrics(s health.Sockets) []metric {
 // linkMetric has a sample for each link of the daemon.
 func linkMetric(name, help string, c control.Counters, of func(control.LinkStats) bool) metric {
 	m := metric{name: name, kind: gauge, help: help}
+	devices := map[string]bool{}
 	for _, l := range c.Links {
+		if devices[l.Device] { // two links on one device have one sample
+			continue
+		}
+		devices[l.Device] = true
 		m.samples = append(m.samples, sample{[]string{"device", l.Device}, truth(of(l))})
 	}
 	return m
