@@ -243,3 +243,43 @@ func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Add
 	_, _, err = listener.ReadFrom(make([]byte, 16))
 	return err == nil
 }
+
+// On a node that forwards, what admits the peer to this node's port before routing
+// does not admit it to that port of the hosts behind.
+func TestAdmittedToThisNodeAlone(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		behind := namespace(t)
+		if err := lab.Veth(n.own, "eth3", behind, "eth0"); err != nil {
+			t.Fatal(err)
+		}
+		n.run(n.own, "ip", "link", "set", "eth3", "up")
+		n.run(behind, "ip", "link", "set", "eth0", "up")
+		nets := map[int][2]string{4: {"10.7.0.1/24", "10.7.0.2/24"}, 6: {"fd07::1/64", "fd07::2/64"}}[target.Family()]
+		for h, address := range map[*lab.Namespace]string{n.own: nets[0], behind: nets[1]} {
+			device := map[bool]string{true: "eth3", false: "eth0"}[h == n.own]
+			n.run(h, "sh", "-c", "sysctl -qw net.ipv6.conf."+device+".dad_transmits=0; ip address add "+address+" dev "+device)
+		}
+		n.run(n.own, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+		ip := fmt.Sprintf("-%d", target.Family())
+		n.run(behind, "ip", ip, "route", "add", "default", "via", prefix(nets[0]).Addr().String())
+		n.run(n.peer, "ip", ip, "route", "add", prefix(nets[0]).Masked().String(), "via", target.Current.Addr().String())
+		n.settle(n.own, behind)
+		there := prefix(nets[1]).Addr()
+		if !n.carries(n.peer, behind, target.Peer.Addr(), there) {
+			t.Fatal("the node does not forward")
+		}
+		nd := "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
+		n.nft(n.own, "table inet f {\nchain pre { type filter hook prerouting priority -150; policy drop\n "+nd+"\n}\n}\n")
+		if got := n.passes(target); got == "in and out" {
+			t.Fatal("the rules drop nothing")
+		}
+		n.heal(t, target, target.InstallCommand())
+		if got := n.passes(target); got != "in and out" {
+			t.Errorf("datagrams pass %s", got)
+		}
+		if n.carries(n.peer, behind, target.Peer.Addr(), there) {
+			t.Errorf("the peer reaches UDP port %d of %v behind this node\n%s", n.port, there, n.run(n.own, "nft", "list", "ruleset"))
+		}
+	})
+}
