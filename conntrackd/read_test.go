@@ -145,6 +145,36 @@ General { Filter { Protocol Accept { TCP UDP } } }
 	}
 }
 
+// The values are those of the default link, and the others are spare ones; what is
+// no matter of a link is equal in all.
+func TestFileSpares(t *testing.T) {
+	const (
+		first   = "UDP { IPv4_address 10.0.5.1 # /24\n IPv4_Destination_Address 10.0.5.2\n Port 3785 Interface eth5 SndSocketBuffer 4096 }"
+		second  = "UDP Default { IPv4_address 10.0.0.1 IPv4_Destination_Address 10.0.0.2 Port 3780 Interface eth1 }"
+		without = "UDP { IPv4_address 10.0.6.1 Port 3786 Interface eth6 }"
+	)
+	spare := Settings{Interface: "eth5", Current: netip.MustParsePrefix("10.0.5.1/24"), Peer: netip.PrefixFrom(netip.MustParseAddr("10.0.5.2"), -1), Port: 3785, SendBuffer: 4096}
+	chosen := Settings{Interface: "eth1", Current: netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), -1), Peer: netip.PrefixFrom(netip.MustParseAddr("10.0.0.2"), -1), Port: 3780}
+	for src, want := range map[string][]Settings{
+		"Sync { Mode FTFW { DisableExternalCache on } " + first + second + without + " }": {spare},
+		"Sync { Mode FTFW { DisableExternalCache on } " + second + " }":                   nil,
+		"Sync { Mode FTFW { DisableExternalCache on } " + first + " }":                    nil,
+		"Sync { " + first + "Multicast { } }":                                             nil,
+		"Stats { }":                                                                       nil,
+	} {
+		f, _ := Parse("", []byte(src))
+		if diff := cmp.Diff(want, f.Spares(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", src, diff)
+		}
+	}
+	f, _ := Parse("", []byte("Sync { Mode FTFW { DisableExternalCache off } "+first+second+" }"))
+	spare.ExternalCache, chosen.ExternalCache = true, true
+	all, standard := f.EachLink()
+	if settings, err := f.Settings(); err != nil || len(all) != 2 || standard != 1 || all[0] != spare || all[1] != settings || settings != chosen {
+		t.Errorf("links %+v, the default is %d, settings %+v, %v", all, standard, settings, err)
+	}
+}
+
 func TestFileListening(t *testing.T) {
 	a, b := "IPv4_address 10.0.0.1 Port 3780 Interface eth1", "IPv4_address 10.0.5.1 Port 3785 Interface eth5"
 	for src, want := range map[string]string{

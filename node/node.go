@@ -324,8 +324,16 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	}
 	client := control.NewClient(socket)
 	return &health.Observer{
-		Service: n.Service, Client: client, Settings: s.Settings, Links: s.Links,
+		Service: n.Service, Client: client, Settings: s.Settings, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
 		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk, Coverage: n.looker(s, client),
+	}
+}
+
+// keepsOut says whether this node's rules keep everybody but the peers from the ports.
+func (n *Node) keepsOut(s conntrackd.Settings) func(context.Context) bool {
+	return func(ctx context.Context) bool {
+		rules, err := firewall.Read(ctx, n.FlowOf(ctx, s))
+		return err == nil && rules.KeepsOut()
 	}
 }
 

@@ -15,8 +15,9 @@ import (
 	"connsync/tui/text"
 )
 
-const firewallHelp = `firewall prints the rules that admit the sync: datagrams to the sync port from
-the peer, on the sync interface alone, for the settings in force or the ones given.
+const firewallHelp = `firewall prints the rules that admit the sync: datagrams to this node's sync port
+from the peer, on the sync interface alone, for the settings in force or the ones
+given, and the same for each spare link of the file.
 An accept in a table of its own would not help where another chain drops, so the
 rules go to the beginning of the host's own chains that do. A table of connsync's
 own takes the sync out of connection tracking and keeps everybody else from the port.

@@ -59,6 +59,8 @@ type evidence struct {
 	links       []Link              // all of them
 	// ownAddresses are all of this node, where others than the peer are heard.
 	ownAddresses []netip.Addr
+	// keptOut says that this node's firewall keeps them from the port.
+	keptOut bool
 	// peerHardware is the hardware address that Peer IP resolves to; blank where it
 	// is not known.
 	peerHardware string

@@ -80,6 +80,9 @@ type Observer struct {
 	// Coverage looks at the connections; nil means that nothing does, and that the
 	// verdict is taken from the messages alone.
 	Coverage *coverage.Looker
+	// KeepsOut says whether this node's firewall keeps everybody but the peer from the
+	// port; it is asked where others are heard. Nil means that it is not known.
+	KeepsOut func(ctx context.Context) bool
 	// MayAsk says whether the peer may be asked for its states in this run of
 	// the daemon, which a node that holds none of them does once; nil means yes.
 	MayAsk func(run service.State) bool
@@ -175,6 +178,8 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 	o.collect(e, counters, place)
 	if len(e.wire.Others) > 0 {
 		e.ownAddresses = ownAddresses()
+		e.now = time.Now()
+		e.keptOut = o.KeepsOut != nil && len(e.toThisNode()) > 0 && o.KeepsOut(ctx)
 	}
 }
 

@@ -163,7 +163,11 @@ func (e evidence) withOthers(j judgement) judgement {
 		}
 		j.Next += next
 	}
-	if words := e.intruder(); words != "" && !strings.Contains(j.Cause, words) {
+	switch words := e.intruder(); {
+	case words == "" || strings.Contains(j.Cause, words):
+	case e.keptOut && len(e.toThisNode()) > 0:
+		j.Cause += "; " + words + ", and this node's firewall keeps it out"
+	default:
 		add(words, peerOnly)
 	}
 	if at := e.arrivingAt(); at != e.settings.Interface && (j.Verdict == VerdictTwoWay || j.Verdict == VerdictLosing || j.Verdict == VerdictUnknown) {

@@ -41,6 +41,8 @@ func TestJudgeOthers(t *testing.T) {
 		cause, next string
 	}{
 		{"garbage that does no harm", withStranger(0, 9, unchanged), VerdictTwoWay, "it confirms ours; " + third + "datagrams that are no sync messages to UDP port 3780 on sync0", peerOnly},
+		{"garbage that is kept out", edited(withStranger(0, 9, unchanged), func(e *evidence) { e.keptOut = true }), VerdictTwoWay,
+			third + "datagrams that are no sync messages to UDP port 3780 on sync0, and this node's firewall keeps it out", ""},
 		{"garbage that is counted", withStranger(0, 9, func(c *control.Counters) { c.Malformed, c.BadHeader = 9, 9 }), VerdictLosing, "conntrackd could not read 9 messages: " + third, peerOnly},
 		{"garbage, and a peer in another mode", edited(withStranger(0, 9, func(c *control.Counters) { c.Malformed, c.BadHeader = 9, 9 }), func(e *evidence) {
 			e.wire.ACKs = 0
@@ -97,6 +99,9 @@ func TestJudgeOthers(t *testing.T) {
 			got := tt.e.health()
 			if got.Verdict != tt.want || !strings.Contains(got.Cause, tt.cause) || !strings.Contains(got.Next, tt.next) {
 				t.Errorf("verdict %s: %s; next %s\nwant %s: %s; next %s", got.Verdict, got.Cause, got.Next, tt.want, tt.cause, tt.next)
+			}
+			if tt.e.keptOut && got.Next != "" {
+				t.Errorf("next %q where nothing is to be done", got.Next)
 			}
 			if tt.cause == "" && (got.Next != "" || strings.Contains(got.Cause, ";")) {
 				t.Errorf("cause %q and next %q of a pair that is well", got.Cause, got.Next)

@@ -234,6 +234,9 @@ func (p *firstPacket) refusesOthers(ctx context.Context, rules *ruleset) (bool, 
 // Loads says whether a chain of another set of rules is in this one too.
 func (e *Effect) Loads(o Opening) bool { return e.names[o] }
 
+// KeepsOut says whether everybody but the peer is kept from the port.
+func (e *Effect) KeepsOut() bool { return e.refuse }
+
 // InPlace says whether the rules that admit the sync are there, and nothing
 // else of connsync's, and do what they are for.
 func (e *Effect) InPlace() bool {
