@@ -232,7 +232,7 @@ type reported struct {
 
 func statusOf(h health.Health, s conntrackd.Settings) reported {
 	r := reported{
-		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link, Links: h.Links,
+		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link, Links: append([]health.Link{}, h.Links...),
 		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
 		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
 		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,

@@ -133,6 +133,16 @@ func (p *thirdHost) status(want health.Verdict, cause, next string) {
 	}
 }
 
+// restart starts the daemon of a node anew.
+func (p *thirdHost) restart(m *lab.Member) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), scriptPatience)
+	defer cancel()
+	if out, err := m.Run(ctx, "sh", "-c", "conntrackd -k; while pidof conntrackd >/dev/null; do sleep 0.1; done; conntrackd -d"); err != nil {
+		p.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // What a third host on the sync link sends is told for what it is, and the peer is not
 // blamed.
 func TestThirdHostOnTheLink(t *testing.T) {
@@ -159,6 +169,19 @@ func TestThirdHostOnTheLink(t *testing.T) {
 	p.status(health.VerdictTwoWay, "ICMP in the name of 10.0.0.102 refuses what this node did not send, or comes from another host: 10.0.0.102 (hardware address ", only)
 	stop()
 
+	// A heartbeat of the future makes the daemon drop all that the peer says, until it
+	// is restarted.
+	future := uint32(0)
+	stop = p.until(func(fd int) error {
+		future += 1 << 28
+		return p.forge(fd, packet(third, a, unix.IPPROTO_UDP, datagram(3780, binary.BigEndian.AppendUint32([]byte{0x1a, 0x10, 0, 8}, future))))
+	})
+	p.status(health.VerdictLosing, "10.0.0.66 (hardware address ", only)
+	stop()
+	p.status(health.VerdictLosing, "conntrackd drops the peer's messages, ", "restart conntrackd on this node")
+	p.restart(p.A)
+	p.status(health.VerdictTwoWay, "", "")
+
 	// A greeting makes the daemon take the number that it brings.
 	sequence := uint32(0)
 	hello := func() []byte {
@@ -178,11 +201,7 @@ func TestThirdHostOnTheLink(t *testing.T) {
 	if out, err := p.A.Run(ctx, p.program, "firewall", "--install", "--yes"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, m := range []*lab.Member{p.A, p.B} {
-		if out, err := m.Run(ctx, "sh", "-c", "conntrackd -k; sleep 0.5; conntrackd -d"); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
+	p.restart(p.A)
 	p.status(health.VerdictTwoWay, "", "")
 	stop = p.until(func(fd int) error { return p.forge(fd, packet(third, a, unix.IPPROTO_UDP, datagram(3780, hello()))) })
 	p.status(health.VerdictTwoWay, "on eth1, and this node's firewall keeps it out", "")

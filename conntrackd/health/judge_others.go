@@ -198,9 +198,9 @@ func (e evidence) judgeIntrusion() (judgement, bool) {
 	switch {
 	case float64(lost) > credibleRate*took:
 		j.Cause = fmt.Sprintf("the sequence number of what arrives jumped by %d, which conntrackd counts as lost messages: %s", lost, words)
-	case before > fewMessages && 2*before >= received:
+	case before >= fewMessages && before >= received, before > fewMessages && 2*before >= received:
 		j.Cause = fmt.Sprintf("conntrackd drops the peer's messages, %d of them, as older than one that it has seen: %s", before, words)
-		j.Next = "restart conntrackd on both nodes, and " + peerOnly
+		j.Next = "restart conntrackd on this node, which forgets that number, and " + peerOnly
 	case e.intruder() != "" && malformed > 0:
 		j.Cause = fmt.Sprintf("conntrackd could not read %d messages: %s", malformed, words)
 	case e.intruder() != "" && lost > 0:

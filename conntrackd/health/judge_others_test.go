@@ -60,6 +60,8 @@ func TestJudgeOthers(t *testing.T) {
 			}
 		}), VerdictTwoWay, "; the counter of lost messages (5387683768) holds a jump of the sequence number, no loss of that size", ""},
 		{"the peer's messages are dropped as old", growth(func(c *control.Counters) { c.Before = 6 }), VerdictLosing, "drops the peer's messages, 6 of them", "restart conntrackd"},
+		{"one of several messages is old", growth(func(c *control.Counters) { c.Before = 2 }), VerdictTwoWay, "", ""},
+		{"the only messages of a short look are dropped as old", edited(idle(3), func(e *evidence) { e.readings[2].Before = 2 }), VerdictLosing, "drops the peer's messages, 2 of them", "restart conntrackd"},
 		{"one message out of order", growth(func(c *control.Counters) { c.Before = 1 }), VerdictTwoWay, "", ""},
 		{"messages in the peer's name", edited(idle(8), func(e *evidence) {
 			e.wire.Senders = []sender{{"02:00:00:00:00:02", e.now}, {"02:00:00:00:00:66", e.now}}
