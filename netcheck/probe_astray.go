@@ -1,11 +1,18 @@
 package netcheck
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/net/bpf"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/netcheck/packet"
 )
 
 // allAstray is for a peer whose every reply comes in by another interface: the kernel
@@ -28,6 +35,41 @@ func viaOther(f check.Finding, link Interface, device int) check.Finding {
 		f.Detail += fmt.Sprintf("; its answer came in by %s, not by %s", nameOf(device), link.Name)
 	}
 	return f
+}
+
+// openReplies opens a socket that sees the peer's echo replies to this node on every
+// interface, also those that its firewall or reverse path filter drops.
+func openReplies(t Target) (*listenSocket, error) {
+	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	source, kind := uint32(packet.IPv4SourceAt), equal{bpf.LoadIndirect{Size: 1}, uint32(ipv4.ICMPTypeEchoReply)}
+	carries, protocol := equal{bpf.LoadAbsolute{Off: packet.IPv4ProtocolAt, Size: 1}, unix.IPPROTO_ICMP}, uint16(unix.ETH_P_IP)
+	filter := []bpf.Instruction{bpf.LoadMemShift{Off: 0}}
+	if peer.Is6() {
+		source, kind = packet.IPv6SourceAt, equal{bpf.LoadAbsolute{Off: packet.IPv6HeaderSize, Size: 1}, uint32(ipv6.ICMPTypeEchoReply)}
+		carries, protocol = equal{bpf.LoadAbsolute{Off: packet.IPv6NextHeaderAt, Size: 1}, unix.IPPROTO_ICMPV6}, unix.ETH_P_IPV6
+		filter = nil
+	}
+	all := append([]equal{carries, kind}, wordsAt(peer, source)...)
+	all = append(all, wordsAt(current, source+uint32(peer.BitLen()/8))...)
+	filter = append(append(filter, acceptWhere(keepOwn, all...)...), bpf.RetConstant{Val: 0})
+	return openListener(0, protocol, filter, overhearing{})
+}
+
+// arrivals are the interfaces by which packets have come in so far.
+func (s *listenSocket) arrivals() []int {
+	var devices []int
+	if s.conn.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
+		return nil
+	}
+	for b := make([]byte, keepOwn); ; {
+		_, from, err := s.conn.Recvfrom(context.Background(), b, 0)
+		if err != nil {
+			return devices
+		}
+		if link, ok := from.(*unix.SockaddrLinklayer); ok && link.Pkttype == unix.PACKET_HOST {
+			devices = append(devices, link.Ifindex)
+		}
+	}
 }
 
 // nameOf is the name of an interface, or its number where it has gone.

@@ -101,6 +101,10 @@ func ping(ctx context.Context, t Target, link Interface) (pings, error) {
 		return pings{}, err
 	}
 	defer k.close()
+	replies, err := openReplies(t)
+	if err == nil { // without it, less is said of a peer that is not heard
+		defer replies.conn.Close()
+	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout+100*time.Millisecond)
 	defer cancel()
 
@@ -116,6 +120,13 @@ func ping(ctx context.Context, t Target, link Interface) (pings, error) {
 	got, err := probe(ctx, t, link)
 	if err == nil && got.err == nil {
 		got.watch(ctx, link.Index, devices)
+	}
+	if replies != nil && got.received == 0 {
+		for _, device := range replies.arrivals() {
+			if device != link.Index {
+				got.strays, got.astray = got.strays+1, device
+			}
+		}
 	}
 	select {
 	case got.err = <-refused:

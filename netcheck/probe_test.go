@@ -142,6 +142,19 @@ func TestRepliesByAnotherInterface(t *testing.T) {
 		n.run(n.peer, "ip", "neighbour", "replace", current, "lladdr", n.mac(n.own, "eth0"), "dev", "eth1", "nud", "permanent")
 		astray("eth0")
 
+		// Also where a rule drops what does not come in by the sync interface.
+		n.nft(n.own, `table inet f {
+			chain input {
+				type filter hook input priority 0; policy accept;
+				iifname "eth0" icmp type echo-reply drop
+				iifname "eth0" icmpv6 type echo-reply drop
+			}
+		}`)
+		if r := n.one(n.own, question{Target: target, ID: CheckPeerPing}); r.Status != check.Failed || !strings.Contains(r.Detail, "every reply comes in by eth0, not by eth1") {
+			t.Errorf("peer-ping %v: %s", r.Status, r.Detail)
+		}
+		n.run(n.own, "nft", "flush", "ruleset")
+
 		if err := lab.Veth(n.own, "eth2", n.peer, "eth2"); err != nil {
 			t.Fatal(err)
 		}

@@ -163,7 +163,7 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 	e.countersErr = err
 	links := o.links()
 	place := linkInUse(links, o.place(), counters.Links)
-	e.settings = links[place]
+	e.settings, e.onSpare = links[place], place != o.place()
 	read := o.Sockets
 	if read == nil {
 		read = ReadSockets

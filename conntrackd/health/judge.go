@@ -73,7 +73,7 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case e.countersErr != nil:
 		return judgement{VerdictUnknown, "conntrackd runs and does not answer: " + e.countersErr.Error(),
 			"restart conntrackd if it stays so"}, true
-	case !e.settings.Complete():
+	case !e.settings.Complete() && !e.onSpare: // of a spare link a prefix length may not be known
 		return judgement{VerdictUnknown, "conntrackd runs, and its file has no settings of a UDP sync to measure it by",
 			"put the file back (connsync history, connsync rollback), or save the settings"}, true
 	case len(e.readings) == 0:

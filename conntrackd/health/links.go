@@ -23,10 +23,13 @@ type Link struct {
 
 // links are all of the file, Settings among them.
 func (o *Observer) links() []conntrackd.Settings {
-	if !slices.ContainsFunc(o.Links, o.isStandard) {
+	i := slices.IndexFunc(o.Links, o.isStandard)
+	if i < 0 {
 		return []conntrackd.Settings{o.Settings}
 	}
-	return o.Links
+	links := slices.Clone(o.Links)
+	links[i] = o.Settings // which may know more than the file, such as a prefix length
+	return links
 }
 
 // place is the one with which the daemon starts.
