@@ -170,7 +170,7 @@ func (e evidence) withOthers(j judgement) judgement {
 	default:
 		add(words, peerOnly)
 	}
-	if at := e.arrivingAt(); at != e.settings.Interface && (j.Verdict == VerdictTwoWay || j.Verdict == VerdictLosing || j.Verdict == VerdictUnknown) {
+	if at := e.arrivingAt(); at != e.settings.Interface && (j.Verdict == VerdictTwoWay || j.Verdict == VerdictPartial || j.Verdict == VerdictLosing || j.Verdict == VerdictUnknown) {
 		add("the peer's messages arrive at "+at, fmt.Sprintf("see by which interface the peer sends to %v, on the peer: ip route get %v; two interfaces of one subnet answer for each other's addresses", e.current(), e.current()))
 	}
 	return j
