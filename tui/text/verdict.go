@@ -26,7 +26,7 @@ func textOf(v health.Verdict) verdictText {
 	case health.VerdictPartial:
 		return verdictText{Warn, "partly in sync", "Partly in sync: both ways are up, not every connection would survive."}
 	case health.VerdictMismatch:
-		return verdictText{Fail, "not in sync", "Not in sync: the peer speaks another mode or to another port."}
+		return verdictText{Fail, "not in sync", "Not in sync: the peer is heard, and not as the settings have it."}
 	case health.VerdictStopped:
 		return verdictText{Fail, "sync stopped", "Stopped: no conntrackd runs with these settings."}
 	}
