@@ -40,7 +40,8 @@ var allowed = map[string][]string{
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "trust"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/service", "trust"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health", "trust"},
-	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "trust"},
+	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "trust"},
+	"conntrackd/refresh":  {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "trust"},
 	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},
 	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "trust"),
 
@@ -55,9 +56,11 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", ""),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/refreshing"),
 
 	"cmd/connsync/fromfile": {"conntrackd"},
+
+	"cmd/connsync/refreshing": {"conntrackd/refresh", "node"},
 
 	"tui/console/keys": {},
 
@@ -95,7 +98,7 @@ var testsMay = map[string][]string{
 // more.
 func libraries(which, but string, more ...string) []string {
 	all := []string{"conntrackd", "conntrackd/hostfile", "conntrackd/step", "conntrackd/control", "conntrackd/service", "conntrackd/coverage", "conntrackd/health",
-		"conntrackd/trial", "conntrackd/prepare", "conntrackd/failover", "conntrackd/apply"}
+		"conntrackd/trial", "conntrackd/prepare", "conntrackd/failover", "conntrackd/refresh", "conntrackd/apply"}
 	if which == "both" {
 		all = append(all, "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/keepalived")
 	}

@@ -16,9 +16,11 @@ func FuzzFrame(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, peer := range []string{"10.0.0.102", "fe80::102"} {
-			o := overhearing{peer: netip.MustParseAddr(peer), port: 3780}
-			if d, ok := o.datagram(b); ok && len(d.Payload) > len(b) {
-				t.Errorf("%d bytes out of %d", len(d.Payload), len(b))
+			o := overhearing{peer: netip.MustParseAddr(peer), ports: []uint16{3780}}
+			for _, own := range []bool{false, true} {
+				if d, ok := o.datagram(b, own); ok && len(d.Payload) > len(b) {
+					t.Errorf("%d bytes out of %d", len(d.Payload), len(b))
+				}
 			}
 		}
 		arpOwner(b, [4]byte{10, 0, 0, 102})

@@ -46,6 +46,7 @@ func (n *Node) hostChecks(settings conntrackd.Settings) []check.Check {
 		{ID: check.ID(prepare.ItemLogrotate), Title: "Log rotation leaves conntrackd running", Run: h.item(prepare.ItemLogrotate)},
 		{ID: checkProtocols, Title: "Protocol names in the filter are known", Needs: file, Run: h.protocols},
 		{ID: checkHashLimit, Title: "conntrackd's tables hold the kernel's", Needs: file, Run: h.hashLimit},
+		{ID: check.ID(prepare.ItemRefresh), Title: "Connections in use stay on the peer", Run: h.entryLifetime},
 		{ID: checkSecondDaemon, Title: "No second conntrackd runs", Run: h.secondDaemon},
 		{ID: checkCoverage, Title: "Connections are replicated", Needs: file, Run: h.coverage},
 	}

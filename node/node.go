@@ -33,6 +33,7 @@ type Options struct {
 	RuntimeDir  string // of lock and socket files
 	StateDir    string // of the history and of what was changed about the host
 	Application string // what this appliance is, over what its file says; blank where not given
+	Program     string // path of this program; blank where it cannot be started again
 }
 
 // Find finds the service; it reads nothing else. Paths may be relative. An error is
@@ -83,6 +84,11 @@ func (o Options) InRuntimeDir(name, packaged string) string {
 		return packaged
 	}
 	return filepath.Join(o.RuntimeDir, name)
+}
+
+// ControlSocket is the control socket of a daemon whose file names none.
+func (o Options) ControlSocket() string {
+	return o.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
 }
 
 // Saved is what a node found: the settings in force, the file and the service. Its
@@ -268,7 +274,7 @@ func (n *Node) host(ctx context.Context, s Saved) (conntrackd.Host, error) {
 		return h, err
 	}
 	h.LockFile = n.InRuntimeDir("conntrackd.lock", conntrackd.DefaultLockFile)
-	h.SocketPath = n.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+	h.SocketPath = n.ControlSocket()
 	h.UnitNotify = s.State.Notify
 	interfaces, err := netcheck.Interfaces(ctx)
 	if err != nil {
@@ -320,7 +326,7 @@ func (n *Node) Applier(r apply.Review) *apply.Applier {
 func (n *Node) Observer(s Saved) *health.Observer {
 	socket := s.File.ControlSocket()
 	if socket == "" {
-		socket = n.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+		socket = n.ControlSocket()
 	}
 	client := control.NewClient(socket)
 	return &health.Observer{

@@ -61,7 +61,7 @@ func (n *Node) Unmanaged() bool {
 
 // Preparer sets right what the host does against its sync.
 func (n *Node) Preparer() *prepare.Preparer {
-	return prepare.NewPreparer(n.Service, n.StateDir)
+	return prepare.NewPreparer(n.Service, n.StateDir, prepare.Refresh{Program: n.Program, RuntimeDir: n.RuntimeDir})
 }
 
 // repairPatience bounds what a start may spend on a save that was interrupted.

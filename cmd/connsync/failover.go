@@ -187,7 +187,7 @@ func (g globals) failover(started time.Duration) (*failover.Failover, error) {
 	f, _ := conntrackd.Parse(g.Config, content)
 	socket := f.ControlSocket()
 	if socket == "" {
-		socket = g.InRuntimeDir("conntrackd.ctl", conntrackd.DefaultSocketPath)
+		socket = g.ControlSocket()
 	}
 	return &failover.Failover{
 		Client: control.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.RuntimeDir, Started: started,

@@ -56,6 +56,7 @@ type streams struct {
 	out     io.Writer
 	err     io.Writer
 	environ []string
+	program string                    // path of this program; blank where it cannot be started again
 	stage   func(tea.Model) tea.Model // puts something before the screens, in tests; may be nil
 	signals *console.Signals
 }
@@ -74,7 +75,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "connsync:", err)
 		os.Exit(exitRefused)
 	}
-	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ()}))
+	program, _ := os.Executable() // blank where /proc is not there
+	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), program: program}))
 }
 
 // run is the program without its process: arguments in, exit status out.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/cmd/connsync/fromfile"
+	"connsync/cmd/connsync/refreshing"
 	"connsync/conntrackd"
 	"connsync/conntrackd/service"
 	"connsync/node"
@@ -38,6 +39,7 @@ there as text and, with --json, as JSON.
 
 func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	g := globals{table: t, err: s.err}
+	g.Program = s.program
 	root := &cobra.Command{
 		Use:           "connsync",
 		Short:         "Set up and prove conntrackd's connection sync",
@@ -64,10 +66,18 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	flags.StringVar(&g.Application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+node.ApplicationFile)
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
 	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g), newCoverage(s, &g))
+	root.AddCommand(newRefresh(s, &g))
 	root.AddCommand(manualCommands()...)
 	complete(root, &g)
 	strict(root)
 	return root
+}
+
+func newRefresh(s streams, g *globals) *cobra.Command {
+	cmd := refreshing.New(s.out, &g.Options, func(err error) error { return &exitError{exitUsage, err} })
+	cmd.Args = noArguments
+	cmd.PreRunE = func(*cobra.Command, []string) error { return g.check() }
+	return cmd
 }
 
 // settingFlags are the settings as flags and, under them, those of a file. What

@@ -28,6 +28,9 @@ type Change struct {
 	To      string // a second path, of kinds that have one
 	Unit    bool   // systemd has to read its units again
 	Content []byte // ChangeFile: nil removes the file
+	Program bool   // ChangeFile: everybody may execute it
+	// Arguments are for kinds that run something; the journal does not keep them.
+	Arguments []string
 	// Read is what was read of the file, nil for none. Where it has another
 	// content by now, the change fails with a *[ChangedError].
 	Read []byte
@@ -133,7 +136,10 @@ func (f fileChanger) Make(_ context.Context, c Change) error {
 			return Explain(f.path(filepath.Dir(c.Path)), err)
 		}
 	}
-	return f.files.put(f.path(c.Path), c.Read, c.Content)
+	if err := f.files.put(f.path(c.Path), c.Read, c.Content); err != nil || !c.Program || c.Content == nil {
+		return err
+	}
+	return os.Chmod(f.path(c.Path), 0o755)
 }
 
 func (f fileChanger) Undo(_ context.Context, e JournalEntry) error {

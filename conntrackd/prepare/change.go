@@ -17,6 +17,7 @@ const (
 	changeDivert hostfile.ChangeKind = "divert" // dpkg keeps its own Path at To
 	changeSysctl hostfile.ChangeKind = "sysctl" // Path, under /proc/sys, gets a value
 	changeReload hostfile.ChangeKind = "reload" // systemd reads its units again; nothing to undo
+	changeStart  hostfile.ChangeKind = "start"  // the service Path starts, now and at boot, by the manager To
 )
 
 // change is one step of a preparation.
@@ -27,6 +28,9 @@ type change struct {
 	content []byte // ChangeFile, changeSysctl
 	unit    bool   // systemd has to read its units again
 	replace bool   // ChangeFile: what stands there may be replaced, since it is known
+	program bool   // ChangeFile: it can be executed
+
+	arguments []string // changeStart, of the program where there is no service manager
 }
 
 func (c change) key() string { return string(c.kind) + " " + c.path }
@@ -36,6 +40,12 @@ func (c change) command() string {
 	switch c.kind {
 	case changeDivert:
 		return strings.Join(append([]string{"dpkg-divert"}, divertArguments("--add", c.path, c.to)...), " ")
+	case changeStart:
+		var lines []string
+		for _, line := range startLines(c.to, c.path, c.arguments) {
+			lines = append(lines, strings.Join(line, " "))
+		}
+		return strings.Join(lines, " && ")
 	case changeSysctl:
 		return "sysctl -w " + strings.ReplaceAll(strings.TrimPrefix(c.path, "/proc/sys/"), "/", ".") + "=" + string(c.content)
 	}
@@ -61,6 +71,8 @@ func (p *Preparer) stateOf(c change, j *hostfile.Journal) (ItemState, string) {
 		return ItemMissing, ""
 	case changeSysctl:
 		return p.sysctlState(c)
+	case changeStart:
+		return p.startState(c)
 	case changeDivert:
 		diverted, err := p.diverted(c.path)
 		switch {

@@ -24,6 +24,7 @@ const (
 	ItemResync    ItemID = "startup-resync" // a started daemon does not send what it holds
 	ItemEvents    ItemID = "events-mode"    // the kernel reports no changes of flows that nobody watched at first
 	ItemLogrotate ItemID = "logrotate"      // the packaged rule restarts the daemon every week
+	ItemRefresh   ItemID = "entry-lifetime" // connections in use expire on the peer
 )
 
 // ItemState is how the host stands to an item.
@@ -87,17 +88,26 @@ type Preparer struct {
 	Service service.Service
 	// StateDir keeps the record, in prepared.json.
 	StateDir string
+	// Refresh is what a save starts beside the daemon.
+	Refresh Refresh
 
 	root    string // stands before every path; blank is the real one
 	run     func(ctx context.Context, name string, args ...string) error
 	reload  func(ctx context.Context) error // has systemd read its units again
 	effect  func(ctx context.Context) (service.UnitSetup, error)
+	process refreshProcess
 	ownHost func() (bool, error) // whether the host's files are about our network namespace; ErrOtherHost
 }
 
+// Refresh is how connsync refreshes on this host.
+type Refresh struct {
+	Program    string // connsync's path; blank has nothing started
+	RuntimeDir string // of the refresh's lock
+}
+
 // NewPreparer returns a preparer of this host. It looks at nothing yet.
-func NewPreparer(s service.Service, stateDir string) *Preparer {
-	p := &Preparer{Service: s, StateDir: stateDir, run: runHostProgram, ownHost: ownHost}
+func NewPreparer(s service.Service, stateDir string, r Refresh) *Preparer {
+	p := &Preparer{Service: s, StateDir: stateDir, Refresh: r, run: runHostProgram, ownHost: ownHost, process: ownRefresh{}}
 	if systemd, ok := s.(*service.Systemd); ok {
 		p.reload, p.effect = systemd.Reload, systemd.Setup
 	}
@@ -117,6 +127,9 @@ func (p *Preparer) Look(ctx context.Context, c *conntrackd.Candidate) Preparatio
 	}
 	items = append(items, l.events())
 	if i, ok := l.logrotate(); ok {
+		items = append(items, i)
+	}
+	if i, ok := l.refresh(); ok {
 		items = append(items, i)
 	}
 	return Preparation{Items: items}
@@ -262,7 +275,7 @@ func (p *Preparer) Prepare(ctx context.Context, items []Item) (*Preparing, error
 
 // carryOut makes a change, and the journal tells of it first.
 func (prep *Preparing) carryOut(ctx context.Context, id ItemID, c change) error {
-	wanted := hostfile.Change{Item: string(id), Kind: c.kind, Path: c.path, To: c.to, Unit: c.unit, Content: c.content}
+	wanted := hostfile.Change{Item: string(id), Kind: c.kind, Path: c.path, To: c.to, Unit: c.unit, Content: c.content, Program: c.program, Arguments: c.arguments}
 	if c.kind == hostfile.ChangeFile {
 		var err error
 		if wanted.Read, err = hostfile.Read(prep.p.path(c.path)); err != nil {

@@ -27,7 +27,7 @@ func preparedHost(t *testing.T, name string) (p *Preparer, reloads *int) {
 		t.Fatal(err)
 	}
 	reloads = new(int)
-	p = NewPreparer(nil, "/var/lib/connsync")
+	p = NewPreparer(nil, "/var/lib/connsync", Refresh{})
 	p.root = root
 	p.ownHost = func() (bool, error) { return true, nil }
 	p.reload = func(context.Context) error { *reloads++; return nil }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,8 @@ func RecordedSince(stateDir string, since time.Time) bool {
 func (p *Preparer) journal() (*hostfile.Journal, error) {
 	return hostfile.OpenJournal(filepath.Join(p.path(p.StateDir), recordFile), hostfile.JournalOptions{
 		Root: p.root, Settle: p.settle, Known: known,
-		Kinds: map[hostfile.ChangeKind]hostfile.Changer{changeSysctl: sysctlChanger{p}, changeDivert: divertChanger{p}},
+		Kinds: map[hostfile.ChangeKind]hostfile.Changer{changeSysctl: sysctlChanger{p}, changeDivert: divertChanger{p},
+			changeStart: startChanger{p}},
 	})
 }
 
@@ -43,11 +45,14 @@ func known(e hostfile.JournalEntry) bool {
 	}
 	switch e.Kind {
 	case hostfile.ChangeFile:
-		return e.Path == logrotateRule || e.Path == eventsBootFile || e.Path == eventsModule || isDropIn(e.Path)
+		return e.Path == logrotateRule || e.Path == eventsBootFile || e.Path == eventsModule || isDropIn(e.Path) ||
+			e.Path == refreshUnitFile || e.Path == refreshScript
 	case changeDivert:
 		return e.Path == logrotateRule && e.To == logrotateKept
 	case changeSysctl:
 		return e.Path == eventsSetting
+	case changeStart:
+		return e.Path == refreshService && slices.Contains(managers(), e.To)
 	}
 	return false
 }

@@ -1,0 +1,152 @@
+package refreshing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"connsync/conntrackd/refresh"
+	"connsync/node"
+)
+
+const help = `refresh keeps the connections alive on the peer that are in use here. With the
+states in the kernel (DisableExternalCache on) the peer's kernel lets an entry
+expire of which it sees no packets, and a packet that changes no state is not
+replicated. refresh finds the entries whose lifetime packets have renewed on this
+node, and has the kernel report them again; conntrackd sends them. An entry that
+is idle, that has ended, or that only the peer uses is left alone.
+
+Without --every it looks for three seconds, refreshes what was used meanwhile and
+ends. With --every it goes on until it is stopped; auto is a quarter of the shortest
+lifetime that this kernel gives an entry in use (net.netfilter.nf_conntrack_*_timeout*),
+between 1 s and 1 min. With the states in the external cache there is nothing
+to refresh, and it waits. A save with --prepare-host has it run at boot.
+
+Exit status: 0 done, 1 failed, 64 wrong usage.`
+
+// flags are those of one call.
+type flags struct {
+	every                          string
+	background, whileRunning, stop bool
+	asJSON                         bool
+}
+
+// New returns the command. options are read when it runs; usage makes the error
+// of a wrong use.
+func New(out io.Writer, options *node.Options, usage func(error) error) *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "refresh",
+		Short: "Keep connections in use alive on the peer",
+		Long:  help,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := absolute(*options)
+			if err != nil {
+				return err
+			}
+			every, err := f.interval()
+			switch {
+			case err != nil:
+				return usage(err)
+			case f.stop:
+				return refresh.Stop(cmd.Context(), o.RuntimeDir)
+			case f.background:
+				return startInBackground(cmd.Context(), o, f)
+			case f.every != "":
+				return keep(cmd.Context(), out, o, f, every)
+			}
+			return once(cmd.Context(), out, f.asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&f.every, "every", "", "go on, with this `interval` between two looks, such as 10s, or auto")
+	cmd.Flags().BoolVar(&f.background, "background", false, "with --every: go on as a process of its own, and return when it runs")
+	cmd.Flags().BoolVar(&f.whileRunning, "while-running", false, "with --every: end a minute after conntrackd")
+	cmd.Flags().BoolVar(&f.stop, "stop", false, "end the refresh that runs on this node")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON; not with --every")
+	return cmd
+}
+
+// interval is that of --every, zero for auto.
+func (f flags) interval() (time.Duration, error) {
+	switch {
+	case f.stop && (f.every != "" || f.background || f.whileRunning):
+		return 0, errors.New("--stop takes no other flag of refresh")
+	case f.every == "" && (f.background || f.whileRunning):
+		return 0, errors.New("--background and --while-running need --every")
+	case f.every != "" && f.asJSON:
+		return 0, errors.New("--json is not for --every")
+	case f.every == "" || f.every == "auto":
+		return 0, nil
+	}
+	d, err := time.ParseDuration(f.every)
+	if err != nil || d < refresh.MinInterval {
+		return 0, fmt.Errorf("--every %q is invalid: it must be auto, or a duration of at least %v, such as 10s", f.every, refresh.MinInterval)
+	}
+	return d, nil
+}
+
+func absolute(o node.Options) (node.Options, error) {
+	for _, path := range []*string{&o.Config, &o.RuntimeDir} {
+		full, err := filepath.Abs(*path)
+		if err != nil {
+			return o, err
+		}
+		*path = full
+	}
+	return o, nil
+}
+
+func startInBackground(ctx context.Context, o node.Options, f flags) error {
+	return refresh.Start(ctx, o.RuntimeDir, o.Program, refresh.Arguments(o.Config, o.RuntimeDir, f.every, f.whileRunning)...)
+}
+
+func keep(ctx context.Context, out io.Writer, o node.Options, f flags, every time.Duration) error {
+	k := &refresh.Keeper{
+		Config: o.Config, RuntimeDir: o.RuntimeDir, Every: every, WhileRunning: f.whileRunning,
+		SocketPath: o.ControlSocket(),
+		Say:        func(line string) { fmt.Fprintln(out, line) },
+	}
+	return k.Run(ctx)
+}
+
+// watched is how long one look without --every takes.
+const watched = 3 * time.Second
+
+// refreshed is what refresh --json prints.
+type refreshed struct {
+	Entries   int `json:"entries"`   // in this node's table
+	Used      int `json:"used"`      // within three seconds
+	Refreshed int `json:"refreshed"` // of those; the others have ended meanwhile
+}
+
+func once(ctx context.Context, out io.Writer, asJSON bool) error {
+	r, err := refresh.New()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := r.Look(ctx, watched); err != nil {
+		return err
+	}
+	if err := r.Await(ctx, watched); err != nil {
+		return err
+	}
+	// What the peer was told is not known, so that all that was used is due.
+	round, err := r.Look(ctx, watched)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		e := json.NewEncoder(out)
+		e.SetIndent("", "  ")
+		return e.Encode(refreshed{round.Entries, round.Due, round.Refreshed})
+	}
+	_, err = fmt.Fprintf(out, "Refreshed %d of %d entries: those that packets used within %v.\n", round.Refreshed, round.Entries, watched)
+	return err
+}

@@ -1,0 +1,2 @@
+// Package refreshing is the command "connsync refresh".
+package refreshing

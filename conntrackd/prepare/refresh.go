@@ -1,0 +1,318 @@
+package prepare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/refresh"
+	"connsync/conntrackd/service"
+)
+
+const (
+	refreshService  = "connsync-refresh"
+	refreshUnitFile = "/etc/systemd/system/" + refreshService + ".service"
+	refreshScript   = "/etc/init.d/" + refreshService
+
+	packagedProgram    = "/usr/sbin/connsync"
+	packagedConfig     = "/etc/conntrackd/conntrackd.conf"
+	packagedRuntimeDir = "/run/connsync"
+)
+
+// The managers that may start the refresh, in [hostfile.Change.To].
+const (
+	managerSystemd = "systemd"
+	managerOpenRC  = "openrc"
+	managerSysV    = "sysv"
+	managerDirect  = "direct"
+)
+
+func managers() []string { return []string{managerSystemd, managerOpenRC, managerSysV, managerDirect} }
+
+// refreshUnitText is the unit that the packages have, but for the command.
+const refreshUnitText = `[Unit]
+Description=Keep connections in use alive on the peer of the connection sync
+Documentation=man:connsync-refresh(8)
+After=conntrackd.service
+
+[Service]
+ExecStart=%s
+Restart=always
+RestartSec=5
+
+# It reads the kernel's connection table, asks conntrackd what it holds and keeps
+# its state in /run/connsync. It has to be root for conntrackd's control socket.
+CapabilityBoundingSet=CAP_NET_ADMIN
+NoNewPrivileges=yes
+ProtectHome=read-only
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+`
+
+// refreshScriptText is for SysV's init and for OpenRC, which runs such scripts too.
+const refreshScriptText = `#!/bin/sh
+# Written by connsync, and taken away by "connsync unprepare".
+### BEGIN INIT INFO
+# Provides:          connsync-refresh
+# Required-Start:    $local_fs $network
+# Required-Stop:     $local_fs
+# Should-Start:      conntrackd
+# Default-Start:     2 3 4 5
+# Default-Stop:      0 1 6
+# Short-Description: Keep connections in use alive on the peer
+### END INIT INFO
+# chkconfig: 2345 92 8
+# description: Keeps connections in use alive on the peer of the connection sync.
+
+case "$1" in
+start) %[1]s --background ;;
+stop) %[2]s ;;
+restart | force-reload) %[2]s && %[1]s --background ;;
+*) echo "Usage: $0 {start|stop|restart|force-reload}" >&2; exit 64 ;;
+esac
+`
+
+// refreshProcess is the refresh of this node as a process; tests have others.
+type refreshProcess interface {
+	Running(runtimeDir string) (bool, error)
+	Start(ctx context.Context, runtimeDir, program string, arguments ...string) error
+	Stop(ctx context.Context, runtimeDir string) error
+}
+
+type ownRefresh struct{}
+
+func (ownRefresh) Running(runtimeDir string) (bool, error) {
+	s, err := refresh.Running(runtimeDir)
+	return s != nil, err
+}
+
+func (ownRefresh) Start(ctx context.Context, runtimeDir, program string, arguments ...string) error {
+	return refresh.Start(ctx, runtimeDir, program, arguments...)
+}
+
+func (ownRefresh) Stop(ctx context.Context, runtimeDir string) error {
+	return refresh.Stop(ctx, runtimeDir)
+}
+
+// manager is who would run the refresh, blank for nobody.
+func (p *Preparer) manager() string {
+	switch p.Service.(type) {
+	case *service.Systemd:
+		return managerSystemd
+	case *service.OpenRC:
+		return managerOpenRC
+	case *service.SysV:
+		return managerSysV
+	case *service.Direct:
+		return managerDirect
+	}
+	return ""
+}
+
+// refresh looks whether connections in use are kept alive on the peer; false
+// where the peer does not let them expire.
+func (l *hostLook) refresh() (Item, bool) {
+	i := Item{
+		ID: ItemRefresh, Title: "Keep connections in use alive on the peer (connsync refresh), now and at boot",
+		Reason: "with the states in the kernel, the peer lets a connection expire that is in use without changing its state",
+	}
+	manager, program := l.p.manager(), l.p.Refresh.Program
+	if manager == "" || program == "" || l.c.Settings.ExternalCache {
+		return i, false
+	}
+	if l.err != nil {
+		return l.settle(i), true
+	}
+	if !l.own && manager != managerDirect {
+		i.State, i.Detail = ItemUnknown, "this is not the host's network namespace, so its services are not looked at"
+		return i, true
+	}
+	arguments := refresh.Arguments(l.c.Path, l.p.Refresh.RuntimeDir, "auto", manager == managerDirect)
+	words := append([]string{program}, arguments...)
+	packaged := program == packagedProgram && l.c.Path == packagedConfig && l.p.Refresh.RuntimeDir == packagedRuntimeDir
+	switch manager {
+	case managerSystemd:
+		if packaged && l.p.exists("/usr/lib/systemd/system/"+refreshService+".service") {
+			break
+		}
+		if packaged {
+			words = []string{program, "refresh", "--every", "auto"}
+		}
+		i.changes = append(i.changes, change{kind: hostfile.ChangeFile, path: refreshUnitFile, unit: true,
+			content: fmt.Appendf(nil, refreshUnitText, unitWords(words...))})
+	case managerOpenRC, managerSysV:
+		stop := []string{program, "refresh", "--stop", "--runtime-dir", l.p.Refresh.RuntimeDir}
+		i.changes = append(i.changes, change{kind: hostfile.ChangeFile, path: refreshScript, program: true,
+			content: fmt.Appendf(nil, refreshScriptText, shellWords(words), shellWords(stop))})
+	}
+	i.changes = append(i.changes, change{kind: changeStart, path: refreshService, to: manager, arguments: words})
+	i = l.settle(i)
+	if i.State == ItemInPlace {
+		i.Detail = refreshService + " runs"
+	}
+	return i, true
+}
+
+func (p *Preparer) exists(path string) bool {
+	_, err := os.Stat(p.path(path))
+	return err == nil
+}
+
+// shellWords quotes the words of a command for a shell.
+func shellWords(words []string) string {
+	var quoted []string
+	for _, w := range words {
+		if strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") != "" {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		quoted = append(quoted, w)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// startState says whether the refresh runs and is started at boot.
+func (p *Preparer) startState(c change) (ItemState, string) {
+	running, err := p.process.Running(p.Refresh.RuntimeDir)
+	switch {
+	case err != nil:
+		return ItemUnknown, err.Error()
+	case !running:
+		return ItemMissing, refreshService + " does not run"
+	case !p.startsAtBoot(c.to):
+		return ItemMissing, refreshService + " is not started at boot"
+	}
+	return ItemInPlace, ""
+}
+
+func (p *Preparer) startsAtBoot(manager string) bool {
+	pattern := map[string]string{
+		managerSystemd: "/etc/systemd/system/*.wants/" + refreshService + ".service",
+		managerOpenRC:  "/etc/runlevels/*/" + refreshService,
+		managerSysV:    "/etc/rc*.d/S[0-9][0-9]" + refreshService,
+	}[manager]
+	if pattern == "" {
+		return true // nothing is started at boot there, conntrackd neither
+	}
+	found, err := filepath.Glob(p.path(pattern))
+	return err == nil && len(found) > 0
+}
+
+// startLines are the programs that start the refresh now and at boot.
+func startLines(manager, name string, program []string) [][]string {
+	switch manager {
+	case managerSystemd:
+		return [][]string{{"systemctl", "enable", "--now", name + ".service"}}
+	case managerOpenRC:
+		return [][]string{{"rc-update", "add", name, "default"}, {"rc-service", name, "start"}}
+	case managerSysV:
+		return [][]string{bootLine("defaults", name), {"/etc/init.d/" + name, "start"}}
+	}
+	return [][]string{append(program, "--background")}
+}
+
+// stopLines undo startLines.
+func stopLines(manager, name string) [][]string {
+	switch manager {
+	case managerSystemd:
+		return [][]string{{"systemctl", "disable", "--now", name + ".service"}}
+	case managerOpenRC:
+		return [][]string{{"rc-service", name, "stop"}, {"rc-update", "delete", name, "default"}}
+	case managerSysV:
+		return [][]string{{"/etc/init.d/" + name, "stop"}, bootLine("remove", name)}
+	}
+	return nil
+}
+
+// bootLine makes or removes the links of a SysV script.
+func bootLine(action, name string) []string {
+	if _, err := os.Stat("/usr/sbin/update-rc.d"); err != nil {
+		if action == "remove" {
+			return []string{"chkconfig", "--del", name}
+		}
+		return []string{"chkconfig", "--add", name}
+	}
+	if action == "remove" {
+		return []string{"update-rc.d", "-f", name, "remove"}
+	}
+	return []string{"update-rc.d", name, action}
+}
+
+// startChanger starts the refresh and stops it.
+type startChanger struct{ p *Preparer }
+
+func (s startChanger) Look(hostfile.Change) (hostfile.Before, error) { return hostfile.Before{}, nil }
+
+func (s startChanger) Make(ctx context.Context, c hostfile.Change) error {
+	if c.To == managerDirect {
+		return s.p.process.Start(ctx, s.p.Refresh.RuntimeDir, c.Arguments[0], c.Arguments[1:]...)
+	}
+	if c.To == managerSystemd {
+		if err := s.p.reloadUnits(ctx); err != nil { // its unit may be new
+			return err
+		}
+	}
+	if err := s.lines(ctx, startLines(c.To, c.Path, c.Arguments)); err != nil {
+		return err
+	}
+	for end := time.Now().Add(refresh.StartPatience); ; {
+		running, err := s.p.process.Running(s.p.Refresh.RuntimeDir)
+		switch {
+		case running || err != nil:
+			return err
+		case time.Now().After(end):
+			return errors.New(c.Path + " was started and does not run")
+		}
+		if err := service.Pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (s startChanger) lines(ctx context.Context, lines [][]string) error {
+	for _, line := range lines {
+		if err := s.p.run(ctx, line[0], line[1:]...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s startChanger) Undo(ctx context.Context, e hostfile.JournalEntry) error {
+	if e.To == managerSystemd && !s.p.startsAtBoot(e.To) || e.To != managerSystemd && e.To != managerDirect && !s.p.exists(refreshScript) {
+		return s.p.process.Stop(ctx, s.p.Refresh.RuntimeDir) // it was not made, or was undone by somebody else
+	}
+	if err := s.lines(ctx, stopLines(e.To, e.Path)); err != nil {
+		return err
+	}
+	return s.p.process.Stop(ctx, s.p.Refresh.RuntimeDir)
+}
+
+func (s startChanger) Left(hostfile.JournalEntry, []hostfile.JournalEntry) (string, error) {
+	return "", nil
+}
+
+func (s startChanger) Action(hostfile.JournalEntry) string {
+	return "stop, and do not start at boot"
+}

@@ -1,0 +1,165 @@
+package refresh
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd/hostfile"
+	"connsync/trust"
+)
+
+// Status is what a refresh that runs says of itself.
+type Status struct {
+	PID      int           `json:"pid"`
+	Interval time.Duration `json:"interval_ns"`
+	Lifetime time.Duration `json:"lifetime_ns"` // the shortest of an entry without a packet
+	// Idle says why there is nothing to refresh at the moment; blank where there is.
+	Idle      string    `json:"idle,omitempty"`
+	Looked    time.Time `json:"looked"` // the last time; zero for none yet
+	Entries   int       `json:"entries"`
+	Due       int       `json:"due"`
+	Refreshed int       `json:"refreshed"`
+	Error     string    `json:"error,omitempty"` // of the last look
+}
+
+// lockName is the file in the runtime directory that a refresh holds locked. It
+// has the Status.
+const lockName = "refresh.lock"
+
+// maxStatusBytes is far above any Status.
+const maxStatusBytes = 64 << 10
+
+// RunningError means that another refresh runs on this node.
+type RunningError struct{ Status Status }
+
+// Error names the process.
+func (e *RunningError) Error() string {
+	return fmt.Sprintf("another connsync refresh runs (process %d)", e.Status.PID)
+}
+
+// lock makes this the only refresh of the node.
+func lock(runtimeDir string) (*os.File, error) {
+	f, err := hostfile.OpenOwn(runtimeDir, lockName, os.O_RDWR)
+	if err != nil {
+		return nil, fmt.Errorf("take the refresh lock: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		status, _ := readStatus(f)
+		f.Close()
+		return nil, &RunningError{status}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("take the refresh lock: %w", err)
+	}
+	return f, nil
+}
+
+func readStatus(f *os.File) (s Status, err error) {
+	content, err := io.ReadAll(io.NewSectionReader(f, 0, maxStatusBytes))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(content, &s)
+}
+
+func writeStatus(f *os.File, s Status) error {
+	content, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	// Spaces end it: a reader in between sees a whole one, if an old one.
+	content = append(content, '\n')
+	if _, err := f.WriteAt(content, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(content)))
+}
+
+// Running returns what the refresh of this node says of itself, nil where none
+// runs. It needs root.
+func Running(runtimeDir string) (*Status, error) {
+	path := filepath.Join(runtimeDir, lockName)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	content, err := trust.ReadFile(path, maxStatusBytes)
+	if err != nil {
+		return nil, fmt.Errorf("look for a refresh: %w", err)
+	}
+	f, err := hostfile.OpenOwn(runtimeDir, lockName, os.O_RDWR)
+	if err != nil {
+		return nil, fmt.Errorf("look for a refresh: %w", err)
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, unix.EWOULDBLOCK):
+		return nil, fmt.Errorf("look for a refresh: %w", err)
+	}
+	s := &Status{}
+	if err := json.Unmarshal(content, s); err != nil {
+		// It has just begun, or writes at this moment.
+		if *s, err = readStatus(f); err != nil {
+			return &Status{Idle: "it has just begun"}, nil
+		}
+	}
+	return s, nil
+}
+
+// stopPatience bounds how long a refresh may take to end; it does at once.
+const stopPatience = 5 * time.Second
+
+// Stop ends the refresh of this node and waits until it has. None that runs is
+// no error.
+func Stop(ctx context.Context, runtimeDir string) error {
+	s, err := Running(runtimeDir)
+	if err != nil || s == nil {
+		return err
+	}
+	// The lock is held, so that the process in its file is the one that holds it.
+	process, err := unix.PidfdOpen(s.PID, 0)
+	if err != nil {
+		return fmt.Errorf("stop refresh, process %d: %w", s.PID, err)
+	}
+	defer unix.Close(process)
+	if again, err := Running(runtimeDir); err != nil || again == nil || again.PID != s.PID {
+		return err
+	}
+	if err := unix.PidfdSendSignal(process, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("stop refresh, process %d: %w", s.PID, err)
+	}
+	return await(ctx, stopPatience, func() (bool, error) {
+		s, err := Running(runtimeDir)
+		return s == nil, err
+	})
+}
+
+func await(ctx context.Context, patience time.Duration, done func() (bool, error)) error {
+	for end := time.Now().Add(patience); ; {
+		ok, err := done()
+		switch {
+		case ok || err != nil:
+			return err
+		case time.Now().After(end):
+			return fmt.Errorf("not done within %v", patience)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

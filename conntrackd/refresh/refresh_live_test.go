@@ -1,0 +1,243 @@
+package refresh_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd/refresh"
+	"connsync/lab"
+)
+
+// Lifetimes of the tests, in seconds: a tenth of the kernel's for UDP.
+const (
+	tcpLifetime = 20
+	udpLifetime = 12
+)
+
+// agingPair is a pair whose daemons write the states into the kernel and whose
+// entries end soon.
+func agingPair(t *testing.T) *lab.Pair {
+	t.Helper()
+	p, err := lab.NewPair(t.Context(), lab.Options{})
+	if err != nil {
+		t.Fatalf("this test needs root: %v", err)
+	}
+	t.Cleanup(func() { p.Close() })
+	for _, m := range []*lab.Member{p.A, p.B} {
+		for name, seconds := range map[string]int{"tcp_timeout_established": tcpLifetime, "udp_timeout": udpLifetime, "udp_timeout_stream": udpLifetime} {
+			if err := m.Sysctl("net.netfilter.nf_conntrack_"+name, fmt.Sprint(seconds)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := p.StartDaemons(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// refreshing runs a Refresher in a node until the test or stop ends it.
+func refreshing(t *testing.T, m *lab.Member, interval time.Duration, each func(refresh.Round)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := m.Do(func() error {
+			r, err := refresh.New()
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			for {
+				round, err := r.Look(ctx, interval)
+				if err == nil {
+					each(round)
+					err = r.Await(ctx, interval-round.Took)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("refresh on %s: %v", m.Name(), err)
+		}
+	}()
+	stop = sync.OnceFunc(func() { cancel(); <-ended })
+	t.Cleanup(stop)
+	return stop
+}
+
+// datagrams are UDP connections from a pair's client to its server.
+type datagrams struct {
+	conns []*net.UDPConn
+}
+
+func openDatagrams(t *testing.T, p *lab.Pair, count int) *datagrams {
+	t.Helper()
+	var server net.PacketConn
+	if err := p.Server.Do(func() (err error) {
+		server, err = net.ListenPacket("udp4", "10.2.0.10:0")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	go func() {
+		buf := make([]byte, 64)
+		for {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = server.WriteTo(buf[:n], from)
+		}
+	}()
+	d := &datagrams{}
+	to := server.LocalAddr().(*net.UDPAddr)
+	if err := p.Client.Do(func() error {
+		for range count {
+			c, err := net.DialUDP("udp4", nil, to)
+			if err != nil {
+				return err
+			}
+			d.conns = append(d.conns, c)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, c := range d.conns {
+			c.Close()
+		}
+	})
+	return d
+}
+
+func (d *datagrams) send() {
+	for _, c := range d.conns {
+		_, _ = c.Write([]byte("x"))
+	}
+}
+
+func (d *datagrams) addresses() []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, c := range d.conns {
+		list = append(list, c.LocalAddr().(*net.UDPAddr).AddrPort())
+	}
+	return list
+}
+
+// idleConnections are TCP connections of which neither end sends anything, not
+// even keepalives.
+func idleConnections(t *testing.T, p *lab.Pair, count int) (from []netip.AddrPort) {
+	t.Helper()
+	var server net.Listener
+	if err := p.Server.Do(func() (err error) {
+		server, err = (&net.ListenConfig{KeepAlive: -1}).Listen(t.Context(), "tcp4", "10.2.0.10:0")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	dialer := net.Dialer{KeepAlive: -1}
+	if err := p.Client.Do(func() error {
+		for range count {
+			c, err := dialer.DialContext(t.Context(), "tcp4", server.Addr().String())
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { c.Close() })
+			from = append(from, c.LocalAddr().(*net.TCPAddr).AddrPort())
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return from
+}
+
+// holds counts the connections that a node's kernel has.
+func holds(t *testing.T, m *lab.Member, protocol uint8, from []netip.AddrPort) int {
+	t.Helper()
+	flows, err := m.Flows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, f := range flows {
+		if f.Protocol == protocol && f.Destination.Addr().String() == "10.2.0.10" && slices.Contains(from, f.Source) {
+			count++
+		}
+	}
+	return count
+}
+
+// In use for three times the longest lifetime, 100 of 100 of each protocol are
+// in the peer's kernel and go on over it; without a refresh there are none. What
+// is idle ends on both nodes.
+func TestConnectionsInUseStayOnPeer(t *testing.T) {
+	t.Parallel()
+	for _, refreshed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("refreshed=%v", refreshed), func(t *testing.T) {
+			t.Parallel()
+			p := agingPair(t)
+			var mu sync.Mutex
+			reports := map[string]int{}
+			if refreshed {
+				for _, m := range []*lab.Member{p.A, p.B} {
+					refreshing(t, m, refresh.Interval(udpLifetime*time.Second), func(r refresh.Round) {
+						mu.Lock()
+						defer mu.Unlock()
+						reports[m.Name()] += r.Refreshed
+					})
+				}
+			}
+			tcp, err := p.Connect(t.Context(), 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tcp.Close()
+			idleTCP := idleConnections(t, p, 20)
+			udp, idleUDP := openDatagrams(t, p, 100), openDatagrams(t, p, 20)
+			idleUDP.send()
+			for end := time.Now().Add(3 * tcpLifetime * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+				udp.send()
+				if alive := tcp.Alive(10 * time.Second); alive != 100 {
+					t.Fatalf("%d of 100 connections are alive over A", alive)
+				}
+			}
+			want := map[bool]int{true: 100, false: 0}[refreshed]
+			gotTCP, gotUDP := holds(t, p.B, unix.IPPROTO_TCP, tcp.Addresses()), holds(t, p.B, unix.IPPROTO_UDP, udp.addresses())
+			if gotTCP != want || gotUDP != want {
+				t.Errorf("B has %d TCP and %d UDP of those in use, want %d each", gotTCP, gotUDP, want)
+			}
+			if n := holds(t, p.B, unix.IPPROTO_TCP, idleTCP) + holds(t, p.B, unix.IPPROTO_UDP, idleUDP.addresses()); n != 0 {
+				t.Errorf("B has %d of the idle ones", n)
+			}
+			mu.Lock()
+			t.Logf("reports: %v", reports)
+			if reports["fw-b"] != 0 {
+				t.Errorf("the backup reported %d entries that only the peer uses", reports["fw-b"])
+			}
+			mu.Unlock()
+			if err := errors.Join(p.Isolate(p.A), p.Activate(p.B)); err != nil {
+				t.Fatal(err)
+			}
+			if alive := tcp.Alive(15 * time.Second); alive != want {
+				t.Errorf("%d of 100 connections go on over B, want %d", alive, want)
+			}
+		})
+	}
+}
