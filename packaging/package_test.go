@@ -193,6 +193,7 @@ var installed = []string{
 	"/usr/lib/systemd/system/connsync-application.service",
 	"/usr/lib/systemd/system/connsync-metrics.service",
 	"/usr/lib/systemd/system/connsync-metrics.timer",
+	"/usr/lib/systemd/system/connsync-refresh.service",
 	"/usr/lib/systemd/system/connsync-setup.service",
 	"/usr/lib/systemd/system/serial-getty@.service.d/connsync-setup.conf",
 	"/usr/lib/connsync/setup-console",

@@ -72,6 +72,13 @@ func TestDebianWithoutSystemd(t *testing.T) {
 			// sets them up at boot.
 			j.shell("ip link set " + lab.SyncInterface + " up")
 			j.await("status")
+			j.awaitShell("! timeout 1 connsync refresh --every auto && test -n \"$(pidof connsync)\"") // it runs from boot on
+			if said := j.run(0, "unprepare"); !strings.Contains(said, "connsync-refresh: stop, and do not start at boot") {
+				t.Errorf("unprepare says:\n%s", said)
+			}
+			if left := j.shell("ls -d /etc/init.d/connsync-* /etc/rc?.d/*connsync-refresh /etc/runlevels/*/connsync-refresh 2>/dev/null || true; pidof connsync || true"); left != "" {
+				t.Errorf("unprepare left %s", left)
+			}
 			var disabled applied
 			j.json(0, &disabled, "apply", "--json", "--disable")
 			if !disabled.Changed || j.file() != saved {
@@ -114,15 +121,17 @@ func (j initJob) json(status int, into any, args ...string) {
 }
 
 // await runs a command until it succeeds.
-func (j initJob) await(args ...string) {
+func (j initJob) await(args ...string) { j.awaitShell("/usr/sbin/connsync " + strings.Join(args, " ")) }
+
+func (j initJob) awaitShell(script string) {
 	j.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; {
-		out, err := j.machine.Run(j.ctx, "/usr/sbin/connsync", args...)
+		out, err := j.machine.Run(j.ctx, "sh", "-c", script)
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			j.t.Fatalf("connsync %s: %v\n%s", strings.Join(args, " "), err, out)
+			j.t.Fatalf("%s: %v\n%s", script, err, out)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}

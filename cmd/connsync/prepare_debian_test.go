@@ -30,7 +30,7 @@ func TestDebianIsPreparedAndPutBack(t *testing.T) {
 	for _, i := range dry.Host {
 		missing = append(missing, string(i.ID)+" "+string(i.State))
 	}
-	want := []string{"unit-recovery missing", "startup-resync missing", "events-mode missing", "logrotate missing"}
+	want := []string{"unit-recovery missing", "startup-resync missing", "events-mode missing", "logrotate missing", "entry-lifetime missing"}
 	if diff := cmp.Diff(want, missing); diff != "" {
 		t.Errorf("items of a stock Debian (-want +got):\n%s", diff)
 	}
@@ -54,6 +54,9 @@ func TestDebianIsPreparedAndPutBack(t *testing.T) {
 		t.Errorf("after the reboot nf_conntrack_events is %s", got)
 	}
 	p.works(t, "after the reboot")
+	if diff := cmp.Diff([]string(nil), p.failedHostChecks()); diff != "" {
+		t.Errorf("failed checks after the reboot (-want +got):\n%s", diff)
+	}
 
 	p.run("unprepare", "--dry-run")
 	p.run("unprepare")
@@ -242,7 +245,7 @@ func (p *preparedPair) failedHostChecks() []string {
 	var failed []string
 	for _, r := range report.Checks {
 		switch r.ID {
-		case "unit-recovery", "startup-resync", "events-mode", "logrotate", "protocols-file", "hash-limit", "second-daemon", "coverage":
+		case "unit-recovery", "startup-resync", "events-mode", "logrotate", "protocols-file", "hash-limit", "entry-lifetime", "second-daemon", "coverage":
 			if r.Status != "passed" {
 				failed = append(failed, fmt.Sprintf("%s %s: %s", r.ID, r.Status, r.Detail))
 			}

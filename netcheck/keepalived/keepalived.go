@@ -1,6 +1,6 @@
 // Package keepalived reads what a keepalived.conf says of virtual addresses and
-// of the scripts that keepalived calls when they move. It changes nothing and
-// knows nothing of what the scripts do.
+// of the scripts that keepalived calls when they move, and what it would say with
+// more lines. It writes nothing and knows nothing of what the scripts do.
 //
 // The source is keepalived.conf(5) of 2.2.7, and what that version was seen to
 // do.
@@ -36,6 +36,7 @@ type Config struct {
 // Group is a vrrp_sync_group: its instances change state together.
 type Group struct {
 	Name      string
+	Line      int // where it begins, in its file
 	Instances []string
 	Scripts   Scripts
 }
@@ -43,6 +44,7 @@ type Group struct {
 // Instance is a vrrp_instance.
 type Instance struct {
 	Name         string
+	Line         int // where it begins, in its file
 	Interface    string
 	State        string // MASTER or BACKUP as configured, blank where it is not
 	NoPreempt    bool
@@ -152,7 +154,7 @@ func (c *Config) global(b *block) {
 }
 
 func newGroup(b *block) Group {
-	g := Group{Name: b.word(1), Scripts: newScripts(b)}
+	g := Group{Name: b.word(1), Line: b.line, Scripts: newScripts(b)}
 	for _, d := range b.inner {
 		if d.word(0) == "group" {
 			for _, name := range d.inner {
@@ -164,7 +166,7 @@ func newGroup(b *block) Group {
 }
 
 func newInstance(b *block) Instance {
-	i := Instance{Name: b.word(1), Scripts: newScripts(b)}
+	i := Instance{Name: b.word(1), Line: b.line, Scripts: newScripts(b)}
 	for _, d := range b.inner {
 		switch d.word(0) {
 		case "interface":
