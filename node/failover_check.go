@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,10 +43,7 @@ func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 
 // hookCommand is how keepalived has to call the hook on this host.
 func (n *Node) hookCommand() string {
-	program, err := os.Executable()
-	if err != nil {
-		program = "/usr/sbin/connsync"
-	}
+	program := cmp.Or(n.Program, "/usr/sbin/connsync")
 	if n.Config != DefaultConfig {
 		program += " --config " + n.Config
 	}

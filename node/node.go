@@ -318,6 +318,7 @@ func (n *Node) Applier(r apply.Review) *apply.Applier {
 	}
 	if r.PrepareHost {
 		a.Preparer = n.Preparer()
+		a.Preparer.Accepted = r.Accepted
 	}
 	return a
 }

@@ -11,8 +11,9 @@ import (
 
 // Review is the change from s to settings as a person sees it before it happens;
 // nothing is written. prepareHost has it set right what the host does against its
-// sync. Where no sync should exist, settings that enable one are refused.
-func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings, prepareHost bool) (apply.Review, error) {
+// sync, and accepted are the offers that it carries out too. Where no sync should
+// exist, settings that enable one are refused.
+func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings, prepareHost bool, accepted ...prepare.ItemID) (apply.Review, error) {
 	if settings.Enabled {
 		if err := n.Gate(); err != nil {
 			return apply.Review{}, err
@@ -22,14 +23,16 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 	if err != nil {
 		return apply.Review{}, err
 	}
-	r := apply.Review{Candidate: c, PrepareHost: prepareHost}
+	r := apply.Review{Candidate: c, PrepareHost: prepareHost, Accepted: accepted}
 	unchanged := s.StateErr == nil && s.State.Active == settings.Enabled && s.State.Enabled == settings.Enabled
 	unchanged = unchanged && (settings.Enabled || !s.State.Starting && s.Crashed() == "")
 	if n.Unmanaged() {
 		unchanged = true
 	}
 	if settings.Enabled && !n.Unmanaged() {
-		r.Preparation = n.Preparer().Look(ctx, c)
+		p := n.Preparer()
+		p.Accepted = accepted
+		r.Preparation = p.Look(ctx, c)
 	}
 	if !c.Changed() && unchanged {
 		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
@@ -61,7 +64,9 @@ func (n *Node) Unmanaged() bool {
 
 // Preparer sets right what the host does against its sync.
 func (n *Node) Preparer() *prepare.Preparer {
-	return prepare.NewPreparer(n.Service, n.StateDir, prepare.Refresh{Program: n.Program, RuntimeDir: n.RuntimeDir})
+	p := prepare.NewPreparer(n.Service, n.StateDir, prepare.Refresh{Program: n.Program, RuntimeDir: n.RuntimeDir})
+	p.Mover = &prepare.Mover{Look: n.offerHook, Reload: reloadMover}
+	return p
 }
 
 // repairPatience bounds what a start may spend on a save that was interrupted.

@@ -146,7 +146,7 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 		case err != nil:
 			return nil, err
 		case oneOf(answer, "y", "yes"):
-			if why := r.blocked(); r.review.OnlyHost && why != "" {
+			if why := r.blocked(); (r.review.OnlyHost || r.hook.accepted) && why != "" {
 				t.out.line(why)
 				return t.menu, nil
 			}
@@ -154,6 +154,9 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 		case oneOf(answer, "h") && r.preparable():
 			r.review.PrepareHost = !r.review.PrepareHost
 			t.lines(r.hostLines())
+		case oneOf(answer, "e") && r.hook.there:
+			r.decide()
+			return t.reviewed(r), nil
 		case oneOf(answer, "", "n", "no"):
 			t.out.line(text.NothingChanged)
 			return t.menu, nil
@@ -181,6 +184,9 @@ func applyQuestion(r *review, diffLines int) string {
 			what = "prepares the host"
 		}
 		question += ", h " + what
+	}
+	if r.hook.there {
+		question += ", e " + map[bool]string{true: "leaves keepalived alone", false: "has keepalived call connsync, with the external cache"}[r.hook.accepted]
 	}
 	if diffLines > 0 {
 		question += fmt.Sprintf(", d shows the %d lines of the change", diffLines)

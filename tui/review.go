@@ -68,6 +68,7 @@ type review struct {
 	env       *env
 	settings  conntrackd.Settings
 	firstNode bool
+	hook      hookOffer
 	undoes    *apply.Entry // the save to take back; nil where settings are to be saved
 
 	state   reviewState
@@ -85,12 +86,13 @@ type review struct {
 	top           int
 }
 
-var reviewKeys = struct{ next, prev, press, agree, host, up, down, pageUp, pageDown, back key.Binding }{
+var reviewKeys = struct{ next, prev, press, agree, host, hook, up, down, pageUp, pageDown, back key.Binding }{
 	press:    bind("enter", "choose", "enter"),
 	next:     bind("tab", "next", "tab", "right"),
 	prev:     bind("shift+tab", "", "shift+tab", "left"),
 	agree:    bind("a", "agree", "a"),
 	host:     bind("h", "host", "h"),
+	hook:     bind("e", "external cache", "e"),
 	up:       bind("up", "", "up", "k"),
 	down:     bind("up/down", "scroll", "down", "j"),
 	pageUp:   bind("pgup", "", "pgup", "b"),
@@ -191,6 +193,7 @@ func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 func (r *review) take(msg reviewMade) tea.Cmd {
 	r.review, r.diff, r.err = msg.review, msg.diff, msg.err
 	r.review.FirstNode = r.firstNode
+	r.hook.take(&r.review)
 	if r.undoes != nil && msg.review.Candidate != nil {
 		r.settings = msg.review.Candidate.Settings
 	}
@@ -230,6 +233,8 @@ func (r *review) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 		r.agreed = !r.agreed
 	case key.Matches(msg, k.host) && r.preparable():
 		r.decideHost()
+	case key.Matches(msg, k.hook) && r.hook.there:
+		return nil, r.decideHook()
 	case key.Matches(msg, k.pageDown) && r.focus == itemAgree && msg.String() == "space":
 		r.agreed = !r.agreed
 	case key.Matches(msg, k.pageDown) && r.focus == itemHost && msg.String() == "space":
@@ -275,6 +280,9 @@ func (r *review) blocked() string {
 	if r.review.OnlyHost && !r.review.PrepareHost {
 		return "There is nothing else to do."
 	}
+	if r.hook.accepted && !r.review.PrepareHost {
+		return "The hook is part of preparing the host (h)."
+	}
 	return ""
 }
 
@@ -319,10 +327,11 @@ func (r *review) help() []key.Binding {
 	k := reviewKeys
 	k.agree.SetEnabled(r.state == reviewReady && len(r.review.Replaced()) > 0)
 	k.host.SetEnabled(r.state == reviewReady && r.preparable())
+	k.hook.SetEnabled(r.state == reviewReady && r.hook.there)
 	k.press.SetEnabled(r.state != reviewLoading)
 	k.next.SetEnabled(r.state != reviewLoading)
 	k.down.SetEnabled(len(r.text) > r.textHeight())
-	return []key.Binding{k.press, k.next, k.agree, k.host, k.down, k.back}
+	return []key.Binding{k.press, k.next, k.agree, k.host, k.hook, k.down, k.back}
 }
 
 func (r *review) title() string { return "Connection Sync: review" }
@@ -331,6 +340,7 @@ func (r *review) explain() (title string, lines []string) {
 	return "Help: review", []string{
 		"What a save would do; " + nothingYet + ". Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
 		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
+		"External cache: where keepalived moves the addresses, its hook can be written into keepalived.conf; nothing expires in the peer's external cache then.",
 		"Host: what this node does against its sync beside the file, and is set right with the save. Each item is recorded first, and connsync unprepare puts it back.",
 	}
 }

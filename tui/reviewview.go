@@ -107,6 +107,7 @@ func (r *review) footer() []string {
 		}
 		labels = append(labels, itemLabel(item))
 	}
+	lines = append(lines, r.hookLines()...)
 	if len(labels) > 0 {
 		row, _ := buttonRow(labels, focus, r.width, r.env.glyphs)
 		lines = append(lines, row)

@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/step"
 	"connsync/netcheck/check"
 	"connsync/node"
@@ -24,6 +25,7 @@ type applyFlags struct {
 	replaceTransport bool
 	acceptUnknown    bool
 	prepareHost      bool
+	keepalivedHook   bool
 	dryRun           bool
 	asJSON           bool
 }
@@ -54,6 +56,7 @@ func newApply(s streams, g *globals) *cobra.Command {
 	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "agree that a Multicast, TCP or hand-made Stats setup in the file is replaced")
 	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not look")
 	flags.BoolVar(&f.prepareHost, "prepare-host", true, "set right what the host does against its sync (unit, kernel events, logrotate); connsync unprepare puts it back")
+	flags.BoolVar(&f.keepalivedHook, "keepalived-hook", false, "write the lines that call connsync failover into keepalived.conf, and reload keepalived; connsync unprepare puts it back")
 	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
@@ -101,9 +104,17 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 			return refused("the file cannot keep these settings without the others: %s; nothing is changed", giveLink)
 		}
 	}
-	review, err := c.Review(ctx, saved, settings, f.prepareHost)
+	var accepted []prepare.ItemID
+	if f.keepalivedHook {
+		accepted = append(accepted, prepare.ItemHook)
+	}
+	review, err := c.Review(ctx, saved, settings, f.prepareHost, accepted...)
 	if err != nil {
 		return err
+	}
+	wish := node.HookWish{Role: node.Role(f.role), Write: f.keepalivedHook, Given: f.flagged(cmd, conntrackd.FieldExternalCache)}
+	if why := wish.Refusal(review); why != "" {
+		return refused("%s; nothing is changed", why)
 	}
 	if f.dryRun {
 		return printReview(s.out, review, f.asJSON)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -86,6 +87,7 @@ type settingFlags struct {
 	table           conntrackd.SettingTable
 	enable, disable bool
 	firstNode       bool
+	role            string
 	values          map[conntrackd.Field]*string // of the flags that the command has
 	from            string
 	given           fromfile.File
@@ -97,6 +99,7 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.disable, "disable", false, "stop the sync now and at boot; the file stays")
 	f.registerValues(cmd, f.table.Fields()...)
 	flags.StringVar(&f.from, "from", "", "settings from a YAML or JSON `file` with the fields of show --json, or from standard input with -; flags override it")
+	flags.StringVar(&f.role, "role", "", roleHelp)
 	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there yet: do not insist on reaching it")
 }
 
@@ -108,6 +111,26 @@ func (f *settingFlags) registerValues(cmd *cobra.Command, fields ...conntrackd.F
 			f.values[e.Field] = cmd.Flags().String(e.Field.Flag(), "", e.Usage)
 		}
 	}
+}
+
+// roleHelp is the help of --role.
+const roleHelp = "who forwards: primary-backup (one node at a time: external cache, and a hook) or both-active (asymmetric routing: states in both kernels)"
+
+// withRole puts the external cache as the role wants it. The role is kept as that
+// setting alone.
+func (f *settingFlags) withRole(v conntrackd.Values, changed func(flag string) bool) (conntrackd.Values, error) {
+	if !changed("role") {
+		return v, nil
+	}
+	role := node.Role(f.role)
+	if !role.Valid() {
+		return v, &exitError{exitUsage, fmt.Errorf("--role %q is invalid: it must be %s or %s", f.role, node.RolePrimaryBackup, node.RoleBothActive)}
+	}
+	want := role.ExternalCache()
+	if flag := conntrackd.FieldExternalCache.Flag(); changed(flag) && *f.values[conntrackd.FieldExternalCache] != want {
+		return v, &exitError{exitUsage, fmt.Errorf("--role %s needs --%s %s", role, flag, want)}
+	}
+	return v.With(conntrackd.FieldExternalCache, want), nil
 }
 
 // over puts what was given over the saved values. changed tells which flags
@@ -126,6 +149,10 @@ func (f *settingFlags) over(saved conntrackd.Values, changed func(flag string) b
 		v = v.With(conntrackd.FieldEnabled, "enable")
 	case f.disable:
 		v = v.With(conntrackd.FieldEnabled, "disable")
+	}
+	v, err := f.withRole(v, changed)
+	if err != nil {
+		return v, err
 	}
 	for _, e := range f.table {
 		to, flag := f.values[e.Field], e.Field.Flag()

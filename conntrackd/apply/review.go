@@ -23,6 +23,8 @@ type Review struct {
 	// Reviewer proposes it, and the operator decides on the screen.
 	Preparation prepare.Preparation
 	PrepareHost bool
+	// Accepted are the offers of the preparation that the operator agreed to.
+	Accepted []prepare.ItemID
 	// OnlyHost says that nothing but the host's preparation is left to do.
 	OnlyHost bool
 }

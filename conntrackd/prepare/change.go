@@ -29,6 +29,8 @@ type change struct {
 	unit    bool   // systemd has to read its units again
 	replace bool   // ChangeFile: what stands there may be replaced, since it is known
 	program bool   // ChangeFile: it can be executed
+	mover   bool   // what moves the addresses has to read its configuration again
+	read    []byte // ChangeFile with mover: what the content was made from
 
 	arguments []string // changeStart, of the program where there is no service manager
 }

@@ -90,6 +90,10 @@ type Preparer struct {
 	StateDir string
 	// Refresh is what a save starts beside the daemon.
 	Refresh Refresh
+	// Mover moves the addresses; nil where nothing is known of it.
+	Mover *Mover
+	// Accepted are the offers that a save carries out.
+	Accepted []ItemID
 
 	root    string // stands before every path; blank is the real one
 	run     func(ctx context.Context, name string, args ...string) error
@@ -130,6 +134,9 @@ func (p *Preparer) Look(ctx context.Context, c *conntrackd.Candidate) Preparatio
 		items = append(items, i)
 	}
 	if i, ok := l.refresh(); ok {
+		items = append(items, i)
+	}
+	if i, ok := l.hook(ctx); ok {
 		items = append(items, i)
 	}
 	return Preparation{Items: items}
@@ -241,6 +248,7 @@ type Preparing struct {
 	p     *Preparer
 	run   *hostfile.Changes
 	units bool // systemd has to read its units again
+	mover bool // what moves the addresses has to read its configuration again
 }
 
 // Prepare carries out what is missing. After an error the caller rolls back.
@@ -268,7 +276,12 @@ func (p *Preparer) Prepare(ctx context.Context, items []Item) (*Preparing, error
 		}
 	}
 	if s.units {
-		return s, p.reloadUnits(ctx)
+		if err := p.reloadUnits(ctx); err != nil {
+			return s, err
+		}
+	}
+	if s.mover {
+		return s, p.reloadMover(ctx)
 	}
 	return s, nil
 }
@@ -282,7 +295,10 @@ func (prep *Preparing) carryOut(ctx context.Context, id ItemID, c change) error 
 			return err
 		}
 	}
-	prep.units = prep.units || c.unit
+	if c.mover {
+		wanted.Read = c.read // another content by now is somebody else's
+	}
+	prep.units, prep.mover = prep.units || c.unit, prep.mover || c.mover
 	return prep.run.Make(ctx, wanted)
 }
 
@@ -297,7 +313,12 @@ func (prep *Preparing) RollBack(ctx context.Context) error {
 // settle has systemd read its units again where one of the entries is of one.
 func (p *Preparer) settle(ctx context.Context, back []hostfile.JournalEntry) error {
 	if slices.ContainsFunc(back, func(e hostfile.JournalEntry) bool { return e.Unit }) {
-		return p.reloadUnits(ctx)
+		if err := p.reloadUnits(ctx); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(back, func(e hostfile.JournalEntry) bool { return e.Item == string(ItemHook) }) {
+		return p.reloadMover(ctx)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func known(e hostfile.JournalEntry) bool {
 	switch e.Kind {
 	case hostfile.ChangeFile:
 		return e.Path == logrotateRule || e.Path == eventsBootFile || e.Path == eventsModule || isDropIn(e.Path) ||
-			e.Path == refreshUnitFile || e.Path == refreshScript
+			e.Item == string(ItemHook) || e.Path == refreshUnitFile || e.Path == refreshScript
 	case changeDivert:
 		return e.Path == logrotateRule && e.To == logrotateKept
 	case changeSysctl:

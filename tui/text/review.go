@@ -80,6 +80,9 @@ func (c Change) HostRows() []Row {
 		}
 		rows = append(rows, row)
 	}
+	if offer := c.OfferedHook(); offer != "" {
+		rows = append(rows, Row{Label: "offer", Text: Clean(offer)})
+	}
 	for _, item := range c.staying() {
 		detail := item.Detail
 		if item.State == prepare.ItemUnknown { // an error does not say what it stood in the way of
@@ -89,6 +92,18 @@ func (c Change) HostRows() []Row {
 	}
 	return rows
 }
+
+// OfferedHook tells the offer of the hook, blank where there is none.
+func (c Change) OfferedHook() string {
+	i, ok := c.Preparation.Item(prepare.ItemHook)
+	if !ok || i.State != prepare.ItemOffered {
+		return ""
+	}
+	return i.Detail + ": connsync can add the lines and have keepalived read them. With them the peer keeps the states in its external cache, where no connection expires."
+}
+
+// HookChoice is what the operator may decide about the hook.
+const HookChoice = "External cache, and keepalived's hook for it; connsync unprepare takes the hook back."
 
 // staying are the items of the host that a save cannot set right.
 func (c Change) staying() []prepare.Item {
@@ -127,10 +142,15 @@ func (c Change) Sections() []Section {
 	if c.Candidate != nil {
 		notes = c.Candidate.Notes
 	}
+	var offers []string
+	if offer := c.OfferedHook(); offer != "" {
+		offers = append(offers, offer)
+	}
 	var sections []Section
 	for _, s := range []Section{
 		{"This replaces:", cleaned(c.Replaces)}, {"Notes:", cleaned(notes)}, {"These commands would run:", cleaned(c.Commands)},
 		{title, would}, {"This stays:", stays},
+		{"This would be done too with --role primary-backup --keepalived-hook:", cleaned(offers)},
 	} {
 		if len(s.Lines) > 0 {
 			sections = append(sections, s)

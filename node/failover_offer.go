@@ -1,0 +1,219 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/failover"
+	"connsync/conntrackd/hostfile"
+	"connsync/conntrackd/prepare"
+	"connsync/netcheck/check"
+	"connsync/netcheck/keepalived"
+)
+
+// keepalivedPatience bounds a test of a configuration, and a reload.
+const keepalivedPatience = 10 * time.Second
+
+// offerHook says what keepalived.conf would be with the lines of the hook; false
+// where keepalived moves no address, or calls the hook already. Whatever is not
+// understood in full is left to a person, and said.
+func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.Offer, bool) {
+	mover, _ := findMover(c.Settings.ExternalCache)
+	if mover == nil {
+		return prepare.Offer{}, false // the check says what could not be looked at
+	}
+	h := n.hookOf(mover, c.Settings)
+	if h.lacks().Status == check.Passed {
+		return prepare.Offer{State: prepare.ItemInPlace, Detail: "keepalived calls connsync failover"}, true
+	}
+	o, err := h.offer(ctx, n.Program)
+	if err != nil {
+		return prepare.Offer{State: prepare.ItemForeign,
+			Detail: fmt.Sprintf("%s is left alone: %v; add the lines by hand: %s", mover.Files[0], err, h.lacks().Remedy)}, true
+	}
+	return o, true
+}
+
+func (n *Node) hookOf(mover *keepalived.Config, settings conntrackd.Settings) hook {
+	return hook{
+		mover: mover, external: settings.ExternalCache, program: n.hookCommand(),
+		userExists: userExists, refusal: mover.Refusal, read: readScript,
+	}
+}
+
+// offer is the file with the lines that lack. Its error says why that is for a person.
+func (h hook) offer(ctx context.Context, program string) (o prepare.Offer, err error) {
+	o = prepare.Offer{State: prepare.ItemOffered, Path: h.mover.Files[0]}
+	if program == "" || strings.ContainsAny(h.program, "\"'\\$~#!{}\t") || strings.Contains(program, " ") {
+		return o, fmt.Errorf("a line cannot hold the command %q", h.program)
+	}
+	if len(h.mover.Files) > 1 {
+		return o, fmt.Errorf("it includes %s", h.mover.Files[1])
+	}
+	if o.Read, err = hostfile.Read(o.Path); err != nil {
+		return o, err
+	}
+	additions, names, err := h.additions()
+	if err != nil {
+		return o, err
+	}
+	if o.Content, err = keepalived.Insert(o.Read, additions); err != nil {
+		return o, err
+	}
+	installed, err := keepalived.Find()
+	if err != nil {
+		return o, err
+	}
+	if err := h.tried(ctx, installed, o); err != nil {
+		return o, err
+	}
+	o.Detail = fmt.Sprintf("%s does not call connsync failover when %s changes state", o.Path, strings.Join(names, " or "))
+	if installed.PID != 0 {
+		o.Reload = fmt.Sprintf("kill -HUP %d", installed.PID)
+	}
+	return o, nil
+}
+
+// hookEvents are the events with a line of their own.
+var hookEvents = []struct {
+	event keepalived.Event
+	role  failover.Role
+}{{keepalived.NotifyMaster, failover.RolePrimary}, {keepalived.NotifyBackup, failover.RoleBackup}, {keepalived.NotifyFault, failover.RoleFault}}
+
+// additions are the lines for each group, and for each instance that is in none.
+func (h hook) additions() (list []keepalived.Addition, names []string, err error) {
+	lines := map[string]int{}
+	for _, g := range h.mover.Groups {
+		lines["vrrp_sync_group "+g.Name] = g.Line
+	}
+	for _, i := range h.mover.Instances {
+		lines["vrrp_instance "+i.Name] = i.Line
+	}
+	for _, u := range h.units() {
+		a := keepalived.Addition{Line: lines[u.kind+" "+u.name]}
+		for _, l := range hookEvents {
+			switch c := h.scriptFor(u, l.role); {
+			case c.call == callsUs:
+				continue
+			case c.script.Program != "":
+				return nil, nil, fmt.Errorf("%s calls %s already when it becomes %s", u.name, c.script.Program, l.role)
+			}
+			if s, other := h.otherScript(u, l.event); other {
+				return nil, nil, fmt.Errorf("%s calls %s already when it becomes %s", u.name, s.Program, l.role)
+			}
+			a.Lines = append(a.Lines, fmt.Sprintf("%s \"%s %s\" root", l.event, h.program, l.role))
+		}
+		if len(a.Lines) > 0 {
+			list, names = append(list, a), append(names, u.name)
+		}
+	}
+	return list, names, nil
+}
+
+// otherScript returns a script that is called at an event, whatever it does.
+func (h hook) otherScript(u moving, event keepalived.Event) (keepalived.Script, bool) {
+	for _, scripts := range u.scripts {
+		for _, e := range []keepalived.Event{event, keepalived.Notify} {
+			if s, ok := scripts[e]; ok {
+				return s, true
+			}
+		}
+	}
+	return keepalived.Script{}, false
+}
+
+// tried sees that the file with the lines calls the hook, by keepalived's rules
+// as they are known here, and that keepalived itself accepts it.
+func (h hook) tried(ctx context.Context, installed keepalived.Installation, o prepare.Offer) error {
+	dir, err := os.MkdirTemp("", "connsync-keepalived-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "keepalived.conf")
+	for _, try := range []struct {
+		content []byte
+		is      string
+	}{{o.Read, "as it is"}, {o.Content, "with the lines"}} {
+		if err := os.WriteFile(path, try.content, 0o600); err != nil {
+			return err
+		}
+		if err := testConfig(ctx, installed, path); err != nil {
+			return fmt.Errorf("keepalived refuses it %s: %w", try.is, err)
+		}
+	}
+	with, err := keepalived.Load(path, installed.ConfigID)
+	if err != nil {
+		return err
+	}
+	h.mover, h.refusal = with, with.Refusal
+	if f := h.lacks(); f.Status != check.Passed {
+		return errors.New(f.Detail)
+	}
+	return nil
+}
+
+// lacks is what the first unit without the hook lacks.
+func (h hook) lacks() check.Finding {
+	for _, u := range h.units() {
+		if f := h.judgeUnit(u); f.Status != check.Passed {
+			return f
+		}
+	}
+	return check.Finding{Status: check.Passed}
+}
+
+// testConfig asks keepalived about a file; it starts nothing.
+func testConfig(ctx context.Context, installed keepalived.Installation, path string) error {
+	if installed.Program == "" {
+		return errors.New("there is no keepalived to ask")
+	}
+	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, installed.Program, "--config-test", "--use-file", path, "--config-id", installed.ConfigID)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	said, _, _ := strings.Cut(strings.TrimSpace(string(bytes.ReplaceAll(out, []byte(path), []byte("keepalived.conf")))), "\n")
+	return fmt.Errorf("%s (%w)", said, err)
+}
+
+// reloadMover has a running keepalived read its configuration again, and sees
+// that it still runs.
+func reloadMover(ctx context.Context) error {
+	before, err := keepalived.Find()
+	if err != nil || before.PID == 0 {
+		return err
+	}
+	if err := testConfig(ctx, before, before.ConfigPath); err != nil {
+		return err
+	}
+	if err := unix.Kill(before.PID, unix.SIGHUP); err != nil {
+		return fmt.Errorf("reload keepalived, process %d: %w", before.PID, err)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Second):
+	}
+	after, err := keepalived.Find()
+	if err == nil && after.PID != before.PID {
+		err = fmt.Errorf("keepalived, process %d, ended at its reload", before.PID)
+	}
+	return err
+}
