@@ -10,7 +10,7 @@ PACKAGES ?= ./...
 BUILDMODE ?= pie
 SOURCES = cmd node tui conntrackd netcheck trust lab packaging
 
-.PHONY: build package run demo failover test lint golden monkey fuzz crash flood bench bench-serial deps clean root bin
+.PHONY: build package run demo failover test lint golden monkey fuzz crash flood bench bench-serial bench-refresh deps clean root bin
 
 build: bin
 
@@ -96,6 +96,13 @@ bench-serial: root
 	@$(MAKE) --no-print-directory bin
 	@CGO_ENABLED=0 $(GO) build -o bin/benchserial ./lab/benchserial
 	@nice -n -15 bin/benchserial -connsync bin/connsync $(ARGS)
+
+# What it costs to bring connections in use to the peer again, into docs/measurements.md.
+bench-refresh: root
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/benchrefresh ./lab/benchrefresh
+	@bin/benchrefresh -connsync bin/connsync $(ARGS)
 
 deps: root
 	@scripts/deps test

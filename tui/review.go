@@ -337,12 +337,15 @@ func (r *review) help() []key.Binding {
 func (r *review) title() string { return "Connection Sync: review" }
 
 func (r *review) explain() (title string, lines []string) {
-	return "Help: review", []string{
+	lines = []string{
 		"What a save would do; " + nothingYet + ". Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
 		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
-		"External cache: where keepalived moves the addresses, its hook can be written into keepalived.conf; nothing expires in the peer's external cache then.",
 		"Host: what this node does against its sync beside the file, and is set right with the save. Each item is recorded first, and connsync unprepare puts it back.",
 	}
+	if r.hook.there {
+		lines = append(lines, hookHelp)
+	}
+	return "Help: review", lines
 }
 
 // preparable says whether there is anything to decide about the host.

@@ -121,6 +121,16 @@ func preparingReview() apply.Review {
 	return r
 }
 
+// offeringReview is one where keepalived's hook could be written.
+func offeringReview() apply.Review {
+	r := preparingReview()
+	r.Preparation.Items = append(r.Preparation.Items, prepare.Item{ID: prepare.ItemHook, State: prepare.ItemOffered,
+		Title: "Have keepalived call connsync failover", Reason: "conntrackd is not told when the addresses move",
+		Detail:   "/etc/keepalived/keepalived.conf does not call connsync failover when VG changes state",
+		Commands: []string{"write /etc/keepalived/keepalived.conf", "kill -HUP 812"}})
+	return r
+}
+
 func onlyHostReview() apply.Review {
 	r := preparingReview()
 	r.Candidate.New, r.Candidate.Notes, r.Commands, r.OnlyHost = r.Candidate.Old, nil, nil, true
@@ -157,6 +167,11 @@ func TestReviewPages(t *testing.T) {
 		{"host-focus", with(replacingPreparingReview()), toReview(false, "tab", "tab")},
 		{"host-only", with(onlyHostReview()), toReview(false)},
 		{"host-only-not", with(onlyHostReview()), toReview(false, "h")},
+		{"hook", with(offeringReview()), toReview(false)},
+		{"hook-accepted", with(offeringReview()), func(d *driver) {
+			toReview(false, "e")(d)
+			d.wait(time.Second)
+		}},
 		{"unchanged", with(apply.Review{Candidate: &conntrackd.Candidate{}, Unchanged: true}), toReview(false)},
 		{"failed", Effects{Reviewer: fakeReviewer{err: errors.New("read /etc/conntrackd/conntrackd.conf: line 6: permission denied")}}, toReview(false)},
 		{"noeffect", Effects{}, toReview(false)},
@@ -226,6 +241,32 @@ func TestReviewTellsTheDecisionOnTheHost(t *testing.T) {
 			if got != want {
 				t.Errorf("keys %q: the host is prepared: %v", keys, got)
 			}
+		})
+	}
+}
+
+// The offer of the hook brings the external cache with it, and goes without it.
+func TestReviewTellsTheDecisionOnTheHook(t *testing.T) {
+	for keys, want := range map[string]bool{"": false, "e": true, "ee": false} {
+		effects := Effects{Reviewer: fakeReviewer{review: offeringReview()}, Applier: &fakeApplier{hold: true}}
+		drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
+			toReview(false)(d)
+			for _, k := range strings.Split(keys, "") {
+				d.press(k)
+				d.wait(time.Second)
+			}
+			r := d.top().(*review)
+			accepted := len(r.review.Accepted) == 1 && r.review.Accepted[0] == prepare.ItemHook
+			if accepted != want || r.settings.ExternalCache != want || r.review.Candidate.Settings.ExternalCache != want {
+				t.Errorf("keys %q: accepted %v, external cache %v", keys, r.review.Accepted, r.settings.ExternalCache)
+			}
+			if keys == "e" {
+				d.press("h", "enter") // the cache without its hook would lose every connection
+				d.wantScreen(&review{})
+				d.press("h")
+			}
+			d.press("enter")
+			d.wantScreen(&saving{})
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"connsync/tui/text"
 )
 
+const hookHelp = "External cache: keepalived moves the addresses here, and its hook can be written into keepalived.conf. Connections in the peer's external cache do not expire."
+
 // hookOffer is the offer to have keepalived's hook written and the external cache
 // used with it.
 type hookOffer struct {
@@ -21,7 +23,7 @@ type hookOffer struct {
 func (h *hookOffer) take(r *apply.Review) {
 	i, ok := r.Preparation.Item(prepare.ItemHook)
 	if h.there = ok && i.State == prepare.ItemOffered && !r.Unchanged; h.there && h.accepted {
-		r.Preparation.Accept(prepare.ItemHook, true)
+		r.Preparation = r.Preparation.Accept(prepare.ItemHook)
 		r.Accepted = []prepare.ItemID{prepare.ItemHook}
 	}
 }

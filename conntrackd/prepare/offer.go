@@ -3,6 +3,7 @@ package prepare
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
@@ -56,32 +57,21 @@ func (l *hostLook) hook(ctx context.Context) (Item, bool) {
 	if o.Reload != "" {
 		i.Commands = append(i.Commands, o.Reload)
 	}
-	if l.p.accepts(ItemHook) {
+	if slices.Contains(l.p.Accepted, ItemHook) {
 		i.State = ItemMissing
 	}
 	return i, true
 }
 
-func (p *Preparer) accepts(id ItemID) bool {
-	for _, a := range p.Accepted {
-		if a == id {
-			return true
+// Accept returns the preparation with an offer taken: a save carries it out.
+func (p Preparation) Accept(id ItemID) Preparation {
+	items := slices.Clone(p.Items)
+	for n := range items {
+		if items[n].ID == id && items[n].State == ItemOffered {
+			items[n].State = ItemMissing
 		}
 	}
-	return false
-}
-
-// Accept makes an offered item one that a save sets right, or again an offer.
-func (p Preparation) Accept(id ItemID, yes bool) {
-	from, to := ItemOffered, ItemMissing
-	if !yes {
-		from, to = to, from
-	}
-	for n := range p.Items {
-		if p.Items[n].ID == id && p.Items[n].State == from {
-			p.Items[n].State = to
-		}
-	}
+	return Preparation{Items: items}
 }
 
 func (p *Preparer) reloadMover(ctx context.Context) error {
