@@ -58,6 +58,7 @@ func refreshing(t *testing.T, m *lab.Member, interval time.Duration, each func(r
 				return err
 			}
 			defer r.Close()
+			r.Own = []netip.Addr{netip.MustParseAddr("10.0.0.101"), netip.MustParseAddr("10.0.0.102")}
 			for {
 				round, err := r.Look(ctx, interval)
 				if err == nil {
@@ -240,4 +241,87 @@ func TestConnectionsInUseStayOnPeer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The addresses move while both nodes live, and nobody tells conntrackd: B, which
+// has made no event of these connections, keeps them alive on both nodes, and their
+// end on A does not end them on B. What ends on B ends on A, too.
+func TestSwitchMovesTheRefresh(t *testing.T) {
+	t.Parallel()
+	p := agingPair(t)
+	var mu sync.Mutex
+	reports := map[string]int{}
+	for _, m := range []*lab.Member{p.A, p.B} {
+		refreshing(t, m, refresh.Interval(udpLifetime*time.Second), func(r refresh.Round) {
+			mu.Lock()
+			defer mu.Unlock()
+			reports[m.Name()] += r.Refreshed
+		})
+	}
+	tcp, err := p.Connect(t.Context(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	udp := openDatagrams(t, p, 100)
+	use := func(d time.Duration) {
+		t.Helper()
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second) {
+			udp.send()
+			if alive := tcp.Alive(15 * time.Second); alive != 100 {
+				t.Fatalf("%d of 100 connections are alive", alive)
+			}
+		}
+	}
+	use(udpLifetime * time.Second)
+	if err := p.Activate(p.B); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	before := reports["fw-b"]
+	mu.Unlock()
+	use(3 * tcpLifetime * time.Second)
+	for _, m := range []*lab.Member{p.A, p.B} {
+		gotTCP, gotUDP := holds(t, m, unix.IPPROTO_TCP, tcp.Addresses()), holds(t, m, unix.IPPROTO_UDP, udp.addresses())
+		if gotTCP != 100 || gotUDP != 100 {
+			t.Errorf("%s has %d TCP and %d UDP, want 100 each", m.Name(), gotTCP, gotUDP)
+		}
+	}
+	mu.Lock()
+	if reports["fw-b"] == before {
+		t.Error("B has reported nothing since it has the addresses")
+	}
+	mu.Unlock()
+	addresses := tcp.Addresses()
+	tcp.Close()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		open := established(t, p.A, addresses) + established(t, p.B, addresses)
+		if open == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d entries of connections that have ended are established", open)
+		}
+	}
+	// A refresh would bring them back within a lifetime.
+	for end := time.Now().Add(udpLifetime * time.Second); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+		if open := established(t, p.A, addresses) + established(t, p.B, addresses); open != 0 {
+			t.Fatalf("%d entries of connections that have ended came back", open)
+		}
+	}
+}
+
+func established(t *testing.T, m *lab.Member, from []netip.AddrPort) int {
+	t.Helper()
+	flows, err := m.Flows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, f := range flows {
+		if f.Established && slices.Contains(from, f.Source) {
+			count++
+		}
+	}
+	return count
 }

@@ -103,7 +103,7 @@ func (c Change) OfferedHook() string {
 }
 
 // HookChoice is what the operator may decide about the hook.
-const HookChoice = "External cache, and keepalived's hook for it; connsync unprepare takes the hook back."
+const HookChoice = "External cache and keepalived's hook."
 
 // staying are the items of the host that a save cannot set right.
 func (c Change) staying() []prepare.Item {

@@ -137,8 +137,9 @@ func once(ctx context.Context, out io.Writer, asJSON bool) error {
 	if err := r.Await(ctx, watched); err != nil {
 		return err
 	}
-	// What the peer was told is not known, so that all that was used is due.
-	round, err := r.Look(ctx, watched)
+	// What the peer was told is not known, so that all that was used is due. There
+	// is no hurry: nobody looks again.
+	round, err := r.Look(ctx, refresh.MaxInterval)
 	if err != nil {
 		return err
 	}
