@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"connsync/conntrackd/control"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/refresh"
 	"connsync/netcheck/check"
@@ -38,20 +39,30 @@ func (h *hostChecks) entryLifetime(ctx context.Context) check.Finding {
 	if err != nil {
 		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot, Detail: "whether connsync refresh runs is not known: " + err.Error()}
 	}
+	_ = h.look(ctx)
+	i, _ := h.found.Item(prepare.ItemRefresh)
+	bySave := i.State == prepare.ItemMissing
+	if status == nil && bySave && !h.syncRuns(ctx) {
+		return check.Finding{Status: check.Passed, Detail: "no sync runs yet; a save starts connsync refresh, without which connections in use would expire on the peer, " + lives}
+	}
 	f := judgeRefresh(status, lives)
-	if f.Status == check.Failed && f.Remedy == "" {
-		f.Remedy = h.refreshRemedy(ctx)
+	switch {
+	case f.Status != check.Failed || f.Remedy != "":
+	case bySave:
+		f.Remedy = "connsync apply --prepare-host"
+	default:
+		f.Remedy = "connsync refresh --every auto --background"
 	}
 	return f
 }
 
-// refreshRemedy is what has the refresh run on this host.
-func (h *hostChecks) refreshRemedy(ctx context.Context) string {
-	_ = h.look(ctx)
-	if i, ok := h.found.Item(prepare.ItemRefresh); ok && i.State == prepare.ItemMissing {
-		return "connsync apply --prepare-host"
+// syncRuns says whether a daemon answers where the file in force has it; one that
+// cannot be asked may run.
+func (h *hostChecks) syncRuns(ctx context.Context) bool {
+	if h.saved.File == nil || h.saved.File.ControlSocket() == "" {
+		return false
 	}
-	return "connsync refresh --every auto --background"
+	return control.NewClient(h.saved.File.ControlSocket()).Alive(ctx)
 }
 
 // readLifetimes says how long entries live of which packets come, one way after

@@ -102,11 +102,8 @@ func (h hook) additions() (list []keepalived.Addition, names []string, err error
 	for _, u := range h.units() {
 		a := keepalived.Addition{Line: lines[u.kind+" "+u.name]}
 		for _, l := range hookEvents {
-			switch c := h.scriptFor(u, l.role); {
-			case c.call == callsUs:
+			if h.scriptFor(u, l.role).call == callsUs {
 				continue
-			case c.script.Program != "":
-				return nil, nil, fmt.Errorf("%s calls %s already when it becomes %s", u.name, c.script.Program, l.role)
 			}
 			if s, other := h.otherScript(u, l.event); other {
 				return nil, nil, fmt.Errorf("%s calls %s already when it becomes %s", u.name, s.Program, l.role)

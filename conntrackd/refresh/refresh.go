@@ -55,9 +55,11 @@ const (
 	// batch is how many entries the kernel reports in one go: conntrackd's
 	// messages about them fit every buffer of a peer.
 	batch = 32
+	// spread is the part of an interval that the reports are spread over.
+	spread = 0.8
 	// slowest and fastest are entries in a second. A peer with the smallest
 	// buffers takes 20,000 new connections in a second.
-	slowest, fastest = 2000, 10000
+	slowest, fastest = 1000, 10000
 )
 
 // New returns a Refresher of the table of the calling thread's network
@@ -132,22 +134,24 @@ func (r *Refresher) Await(ctx context.Context, d time.Duration) error {
 
 // Look looks at the table and has the kernel report the entries that are in use
 // here and would end on the peer within twice the interval, after which the next
-// look is. The reports are spread over less than half of the interval.
+// look is. The reports are spread over most of the interval.
 func (r *Refresher) Look(ctx context.Context, interval time.Duration) (Round, error) {
 	began := time.Now()
 	round, due, err := r.look(began, interval)
 	if err != nil {
 		return round, err
 	}
-	pace := min(max(float64(len(due))/(interval.Seconds()/2), slowest), fastest)
+	pace := min(max(float64(len(due))/(spread*interval.Seconds()), slowest), fastest)
+	pause := time.Duration(batch / pace * float64(time.Second))
 	for part := range slices.Chunk(due, batch) {
 		reported, err := r.reporter.report(part)
 		round.Refreshed += reported
 		if err != nil {
 			return round, err
 		}
-		ahead := time.Duration(float64(round.Refreshed)/pace*float64(time.Second)) - time.Since(began)
-		if err := r.Await(ctx, ahead); err != nil {
+		// Time that was lost is not made good: two batches at once may be more
+		// than the peer's buffer holds.
+		if err := r.Await(ctx, pause); err != nil {
 			return round, err
 		}
 	}

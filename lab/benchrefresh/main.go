@@ -75,4 +75,3 @@ func replaceTable(path string, table []byte) error {
 	}
 	return os.WriteFile(path, bytes.Join([][]byte{before, []byte(beginMark), table, []byte(endMark), after}, nil), 0o644)
 }
-
