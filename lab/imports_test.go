@@ -56,11 +56,11 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", ""),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/refreshing"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile": {"conntrackd"},
 
-	"cmd/connsync/refreshing": {"conntrackd/refresh", "node"},
+	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "tui/text"},
 
 	"tui/console/keys": {},
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/cmd/connsync/fromfile"
-	"connsync/cmd/connsync/refreshing"
+	"connsync/cmd/connsync/upkeep"
 	"connsync/conntrackd"
 	"connsync/conntrackd/service"
 	"connsync/node"
@@ -66,19 +67,31 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
 	flags.StringVar(&g.Application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+node.ApplicationFile)
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
-	root.AddCommand(newFailover(s, &g), newUnprepare(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g), newCoverage(s, &g))
-	root.AddCommand(newRefresh(s, &g))
+	root.AddCommand(newFailover(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g), newCoverage(s, &g))
+	root.AddCommand(upkeepCommands(s, &g)...)
 	root.AddCommand(manualCommands()...)
 	complete(root, &g)
 	strict(root)
 	return root
 }
 
-func newRefresh(s streams, g *globals) *cobra.Command {
-	cmd := refreshing.New(s.out, &g.Options, func(err error) error { return &exitError{exitUsage, err} })
-	cmd.Args = noArguments
-	cmd.PreRunE = func(*cobra.Command, []string) error { return g.check() }
-	return cmd
+func upkeepCommands(s streams, g *globals) []*cobra.Command {
+	h := upkeep.Host{
+		Out: s.out, Options: &g.Options, PrintJSON: func(v any) error { return printJSON(s.out, v) },
+		Usage: func(err error) error { return &exitError{exitUsage, err} }, Failed: func() error { return &exitError{exitRefused, nil} },
+		Open: func(ctx context.Context) (*node.Node, error) {
+			c, err := openNode(ctx, *g)
+			if err != nil {
+				return nil, err
+			}
+			return c.Node, nil
+		},
+	}
+	commands := []*cobra.Command{upkeep.NewRefresh(h), upkeep.NewUnprepare(h)}
+	for _, c := range commands {
+		c.Args, c.PreRunE = noArguments, func(*cobra.Command, []string) error { return g.check() }
+	}
+	return commands
 }
 
 // settingFlags are the settings as flags and, under them, those of a file. What

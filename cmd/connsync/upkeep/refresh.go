@@ -1,8 +1,7 @@
-package refreshing
+package upkeep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,7 @@ import (
 	"connsync/node"
 )
 
-const help = `refresh keeps the connections alive on the peer that are in use here. With the
+const refreshHelp = `refresh keeps the connections alive on the peer that are in use here. With the
 states in the kernel (DisableExternalCache on) the peer's kernel lets an entry
 expire of which it sees no packets, and a packet that changes no state is not
 replicated. refresh finds the entries whose lifetime packets have renewed on this
@@ -30,38 +29,48 @@ to refresh, and it waits. A save with --prepare-host has it run at boot.
 
 Exit status: 0 done, 1 failed, 64 wrong usage.`
 
-// flags are those of one call.
-type flags struct {
+// refreshFlags are those of one call.
+type refreshFlags struct {
 	every                          string
 	background, whileRunning, stop bool
 	asJSON                         bool
 }
 
-// New returns the command. options are read when it runs; usage makes the error
-// of a wrong use.
-func New(out io.Writer, options *node.Options, usage func(error) error) *cobra.Command {
-	var f flags
+// Host is what the program lends its commands.
+type Host struct {
+	Out     io.Writer
+	Options *node.Options // read when a command runs
+	// Open finds the node and repairs a save that was interrupted.
+	Open      func(context.Context) (*node.Node, error)
+	PrintJSON func(any) error
+	Usage     func(error) error // the error of a wrong use
+	Failed    func() error      // the error where all was said
+}
+
+// NewRefresh returns the command refresh.
+func NewRefresh(h Host) *cobra.Command {
+	var f refreshFlags
 	cmd := &cobra.Command{
 		Use:   "refresh",
 		Short: "Keep connections in use alive on the peer",
-		Long:  help,
+		Long:  refreshHelp,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := absolute(*options)
+			o, err := absolute(*h.Options)
 			if err != nil {
 				return err
 			}
 			every, err := f.interval()
 			switch {
 			case err != nil:
-				return usage(err)
+				return h.Usage(err)
 			case f.stop:
 				return refresh.Stop(cmd.Context(), o.RuntimeDir)
 			case f.background:
 				return startInBackground(cmd.Context(), o, f)
 			case f.every != "":
-				return keep(cmd.Context(), out, o, f, every)
+				return keep(cmd.Context(), h.Out, o, f, every)
 			}
-			return once(cmd.Context(), out, f.asJSON)
+			return h.once(cmd.Context(), f.asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&f.every, "every", "", "go on, with this `interval` between two looks, such as 10s, or auto")
@@ -73,7 +82,7 @@ func New(out io.Writer, options *node.Options, usage func(error) error) *cobra.C
 }
 
 // interval is that of --every, zero for auto.
-func (f flags) interval() (time.Duration, error) {
+func (f refreshFlags) interval() (time.Duration, error) {
 	switch {
 	case f.stop && (f.every != "" || f.background || f.whileRunning):
 		return 0, errors.New("--stop takes no other flag of refresh")
@@ -102,11 +111,11 @@ func absolute(o node.Options) (node.Options, error) {
 	return o, nil
 }
 
-func startInBackground(ctx context.Context, o node.Options, f flags) error {
+func startInBackground(ctx context.Context, o node.Options, f refreshFlags) error {
 	return refresh.Start(ctx, o.RuntimeDir, o.Program, refresh.Arguments(o.Config, o.RuntimeDir, f.every, f.whileRunning)...)
 }
 
-func keep(ctx context.Context, out io.Writer, o node.Options, f flags, every time.Duration) error {
+func keep(ctx context.Context, out io.Writer, o node.Options, f refreshFlags, every time.Duration) error {
 	k := &refresh.Keeper{
 		Config: o.Config, RuntimeDir: o.RuntimeDir, Every: every, WhileRunning: f.whileRunning,
 		SocketPath: o.ControlSocket(),
@@ -125,7 +134,7 @@ type refreshed struct {
 	Refreshed int `json:"refreshed"` // of those; the others have ended meanwhile
 }
 
-func once(ctx context.Context, out io.Writer, asJSON bool) error {
+func (h Host) once(ctx context.Context, asJSON bool) error {
 	r, err := refresh.New()
 	if err != nil {
 		return err
@@ -144,10 +153,8 @@ func once(ctx context.Context, out io.Writer, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		e := json.NewEncoder(out)
-		e.SetIndent("", "  ")
-		return e.Encode(refreshed{round.Entries, round.Due, round.Refreshed})
+		return h.PrintJSON(refreshed{round.Entries, round.Due, round.Refreshed})
 	}
-	_, err = fmt.Fprintf(out, "Refreshed %d of %d entries: those that packets used within %v.\n", round.Refreshed, round.Entries, watched)
+	_, err = fmt.Fprintf(h.Out, "Refreshed %d of %d entries: those that packets used within %v.\n", round.Refreshed, round.Entries, watched)
 	return err
 }

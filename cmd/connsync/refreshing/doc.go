@@ -1,2 +1,0 @@
-// Package refreshing is the command "connsync refresh".
-package refreshing
