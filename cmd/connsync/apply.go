@@ -55,7 +55,7 @@ func newApply(s streams, g *globals) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "agree that a Multicast, TCP or hand-made Stats setup in the file is replaced")
 	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not look")
-	flags.BoolVar(&f.prepareHost, "prepare-host", true, "set right what the host does against its sync (unit, kernel events, logrotate); connsync unprepare puts it back")
+	flags.BoolVar(&f.prepareHost, "prepare-host", true, "set right what the host does against its sync (unit, kernel events, logrotate, refresh); connsync unprepare puts it back")
 	flags.BoolVar(&f.keepalivedHook, "keepalived-hook", false, "write the lines that call connsync failover into keepalived.conf, and reload keepalived; unprepare takes them out")
 	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")

@@ -18,7 +18,7 @@ import (
 
 func main() {
 	program := flag.String("connsync", "bin/connsync", "the connsync program to measure")
-	document := flag.String("document", "docs/measurements.md", "the file whose table is written again; blank prints it")
+	document := flag.String("document", "docs/measurements.md", "the file whose table is written again; blank writes none")
 	sizes := flag.String("sizes", "20000,100000,200000", "numbers of connections")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -49,12 +49,13 @@ func measure(ctx context.Context, program, document, sizes string) error {
 			fmt.Fprintln(&table, c)
 			fmt.Fprintln(os.Stderr, c)
 		}
+		if document != "" {
+			if err := replaceTable(document, table.Bytes()); err != nil {
+				return err
+			}
+		}
 	}
-	if document == "" {
-		_, err := table.WriteTo(os.Stdout)
-		return err
-	}
-	return replaceTable(document, table.Bytes())
+	return nil
 }
 
 // The table stands between these lines of the document.

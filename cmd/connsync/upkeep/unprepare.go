@@ -13,7 +13,7 @@ import (
 
 const unprepareHelp = `unprepare puts back what apply has changed about the host beside
 conntrackd.conf, byte for byte: the unit's drop-in, the kernel's setting now and at
-boot, and logrotate's rule. It does not touch conntrackd.conf or the daemon. What
+boot, logrotate's rule, the refresh and keepalived's hook. It does not touch conntrackd.conf or the daemon. What
 somebody else has changed since is left alone, and said.
 
 Exit status: 0 done, 1 something is not as it was before, 64 wrong usage.`
