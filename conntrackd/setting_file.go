@@ -110,7 +110,7 @@ func (f *File) block(in section) *node {
 func addressDirective(format string, place int, at func(*Settings) *netip.Prefix) *directive {
 	return &directive{
 		in: inUDP, place: place,
-		line:  func(s Settings) string { return addressLine(format, *at(&s)) },
+		line: func(s Settings) string { return addressLine(format, *at(&s)) },
 		read: func(f *File, link []*node, s *Settings) {
 			*at(s) = f.address(link, fmt.Sprintf(format, "IPv4"), fmt.Sprintf(format, "IPv6"))
 		},
@@ -149,7 +149,7 @@ func numberDirective[T uint16 | int](in section, keyword string, place int, comm
 func interfaceDirective() *directive {
 	return &directive{
 		in: inUDP, place: 3,
-		line:  func(s Settings) string { return "Interface " + s.Interface },
+		line: func(s Settings) string { return "Interface " + s.Interface },
 		read: func(f *File, link []*node, s *Settings) {
 			if n := last(link, "Interface"); n != nil {
 				s.Interface = f.arg(n, 0)

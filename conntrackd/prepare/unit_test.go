@@ -83,7 +83,7 @@ func TestKeepsLock(t *testing.T) {
 // known, replaced by the next preparation, and undone.
 func TestDropInOfEarlierVersionIsReplaced(t *testing.T) {
 	const lock = "/run/lock/conntrackd.lock"
-	p := NewPreparer(service.NewSystemd(service.DefaultUnit), "/var/lib/connsync")
+	p := NewPreparer(service.NewSystemd(service.DefaultUnit), "/var/lib/connsync", Refresh{})
 	p.root, p.ownHost = t.TempDir(), func() (bool, error) { return true, nil }
 	p.reload = func(context.Context) error { return nil }
 	c := &conntrackd.Candidate{
