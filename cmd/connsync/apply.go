@@ -268,8 +268,7 @@ func (c *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 		}
 		fmt.Fprintln(w, text.StepLine(progress))
 	}
-	waits := outlet.Beside(w, c.err) // nothing printed holds up what holds the lock
-	stopTelling := c.tellInterrupt(ctx)
+	waits, stopTelling := outlet.Beside(w, c.err), c.tellInterrupt(ctx) // no output holds up what holds the lock
 	outcome := c.Applier(r).Apply(ctx, r.Candidate, each)
 	stopTelling()
 	waits()

@@ -73,8 +73,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	return err
 }
 
-// guarded runs the screens as a child of this process, which leaves the terminal
-// as it was whatever ends them.
+// guarded runs the screens under [console.Line.Guard].
 func (s streams) guarded(line *console.Line) error {
 	status, err := line.Guard(s.signals, cleaned{s.err})
 	switch {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
+	"connsync/trust"
 )
 
 // ownAddresses are the addresses at which packets end on this node: those connections
@@ -25,7 +26,7 @@ func readOwn(more []netip.Addr) (ownAddresses, error) {
 		own.hosts[a.Unmap().WithZone("")] = true
 	}
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		addresses, err := netlink.AddrList(nil, family)
+		addresses, err := trust.Message(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, family) })
 		if err != nil {
 			return own, fmt.Errorf("%w: list this node's addresses: %w", conntrackd.ErrCannotLook, err)
 		}
@@ -35,7 +36,9 @@ func readOwn(more []netip.Addr) (ownAddresses, error) {
 			}
 		}
 		// The local table has broadcast addresses and whole local networks, too.
-		routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_LOCAL}, netlink.RT_FILTER_TABLE)
+		routes, err := trust.Message(func() ([]netlink.Route, error) {
+			return netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_LOCAL}, netlink.RT_FILTER_TABLE)
+		})
 		if err != nil {
 			return own, fmt.Errorf("%w: list this node's local routes: %w", conntrackd.ErrCannotLook, err)
 		}
