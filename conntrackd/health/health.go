@@ -21,7 +21,7 @@ const (
 	VerdictSilent        Verdict = "silent"         // no word from the peer
 	VerdictLosing        Verdict = "losing"         // both ways, and messages are lost
 	VerdictPartial       Verdict = "partial"        // both ways, and connections would not survive a failover
-	VerdictMismatch      Verdict = "mismatch"       // the peer speaks another mode, or to another port
+	VerdictMismatch      Verdict = "mismatch"       // the peer is heard, and not as the settings have it
 	VerdictStopped       Verdict = "stopped"        // no daemon runs
 	VerdictUnknown       Verdict = "unknown"        // we could not look
 )
