@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/failover"
@@ -18,10 +19,10 @@ import (
 	"connsync/trust"
 )
 
-// looker looks at the connections that the daemon which runs with the saved file has
-// to replicate.
-func (n *Node) looker(s Saved, client *control.Client) *coverage.Looker {
-	return &coverage.Looker{Client: client, File: s.File, Role: n.role, Own: ownVirtual}
+// looker looks at the connections that a daemon which runs with the file has to
+// replicate.
+func (n *Node) looker(client *control.Client, file *conntrackd.File) *coverage.Looker {
+	return &coverage.Looker{Client: client, File: file, Role: n.role, Own: ownVirtual}
 }
 
 // ownVirtual are keepalived's virtual addresses: connections of these belong to the node

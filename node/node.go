@@ -314,7 +314,7 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 // program.
 func (n *Node) Applier(r apply.Review) *apply.Applier {
 	a := &apply.Applier{
-		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard,
+		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard, Coverage: n.looker,
 	}
 	if r.PrepareHost {
 		a.Preparer = n.Preparer()
@@ -332,7 +332,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	client := control.NewClient(socket)
 	return &health.Observer{
 		Service: n.Service, Client: client, Settings: s.Settings, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
-		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk, Coverage: n.looker(s, client),
+		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
 	}
 }
 

@@ -260,7 +260,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 			told = found.Verdict
 			t.out.columns(text.StatusLines(found))
 		}
-		if told == health.VerdictTwoWay {
+		if told.BothWays() {
 			return nil, nil
 		}
 		_, ok, err := t.in.within(t.ctx, statusEvery)

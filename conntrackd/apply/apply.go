@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
@@ -79,6 +80,9 @@ type Applier struct {
 	// Listen listens on the sync link; nil means that nothing does, which makes
 	// "two-way" harder to prove.
 	Listen health.Listen
+	// Coverage makes what looks at the connections of a daemon with the file; nil means
+	// that nothing does, and that the verdict is taken from the messages alone.
+	Coverage func(client *control.Client, file *conntrackd.File) *coverage.Looker
 	// Settle is how long a restarted daemon has to stay up before it is
 	// believed; zero means 2.5 seconds.
 	Settle time.Duration

@@ -256,6 +256,9 @@ func (t *transaction) startObserver() {
 		Service: t.service, Client: client(f.ControlSocket()), Settings: t.c.Settings, Links: links,
 		Mode: f.Mode(), Sockets: t.a.Sockets, Listen: t.a.Listen,
 	}
+	if t.a.Coverage != nil {
+		t.observer.Coverage = t.a.Coverage(t.observer.Client, f)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.stopListening = cancel
 	if err := t.observer.Start(ctx); err != nil {

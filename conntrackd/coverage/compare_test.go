@@ -104,7 +104,7 @@ func loaded(t *testing.T, commands ...string) *lab.Namespace {
 	return ns
 }
 
-func load(t *testing.T, ns *lab.Namespace, commands ...string) {
+func load(t testing.TB, ns *lab.Namespace, commands ...string) {
 	t.Helper()
 	cmd := ns.Command("conntrack", "-R", "/dev/stdin")
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")

@@ -92,45 +92,54 @@ func TestFilterAgreesWithTheDaemon(t *testing.T) {
 	}
 }
 
-func agreesWithDaemon(t *testing.T, filter string, protocols map[string]uint8) {
+// daemon is a real conntrackd alone in a network namespace.
+type daemon struct {
+	ns     *lab.Namespace
+	client *control.Client
+	file   *conntrackd.File
+}
+
+// startDaemon starts one whose General section has more lines.
+func startDaemon(t testing.TB, lines string) daemon {
+	t.Helper()
 	ns, err := lab.NewNamespace()
 	if err != nil {
 		t.Fatalf("this test needs root: %v", err)
 	}
-	defer ns.Close()
+	t.Cleanup(func() { ns.Close() })
 	dir := t.TempDir()
 	s := conntracktest.Settings()
 	s.Interface = "lo"
 	s.Current, s.Peer = netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("127.0.0.2/8")
-	config := strings.TrimSuffix(strings.TrimSpace(conntracktest.Config(s, dir)), "}") + "Systemd off\n" + filter + "}\n"
+	config := strings.TrimSuffix(strings.TrimSpace(conntracktest.Config(s, dir)), "}") + "Systemd off\n" + lines + "}\n"
 	path := filepath.Join(dir, "conf")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run := func(command ...string) {
+	for _, command := range [][]string{{"ip", "link", "set", "lo", "up"}, {"sysctl", "-qw", "net.netfilter.nf_conntrack_events=1"}, {"conntrackd", "-C", path, "-d"}} {
 		if out, err := ns.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s\n%s", command, err, out, config)
 		}
 	}
-	run("ip", "link", "set", "lo", "up")
-	run("sysctl", "-qw", "net.netfilter.nf_conntrack_events=1")
-	run("conntrackd", "-C", path, "-d")
-	client := control.NewClient(filepath.Join(dir, "ctl"))
-	defer func() { _ = exec.Command("conntrackd", "-C", path, "-k").Run() }()
+	t.Cleanup(func() { _ = exec.Command("conntrackd", "-C", path, "-k").Run() })
+	file, _ := conntrackd.Parse("conntrackd.conf", []byte(config))
+	d := daemon{ns, control.NewClient(filepath.Join(dir, "ctl")), file}
+	for deadline := time.Now().Add(20 * time.Second); !d.client.Alive(t.Context()); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("conntrackd does not answer")
+		}
+	}
+	return d
+}
+
+func agreesWithDaemon(t *testing.T, filter string, protocols map[string]uint8) {
+	d := startDaemon(t, filter)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for !client.Alive(ctx) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	load := filepath.Join(dir, "entries")
-	if err := os.WriteFile(load, []byte("-I "+strings.Join(filterSample(), "\n-I ")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run("conntrack", "-R", load)
-	file, _ := conntrackd.Parse("conf", []byte(config))
-	f := NewFilter(file, protocols)
+	load(t, d.ns, "-I "+strings.Join(filterSample(), "\n-I "))
+	f := NewFilter(d.file, protocols)
 	byEvents, byResync := map[string]bool{}, map[string]bool{}
-	if err := ns.Do(func() error {
+	if err := d.ns.Do(func() error {
 		return Dump(ctx, func(e *Entry) {
 			_, entry := f.dropsEntry(e)
 			_, event := f.dropsEvent(e)
@@ -144,15 +153,15 @@ func agreesWithDaemon(t *testing.T, filter string, protocols map[string]uint8) {
 	if len(byEvents) != len(filterSample()) {
 		t.Fatalf("%d entries, want %d", len(byEvents), len(filterSample()))
 	}
-	compareCache(ctx, t, client, byEvents, "after the events", config)
-	if err := client.ResyncKernel(ctx); err != nil {
+	compareCache(ctx, t, d.client, byEvents, "after the events", filter)
+	if err := d.client.ResyncKernel(ctx); err != nil {
 		t.Fatal(err)
 	}
-	compareCache(ctx, t, client, byResync, "after the resync", config)
+	compareCache(ctx, t, d.client, byResync, "after the resync", filter)
 }
 
 // compareCache waits until the cache is as it should be.
-func compareCache(ctx context.Context, t *testing.T, c *control.Client, want map[string]bool, when, config string) {
+func compareCache(ctx context.Context, t *testing.T, c *control.Client, want map[string]bool, when, filter string) {
 	t.Helper()
 	var wrong []string
 	for range 30 {
@@ -183,6 +192,5 @@ func compareCache(ctx context.Context, t *testing.T, c *control.Client, want map
 		time.Sleep(50 * time.Millisecond)
 	}
 	slices.Sort(wrong)
-	_, section, _ := strings.Cut(config, "Systemd off")
-	t.Errorf("%s, with%s\n%s", when, section, strings.Join(wrong, "\n"))
+	t.Errorf("%s, with %s\n%s", when, filter, strings.Join(wrong, "\n"))
 }

@@ -32,8 +32,9 @@ type Looker struct {
 	mu      sync.Mutex
 	last    Coverage
 	lastErr error
-	at      time.Time // when the last look ended; zero where there was none
-	suspect keySet    // not in the cache at the last look
+	at      time.Time     // when the last look ended; zero where there was none
+	cost    time.Duration // of the last look, in time of the processor
+	suspect keySet        // not in the cache at the last look
 }
 
 const (
@@ -41,8 +42,11 @@ const (
 	secondLook = time.Second
 	// calm is the time between two looks at a node that has nothing new.
 	calm = 5 * time.Second
-	// share of the time is spent looking: one part in so many.
-	share = 40
+	// share is how much longer than the work for a look the pause after it is at least;
+	// conntrackd works as long as this program does.
+	share = 2 * 40
+	// longestPause is how old a look may become at a very large table.
+	longestPause = time.Minute
 	// mostLost is what is kept of the entries that would be lost.
 	mostLost = 20
 	// allocations of a set begin with so many keys.
@@ -58,14 +62,24 @@ func (l *Looker) Look(ctx context.Context) (Coverage, error) {
 	if !l.at.IsZero() && time.Since(l.at) < l.pause() {
 		return l.last, l.lastErr
 	}
+	before := processorTime()
 	l.last, l.lastErr = l.look(ctx)
-	l.at = time.Now()
+	l.at, l.cost = time.Now(), processorTime()-before
 	return l.last, l.lastErr
+}
+
+// processorTime is what this program has used of the processors.
+func processorTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // pause is the least time to the next look.
 func (l *Looker) pause() time.Duration {
-	rest := share * l.last.Took
+	rest := min(share*l.cost, longestPause)
 	switch {
 	case l.last.Pending:
 		return secondLook
