@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
 )
@@ -93,6 +94,12 @@ func TestStatusPages(t *testing.T) {
 		return health.Health{Verdict: health.VerdictStopped, Cause: "conntrackd.service has failed", Next: "enable sync, or read the daemon's log",
 			Service: service.State{Present: true, Enabled: true, Restarts: 5, Detail: "failed (Result: exit-code)"}}, nil
 	}
+	partial := func(after time.Duration) (health.Health, error) {
+		h, err := idle(health.VerdictPartial, "30 of 242 connections would not survive a failover: line 41 of the file keeps out 30 connections (Address Ignore 10.1.0.0/16)",
+			"change line 41 of /etc/conntrackd/conntrackd.conf and restart conntrackd")(after)
+		h.Coverage = &coverage.Coverage{Counts: coverage.Counts{Survive: 212, Filtered: 30}}
+		return h, err
+	}
 	direct := func(after time.Duration) (health.Health, error) {
 		h, err := busy(after)
 		h.Service.Unbooted, h.Service.Detail = true, "started directly; nothing starts it at boot"
@@ -111,6 +118,7 @@ func TestStatusPages(t *testing.T) {
 		{"sending", with(idle(health.VerdictSendingOnly, "10.0.0.102 confirms our messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},
 		{"silent", with(idle(health.VerdictSilent, "no word from 10.0.0.102 since conntrackd started", "enable sync on the peer, with the same port 3780 and the addresses swapped")), toStatus(10 * time.Second)},
 		{"losing", with(losing), toStatus(10 * time.Second)},
+		{"partial", with(partial), toStatus(10 * time.Second)},
 		{"mismatch", with(mismatch), toStatus(10 * time.Second)},
 		{"stopped", with(stopped), toStatus(10 * time.Second)},
 		{"unknown", with(blind), toStatus(10 * time.Second)},

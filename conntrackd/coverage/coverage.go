@@ -83,16 +83,14 @@ type LostEntry struct {
 	Rule Rule // that filters it; zero where it is missing
 }
 
-// outcome is the class of an entry.
+// outcome is the class of an entry that needs to survive.
 type outcome int
 
 const (
-	passing  outcome = iota // not a connection that needs to survive
-	survives                // in the cache
+	survives outcome = iota // in the cache
 	young                   // not in the cache, and not seen before
 	filtered                // by the file
 	missing                 // not in the cache, and seen before
-	peers                   // put there by the peer's daemon
 )
 
 // kindKey is a [Kind] while it is counted.
@@ -119,6 +117,24 @@ func (t *tally) add(e *Entry, o outcome, rule Rule) {
 	c.add(o)
 	if o == filtered {
 		t.rules[rule]++
+	}
+}
+
+// mergeInto adds what was counted to another tally.
+func (t *tally) mergeInto(other *tally) {
+	for key, counts := range t.kinds {
+		sum := other.kinds[key]
+		if sum == nil {
+			sum = &Counts{}
+			other.kinds[key] = sum
+		}
+		sum.Survive += counts.Survive
+		sum.Young += counts.Young
+		sum.Filtered += counts.Filtered
+		sum.Missing += counts.Missing
+	}
+	for rule, n := range t.rules {
+		other.rules[rule] += n
 	}
 }
 

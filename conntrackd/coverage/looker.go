@@ -148,50 +148,65 @@ var seed = maphash.MakeSeed()
 // cache at the next look if it has got there at all.
 func (l *Looker) look(ctx context.Context) (Coverage, error) {
 	begin := time.Now()
-	c := Coverage{Role: RoleUnknown}
-	if l.Role != nil {
-		c.Role = l.Role(ctx)
+	p, tables, err := l.prepare(ctx)
+	if err != nil {
+		return Coverage{}, err
 	}
+	if err := Dump(ctx, p.take); err != nil {
+		return Coverage{}, err
+	}
+	if p.beyond.count > 0 {
+		// The peer's entries may have come since they were counted.
+		after, err := l.Client.Tables(ctx)
+		if err != nil {
+			return Coverage{}, err
+		}
+		p.injected = int(after.Injected)
+	}
+	c := p.finish()
+	l.suspect = p.suspect
+	c.Time, c.Took = time.Now(), time.Since(begin)
+	if c.Lost() > 0 {
+		c.Cause, c.Next = l.explain(ctx, c, tables)
+	}
+	return c, nil
+}
+
+// prepare reads all but the kernel's table.
+func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	tables, err := l.Client.Tables(ctx)
 	if err != nil {
-		return c, err
+		return nil, tables, err
 	}
 	if tables.Bypass {
-		return c, fmt.Errorf("%w: conntrackd has no internal cache (DisableInternalCache)", conntrackd.ErrCannotLook)
+		return nil, tables, fmt.Errorf("%w: conntrackd has no internal cache (DisableInternalCache)", conntrackd.ErrCannotLook)
 	}
 	protocols, err := ReadProtocols(protocolsFile)
 	if err != nil {
-		return c, err
+		return nil, tables, err
+	}
+	p := &pass{
+		filter: NewFilter(l.File, protocols), before: l.suspect, first: l.at.IsZero() || l.lastErr != nil,
+		flagged: !l.File.TCPWindowTracking(), injected: -1, most: l.Most, main: newGroup(), beyond: newGroup(), role: RoleUnknown,
+	}
+	if p.most == 0 {
+		p.most = mostLost
+	}
+	if tables.Direct {
+		p.injected = int(tables.Injected)
+	}
+	if l.Role != nil {
+		p.role = l.Role(ctx)
 	}
 	var more []netip.Addr
 	if l.Own != nil {
 		more = l.Own()
 	}
-	p := pass{filter: NewFilter(l.File, protocols), before: l.suspect, first: l.at.IsZero() || l.lastErr != nil, most: l.Most, tally: newTally(), role: c.Role, coverage: &c}
-	if p.most == 0 {
-		p.most = mostLost
-	}
-	p.flagged, p.injected = !l.File.TCPWindowTracking(), -1 // not into the kernel
-	if tables.Direct {
-		p.injected = int(tables.Injected)
-	}
 	if p.own, err = readOwn(more); err != nil {
-		return c, err
+		return nil, tables, err
 	}
-	if p.cache, err = cacheKeys(ctx, l.Client, seed); err != nil {
-		return c, err
-	}
-	if err := Dump(ctx, p.take); err != nil {
-		return c, err
-	}
-	p.finish()
-	l.suspect = p.suspect
-	c.Time = time.Now()
-	c.Took = time.Since(begin)
-	if c.Lost() > 0 {
-		c.Cause, c.Next = l.explain(ctx, c, tables)
-	}
-	return c, nil
+	p.cache, err = cacheKeys(ctx, l.Client, seed)
+	return p, tables, err
 }
 
 // pass is one way through the kernel's table.
@@ -199,74 +214,96 @@ type pass struct {
 	filter        Filter
 	own           ownAddresses
 	cache, before keySet
-	suspect       keySet
 	first         bool // there was no look before
+	flagged       bool // the daemon marks TCP connections that it puts into the kernel
 	role          Role
 	injected      int // how many entries the daemon has put into the kernel; -1 where it puts none there
 	most          int
-	flagged       bool // the daemon marks TCP connections that it puts into the kernel
-	tally         *tally
-	coverage      *Coverage
+
+	table, peers int
+	main         group
+	beyond       group // those that would be the peer's, had the daemon put in more
+	suspect      keySet
 }
 
+// group is what was counted of some entries.
+type group struct {
+	count   int
+	tally   *tally
+	sample  []LostEntry
+	suspect keySet
+}
+
+func newGroup() group { return group{tally: newTally()} }
+
 func (p *pass) take(e *Entry) {
-	p.coverage.Table++
+	p.table++
 	if p.own.ownEntry(e) || e.ending() {
 		return
 	}
-	o, rule := p.judge(e)
-	switch o {
-	case peers:
-		p.coverage.Peers++
-		return
-	case filtered, missing:
-		if len(p.coverage.Sample) < p.most {
-			p.coverage.Sample = append(p.coverage.Sample, LostEntry{*e, rule})
+	key := e.key(seed)
+	into := &p.main
+	if !p.cache.has(key) && p.mayBePeers(e) {
+		if p.role == RoleBackup || p.peers < p.injected {
+			p.peers++
+			return
 		}
+		into = &p.beyond
 	}
-	p.tally.add(e, o, rule)
+	o, rule := p.judge(e, key)
+	if o == young || o == missing {
+		into.suspect = append(into.suspect, key)
+	}
+	if (o == filtered || o == missing) && len(into.sample) < p.most {
+		into.sample = append(into.sample, LostEntry{*e, rule})
+	}
+	into.tally.add(e, o, rule)
+	into.count++
 }
 
-// judge classifies an entry that needs to survive.
-func (p *pass) judge(e *Entry) (outcome, Rule) {
-	key := e.key(seed)
+// judge classifies an entry of this node's that needs to survive.
+func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	if p.cache.has(key) {
 		return survives, Rule{}
-	}
-	if p.isPeers(e) {
-		return peers, Rule{}
 	}
 	if rule, dropped := p.filter.Drops(e); dropped {
 		return filtered, rule
 	}
-	p.suspect = append(p.suspect, key)
 	if p.before.has(key) {
 		return missing, Rule{}
 	}
 	return young, Rule{}
 }
 
-// isPeers says that an entry which is not in this node's cache is there for the peer.
-// With the states in the kernel that is a backup's usual state, and on a primary
+// mayBePeers says that an entry which is not in this node's cache may be there for the
+// peer. With the states in the kernel that is a backup's usual state, and on a primary
 // nothing excuses it: what came from the peer has to be taken over (failover primary).
 // Where nobody knows the role, TCP tells: conntrackd puts its entries in with flags that
-// no connection gets which began here. Of other protocols as many count as the peer's as the daemon
-// has put in at most.
-func (p *pass) isPeers(e *Entry) bool {
+// no connection gets which began here. Of the rest as many are the peer's as the daemon has put
+// in at most.
+func (p *pass) mayBePeers(e *Entry) bool {
 	switch {
 	case p.injected < 0 || p.role == RolePrimary:
 		return false
 	case p.role == RoleBackup:
 		return true
-	case p.flagged && e.Protocol == unix.IPPROTO_TCP && !e.Recovered:
-		return false
 	}
-	return p.coverage.Peers < p.injected
+	return !p.flagged || e.Protocol != unix.IPPROTO_TCP || e.Recovered
 }
 
 // finish sums up.
-func (p *pass) finish() {
+func (p *pass) finish() Coverage {
+	c := Coverage{Table: p.table, Role: p.role, Peers: p.peers, Sample: p.main.sample}
+	p.suspect = p.main.suspect
+	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
+		c.Peers += p.beyond.count
+	} else {
+		p.beyond.tally.mergeInto(p.main.tally)
+		c.Sample = append(c.Sample, p.beyond.sample[:min(len(p.beyond.sample), p.most-len(c.Sample))]...)
+		p.suspect = append(p.suspect, p.beyond.suspect...)
+	}
 	slices.Sort(p.suspect)
-	p.tally.into(p.coverage)
-	p.coverage.Pending = p.first && len(p.suspect) > 0
+	p.main.tally.into(&c)
+	c.Pending = p.first && len(p.suspect) > 0
+	return c
 }

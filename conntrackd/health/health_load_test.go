@@ -37,7 +37,7 @@ func load(ctx context.Context, n *pairtest.Node, rate int) {
 }
 
 func testFlow(i int) *netlink.ConntrackFlow {
-	client, server := net.IPv4(10, 1, 0, 10), net.IPv4(10, 2, byte(i/40000), 10)
+	client, server := net.IPv4(10, 1, 0, 10).To4(), net.IPv4(10, 2, byte(i/40000), 10).To4()
 	sport, dport := uint16(10000+i%40000), uint16(80)
 	return &netlink.ConntrackFlow{
 		FamilyType: unix.AF_INET, TimeOut: 60,
@@ -58,10 +58,10 @@ func TestHealthUnderLoad(t *testing.T) {
 		fromA bool // the states are born on a, the node that is observed
 		rate  int
 	}{
-		{scenario: scenario{name: "busy-active", want: VerdictTwoWay}, fromA: true, rate: 1000},
-		{scenario: scenario{name: "busy-backup", want: VerdictTwoWay}, rate: 1000},
+		{scenario: scenario{name: "busy-active", want: VerdictTwoWay, connections: true}, fromA: true, rate: 1000},
+		{scenario: scenario{name: "busy-backup", want: VerdictTwoWay, connections: true}, rate: 1000},
 		{scenario: scenario{name: "busy-peer-alarm", want: VerdictMismatch, cause: "another Mode than FTFW", peer: asAlarm}, rate: 100},
-		{scenario: scenario{name: "busy-active-peer-input-dropped", want: VerdictReceivingOnly, late: func(_, b *pairtest.Node) {
+		{scenario: scenario{name: "busy-active-peer-input-dropped", want: VerdictReceivingOnly, connections: true, late: func(_, b *pairtest.Node) {
 			nft(b, "input", "udp dport 3780 drop")
 		}}, fromA: true, rate: 1000},
 		{scenario: scenario{name: "flood-small-buffer", want: VerdictLosing, cause: "the receive buffer of 2304 bytes overflowed", own: small}, rate: 10000},
@@ -87,6 +87,11 @@ func TestHealthUnderLoad(t *testing.T) {
 			}
 			s.watch(t)
 			s.judge(t)
+			if c := s.last.coverage; s.connections && (c == nil || c.Lost() > 0) {
+				t.Errorf("connections: %+v", c)
+			} else if s.want == VerdictReceivingOnly && (c.Unacknowledged == 0 || uint64(c.Unacknowledged) > s.last.last().ResendQueue) {
+				t.Errorf("of the connections %+v are not confirmed, %d messages in the resend queue", *c, s.last.last().ResendQueue)
+			}
 		})
 	}
 }
