@@ -77,8 +77,12 @@ func (s circumstances) missing(n int) (cause, next string) {
 	case s.eventsOff:
 		return subject + "the kernel reports none (nf_conntrack_events is 0)",
 			"run sysctl -w net.netfilter.nf_conntrack_events=1, then " + again
-	case s.internal >= uint64(s.limit):
-		return subject + fmt.Sprintf("it is full (HashLimit %d%s, %d entries refused)", s.limit, inLine(s.limitLine), s.noSpace),
+	case s.internal >= uint64(s.limit), s.noSpace > 0 && s.overruns == 0:
+		full := "it is full"
+		if s.internal < uint64(s.limit) {
+			full = "it was full"
+		}
+		return subject + fmt.Sprintf("%s (HashLimit %d%s, %d entries refused)", full, s.limit, inLine(s.limitLine), s.noSpace),
 			"raise HashLimit in conntrackd.conf to twice nf_conntrack_max, and restart conntrackd"
 	case s.pollSecs > 0:
 		return subject + fmt.Sprintf("conntrackd reads the kernel's table every %d s only (PollSecs%s)", s.pollSecs, inLine(s.pollLine)),

@@ -1,0 +1,111 @@
+package coverage
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+)
+
+// A calm node is looked at every five seconds, one with news every second, and a large
+// table so that it takes a fortieth of a processor, or once a minute.
+func TestPause(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		l    *Looker
+		want time.Duration
+	}{
+		{"calm", &Looker{cost: 5 * time.Millisecond}, calm},
+		{"second look", &Looker{last: Coverage{Pending: true}, cost: 5 * time.Second}, secondLook},
+		{"news", &Looker{last: Coverage{Counts: Counts{Young: 3}}}, secondLook},
+		{"error", &Looker{lastErr: errors.New("busy")}, secondLook},
+		{"large", &Looker{cost: 250 * time.Millisecond}, 20 * time.Second},
+		{"large with news", &Looker{last: Coverage{Counts: Counts{Young: 3}}, cost: 250 * time.Millisecond}, 20 * time.Second},
+		{"very large", &Looker{cost: 5 * time.Second}, longestPause},
+	} {
+		if got := tt.l.pause(); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestWhichEntriesCount(t *testing.T) {
+	a := netip.MustParseAddr
+	own := ownAddresses{hosts: map[netip.Addr]bool{a("10.1.0.1"): true, a("2001:db8::1"): true, a("10.1.0.255"): true}, networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	entry := func(protocol, state uint8, source, destination, server string) Entry {
+		e := Entry{Protocol: protocol, State: state, HasState: protocol == unix.IPPROTO_TCP || protocol == unix.IPPROTO_SCTP,
+			Original: Tuple{Source: a(source), Destination: a(destination), SourcePort: 1, DestinationPort: 2},
+			Reply:    Tuple{Source: a(server), Destination: a(source), SourcePort: 2, DestinationPort: 1}}
+		return e
+	}
+	const tcp, udp, sctp = unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_SCTP
+	dying := entry(udp, 0, "10.1.0.9", "10.2.0.9", "10.2.0.9")
+	dying.Dying = true
+	for _, tt := range []struct {
+		name string
+		e    Entry
+		want bool
+	}{
+		{"forwarded", entry(tcp, 3, "10.1.0.9", "10.2.0.9", "10.2.0.9"), true},
+		{"destination-NATed from a virtual address here", entry(tcp, 3, "10.1.0.9", "10.1.0.1", "10.2.0.9"), true},
+		{"half-closed", entry(tcp, 5, "10.1.0.9", "10.2.0.9", "10.2.0.9"), true},
+		{"SYN_RECV", entry(tcp, 2, "10.1.0.9", "10.2.0.9", "10.2.0.9"), true},
+		{"UDP without a reply", entry(udp, 0, "10.1.0.9", "10.2.0.9", "10.2.0.9"), true},
+		{"SCTP", entry(sctp, 4, "10.1.0.9", "10.2.0.9", "10.2.0.9"), true},
+		{"IPv6", entry(udp, 0, "2001:db8::9", "2001:db8:1::9", "2001:db8:1::9"), true},
+		{"begun here", entry(tcp, 3, "10.1.0.1", "10.2.0.9", "10.2.0.9"), false},
+		{"ended here", entry(tcp, 3, "10.1.0.9", "10.1.0.1", "10.1.0.1"), false},
+		{"ended here, IPv6", entry(tcp, 3, "2001:db8::9", "2001:db8::1", "2001:db8::1"), false},
+		{"loopback", entry(tcp, 3, "127.0.0.1", "127.0.0.2", "127.0.0.2"), false},
+		{"multicast", entry(udp, 0, "10.1.0.9", "224.0.0.18", "224.0.0.18"), false},
+		{"multicast, IPv6", entry(udp, 0, "fd00::9", "ff02::12", "ff02::12"), false},
+		{"broadcast", entry(udp, 0, "10.1.0.9", "255.255.255.255", "255.255.255.255"), false},
+		{"broadcast on a link", entry(udp, 0, "10.1.0.9", "10.1.0.255", "10.1.0.255"), false},
+		{"without an address yet", entry(udp, 0, "0.0.0.0", "10.2.0.9", "10.2.0.9"), false},
+		{"link-local", entry(udp, 0, "fe80::9", "fe80::1", "fe80::1"), false},
+		{"test state", entry(udp, 0, "198.51.100.1", "198.51.100.2", "198.51.100.2"), false},
+		{"test state of the peer", entry(udp, 0, "198.51.100.2", "198.51.100.1", "198.51.100.1"), false},
+		{"SYN_SENT", entry(tcp, tcpSynSent, "10.1.0.9", "10.2.0.9", "10.2.0.9"), false},
+		{"LAST_ACK", entry(tcp, tcpLastAck, "10.1.0.9", "10.2.0.9", "10.2.0.9"), false},
+		{"TIME_WAIT", entry(tcp, tcpTimeWait, "10.1.0.9", "10.2.0.9", "10.2.0.9"), false},
+		{"CLOSE", entry(tcp, tcpClose, "10.1.0.9", "10.2.0.9", "10.2.0.9"), false},
+		{"SCTP shut down", entry(sctp, sctpShutdownAckSent, "10.1.0.9", "10.2.0.9", "10.2.0.9"), false},
+		{"dying", dying, false},
+	} {
+		if got := !own.ownEntry(&tt.e) && !tt.e.ending(); got != tt.want {
+			t.Errorf("%s: counts %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Filters of the daemon that cannot be tried with an /etc/protocols of the host.
+func TestFilterWithoutProtocols(t *testing.T) {
+	e := Entry{Protocol: unix.IPPROTO_TCP, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9")}, Reply: Tuple{Source: netip.MustParseAddr("10.2.0.9")}}
+	for _, tt := range []struct {
+		config string
+		want   Rule
+	}{
+		{"General {\nFilter {\nProtocol Accept {\nTCP\n}\n}\n}\n", Rule{3, "Protocol Accept"}},
+		{"General {\nFilter {\nProtocol Ignore {\nTCP\n}\n}\n}\n", Rule{}},
+	} {
+		f := NewFilter(parsedFile(t, tt.config), map[string]uint8{})
+		if got, _ := f.Drops(&e); got != tt.want {
+			t.Errorf("%s\n%v, want %v", tt.config, got, tt.want)
+		}
+	}
+}
+
+func parsedFile(t *testing.T, config string) *conntrackd.File {
+	t.Helper()
+	file, diagnostics := conntrackd.Parse("conf", []byte(config))
+	for _, d := range diagnostics {
+		if d.Severity == conntrackd.SeverityError {
+			t.Fatalf("%s\n%+v", config, d)
+		}
+	}
+	return file
+}
