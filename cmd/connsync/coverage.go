@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"connsync/conntrackd/coverage"
-	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
@@ -96,15 +94,6 @@ func (f coverageFlags) run(ctx context.Context, s streams, g globals) error {
 	return f.list(ctx, s, c, most)
 }
 
-// listedCoverage is what coverage --json prints.
-type listedCoverage struct {
-	Verdict  health.Verdict    `json:"verdict"`
-	Cause    string            `json:"cause"`
-	Next     string            `json:"next"`
-	Coverage *coverage.Report  `json:"coverage"`
-	Lost     []coverage.Listed `json:"lost"` // the first 20; all with --all
-}
-
 func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) error {
 	saved, err := c.Load(ctx)
 	if err != nil {
@@ -113,7 +102,7 @@ func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) er
 	o := c.Observer(saved)
 	o.Coverage.Most = most
 	_ = o.Start(ctx) // without it the verdict says less, and says so
-	h := look(ctx, o)
+	h := o.Settle(ctx)
 	switch {
 	case h.Coverage == nil && h.CoverageErr != nil:
 		return h.CoverageErr
@@ -121,7 +110,7 @@ func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) er
 		return errors.New(h.Cause)
 	}
 	if f.asJSON {
-		err = printJSON(s.out, listedCoverage{h.Verdict, h.Cause, h.Next, coverage.NewReport(h.Coverage, nil), h.Coverage.Listed()})
+		err = printJSON(s.out, h.ListedCoverage())
 	} else {
 		err = sayLines(s.out, text.ListedCoverage(h))
 	}
@@ -132,12 +121,6 @@ func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) er
 		err = healthError(h.Verdict)
 	}
 	return err
-}
-
-// listedComparison is what coverage --compare --json prints.
-type listedComparison struct {
-	coverage.Comparison
-	Differences []coverage.Listed `json:"differences"` // the first 20; all with --all
 }
 
 func (f coverageFlags) comparison(ctx context.Context, s streams, c *cli, most int) error {
@@ -155,7 +138,7 @@ func (f coverageFlags) comparison(ctx context.Context, s streams, c *cli, most i
 		return err
 	}
 	if f.asJSON {
-		err = printJSON(s.out, listedComparison{compared, compared.Listed()})
+		err = printJSON(s.out, compared.Listed())
 	} else {
 		err = sayLines(s.out, text.ComparisonLines(compared))
 	}

@@ -59,7 +59,7 @@ func (c *cli) measureInto(ctx context.Context, m *measured) error {
 	m.outOfPlace = c.OutOfPlace(saved) != ""
 	o := c.Observer(saved)
 	_ = o.Start(ctx) // without it the verdict says less
-	m.health = look(ctx, o)
+	m.health = o.Settle(ctx)
 	m.seen = saved.StateErr == nil
 	if err := healthError(m.health.Verdict); err != nil {
 		return err

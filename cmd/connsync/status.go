@@ -135,7 +135,7 @@ func (c *cli) status(ctx context.Context, s streams, f statusFlags) error {
 	}
 	o := c.Observer(saved)
 	_ = o.Start(ctx) // without it the verdict says less, and says so
-	health := look(ctx, o)
+	health := o.Settle(ctx)
 	if f.prove {
 		return prove(ctx, s.out, o, health, f)
 	}
@@ -171,29 +171,6 @@ func healthError(v health.Verdict) error {
 		return &exitError{exitUnknown, nil}
 	}
 	return &exitError{exitRefused, nil}
-}
-
-const (
-	// watchLimit is how long status looks before it gives its verdict; in sync
-	// is seen within two seconds.
-	watchLimit = 6 * time.Second
-	// watchLeast is how long it looks in any case, for losses.
-	watchLeast = 2500 * time.Millisecond
-)
-
-// look watches until the verdict is clear, and for losses a while longer.
-func look(ctx context.Context, o *health.Observer) health.Health {
-	begin := time.Now()
-	for {
-		left := max(watchLimit-time.Since(begin), time.Millisecond)
-		health := o.Watch(ctx, left, nil)
-		took := time.Since(begin)
-		switch {
-		case ctx.Err() != nil, took >= watchLimit, took >= watchLeast && health.Verdict.BothWays():
-			return health
-		}
-		time.Sleep(250 * time.Millisecond)
-	}
 }
 
 // reported is what status --json prints.

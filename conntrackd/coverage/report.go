@@ -54,11 +54,17 @@ func (c *Coverage) Listed() []Listed {
 	return list
 }
 
-// Listed are the entries that are not here, for JSON.
-func (c *Comparison) Listed() []Listed {
+// ListedComparison is a comparison with its differences, as JSON.
+type ListedComparison struct {
+	Comparison
+	Differences []Listed `json:"differences"`
+}
+
+// Listed is the comparison with its Sample, for JSON.
+func (c Comparison) Listed() ListedComparison {
 	list := make([]Listed, 0, len(c.Sample))
 	for _, d := range c.Sample {
 		list = append(list, Listed{Entry: d.text(), Why: d.What})
 	}
-	return list
+	return ListedComparison{c, list}
 }

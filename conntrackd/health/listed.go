@@ -1,0 +1,18 @@
+package health
+
+import "connsync/conntrackd/coverage"
+
+// ListedCoverage is which connections would be lost, as JSON.
+type ListedCoverage struct {
+	Verdict  Verdict           `json:"verdict"`
+	Cause    string            `json:"cause"`
+	Next     string            `json:"next"`
+	Coverage *coverage.Report  `json:"coverage"`
+	Lost     []coverage.Listed `json:"lost"` // as many as were kept, see [coverage.Looker]
+}
+
+// ListedCoverage is the coverage, which must be there, with the connections that would be
+// lost.
+func (h Health) ListedCoverage() ListedCoverage {
+	return ListedCoverage{h.Verdict, h.Cause, h.Next, coverage.NewReport(h.Coverage, nil), h.Coverage.Listed()}
+}
