@@ -57,7 +57,7 @@ func TestCandidateOfDisabledSettings(t *testing.T) {
 		t.Fatalf("complete: %v", err)
 	}
 	s.Enabled = true
-	requireInForce(t, c.New, s)
+	requireInForce(t, c.New, s, pairHost())
 }
 
 func TestCandidateOfWhatIsNoFile(t *testing.T) {

@@ -98,7 +98,7 @@ func TestEdit(t *testing.T) {
 			if diff := cmp.Diff(want, string(f.Bytes())); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			requireInForce(t, f.Bytes(), s)
+			requireInForce(t, f.Bytes(), s, pairHost())
 			if accepted, complaints := daemonSays(t, elsewhere(f.Bytes())); !accepted || complaints != nil {
 				t.Errorf("the daemon: %v, %q", accepted, complaints)
 			}
@@ -185,7 +185,7 @@ func TestEditOfOddFiles(t *testing.T) {
 			if diff := cmp.Diff(tt.want, string(f.Bytes())); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			requireInForce(t, f.Bytes(), pairSettings())
+			requireInForce(t, f.Bytes(), pairSettings(), pairHost())
 			if strings.Contains(tt.src, "Turbo") {
 				return // no daemon knows it
 			}

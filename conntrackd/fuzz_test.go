@@ -91,7 +91,7 @@ func applyLaws(t *testing.T, src []byte, s Settings) bool {
 	t.Helper()
 	file, before := Parse("fuzz", src)
 	wasTruncated := file.cut >= 0
-	if _, _, err := file.Apply(s, pairHost()); err != nil {
+	if _, _, err := file.Apply(s, helperHost()); err != nil {
 		if !bytes.Equal(file.Bytes(), src) {
 			t.Fatalf("%v, and %q became %q", err, src, file.Bytes())
 		}
@@ -103,7 +103,7 @@ func applyLaws(t *testing.T, src []byte, s Settings) bool {
 	if err != nil || !same(got, s) {
 		t.Fatalf("set %v, read %v (%v) from %q", s, got, err, once)
 	}
-	if _, _, err := again.Apply(s, pairHost()); err != nil || !bytes.Equal(again.Bytes(), once) {
+	if _, _, err := again.Apply(s, helperHost()); err != nil || !bytes.Equal(again.Bytes(), once) {
 		t.Fatalf("a second time (%v): %q became %q", err, once, again.Bytes())
 	}
 	if d := firstError(before); d == nil && !wasTruncated {

@@ -28,6 +28,9 @@ type Host struct {
 	// OwnAddresses are the node's addresses on all interfaces, virtual ones
 	// included. Connections of the node itself are not replicated.
 	OwnAddresses []netip.Addr
+	// Helpers are the conntrack helpers that the host's rules assign. Their
+	// expectations are synchronised.
+	Helpers []string
 	// UnitNotify says that the service manager waits for sd_notify.
 	UnitNotify bool
 	// LockFile and SocketPath are for a file which does not name its own;

@@ -25,6 +25,13 @@ func pairHost() Host {
 	}}
 }
 
+// helperHost is one with rules that assign helpers.
+func helperHost() Host {
+	h := pairHost()
+	h.Helpers = []string{"Q.931", "ftp"}
+	return h
+}
+
 // samples are the files that the conntrackd package ships, by name.
 func samples(t *testing.T) map[string][]byte {
 	t.Helper()
@@ -42,6 +49,9 @@ func samples(t *testing.T) map[string][]byte {
 	}
 	return all
 }
+
+// stockFile reports whether a sample is one for statistics, which nobody has tuned.
+func stockFile(sample string) bool { return sample == "debian" || sample == "stats" }
 
 // Law 1: parse then print is the identity. The samples are the installed
 // package's own.
@@ -88,14 +98,17 @@ func TestSamplesLoadAfterAnEdit(t *testing.T) {
 				want := pairSettings()
 				s(&want)
 				f, _ := Parse(name, src)
-				replaces, notes, err := f.Apply(want, pairHost())
+				replaces, notes, err := f.Apply(want, helperHost())
 				if err != nil {
 					t.Fatal(err)
 				}
-				if stock := name == "debian" || name == "stats"; stock != (len(replaces) == 0) {
+				if stockFile(name) != (len(replaces) == 0) {
 					t.Errorf("replaces %q, notes %q", replaces, notes)
 				}
-				requireInForce(t, f.Bytes(), want)
+				requireInForce(t, f.Bytes(), want, helperHost())
+				if missing := f.missingHelpers(helperHost()); len(missing) > 0 && (want.ExternalCache || stockFile(name)) {
+					t.Errorf("the expectations of %v are not synchronised:\n%s", missing, f.Bytes())
+				}
 				_, before := daemonSays(t, elsewhere(src))
 				accepted, after := daemonSays(t, elsewhere(f.Bytes()))
 				if !accepted {
@@ -122,7 +135,7 @@ func elsewhere(src []byte) []byte {
 
 // requireInForce is law 4 and law 3: what was set is read back, and setting it
 // again changes nothing.
-func requireInForce(t *testing.T, src []byte, want Settings) {
+func requireInForce(t *testing.T, src []byte, want Settings, h Host) {
 	t.Helper()
 	f, _ := Parse("edited", src)
 	got, err := f.Settings()
@@ -134,7 +147,7 @@ func requireInForce(t *testing.T, src []byte, want Settings) {
 		t.Errorf("read back (-want +got):\n%s\n%s", diff, src)
 	}
 	want.Enabled = true
-	replaces, _, err := f.Apply(want, pairHost())
+	replaces, _, err := f.Apply(want, h)
 	if err != nil || replaces != nil || !bytes.Equal(f.Bytes(), src) {
 		t.Errorf("a second time: replaces %q, error %v (-first +second):\n%s", replaces, err, cmp.Diff(string(src), string(f.Bytes())))
 	}
@@ -164,7 +177,7 @@ func TestNewFile(t *testing.T) {
 			if diags != nil {
 				t.Errorf("diagnostics: %v", diags)
 			}
-			requireInForce(t, src, s)
+			requireInForce(t, src, s, h)
 			if accepted, complaints := daemonSays(t, elsewhere(src)); !accepted || complaints != nil {
 				t.Errorf("the daemon: accepted %v, %q\n%s", accepted, complaints, src)
 			}

@@ -62,11 +62,11 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		return nil, nil, err
 	}
 	m.before, _ = m.f.Settings()
+	steps := []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.settings, m.ignore, m.expectations}
 	if m.f.alreadyHas(s, h) {
-		*f = *m.f
-		return nil, m.notes, nil
+		steps = []func(){m.expectations}
 	}
-	for _, step := range []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.settings, m.ignore} {
+	for _, step := range steps {
 		step()
 		m.f.reparse()
 		if err := m.f.damage(); err != nil {

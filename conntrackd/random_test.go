@@ -117,7 +117,7 @@ func TestRandomFiles(t *testing.T) {
 				return
 			}
 			accepted++
-			if _, _, err := file.Apply(want, pairHost()); err != nil {
+			if _, _, err := file.Apply(want, helperHost()); err != nil {
 				t.Fatal(err)
 			}
 			if ok, complaints := daemonSays(t, elsewhere(file.Bytes())); !ok {

@@ -27,7 +27,7 @@ func onOff(on bool) string {
 }
 
 func syncSection(s Settings) string {
-	return "Sync {\n" + newLines(inSync, s, "\t") + newMode(s, "\t") + "\n" + newLink(s, "\t") + "}\n"
+	return "Sync {\n" + newLines(inSync, s, "\t") + newMode(s, "\t") + "\n" + newLink(s, "\t") + "\n" + shift("\t", optionsBlock) + "}\n"
 }
 
 func newMode(s Settings, indent string) string {

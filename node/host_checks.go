@@ -19,6 +19,7 @@ import (
 const (
 	checkProtocols    check.ID = "protocols-file"
 	checkHashLimit    check.ID = "hash-limit"
+	checkExpectations check.ID = "expectations"
 	checkSecondDaemon check.ID = "second-daemon"
 	checkCoverage     check.ID = "coverage"
 )
@@ -47,6 +48,7 @@ func (n *Node) hostChecks(settings conntrackd.Settings) []check.Check {
 		{ID: checkProtocols, Title: "Protocol names in the filter are known", Needs: file, Run: h.protocols},
 		{ID: checkHashLimit, Title: "conntrackd's tables hold the kernel's", Needs: file, Run: h.hashLimit},
 		{ID: check.ID(prepare.ItemRefresh), Title: "Connections in use stay on the peer", Run: h.entryLifetime},
+		{ID: checkExpectations, Title: "Announced connections are synchronised", Needs: file, Run: h.expectations},
 		{ID: checkSecondDaemon, Title: "No second conntrackd runs", Run: h.secondDaemon},
 		{ID: checkCoverage, Title: "Connections are replicated", Needs: file, Run: h.coverage},
 	}

@@ -303,7 +303,12 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 	}
 	virtual, unseen := virtualAddresses()
 	h.OwnAddresses = append(h.OwnAddresses, virtual...)
+	var unread error
+	h.Helpers, unread = firewall.Helpers(ctx)
 	c, err := conntrackd.NewCandidate(n.Config, settings, h)
+	if err == nil && unread != nil {
+		c.Notes = append(c.Notes, "Helpers may be missing from those whose expectations are synchronised: "+unread.Error())
+	}
 	if err == nil && unseen != nil {
 		c.Notes = append(c.Notes, "keepalived's virtual addresses may be missing from the addresses that are not replicated, since its configuration could not be read: "+unseen.Error())
 	}

@@ -245,7 +245,7 @@ func (p *preparedPair) failedHostChecks() []string {
 	var failed []string
 	for _, r := range report.Checks {
 		switch r.ID {
-		case "unit-recovery", "startup-resync", "events-mode", "logrotate", "protocols-file", "hash-limit", "entry-lifetime", "second-daemon", "coverage":
+		case "unit-recovery", "startup-resync", "events-mode", "logrotate", "protocols-file", "hash-limit", "entry-lifetime", "expectations", "second-daemon", "coverage":
 			if r.Status != "passed" {
 				failed = append(failed, fmt.Sprintf("%s %s: %s", r.ID, r.Status, r.Detail))
 			}

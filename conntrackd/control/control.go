@@ -49,6 +49,7 @@ const (
 	RequestRuntime        Request = 30 // see [Client.Runtime]
 	RequestLink           Request = 31 // see [Client.Links]
 	requestQueue          Request = 36
+	RequestExpectations   Request = 37 // see [Client.Expectations]
 	RequestResyncMaster   Request = 44 // see [Client.ResyncKernel]
 	RequestFlushCaches    Request = 45 // see [Client.FlushCaches]
 	RequestCommitExternal Request = 46 // see [Client.Commit]

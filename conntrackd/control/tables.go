@@ -72,6 +72,21 @@ func parseTables(text string) (Tables, error) {
 	return t, nil
 }
 
+// Expectations returns how many of the peer's expectations are in the external
+// cache (conntrackd -s expect). It is zero where none are synchronised, and where they
+// go straight into the kernel.
+func (c *Client) Expectations(ctx context.Context) (external uint64, err error) {
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = statisticsTimeout
+	}
+	reply, err := c.call(ctx, RequestExpectations, timeout)
+	if err != nil || !strings.Contains(string(reply), "cache external:") {
+		return 0, err
+	}
+	return find(report(string(reply)), "cache external", "current active connections")
+}
+
 // AnsweringProcess returns the process that opened a control socket; zero when it does
 // not answer there.
 func AnsweringProcess(ctx context.Context, path string) (pid int) {

@@ -107,7 +107,39 @@ func commitEffect(ctx context.Context, r *run, before tables) (step.Status, stri
 		return step.Failed, fmt.Sprintf("of the peer's %s the kernel's table cannot hold them all: it has %d entries, and had %d",
 			control.States(before.External), now.kernel, before.kernel)
 	}
-	return step.Done, fmt.Sprintf("%s of the peer; the kernel's table had %d entries and has %d", control.States(before.External), before.kernel, now.kernel)
+	return r.expectations(fmt.Sprintf("%s of the peer; the kernel's table had %d entries and has %d", control.States(before.External), before.kernel, now.kernel))
+}
+
+// expectations adds to the detail of a commit what became of the peer's
+// expectations, which the daemon commits after the states. One whose connection has
+// come since is in the kernel no more.
+func (r *run) expectations(detail string) (step.Status, string) {
+	wanted, err := r.f.Client.Expectations(r.asking)
+	if err != nil {
+		return cannotSee(err)
+	}
+	if wanted == 0 {
+		return step.Done, detail
+	}
+	count := r.f.KernelExpectations
+	if count == nil {
+		count = kernelExpectations
+	}
+	got, err := count()
+	switch {
+	case err != nil:
+		return step.Unknown, fmt.Sprintf("%s; the peer has %d expectations, and those in the kernel cannot be counted: %v", detail, wanted, err)
+	case uint64(got) < wanted:
+		return step.Unknown, fmt.Sprintf("%s; of %d expectations of the peer the kernel has %d: the others have been met already, or the helper is missing here", detail, wanted, got)
+	}
+	return step.Done, fmt.Sprintf("%s; %d expectations of the peer", detail, wanted)
+}
+
+// kernelExpectations returns the number of the kernel's expectations, in the
+// network namespace of the calling thread.
+func kernelExpectations() (int, error) {
+	content, err := os.ReadFile("/proc/thread-self/net/nf_conntrack_expect")
+	return strings.Count(string(content), "\n"), err
 }
 
 func flushEffect(ctx context.Context, r *run, before tables) (step.Status, string) {

@@ -55,6 +55,9 @@ type Failover struct {
 	// Kernel returns how many entries the kernel's connection table has; nil
 	// asks the kernel, in the network namespace of the calling thread.
 	Kernel func() (int, error)
+	// KernelExpectations returns how many expectations the kernel has; nil asks
+	// the kernel, as for Kernel.
+	KernelExpectations func() (int, error)
 	// Patience is how long an effect may take to show; zero means 2 seconds. The
 	// peer's answer to a request may take three times as long.
 	Patience time.Duration

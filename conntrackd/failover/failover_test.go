@@ -55,6 +55,7 @@ type daemonModel struct {
 	mu                                 sync.Mutex
 	internal, external, kernel, resync int
 	sent, bytes                        int
+	expectations                       int                      // of the peer; zero when they are not synchronised
 	heard                              int                      // of the peer's messages, until it is asked
 	deaf                               map[control.Request]bool // what is asked in vain
 	asked                              []control.Request
@@ -66,6 +67,11 @@ func (d *daemonModel) answer(r control.Request) []byte {
 	switch r {
 	case control.RequestCache:
 		return fmt.Appendf(nil, "cache:internal	active objects:		%12d\n\ncache:external	active objects:		%12d\n", d.internal, d.external)
+	case control.RequestExpectations:
+		if d.expectations == 0 {
+			return nil
+		}
+		return fmt.Appendf(nil, "cache internal:\ncurrent active connections:\t%12d\n\ncache external:\ncurrent active connections:\t%12d\n", 7, d.expectations)
 	case control.RequestRuntime:
 		return fmt.Appendf(nil, "\tresync with kernel table:\t%12d\n", d.resync)
 	case control.RequestLink:
@@ -165,6 +171,33 @@ func TestFailoverDoesNotCountOverARestart(t *testing.T) {
 	last := outcome.Steps[len(outcome.Steps)-1]
 	if last.ID != stepRequestResync || last.Status != step.Unknown || !strings.Contains(last.Detail, "was restarted meanwhile") {
 		t.Errorf("%s %s: %s", last.ID, last.Status, last.Detail)
+	}
+}
+
+// The peer's expectations are committed with its states, and what is not seen of
+// them is not called done.
+func TestCommitOfExpectations(t *testing.T) {
+	for _, tt := range []struct {
+		peer, kernel int
+		err          error
+		status       step.Status
+		detail       string
+	}{
+		{0, 0, errors.New("not to be asked"), step.Done, "had 5 entries and has 205"},
+		{3, 3, nil, step.Done, "has 205; 3 expectations of the peer"},
+		{3, 1, nil, step.Unknown, "of 3 expectations of the peer the kernel has 1"},
+		{3, 0, os.ErrNotExist, step.Unknown, "those in the kernel cannot be counted"},
+	} {
+		d := &daemonModel{external: 200, kernel: 5, expectations: tt.peer}
+		f := serveModel(t, d)
+		f.KernelExpectations = func() (int, error) { return tt.kernel, tt.err }
+		outcome := f.Run(t.Context(), RolePrimary, nil)
+		if first := outcome.Steps[0]; first.ID != stepCommit || first.Status != tt.status || !strings.Contains(first.Detail, tt.detail) {
+			t.Errorf("%+v: %s %s: %s", tt, first.ID, first.Status, first.Detail)
+		}
+		if outcome.Failed() {
+			t.Errorf("%+v: failed", tt)
+		}
 	}
 }
 
