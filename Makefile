@@ -10,7 +10,7 @@ PACKAGES ?= ./...
 BUILDMODE ?= pie
 SOURCES = cmd node tui conntrackd netcheck trust lab packaging
 
-.PHONY: build package run demo failover test lint golden monkey fuzz crash flood bench bench-serial bench-refresh deps clean root bin
+.PHONY: build package run demo failover random test lint golden monkey fuzz crash flood bench bench-serial bench-refresh deps clean root bin
 
 build: bin
 
@@ -39,6 +39,14 @@ failover: root
 	@$(MAKE) --no-print-directory bin
 	@CGO_ENABLED=0 $(GO) build -o bin/failover ./lab/failover
 	@bin/failover -connsync bin/connsync
+
+# Random traffic, a random fault and a failover: does more get lost than "connsync
+# status" had named? make random SEED=1 RUNS=50
+random: root
+	@scripts/deps failover
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/failover ./lab/failover
+	@bin/failover -connsync bin/connsync -random -seed $(or $(SEED),1) -runs $(or $(RUNS),50)
 
 # Every test, end to end on real namespaces, daemons and a booted Debian. They
 # wait more than they work: four packages run beside each other, six tests of each.

@@ -90,6 +90,14 @@ type virtualAddress struct {
 	addr  netip.Prefix
 }
 
+func (p *Pair) virtualAddresses() []virtualAddress {
+	all := virtualAddresses()
+	if p.kinds {
+		all = append(all, virtualAddress{LANInterface, virtualLAN6}, virtualAddress{WANInterface, virtualWAN6})
+	}
+	return all
+}
+
 func virtualAddresses() []virtualAddress {
 	return []virtualAddress{{LANInterface, virtualLAN}, {WANInterface, virtualWAN}}
 }

@@ -26,6 +26,9 @@ type Options struct {
 	NAT bool
 	// IPv6 adds fd00::101/64 and fd00::102/64 to the sync interfaces.
 	IPv6 bool
+	// Kinds lets every protocol through, not TCP, UDP and ICMP alone, gives FTP
+	// its helper, and IPv6 to client, server and the virtual addresses.
+	Kinds bool
 }
 
 // Pair is two firewalls side by side between a client and a server:
@@ -46,7 +49,8 @@ type Pair struct {
 	// The switches; every host's port is "client", "server", "a" or "b".
 	LAN, WAN, Sync *Switch
 
-	echo *echoServer
+	echo  *echoServer
+	kinds bool // as in Options
 }
 
 // Member is one node of a pair.
@@ -67,7 +71,19 @@ var (
 	serverAddress = netip.MustParsePrefix("10.2.0.10/24")
 	virtualLAN    = netip.MustParsePrefix("10.1.0.1/32")
 	virtualWAN    = netip.MustParsePrefix("10.2.0.1/32")
+
+	clientAddress6 = netip.MustParsePrefix("fd10:1::10/64")
+	serverAddress6 = netip.MustParsePrefix("fd10:2::10/64")
+	virtualLAN6    = netip.MustParsePrefix("fd10:1::1/64")
+	virtualWAN6    = netip.MustParsePrefix("fd10:2::1/64")
 )
+
+// ClientAddresses and ServerAddresses are those of the pair's two hosts; only
+// [Options].Kinds has them use the IPv6 one.
+func ClientAddresses() (v4, v6 netip.Prefix) { return clientAddress, clientAddress6 }
+
+// ServerAddresses is [ClientAddresses] for the server.
+func ServerAddresses() (v4, v6 netip.Prefix) { return serverAddress, serverAddress6 }
 
 // NewPair makes a pair, with no conntrackd configured or running on either
 // node and with the virtual addresses on A. It needs root.
@@ -82,6 +98,7 @@ func NewPair(ctx context.Context, opts Options) (*Pair, error) {
 		p.A.Sync6 = netip.MustParsePrefix("fd00::101/64")
 		p.B.Sync6 = netip.MustParsePrefix("fd00::102/64")
 	}
+	p.kinds = opts.Kinds
 	if err := p.build(ctx, opts); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("make pair: %w", err)
@@ -114,6 +131,11 @@ func (p *Pair) build(ctx context.Context, opts Options) (err error) {
 	}
 	if err := p.connectHost(p.WAN, "server", p.Server, serverAddress, virtualWAN.Addr()); err != nil {
 		return err
+	}
+	if opts.Kinds {
+		if err := p.connectIPv6(); err != nil {
+			return err
+		}
 	}
 	if err := p.Activate(p.A); err != nil {
 		return err
@@ -176,15 +198,19 @@ table inet filter {
 		iifname { lo, ` + SyncInterface + ` } accept
 		meta l4proto { 1, 58 } accept
 	}
+	chain opening {
+	}
 	chain forward {
 		type filter hook forward priority filter; policy drop;
 		ct state invalid drop
 		ct state established,related accept
-		iifname ` + LANInterface + ` oifname ` + WANInterface + ` ct state new tcp flags & (fin | syn | rst | ack) == syn accept
-		iifname ` + LANInterface + ` oifname ` + WANInterface + ` ct state new meta l4proto { 1, 17 } accept
+		iifname ` + LANInterface + ` oifname ` + WANInterface + ` jump opening
 	}
 }
-`
+` + opening(opts.Kinds)
+	if opts.Kinds {
+		rules += helperRules
+	}
 	if opts.NAT {
 		rules += `
 table ip nat {
@@ -215,7 +241,7 @@ func (p *Pair) connectHost(s *Switch, port string, n *Namespace, addr netip.Pref
 // a node whose cables are cut, too.
 func (p *Pair) Activate(m *Member) error {
 	other := p.Other(m)
-	for _, v := range virtualAddresses() {
+	for _, v := range p.virtualAddresses() {
 		err := other.Do(func() error { return removeAddress(v.iface, v.addr) })
 		if err != nil {
 			return fmt.Errorf("take virtual address from %s: %w", other.Name(), err)

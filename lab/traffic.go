@@ -3,7 +3,6 @@ package lab
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -245,33 +243,4 @@ func (s *echoServer) Close() error {
 	}
 	s.conns = nil
 	return err
-}
-
-// announce sends a gratuitous ARP request (RFC 5227, 3) for addr from the
-// interface, in the calling thread's namespace.
-func announce(iface string, addr netip.Addr) error {
-	ifi, err := net.InterfaceByName(iface)
-	if err != nil {
-		return fmt.Errorf("announce %s: %w", addr, err)
-	}
-	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ARP, nil)
-	if err != nil {
-		return fmt.Errorf("announce %s: %w", addr, err)
-	}
-	defer conn.Close()
-	broadcast := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	frame := append([]byte{}, broadcast...)
-	frame = append(frame, ifi.HardwareAddr...)
-	frame = binary.BigEndian.AppendUint16(frame, unix.ETH_P_ARP)
-	frame = append(frame, 0, 1, 8, 0, 6, 4, 0, 1) // Ethernet, IPv4, lengths, request
-	frame = append(frame, ifi.HardwareAddr...)
-	frame = append(frame, addr.AsSlice()...)
-	frame = append(frame, 0, 0, 0, 0, 0, 0)
-	frame = append(frame, addr.AsSlice()...)
-	_, err = conn.WriteTo(frame, &packet.Addr{HardwareAddr: broadcast})
-	// A cut cable is no reason to fail: nobody could hear.
-	if err != nil && !errors.Is(err, unix.ENETDOWN) {
-		return fmt.Errorf("announce %s: %w", addr, err)
-	}
-	return nil
 }

@@ -1,8 +1,7 @@
 // Command failover shows what becomes of connections when a node of a pair
-// fails and returns: 200 TCP connections through node A, which fails; B takes
-// over, and 200 more are born there; A returns, as it was or empty, and takes
-// all of them back. Both nodes are set up by connsync. "make failover" builds
-// and runs it.
+// fails and returns, set up by connsync: TCP connections there and back, and
+// connections of every kind, old and many, to the other node, beside what
+// "connsync status" said of them before. "make failover" builds and runs it.
 package main
 
 import (
@@ -23,9 +22,13 @@ import (
 func main() {
 	program := flag.String("connsync", "bin/connsync", "the connsync program to show")
 	parallel := flag.Int("parallel", 4, "how many pairs of nodes at a time")
+	long := flag.Bool("long", false, "also use connections for ten minutes, with the kernel's own timeouts")
+	random := flag.Bool("random", false, "instead of the tables: random traffic, a random fault, and a failover at once")
+	seed := flag.Uint64("seed", 1, "of the first random run; each next one has the next")
+	runs := flag.Int("runs", 50, "how many random runs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := show(ctx, os.Stdout, *program, *parallel)
+	err := run(ctx, *program, *parallel, *long, *random, *seed, *runs)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
@@ -43,7 +46,8 @@ All cables of A are cut, B takes over; A returns and takes the addresses back. H
 
 `
 
-func show(ctx context.Context, out io.Writer, program string, parallel int) error {
+// run shows what was asked for, once what it needs is there.
+func run(ctx context.Context, program string, parallel int, long, random bool, seed uint64, runs int) error {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return err
@@ -56,8 +60,19 @@ func show(ctx context.Context, out io.Writer, program string, parallel int) erro
 			return fmt.Errorf("%s is not installed (apt-get install conntrackd conntrack nftables keepalived): %w", needed, err)
 		}
 	}
+	if random {
+		return showRandom(ctx, os.Stdout, program, parallel, seed, runs)
+	}
+	return errors.Join(show(ctx, os.Stdout, program, parallel), showMixed(ctx, os.Stdout, program, parallel, long))
+}
+
+func show(ctx context.Context, out io.Writer, program string, parallel int) error {
 	rows := allRows()
-	done := start(ctx, program, rows, parallel)
+	done := start(ctx, parallel, len(rows), func(ctx context.Context, i int) (result, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return rows[i].run(ctx, program)
+	})
 	fmt.Fprintf(out, introduction, connections, connections)
 	fmt.Fprintln(out, heading)
 	fmt.Fprintln(out, strings.Repeat("-", len(heading)))
@@ -67,7 +82,7 @@ func show(ctx context.Context, out io.Writer, program string, parallel int) erro
 		fmt.Fprintln(out, line(r, o))
 		if o.err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r, o.err))
-		} else if problem := promise(r, o.result); problem != "" {
+		} else if problem := promise(r, o.of); problem != "" {
 			errs = append(errs, fmt.Errorf("%s: %s", r, problem))
 		}
 	}
@@ -100,21 +115,22 @@ func allRows() []row {
 }
 
 // outcome is a finished scenario.
-type outcome struct {
-	result
+type outcome[R any] struct {
+	of   R
 	err  error
 	took time.Duration
 }
 
-// start runs the scenarios, so many at a time, and returns where each outcome
+// limit bounds a scenario, beside the time for which its connections are used.
+const limit = 3 * time.Minute
+
+// start runs as many scenarios, so many at a time, and returns where each outcome
 // arrives.
-func start(ctx context.Context, program string, rows []row, parallel int) []chan outcome {
-	done := make([]chan outcome, len(rows))
-	for i := range rows {
-		done[i] = make(chan outcome, 1)
-	}
-	next := make(chan int, len(rows))
-	for i := range rows {
+func start[R any](ctx context.Context, parallel, count int, run func(context.Context, int) (R, error)) []chan outcome[R] {
+	done := make([]chan outcome[R], count)
+	next := make(chan int, count)
+	for i := range count {
+		done[i] = make(chan outcome[R], 1)
 		next <- i
 	}
 	close(next)
@@ -122,10 +138,8 @@ func start(ctx context.Context, program string, rows []row, parallel int) []chan
 		go func() {
 			for i := range next {
 				began := time.Now()
-				limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
-				res, err := rows[i].run(limited, program)
-				cancel()
-				done[i] <- outcome{res, err, time.Since(began)}
+				res, err := run(ctx, i)
+				done[i] <- outcome[R]{res, err, time.Since(began)}
 			}
 		}()
 	}
@@ -147,12 +161,12 @@ func promise(r row, got result) string {
 
 const heading = "sync                        | addresses moved and conntrackd told by    | NAT | A returns | over B | back on A: before | born on B"
 
-func line(r row, o outcome) string {
+func line(r row, o outcome[result]) string {
 	cells := fmt.Sprintf("%-27s | %-41s | %-3s | %-9s | ", r.sync(), r.Hook.words(), yesNo(r.NAT), r.returns())
 	if o.err != nil {
 		return cells + "could not be run"
 	}
-	return cells + fmt.Sprintf("%6d | %17d | %9d", o.OverB, o.Before, o.Meantime)
+	return cells + fmt.Sprintf("%6d | %17d | %9d", o.of.OverB, o.of.Before, o.of.Meantime)
 }
 
 func (h hook) words() string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,7 @@ func build(t *testing.T) string {
 // NAT, whether A returns as it was or empty; and none does without sync, or the
 // rest would prove nothing. The rows without a hook promise nothing.
 func TestPromise(t *testing.T) {
+	t.Parallel()
 	program := build(t)
 	var rows []row
 	for _, r := range allRows() {
@@ -39,12 +41,12 @@ func TestPromise(t *testing.T) {
 	if len(rows) != 8+2+2 {
 		t.Fatalf("%d rows", len(rows))
 	}
-	for i, done := range start(t.Context(), program, rows, 6) {
+	for i, done := range start(t.Context(), 6, len(rows), func(ctx context.Context, i int) (result, error) { return rows[i].run(ctx, program) }) {
 		o := <-done
 		t.Logf("%s (%s)", line(rows[i], o), o.took.Round(time.Second))
 		if o.err != nil {
 			t.Errorf("%s: %v", rows[i], o.err)
-		} else if problem := promise(rows[i], o.result); problem != "" {
+		} else if problem := promise(rows[i], o.of); problem != "" {
 			t.Errorf("%s: %s", rows[i], problem)
 		}
 	}
@@ -55,7 +57,6 @@ func TestFailureSaysWhy(t *testing.T) {
 		{"/nowhere/connsync", "the program to show is not built"},
 		{"/bin/false", "fw-b: connsync apply: "},
 	} {
-		var out strings.Builder
 		if tt.program == "/bin/false" {
 			_, err := row{Sync: true}.run(t.Context(), tt.program)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -63,7 +64,7 @@ func TestFailureSaysWhy(t *testing.T) {
 			}
 			continue
 		}
-		if err := show(t.Context(), &out, tt.program, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := run(t.Context(), tt.program, 1, false, false, 1, 1); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.program, err)
 		}
 	}

@@ -32,6 +32,7 @@ type row struct {
 	Hook    hook
 	NAT     bool
 	Crashed bool // A returns empty, not as it was
+	IPv6    bool // of the sync link
 }
 
 // result is how many connections were never interrupted for long enough to
@@ -100,10 +101,16 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 func (s *stage) configure(ctx context.Context) error {
 	if s.row.Sync {
 		for _, m := range []*lab.Member{s.pair.B, s.pair.A} {
-			args := []string{"apply", "--enable", "--interface", lab.SyncInterface, "--current-ip", m.Sync.String(), "--peer-ip", s.pair.Other(m).Sync.String()}
-			if s.row.Cache {
-				args = append(args, "--external-cache", "on")
+			current, peer := m.Sync, s.pair.Other(m).Sync
+			if s.row.IPv6 {
+				current, peer = m.Sync6, s.pair.Other(m).Sync6
 			}
+			args := []string{"apply", "--enable", "--interface", lab.SyncInterface, "--current-ip", current.String(), "--peer-ip", peer.String()}
+			cache := "off"
+			if s.row.Cache {
+				cache = "on"
+			}
+			args = append(args, "--external-cache", cache)
 			if m == s.pair.B {
 				args = append(args, "--first-node")
 			}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"connsync/lab/flows"
+)
+
+const mixedIntroduction = `
+Connections of every kind, %d each unless said; from the moment they are there both nodes let no new one begin. All cables of A are cut, B takes over.
+How many went on. "said" is what connsync status --json on A said before the failure, of the conntrack entries: how many would survive.
+FIN is TCP half closed, SYN is TCP in SYN_RECV, FTP its control connections, PASV and PORT its data connections, announced before the failure and
+opened after it. In use: the kernel's timeouts of UDP, 30 and 120 s, are shortened to 6 s, and ten minutes to 30 s; that of TCP is 12 s. Elsewhere
+they are long enough for what is idle.
+
+`
+
+// columns are the kinds in the order of the table, with what stands above them.
+var columns = []struct {
+	kind flows.Kind
+	head string
+}{
+	{flows.TCP, "TCP"}, {flows.TCP6, "TCP6"}, {flows.HalfClosed, "FIN"}, {flows.HalfOpen, "SYN"}, {flows.UDP, "UDP"}, {flows.UDP6, "UDP6"},
+	{flows.ICMP, "ICMP"}, {flows.ICMP6, "ICMP6"}, {flows.ESP, "ESP"}, {flows.SCTP, "SCTP"}, {flows.GRE, "GRE"}, {flows.FTPControl, "FTP"},
+	{flows.FTPPassive, "PASV"}, {flows.FTPActive, "PORT"},
+}
+
+func showMixed(ctx context.Context, out io.Writer, program string, parallel int, long bool) error {
+	all := allMixed(long)
+	done := startMixed(ctx, program, parallel, all)
+	fmt.Fprintf(out, mixedIntroduction, eachKind)
+	head := mixedHeading()
+	fmt.Fprintln(out, head)
+	fmt.Fprintln(out, strings.Repeat("-", len(head)))
+	var errs []error
+	for i, x := range all {
+		o := <-done[i]
+		fmt.Fprintln(out, x.line(o))
+		if o.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", x, o.err))
+		}
+		for _, problem := range x.problems(o.of) {
+			errs = append(errs, fmt.Errorf("%s: %s", x, problem))
+		}
+	}
+	for _, k := range flows.Kinds() {
+		if why := k.Lost(); why != "" {
+			fmt.Fprintf(out, "%s does not go on: %s.\n", k, why)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func startMixed(ctx context.Context, program string, parallel int, all []mixed) []chan outcome[tally] {
+	return start(ctx, parallel, len(all), func(ctx context.Context, i int) (tally, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit+all[i].InUse)
+		defer cancel()
+		return all[i].run(ctx, program)
+	})
+}
+
+func mixedHeading() string {
+	head := fmt.Sprintf("%-32s| %-25s| %-18s", "scenario", "sync", "hook")
+	for _, c := range columns {
+		head += fmt.Sprintf("|%6s", c.head)
+	}
+	return head + "| entries gone on | said"
+}
+
+func (x mixed) line(o outcome[tally]) string {
+	line := fmt.Sprintf("%-32s| %-25s| %-18s", x.Name, strings.TrimPrefix(x.sync(), "states in "), x.Hook)
+	if o.err != nil {
+		return line + "| could not be run"
+	}
+	t := o.of
+	for _, c := range columns {
+		cell := ""
+		if t.opened[c.kind] > 0 {
+			cell = fmt.Sprint(t.survived[c.kind])
+		}
+		line += fmt.Sprintf("|%6s", cell)
+	}
+	return line + fmt.Sprintf("| %6d of %6d| %s", t.sum(t.survived), t.sum(t.opened), t.said)
+}
+
+// String is what was said, in a few words.
+func (s *said) String() string {
+	switch {
+	case s == nil:
+		return "not asked"
+	case s.Coverage == nil:
+		return s.Verdict
+	case s.Coverage.Error != "":
+		return s.Verdict + ": " + s.Coverage.Error
+	}
+	return fmt.Sprintf("%d of %d, %s", s.Coverage.Survive, s.Coverage.Total, s.Verdict)
+}
+
+// String names the scenario.
+func (x mixed) String() string { return fmt.Sprintf("%s, sync %s, %s", x.Name, x.sync(), x.Hook) }
+
+// kept reports whether the failover is promised to keep the connections: their
+// states are in B's kernel, or the hook puts them there.
+func (x mixed) kept() bool { return x.Sync && (!x.Cache || x.Hook != hookNone) }
+
+// problems are what a result lacks of what is promised, and where it is other
+// than what was said before.
+func (x mixed) problems(t tally) (problems []string) {
+	for _, c := range columns {
+		survived, opened := t.survived[c.kind], t.opened[c.kind]
+		switch {
+		case !x.Sync && survived > 0:
+			problems = append(problems, fmt.Sprintf("%s: %d of %d survived without sync; the scenario proves nothing", c.kind, survived, opened))
+		case x.kept() && c.kind.Lost() == "" && survived < opened:
+			problems = append(problems, fmt.Sprintf("%s: %d of %d survived", c.kind, survived, opened))
+		}
+	}
+	if !x.kept() || t.said == nil || t.said.Coverage == nil {
+		return problems
+	}
+	entries, promised := 0, 0
+	for k, n := range t.survived {
+		if !k.Expected() && k.Lost() == "" {
+			entries += n
+		}
+	}
+	for _, p := range t.said.Coverage.Protocols {
+		if p.Protocol != "sctp" && p.Protocol != "gre" {
+			promised += p.Survive
+		}
+	}
+	if entries != promised {
+		problems = append(problems, fmt.Sprintf("%d entries went on, and status had said %d (%s)", entries, promised, t.said))
+	}
+	return problems
+}
