@@ -60,3 +60,40 @@ func TestKinds(t *testing.T) {
 		}
 	}
 }
+
+// Many connections of UDP share their sockets, and each is told from the others.
+func TestManyConnections(t *testing.T) {
+	const count = 2*gridPorts + 50
+	pair, err := lab.NewPair(t.Context(), lab.Options{Kinds: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pair.Close()
+	s, err := Open(t.Context(), pair, UDP, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	known, err := pair.A.Flows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp := 0
+	for _, f := range known {
+		if f.Protocol == 17 {
+			udp++
+		}
+	}
+	if udp != count {
+		t.Errorf("the node has %d of %d connections", udp, count)
+	}
+	if err := pair.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := pair.A.Run(t.Context(), "conntrack", "-F"); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	if got := s.Unbroken(2 * time.Second); got != 0 {
+		t.Errorf("%d of %d go on without a state", got, count)
+	}
+}
