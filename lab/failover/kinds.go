@@ -118,7 +118,10 @@ func (x mixed) run(ctx context.Context, program string) (t tally, err error) {
 		return t, err
 	}
 	if x.Sync {
-		if t.said, err = s.status(ctx, pair.A); err != nil {
+		stop := x.keep(sets)
+		t.said, err = s.status(ctx, pair.A)
+		stop()
+		if err != nil {
 			return t, err
 		}
 	}
@@ -180,6 +183,30 @@ func (x mixed) use(ctx context.Context, s *stage, sets []*flows.Set) error {
 		return sleep(ctx, time.Second) // as long as the youngest may need
 	}
 	return nil
+}
+
+// keep goes on using connections that are to be in use, until stop is called; it
+// returns when they are not used any more.
+func (x mixed) keep(sets []*flows.Set) (stop func()) {
+	if x.InUse == 0 {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var using sync.WaitGroup
+	using.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Second):
+				flows.Unbroken(x.patience(), sets...)
+			}
+		}
+	})
+	return func() {
+		close(done)
+		using.Wait()
+	}
 }
 
 // patience is how long a connection may take to go on: many at once take a busy

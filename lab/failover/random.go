@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
-	"time"
 
 	"connsync/lab"
 	"connsync/lab/flows"
@@ -28,122 +27,6 @@ type trial struct {
 type found struct {
 	tally
 	counterexample string // blank where there is none
-}
-
-// fault is something that keeps connections from a node while both nodes hear each
-// other, or keeps the nodes apart.
-type fault struct {
-	name string
-	// make makes it; nil is no fault.
-	make func(ctx context.Context, s *stage) error
-	// needs says what the fault needs: the external cache, the states in the
-	// kernel, or its place before the connections.
-	cache, kernel, before bool
-	there                 bool // on the peer, which has to be asked
-	// lasting connections are used for so long after it.
-	inUse time.Duration
-}
-
-// faults are those that left a peer empty under a perfect heartbeat, and a lossy
-// and a cut link.
-func faults() []fault {
-	const list = "Filter From Userspace {"
-	filter := func(name, line string) fault {
-		return fault{name: name, before: true, make: func(ctx context.Context, s *stage) error {
-			return s.edit(ctx, s.pair.A, list, list+" "+line)
-		}}
-	}
-	limit := func(name string, of func(*lab.Pair) *lab.Member, cache bool) fault {
-		return fault{name: name, before: true, cache: cache, there: cache, make: func(ctx context.Context, s *stage) error {
-			return s.edit(ctx, of(s.pair), "HashLimit", "HashLimit 5 #")
-		}}
-	}
-	a := func(p *lab.Pair) *lab.Member { return p.A }
-	b := func(p *lab.Pair) *lab.Member { return p.B }
-	run := func(of func(*lab.Pair) *lab.Member, command ...string) func(context.Context, *stage) error {
-		return func(ctx context.Context, s *stage) error {
-			out, err := of(s.pair).Run(ctx, command[0], command[1:]...)
-			if err != nil {
-				return fmt.Errorf("%s: %w\n%s", strings.Join(command, " "), err, out)
-			}
-			return nil
-		}
-	}
-	ignore := "Address Ignore {"
-	return []fault{
-		{name: "no fault"},
-		{name: "Address Ignore of the LAN", before: true, make: func(ctx context.Context, s *stage) error {
-			return s.edit(ctx, s.pair.A, ignore, ignore+" IPv4_address 10.1.0.0/24")
-		}},
-		{name: "Address Ignore of 0.0.0.0/0", before: true, make: func(ctx context.Context, s *stage) error {
-			return s.edit(ctx, s.pair.A, ignore, ignore+" IPv4_address 0.0.0.0/0")
-		}},
-		{name: "Address Accept of another network", before: true, make: func(ctx context.Context, s *stage) error {
-			return s.edit(ctx, s.pair.A, ignore, "Address Accept { IPv4_address 203.0.113.0/24")
-		}},
-		filter("Protocol Accept of TCP", "Protocol Accept { TCP }"),
-		filter("Protocol Ignore of UDP", "Protocol Ignore { UDP }"),
-		filter("State Accept of established TCP", "State Accept { ESTABLISHED CLOSED TIME_WAIT CLOSE_WAIT for TCP }"),
-		{name: "PollSecs", before: true, make: func(ctx context.Context, s *stage) error {
-			return s.edit(ctx, s.pair.A, "HashSize", "PollSecs 600 HashSize")
-		}},
-		{name: "events off", make: run(a, "sysctl", "-qw", "net.netfilter.nf_conntrack_events=0")},
-		{name: "events off on the peer", there: true, make: run(b, "sysctl", "-qw", "net.netfilter.nf_conntrack_events=0")},
-		limit("HashLimit too small here", a, false),
-		limit("HashLimit too small there", b, true),
-		// With the external cache nothing is written there before the failover.
-		{name: "kernel table full there", before: true, kernel: true, there: true, make: fillTable},
-		{name: "table flushed there", kernel: true, there: true, make: run(b, "conntrack", "-F")},
-		{name: "external cache flushed there", cache: true, there: true, make: run(b, "conntrackd", "-f", "external")},
-		{name: "half of the messages lost", before: true, make: func(_ context.Context, s *stage) error {
-			return s.pair.Sync.Drop(s.pair.A.Port, "numgen random mod 100 < 50")
-		}},
-		{name: "sync link cut", make: func(_ context.Context, s *stage) error { return s.pair.Sync.Cut(s.pair.A.Port) }},
-		{name: "refresh off, timeouts 6 to 12 s", inUse: 15 * time.Second, before: true, make: func(ctx context.Context, s *stage) error {
-			// Where nothing refreshes there is nothing to stop.
-			_, _ = s.pair.A.Run(ctx, s.program, "refresh", "--stop")
-			return s.setTimeouts(shortTimeouts)
-		}},
-	}
-}
-
-// edit changes a node's file as an operator would by hand, and restarts its daemon.
-func (s *stage) edit(ctx context.Context, m *lab.Member, old, text string) error {
-	script := fmt.Sprintf(`set -e
-grep -q '%[2]s' %[1]s
-sed -i '0,/%[2]s/s|%[2]s|%[3]s|' %[1]s
-conntrackd -C %[1]s -k
-while pidof conntrackd >/dev/null; do sleep 0.05; done
-conntrackd -d -C %[1]s`, lab.ConfigPath, strings.ReplaceAll(old, "/", `\/`), text)
-	if out, err := m.Run(ctx, "sh", "-c", script); err != nil {
-		return fmt.Errorf("%s: edit the file: %w\n%s", m.Name(), err, out)
-	}
-	return s.pair.WaitHeard(ctx)
-}
-
-// fillTable fills the kernel's table of B, whose own events are switched off, or
-// all of it would come to A.
-func fillTable(ctx context.Context, s *stage) error {
-	b := s.pair.B
-	if err := b.Sysctl("net.netfilter.nf_conntrack_events", "0"); err != nil {
-		return err
-	}
-	out, err := b.Run(ctx, "sysctl", "-n", "net.netfilter.nf_conntrack_max")
-	if err != nil {
-		return err
-	}
-	var most int
-	if _, err := fmt.Sscan(out, &most); err != nil {
-		return fmt.Errorf("nf_conntrack_max is %q: %w", out, err)
-	}
-	var lines strings.Builder
-	for i := range most {
-		fmt.Fprintf(&lines, "-I -p udp -s 172.%d.%d.%d -d 192.0.2.1 --sport 9 --dport 9 -t 900\n", 16+i>>16, i>>8&255, i&255)
-	}
-	cmd := b.CommandContext(ctx, "conntrack", "-R", "-")
-	cmd.Stdin = strings.NewReader(lines.String())
-	_ = cmd.Run() // the last of them find no room
-	return b.Sysctl("net.netfilter.nf_conntrack_events", "1")
 }
 
 // newTrial is the trial of a seed, the same for ever.
@@ -190,36 +73,30 @@ func (t trial) run(ctx context.Context, program string) (f found, err error) {
 			err = errors.Join(err, set.Close())
 		}
 	}()
-	for _, k := range flows.Kinds() {
-		if t.Kinds[k] == 0 {
-			continue
-		}
-		set, err := flows.Open(ctx, pair, k, t.Kinds[k])
-		if err != nil {
-			return f, err
-		}
-		sets = append(sets, set)
-	}
-	if err := pair.Freeze(); err != nil {
+	if sets, err = t.open(ctx, pair); err != nil {
 		return f, err
 	}
 	if err := t.inject(ctx, s, !t.Before); err != nil {
 		return f, err
 	}
-	if err := (mixed{InUse: t.Fault.inUse}).use(ctx, s, sets); err != nil {
+	used := mixed{InUse: t.Fault.inUse}
+	if err := used.use(ctx, s, sets); err != nil {
 		return f, err
 	}
+	stop := used.keep(sets)
 	if t.Fault.there {
 		// The proof asks the peer what it has; its own verdict is another.
 		_, _ = pair.A.Run(ctx, program, "status", "--prove")
 	}
-	if f.said, err = s.status(ctx, pair.A); err != nil {
+	f.said, err = s.status(ctx, pair.A)
+	stop()
+	if err != nil {
 		return f, err
 	}
 	if err := pair.Isolate(pair.A); err != nil {
 		return f, err
 	}
-	counts, err := s.move(mixed{}.patience(), func() error { return s.fail(ctx) }, sets)
+	counts, err := s.move(used.patience(), func() error { return s.fail(ctx) }, sets)
 	if err != nil && !t.Fault.there { // else the hook may say, too, that something is wrong on B
 		return f, err
 	}
@@ -229,6 +106,21 @@ func (t trial) run(ctx context.Context, program string) (f found, err error) {
 	}
 	f.counterexample = f.refutes()
 	return f, nil
+}
+
+// open opens the connections, and then lets no other one begin.
+func (t trial) open(ctx context.Context, pair *lab.Pair) (sets []*flows.Set, err error) {
+	for _, k := range flows.Kinds() {
+		if t.Kinds[k] == 0 {
+			continue
+		}
+		set, err := flows.Open(ctx, pair, k, t.Kinds[k])
+		if err != nil {
+			return sets, err
+		}
+		sets = append(sets, set)
+	}
+	return sets, pair.Freeze()
 }
 
 // inject makes the fault where it is its time.
