@@ -27,6 +27,34 @@ func (f *File) LogFile() string {
 	return ""
 }
 
+// MadeFile is a file that the daemon makes as it starts.
+type MadeFile struct{ Directive, Path string }
+
+// daemonLog is what the daemon writes where LogFile is on.
+const daemonLog = "/var/log/conntrackd.log"
+
+// MadeFiles are the files that the daemon makes as it starts: lock, control socket
+// and logs.
+func (f *File) MadeFiles() []MadeFile {
+	made := []MadeFile{{"LockFile", f.LockFile()}}
+	if path := f.ControlSocket(); path != "" {
+		made = append(made, MadeFile{"UNIX Path", path})
+	}
+	for _, section := range []string{"General", "Stats"} {
+		n := last(inside(f.top, section), "LogFile")
+		if n == nil {
+			continue
+		}
+		switch {
+		case f.argKind(n) == kindPath:
+			made = append(made, MadeFile{"LogFile", f.arg(n, 0)})
+		case f.argKind(n) == kindOn:
+			made = append(made, MadeFile{"LogFile", daemonLog})
+		}
+	}
+	return made
+}
+
 // defaultHashLimit is the daemon's own, since 1.4.7 (read_config_yy.y).
 const defaultHashLimit = 262144
 

@@ -9,9 +9,18 @@ import (
 // The edits below change tokens and what stands between them, and nothing else.
 // Each leaves the tree out of date: reparse mends it before the next look.
 
-// setArg replaces the value of a directive. What stands around it stays.
+// setArg replaces the value of a directive. What stands around it stays, the
+// carriage return that the daemon takes for the end of a path as the end of the line.
 func (f *File) setArg(n *node, text string) {
-	f.toks[n.args[0]].text, f.dirty = text, true
+	at := n.args[0]
+	if old := f.toks[at]; old.kind == kindPath && strings.HasSuffix(old.text, "\r") {
+		next := &f.tail
+		if at+1 < len(f.toks) {
+			next = &f.toks[at+1].lead
+		}
+		*next = " \r" + *next
+	}
+	f.toks[at].text, f.dirty = text, true
 }
 
 // ReplaceValues gives every directive with one of the keywords another value,
@@ -37,22 +46,21 @@ func (f *File) insert(block *node, lines ...string) {
 	f.dirty = true
 	brace := &f.toks[block.last]
 	if len(block.children) == 0 && strings.Trim(brace.lead, " \t") == "" {
-		brace.lead = "\n" + f.outer(block)
+		brace.lead = f.newline() + f.outer(block)
 	}
 	nl := strings.LastIndexByte(brace.lead, '\n')
 	if nl < 0 {
 		f.insertInline(brace, lines)
 		return
 	}
-	indent := f.indent(block)
+	indent, unit, newline := f.indent(block), f.unit(block), f.newline()
 	var b strings.Builder
 	b.WriteString(brace.lead[:nl+1])
 	for _, l := range lines {
 		if l != "" {
-			b.WriteString(indent)
-			b.WriteString(l)
+			b.WriteString(indent + reindented(l, unit))
 		}
-		b.WriteByte('\n')
+		b.WriteString(lineEnd(l, newline))
 	}
 	b.WriteString(brace.lead[nl+1:])
 	brace.lead = b.String()
@@ -62,6 +70,7 @@ func (f *File) insert(block *node, lines ...string) {
 // its last directive, without the lines that only explain. A path would swallow a
 // brace that follows at once, and a comment everything up to the end of the line.
 func (f *File) insertInline(brace *token, lines []string) {
+	newline := f.newline()
 	var b strings.Builder
 	for _, l := range lines {
 		l = strings.TrimLeft(l, "\t")
@@ -71,39 +80,13 @@ func (f *File) insertInline(brace *token, lines []string) {
 		b.WriteByte(' ')
 		b.WriteString(l)
 		if strings.Contains(l, "#") {
-			b.WriteByte('\n')
+			b.WriteString(newline)
 		}
 	}
 	if brace.lead == "" {
 		brace.lead = " "
 	}
 	brace.lead = b.String() + brace.lead
-}
-
-// indent is the white space that begins the lines of a block.
-func (f *File) indent(block *node) string {
-	for i := len(block.children) - 1; i >= 0; i-- {
-		lead := f.toks[block.children[i].first].lead
-		if nl := strings.LastIndexByte(lead, '\n'); nl >= 0 {
-			return lead[nl+1:]
-		}
-	}
-	outer := f.outer(block)
-	if strings.HasPrefix(outer, "    ") {
-		return outer + "    "
-	}
-	return outer + "\t"
-}
-
-// outer is the white space that begins the line of a block, or "" where
-// something else does.
-func (f *File) outer(block *node) string {
-	lead := f.toks[block.first].lead
-	nl := strings.LastIndexByte(lead, '\n')
-	if nl < 0 && block.first > 0 {
-		return ""
-	}
-	return lead[nl+1:]
 }
 
 // remove takes a directive out, with its line where it has the line to itself.
@@ -135,12 +118,13 @@ func (f *File) replace(n *node, text string) {
 // appendText adds sections at the end of the file.
 func (f *File) appendText(text string) {
 	f.dirty = true
-	all := f.Bytes()
+	all, newline := f.Bytes(), f.newline()
+	text = f.laidOut(nil, text)
 	if len(all) > 0 && all[len(all)-1] != '\n' {
-		f.tail += "\n"
+		f.tail += lineEnd(string(all), newline)
 	}
 	if len(all) > 0 {
-		f.tail += "\n"
+		f.tail += newline
 	}
 	f.tail += text
 }
@@ -155,7 +139,7 @@ func (f *File) recordBits(n *node, old, addr netip.Addr, bits int) {
 	length := "/" + strconv.Itoa(bits)
 	if at < 0 {
 		if bits >= 0 {
-			*next = " # " + length + endLine(*next) + *next
+			*next = " # " + length + f.endLine(*next) + *next
 		}
 		return
 	}
@@ -180,12 +164,12 @@ func (f *File) recordBits(n *node, old, addr netip.Addr, bits int) {
 
 // endLine is the newline that a comment needs where other directives follow on
 // its line.
-func endLine(lead string) string {
+func (f *File) endLine(lead string) string {
 	line, _, ended := strings.Cut(lead, "\n")
 	if ended && strings.Trim(line, " \t\r") == "" {
 		return ""
 	}
-	return "\n"
+	return f.newline()
 }
 
 // unmark takes the prefix length out of a comment, and the comment away where

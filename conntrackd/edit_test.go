@@ -165,11 +165,12 @@ func TestEditOfOddFiles(t *testing.T) {
 			"Sync { " + mode + " UDP {\n IPv4_address 10.9.0.101 # /24\n IPv4_Destination_Address 10.9.0.102 # /24\n" + rest + "\n} }\n" + general, nil},
 		{"statistics by hand",
 			strings.Replace(general, "Systemd on", "Systemd on PollSecs 3", 1) + "Stats {\n LogFile /var/log/x\n}\n",
-			strings.Replace(general, "Systemd on", "Systemd on PollSecs 3", 1) + syncSection(pairSettings()),
+			strings.Replace(general, "Systemd on", "Systemd on PollSecs 3", 1) + strings.ReplaceAll(syncSection(pairSettings()), "\t", " "),
 			[]string{"Stats section: the daemon cannot gather statistics and sync at once (line 2)"}},
 		{"TCP beside Multicast",
 			"Sync {\n " + mode + "\n  TCP { Interface eth5 }\n  # gone\n  Multicast {\n }\n}\n" + general,
-			"Sync {\n " + mode + "\n  " + strings.TrimSpace(shift("  ", strings.SplitN(newLink(pairSettings(), ""), "\n", 3)[2])) + "\n  # gone\n}\n" + general,
+			"Sync {\n " + mode + "\n  UDP { Interface eth1 IPv4_address 10.9.0.101 # /24\n    IPv4_Destination_Address 10.9.0.102 # /24\n" +
+				"    Port 3780\n    SndSocketBuffer 65536\n    RcvSocketBuffer 65536\n }\n  # gone\n}\n" + general,
 			[]string{"Multicast link (line 5)", "TCP link on eth5 (line 3)"}},
 	}
 	for _, tt := range tests {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"connsync/conntrackd/typed"
 )
 
 // seeds are short files with one oddity each.
@@ -82,6 +84,9 @@ func FuzzApply(f *testing.F) {
 		if six {
 			s.Current, s.Peer = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
 		}
+		if port%5 == 0 {
+			s.SendBuffer, s.ReceiveBuffer = typed.SystemBuffer, typed.SystemBuffer
+		}
 		applyLaws(t, src, s)
 	})
 }
@@ -90,7 +95,7 @@ func FuzzApply(f *testing.F) {
 func applyLaws(t *testing.T, src []byte, s Settings) bool {
 	t.Helper()
 	file, before := Parse("fuzz", src)
-	wasTruncated := file.cut >= 0
+	wasTruncated, glued := file.cut >= 0, gluedReturns(file)
 	if _, _, err := file.Apply(s, helperHost()); err != nil {
 		if !bytes.Equal(file.Bytes(), src) {
 			t.Fatalf("%v, and %q became %q", err, src, file.Bytes())
@@ -106,12 +111,25 @@ func applyLaws(t *testing.T, src []byte, s Settings) bool {
 	if _, _, err := again.Apply(s, helperHost()); err != nil || !bytes.Equal(again.Bytes(), once) {
 		t.Fatalf("a second time (%v): %q became %q", err, once, again.Bytes())
 	}
+	if gluedReturns(again) > glued {
+		t.Fatalf("%q became %q, with a carriage return in a path", src, once)
+	}
 	if d := firstError(before); d == nil && !wasTruncated {
 		if d := firstError(after); d != nil {
 			t.Fatalf("%q became %q: %v", src, once, *d)
 		}
 	}
 	return true
+}
+
+// gluedReturns are the paths that end in a carriage return.
+func gluedReturns(f *File) (n int) {
+	for _, t := range f.toks {
+		if t.kind == kindPath && strings.HasSuffix(t.text, "\r") {
+			n++
+		}
+	}
+	return n
 }
 
 func firstError(diags []Diagnostic) *Diagnostic {

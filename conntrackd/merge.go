@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -30,9 +29,10 @@ func (e *SettingsError) Error() string {
 // what the sync needs and the file lacks; comments and everything tuned stay.
 // Where the settings are in force already, no byte changes.
 //
-// A link of another transport, a mode without any answer from the peer, and a
-// Stats section that is no distribution's own are taken away; replaces lists
-// them, for the operator to agree to. notes are sentences on whatever else
+// A link of another transport becomes one of UDP, with what it states; a mode
+// without any answer from the peer, and a Stats section that is no
+// distribution's own, are taken away. replaces lists them, for the operator to
+// agree to. notes are sentences on whatever else
 // changes or deserves a look.
 //
 // Enabled settings have to be valid. In disabled ones a zero buffer or port, and
@@ -55,7 +55,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 	}
 	m.f, _ = Parse(f.name, src)
 	if m.f.unendedComment() {
-		m.f, _ = Parse(f.name, append(src, '\n'))
+		m.f, _ = Parse(f.name, append(src, m.f.newline()...))
 		m.note("The comment on the last line gets a newline: the daemon refuses a file without it.")
 	}
 	if err := m.f.damage(); err != nil {
@@ -73,6 +73,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 			return nil, nil, err
 		}
 	}
+	m.tellReplaced()
 	if got, err := m.f.Settings(); err != nil || !same(got, s) {
 		return nil, nil, fmt.Errorf("%w: %s: the settings would not be in force after the edit", ErrDamaged, f.name)
 	}
@@ -87,13 +88,7 @@ func (s Settings) unwritable() []Problem {
 		return s.validate()
 	}
 	s.Enabled = true
-	s = s.withDefaults()
-	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {
-		if a := p.Addr(); p.Bits() < 0 && a.IsValid() {
-			*p = netip.PrefixFrom(a, a.BitLen())
-		}
-	}
-	return s.validate()
+	return s.withDefaults().withLengths().validate()
 }
 
 func (f *File) damage() error {
@@ -160,6 +155,9 @@ type merge struct {
 	distribution bool
 	replaces     []string
 	notes        []string
+
+	replaced       string // the transport of the link that became one of UDP
+	replacedValues []linkValue
 }
 
 func (m *merge) note(format string, args ...any) {
@@ -186,26 +184,7 @@ func (m *merge) statistics() {
 			m.replacing(n, "Stats section: the daemon cannot gather statistics and sync at once")
 		}
 		if len(named(m.f.top, "Sync")) == 0 {
-			m.f.replace(n, strings.TrimSuffix(syncSection(m.s), "\n"))
-		} else {
-			m.f.remove(n)
-		}
-		m.f.reparse()
-	}
-}
-
-// transports takes away the links that are not UDP.
-func (m *merge) transports() {
-	for {
-		sync := inside(m.f.top, "Sync")
-		n := last(sync, "TCP", "Multicast")
-		if n == nil {
-			return
-		}
-		t := m.f.transport(n)
-		m.replacing(n, t.Transport+" link"+strings.TrimPrefix(t.what(), t.Transport))
-		if len(named(sync, "UDP", "TCP", "Multicast")) == 1 {
-			m.f.replace(n, m.inPlace(n, newLink(m.s, "")))
+			m.f.replace(n, m.f.laidOut(nil, strings.TrimSuffix(syncSection(m.s), "\n")))
 		} else {
 			m.f.remove(n)
 		}
@@ -224,7 +203,7 @@ func (m *merge) inPlace(n *node, text string) string {
 	if strings.Trim(indent, " \t") != "" {
 		indent = "\t"
 	}
-	return strings.TrimSpace(shift(indent, text))
+	return strings.TrimSpace(shift(indent, m.f.laidOut(nil, text)))
 }
 
 // sync adds the section and the link where they are missing.

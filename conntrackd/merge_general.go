@@ -56,13 +56,8 @@ func (m *merge) distributionGeneral() {
 	m.put("NetlinkBufferSize", strconv.Itoa(netlinkBuffer))
 	m.put("NetlinkBufferSizeMaxGrowth", strconv.Itoa(netlinkGrowth))
 	m.put("Syslog", "off") // the journal has every line already
-	if m.h.LockFile != "" {
-		m.put("LockFile", m.h.LockFile)
-	}
+	// LockFile and UNIX Path stay: the distribution's unit and scripts may name them.
 	general := func() []*node { m.f.reparse(); return inside(m.f.top, "General") }
-	if n := last(inside(general(), "UNIX"), "Path"); n != nil && m.h.SocketPath != "" {
-		m.f.setArg(n, m.h.SocketPath)
-	}
 	m.drop(last(inside(general(), "UNIX"), "Backlog")) // deprecated: the daemon would warn
 	filter := last(general(), "Filter")
 	if filter != nil {

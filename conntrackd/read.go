@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,17 +47,43 @@ func (e *TransportError) what() string {
 // service knows. An address which the daemon does not take, such as one with
 // its prefix length, is returned as it was meant; a diagnostic says so.
 //
-// The errors are [ErrNoSync], [ErrStatsOnly], [ErrNoLink] and *[TransportError];
-// the Settings are [Defaults] then.
+// The errors are [ErrNoSync], [ErrStatsOnly], [ErrNoLink] and *[TransportError].
+// The Settings are [Defaults] then; with the last, they are those of the UDP link
+// that [File.Apply] would make of the other.
 func (f *File) Settings() (Settings, error) {
-	if _, err := f.link(); err != nil {
+	link, err := f.link()
+	if errors.As(err, new(*TransportError)) {
+		return f.convertedSettings(), err
+	}
+	if err != nil {
 		return Defaults(), err
 	}
-	var s Settings
+	return f.settingsOf(link), nil
+}
+
+func (f *File) settingsOf(link *node) (s Settings) {
 	for _, d := range NewSettingTable().inFile() {
-		d.read(f, f.contents(d.in), &s)
+		from := f.contents(d.in)
+		if d.in == inUDP {
+			from = link.children // which may be of another transport
+		}
+		d.read(f, from, &s)
 	}
-	return s, nil
+	return s
+}
+
+// convertedSettings are those of the link with which the daemon starts, as far as
+// a link of another transport states them.
+func (f *File) convertedSettings() Settings {
+	link := f.starting(named(inside(f.top, "Sync"), "UDP", "TCP", "Multicast"))
+	s := f.settingsOf(link)
+	if link.rule.keyword == "Multicast" { // its addresses are the group's
+		s.Current, s.Peer = f.address(link.children, "IPv4_interface"), netip.Prefix{}
+		if n := last(link.children, "Group"); n != nil {
+			s.Port = port(f.arg(n, 0))
+		}
+	}
+	return s.withDefaults()
 }
 
 // EachLink returns the settings of every UDP link in the order of the file, and the
@@ -113,16 +140,20 @@ func (f *File) link() (*node, error) {
 	if len(links) == 0 {
 		return nil, ErrNoLink
 	}
-	chosen := links[0]
+	if i := slices.IndexFunc(links, func(l *node) bool { return l.rule.keyword != "UDP" }); i >= 0 {
+		return nil, f.transport(links[i])
+	}
+	return f.starting(links), nil
+}
+
+// starting is the link with which the daemon starts; nil where there is none.
+func (f *File) starting(links []*node) (chosen *node) {
 	for _, l := range links {
-		if l.rule.keyword != "UDP" {
-			return nil, f.transport(l)
-		}
-		if f.arg(l, 0) == "Default" {
+		if chosen == nil || f.arg(l, 0) == "Default" {
 			chosen = l
 		}
 	}
-	return chosen, nil
+	return chosen
 }
 
 func (f *File) transport(l *node) *TransportError {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd/typed"
 )
 
 func TestReadSettings(t *testing.T) {
@@ -47,6 +49,11 @@ func TestReadSettings(t *testing.T) {
 			got, err := f.Settings()
 			if err != nil {
 				t.Fatal(err)
+			}
+			for _, buffer := range []*int{&tt.want.SendBuffer, &tt.want.ReceiveBuffer} {
+				if *buffer == 0 {
+					*buffer = typed.SystemBuffer
+				}
 			}
 			if diff := cmp.Diff(tt.want, got, comparePrefix); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"connsync/conntrackd/typed"
 )
 
 // Setting is one entry of a [SettingTable]: everything that is particular to one
@@ -66,11 +68,16 @@ func (f Field) Flag() string { return strings.ReplaceAll(string(f), "_", "-") }
 // Text is the value in s as it is typed; blank where it is not set.
 func (s Setting) Text(in Settings) string { return s.Value.text(in) }
 
-// JSON is the value in s as it stands in JSON.
+// JSON is the value in s as it stands in JSON. A size that is not set is 0.
 func (s Setting) JSON(in Settings) any {
 	switch s.Kind {
-	case NumberSetting, BytesSetting, SwitchSetting:
+	case NumberSetting, SwitchSetting:
 		return s.Value.held(in)
+	case BytesSetting:
+		if n, ok := s.Value.held(in).(int); ok && n != typed.SystemBuffer {
+			return n
+		}
+		return 0 // not set in the file
 	}
 	return s.Value.text(in)
 }

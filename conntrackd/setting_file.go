@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"connsync/conntrackd/typed"
 )
 
 // directive is how a setting stands in the configuration file.
@@ -20,8 +22,8 @@ type directive struct {
 	// comment stands above the line in a new file, blank line and all; blank for
 	// none.
 	comment string
-	// line is the directive in a new file, blank for none; nil where the template
-	// has it.
+	// line is the directive in a new file, blank where the settings leave it out; nil
+	// where the template has it.
 	line func(Settings) string
 	// read takes the value in force into the Settings, from what stands in the block.
 	read func(f *File, inBlock []*node, s *Settings)
@@ -144,6 +146,38 @@ func numberDirective[T uint16 | int](in section, keyword string, place int, comm
 		},
 		same: func(a, b Settings) bool { return *at(&b) == 0 || *at(&a) == *at(&b) },
 	}
+}
+
+// bufferDirective is a size that the file may leave to the system.
+func bufferDirective(keyword string, place int, comment string, at func(*Settings) *int) *directive {
+	d := numberDirective(inUDP, keyword, place, comment, at, atoi)
+	number := *d
+	d.line = func(s Settings) string {
+		if *at(&s) == typed.SystemBuffer {
+			return ""
+		}
+		return number.line(s)
+	}
+	d.read = func(f *File, link []*node, s *Settings) {
+		number.read(f, link, s)
+		if *at(s) == 0 {
+			*at(s) = typed.SystemBuffer // to the daemon zero is not set
+		}
+	}
+	d.write = func(m *merge) {
+		if *at(&m.s) != typed.SystemBuffer {
+			number.write(m)
+			return
+		}
+		for {
+			_, n := m.find(inUDP, keyword)
+			if n == nil || atoi(m.f.arg(n, 0)) == 0 {
+				return
+			}
+			m.f.remove(n)
+		}
+	}
+	return d
 }
 
 func interfaceDirective() *directive {

@@ -112,7 +112,7 @@ func portSetting() Setting {
 
 // What the help of both buffers says alike.
 const (
-	bufferUnits   = "128K and 1M are understood."
+	bufferUnits   = "128K and 1M are understood; system leaves the size to the kernel, as a file does that does not set it."
 	bufferDoubled = "The kernel doubles what is asked for: 65536 gives 131072 in force"
 	bufferHeld    = "262144 held through every stall that was measured."
 )
@@ -128,12 +128,12 @@ func sendBufferSetting() Setting {
 			"How many bytes of messages to the peer may wait in the kernel. 131072 or 262144 for high throughput; raise it when the sync drops messages. " + bufferUnits,
 			bufferDoubled + ", which is less than the 212992 of a socket that asks for nothing. " + bufferHeld,
 		},
-		Value: numberValue(at, typed.BufferSize, defaultBufferBytes),
+		Value: bufferValue(at),
 		Rule:  func(s Settings) string { return s.bufferProblem(s.SendBuffer, "send") },
-		directive: numberDirective(inUDP, "SndSocketBuffer", 4, `
+		directive: bufferDirective("SndSocketBuffer", 4, `
 # In bytes; the kernel doubles them. Raise both, on both nodes, when
 # messages are lost.
-`, at, atoi),
+`, at),
 	}
 }
 
@@ -149,10 +149,10 @@ func receiveBufferSetting() Setting {
 			"How many bytes of messages from the peer may wait in the kernel. It should equal the send buffer, and be the same on both nodes. " + bufferUnits,
 			bufferDoubled + ". " + bufferHeld,
 		},
-		Value:     numberValue(at, typed.BufferSize, defaultBufferBytes),
+		Value:     bufferValue(at),
 		Rule:      func(s Settings) string { return s.bufferProblem(s.ReceiveBuffer, "receive") },
 		Advice:    Settings.unequalBuffers,
-		directive: numberDirective(inUDP, "RcvSocketBuffer", 5, "", at, atoi),
+		directive: bufferDirective("RcvSocketBuffer", 5, "", at),
 	}
 }
 
@@ -187,6 +187,13 @@ func numberValue[T uint16 | int](at func(*Settings) *T, parse func(string) (T, s
 	}
 }
 
+func bufferValue(at func(*Settings) *int) Value[int] {
+	return Value[int]{
+		At: at, Default: defaultBufferBytes, Format: typed.FormatBufferSize,
+		Parse: func(text string, _ Settings) (int, string) { return typed.BufferSize(text) },
+	}
+}
+
 func switchValue(at func(*Settings) *bool, parse func(string) (bool, string), yes, no string) Value[bool] {
 	return Value[bool]{
 		At:    at,
@@ -211,7 +218,8 @@ func (s Settings) unequalBuffers() string {
 	if !s.Enabled || s.SendBuffer == s.ReceiveBuffer {
 		return ""
 	}
-	return fmt.Sprintf("%d differs from the send buffer, %d; the two should be equal, and the same on both nodes", s.ReceiveBuffer, s.SendBuffer)
+	return fmt.Sprintf("%s differs from the send buffer, %s; the two should be equal, and the same on both nodes",
+		typed.FormatBufferSize(s.ReceiveBuffer), typed.FormatBufferSize(s.SendBuffer))
 }
 
 func formatPrefix(p netip.Prefix) string {

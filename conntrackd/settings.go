@@ -1,6 +1,10 @@
 package conntrackd
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"connsync/conntrackd/typed"
+)
 
 // Field names one setting. It is the key of a [Problem], the member name in
 // JSON and, as [Field.Flag], the flag on the command line.
@@ -34,7 +38,8 @@ type Settings struct {
 	// Port is the UDP port, the same on both nodes.
 	Port uint16
 	// SendBuffer and ReceiveBuffer are what is asked of the kernel, in bytes;
-	// the kernel doubles them. Zero means that the file does not set them.
+	// the kernel doubles them. Zero is not given; [SystemBuffer] means that
+	// the file leaves them out, or sets zero, so that the kernel has its own size.
 	SendBuffer    int
 	ReceiveBuffer int
 	// ExternalCache keeps the peer's states in the daemon until a failover
@@ -42,6 +47,13 @@ type Settings struct {
 	// (DisableExternalCache on).
 	ExternalCache bool
 }
+
+// SystemBuffer is the size of a buffer that a file leaves to the kernel, and
+// SystemBufferWord how it is typed.
+const (
+	SystemBuffer     = typed.SystemBuffer
+	SystemBufferWord = typed.SystemBufferWord
+)
 
 // Defaults returns the settings of a host on which nothing has been set.
 func Defaults() Settings { return NewSettingTable().Defaults() }
@@ -61,10 +73,21 @@ func (s Settings) validate() []Problem { return NewSettingTable().validate(s) }
 func (s Settings) withDefaults() Settings { return NewSettingTable().WithDefaults(s) }
 
 // Complete reports whether s holds everything that a configuration file of the
-// sync needs, enabled or not.
+// sync needs, enabled or not. A file need not record the prefix lengths.
 func (s Settings) Complete() bool {
 	s.Enabled = true
-	return len(s.withDefaults().validate()) == 0 && s.Port != 0
+	return len(s.withDefaults().withLengths().validate()) == 0 && s.Port != 0
+}
+
+// withLengths gives each address whose prefix length is not known that of a single
+// one.
+func (s Settings) withLengths() Settings {
+	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {
+		if a := p.Addr(); p.Bits() < 0 && a.IsValid() {
+			*p = netip.PrefixFrom(a, a.BitLen())
+		}
+	}
+	return s
 }
 
 // Problem is one reason why one field's value cannot be used.

@@ -141,7 +141,7 @@ func ignoreLine(a netip.Addr) string { return family(a) + "_address " + a.String
 func shift(indent, text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		if line != "\n" {
+		if strings.Trim(line, "\r\n") != "" {
 			b.WriteString(indent)
 		}
 		b.WriteString(line)

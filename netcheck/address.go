@@ -23,12 +23,20 @@ func runCurrentAssigned(t Target) func(context.Context) check.Finding {
 		if !addr.IsValid() {
 			return check.Fail("Current IP: an address of "+t.Interface, "no Current IP is set")
 		}
+		if slices.Contains(t.Virtual, addr) {
+			return check.Fail("Current IP: an address of "+t.Interface+" that stays on this node",
+				"%v is a virtual address of keepalived: it leaves this node at a failover", addr)
+		}
 		for deadline := time.Now().Add(duplicateDetection); ; {
 			all, err := Interfaces(ctx)
 			if err != nil {
 				return check.CouldNotRun(err)
 			}
 			f, tentative := judgeAssigned(all, t)
+			if f.Status == check.Failed && nowhere(all, addr) && !swapped(all, t) && answeredFor(ctx, t) {
+				return check.Fail("Current IP: this node's own address on "+t.Interface,
+					"%s; another host on the wire of %s answers for %v", f.Detail, t.Interface, addr)
+			}
 			if !tentative || time.Now().After(deadline) || !pause(ctx, 100*time.Millisecond) {
 				return f
 			}
@@ -39,6 +47,9 @@ func runCurrentAssigned(t Target) func(context.Context) check.Finding {
 // judgeAssigned finds Current IP among the interfaces; tentative says that the
 // finding may be better in a moment.
 func judgeAssigned(all []Interface, t Target) (f check.Finding, tentative bool) {
+	if swapped(all, t) {
+		return swapFinding(all, t), false
+	}
 	addr, want := t.Current.Addr().Unmap(), unmapPrefix(t.Current)
 	var own Interface
 	var elsewhere string
@@ -62,6 +73,44 @@ func judgeAssigned(all []Interface, t Target) (f check.Finding, tentative bool) 
 		return check.Fail("Interface Name: "+elsewhere, "%v is on %s, not on %s", addr, elsewhere, t.Interface), false
 	}
 	return missing(own, t, want), false
+}
+
+// nowhere says that no interface has an address.
+func nowhere(all []Interface, addr netip.Addr) bool {
+	return !slices.ContainsFunc(all, func(i Interface) bool { return i.Has(addr) })
+}
+
+// swapped says that the settings are the other node's: Peer IP is an address of
+// this node, and Current IP is not.
+func swapped(all []Interface, t Target) bool {
+	current, peer := t.Current.Addr().Unmap(), t.Peer.Addr().Unmap()
+	return current.IsValid() && peer.IsValid() && nowhere(all, current) && !nowhere(all, peer)
+}
+
+// swapFinding is for settings that are [swapped].
+func swapFinding(all []Interface, t Target) check.Finding {
+	current, peer := t.Current.Addr().Unmap(), t.Peer.Addr().Unmap()
+	for _, i := range all {
+		if own, ok := i.prefixOf(peer); ok {
+			return check.Fail(fmt.Sprintf("connsync apply --interface %s --current-ip %v --peer-ip %v", i.Name, own, netip.PrefixFrom(current, own.Bits())),
+				"these are the other node's settings: Peer IP %v is this node's own address, on %s, and Current IP %v is not", peer, i.Name, current)
+		}
+	}
+	return check.Finding{}
+}
+
+// answeredFor says that another host answers for Current IP, which is on no
+// interface of this one.
+func answeredFor(ctx context.Context, t Target) bool {
+	link, err := linkWithAddresses(ctx, t.Interface)
+	if err != nil {
+		return false
+	}
+	addr := t.Current.Addr().Unmap().WithZone("")
+	q := inquiry{link: link, addr: addr, tries: neighbourTries, interval: duplicateInterval, settle: neighbourSettle,
+		source: solicitationSource(link, addr, netip.IPv6Unspecified())}
+	got, err := q.ask(ctx)
+	return err == nil && len(got.owners) > 0
 }
 
 // missing is the finding for an address that no interface has.
@@ -91,9 +140,19 @@ func runPeerDistinct(t Target) func(context.Context) check.Finding {
 		if !peer.IsValid() {
 			return check.Fail(remedy, "no Peer IP is set")
 		}
+		if slices.Contains(t.Virtual, peer) {
+			return check.Fail("Peer IP: the peer's own address on the sync link",
+				"%v is a virtual address of keepalived: it is on whichever node is primary", peer)
+		}
 		all, err := Interfaces(ctx)
 		if err != nil {
 			return check.CouldNotRun(err)
+		}
+		if swapped(all, t) {
+			if slices.ContainsFunc(all, func(i Interface) bool { return i.Name == t.Interface }) {
+				return check.Finding{Status: check.Skipped, Detail: "the two addresses are swapped"}
+			}
+			return swapFinding(all, t)
 		}
 		for _, i := range all {
 			if i.Has(peer) {
@@ -126,6 +185,10 @@ func runSameSubnet(t Target) func(context.Context) check.Finding {
 				if p, ok := i.prefixOf(current.Addr()); ok {
 					current = p
 				}
+			}
+			if current.Bits() < 0 {
+				return check.Finding{Status: check.Skipped,
+					Detail: fmt.Sprintf("no prefix length is known: the file records none, and no interface has %v", current.Addr())}
 			}
 		}
 		return judgeSubnet(current, t.Peer)

@@ -1,6 +1,8 @@
 package netcheck
 
 import (
+	"net/netip"
+
 	"connsync/netcheck/check"
 	"connsync/netcheck/firewall"
 )
@@ -15,6 +17,8 @@ type Target struct {
 	FirstNode bool
 	// DaemonPIDs are the processes of our own conntrackd, which may hold Port.
 	DaemonPIDs []int
+	// Virtual are the addresses that keepalived moves between the nodes.
+	Virtual []netip.Addr
 }
 
 // The checks of [Plan], in its order.

@@ -237,7 +237,7 @@ func TestPortHeld(t *testing.T) {
 				target.DaemonPIDs = []int{os.Getpid()}
 				mustFind(t, n.plan(t, target))
 				target.DaemonPIDs = []int{1}
-				mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, "held at " + target.Current.Addr().String(), fmt.Sprintf("kill %d", os.Getpid())})
+				mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, "held at " + target.Current.Addr().String(), fmt.Sprintf("ps -o pid,ppid,args -p %d shows", os.Getpid())})
 			})
 		})
 	}
@@ -342,10 +342,10 @@ func TestSecondConntrackd(t *testing.T) {
 	target := n.families[4]
 	n.listen(n.peer, at(target.Peer))
 	first, _ := n.conntrackd(t, n.own, target.Current.Addr(), target.Peer.Addr())
-	mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, fmt.Sprintf("a second conntrackd, conntrackd (process %d)", first), fmt.Sprintf("kill %d", first)})
+	mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, fmt.Sprintf("a second conntrackd, conntrackd (process %d)", first), fmt.Sprintf("ps -o pid,ppid,args -p %d shows", first)})
 	target.DaemonPIDs = []int{first}
 	mustFind(t, n.plan(t, target))
 	// The kernel lets a second one share the port.
 	second, _ := n.conntrackd(t, n.own, target.Current.Addr(), target.Peer.Addr())
-	mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, fmt.Sprintf("(process %d)", second), fmt.Sprintf("kill %d", second)})
+	mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, fmt.Sprintf("(process %d)", second), fmt.Sprintf("ps -o pid,ppid,args -p %d shows", second)})
 }

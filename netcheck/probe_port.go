@@ -124,7 +124,7 @@ func (h holder) stop() string {
 	case h.unit != "":
 		return "systemctl stop " + h.unit
 	}
-	return "kill " + strings.ReplaceAll(pidList(h.pids), ", ", " ")
+	return "ps -o pid,ppid,args -p " + strings.ReplaceAll(pidList(h.pids), " ", "") + " shows what started it; have that stop it"
 }
 
 func pidList(pids []int) string {

@@ -22,7 +22,7 @@ type target struct {
 }
 
 func (t target) Target() Target {
-	return Target{firewall.Flow{Interface: t.Interface, Current: prefix(t.Current), Peer: prefix(t.Peer), Port: t.Port}, t.FirstNode, t.DaemonPIDs}
+	return Target{firewall.Flow{Interface: t.Interface, Current: prefix(t.Current), Peer: prefix(t.Peer), Port: t.Port}, t.FirstNode, t.DaemonPIDs, nil}
 }
 
 // checkTarget and listInterfaces run in processes of their own, see TestMain.

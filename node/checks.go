@@ -60,6 +60,8 @@ func (n *Node) spares(ctx context.Context) []conntrackd.Settings {
 // package has to know the other.
 func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode bool) []check.Check {
 	target := netcheck.Target{Flow: n.FlowOf(ctx, settings), FirstNode: firstNode}
+	// Those that cannot be read are told with the candidate and by the hook's check.
+	target.Virtual, _ = virtualAddresses()
 	state, err := n.Service.State(ctx)
 	if err != nil && !n.Unmanaged() {
 		// Nobody is to be told to kill the daemon that runs with our file,
@@ -71,6 +73,7 @@ func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode
 	}
 	checks := []check.Check{n.inPlace(), nameReadable(settings.Interface)}
 	checks = append(checks, netcheck.Plan(target)...)
+	settings = withUsualLengths(settings) // for a file; what is not known is another check's
 	checks = append(checks, spareLinks(target), n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
 	return append(checks, n.hostChecks(settings)...)
 }
@@ -175,7 +178,13 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",
 					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, n.Service.Name())}
 			}
+			if n.Unread != "" {
+				return check.Finding{Status: check.Failed, Detail: n.Unread, Remedy: "leave --config out"}
+			}
 			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.Service.Name())
+			if n.ConfigWhy != "" {
+				detail += " with " + n.Config
+			}
 			if state.Notify {
 				detail += " (Type=notify)"
 			}
@@ -210,6 +219,10 @@ func (n *Node) lint(ctx context.Context, settings conntrackd.Settings) check.Fin
 	problems, err := trial.Lint(ctx, c)
 	if err != nil {
 		return n.noCandidate(err)
+	}
+	if len(problems) == 0 {
+		// A unit that cannot be asked is another check's.
+		problems, _ = trial.Directories(ctx, c, n.Service)
 	}
 	if len(problems) > 0 {
 		return failed(strings.Join(problems, "; "), nil)

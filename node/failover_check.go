@@ -35,7 +35,7 @@ func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 			}
 			return hook{
 				mover: mover, external: settings.ExternalCache, program: n.hookCommand(),
-				userExists: userExists, refusal: mover.Refusal, read: readScript,
+				userExists: userExists, refusal: mover.Refusal, read: readScript, config: n.Config, parse: n.ParseCommand,
 			}.judge()
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/failover"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
 )
@@ -54,6 +55,28 @@ const (
 	fault  = `notify_fault "/usr/sbin/connsync failover fault" root`
 )
 
+// parseHook knows as much of our command line as these tests need.
+func parseHook(words []string) (Command, error) {
+	c := Command{Config: DefaultConfig}
+	if len(words) > 1 && words[0] == "--config" {
+		c.Config, words = words[1], words[2:]
+	}
+	if len(words) == 0 {
+		return c, nil
+	}
+	c.Name, words = words[0], words[1:]
+	roles := map[string]failover.Role{"MASTER": failover.RolePrimary, "BACKUP": failover.RoleBackup, "FAULT": failover.RoleFault}
+	switch {
+	case len(words) == 1:
+		c.Role = failover.Role(words[0])
+	case len(words) == 4 && words[0] == "GROUP":
+		c.Role = roles[words[2]]
+	default:
+		return c, errors.New("takes no more")
+	}
+	return c, nil
+}
+
 func TestFailoverHook(t *testing.T) {
 	asUser := func(s string) string { return strings.TrimSuffix(s, " root") }
 	packaged := func(options ...string) string {
@@ -74,7 +97,14 @@ func TestFailoverHook(t *testing.T) {
 	}{
 		{name: "as it should be", conf: group(master, backup, fault), status: check.Passed, detail: []string{"VG"}},
 		{name: "one notify for all", conf: group(`notify "/usr/sbin/connsync failover" root`), status: check.Passed},
-		{name: "flags and a wrapper program", conf: group(`notify "/usr/bin/nice -5 /opt/connsync --config /etc/x failover" root`), status: check.Passed},
+		{name: "flags and a wrapper program", conf: group(`notify "/usr/bin/nice -5 /opt/connsync --config /etc/x failover" root`), status: check.Failed, detail: []string{"it reads /etc/x, and conntrackd's file is /etc/conntrackd/conntrackd.conf"}},
+		{name: "a wrapper program", conf: group(`notify "/usr/bin/nice -5 /opt/connsync failover" root`), status: check.Passed},
+		{name: "a program that only names it", conf: group(`notify "/bin/sh connsync failover" root`), status: check.Unknown, detail: []string{"keepalived calls /bin/sh"}},
+		{name: "the user within the quotes", conf: group(`notify_master "/usr/sbin/connsync failover primary root"`, backup, fault), status: check.Failed,
+			detail: []string{`keepalived calls "/usr/sbin/connsync failover primary root" when VG becomes primary, and that is no hook: takes no more`}},
+		{name: "no quotes", conf: group(`notify_master /usr/sbin/connsync failover primary`, backup, fault), status: check.Failed, detail: []string{`keepalived takes "failover" for the user`}},
+		{name: "a user that there is not", conf: group(strings.Replace(master, " root", " rooot", 1), backup, fault), status: check.Failed, detail: []string{"there is no user rooot"}},
+		{name: "a comment in a script", conf: group(`notify_master "/own/comment" root`, backup, fault), status: check.Failed, detail: []string{"does not call connsync failover"}},
 		{name: "on one of the group's instances", conf: "vrrp_sync_group VG {\n group {\n LAN\n WAN\n }\n}\n" + strings.Replace(twoInstances, "interface eth2", strings.Join([]string{"interface eth2", master, backup, fault}, "\n"), 1), status: check.Passed},
 		{name: "a single instance", conf: "vrrp_instance LAN {\n" + strings.Join([]string{master, backup, fault}, "\n") + "\n}\n", status: check.Passed},
 		{name: "nothing", conf: group(), status: check.Failed, detail: []string{"VG becomes primary", "lost when the addresses move back"},
@@ -101,11 +131,13 @@ func TestFailoverHook(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := hook{
-				mover: mover(t, tt.conf), external: tt.external, program: "/usr/sbin/connsync failover",
-				userExists: func(name string) (bool, error) { return slices.Contains(tt.users, name), nil },
-				refusal:    func(keepalived.Script, string) (string, error) { return tt.refusal, nil },
+				mover: mover(t, tt.conf), external: tt.external, program: "/usr/sbin/connsync failover", config: DefaultConfig, parse: parseHook,
+				userExists: func(name string) (bool, error) {
+					return slices.Contains(append(tt.users, "root", "nobody"), name), nil
+				},
+				refusal: func(keepalived.Script, string) (string, error) { return tt.refusal, nil },
 				read: func(path string) (string, error) {
-					content, ok := map[string]string{packagedScript: packagedContent, "/own/wrapper": "#!/bin/sh\nexec connsync failover primary\n", "/own/hook": "conntrackd -c\n", "/own/mail": "mail\n", "/bin/sh": "\x7fELF\x02\x01\x01\x00"}[path]
+					content, ok := map[string]string{packagedScript: packagedContent, "/own/wrapper": "#!/bin/sh\nexec connsync failover primary\n", "/own/hook": "conntrackd -c\n", "/own/mail": "mail\n", "/own/comment": "#!/bin/sh\n# connsync failover primary\n", "/bin/sh": "\x7fELF\x02\x01\x01\x00"}[path]
 					if ok {
 						return content, nil
 					}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd/failover"
+	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
 )
@@ -17,6 +18,8 @@ type hook struct {
 	mover      *keepalived.Config
 	external   bool   // the peer's states are kept in the external cache
 	program    string // the command that should be called, without its role
+	config     string // conntrackd's configuration file
+	parse      func(arguments []string) (Command, error)
 	userExists func(string) (bool, error)
 	refusal    func(keepalived.Script, string) (string, error)
 	read       func(path string) (string, error)
@@ -79,6 +82,9 @@ func (h hook) judgeUnit(u moving) check.Finding {
 		c := h.scriptFor(u, role)
 		s := c.script
 		switch c.call {
+		case callsWrong:
+			return failed("keepalived calls %q when %s becomes %s, and that is no hook: %v; %s",
+				strings.Join(append([]string{s.Program}, s.Arguments...), " "), u.name, role, c.err, lostWithoutHook(h.external))
 		case callsNothing:
 			return failed("keepalived does not call connsync failover when %s becomes %s; %s", u.name, role, lostWithoutHook(h.external))
 		case callsPackaged:
@@ -92,6 +98,11 @@ func (h hook) judgeUnit(u moving) check.Finding {
 		case callsOther:
 			return check.Finding{Status: check.Unknown, Remedy: h.lines(u.kind, u.name, ""),
 				Detail: fmt.Sprintf("keepalived calls %s when %s becomes %s; what that does is not known here", s.Program, u.name, role)}
+		}
+		if s.User != "" && s.User != "root" {
+			if known, err := h.userExists(s.User); err == nil && !known && !isNumber(s.User) {
+				return failed("keepalived ignores the script for %s: there is no user %s; what belongs to the command stands within its quotes, and user and group behind them", role, s.User)
+			}
 		}
 		by, err := h.mover.User(s, h.userExists)
 		if err != nil {
@@ -135,15 +146,23 @@ const (
 	callsOther        // it cannot be told
 	callsUnread       // it could not be read
 	callsPackaged
+	callsWrong // it is ours, and does not do it
 	callsUs
 )
+
+// Command is what a command line of connsync's comes to.
+type Command struct {
+	Name   string        // blank for the form
+	Config string        // conntrackd's configuration file
+	Role   failover.Role // of a "failover"
+}
 
 // called is a script that keepalived calls.
 type called struct {
 	script  keepalived.Script
 	call    call
 	content string // of the script, where it was read
-	err     error  // why it could not be read, with callsUnread
+	err     error  // why it could not be read, with callsUnread, or what is wrong with it
 }
 
 // scriptFor returns the script that comes nearest to the hook for a role.
@@ -167,14 +186,24 @@ func (h hook) scriptFor(u moving, role failover.Role) (best called) {
 
 func (h hook) classify(s keepalived.Script, e keepalived.Event, role failover.Role) called {
 	words := append([]string{s.Program}, s.Arguments...)
-	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at >= 0 {
-		return called{script: s, call: classifyOurs(words[at+1:], e, role)}
+	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at == 0 || at > 0 && runsRest(words[0]) {
+		call, err := h.judgeOurs(words[at+1:], e, role)
+		if call == callsNothing && len(s.Arguments) == 0 && s.User == "failover" {
+			call, err = callsWrong, fmt.Errorf("the command is not in quotes, so keepalived takes %q for the user", s.User)
+		}
+		return called{script: s, call: call, err: err}
 	}
 	content, err := h.read(s.Program)
 	if err != nil {
 		return called{script: s, call: callsUnread, err: err}
 	}
 	return called{script: s, call: classifyScript(content), content: content}
+}
+
+// runsRest says whether a program does no more than to run the command behind its
+// own options.
+func runsRest(program string) bool {
+	return slices.Contains([]string{"env", "nice", "ionice", "timeout", "setsid", "chrt", "taskset", "sudo"}, filepath.Base(program))
 }
 
 // classifyScript reads a script of the operator's own or conntrack-tools'.
@@ -184,7 +213,7 @@ func classifyScript(content string) call {
 		return callsOther
 	case strings.Contains(content, "CONNTRACKD_BIN") && strings.Contains(content, "$CONNTRACKD_CONFIG -c"):
 		return callsPackaged
-	case strings.Contains(content, "connsync") && strings.Contains(content, "failover"):
+	case strings.Contains(uncommented(content), "connsync") && strings.Contains(uncommented(content), "failover"):
 		return callsUs
 	case strings.Contains(content, "conntrackd"):
 		return callsOther
@@ -192,21 +221,40 @@ func classifyScript(content string) call {
 	return callsNothing
 }
 
-// classifyOurs reads what stands after connsync.
-func classifyOurs(words []string, e keepalived.Event, role failover.Role) call {
-	at := slices.Index(words, "failover")
-	if at < 0 {
-		return callsNothing
+// uncommented is a shell script without the lines that are comments.
+func uncommented(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			b.WriteString(line)
+		}
 	}
-	rest := words[at+1:]
-	named := func(w string) bool { return slices.Contains(failover.Roles(), failover.Role(w)) }
-	switch {
-	case e == keepalived.Notify && !slices.ContainsFunc(rest, named),
-		e != keepalived.Notify && slices.Contains(rest, string(role)):
-		return callsUs
-	}
-	return callsNothing
+	return b.String()
 }
+
+// judgeOurs reads what stands after connsync as our own command line reads it, with
+// the words that keepalived adds to a "notify".
+func (h hook) judgeOurs(words []string, e keepalived.Event, role failover.Role) (call, error) {
+	if e == keepalived.Notify {
+		state := map[failover.Role]string{failover.RolePrimary: "MASTER", failover.RoleBackup: "BACKUP", failover.RoleFault: "FAULT"}[role]
+		words = append(slices.Clone(words), "GROUP", "VG", state, "100")
+	}
+	c, err := h.parse(words)
+	switch {
+	case err != nil:
+		return callsWrong, err
+	case c.Name != "failover":
+		return callsNothing, nil
+	case c.Role != role:
+		return callsWrong, fmt.Errorf("it makes the node %s", c.Role)
+	case !service.SameFile(c.Config, h.config):
+		return callsWrong, fmt.Errorf("it reads %s, and conntrackd's file is %s", c.Config, h.config)
+	}
+	return callsUs, nil
+}
+
+// isNumber says that a user is given by its number.
+func isNumber(user string) bool { return strings.Trim(user, "0123456789") == "" }
 
 // faults names what is wrong with conntrack-tools' primary-backup.sh, of which
 // five faults are known; an operator may have mended some, and two of them do

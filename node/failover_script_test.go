@@ -52,7 +52,7 @@ func TestFailoverHookReadsTheWholeScript(t *testing.T) {
 			}
 			h := hook{
 				mover:   mover(t, group(`notify_master "`+path+`" root`, backup, fault)),
-				program: "/usr/sbin/connsync failover", userExists: userExists, read: readScript,
+				program: "/usr/sbin/connsync failover", userExists: userExists, read: readScript, config: DefaultConfig, parse: parseHook,
 				refusal: func(keepalived.Script, string) (string, error) { return "", nil },
 			}
 			found := make(chan check.Finding, 1)
@@ -74,8 +74,8 @@ func TestFailoverHookReadsTheWholeScript(t *testing.T) {
 func TestFailoverHookSaysThatUsersCannotBeLookedUp(t *testing.T) {
 	h := hook{
 		mover:      mover(t, group(`notify "/usr/sbin/connsync failover"`)),
-		userExists: func(string) (bool, error) { return false, fs.ErrPermission },
-		refusal:    func(keepalived.Script, string) (string, error) { return "", nil },
+		userExists: func(string) (bool, error) { return false, fs.ErrPermission }, config: DefaultConfig, parse: parseHook,
+		refusal: func(keepalived.Script, string) (string, error) { return "", nil },
 	}
 	got := h.judge()
 	if got.Status != check.Unknown || !errors.Is(got.Err, fs.ErrPermission) {

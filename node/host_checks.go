@@ -239,6 +239,7 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 	for _, d := range others {
 		words = append(words, fmt.Sprintf("process %d with %s", d.PID, d.Config))
 	}
-	return check.Finding{Status: check.Failed, Remedy: fmt.Sprintf("kill %d", others[0].PID),
+	return check.Finding{Status: check.Failed,
+		Remedy: fmt.Sprintf("ps -o pid,ppid,args -p %d shows what started it; have that stop it, or use its file: connsync --config %s", others[0].PID, others[0].Config),
 		Detail: "another conntrackd runs beside " + h.n.Service.Name() + ": " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
 }

@@ -1,11 +1,13 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,11 +26,19 @@ import (
 type Node struct {
 	Options
 	Service service.Service // who runs the daemon; never nil after [Find]
+	// ParseCommand reads the arguments of a command line of this program without
+	// running it; the error is what it would be refused for.
+	ParseCommand func(arguments []string) (Command, error)
+	// ConfigWhy says why this is the configuration file, where a service was asked for
+	// it; blank where it was given, or is the default. Unread says that the service
+	// starts the daemon with another one, so that nothing reads this one.
+	ConfigWhy, Unread string
 }
 
 // Options say where a node keeps what, and how it is run.
 type Options struct {
 	Config      string // conntrackd's configuration file
+	ConfigGiven bool   // it was named by the operator; else the service is asked
 	RunBy       string // one of [service.Choices]
 	RuntimeDir  string // of lock and socket files
 	StateDir    string // of the history and of what was changed about the host
@@ -51,7 +61,24 @@ func Find(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Options: o, Service: found}, nil
+	n := &Node{Options: o, Service: found}
+	if s, ok := found.(*service.Systemd); ok {
+		n.askForConfig(ctx, s)
+	}
+	return n, nil
+}
+
+// askForConfig takes the file from the unit that starts the daemon. One that cannot
+// be asked is the checks' to tell.
+func (n *Node) askForConfig(ctx context.Context, s *service.Systemd) {
+	config, why, err := s.Config(ctx)
+	switch {
+	case err != nil || config == "" || service.SameFile(config, n.Config):
+	case n.ConfigGiven:
+		n.Unread = fmt.Sprintf("nothing reads %s; conntrackd's file is %s, since %s", n.Config, config, why)
+	default:
+		n.Config, n.ConfigWhy = config, why
+	}
 }
 
 // ReadOnly says why this user can save nothing here, and what to do; blank where a
@@ -107,6 +134,9 @@ type Saved struct {
 	// WhyNoSettings says why there are no settings: no file yet, or one of another
 	// kind. Blank when there are.
 	WhyNoSettings string
+	// NoPrefix says why the prefix length of Current IP is not known, and what to do;
+	// blank where it is. The file does not record it, and nothing on this host has it.
+	NoPrefix string
 }
 
 // Spare is a spare link as JSON has it; it is stable.
@@ -192,6 +222,7 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	settings, err := file.Settings()
 	if err != nil {
 		s.WhyNoSettings = err.Error()
+		s.Settings = n.withPrefixes(ctx, settings) // what a link of another transport states stays
 		return s, nil
 	}
 	settings.Enabled = state.Active && state.Enabled || state.Killed
@@ -201,6 +232,7 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 		s.Links = append(s.Links, n.withPrefixes(ctx, l))
 	}
 	s.Spares = file.Spares()
+	s.NoPrefix = noPrefix(ctx, s.Settings)
 	return s, nil
 }
 
@@ -232,6 +264,34 @@ func (e *BrokenFileError) Error() string {
 		words[i] = fmt.Sprintf("%s:%d:%d: %s", e.path, d.Line, d.Column, d.Message)
 	}
 	return strings.Join(words, "; ") + "; conntrackd cannot read this file, so it is left alone: mend it, or move it away and start anew"
+}
+
+// noPrefix is [Saved.NoPrefix] for settings.
+func noPrefix(ctx context.Context, s conntrackd.Settings) string {
+	if addr := s.Current.Addr(); s.Current.Bits() < 0 && addr.IsValid() {
+		const give = "or give the address with its prefix length (--current-ip)"
+		interfaces, err := netcheck.Interfaces(ctx)
+		switch {
+		case err != nil:
+			return fmt.Sprintf("the prefix length of %s is not known, for the interfaces could not be read: %v", addr, err)
+		case !slices.ContainsFunc(interfaces, func(i netcheck.Interface) bool { return i.Name == s.Interface }):
+			return fmt.Sprintf("there is no interface %s any more, and the file does not record the prefix length of %s: bring the interface back, %s", s.Interface, addr, give)
+		}
+		return fmt.Sprintf("%s is not on %s any more, and the file does not record its prefix length: put it back (ip address add %s dev %s), %s",
+			addr, s.Interface, withUsualLengths(s).Current, s.Interface, give)
+	}
+	return ""
+}
+
+// withUsualLengths gives addresses whose prefix length is not known the one that
+// most have.
+func withUsualLengths(s conntrackd.Settings) conntrackd.Settings {
+	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {
+		if a := p.Addr(); a.IsValid() && p.Bits() < 0 {
+			*p = netip.PrefixFrom(a, map[bool]int{true: 24, false: 64}[a.Is4()])
+		}
+	}
+	return s
 }
 
 // withPrefixes fills in prefix lengths that the file does not record, from the
@@ -275,6 +335,11 @@ func (n *Node) host(ctx context.Context, s Saved) (conntrackd.Host, error) {
 	}
 	h.LockFile = n.InRuntimeDir("conntrackd.lock", conntrackd.DefaultLockFile)
 	h.SocketPath = n.ControlSocket()
+	if n.RuntimeDir == DefaultRuntimeDir {
+		// A service that cannot be asked has the packages' names.
+		d, _ := service.DirectoriesOf(ctx, n.Service)
+		h.LockFile, h.SocketPath = cmp.Or(d.LockFile(), h.LockFile), cmp.Or(d.Socket(), h.SocketPath)
+	}
 	h.UnitNotify = s.State.Notify
 	interfaces, err := netcheck.Interfaces(ctx)
 	if err != nil {
@@ -336,7 +401,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	}
 	client := control.NewClient(socket)
 	return &health.Observer{
-		Service: n.Service, Client: client, Settings: s.Settings, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
+		Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
 		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
 	}
 }

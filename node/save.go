@@ -6,6 +6,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -18,6 +19,9 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 		if err := n.Gate(); err != nil {
 			return apply.Review{}, err
 		}
+	}
+	if n.Unread != "" {
+		return apply.Review{}, fmt.Errorf("%s; leave --config out, or write it all the same with --service none", n.Unread)
 	}
 	c, err := n.candidate(ctx, s, settings)
 	if err != nil {

@@ -33,7 +33,8 @@ type applyFlags struct {
 const applyHelp = `apply checks the settings, writes conntrackd.conf, restarts conntrackd and proves
 that it is bound and whether the peer is heard. What is not given keeps its saved
 value, else its default. A step that fails puts the old file and service back.
-Applying what is in force changes nothing.
+Applying what is in force changes nothing. --dry-run makes the same checks, and ends
+with the status that the save would be refused with.
 
 --from takes the settings from a YAML or JSON file with the fields that
 "connsync show --json" prints; with -, from standard input. Flags override it.
@@ -63,7 +64,7 @@ func newApply(s streams, g *globals) *cobra.Command {
 }
 
 // dryRunHelp is the help of --dry-run where a change is reviewed.
-const dryRunHelp = "show the change and the commands; do nothing"
+const dryRunHelp = "show the change and the commands; do nothing, and exit with the status that the change would have before it begins"
 
 func (f applyFlags) run(cmd *cobra.Command, s streams, g *globals) error {
 	if err := f.readFrom(cmd); err != nil {
@@ -116,14 +117,14 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	if why := wish.Refusal(review); why != "" {
 		return refused("%s; nothing is changed", why)
 	}
-	if f.dryRun {
-		return printReview(s.out, review, f.asJSON)
-	}
-	if len(review.Candidate.Replaces) > 0 && !f.replaceTransport {
-		return refused("the save would replace %s; agree with --replace-transport", strings.Join(review.Candidate.Replaces, " and "))
-	}
 	// Where the service is left alone nobody knows whether it runs with the file.
 	used := settings.Enabled || c.Unmanaged() && !f.statesEnabled() && settings.Complete()
+	if f.dryRun {
+		return c.rehearseApply(ctx, s.out, f, review, used)
+	}
+	if err := f.agreed(review); err != nil {
+		return err
+	}
 	if !review.Unchanged && used {
 		report := c.check(ctx, s.out, f.asJSON, settings, f.firstNode)
 		if err := c.mayProceed(report, f, s.out); err != nil {
@@ -136,6 +137,15 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	}
 	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !c.Unmanaged() {
 		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
+	}
+	return nil
+}
+
+// agreed says which agreement of the operator's a save lacks; nil where it lacks
+// none.
+func (f applyFlags) agreed(r apply.Review) error {
+	if replaced := r.Replaced(); len(replaced) > 0 && !f.replaceTransport {
+		return refused("the save would replace %s; agree with --replace-transport", strings.Join(replaced, " and "))
 	}
 	return nil
 }
@@ -186,56 +196,6 @@ func errorsOf(first, second error) error {
 		return first
 	}
 	return second
-}
-
-// reviewed is what apply --dry-run --json prints.
-type reviewed struct {
-	Changed  bool     `json:"changed"`
-	Diff     string   `json:"diff"`
-	Commands []string `json:"commands"`
-	Replaces []string `json:"replaces"`
-	Notes    []string `json:"notes"`
-
-	PrepareHost bool           `json:"prepare_host"`
-	Host        []preparedItem `json:"host"`
-}
-
-func printReview(w io.Writer, r apply.Review, asJSON bool) error {
-	if asJSON {
-		return printJSON(w, reviewed{
-			Changed: !r.Unchanged, Diff: r.Candidate.Diff(), Commands: orEmpty(r.Commands),
-			Replaces: orEmpty(r.Candidate.Replaces), Notes: orEmpty(r.Candidate.Notes),
-			PrepareHost: r.PrepareHost, Host: preparedItems(r),
-		})
-	}
-	if r.Unchanged {
-		fmt.Fprintln(w, text.RehearsesNothing)
-		return nil
-	}
-	diff := r.Candidate.Diff()
-	printLines(w, diff)
-	for _, part := range text.ChangeOf(r, diff).Sections() {
-		section(w, part.Title, part.Lines)
-	}
-	return nil
-}
-
-func section(w io.Writer, title string, lines []string) {
-	if len(lines) == 0 {
-		return
-	}
-	fmt.Fprintln(w, title)
-	for _, line := range lines {
-		fmt.Fprintln(w, "  "+text.Clean(line))
-	}
-}
-
-// orEmpty keeps null out of the JSON.
-func orEmpty(s []string) []string {
-	if s == nil {
-		return []string{}
-	}
-	return s
 }
 
 // applied is what apply --json prints.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,7 @@ tell, 64 wrong usage.`,
 				return err
 			}
 			settings, problems := text.ParseSettings(flags.table, values)
+			settings, problems = keepBare(saved, values, settings, problems)
 			if c.badName(ctx, values[conntrackd.FieldInterface], problems) {
 				settings.Interface = values[conntrackd.FieldInterface] // the checks say what is wrong with it
 			} else if len(problems) > 0 {
@@ -92,10 +94,33 @@ func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Se
 		return conntrackd.Settings{}, err
 	}
 	settings, problems := text.ParseSettings(f.table, values)
-	if len(problems) > 0 {
-		err = f.complain(cmd, problems)
+	kept, left := keepBare(s, values, settings, problems)
+	switch {
+	case len(problems) > len(left) && len(left) == 0 && kept.Enabled:
+		return kept, refused("%s", s.NoPrefix)
+	case len(left) > 0:
+		err = f.complain(cmd, left)
 	}
-	return settings, err
+	return kept, err
+}
+
+// keepBare keeps the addresses whose prefix length is not in the file, and that
+// nobody has given: nothing is wrong with what was typed.
+func keepBare(saved node.Saved, v conntrackd.Values, s conntrackd.Settings, problems []conntrackd.Problem) (conntrackd.Settings, []conntrackd.Problem) {
+	if saved.NoPrefix == "" {
+		return s, problems
+	}
+	for _, bare := range []struct {
+		field conntrackd.Field
+		was   netip.Prefix
+		now   *netip.Prefix
+	}{{conntrackd.FieldCurrentIP, saved.Settings.Current, &s.Current}, {conntrackd.FieldPeerIP, saved.Settings.Peer, &s.Peer}} {
+		if bare.was.Bits() < 0 && v[bare.field] == bare.was.Addr().String() {
+			*bare.now = bare.was
+			problems = slices.DeleteFunc(problems, func(p conntrackd.Problem) bool { return p.Field == bare.field })
+		}
+	}
+	return s, problems
 }
 
 func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Values, error) {
@@ -104,10 +129,22 @@ func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Valu
 		return values, err
 	}
 	values, err := f.over(values, cmd.Flags().Changed)
+	values = f.followed(cmd, values, f.table.Values(s.Settings))
 	if values[conntrackd.FieldEnabled] == "enable" {
 		values = withDefaults(f.table, values)
 	}
 	return values, err
+}
+
+// followed lets what follows another setting, and is as that in the file, go with
+// it where it is not given itself.
+func (f *settingFlags) followed(cmd *cobra.Command, v, saved conntrackd.Values) conntrackd.Values {
+	for _, e := range f.table {
+		if e.Follows != "" && !f.given.Names(e.Field) && !f.flagged(cmd, e.Field) && saved[e.Field] == conntrackd.SystemBufferWord && saved[e.Field] == saved[e.Follows] {
+			v = v.With(e.Field, v[e.Follows])
+		}
+	}
+	return v
 }
 
 // withDefaults fills in what a file made by hand may leave out and a sync that

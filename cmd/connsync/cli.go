@@ -32,10 +32,12 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
+	g.ConfigGiven = g.given != nil && g.given("config")
 	n, err := node.Find(ctx, g.Options)
 	if err != nil {
 		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
 	}
+	n.ParseCommand = parseCommand
 	return &cli{n, g.table, g.err}, nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -108,6 +109,35 @@ func failoverRole(args []string) (failover.Role, error) {
 		return "", wrong("failover %s takes no more arguments, got %q", args[0], args[1])
 	}
 	return "", wrong("%q is no role: %s", args[0], strings.Join(names, ", "))
+}
+
+// parseCommand reads a command line as [run] would, and runs nothing.
+func parseCommand(arguments []string) (node.Command, error) {
+	root := newRoot(streams{out: io.Discard, err: io.Discard}, conntrackd.NewSettingTable())
+	cmd, rest, err := root.Find(arguments)
+	if err != nil {
+		return node.Command{}, err
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		return node.Command{}, flagError(cmd, err)
+	}
+	words := cmd.Flags().Args()
+	switch help := cmd.Flags().Lookup("help"); {
+	case help != nil && help.Changed:
+		return node.Command{Name: "help"}, nil
+	case cmd == root && len(words) == 0:
+		return node.Command{}, nil
+	}
+	if err := cmd.ValidateArgs(words); err != nil {
+		return node.Command{}, err
+	}
+	flag := func(name string) string { return cmd.Flag(name).Value.String() }
+	c := node.Command{Name: cmd.Name(), Config: flag("config")}
+	g := globals{Options: node.Options{Config: c.Config, RuntimeDir: flag("runtime-dir"), StateDir: flag("state-dir")}}
+	if err = g.check(); err == nil && c.Name == "failover" {
+		c.Role, err = failoverRole(words)
+	}
+	return c, err
 }
 
 // watched says that what is printed is seen or kept: on a terminal, or in the

@@ -181,11 +181,11 @@ func (c *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlag
 		return err
 	}
 	if f.dryRun {
-		return printReview(s.out, review, f.asJSON)
+		return c.rehearse(ctx, s.out, review, f.asJSON, nil, nil)
 	}
 	review.FirstNode = f.firstNode
 	if isTerminal(s.in) && !f.yes && !f.asJSON {
-		if err := printReview(s.out, review, false); err != nil {
+		if err := printReview(s.out, review, false, "", nil); err != nil {
 			return err
 		}
 		if err := confirm(ctx, s, "Roll back?", "--yes agrees"); err != nil {

@@ -91,7 +91,7 @@ func (m measured) configuration() []metric {
 			"port", strconv.Itoa(int(s.Port)), "mode", m.mode,
 		}, 1}}},
 		{"connsync_socket_buffer_configured_bytes", gauge, "The socket buffers as configured.", []sample{
-			{[]string{"direction", "send"}, float64(s.SendBuffer)}, {[]string{"direction", "receive"}, float64(s.ReceiveBuffer)},
+			{[]string{"direction", "send"}, float64(max(s.SendBuffer, 0))}, {[]string{"direction", "receive"}, float64(max(s.ReceiveBuffer, 0))},
 		}},
 		single("connsync_out_of_place", gauge, "Whether the settings stand on an appliance that has no connection sync.", truth(m.outOfPlace)),
 	}

@@ -23,7 +23,8 @@ type globals struct {
 	ascii   bool
 	noColor bool
 	plain   bool
-	err     io.Writer // for what concerns no command in particular; nil where nobody reads it
+	given   func(flag string) bool // whether one of the flags of every command was given
+	err     io.Writer              // for what concerns no command in particular; nil where nobody reads it
 }
 
 // exitStatuses are those of the commands that change something.
@@ -59,6 +60,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.SetErr(s.err)
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.Config, "config", node.DefaultConfig, "conntrackd's configuration `file`")
+	g.given = func(flag string) bool { return flags.Lookup(flag).Changed }
 	flags.StringVar(&g.RunBy, "service", "auto", "who runs conntrackd: "+strings.Join(service.Choices(), ", "))
 	flags.StringVar(&g.RuntimeDir, "runtime-dir", node.DefaultRuntimeDir, "`directory` of lock and socket files")
 	flags.StringVar(&g.StateDir, "state-dir", node.DefaultStateDir, "`directory` of the history")

@@ -31,6 +31,7 @@ type shownSetting struct {
 
 type shownBeside struct {
 	Config      string       `json:"config"`
+	ConfigWhy   string       `json:"config_why,omitempty"`  // why it is this one, where the service was asked
 	Spares      []node.Spare `json:"spare_links,omitempty"` // to which conntrackd goes over
 	Running     *bool        `json:"running,omitempty"`
 	AtBoot      *bool        `json:"at_boot,omitempty"`
@@ -87,7 +88,7 @@ func newShow(s streams, g *globals) *cobra.Command {
 }
 
 func (c *cli) shown(saved node.Saved) shown {
-	out := shownBeside{Config: c.Config, Spares: saved.SpareLinks()}
+	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Spares: saved.SpareLinks()}
 	if a, err := c.Appliance(); err == nil {
 		out.Application = a.Word
 	}
@@ -138,6 +139,9 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 		line(r.Label, r.Text)
 	}
 	line("File", c.Config)
+	if why := cmp.Or(c.Unread, c.ConfigWhy); why != "" {
+		line("", "("+why+")")
+	}
 	if crashed := s.Crashed(); crashed != "" {
 		fmt.Fprintln(w, "Note: "+crashed+".")
 	}

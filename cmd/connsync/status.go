@@ -214,7 +214,7 @@ func statusOf(h health.Health, s conntrackd.Settings) reported {
 		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
 		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,
 		Bound: h.Sockets.Bound, Address: h.Sockets.Address, SendBuffer: h.Sockets.SendBuffer, ReceiveBuffer: h.Sockets.ReceiveBuffer,
-		SendAsked: s.SendBuffer, ReceiveAsked: s.ReceiveBuffer,
+		SendAsked: max(s.SendBuffer, 0), ReceiveAsked: max(s.ReceiveBuffer, 0),
 		Coverage: coverage.NewReport(h.Coverage, h.CoverageErr),
 	}
 	if r.Time.IsZero() {

@@ -44,6 +44,7 @@ type Outcome struct {
 	Verdict    health.Verdict // of the sync, as far as it was seen
 	Err        error          // why the apply failed; nil when it is done
 	Entry      int            // the number of the save in the history; zero where there is none
+	OldFile    bool           // nobody restarts conntrackd, and one runs with the file that was replaced
 }
 
 // Unseen reports whether the daemon's sockets could not be looked at, so that
@@ -120,6 +121,9 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 		t.proof(ctx)
 		return t.outcome(nil)
 	}
+	if err := t.writable(ctx); err != nil {
+		return t.outcome(err)
+	}
 	if err := t.write(ctx); err != nil {
 		if !t.wrote {
 			return t.outcome(err)
@@ -140,6 +144,17 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 	return t.outcome(nil)
 }
 
+// Obstacle says why [Applier.Apply] would not begin to change anything as this
+// host is now; nil where nothing speaks against it. It changes nothing.
+func (a *Applier) Obstacle(ctx context.Context, c *conntrackd.Candidate) error {
+	t := newTransaction(a, c, nil)
+	err := t.lookBefore(ctx)
+	if err == nil && !t.nothingLeft() {
+		err = t.writable(ctx)
+	}
+	return err
+}
+
 func (t *transaction) outcome(err error) Outcome {
 	t.cleanUp()
 	// It does not undo the save: the next start finds the entry open, and looks.
@@ -152,6 +167,7 @@ func (t *transaction) outcome(err error) Outcome {
 	}
 	return Outcome{
 		Entry:      entry,
+		OldFile:    t.oldFileRuns(),
 		Changed:    (t.wrote || t.touched || t.host.Any()) && !t.rolledBack,
 		RolledBack: t.rolledBack,
 		Steps:      t.steps,

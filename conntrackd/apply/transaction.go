@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"connsync/conntrackd"
@@ -14,6 +15,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/step"
+	"connsync/conntrackd/trial"
 )
 
 const (
@@ -162,6 +164,31 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 		t.beforeBound = err == nil && sockets.Bound
 	}
 	return nil
+}
+
+// writable says why the daemon could not make its files when it starts.
+func (t *transaction) writable(ctx context.Context) error {
+	if t.service == nil || !t.c.WantedService().Active {
+		return nil
+	}
+	problems, err := trial.Directories(ctx, t.c, t.service)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", t.service.Name(), err)
+	}
+	if len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// oldFileRuns says whether a daemon that nobody restarts goes on with the file
+// that was replaced.
+func (t *transaction) oldFileRuns() bool {
+	if t.service != nil || !t.wrote || t.rolledBack {
+		return false
+	}
+	state, err := (&service.Direct{Config: t.c.Path}).State(context.Background())
+	return err == nil && state.Active
 }
 
 // usable says why a service cannot be started, if so. Its error is a

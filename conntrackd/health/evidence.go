@@ -70,6 +70,12 @@ type evidence struct {
 	// interfaceGone says that our own interface is not there, addressGone that our
 	// address is not on it.
 	interfaceGone, addressGone bool
+	// stranger is a daemon that runs with another file than ours, in the place of
+	// ours; its PID is zero where there is none.
+	stranger service.Daemon
+	config   string // ours
+	// swapped says that the settings are the other node's.
+	swapped bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.
 	conntrackMax int
 	// coverage is which connections would survive; nil where it was not looked at.

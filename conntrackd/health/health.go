@@ -65,6 +65,7 @@ type Health struct {
 // Settings must be given. Its methods are safe for concurrent use.
 type Observer struct {
 	Service  service.Service     // who runs the daemon
+	Config   string              // its configuration file; blank does not look for one that runs with another
 	Client   *control.Client     // of its control socket
 	Settings conntrackd.Settings // with which it is to run
 	// Links are all links of the file in its order, Settings among them; nil means
@@ -139,6 +140,16 @@ func (o *Observer) gather(ctx context.Context) evidence {
 		e.now = time.Now()
 		o.askForMissingStates(ctx, &e)
 	}
+	if e.serviceErr == nil {
+		e.interfaceGone, e.addressGone = goneFromHere(e.settings)
+		e.swapped = ofOtherNode(o.Settings)
+		if o.Config != "" {
+			if d, ok := service.Stranger(o.Config, e.service.MainPID); ok {
+				e.stranger = d
+			}
+			e.config = o.Config
+		}
+	}
 	if host, err := conntrackd.ReadHost(); err == nil { // without it a number is missing in a sentence
 		e.conntrackMax = host.ConntrackMax
 	}
@@ -169,7 +180,6 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 		read = ReadSockets
 	}
 	e.sockets, e.socketsErr = read(e.service.MainPID, e.settings)
-	e.interfaceGone, e.addressGone = goneFromHere(e.settings)
 	peer := neighbourOn(e.settings)
 	e.peerUnresolved, e.peerHardware = peer.unresolved, peer.hardware
 	if err == nil {

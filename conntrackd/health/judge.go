@@ -54,6 +54,13 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	switch {
 	case e.serviceErr != nil:
 		return judgement{VerdictUnknown, "the service cannot be looked at: " + e.serviceErr.Error(), "run as root"}, true
+	case e.stranger.PID != 0:
+		j := judgement{VerdictUnknown, fmt.Sprintf("conntrackd (process %d) runs with another file, %s, and not with %s", e.stranger.PID, e.stranger.Config, e.config),
+			fmt.Sprintf("look at that one with connsync status --config %s, or start ours with connsync apply --enable", e.stranger.Config)}
+		if !e.service.Active {
+			j.Verdict = VerdictStopped
+		}
+		return j, true
 	case !e.service.Active:
 		cause := "conntrackd does not run"
 		if e.service.Detail != "" {
@@ -63,7 +70,10 @@ func judgeDaemon(e evidence) (judgement, bool) {
 			cause += "; it would start at boot"
 		}
 		next := "enable sync, or read the daemon's log"
-		if e.service.Killed {
+		switch why, mend := e.gone(); {
+		case why != "" && e.settings.Complete():
+			cause, next = cause+"; "+why, mend
+		case e.service.Killed:
 			next = "start it with connsync apply, and read the daemon's log"
 		}
 		return judgement{VerdictStopped, cause, next}, true

@@ -120,9 +120,8 @@ func (e evidence) judgeSilence() judgement {
 	peer := s.Peer.Addr()
 	j := judgement{Verdict: VerdictSilent}
 	switch {
-	case e.interfaceGone:
-		j.Cause = fmt.Sprintf("there is no interface %s on this node any more", s.Interface)
-		j.Next = fmt.Sprintf("bring it back under this name, or save the settings with the interface that has %s now", s.Current.Addr())
+	case e.swapped || e.interfaceGone:
+		j.Cause, j.Next = e.gone()
 	case last.Link == "DOWN":
 		j.Cause = fmt.Sprintf("the sync link %s is down", last.Device)
 		j.Next = fmt.Sprintf("set it up (ip link set %s up)", last.Device)
@@ -130,8 +129,7 @@ func (e evidence) judgeSilence() judgement {
 		j.Cause = fmt.Sprintf("the sync link %s is %s", last.Device, last.Link)
 		j.Next = "look at the cable and at the peer's interface"
 	case e.addressGone:
-		j.Cause = fmt.Sprintf("%s is not on %s any more", s.Current.Addr(), s.Interface)
-		j.Next = fmt.Sprintf("put it back (ip address add %s dev %s)", s.Current, s.Interface)
+		j.Cause, j.Next = e.gone()
 	case e.socketsErr == nil && !e.sockets.Bound:
 		j.Cause = fmt.Sprintf("conntrackd does not listen on %s", netip.AddrPortFrom(s.Current.Addr(), s.Port))
 		if e.sockets.Address != "" {
@@ -158,4 +156,25 @@ func (e evidence) judgeSilence() judgement {
 		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
 	}
 	return j
+}
+
+// gone says what the settings name and this node does not have, and what to do;
+// blank where it has all.
+func (e evidence) gone() (cause, next string) {
+	s := e.settings
+	current, peer := s.Current.Addr(), s.Peer.Addr()
+	switch {
+	case e.swapped:
+		return fmt.Sprintf("these are the other node's settings: Peer IP %s is this node's own address, and Current IP %s is not", peer, current),
+			"swap the addresses (connsync check prints the command)"
+	case e.interfaceGone:
+		return fmt.Sprintf("there is no interface %s on this node any more", s.Interface),
+			fmt.Sprintf("bring it back under this name, or save the settings with the interface that has %s now", current)
+	case e.addressGone && s.Current.Bits() < 0:
+		return fmt.Sprintf("%s is not on %s any more, and the file does not record its prefix length", current, s.Interface),
+			fmt.Sprintf("put it back with its prefix length (ip address add %s/%d dev %s)", current, map[bool]int{true: 24, false: 64}[current.Is4()], s.Interface)
+	case e.addressGone:
+		return fmt.Sprintf("%s is not on %s any more", current, s.Interface), fmt.Sprintf("put it back (ip address add %s dev %s)", s.Current, s.Interface)
+	}
+	return "", ""
 }

@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -69,6 +70,9 @@ func linkOf(s conntrackd.Settings) (netlink.Link, error) {
 // goneFromHere says what this node surely has no more: Interface, or Current IP on
 // it.
 func goneFromHere(s conntrackd.Settings) (iface, address bool) {
+	if s.Interface == "" {
+		return false, false
+	}
 	link, err := linkOf(s)
 	if err != nil {
 		return errors.As(err, &netlink.LinkNotFoundError{}), false
@@ -84,4 +88,18 @@ func goneFromHere(s conntrackd.Settings) (iface, address bool) {
 		}
 	}
 	return false, current.IsValid()
+}
+
+// ofOtherNode says that the settings are the other node's: Peer IP is an address of
+// this node, and Current IP is not.
+func ofOtherNode(s conntrackd.Settings) bool {
+	addresses, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return false
+	}
+	has := func(p netip.Prefix) bool {
+		wanted := p.Addr().WithZone("").Unmap()
+		return wanted.IsValid() && slices.ContainsFunc(addresses, func(a netlink.Addr) bool { return a.IP.Equal(wanted.AsSlice()) })
+	}
+	return has(s.Peer) && !has(s.Current)
 }

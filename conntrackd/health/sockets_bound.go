@@ -32,4 +32,5 @@ func BoundProblem(k Sockets, s conntrackd.Settings) string {
 
 // doubled is what the kernel makes of a requested buffer size: it doubles it,
 // up to a limit (net/core/sock.c).
-func doubled(asked int) int { return int(min(2*int64(asked), 1<<31-2)) }
+// Nothing is asked for with less than one byte.
+func doubled(asked int) int { return int(min(2*int64(max(asked, 0)), 1<<31-2)) }

@@ -12,6 +12,8 @@ type UnitSetup struct {
 	DropIns             []string // their paths
 	StartPre, StartPost []string // command lines before and after the start
 	Restart             string   // the value of Restart=
+	Start               []string // the words of its command
+	Directories         Directories
 }
 
 // Setup reads the unit's setup. That of a unit that is not Usable is not known.
@@ -33,6 +35,7 @@ func (s *Systemd) Setup(ctx context.Context) (UnitSetup, error) {
 	return UnitSetup{
 		Usable: true, NeedsReload: property[bool](all, "NeedDaemonReload"), DropIns: property[[]string](all, "DropInPaths"),
 		StartPre: commandLines(all, "ExecStartPre"), StartPost: commandLines(all, "ExecStartPost"), Restart: property[string](all, "Restart"),
+		Start: commandWords(all, "ExecStart"), Directories: unitDirectories(all),
 	}, nil
 }
 
@@ -49,6 +52,17 @@ func commandLines(all map[string]any, name string) []string {
 		}
 	}
 	return lines
+}
+
+// commandWords are the words of the first command of such a property.
+func commandWords(all map[string]any, name string) []string {
+	for _, command := range property[[][]any](all, name) {
+		if len(command) > 1 {
+			words, _ := command[1].([]string)
+			return words
+		}
+	}
+	return nil
 }
 
 // Reload has systemd read its units again.

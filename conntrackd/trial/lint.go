@@ -20,8 +20,8 @@ type report struct {
 	// every warning, since the daemon starts with a bad address or port and
 	// says no more than that. Line numbers are the candidate's.
 	Problems []string
-	// Notes are warnings about outdated options that were in the operator's
-	// file before.
+	// Notes are warnings about outdated options that the operator's file has
+	// already, or had when it was in force.
 	Notes []string
 }
 
@@ -40,7 +40,10 @@ func examine(ctx context.Context, c *conntrackd.Candidate) (report, error) {
 		return report{}, err
 	}
 	var before []string
-	if slices.ContainsFunc(found, outdated) && len(c.Old) > 0 {
+	switch {
+	case c.Undoes != 0: // the daemon ran with the restored file, whatever it said of it
+		before = found
+	case slices.ContainsFunc(found, outdated) && len(c.Old) > 0:
 		if before, err = lint(ctx, c.Binary, c.Old); err != nil {
 			return report{}, err
 		}

@@ -23,6 +23,7 @@ func TestLint(t *testing.T) {
 	tests := []struct {
 		name     string
 		old, new string
+		undoes   int
 		want     report
 	}{
 		{
@@ -47,6 +48,12 @@ func TestLint(t *testing.T) {
 			old:  conntracktest.Swap(good, "HashSize", "Nice -5\nHashSize"),
 			want: report{Notes: []string{niceWarning}},
 		}, {
+			name: "outdated option of a restored file", new: conntracktest.Swap(good, "sync0", "lo", "HashSize", "Nice -5\nHashSize"), old: good, undoes: 3,
+			want: report{Notes: []string{niceWarning}},
+		}, {
+			name: "other warning of a restored file", new: good, old: good, undoes: 3,
+			want: report{Problems: []string{"sync0 is an invalid interface"}},
+		}, {
 			name: "semantic error", new: conntracktest.Swap(good, "sync0", "lo", "HashSize", "PollSecs 0\nHashSize"),
 			want: report{Problems: []string{"`PollSecs' clause must be > 0"}},
 		}, {
@@ -67,7 +74,7 @@ func TestLint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &conntrackd.Candidate{Old: []byte(tt.old), New: []byte(tt.new)}
+			c := &conntrackd.Candidate{Old: []byte(tt.old), New: []byte(tt.new), Undoes: tt.undoes}
 			got, err := examine(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)

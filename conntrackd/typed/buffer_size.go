@@ -2,6 +2,7 @@ package typed
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -35,15 +36,26 @@ func bufferUnit(s string) (int64, bool) {
 	return 0, false
 }
 
+// SystemBuffer is the size of a buffer that nobody asks for, and SystemBufferWord
+// how it is typed. The kernel has one then (net.core.wmem_default, rmem_default). No
+// number that stands in a file is read as it.
+const (
+	SystemBuffer     = math.MinInt
+	SystemBufferWord = "system"
+)
+
 // WantBufferSize says what to type for a buffer size.
 const WantBufferSize = "type a number of bytes such as 65536, or 128K"
 
 // BufferSize reads the size of a socket buffer in bytes, such as 65536, 128K, 64
-// KiB or 1M, without blank space around it; K, KB and KiB all mean 1024 bytes. A
-// blank text is zero and no problem.
+// KiB or 1M, without blank space around it; K, KB and KiB all mean 1024 bytes.
+// [SystemBufferWord] is [SystemBuffer]. A blank text is zero and no problem.
 func BufferSize(s string) (n int, problem string) {
-	if s == "" {
+	switch {
+	case s == "":
 		return 0, ""
+	case strings.EqualFold(s, SystemBufferWord):
+		return SystemBuffer, ""
 	}
 	if f := Foreign(s); f != "" {
 		return 0, fmt.Sprintf("the size contains %s; %s", f, WantBufferSize)
@@ -89,7 +101,23 @@ func BufferSize(s string) (n int, problem string) {
 
 // BufferSizeProblem says why n bytes cannot be the size of a socket buffer; blank
 // where they can.
-func BufferSizeProblem(n int) string { return checkBufferSize(big.NewInt(int64(n)), strconv.Itoa(n)) }
+func BufferSizeProblem(n int) string {
+	if n == SystemBuffer {
+		return ""
+	}
+	return checkBufferSize(big.NewInt(int64(n)), strconv.Itoa(n))
+}
+
+// FormatBufferSize is the text for a size, as it can be typed; blank for zero.
+func FormatBufferSize(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case SystemBuffer:
+		return SystemBufferWord
+	}
+	return strconv.Itoa(n)
+}
 
 func checkBufferSize(n *big.Int, typed string) string {
 	switch {

@@ -34,6 +34,8 @@ func TestAgreesWithKeepalived(t *testing.T) {
 		"one line":           {"": "vrrp_instance V1 { interface eth0\nvirtual_router_id 5\nvirtual_ipaddress { 10.9.9.9/32\n10.9.9.8/32 }\n}\n"},
 		"comments":           {"": instance("virtual_ipaddress { # one\n10.9.9.7/32!two\n10.9.9.8/32#three\n!10.9.9.9\n}\nnotify_fault /bin/true\\#not")},
 		"quotes":             {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify \"/bin/echo 'a b' c\" root\nnotify_master '/bin/true'")},
+		"escapes":            {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master \"/bin/true a\\\\ b 'c''d' \\\"e f\\\" g\\th \\x41\\101\" root root\nnotify_backup \"/bin/true failover backup root\"\nnotify_fault '/bin/true \"a b\" #c'")},
+		"an open quote":      {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master \"/bin/true a\nnotify_backup \"/bin/true b\"")},
 		"the first counts":   {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master \"/bin/true a\"\nnotify_master \"/bin/true b\"")},
 		"excluded, IPv6":     {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nvirtual_ipaddress_excluded {\n2001:db8::7/64 dev eth0\n10.9.9.8\n}")},
 		"parameters":         {"": "$NET=10.9.${THIRD}\n$THIRD=9\n$VIP=${NET}.9/32\n" + instance("virtual_ipaddress {\n$VIP\n${NET}.10\n}")},

@@ -77,6 +77,7 @@ type Script struct {
 	Program   string // a path
 	Arguments []string
 	User      string // blank: the Config's
+	Group     string // blank: the user's
 	File      string
 	Line      int
 }
@@ -216,11 +217,11 @@ func newScripts(b *block) Scripts {
 	return s
 }
 
-// newScript splits the command, which is one word of the directive, at spaces;
-// what stands between single quotes is one argument.
+// newScript splits the command, which is one word of the directive; user and group
+// stand behind it, outside its quotes.
 func newScript(d *block) Script {
 	words := split(d.word(1))
-	s := Script{User: d.word(2), File: d.file, Line: d.line}
+	s := Script{User: d.word(2), Group: d.word(3), File: d.file, Line: d.line}
 	if len(words) > 0 {
 		s.Program, s.Arguments = words[0], words[1:]
 	}

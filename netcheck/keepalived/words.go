@@ -3,7 +3,8 @@ package keepalived
 import "strings"
 
 // fields cuts a line into words: at white space, with " and ' around what
-// belongs together, up to a comment. Braces are words of their own.
+// belongs together, up to a comment. Braces are words of their own. A line with a
+// quote that does not end has none.
 func fields(s string) []string {
 	var words []string
 	var word strings.Builder
@@ -21,7 +22,13 @@ func fields(s string) []string {
 		switch {
 		case open != 0 && c == open:
 			open = 0
-		case c == '\\' && i+1 < len(s) && (open != 0 || s[i+1] != '#' && s[i+1] != '!'):
+		case open == '\'' && (c == '#' || c == '!'):
+			return nil // a comment even so, and the quote does not end
+		case c == '\\' && i+1 < len(s) && open != 0:
+			text, n := unescape(s[i+1:])
+			word.WriteString(text)
+			i += n
+		case c == '\\' && i+1 < len(s) && s[i+1] != '#' && s[i+1] != '!':
 			i++
 			word.WriteByte(s[i])
 		case open != 0:
@@ -40,6 +47,9 @@ func fields(s string) []string {
 		default:
 			word.WriteByte(c)
 		}
+	}
+	if open != 0 {
+		return nil // keepalived says that the quote does not end, and passes over the line
 	}
 	end()
 	return words
@@ -66,26 +76,32 @@ func (p *parameter) inside(s string, i int) bool {
 	return p.dollar > 0 && (p.dollar == i || s[p.dollar] == '{' && !p.ended)
 }
 
-// split cuts a command into program and arguments: at white space, with ' or "
-// around what belongs together.
+// split cuts a command into program and arguments as keepalived does, which has
+// taken the quotes and escapes of the line away before: at white space, with ' or "
+// around what belongs together, and with escapes again.
 func split(s string) []string {
 	var words []string
 	var word strings.Builder
-	open, any := rune(0), false
-	for _, c := range s {
-		switch {
-		case c == open:
+	open, any := byte(0), false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && i+1 < len(s):
+			text, n := unescape(s[i+1:])
+			word.WriteString(text)
+			i += n
+			any = true
+		case open != 0 && c == open:
 			open = 0
 		case open == 0 && (c == '\'' || c == '"'):
 			open, any = c, true
-		case open == 0 && (c == ' ' || c == '\t'):
+		case open == 0 && strings.IndexByte(" \t\n\v\f\r", c) >= 0:
 			if any {
 				words = append(words, word.String())
 			}
 			word.Reset()
 			any = false
 		default:
-			word.WriteRune(c)
+			word.WriteByte(c)
 			any = true
 		}
 	}
@@ -93,4 +109,33 @@ func split(s string) []string {
 		words = append(words, word.String())
 	}
 	return words
+}
+
+// unescape reads what follows a backslash, which is not blank, and returns how many
+// bytes it took (keepalived's parser.c).
+func unescape(s string) (text string, n int) {
+	digits := func(from, most, base int) (string, int) {
+		value, end := 0, from
+		for end < len(s) && end-from < most {
+			d := strings.IndexByte("0123456789abcdef", s[end]|0x20)
+			if d < 0 || d >= base {
+				break
+			}
+			value, end = value*base+d, end+1
+		}
+		return string([]byte{byte(value)}), end
+	}
+	simple := map[byte]string{'a': "\a", 'b': "\b", 'E': "\x1b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v"}
+	switch c := s[0]; {
+	case c == 'x' && len(s) > 1 && strings.IndexByte("0123456789abcdef", s[1]|0x20) >= 0:
+		return digits(1, 2, 16)
+	case c == 'c' && len(s) > 1:
+		return string([]byte{s[1] & 0x1f}), 2
+	case c >= '0' && c <= '7':
+		return digits(0, 3, 8)
+	case simple[c] != "":
+		return simple[c], 1
+	default:
+		return s[:1], 1
+	}
 }

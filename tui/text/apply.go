@@ -84,6 +84,8 @@ func outcomeSentence(o apply.Outcome) string {
 		return "Saved; " + unseen
 	case o.Err == nil && !o.Changed:
 		return NothingToDo
+	case o.Err == nil && o.OldFile:
+		return "Saved; conntrackd still runs with the old file."
 	case o.Err == nil:
 		return "Saved, and in force."
 	case o.RolledBack:

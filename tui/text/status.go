@@ -111,7 +111,7 @@ func About(h health.Health, s conntrackd.Settings) []Row {
 // what it is asked for.
 func buffer(name string, inForce, asked int) string {
 	switch {
-	case asked == 0:
+	case asked <= 0:
 		return fmt.Sprintf("%s %d (the kernel's own)", name, inForce)
 	case inForce < 2*asked:
 		return fmt.Sprintf("%s ONLY %d (asked 2 x %d)", name, inForce, asked)

@@ -20,7 +20,7 @@ const maxFrom = 64 << 10
 // them.
 func informs() map[conntrackd.Field]kind {
 	return map[conntrackd.Field]kind{
-		"config": kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean,
+		"config": kindText, "config_why": kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean,
 	}
 }
 
@@ -235,7 +235,7 @@ func (f File) Over(t conntrackd.SettingTable, saved conntrackd.Values, flagged f
 		}
 		unset := strings.TrimSpace(e.text) == "" || e.kind == kindNumber && e.text == "0"
 		switch {
-		case unset && v[field] == "":
+		case unset && (v[field] == "" || v[field] == conntrackd.SystemBufferWord):
 		case strings.TrimSpace(e.text) == "":
 			problems = append(problems, f.problem(e.line, field, fmt.Sprintf("%s has no value; leave it out to keep the saved one", field)))
 		default:

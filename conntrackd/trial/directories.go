@@ -1,0 +1,28 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/service"
+)
+
+// Directories says which of the files that the daemon makes as it starts it could
+// not make, when s starts it with the candidate. Nothing is left of the try.
+func Directories(ctx context.Context, c *conntrackd.Candidate, s service.Service) ([]string, error) {
+	directories, err := service.DirectoriesOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	f, _ := conntrackd.Parse(c.Path, c.New)
+	var problems []string
+	for _, made := range f.MadeFiles() {
+		if why := directories.Problem(filepath.Dir(made.Path)); why != "" {
+			problems = append(problems, fmt.Sprintf("conntrackd could not start: %s for %s %s; make the directory, or change %s in %s",
+				why, made.Directive, made.Path, made.Directive, c.Path))
+		}
+	}
+	return problems, nil
+}
