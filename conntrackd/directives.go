@@ -21,38 +21,12 @@ func (f *File) LockFile() string {
 // LogFile returns the path of the daemon's log file, or "" where the file gives
 // no path.
 func (f *File) LogFile() string {
-	if path := f.value("General", "LogFile"); strings.HasPrefix(path, "/") {
-		return path
+	for _, section := range []string{"General", "Stats"} {
+		if path := f.value(section, "LogFile"); strings.HasPrefix(path, "/") {
+			return path
+		}
 	}
 	return ""
-}
-
-// MadeFile is a file that the daemon makes as it starts.
-type MadeFile struct{ Directive, Path string }
-
-// daemonLog is what the daemon writes where LogFile is on.
-const daemonLog = "/var/log/conntrackd.log"
-
-// MadeFiles are the files that the daemon makes as it starts: lock, control socket
-// and logs.
-func (f *File) MadeFiles() []MadeFile {
-	made := []MadeFile{{"LockFile", f.LockFile()}}
-	if path := f.ControlSocket(); path != "" {
-		made = append(made, MadeFile{"UNIX Path", path})
-	}
-	for _, section := range []string{"General", "Stats"} {
-		n := last(inside(f.top, section), "LogFile")
-		if n == nil {
-			continue
-		}
-		switch {
-		case f.argKind(n) == kindPath:
-			made = append(made, MadeFile{"LogFile", f.arg(n, 0)})
-		case f.argKind(n) == kindOn:
-			made = append(made, MadeFile{"LogFile", daemonLog})
-		}
-	}
-	return made
 }
 
 // defaultHashLimit is the daemon's own, since 1.4.7 (read_config_yy.y).

@@ -56,9 +56,10 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", ""),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/upkeep"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/upkeep"),
 
-	"cmd/connsync/fromfile": {"conntrackd"},
+	"cmd/connsync/fromfile":   {"conntrackd"},
+	"cmd/connsync/completion": {"conntrackd", "conntrackd/apply", "conntrackd/failover", "conntrackd/service", "netcheck", "node", "tui/text"},
 
 	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "tui/text"},
 

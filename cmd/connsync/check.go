@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,7 @@ tell, 64 wrong usage.`,
 				return err
 			}
 			settings, problems := text.ParseSettings(flags.table, values)
-			settings, problems = keepBare(saved, values, settings, problems)
+			settings, problems = saved.KeepBare(values, settings, problems)
 			if c.badName(ctx, values[conntrackd.FieldInterface], problems) {
 				settings.Interface = values[conntrackd.FieldInterface] // the checks say what is wrong with it
 			} else if len(problems) > 0 {
@@ -94,7 +93,7 @@ func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Se
 		return conntrackd.Settings{}, err
 	}
 	settings, problems := text.ParseSettings(f.table, values)
-	kept, left := keepBare(s, values, settings, problems)
+	kept, left := s.KeepBare(values, settings, problems)
 	switch {
 	case len(problems) > len(left) && len(left) == 0 && kept.Enabled:
 		return kept, refused("%s", s.NoPrefix)
@@ -104,47 +103,19 @@ func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Se
 	return kept, err
 }
 
-// keepBare keeps the addresses whose prefix length is not in the file, and that
-// nobody has given: nothing is wrong with what was typed.
-func keepBare(saved node.Saved, v conntrackd.Values, s conntrackd.Settings, problems []conntrackd.Problem) (conntrackd.Settings, []conntrackd.Problem) {
-	if saved.NoPrefix == "" {
-		return s, problems
-	}
-	for _, bare := range []struct {
-		field conntrackd.Field
-		was   netip.Prefix
-		now   *netip.Prefix
-	}{{conntrackd.FieldCurrentIP, saved.Settings.Current, &s.Current}, {conntrackd.FieldPeerIP, saved.Settings.Peer, &s.Peer}} {
-		if bare.was.Bits() < 0 && v[bare.field] == bare.was.Addr().String() {
-			*bare.now = bare.was
-			problems = slices.DeleteFunc(problems, func(p conntrackd.Problem) bool { return p.Field == bare.field })
-		}
-	}
-	return s, problems
-}
-
 func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Values, error) {
 	values, problems := f.given.Over(f.table, f.table.Values(s.Settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
 	if err := fromProblems(cmd, problems); err != nil {
 		return values, err
 	}
 	values, err := f.over(values, cmd.Flags().Changed)
-	values = f.followed(cmd, values, f.table.Values(s.Settings))
+	values = text.Followed(f.table, values, f.table.Values(s.Settings), func(field conntrackd.Field) bool {
+		return f.given.Names(field) || f.flagged(cmd, field)
+	})
 	if values[conntrackd.FieldEnabled] == "enable" {
 		values = withDefaults(f.table, values)
 	}
 	return values, err
-}
-
-// followed lets what follows another setting, and is as that in the file, go with
-// it where it is not given itself.
-func (f *settingFlags) followed(cmd *cobra.Command, v, saved conntrackd.Values) conntrackd.Values {
-	for _, e := range f.table {
-		if e.Follows != "" && !f.given.Names(e.Field) && !f.flagged(cmd, e.Field) && saved[e.Field] == conntrackd.SystemBufferWord && saved[e.Field] == saved[e.Follows] {
-			v = v.With(e.Field, v[e.Follows])
-		}
-	}
-	return v
 }
 
 // withDefaults fills in what a file made by hand may leave out and a sync that

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 	"connsync/node"
 	"connsync/tui/text"
 )
@@ -25,6 +26,15 @@ func openNode(ctx context.Context, g globals) (*cli, error) {
 		c.tellRepair(ctx)
 	}
 	return c, err
+}
+
+// saves are the kept ones, the newest first.
+func (g *globals) saves(ctx context.Context) ([]apply.Entry, error) {
+	c, err := findCLI(ctx, *g)
+	if err != nil {
+		return nil, err
+	}
+	return c.History().Entries()
 }
 
 // findCLI finds the service; it reads nothing else.

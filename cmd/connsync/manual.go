@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"connsync/cmd/connsync/completion"
 )
 
 // manualCommands is what the build of the packages has beside the commands: one
@@ -30,7 +32,7 @@ func writeManual(root *cobra.Command, dir string) error {
 		return err
 	}
 	var bash bytes.Buffer
-	if err := writeBashCompletion(&bash, root, true); err != nil {
+	if err := completion.WriteBash(&bash, root, true); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "connsync.bash"), bash.Bytes(), 0o644); err != nil {

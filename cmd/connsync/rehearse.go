@@ -20,8 +20,8 @@ func (c *cli) rehearseApply(ctx context.Context, w io.Writer, f applyFlags, r ap
 		return c.rehearse(ctx, w, r, f.asJSON, refusal, nil)
 	}
 	report := check.Run(ctx, c.Plan(ctx, r.Candidate.Settings, f.firstNode), nil)
-	if refusal = verdictError(report); report.Verdict() == check.VerdictUnknown && f.acceptUnknown {
-		refusal = nil
+	if report.Verdict() != check.VerdictUnknown || !f.acceptUnknown {
+		refusal = verdictError(report)
 	}
 	return c.rehearse(ctx, w, r, f.asJSON, refusal, &report)
 }
@@ -54,40 +54,24 @@ func (c *cli) rehearse(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 				fmt.Fprintln(w, strings.Join(text.CheckLines(result), "\n"))
 			}
 		}
-		if agreement := lacking(*report); agreement != "" {
+		if agreement := text.Agreement(*report); agreement != "" {
 			fmt.Fprintln(w, agreement)
 		}
 	}
 	return refusal
 }
 
-// lacking names the agreement with which a save would go on all the same; blank
-// where there is none.
-func lacking(report check.Report) string {
-	told := text.ChecksOf(report)
-	switch {
-	case told.OnlyPeer:
-		return text.FirstNodeFlag
-	case report.Verdict() == check.VerdictUnknown:
-		return "Agree to what could not be checked with --accept-unknown."
-	}
-	return ""
-}
-
 // reviewed is what apply --dry-run --json prints.
 type reviewed struct {
-	Changed  bool     `json:"changed"`
-	Diff     string   `json:"diff"`
-	Commands []string `json:"commands"`
-	Replaces []string `json:"replaces"`
-	Notes    []string `json:"notes"`
-
+	Changed     bool           `json:"changed"`
+	Diff        string         `json:"diff"`
+	Commands    []string       `json:"commands"`
+	Replaces    []string       `json:"replaces"`
+	Notes       []string       `json:"notes"`
 	PrepareHost bool           `json:"prepare_host"`
 	Host        []preparedItem `json:"host"`
-
-	// Refused says why the save would not begin, with the checks that say so.
-	Refused string        `json:"refused,omitempty"`
-	Checks  *check.Report `json:"checks,omitempty"`
+	Refused     string         `json:"refused,omitempty"` // why the save would not begin
+	Checks      *check.Report  `json:"checks,omitempty"`  // that say so
 }
 
 func printReview(w io.Writer, r apply.Review, asJSON bool, refused string, report *check.Report) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/cmd/connsync/completion"
 	"connsync/cmd/connsync/fromfile"
 	"connsync/cmd/connsync/upkeep"
 	"connsync/conntrackd"
@@ -72,7 +73,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.AddCommand(newFailover(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g), newCoverage(s, &g))
 	root.AddCommand(upkeepCommands(s, &g)...)
 	root.AddCommand(manualCommands()...)
-	complete(root, &g)
+	completion.Complete(root, []string{formatText, formatJSON, formatMetrics}, g.saves)
 	strict(root)
 	return root
 }

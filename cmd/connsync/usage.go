@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"connsync/cmd/connsync/completion"
 	"connsync/node"
 )
 
@@ -43,7 +44,7 @@ func strict(root *cobra.Command) {
 						if err != nil {
 							return err
 						}
-						return writeBashCompletion(cmd.OutOrStdout(), root, !bare)
+						return completion.WriteBash(cmd.OutOrStdout(), root, !bare)
 					}
 				}
 			}

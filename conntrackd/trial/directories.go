@@ -18,10 +18,15 @@ func Directories(ctx context.Context, c *conntrackd.Candidate, s service.Service
 	}
 	f, _ := conntrackd.Parse(c.Path, c.New)
 	var problems []string
-	for _, made := range f.MadeFiles() {
-		if why := directories.Problem(filepath.Dir(made.Path)); why != "" {
+	for _, made := range []struct{ directive, path string }{
+		{"LockFile", f.LockFile()}, {"UNIX Path", f.ControlSocket()}, {"LogFile", f.LogFile()},
+	} {
+		if made.path == "" {
+			continue
+		}
+		if why := directories.Problem(filepath.Dir(made.path)); why != "" {
 			problems = append(problems, fmt.Sprintf("conntrackd could not start: %s for %s %s; make the directory, or change %s in %s",
-				why, made.Directive, made.Path, made.Directive, c.Path))
+				why, made.directive, made.path, made.directive, c.Path))
 		}
 	}
 	return problems, nil

@@ -120,3 +120,16 @@ const (
 	FirstNodeFlag         = "If this is the first node of the pair and the peer is not there yet, add --first-node."
 	GoOnUnknown           = "Go on without knowing."
 )
+
+// Agreement names the agreement with which a save would go on all the same; blank
+// where there is none.
+func Agreement(report check.Report) string {
+	told := ChecksOf(report)
+	switch {
+	case told.OnlyPeer:
+		return FirstNodeFlag
+	case report.Verdict() == check.VerdictUnknown:
+		return "Agree to what could not be checked with --accept-unknown."
+	}
+	return ""
+}

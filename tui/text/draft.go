@@ -276,3 +276,14 @@ func (d *Draft) Suggestion(f conntrackd.Field, on netcheck.Interface, seen []net
 	}
 	return ""
 }
+
+// Followed lets what follows another setting, and is left to the system as that is in
+// the saved values, go with it in v, unless it is given itself.
+func Followed(t conntrackd.SettingTable, v, saved conntrackd.Values, given func(conntrackd.Field) bool) conntrackd.Values {
+	for _, e := range t {
+		if e.Follows != "" && !given(e.Field) && saved[e.Field] == conntrackd.SystemBufferWord && saved[e.Field] == saved[e.Follows] {
+			v = v.With(e.Field, v[e.Follows])
+		}
+	}
+	return v
+}

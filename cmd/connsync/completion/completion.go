@@ -1,4 +1,5 @@
-package main
+// Package completion offers a shell the values of connsync's flags and arguments.
+package completion
 
 import (
 	"context"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/service"
 	"connsync/netcheck"
@@ -20,22 +22,26 @@ import (
 // completionTime is the most that a shell waits for what it offers.
 const completionTime = time.Second
 
-// complete gives every flag and argument of root the values that a shell offers
-// for it, each with what it is. A command without arguments offers no files.
-func complete(root *cobra.Command, g *globals) {
+// History lists the kept saves, the newest first.
+type History func(context.Context) ([]apply.Entry, error)
+
+// Complete gives every flag and argument of root the values that a shell offers
+// for it, each with what it is. A command without arguments offers no files. formats
+// are those of status.
+func Complete(root *cobra.Command, formats []string, saves History) {
 	flags := map[string]cobra.CompletionFunc{
 		"interface":   completeInterfaces,
 		"service":     completeWords(service.Choices()),
 		"application": completeWords(node.Applications()),
 		"runtime-dir": completeDirectories,
 		"state-dir":   completeDirectories,
-		"format":      completeWords([]string{formatText, formatJSON, formatMetrics}),
-		"diff":        g.completeSaves,
-		"forget":      g.completeSaves,
+		"format":      completeWords(formats),
+		"diff":        saves.complete,
+		"forget":      saves.complete,
 	}
 	arguments := map[string]cobra.CompletionFunc{
 		"failover": completeRoles,
-		"rollback": g.completeSaves,
+		"rollback": saves.complete,
 	}
 	register := func(cmd *cobra.Command) {
 		for name, values := range flags {
@@ -111,13 +117,9 @@ func completeInterfaces(cmd *cobra.Command, _ []string, _ string) ([]cobra.Compl
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeSaves offers the numbers of the kept saves, the newest first.
-func (g *globals) completeSaves(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	c, err := findCLI(contextOf(cmd), *g)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	entries, err := c.History().Entries()
+// complete offers the numbers of the kept saves, the newest first.
+func (h History) complete(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	entries, err := h(contextOf(cmd))
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -154,9 +156,9 @@ fi
 
 `
 
-// writeBashCompletion writes the script for bash, which works where
+// WriteBash writes the script for bash, which works where
 // bash-completion is not installed too.
-func writeBashCompletion(w io.Writer, root *cobra.Command, described bool) error {
+func WriteBash(w io.Writer, root *cobra.Command, described bool) error {
 	if _, err := io.WriteString(w, bashFallback); err != nil {
 		return err
 	}
