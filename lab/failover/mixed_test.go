@@ -24,11 +24,11 @@ func TestMixedPromise(t *testing.T) {
 		case x.Name == "every kind" && (!x.Sync || x.Hook == hookOurs),
 			x.IPv6 && !x.Cache,
 			x.Switches > 0 && !x.Cache,
-			x.InUse > 0 && x.Cache:
+			x.InUse > 0:
 			some = append(some, x)
 		}
 	}
-	if len(some) != 3+1+1+1 {
+	if len(some) != 3+1+1+2 {
 		t.Fatalf("%d scenarios", len(some))
 	}
 	for i, done := range startMixed(t.Context(), program, len(some), some) {
