@@ -48,9 +48,10 @@ var allowed = map[string][]string{
 	"netcheck/check":      {},
 	"netcheck/dump":       {"trust"},
 	"netcheck/packet":     {},
+	"netcheck/ethtool":    {},
 	"netcheck/keepalived": {"trust"},
 	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "trust"},
-	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/packet", "netcheck/firewall", "trust"},
+	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/packet", "netcheck/firewall", "trust"},
 
 	"node":         libraries("both", "", "trust", "outlet"),
 	"tui/text":     libraries("both", ""),

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/dump"
+	"connsync/netcheck/ethtool"
 )
 
 // Interface is one network interface of this host (rtnetlink(7)). Text in it
@@ -89,8 +90,8 @@ func Interfaces(ctx context.Context) ([]Interface, error) {
 
 // join puts links, addresses and the set of outward links together.
 func join(links []netlink.Link, addrs []netlink.Addr, outside map[int]bool) []Interface {
-	eth := openEthtool()
-	defer eth.close()
+	eth := ethtool.Open()
+	defer eth.Close()
 	byIndex := make(map[int]int, len(links))
 	out := make([]Interface, 0, len(links))
 	for _, l := range links {
@@ -133,7 +134,7 @@ func addAddress(i *Interface, a netlink.Addr) {
 	}
 }
 
-func fromLink(l netlink.Link, eth ethtool) Interface {
+func fromLink(l netlink.Link, eth ethtool.Socket) Interface {
 	a := l.Attrs()
 	i := Interface{
 		Index:        a.Index,
@@ -149,20 +150,20 @@ func fromLink(l netlink.Link, eth ethtool) Interface {
 	}
 	i.Kind = kind(l, i.Loopback, eth)
 	if i.Up && i.Carrier && !i.Loopback {
-		i.SpeedMbps = eth.speed(i.Name)
+		i.SpeedMbps = eth.Speed(i.Name)
 	}
 	return i
 }
 
 // kind names the kind of link. What has no IFLA_INFO_KIND ("device" in
 // netlink) is hardware when it hangs on a bus.
-func kind(l netlink.Link, loopback bool, eth ethtool) string {
+func kind(l netlink.Link, loopback bool, eth ethtool.Socket) string {
 	switch t := l.Type(); {
 	case loopback:
 		return "loopback"
 	case t != "device" && t != "":
 		return t
-	case l.Attrs().ParentDev != "" || eth.onBus(l.Attrs().Name):
+	case l.Attrs().ParentDev != "" || eth.OnBus(l.Attrs().Name):
 		return "physical"
 	default:
 		return "other"

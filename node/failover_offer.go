@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
+	"connsync/trust"
 )
 
 // keepalivedPatience bounds a test of a configuration, and a reload.
@@ -177,8 +177,7 @@ func testConfig(ctx context.Context, installed keepalived.Installation, path str
 	}
 	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, installed.Program, "--config-test", "--use-file", path, "--config-id", installed.ConfigID)
-	cmd.WaitDelay = time.Second
+	cmd := trust.Command(ctx, installed.Program, "--config-test", "--use-file", path, "--config-id", installed.ConfigID)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil

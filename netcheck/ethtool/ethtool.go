@@ -1,4 +1,7 @@
-package netcheck
+// Package ethtool asks drivers about network interfaces by ioctl(2): their speed, and
+// whether they are devices on a bus. Open one Socket for many interfaces. It will not
+// know why a driver is silent: what it asks for is decoration.
+package ethtool
 
 import (
 	"runtime"
@@ -7,30 +10,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ethtool asks drivers by ioctl(2). Unlike /sys/class/net, which shows the
+// Socket asks the drivers of a network namespace. Unlike /sys/class/net, which shows the
 // network namespace in which it was mounted, a socket always shows that of the
 // thread that opened it.
-type ethtool struct{ fd int }
+type Socket struct{ fd int }
 
-// openEthtool returns an ethtool that knows nothing when there is no socket to
+// Open returns a Socket that knows nothing when there is no socket to
 // be had: speed and bus are decoration.
-func openEthtool() ethtool {
+func Open() Socket {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		fd = -1
 	}
-	return ethtool{fd}
+	return Socket{fd}
 }
 
-func (e ethtool) close() {
+// Close gives the socket back.
+func (e Socket) Close() {
 	if e.fd >= 0 {
 		unix.Close(e.fd)
 	}
 }
 
-// onBus reports whether the interface is a device on a bus (PCI, USB, virtio).
+// OnBus reports whether the interface is a device on a bus (PCI, USB, virtio).
 // It serves kernels before 5.14, which have no IFLA_PARENT_DEV_NAME.
-func (e ethtool) onBus(name string) bool {
+func (e Socket) OnBus(name string) bool {
 	if e.fd < 0 {
 		return false
 	}
@@ -58,8 +62,8 @@ type ethtoolIfreq struct {
 	_    [24 - unsafe.Sizeof(uintptr(0))]byte
 }
 
-// speed returns the link's speed in Mbit/s, 0 when the driver does not know.
-func (e ethtool) speed(name string) int {
+// Speed returns the link's speed in Mbit/s, 0 when the driver does not know.
+func (e Socket) Speed(name string) int {
 	if e.fd < 0 || len(name) >= unix.IFNAMSIZ {
 		return 0
 	}
