@@ -38,7 +38,8 @@ var allowed = map[string][]string{
 	"conntrackd/control":  {},
 	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "trust"},
-	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/service", "trust"},
+	"conntrackd/mailbox":  {"conntrackd/coverage"},
+	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "trust"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health", "trust"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "trust"},
 	"conntrackd/refresh":  {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "trust"},
@@ -101,7 +102,7 @@ var testsMay = map[string][]string{
 // libraries are the packages of conntrackd, of netcheck or of both but one, and
 // more.
 func libraries(which, but string, more ...string) []string {
-	all := []string{"conntrackd", "conntrackd/hostfile", "conntrackd/step", "conntrackd/control", "conntrackd/service", "conntrackd/coverage", "conntrackd/health",
+	all := []string{"conntrackd", "conntrackd/hostfile", "conntrackd/step", "conntrackd/control", "conntrackd/service", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/health",
 		"conntrackd/trial", "conntrackd/prepare", "conntrackd/failover", "conntrackd/refresh", "conntrackd/apply"}
 	if which == "both" {
 		all = append(all, "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/keepalived")

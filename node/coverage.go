@@ -22,11 +22,7 @@ import (
 // looker looks at the connections that a daemon which runs with the file has to
 // replicate.
 func (n *Node) looker(client *control.Client, file *conntrackd.File) *coverage.Looker {
-	own := ownVirtual
-	if s, err := file.Settings(); err == nil { // the peer's own connections are none of ours
-		own = func() []netip.Addr { return append(ownVirtual(), s.Peer.Addr()) }
-	}
-	return &coverage.Looker{Client: client, File: file, Role: n.role, Own: own}
+	return &coverage.Looker{Client: client, File: file, Role: n.role, Own: ownVirtual}
 }
 
 // ownVirtual are keepalived's virtual addresses: connections of these belong to the node

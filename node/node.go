@@ -402,7 +402,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	client := control.NewClient(socket)
 	return &health.Observer{
 		Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
-		Mode: s.File.Mode(), Listen: heard, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
+		Mode: s.File.Mode(), Listen: heard, Asked: n.asked, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
 	}
 }
 

@@ -2,34 +2,63 @@ package node
 
 import (
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
 	"time"
 
+	"connsync/conntrackd/health"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 )
 
-// mayAsk says whether the peer was not asked yet in this run of the daemon, and
-// remembers that it is now: status may be called every minute, by a monitor.
-func (n *Node) mayAsk(run service.State) bool {
-	// The file's name is the one of connsync 1.0.0, which may have asked before. A
-	// torn file only has the peer asked once more.
-	f, err := hostfile.OpenOwn(n.RuntimeDir, "asked", os.O_RDWR)
+// askEvery is the least time between two questions to the peer: status may be called
+// every minute, by a monitor.
+const askEvery = time.Minute
+
+// askedName is the file that remembers when the peer was asked. Its name is the one of
+// connsync 1.0.0, which may have asked before.
+const askedName = "asked"
+
+// asked returns what had come of the peer when it was last asked in this run of the
+// daemon; nil means never. A torn file only has the peer asked once more.
+func (n *Node) asked(run service.State) *health.Received {
+	content, err := readOwn(filepath.Join(n.RuntimeDir, askedName), 128)
+	if err != nil {
+		return nil
+	}
+	var pid int
+	var since int64
+	var r health.Received
+	// The two numbers of the run stand there since 1.0.0; those of the peer may be missing.
+	if fields, _ := fmt.Sscan(string(content), &pid, &since, &r.Taken, &r.Refused); fields < 2 {
+		return nil
+	}
+	// A daemon's start is computed from clocks that drift.
+	if pid != run.MainPID || run.Since.Sub(time.Unix(since, 0)).Abs() >= 10*time.Second {
+		return nil
+	}
+	return &r
+}
+
+// mayAsk says whether the peer may be asked now, and remembers that it is.
+func (n *Node) mayAsk(run service.State, now health.Received) bool {
+	before := n.asked(run)
+	if before != nil && *before == now {
+		return false
+	}
+	f, err := hostfile.OpenOwn(n.RuntimeDir, askedName, os.O_RDWR)
 	if err != nil {
 		// Where it cannot be remembered the peer is asked once more, which does no harm.
 		return true
 	}
 	defer f.Close()
-	var pid int
-	var since int64
-	_, err = fmt.Fscan(io.LimitReader(f, 64), &pid, &since)
-	// A daemon's start is computed from clocks that drift.
-	if err == nil && pid == run.MainPID && run.Since.Sub(time.Unix(since, 0)).Abs() < 10*time.Second {
-		return false
+	if before != nil {
+		if info, err := f.Stat(); err == nil && time.Since(info.ModTime()).Abs() < askEvery {
+			return false
+		}
 	}
 	if f.Truncate(0) == nil {
-		_, _ = f.WriteAt(fmt.Appendf(nil, "%d %d\n", run.MainPID, run.Since.Unix()), 0)
+		_, _ = f.WriteAt(fmt.Appendf(nil, "%d %d %d %d\n", run.MainPID, run.Since.Unix(), now.Taken, now.Refused), 0)
 	}
 	return true
 }

@@ -33,11 +33,15 @@ type LinkStats struct {
 
 // CacheStats are the state tables.
 type CacheStats struct {
+	Direct   bool   // the peer's states go straight into the kernel
 	Internal uint64 // states of this node
 	External uint64 // states of the peer
-	Injected uint64 // states of the peer written into the kernel, with DisableExternalCache
+	Injected uint64 // writes of the peer's states into the kernel, new and updated, with DisableExternalCache
 	NoSpace  uint64 // states refused because HashLimit was reached
-	Failed   uint64 // states that could not be created, for any reason
+	// InjectFailed and ExternalNoSpace are the states of the peer that this node did not
+	// take: the kernel refused the write, HashLimit was reached.
+	InjectFailed, ExternalNoSpace uint64
+	ExternalCreated               uint64 // states of the peer that came into the external cache since the start
 }
 
 // RuntimeStats are the daemon's own troubles.
@@ -51,7 +55,8 @@ type RuntimeStats struct {
 func newCounters(n networkStats, links []LinkStats, cache CacheStats, run RuntimeStats, queues map[string]uint64) Counters {
 	c := Counters{
 		Links: links, Malformed: n.Malformed, BadHeader: n.BadHeader, Lost: n.Lost, Before: n.Before,
-		Internal: cache.Internal, External: cache.External, Injected: cache.Injected, NoSpace: cache.NoSpace,
+		Direct: cache.Direct, Internal: cache.Internal, External: cache.External, Injected: cache.Injected, NoSpace: cache.NoSpace,
+		InjectFailed: cache.InjectFailed, ExternalNoSpace: cache.ExternalNoSpace, ExternalCreated: cache.ExternalCreated,
 		ResendQueue: queues["rsqueue"], Overruns: run.Overruns, Uptime: run.Uptime,
 	}
 	_, c.Reliable = queues["rsqueue"]
@@ -163,8 +168,15 @@ func parseCache(text string) (CacheStats, error) {
 			return CacheStats{}, err
 		}
 	}
-	if strings.Contains(text, "external inject:") {
-		c.Injected, err = find(lines, "external inject", "connections created")
+	if c.Direct = strings.Contains(text, "external inject:"); c.Direct {
+		err = nil
+		for _, name := range []string{"connections created", "connections updated"} {
+			written, failed, e := findPair(lines, "external inject", name)
+			if e != nil {
+				return CacheStats{}, e
+			}
+			c.Injected, c.InjectFailed = c.Injected+written, c.InjectFailed+failed
+		}
 	} else {
 		c.External, err = find(lines, "cache:external", "active objects")
 	}
@@ -175,13 +187,24 @@ func parseCache(text string) (CacheStats, error) {
 		switch {
 		case l.name == "no space left in cache":
 			c.NoSpace += l.values[0]
-		case l.name == "creation OK/failed" && len(l.values) == 2:
-			c.Failed += l.values[1]
-		case l.section == "external inject" && l.name == "connections created" && len(l.values) == 2:
-			c.Failed += l.values[1]
+			if l.section == "cache:external" {
+				c.ExternalNoSpace = l.values[0]
+			}
+		case l.name == "creation OK/failed" && l.section == "cache:external":
+			c.ExternalCreated = l.values[0]
 		}
 	}
 	return c, nil
+}
+
+// findPair returns the two values of a line, such as "7	failed:	0".
+func findPair(lines []reportLine, section, name string) (uint64, uint64, error) {
+	for _, l := range lines {
+		if l.name == name && l.section == section && len(l.values) == 2 {
+			return l.values[0], l.values[1], nil
+		}
+	}
+	return 0, 0, fmt.Errorf("%w: no %q with two numbers in it", ErrReply, name)
 }
 
 func parseRuntime(text string) (RuntimeStats, error) {
@@ -302,18 +325,23 @@ type Counters struct {
 	PacketsRecv uint64
 	ErrorsSent  uint64
 	ErrorsRecv  uint64
-	Malformed   uint64        // messages received that could not be read, for any reason
-	BadHeader   uint64        // part of Malformed; grows when the peer speaks another mode
-	Lost        uint64        // sequence numbers missed
-	Before      uint64        // messages dropped because a later one was seen before
-	Internal    uint64        // states of this node
-	External    uint64        // states of the peer; 0 when they go straight into the kernel
-	Injected    uint64        // states of the peer written into the kernel since the start
-	NoSpace     uint64        // states refused because HashLimit was reached
-	ResendQueue uint64        // messages sent and not confirmed yet; 0 where not Reliable
-	Reliable    bool          // the daemon runs FTFW, which has a resend queue
-	Overruns    uint64        // times that the kernel's events came faster than they were read
-	Uptime      time.Duration // in whole minutes
+	Malformed   uint64 // messages received that could not be read, for any reason
+	BadHeader   uint64 // part of Malformed; grows when the peer speaks another mode
+	Lost        uint64 // sequence numbers missed
+	Before      uint64 // messages dropped because a later one was seen before
+	Direct      bool   // the peer's states go straight into the kernel
+	Internal    uint64 // states of this node
+	External    uint64 // states of the peer; 0 when they go straight into the kernel
+	Injected    uint64 // writes of the peer's states into the kernel since the start, new and updated
+	NoSpace     uint64 // states refused because HashLimit was reached
+	// InjectFailed and ExternalNoSpace are the peer's states that this node did not take
+	// since the start: the kernel refused the write, HashLimit was reached.
+	InjectFailed, ExternalNoSpace uint64
+	ExternalCreated               uint64        // states of the peer that came into the external cache since the start
+	ResendQueue                   uint64        // messages sent and not confirmed yet; 0 where not Reliable
+	Reliable                      bool          // the daemon runs FTFW, which has a resend queue
+	Overruns                      uint64        // times that the kernel's events came faster than they were read
+	Uptime                        time.Duration // in whole minutes
 }
 
 // BulkPause is longer than the daemon pauses between two messages of a bulk: where

@@ -58,18 +58,10 @@ func parseTables(text string) (Tables, error) {
 	if err != nil {
 		return Tables{}, err
 	}
-	t := Tables{
+	return Tables{
 		Internal: stats.Internal, External: stats.External, Injected: stats.Injected,
-		Direct: strings.Contains(text, "external inject:"), Bypass: strings.Contains(text, "internal bypass:"),
-	}
-	if t.Direct {
-		updated, err := find(report(text), "external inject", "connections updated")
-		if err != nil {
-			return Tables{}, err
-		}
-		t.Injected += updated
-	}
-	return t, nil
+		Direct: stats.Direct, Bypass: strings.Contains(text, "internal bypass:"),
+	}, nil
 }
 
 // Expectations returns how many of the peer's expectations are in the external

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // parseText reads a line of a cache of conntrackd, as it and conntrack print entries:
@@ -16,19 +17,48 @@ import (
 // It returns false where the line is not an entry with addresses of both directions.
 // Words that are not known are passed over.
 func (e *Entry) parseText(line []byte) bool {
+	return e.parseLine(line) == 2 && e.valid()
+}
+
+// ParsePeers reads a line of the external cache, where entries have the addresses of
+// their original direction and others only where NAT changes them. age is how long the
+// daemon has had the entry; ok is false where the line is not an entry.
+func (e *Entry) ParsePeers(line []byte) (age time.Duration, ok bool) {
+	o := &e.Original
+	if e.parseLine(line) == 0 || !o.Source.IsValid() || o.Source.Is4() != o.Destination.Is4() {
+		return 0, false
+	}
+	if !e.Reply.Source.IsValid() {
+		e.Reply = Tuple{o.Destination, o.Source, o.DestinationPort, o.SourcePort, o.Zone}
+	}
+	age, ok = cachedFor(line)
+	return age, ok
+}
+
+// cachedFor is how long the daemon has had the entry of a line.
+func cachedFor(line []byte) (time.Duration, bool) {
+	_, rest, found := bytes.Cut(line, []byte("[active since "))
+	seconds, _, closed := bytes.Cut(rest, []byte("s]"))
+	n, ok := decimal(seconds, math.MaxInt32)
+	return time.Duration(n) * time.Second, found && closed && ok
+}
+
+// parseLine returns of how many directions there are addresses; 0 for a line that is
+// not an entry.
+func (e *Entry) parseLine(line []byte) (directions int) {
 	*e = Entry{Seen: true}
 	_, rest := word(line)
 	number, rest := word(rest)
 	protocol, ok := decimal(number, math.MaxUint8)
 	if !ok {
-		return false
+		return 0
 	}
 	e.Protocol = uint8(protocol)
 	// conntrack prints the timeout here, and conntrackd none.
 	if w, more := word(rest); len(w) > 0 && w[0] >= '0' && w[0] <= '9' {
 		timeout, ok := decimal(w, math.MaxUint32)
 		if !ok {
-			return false
+			return 0
 		}
 		e.Timeout, rest = uint32(timeout), more
 	}
@@ -48,10 +78,10 @@ func (e *Entry) parseText(line []byte) bool {
 		case string(name) == "dst":
 			t.Destination = address(value)
 		case !e.parseField(t, string(name), value):
-			return false
+			return 0
 		}
 	}
-	return sources == 2 && e.valid()
+	return sources
 }
 
 // parseWord reads a word that has no value: the state, which stands before the

@@ -70,11 +70,21 @@ type Coverage struct {
 	// Unacknowledged are those of Survive that the peer has not confirmed while it
 	// confirms nothing; the caller knows, and takes them from Survive.
 	Unacknowledged int
-	Kinds          []Kind // in order of their size
-	Rules          []FilteredBy
-	Sample         []LostEntry // the first of those that would be lost; see [Looker.Most]
-	Cause          string      // why entries are missing, one sentence; blank where none is
-	Next           string      // what to do; blank where there is nothing
+	// NotHeld are those of Survive that the peer says it does not hold; the caller knows,
+	// and takes them from Survive.
+	NotHeld int
+	Settled int    // those of Survive that were in the cache for as long as [Looker.SettledAfter] said
+	Kinds   []Kind // in order of their size
+	Rules   []FilteredBy
+	Sample  []LostEntry // the first of those that would be lost; see [Looker.Most]
+	Cause   string      // why entries are missing, one sentence; blank where none is
+	Next    string      // what to do; blank where there is nothing
+}
+
+// Here is how many connections this kernel holds, this node's and the peer's, that the
+// file does not keep out.
+func (c *Coverage) Here() int {
+	return c.Survive + c.Unacknowledged + c.NotHeld + c.Young + c.Missing + c.Peers
 }
 
 // LostEntry is an entry that would not survive.

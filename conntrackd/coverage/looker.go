@@ -26,6 +26,9 @@ type Looker struct {
 	// Own are addresses of this node beside those that it has now, such as virtual ones
 	// that the peer has; nil means none.
 	Own func() []netip.Addr
+	// SettledAfter is asked before each look how long an entry has to be in the cache to
+	// be one of [Coverage.Settled]; nil means that each is.
+	SettledAfter func(context.Context) time.Duration
 	// Most is how many entries of [Coverage.Sample] are kept; zero means 20.
 	Most int
 
@@ -62,6 +65,17 @@ func (l *Looker) Look(ctx context.Context) (Coverage, error) {
 	if !l.at.IsZero() && time.Since(l.at) < l.pause() {
 		return l.last, l.lastErr
 	}
+	return l.takeLook(ctx)
+}
+
+// LookNow is [Looker.Look], and does look.
+func (l *Looker) LookNow(ctx context.Context) (Coverage, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.takeLook(ctx)
+}
+
+func (l *Looker) takeLook(ctx context.Context) (Coverage, error) {
 	before := processorTime()
 	l.last, l.lastErr = l.look(ctx)
 	l.at, l.cost = time.Now(), processorTime()-before
@@ -119,15 +133,20 @@ func (s keySet) has(key uint64) bool {
 	return found
 }
 
-// cacheKeys reads the keys of the daemon's internal cache.
-func cacheKeys(ctx context.Context, c *control.Client, seed maphash.Seed) (keySet, error) {
-	keys := make(keySet, 0, firstKeys)
+// cacheKeys reads the keys of the daemon's internal cache, and those of them that it has
+// had for less than settled.
+func cacheKeys(ctx context.Context, c *control.Client, settled time.Duration) (keys, fresh keySet, err error) {
+	keys = make(keySet, 0, firstKeys)
 	var e Entry
 	strange := 0
-	err := c.DumpInternal(ctx, func(line []byte) {
+	err = c.DumpInternal(ctx, func(line []byte) {
 		switch {
 		case e.parseText(line):
-			keys = append(keys, e.key(seed))
+			key := e.key(seed)
+			keys = append(keys, key)
+			if age, known := cachedFor(line); settled > 0 && (!known || age < settled) {
+				fresh = append(fresh, key)
+			}
 		case len(line) > 0:
 			strange++
 		}
@@ -136,10 +155,11 @@ func cacheKeys(ctx context.Context, c *control.Client, seed maphash.Seed) (keySe
 		err = fmt.Errorf("%w: %d lines of its cache could not be understood", control.ErrReply, strange)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Sort(keys)
-	return keys, nil
+	slices.Sort(fresh)
+	return keys, fresh, nil
 }
 
 var seed = maphash.MakeSeed()
@@ -198,15 +218,48 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	if l.Role != nil {
 		p.role = l.Role(ctx)
 	}
+	if p.own, err = l.own(); err != nil {
+		return nil, tables, err
+	}
+	var settled time.Duration
+	if l.SettledAfter != nil {
+		settled = l.SettledAfter(ctx)
+	}
+	p.cache, p.fresh, err = cacheKeys(ctx, l.Client, settled)
+	return p, tables, err
+}
+
+// own are the addresses whose connections end with a node: those of this one, and what
+// is known of the peer's.
+func (l *Looker) own() (ownAddresses, error) {
 	var more []netip.Addr
 	if l.Own != nil {
 		more = l.Own()
 	}
-	if p.own, err = readOwn(more); err != nil {
-		return nil, tables, err
+	if s, err := l.File.Settings(); err == nil && s.Peer.IsValid() {
+		more = append(more, s.Peer.Addr())
 	}
-	p.cache, err = cacheKeys(ctx, l.Client, seed)
-	return p, tables, err
+	return readOwn(more)
+}
+
+// External counts the connections in the daemon's external cache. Messages of the peer
+// are none of them: they are handed to message.
+func (l *Looker) External(ctx context.Context, message func(e *Entry, age time.Duration)) (n int, err error) {
+	own, err := l.own()
+	if err != nil {
+		return 0, err
+	}
+	var e Entry
+	err = l.Client.DumpExternal(ctx, func(line []byte) {
+		switch age, ok := e.ParsePeers(line); {
+		case !ok:
+		case e.Mark == MessageMark:
+			message(&e, age)
+		case !own.ownEntry(&e) && !e.ending():
+			n++
+		}
+	})
+	return n, err
 }
 
 // pass is one way through the kernel's table.
@@ -214,13 +267,15 @@ type pass struct {
 	filter        Filter
 	own           ownAddresses
 	cache, before keySet
-	first         bool // there was no look before
-	flagged       bool // the daemon marks TCP connections that it puts into the kernel
+	fresh         keySet // part of cache
+	first         bool   // there was no look before
+	flagged       bool   // the daemon marks TCP connections that it puts into the kernel
 	role          Role
 	injected      int // how many entries the daemon has put into the kernel; -1 where it puts none there
 	most          int
 
 	table, peers int
+	settled      int
 	main         group
 	beyond       group // those that would be the peer's, had the daemon put in more
 	suspect      keySet
@@ -264,6 +319,9 @@ func (p *pass) take(e *Entry) {
 // judge classifies an entry of this node's that needs to survive.
 func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	if p.cache.has(key) {
+		if !p.fresh.has(key) {
+			p.settled++
+		}
 		return survives, Rule{}
 	}
 	if rule, dropped := p.filter.Drops(e); dropped {
@@ -293,7 +351,7 @@ func (p *pass) mayBePeers(e *Entry) bool {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Role: p.role, Peers: p.peers, Sample: p.main.sample}
+	c := Coverage{Table: p.table, Role: p.role, Peers: p.peers, Settled: p.settled, Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

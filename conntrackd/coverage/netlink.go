@@ -17,6 +17,7 @@ import (
 // Attributes that the netlink package does not name (linux/netfilter/nfnetlink_conntrack.h).
 const (
 	ctaTupleZone         = 3
+	ctaMarkMask          = 21
 	ctaProtoICMPID       = 4
 	ctaProtoICMPType     = 5
 	ctaProtoICMPCode     = 6
@@ -35,9 +36,26 @@ const (
 // Dump calls each with every entry of the kernel's table, in the network namespace of
 // the calling thread; the entry is valid during the call. It needs CAP_NET_ADMIN. Entries
 // that come and go meanwhile may be missing. An error is an [conntrackd.ErrCannotLook].
-func Dump(ctx context.Context, each func(*Entry)) error {
+func Dump(ctx context.Context, each func(*Entry)) error { return dump(ctx, nil, each) }
+
+// DumpMarked is [Dump] of the entries with a mark alone.
+func DumpMarked(ctx context.Context, mark uint32, each func(*Entry)) error {
+	return dump(ctx, []*nl.RtAttr{
+		nl.NewRtAttr(nl.CTA_MARK, binary.BigEndian.AppendUint32(nil, mark)),
+		nl.NewRtAttr(ctaMarkMask, binary.BigEndian.AppendUint32(nil, ^uint32(0))),
+	}, func(e *Entry) {
+		if e.Mark == mark { // a kernel that cannot choose lists all
+			each(e)
+		}
+	})
+}
+
+func dump(ctx context.Context, chosen []*nl.RtAttr, each func(*Entry)) error {
 	r := nl.NewNetlinkRequest(int(netlink.ConntrackTable)<<8|nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP)
 	r.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
+	for _, a := range chosen {
+		r.AddData(a)
+	}
 	var e Entry
 	malformed := 0
 	err := r.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {

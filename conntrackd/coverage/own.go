@@ -80,12 +80,15 @@ func (o *ownAddresses) has(a netip.Addr) bool {
 // Addresses of the test states that a proof of the sync makes (RFC 5737).
 var testLow, testHigh = netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
 
+// MessageMark marks entries that carry what one node's connsync tells the other's.
+const MessageMark = 0x636e7379
+
 // ownEntry says that an entry is not one of a connection that goes through this node:
-// it begins or ends here, stays on its link, or is a test state.
+// it begins or ends here, stays on its link, is a test state or a message.
 func (o *ownAddresses) ownEntry(e *Entry) bool {
 	source, server, wanted := e.Original.Source, e.Reply.Source, e.Original.Destination
 	switch {
-	case o.has(source), o.has(server), source.IsUnspecified():
+	case o.has(source), o.has(server), source.IsUnspecified(), e.Mark == MessageMark:
 		return true
 	case server.IsMulticast(), wanted.IsMulticast(), wanted == broadcast:
 		return true

@@ -81,8 +81,14 @@ type evidence struct {
 	// coverage is which connections would survive; nil where it was not looked at.
 	coverage    *coverage.Coverage
 	coverageErr error // why it could not be looked at
-	// missing is what this node lacked of the peer, and has got since.
+	// missing is what this node lacked of the peer, and has got since; asked is what had
+	// come when the peer was last asked for all of its states, nil for never in this run.
 	missing missingStates
+	asked   *Received
+	// holding is what both nodes hold of each other's connections.
+	holding Holding
+	// hashLimitSet is the HashLimit of our file; zero when it is not known.
+	hashLimitSet int
 }
 
 // direction is what is known about one way of the sync.

@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
 )
 
@@ -59,6 +60,7 @@ type Health struct {
 	// could not be: CoverageErr says why then.
 	Coverage    *coverage.Coverage
 	CoverageErr error
+	Holding     Holding
 }
 
 // Observer watches a running daemon and says how the sync is. Service, Client and
@@ -84,18 +86,27 @@ type Observer struct {
 	// KeepsOut says whether this node's firewall keeps everybody but the peer from the
 	// port; it is asked where others are heard. Nil means that it is not known.
 	KeepsOut func(ctx context.Context) bool
-	// MayAsk says whether the peer may be asked for its states in this run of
-	// the daemon, which a node that holds none of them does once; nil means yes.
-	MayAsk func(run service.State) bool
+	// Asked returns what had come when the peer was last asked for its states in this
+	// run of the daemon, as MayAsk was told; nil means never. So does a nil Asked.
+	Asked func(run service.State) *Received
+	// MayAsk says whether the peer may be asked for its states, which a node does that
+	// lacks some: once for what has come; nil means yes.
+	MayAsk func(run service.State, now Received) bool
 
-	mu        sync.Mutex
-	listener  *listener
-	run       service.State // whose readings these are
-	inUse     int           // the link that they are of
-	readings  []control.Counters
-	drops     uint64 // Sockets.Drops when the run was first looked at
-	askedPeer bool   // the peer was asked for its states in this run
-	missing   missingStates
+	mu       sync.Mutex
+	listener *listener
+	run      service.State // whose readings these are
+	inUse    int           // the link that they are of
+	readings []control.Counters
+	drops    uint64 // Sockets.Drops when the run was first looked at
+	missing  missingStates
+	asked    *Received     // what had come when the peer was asked for its states
+	recalled bool          // Asked was asked
+	tried    time.Time     // when MayAsk was asked
+	told     *mailbox.Told // by the peer, when the connections were looked at
+	external int           // connections in the external cache then
+	heardAt  time.Time
+	hears    sync.Once
 }
 
 // keepReadings is how long a reading counts.
@@ -133,10 +144,20 @@ func (o *Observer) gather(ctx context.Context) evidence {
 	if e.mode == "" {
 		e.mode = "FTFW"
 	}
+	if host, err := conntrackd.ReadHost(); err == nil { // without it a number is missing in a sentence
+		e.conntrackMax = host.ConntrackMax
+	}
 	e.service, e.serviceErr = o.Service.State(ctx)
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
 		o.cover(ctx, &e)
+		e.holding.TableMax = e.conntrackMax
+		if n, ok := readNumber("/proc/sys/net/netfilter/nf_conntrack_count"); ok {
+			e.holding.Table = n
+		}
+		if o.Coverage != nil {
+			e.hashLimitSet = o.Coverage.File.HashLimit()
+		}
 		e.now = time.Now()
 		o.askForMissingStates(ctx, &e)
 	}
@@ -150,18 +171,15 @@ func (o *Observer) gather(ctx context.Context) evidence {
 			e.config = o.Config
 		}
 	}
-	if host, err := conntrackd.ReadHost(); err == nil { // without it a number is missing in a sentence
-		e.conntrackMax = host.ConntrackMax
-	}
 	e.now = time.Now()
 	return e
 }
 
 func (e evidence) health() Health {
 	j := e.withOthers(judge(e))
-	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets, Links: e.links}
+	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets, Links: e.links, Holding: e.holding}
 	if len(e.readings) > 0 {
-		h.Counters = e.last()
+		h.Counters, h.Holding.Refused = e.last(), e.refused()
 	}
 	h.Coverage, h.CoverageErr = e.coverage, e.coverageErr
 	return h
@@ -199,7 +217,8 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 	defer o.mu.Unlock()
 	if o.run.MainPID != e.service.MainPID || o.readings == nil || o.inUse != place {
 		if o.run.MainPID != e.service.MainPID || o.run.Since.IsZero() {
-			o.run, o.askedPeer, o.missing = e.service, false, missingStates{}
+			o.run, o.missing = e.service, missingStates{}
+			o.asked, o.recalled, o.tried, o.told, o.external = nil, false, time.Time{}, nil, 0
 			o.run.Since = startOf(e.service)
 		}
 		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place

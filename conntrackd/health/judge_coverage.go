@@ -17,6 +17,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 	if len(e.readings) == 1 {
 		o.Coverage.Forget() // what was seen is of another run of the daemon
 	}
+	o.hears.Do(func() { o.Coverage.SettledAfter = o.hearPeer })
 	c, err := o.Coverage.Look(ctx)
 	if err != nil {
 		e.coverageErr = err
@@ -27,7 +28,11 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 		c.Unacknowledged = int(min(e.last().ResendQueue, uint64(c.Survive)))
 		c.Survive -= c.Unacknowledged
 	}
-	e.coverage = &c
+	e.coverage, e.holding = &c, o.holds(e, c)
+	if e.holding.Told != nil {
+		c.NotHeld = e.holding.Of - e.holding.OnPeer
+		c.Survive -= c.NotHeld
+	}
 }
 
 // judgeCoverage is for a sync that works both ways: the heartbeat is none of the
@@ -44,6 +49,8 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 		return judgement{}, false
 	case c.Lost() > 0:
 		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), coverage.Connections(c.Total()), c.Cause), c.Next}, true
+	case c.NotHeld > 0:
+		return e.judgeTold(), true
 	case c.Pending:
 		return judgement{VerdictUnknown, fmt.Sprintf("messages go both ways; %s are not in conntrackd's cache at the first look", coverage.Connections(c.Young)),
 			"wait a second"}, true

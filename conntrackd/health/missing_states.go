@@ -6,66 +6,158 @@ import (
 	"time"
 
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/mailbox"
 )
 
 // missingStates are the states of the peer that this node did not hold although
 // both nodes heard each other.
 type missingStates struct {
 	states uint64
+	why    mailbox.Cause // emptied, or not written
+	had    bool          // there had been some in this run of the daemon
 	uptime time.Duration // of the daemon, when that was found
 	at     time.Time
 }
+
+// Received is what has come of the peer in a run of the daemon: what it took, and what
+// it could not.
+type Received struct{ Taken, Refused uint64 }
 
 // answerPatience is how long the peer's states may take to begin to come; they
 // take milliseconds.
 const answerPatience = 600 * time.Millisecond
 
-// askForMissingStates looks behind a healthy heartbeat: a daemon that was just
-// started and has none of the peer's states stays so, until each of them changes,
-// unless it asks for them. Whether the peer has any only the peer knows, so it is asked:
-// once in a run of the daemon, and only by a node that has nothing of it. What
-// comes had been missing.
+// askPause is the least time between two questions of one observer.
+const askPause = 10 * time.Second
+
+// askForMissingStates looks behind a healthy heartbeat. A daemon that has none of the
+// peer's states, or could not write some, stays so until each of them changes, unless
+// it asks for them. Whether the peer has any only the peer knows, so it is asked: by a
+// node that has nothing of it, or has room again for what it refused; and once for each
+// thing that has come. What comes then had been missing.
 func (o *Observer) askForMissingStates(ctx context.Context, e *evidence) {
-	o.mu.Lock()
-	e.missing = o.missing
-	may := !o.askedPeer
-	o.mu.Unlock()
-	if !may || !e.missesStates() || judge(*e).Verdict != VerdictTwoWay {
+	if len(e.readings) == 0 {
 		return
 	}
 	o.mu.Lock()
-	o.askedPeer = true
+	if !o.recalled && o.Asked != nil {
+		o.asked = o.Asked(e.service)
+	}
+	o.recalled = true
+	e.missing, e.asked = o.missing, o.asked
+	lacks, now := e.lacks(), e.received()
+	may := lacks != mailbox.CauseNone && e.hearing() == works && e.heard() == works && time.Since(o.tried) >= askPause
+	if may {
+		o.tried = time.Now()
+	}
 	o.mu.Unlock()
-	if o.MayAsk != nil && !o.MayAsk(e.service) {
+	if !may || o.MayAsk != nil && !o.MayAsk(e.service, now) {
 		return
 	}
-	last := e.last()
+	last, before := e.last(), o.here(ctx, e)
 	if o.Client.RequestResync(ctx) != nil {
 		return
 	}
 	states := o.awaitStates(ctx, last)
-	if states < 2 {
+	if after := o.here(ctx, e); before >= 0 && after >= 0 {
+		states = uint64(max(after-before, 0)) // the others were there already
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked = &now
+	e.asked = o.asked
+	if states < 2 && lacks == mailbox.CauseEmptied {
 		return // one alone is news of a connection as likely as an answer
 	}
-	e.missing = missingStates{states, e.now.Sub(e.service.Since), time.Now()}
-	o.mu.Lock()
+	e.missing = missingStates{states, lacks, now.Taken > 0, e.now.Sub(e.service.Since), time.Now()}
 	o.missing = e.missing
-	o.mu.Unlock()
 }
 
-// missesStates says that nothing of the peer has come in this run, although there
-// was time for it.
-func (e evidence) missesStates() bool {
-	if len(e.readings) == 0 || e.mode == "ALARM" || e.now.Sub(e.service.Since) < greetingTime {
-		return false
+// here is how many connections this kernel holds now; -1 where that cannot be told, or is
+// not where the peer's states go.
+func (o *Observer) here(ctx context.Context, e *evidence) int {
+	if o.Coverage == nil || !e.last().Direct {
+		return -1
 	}
+	c, err := o.Coverage.LookNow(ctx)
+	if err != nil {
+		return -1
+	}
+	return c.Here()
+}
+
+// received is what has come of the peer by the newest reading.
+func (e evidence) received() Received {
 	last := e.last()
-	return last.External == 0 && last.Injected == 0
+	return Received{Taken: last.Injected + last.ExternalCreated, Refused: last.InjectFailed + last.ExternalNoSpace}
+}
+
+// refused are the states of the peer that this node could not take since the peer was
+// last asked for all of them.
+func (e evidence) refused() uint64 {
+	now := e.received().Refused
+	if e.asked == nil {
+		return now
+	}
+	return now - min(now, e.asked.Refused)
+}
+
+// lacks says why this node has to ask the peer for its states, if so.
+func (e evidence) lacks() mailbox.Cause {
+	now := e.received()
+	switch {
+	case e.mode == "ALARM" || e.now.Sub(e.service.Since) < greetingTime:
+		return mailbox.CauseNone // there each state is repeated anyway, or they are on their way
+	case e.refused() > 0 && !e.full():
+		return mailbox.CauseNotWritten
+	case e.empty() && (e.asked == nil || e.asked.Taken != now.Taken):
+		return mailbox.CauseEmptied
+	}
+	return mailbox.CauseNone
+}
+
+// empty says that nothing of the peer is here, although there was time for it.
+func (e evidence) empty() bool {
+	last := e.last()
+	if !last.Direct || last.Injected == 0 {
+		return last.External == 0 && last.Injected == 0
+	}
+	return e.coverage != nil && !e.coverage.Pending && e.coverage.Here() == 0
+}
+
+// full says that there is no room for states of the peer.
+func (e evidence) full() bool {
+	if !e.last().Direct {
+		return e.hashLimitSet > 0 && e.last().External >= uint64(e.hashLimitSet)
+	}
+	return e.tableFull()
+}
+
+// tableFull says that the kernel takes no more entries. Its number goes up and down a
+// little at the limit.
+func (e evidence) tableFull() bool {
+	h := e.holding
+	return h.TableMax > 0 && h.Table >= h.TableMax-h.TableMax/100
+}
+
+// shortage says in one word what this node lacks of the peer.
+func (e evidence) shortage() mailbox.Cause {
+	switch {
+	case e.refused() > 0 && !e.last().Direct:
+		return mailbox.CauseCacheFull
+	case e.refused() > 0 && e.tableFull():
+		return mailbox.CauseTableFull
+	case e.refused() > 0:
+		return mailbox.CauseNotWritten
+	case e.received().Taken > 0 && e.empty():
+		return mailbox.CauseEmptied
+	}
+	return mailbox.CauseNone
 }
 
 // awaitStates returns how many states of the peer have come since a reading,
-// once no more of them do. States that the kernel's table had already do not
-// count.
+// once no more of them do. Those that were there already and are written again count too
+// where they go into the kernel.
 func (o *Observer) awaitStates(ctx context.Context, since control.Counters) (came uint64) {
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
@@ -90,11 +182,37 @@ func (o *Observer) awaitStates(ctx context.Context, since control.Counters) (cam
 // judgeMissingStates is for a sync that works both ways, on a node that had to be
 // filled. It is told as long as a reading counts.
 func (e evidence) judgeMissingStates() (judgement, bool) {
-	if e.missing.states == 0 || e.now.Sub(e.missing.at) > keepReadings {
+	m := e.missing
+	switch {
+	case e.refused() > 0:
+		return e.judgeRefused(), true
+	case m.states == 0 || e.now.Sub(m.at) > keepReadings:
 		return judgement{}, false
+	case m.why == mailbox.CauseNotWritten:
+		return judgement{VerdictLosing, "this node had refused states of the peer; they were asked for now, and came", ""}, true
+	case m.had:
+		return judgement{VerdictLosing,
+			fmt.Sprintf("this node held none of the peer's %s any more: they had been removed here; they were asked for now, and came", control.States(m.states)),
+			"see who empties the connection table on this node (conntrack -F, conntrackd -f)"}, true
 	}
 	return judgement{VerdictLosing,
 		fmt.Sprintf("this node held none of the peer's %s, although it heard the peer: conntrackd was started %s before and had not got them; they were asked for now, and came",
-			control.States(e.missing.states), e.missing.uptime.Round(time.Second)),
+			control.States(m.states), m.uptime.Round(time.Second)),
 		"let the service ask for them at every start: save with the host prepared (startup-resync), on both nodes"}, true
+}
+
+// judgeRefused is for a node that could not take states of the peer.
+func (e evidence) judgeRefused() judgement {
+	n := control.States(e.refused())
+	switch e.shortage() {
+	case mailbox.CauseTableFull:
+		return judgement{VerdictPartial,
+			fmt.Sprintf("the connection table of this node's kernel is full (%d of %d entries): %s of the peer could not be written", e.holding.Table, e.holding.TableMax, n),
+			fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes alike; then connsync status asks the peer for them again", 2*e.holding.TableMax)}
+	case mailbox.CauseCacheFull:
+		return judgement{VerdictPartial, fmt.Sprintf("the external cache is full (%d states): %s of the peer were refused", e.last().External, n),
+			"raise HashLimit in conntrackd.conf to " + e.hashLimit()}
+	}
+	return judgement{VerdictPartial, fmt.Sprintf("this node's kernel refused %s of the peer", n),
+		"read conntrackd's log for lines with \"inject\": they name the entry and the error"}
 }

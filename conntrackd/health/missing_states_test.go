@@ -12,7 +12,7 @@ import (
 
 // observeUntil watches with an observer of its own until the verdict is want,
 // and returns it, or the last one.
-func observeUntil(n *pairtest.Node, want Verdict, may func(service.State) bool) (h Health) {
+func observeUntil(n *pairtest.Node, want Verdict, may func(service.State, Received) bool) (h Health) {
 	n.T.Helper()
 	o := &Observer{Service: n.Service, Client: n.Client(), Settings: n.Settings, Listen: pairtest.Listen[Overheard], MayAsk: may}
 	ctx, cancel := context.WithCancel(n.T.Context())
@@ -48,7 +48,7 @@ func TestRestartedNodeThatStaysEmptyIsNamed(t *testing.T) {
 	if counters, err := a.Client().Counters(t.Context()); err != nil || counters.External != 0 || counters.PacketsRecv < 3 {
 		t.Fatalf("the node is not empty with a healthy heartbeat, so that nothing is shown here: %+v, %v", counters, err)
 	}
-	forbidden := observeUntil(a, VerdictTwoWay, func(service.State) bool { return false })
+	forbidden := observeUntil(a, VerdictTwoWay, func(service.State, Received) bool { return false })
 	if cache, err := a.Client().Cache(t.Context()); err != nil || cache.External != 0 || forbidden.Verdict != VerdictTwoWay {
 		t.Errorf("not allowed to ask: verdict %s, %+v, %v", forbidden.Verdict, cache, err)
 	}
@@ -69,7 +69,7 @@ func TestIdlePairIsAskedOnce(t *testing.T) {
 	pairtest.RunBoth(a, b)
 	time.Sleep(greetingTime + time.Second)
 	asks := 0
-	o := &Observer{Service: a.Service, Client: a.Client(), Settings: a.Settings, Listen: pairtest.Listen[Overheard], MayAsk: func(run service.State) bool {
+	o := &Observer{Service: a.Service, Client: a.Client(), Settings: a.Settings, Listen: pairtest.Listen[Overheard], MayAsk: func(run service.State, _ Received) bool {
 		if run.MainPID == 0 || run.Since.IsZero() {
 			t.Errorf("asked about %+v", run)
 		}

@@ -32,13 +32,23 @@ const (
 	testLifetime = 5 * time.Second
 )
 
+// The ends of the test states.
+var (
+	lowTest  = netip.AddrFrom4([4]byte{198, 51, 100, 1})
+	highTest = netip.AddrFrom4([4]byte{198, 51, 100, 2})
+)
+
+// isTestState says whether an entry between two addresses is a node's test state.
+func isTestState(source, destination netip.Addr) bool {
+	return source == lowTest && destination == highTest || source == highTest && destination == lowTest
+}
+
 // TestStates are the ones that this node and its peer put into their tables.
 // Which is whose follows from the order of the sync addresses, so that both
 // nodes agree.
 func TestStates(s conntrackd.Settings) (own, peers TestState) {
-	low, high := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
-	own = TestState{low, high, testSourcePort, testPortWaiting}
-	peers = TestState{high, low, testSourcePort, testPortWaiting}
+	own = TestState{lowTest, highTest, testSourcePort, testPortWaiting}
+	peers = TestState{highTest, lowTest, testSourcePort, testPortWaiting}
 	if s.Peer.Addr().Less(s.Current.Addr()) {
 		own, peers = peers, own
 	}

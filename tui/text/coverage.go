@@ -17,7 +17,7 @@ func Coverage(h health.Health) string {
 		return Clean("connections could not be compared: " + h.CoverageErr.Error())
 	case c == nil:
 		return ""
-	case c.Total()+c.Unacknowledged == 0:
+	case c.Total()+c.Unacknowledged+c.NotHeld == 0:
 		return Join("; ", "no connections to replicate now", ofPeer(c))
 	}
 	return Join("; ", survivors(h), Join(", ", covered(c)...), ofPeer(c))
@@ -27,9 +27,9 @@ func Coverage(h health.Health) string {
 // known only while it confirms.
 func survivors(h health.Health) string {
 	c := h.Coverage
-	of := coverage.Connections(c.Total() + c.Unacknowledged)
+	of := coverage.Connections(c.Total() + c.Unacknowledged + c.NotHeld)
 	if !h.Verdict.BothWays() && !c.Pending {
-		return fmt.Sprintf("%d of %s in conntrackd's cache; the peer is not known to have them", c.Survive+c.Unacknowledged, of)
+		return fmt.Sprintf("%d of %s in conntrackd's cache; the peer is not known to have them", c.Survive+c.Unacknowledged+c.NotHeld, of)
 	}
 	return fmt.Sprintf("%d of %s would survive a failover", c.Survive, of)
 }
@@ -42,7 +42,7 @@ func covered(c *coverage.Coverage) []string {
 		said string
 	}{
 		{c.Filtered, "kept out by the file"}, {c.Missing, "not in conntrackd's cache"},
-		{c.Unacknowledged, "not confirmed by the peer"}, {c.Young, "just began"},
+		{c.Unacknowledged, "not confirmed by the peer"}, {c.NotHeld, "not on the peer"}, {c.Young, "just began"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))

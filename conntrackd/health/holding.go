@@ -1,0 +1,177 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/mailbox"
+	"connsync/conntrackd/service"
+)
+
+// Holding is what the two nodes hold of each other's connections, beside what coverage
+// says of this node.
+type Holding struct {
+	// Table and TableMax are nf_conntrack_count and nf_conntrack_max; zero is not known.
+	Table, TableMax int
+	// External are the connections in the external cache, where the daemon has one.
+	External int
+	// Refused are the writes of the peer's entries that failed here and were not made good.
+	Refused uint64
+	// Told is the peer's newest report; nil where it has not said a thing for too long.
+	Told *mailbox.Told
+	// OnPeer is how many of Of connections the peer holds, as it told: of those that this
+	// node had when the peer counted, and still has. Both are -1 where that is not known,
+	// which is not none.
+	OnPeer, Of int
+}
+
+// toldMargin is how long an entry may take to the peer. What is younger than the peer's
+// report and this is not asked of it.
+const toldMargin = 2 * time.Second
+
+func (o *Observer) box(direct bool) mailbox.Box {
+	b := mailbox.Box{Low: o.Settings.Current.Addr().Less(o.Settings.Peer.Addr())}
+	if !direct {
+		b.Connections = o.Coverage
+	}
+	return b
+}
+
+// hearPeer reads the peer's newest report and returns how old an entry has to be to be
+// in its numbers.
+func (o *Observer) hearPeer(ctx context.Context) time.Duration {
+	o.mu.Lock()
+	direct := len(o.readings) > 0 && o.readings[len(o.readings)-1].Direct
+	o.mu.Unlock()
+	told, external, err := o.box(direct).Peer(ctx)
+	if err != nil {
+		told = nil // what cannot be read was not told
+	}
+	o.mu.Lock()
+	o.told, o.external, o.heardAt = told, external, time.Now()
+	o.mu.Unlock()
+	if told == nil {
+		return 0
+	}
+	return told.Age + toldMargin
+}
+
+// holds says what both nodes hold, at a look at the connections.
+func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h.External, h.OnPeer, h.Of = o.external, -1, -1
+	if o.told == nil || o.told.Age+time.Since(o.heardAt) > mailbox.Lifetime {
+		return h
+	}
+	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.heardAt)}
+	h.Of = min(c.Settled, c.Survive)
+	h.OnPeer = min(h.Of, onPeer(h.Told.Report, c.Peers, e.last().Injected, h.Of))
+	return h
+}
+
+// onPeer is how many of this node's connections the peer holds, of so many. peers are
+// the entries here that the peer's daemon has put here, injected how often it wrote.
+func onPeer(r mailbox.Report, peers int, injected uint64, of int) int {
+	if !r.Direct {
+		return int(r.External)
+	}
+	// What the peer's daemon has in its own cache too is the peer's, as far as entries here
+	// came from it: a daemon that was restarted has taken all of its kernel's.
+	theirs := min(int(r.Kernel)-int(min(r.Foreign, r.Kernel)), peers, int(min(injected, 1<<30)))
+	held := int(r.Kernel) - theirs
+	if r.Refused > 0 { // one at least, for one may be refused often
+		held = min(held, of-1)
+	}
+	return max(held, 0)
+}
+
+func readNumber(path string) (int, bool) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	return n, err == nil
+}
+
+// Tell leaves this node's numbers for the peer, as they are now. It is for after an
+// observation, and works in the network namespace of the calling thread.
+func (o *Observer) Tell(ctx context.Context) error {
+	e := o.gather(ctx)
+	switch {
+	case e.serviceErr != nil:
+		return e.serviceErr
+	case e.countersErr != nil:
+		return e.countersErr
+	case !e.service.Active || len(e.readings) == 0:
+		return fmt.Errorf("tell the peer what is here: conntrackd does not run")
+	case e.coverageErr != nil:
+		return fmt.Errorf("tell the peer what is here: %w", e.coverageErr)
+	case e.coverage == nil || e.coverage.Pending:
+		return fmt.Errorf("tell the peer what is here: the connections were not counted yet")
+	}
+	r := e.report()
+	r.Daemon = daemonVersion(ctx, e.service.MainPID)
+	return o.box(e.last().Direct).Leave(ctx, r)
+}
+
+// report is what the peer wants to know.
+func (e evidence) report() mailbox.Report {
+	c := e.coverage
+	here := c.Here()
+	r := mailbox.Report{
+		Direct: e.last().Direct, Cause: e.shortage(), Refused: clip(e.refused()),
+		Kernel: clip(uint64(here)), Foreign: clip(uint64(c.Peers + c.Missing + c.Young)), External: clip(uint64(e.holding.External)), Limit: uint32(e.conntrackMax),
+	}
+	if !r.Direct {
+		r.Limit = uint32(e.hashLimitSet)
+	}
+	return r
+}
+
+func clip(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }
+
+// daemonVersion is the version of a running daemon; zeros where it cannot be told.
+func daemonVersion(ctx context.Context, pid int) (v [3]uint8) {
+	text, err := service.Version(ctx, fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return v
+	}
+	for i, part := range strings.SplitN(text, ".", len(v)) {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil {
+			return [3]uint8{}
+		}
+		v[i] = uint8(n)
+	}
+	return v
+}
+
+// judgeTold is for connections that the peer says it does not hold.
+func (e evidence) judgeTold() judgement {
+	h := e.holding
+	told := h.Told
+	j := judgement{Verdict: VerdictPartial, Next: "on the peer, run connsync status"}
+	lacks := fmt.Sprintf("the peer holds only %d of the %s of this node", h.OnPeer, coverage.Connections(h.Of))
+	switch told.Cause {
+	case mailbox.CauseTableFull:
+		j.Cause = fmt.Sprintf("%s: its kernel's connection table of %d entries is full", lacks, told.Limit)
+		j.Next = fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes alike", 2*uint64(told.Limit))
+	case mailbox.CauseCacheFull:
+		j.Cause = fmt.Sprintf("%s: its external cache is full, for HashLimit is %d there", lacks, told.Limit)
+		j.Next = "on the peer, raise HashLimit in conntrackd.conf to twice its nf_conntrack_max"
+	case mailbox.CauseNotWritten:
+		j.Cause = fmt.Sprintf("%s: its kernel refused %s", lacks, control.States(uint64(told.Refused)))
+	default:
+		j.Cause = lacks + ": the others were removed there, or their timeouts ended there"
+		j.Next = "send them again (conntrackd -B), and see who empties the connection table on the peer"
+	}
+	return j
+}

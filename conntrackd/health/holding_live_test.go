@@ -1,0 +1,249 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/conntracktest"
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/mailbox"
+	"connsync/conntrackd/pairtest"
+	"connsync/conntrackd/service"
+)
+
+// watcher observes a node and tells the peer what is there, as the metrics timer does.
+type watcher struct {
+	*Observer
+	n *pairtest.Node
+}
+
+func watch(n *pairtest.Node, edit func(*Observer)) watcher {
+	n.T.Helper()
+	content, err := os.ReadFile(n.ConfigPath())
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	file, _ := conntrackd.Parse(n.ConfigPath(), content)
+	o := &Observer{Service: n.Service, Client: n.Client(), Settings: n.Settings, Listen: pairtest.Listen[Overheard],
+		Coverage: &coverage.Looker{Client: n.Client(), File: file}}
+	if edit != nil {
+		edit(o)
+	}
+	n.Do(func() error { return o.Start(n.T.Context()) })
+	return watcher{o, n}
+}
+
+// until observes and tells until the health is as wanted, for half a minute at most.
+func (w watcher) until(tell bool, wanted func(Health) bool) (h Health) {
+	w.n.T.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
+		w.n.Do(func() error {
+			h = w.Observe(context.Background())
+			if tell {
+				if err := w.Tell(context.Background()); err != nil {
+					w.n.T.Logf("%s: %v", w.n.Settings.Current, err)
+				}
+			}
+			return nil
+		})
+		if wanted(h) {
+			return h
+		}
+	}
+	return h
+}
+
+func says(v Verdict, words ...string) func(Health) bool {
+	return func(h Health) bool {
+		for _, w := range words {
+			if !strings.Contains(h.Cause+" -> "+h.Next, w) {
+				return false
+			}
+		}
+		return h.Verdict == v
+	}
+}
+
+// holds says that the peer of a node holds so many of so many connections.
+func holds(held, of int) func(Health) bool {
+	return func(h Health) bool {
+		return h.Holding.Told != nil && h.Holding.OnPeer == held && h.Holding.Of == of
+	}
+}
+
+func runPair(t *testing.T, editB func(string) string) (a, b *pairtest.Node) {
+	t.Helper()
+	a, b = pairtest.New(t)
+	for _, n := range []*pairtest.Node{a, b} {
+		config := conntracktest.Config(n.Settings, n.Dir)
+		if editB != nil {
+			config = editB(config)
+		}
+		n.WriteConfig(config)
+		if err := n.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(pairtest.Contact)
+	return a, b
+}
+
+func expect(t *testing.T, node string, h Health, wanted func(Health) bool) {
+	t.Helper()
+	if !wanted(h) {
+		t.Errorf("%s: verdict %s: %s -> %s; %+v, told %+v, %+v", node, h.Verdict, h.Cause, h.Next, h.Holding, h.Holding.Told, h.Coverage)
+	}
+}
+
+// Two consoles with nothing but the sync link between them.
+func TestPeerSaysWhatItHolds(t *testing.T) {
+	for name, edit := range map[string]func(string) string{"kernel": nil, "external cache": pairtest.ExternalCache} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := runPair(t, edit)
+			atA, atB := watch(a, nil), watch(b, nil)
+			if err := a.Fill(10, 5000); err != nil {
+				t.Fatal(err)
+			}
+			h := atA.until(false, says(VerdictTwoWay))
+			if h.Holding.Told != nil {
+				t.Errorf("told %+v by a peer that has not said a thing", h.Holding.Told)
+			}
+			time.Sleep(3 * time.Second)
+			atB.until(true, says(VerdictTwoWay))
+			expect(t, "a", atA.until(false, holds(5000, 5000)), holds(5000, 5000))
+			expect(t, "a", atA.until(false, says(VerdictTwoWay)), says(VerdictTwoWay))
+			if told := atA.until(false, says(VerdictTwoWay)).Holding.Told; told == nil || told.Daemon[0] == 0 {
+				t.Errorf("told %+v, without the version of the daemon", told)
+			}
+		})
+	}
+}
+
+func TestFlushOnThePeerIsNamed(t *testing.T) {
+	t.Parallel()
+	a, b := runPair(t, nil)
+	may := false
+	atA, atB := watch(a, nil), watch(b, func(o *Observer) {
+		o.MayAsk = func(_ service.State, _ Received) bool { return may }
+	})
+	if err := a.Fill(10, 500); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second)
+	if out, err := b.Namespace.Command("conntrack", "-F").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	atB.until(true, says(VerdictTwoWay))
+	expect(t, "a", atA.until(false, says(VerdictPartial, "holds only 0 of the 500")), says(VerdictPartial, "holds only 0 of the 500", "removed", "conntrackd -B"))
+	may = true
+	expect(t, "b", atB.until(false, says(VerdictLosing, "held none of the peer's 500 states any more")), says(VerdictLosing, "held none of the peer's 500 states any more", "conntrack -F"))
+	atB.until(true, func(Health) bool { return true })
+	expect(t, "a", atA.until(false, holds(500, 500)), holds(500, 500))
+}
+
+func TestHashLimitOnThePeerIsNamed(t *testing.T) {
+	t.Parallel()
+	a, b := runPair(t, pairtest.ExternalCache)
+	b.WriteConfig(conntracktest.Swap(pairtest.ExternalCache(conntracktest.Config(b.Settings, b.Dir)), "HashLimit 65536", "HashLimit 200"))
+	if err := b.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(pairtest.Contact)
+	atA, atB := watch(a, nil), watch(b, nil)
+	if err := a.Fill(10, 500); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second)
+	want := says(VerdictPartial, "external cache is full (200 states)", "HashLimit in conntrackd.conf to")
+	expect(t, "b", atB.until(true, want), want)
+	want = says(VerdictPartial, "holds only 200 of the 500", "HashLimit is 200 there", "on the peer, raise HashLimit")
+	expect(t, "a", atA.until(false, want), want)
+}
+
+func TestFullTableOnThePeerIsNamed(t *testing.T) {
+	t.Parallel()
+	host, err := conntrackd.ReadHost()
+	if err != nil || host.ConntrackMax == 0 || host.ConntrackMax > 1<<20 {
+		t.Fatalf("nf_conntrack_max is %d, %v: it cannot be filled", host.ConntrackMax, err)
+	}
+	a, b := runPair(t, nil)
+	keepToItself(b, "20.0.0.0/8")
+	atA, atB := watch(a, nil), watch(b, nil)
+	atB.until(true, says(VerdictTwoWay)) // the report that the next one takes the place of
+	began := time.Now()
+	if err := b.Fill(20, host.ConntrackMax+8); !errors.Is(err, unix.ENOMEM) {
+		t.Fatalf("the table is not full: %v", err)
+	}
+	t.Logf("filled in %v", time.Since(began))
+	if err := a.Fill(10, 500); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second)
+	want := says(VerdictPartial, "connection table of this node's kernel is full", "500 states of the peer could not be written", "nf_conntrack_max")
+	expect(t, "b", atB.until(true, want), want)
+	want = says(VerdictPartial, "connection table of", "is full", "nf_conntrack_max")
+	expect(t, "a", atA.until(false, want), want)
+	if told := atA.until(false, want).Holding.Told; told == nil || told.Cause != mailbox.CauseTableFull {
+		t.Errorf("a was told %+v", told)
+	}
+}
+
+// A connection of the backup's own stands in the way of one of the peer.
+func TestRefusedWriteIsNamed(t *testing.T) {
+	t.Parallel()
+	a, b := runPair(t, nil)
+	keepToItself(b, "10.9.9.9")
+	atA, atB := watch(a, nil), watch(b, nil)
+	if out, err := b.Namespace.Command("conntrack", "-I", "-p", "tcp", "-s", "10.9.9.9", "-d", "203.0.113.5", "-g", "10.200.0.1", "-n", "10.1.0.7", "--sport", "40000", "--dport", "80",
+		"--state", "ESTABLISHED", "-u", "ASSURED,SEEN_REPLY", "-t", "900").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	if err := a.Fill(10, 20); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second)
+	want := says(VerdictPartial, "kernel refused 1 state of the peer", "inject")
+	expect(t, "b", atB.until(true, want), want)
+	want = says(VerdictPartial, "holds only 19 of the 20", "its kernel refused")
+	expect(t, "a", atA.until(false, want), want)
+}
+
+// keepToItself has a node's daemon ignore what comes from a network.
+func keepToItself(n *pairtest.Node, network string) {
+	n.T.Helper()
+	n.WriteConfig(conntracktest.Swap(conntracktest.Config(n.Settings, n.Dir), "General {",
+		"General {\n  Filter From Userspace {\n    Address Ignore {\n      IPv4_address "+network+"\n    }\n  }"))
+	if err := n.Restart(); err != nil {
+		n.T.Fatal(err)
+	}
+	time.Sleep(pairtest.Contact)
+}
+
+// A backup whose kernel tells of no connections cannot answer: that is not told, not none.
+func TestPeerWithoutEventsIsNotTold(t *testing.T) {
+	t.Parallel()
+	a, b := runPair(t, nil)
+	if out, err := b.Namespace.Command("sysctl", "-w", "net.netfilter.nf_conntrack_events=0").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	atA, atB := watch(a, nil), watch(b, nil)
+	if err := a.Fill(10, 50); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second)
+	atB.until(true, says(VerdictTwoWay))
+	time.Sleep(2 * time.Second)
+	h := atA.until(false, says(VerdictTwoWay))
+	if h.Holding.Told != nil {
+		t.Errorf("told %+v", h.Holding.Told)
+	}
+	expect(t, "a", h, says(VerdictTwoWay))
+}

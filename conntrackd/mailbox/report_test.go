@@ -1,0 +1,83 @@
+package mailbox
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestReportTravels(t *testing.T) {
+	for _, r := range []Report{
+		{},
+		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144},
+		{Cause: 200, Sequence: 1, External: largest, Kernel: 1},
+	} {
+		for _, low := range []bool{false, true} {
+			got, from, ok := r.carrier(low).report()
+			if diff := cmp.Diff(r, got); diff != "" || from != low || !ok {
+				t.Errorf("low %v, ok %v, (-want +got):\n%s", from, ok, diff)
+			}
+		}
+	}
+	huge, _, _ := Report{Kernel: 1 << 31}.carrier(true).report()
+	if huge.Kernel != largest {
+		t.Errorf("a number that is too large arrives as %d", huge.Kernel)
+	}
+}
+
+// An entry with one bit changed, of another version or of somebody else says nothing.
+func TestReportIsNotBelievedWhenDamaged(t *testing.T) {
+	whole := Report{Kernel: 5000, Foreign: 5000, Limit: 262144}.carrier(true)
+	for bit := range 32 {
+		c := whole
+		if bit < 16 {
+			c.sourcePort ^= 1 << bit
+		} else {
+			c.destinationPort ^= 1 << (bit - 16)
+		}
+		if r, _, ok := c.report(); ok {
+			t.Errorf("port bit %d changed: %+v", bit, r)
+		}
+	}
+	for bit := range 128 {
+		for _, end := range []func(*carrier) *netip.Addr{
+			func(c *carrier) *netip.Addr { return &c.source }, func(c *carrier) *netip.Addr { return &c.destination },
+		} {
+			c := whole
+			b := end(&c).As16()
+			b[bit/8] ^= 1 << (bit % 8)
+			*end(&c) = netip.AddrFrom16(b)
+			if r, _, ok := c.report(); ok {
+				t.Errorf("address bit %d changed: %+v", bit, r)
+			}
+		}
+	}
+	swapped := whole
+	swapped.source, swapped.destination = whole.destination, whole.source
+	for name, c := range map[string]carrier{
+		"ends swapped": swapped, "IPv4": {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), 1, 2}, "nothing": {},
+	} {
+		if r, _, ok := c.report(); ok {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func FuzzReport(f *testing.F) {
+	c := Report{Kernel: 5000, Foreign: 5000}.carrier(false)
+	f.Add(c.source.AsSlice(), c.destination.AsSlice(), c.sourcePort, c.destinationPort)
+	f.Add([]byte{1, 2, 3, 4}, []byte{}, uint16(0), uint16(0))
+	f.Fuzz(func(t *testing.T, source, destination []byte, sourcePort, destinationPort uint16) {
+		from, _ := netip.AddrFromSlice(source)
+		to, _ := netip.AddrFromSlice(destination)
+		r, low, ok := carrier{from, to, sourcePort, destinationPort}.report()
+		if !ok {
+			return
+		}
+		again, from2, ok := r.carrier(low).report()
+		if !ok || again != r || from2 != low {
+			t.Errorf("%+v came as %+v", r, again)
+		}
+	})
+}
