@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"conntrackd/control":  {},
 	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "trust"},
-	"conntrackd/mailbox":  {"conntrackd/coverage"},
+	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "trust"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health", "trust"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "trust"},

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"connsync/conntrackd/apply"
-	"connsync/conntrackd/control"
 	"connsync/conntrackd/failover"
+	"connsync/conntrackd/health"
 )
 
 // operateLimit bounds an operation of the status screen.
@@ -15,7 +15,7 @@ const operateLimit = 30 * time.Second
 
 // operate does something to the running daemon. What has begun ends, also when
 // the screen is left.
-func (s *Session) operate(ctx context.Context, do func(context.Context, *control.Client) (string, error)) (string, error) {
+func (s *Session) operate(ctx context.Context, do func(context.Context, *health.Observer) (string, error)) (string, error) {
 	s.running.Add(1)
 	defer s.running.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operateLimit)
@@ -24,7 +24,7 @@ func (s *Session) operate(ctx context.Context, do func(context.Context, *control
 	if err != nil {
 		return "", err
 	}
-	return do(ctx, s.node.Observer(saved).Client)
+	return do(ctx, s.node.Observer(saved))
 }
 
 // resyncPatience is how long the peer's states may take to come.
@@ -32,8 +32,8 @@ const resyncPatience = 2 * time.Second
 
 // Resync asks for the peer's states, sends ours, and says what came of it.
 func (s *Session) Resync(ctx context.Context) (string, error) {
-	return s.operate(ctx, func(ctx context.Context, client *control.Client) (string, error) {
-		exchange, err := failover.BeginResync(ctx, client, false)
+	return s.operate(ctx, func(ctx context.Context, o *health.Observer) (string, error) {
+		exchange, err := failover.BeginResync(ctx, o.Client, false)
 		if err != nil {
 			return "", err
 		}
@@ -41,18 +41,26 @@ func (s *Session) Resync(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("the states are exchanged; what comes of it cannot be seen: %w", err)
 		}
-		return result.String(), nil
+		return withHeld(ctx, o, result).String(), nil
 	})
+}
+
+// withHeld adds how many connections the kernel holds, where the peer's states go there.
+func withHeld(ctx context.Context, o *health.Observer, r failover.Resynced) failover.Resynced {
+	if c, err := o.Coverage.LookNow(ctx); err == nil && r.Direct {
+		r.Held = c.Here()
+	}
+	return r
 }
 
 // FlushCaches empties the daemon's caches and says what they hold afterwards,
 // since the daemon does not say whether it obeyed.
 func (s *Session) FlushCaches(ctx context.Context) (string, error) {
-	return s.operate(ctx, func(ctx context.Context, client *control.Client) (string, error) {
-		if err := client.FlushCaches(ctx); err != nil {
+	return s.operate(ctx, func(ctx context.Context, o *health.Observer) (string, error) {
+		if err := o.Client.FlushCaches(ctx); err != nil {
 			return "", err
 		}
-		cache, err := client.Cache(ctx)
+		cache, err := o.Client.Cache(ctx)
 		if err != nil {
 			return "", fmt.Errorf("what came of it cannot be seen: %w", err)
 		}
@@ -62,8 +70,8 @@ func (s *Session) FlushCaches(ctx context.Context) (string, error) {
 
 // Restart restarts the daemon and resyncs, and says how long there was none.
 func (s *Session) Restart(ctx context.Context) (string, error) {
-	return s.operate(ctx, func(ctx context.Context, client *control.Client) (string, error) {
-		r, err := apply.RestartAndResync(ctx, s.node.Service, client)
+	return s.operate(ctx, func(ctx context.Context, o *health.Observer) (string, error) {
+		r, err := apply.RestartAndResync(ctx, s.node.Service, o.Client)
 		if err != nil {
 			return "", err
 		}
@@ -71,6 +79,6 @@ func (s *Session) Restart(ctx context.Context) (string, error) {
 		if r.Gap > 0 {
 			text += fmt.Sprintf(" after %.2f s", r.Gap.Seconds())
 		}
-		return text + "; " + r.Resynced.String(), nil
+		return text + "; " + withHeld(ctx, o, r.Resynced).String(), nil
 	})
 }

@@ -181,7 +181,7 @@ func (s *status) explain() (title string, lines []string) {
 		"In sync is said only when messages went both ways since the daemon was started, and every connection that has to survive a failover is in conntrackd's cache.",
 		"survive: how many connections a failover would keep now. connsync coverage lists the others, with what keeps them out.",
 		"messages: what the daemons tell each other; two idle nodes exchange one a second each way. lost: numbers missing from the peer's messages; raise the receive buffer when it grows. resend queue: what the peer has not acknowledged yet. netlink overruns: the kernel told of connections faster than the daemon read.",
-		"into kernel: states of the peer written into this node's kernel since the start. peer's states: those that the daemon keeps until a failover.",
+		"in kernel: connections in this node's kernel, its own and the peer's. peer's states: those that the daemon keeps until a failover. on peer: what the peer has told of what it holds.",
 		"dropped here: messages that came while the receive buffer was full; raise it when it grows.",
 		"resync asks the peer for its states and sends this node's. flush empties the daemon's caches. restart restarts conntrackd and resyncs. Each is asked about first.",
 		"buffers: what is in force, as the kernel has it; it doubles what it is asked for.",

@@ -22,8 +22,9 @@ type measured struct {
 }
 
 // metrics prints the metrics, of a state that cannot be told too: a file that
-// is not written anew would go on saying what was true once. It only looks: a
-// save that was interrupted is left to the next command of a person.
+// is not written anew would go on saying what was true once. It tells the peer what is
+// here, and changes nothing: a save that was interrupted is left to the next command of
+// a person.
 func metrics(ctx context.Context, s streams, g globals, file string) error {
 	c, err := findCLI(ctx, g)
 	if err != nil {
@@ -61,6 +62,9 @@ func (c *cli) measureInto(ctx context.Context, m *measured) error {
 	_ = o.Start(ctx) // without it the verdict says less
 	m.health = o.Settle(ctx)
 	m.seen = saved.StateErr == nil
+	if !m.health.Time.IsZero() {
+		_ = o.Tell(ctx) // a peer that is not told says so
+	}
 	if err := healthError(m.health.Verdict); err != nil {
 		return err
 	}

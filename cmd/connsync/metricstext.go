@@ -68,9 +68,10 @@ func (m measured) metrics() []metric {
 		all = append(all, metric{"connsync_connections", gauge, "Connections of this node by what a failover would make of them, and those that are here for the peer.", []sample{
 			{[]string{"class", "survive"}, float64(c.Survive)}, {[]string{"class", "young"}, float64(c.Young)},
 			{[]string{"class", "filtered"}, float64(c.Filtered)}, {[]string{"class", "missing"}, float64(c.Missing)},
-			{[]string{"class", "unacknowledged"}, float64(c.Unacknowledged)}, {[]string{"class", "peer"}, float64(c.Peers)},
+			{[]string{"class", "unacknowledged"}, float64(c.Unacknowledged)}, {[]string{"class", "not-on-peer"}, float64(c.NotHeld)}, {[]string{"class", "peer"}, float64(c.Peers)},
 		}}, single("connsync_coverage_seconds", gauge, "How long it took to compare the connections.", c.Took.Seconds()))
 	}
+	all = append(all, holdingMetrics(m.health)...)
 	return all
 }
 
@@ -136,11 +137,28 @@ func counterMetrics(c control.Counters) []metric {
 		single("connsync_late_messages_total", counter, "Messages that were dropped because a later one had been seen.", float64(c.Before)),
 		single("connsync_netlink_overruns_total", counter, "Times that the kernel reported connections faster than conntrackd read them.", float64(c.Overruns)),
 		single("connsync_refused_states_total", counter, "States that did not fit into the state table.", float64(c.NoSpace)),
-		single("connsync_injected_states_total", counter, "States of the peer written into the kernel.", float64(c.Injected)),
+		single("connsync_peer_state_writes_total", counter, "Writes of the peer's states into the kernel, new ones and updates.", float64(c.Injected)),
+		single("connsync_injected_states_total", counter, "The name of connsync_peer_state_writes_total in 1.0.", float64(c.Injected)),
+		single("connsync_peer_states_refused_total", counter, "States of the peer that the kernel or the external cache did not take.", float64(c.InjectFailed+c.ExternalNoSpace)),
 		{"connsync_states", gauge, "States in the daemon's caches, of this node and of the peer.", []sample{
 			{[]string{"origin", "here"}, float64(c.Internal)}, {[]string{"origin", "peer"}, float64(c.External)}}},
 		single("connsync_resend_queue_messages", gauge, "Messages that the peer has not confirmed yet.", float64(c.ResendQueue)),
 	}
+}
+
+// holdingMetrics are what the two nodes hold of each other's connections, as far as that
+// is known.
+func holdingMetrics(h health.Health) (all []metric) {
+	if h.Coverage != nil {
+		all = append(all, single("connsync_connections_in_kernel", gauge, "Connections in this node's kernel, its own and the peer's.", float64(h.Coverage.Here())))
+	}
+	if h.Holding.Told != nil {
+		all = append(all,
+			single("connsync_connections_on_peer", gauge, "Connections of this node that the peer holds, as it told.", float64(h.Holding.OnPeer)),
+			single("connsync_connections_expected_on_peer", gauge, "Connections of this node that the peer should hold.", float64(h.Holding.Of)),
+			single("connsync_peer_told_seconds", gauge, "How long ago the peer told what it holds.", h.Holding.Told.Age.Seconds()))
+	}
+	return all
 }
 
 // writeMetrics writes them as node_exporter's textfile collector, promtool and

@@ -194,7 +194,10 @@ type reported struct {
 	Drops         uint64         `json:"receive_buffer_drops"`
 	Internal      uint64         `json:"states_here"`
 	External      uint64         `json:"states_from_peer"`
-	Injected      uint64         `json:"states_into_kernel"`
+	InKernel      *int           `json:"connections_in_kernel"` // this node's and the peer's; null where they were not counted
+	Injected      uint64         `json:"peer_states_written"`   // into the kernel: new ones and updates
+	Refused       uint64         `json:"peer_states_refused"`   // by the kernel or the external cache, since the start
+	IntoKernel    *int           `json:"states_into_kernel"`    // connections_in_kernel under its name of 1.0
 	ResendQueue   uint64         `json:"resend_queue"`
 	Bound         bool           `json:"bound"`
 	Address       string         `json:"address"`
@@ -204,6 +207,7 @@ type reported struct {
 	ReceiveAsked  int            `json:"receive_buffer"`
 	OutOfPlace    string         `json:"out_of_place,omitempty"` // why there should be no sync here
 
+	OnPeer   *text.PeerReport `json:"on_peer"`            // null where the peer has not told
 	Coverage *coverage.Report `json:"coverage,omitempty"` // of the connections
 }
 
@@ -212,10 +216,14 @@ func statusOf(h health.Health, s conntrackd.Settings) reported {
 		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link, Links: append([]health.Link{}, h.Links...),
 		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
 		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
-		Internal: h.Internal, External: h.External, Injected: h.Injected, ResendQueue: h.ResendQueue,
+		Internal: h.Internal, External: h.External, Injected: h.Injected, Refused: h.InjectFailed + h.ExternalNoSpace, ResendQueue: h.ResendQueue,
 		Bound: h.Sockets.Bound, Address: h.Sockets.Address, SendBuffer: h.Sockets.SendBuffer, ReceiveBuffer: h.Sockets.ReceiveBuffer,
 		SendAsked: max(s.SendBuffer, 0), ReceiveAsked: max(s.ReceiveBuffer, 0),
-		Coverage: coverage.NewReport(h.Coverage, h.CoverageErr),
+		Coverage: coverage.NewReport(h.Coverage, h.CoverageErr), OnPeer: text.NewPeerReport(h.Holding),
+	}
+	if h.Coverage != nil {
+		here := h.Coverage.Here()
+		r.InKernel, r.IntoKernel = &here, &here
 	}
 	if r.Time.IsZero() {
 		r.Time = time.Now() // nothing was read from the daemon

@@ -20,6 +20,10 @@ type proved struct {
 	Confirmed bool           `json:"arrived_there"`
 	Result    string         `json:"result"`
 	LookThere string         `json:"look_there"` // the command that shows our state on the peer
+
+	After    health.Verdict   `json:"verdict_after"` // with what the peer told; blank where nothing was tried
+	OnPeer   *text.PeerReport `json:"on_peer"`       // null where the peer has not told
+	Unproven string           `json:"unproven"`      // what the proof says nothing about
 }
 
 // prove carries out the active proof after a look that gave before.
@@ -41,7 +45,7 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	limited, cancel := context.WithTimeout(ctx, f.within)
 	defer cancel()
 	said := map[string]bool{}
-	p := &health.Prover{Client: o.Client, Settings: o.Settings, Each: func(proof health.Proof) {
+	p := &health.Prover{Client: o.Client, Settings: o.Settings, Observer: o, Each: func(proof health.Proof) {
 		for _, line := range text.ProofLines(proof) {
 			if !said[line] {
 				said[line] = true
@@ -53,14 +57,35 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	if err != nil {
 		return &exitError{exitUnknown, err}
 	}
-	result.Proven, result.Created, result.Passed = proof.Done(), proof.Created, proof.Passed
+	after := o.Observe(ctx)
+	status := proofStatus(proof, after)
+	result.After, result.OnPeer, result.Unproven = after.Verdict, text.NewPeerReport(after.Holding), unproven(after, o)
+	result.Proven, result.Created, result.Passed = status == exitDone, proof.Created, proof.Passed
 	result.Arrived, result.Left, result.Confirmed = proof.Arrived, proof.Left, proof.Confirmed
 	if ctx.Err() != nil && !proof.Done() {
 		result.Result = "interrupted; nothing is proven by what was seen until then"
 		return endProof(w, result, f, exitUnknown)
 	}
 	result.Result = text.ProofResult(proof, f.within)
-	return endProof(w, result, f, proofStatus(proof))
+	if proof.Done() && after.Verdict == health.VerdictPartial {
+		result.Result = "test states go both ways, and " + after.Cause
+	}
+	if there := text.OnPeer(after); there != "" {
+		say(text.Capital(there) + ".")
+	}
+	if result.Unproven != "" {
+		say(result.Unproven)
+	}
+	return endProof(w, result, f, status)
+}
+
+// unproven is what a proof leaves open with the file that the daemon runs with.
+func unproven(h health.Health, o *health.Observer) string {
+	if o.Coverage == nil {
+		return ""
+	}
+	lists, _ := o.Coverage.File.FilterLists()
+	return text.Unproven(h, lists)
 }
 
 func endProof(w io.Writer, result proved, f statusFlags, status int) error {
@@ -77,10 +102,12 @@ func endProof(w io.Writer, result proved, f statusFlags, status int) error {
 	return err
 }
 
-// proofStatus is the exit status of a proof. Where this node's state was not made,
-// or nothing of the peer was seen, it could not tell.
-func proofStatus(p health.Proof) int {
+// proofStatus is the exit status of a proof, after which the health was as given. Where
+// this node's state was not made, or nothing of the peer was seen, it could not tell.
+func proofStatus(p health.Proof, after health.Health) int {
 	switch {
+	case p.Done() && after.Verdict == health.VerdictPartial:
+		return exitRefused // the states go, and connections do not
 	case p.Done():
 		return exitDone
 	case p.Created && (!p.Passed || p.Arrived):

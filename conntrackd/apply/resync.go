@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
@@ -75,8 +76,37 @@ func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 		case !result.Sent:
 			return step.Failed, result.String(), nil
 		}
-		return step.Done, result.String(), nil
+		counted := t.exchangeNumbers(ctx)
+		if c := counted.Coverage; c != nil && result.Direct {
+			result.Held = c.Here()
+		}
+		detail := result.String()
+		if n := counted.Holding; n.Told != nil {
+			detail += fmt.Sprintf("; the peer holds %d of %s", n.OnPeer, coverage.Connections(n.Of))
+		}
+		return step.Done, detail, nil
 	})
+}
+
+// numbersPatience is how long counting the connections may take after a save.
+const numbersPatience = 3 * time.Second
+
+// exchangeNumbers counts the connections, tells the peer, and hears what it has told.
+func (t *transaction) exchangeNumbers(ctx context.Context) health.Health {
+	ctx, cancel := context.WithTimeout(ctx, numbersPatience)
+	defer cancel()
+	f, _ := conntrackd.Parse(t.c.Path, t.c.New)
+	o := &health.Observer{
+		Service: t.service, Client: t.observer.Client, Settings: t.c.Settings, Mode: t.observer.Mode, Sockets: t.a.Sockets,
+		Coverage: &coverage.Looker{Client: t.observer.Client, File: f},
+		MayAsk:   func(service.State, health.Received) bool { return false }, // it was asked
+	}
+	h := o.Observe(ctx)
+	if _, err := o.Coverage.Settle(ctx); err == nil {
+		h = o.Observe(ctx)
+		_ = o.Tell(ctx) // a peer that is not told says so
+	}
+	return h
 }
 
 const (

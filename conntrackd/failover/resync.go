@@ -25,6 +25,11 @@ type Resynced struct {
 	Heard bool          // the peer has sent something since
 	Own   uint64        // states of this node
 	Sent  bool          // as much went out as those states take
+	// Direct says that the peer's states go straight into the kernel. There Came counts
+	// what was written, a state that was sent twice or in two steps more than once; Held, which the
+	// caller may fill in, is how many connections the kernel holds now, 0 for not counted.
+	Direct bool
+	Held   int
 }
 
 // BeginResync asks the peer for its states (conntrackd -n) and sends this
@@ -54,7 +59,7 @@ func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, e
 	if !r.fresh {
 		first = got(r.before)
 	}
-	result := Resynced{Asked: 1, Own: r.before.Internal}
+	result := Resynced{Asked: 1, Own: r.before.Internal, Direct: r.before.Direct}
 	began := time.Now()
 	for {
 		still := settled(control.BulkPause, got, func(t tables) bool { return got(t) > first })
@@ -85,6 +90,10 @@ func (r Resynced) String() string {
 		own = fmt.Sprintf("the %s of this node were not all sent", control.States(r.Own))
 	}
 	switch {
+	case r.Came > 0 && r.Held > 0:
+		return fmt.Sprintf("the peer's states came, this kernel holds %d connections now; %s", r.Held, own)
+	case r.Came > 0 && r.Direct:
+		return "the peer's states came into the kernel; " + own
 	case r.Came > 0:
 		return fmt.Sprintf("%s of the peer came; %s", control.States(r.Came), own)
 	case r.Heard:

@@ -27,6 +27,10 @@ type Received struct{ Taken, Refused uint64 }
 // take milliseconds.
 const answerPatience = 600 * time.Millisecond
 
+// fewStates are so few that a node which holds none of them need not ask again: the
+// messages of the peer's connsync are such.
+const fewStates = 10
+
 // askPause is the least time between two questions of one observer.
 const askPause = 10 * time.Second
 
@@ -69,7 +73,7 @@ func (o *Observer) askForMissingStates(ctx context.Context, e *evidence) {
 	if states < 2 && lacks == mailbox.CauseEmptied {
 		return // one alone is news of a connection as likely as an answer
 	}
-	e.missing = missingStates{states, lacks, now.Taken > 0, e.now.Sub(e.service.Since), time.Now()}
+	e.missing = missingStates{states, lacks, now.Taken >= max(states, fewStates), e.now.Sub(e.service.Since), time.Now()}
 	o.missing = e.missing
 }
 
@@ -110,19 +114,23 @@ func (e evidence) lacks() mailbox.Cause {
 		return mailbox.CauseNone // there each state is repeated anyway, or they are on their way
 	case e.refused() > 0 && !e.full():
 		return mailbox.CauseNotWritten
-	case e.empty() && (e.asked == nil || e.asked.Taken != now.Taken):
+	case e.empty() && (e.asked == nil || now.Taken >= e.asked.Taken+fewStates):
 		return mailbox.CauseEmptied
 	}
 	return mailbox.CauseNone
 }
 
-// empty says that nothing of the peer is here, although there was time for it.
+// empty says that nothing of the peer is here, although there was time for it. What the
+// peer's connsync says does not count, where the connections were counted.
 func (e evidence) empty() bool {
 	last := e.last()
-	if !last.Direct || last.Injected == 0 {
+	switch {
+	case e.coverage == nil || e.coverage.Pending, last.Direct && last.Injected == 0:
 		return last.External == 0 && last.Injected == 0
+	case last.Direct:
+		return e.coverage.Here() == 0
 	}
-	return e.coverage != nil && !e.coverage.Pending && e.coverage.Here() == 0
+	return e.holding.External == 0
 }
 
 // full says that there is no room for states of the peer.
@@ -149,8 +157,6 @@ func (e evidence) shortage() mailbox.Cause {
 		return mailbox.CauseTableFull
 	case e.refused() > 0:
 		return mailbox.CauseNotWritten
-	case e.received().Taken > 0 && e.empty():
-		return mailbox.CauseEmptied
 	}
 	return mailbox.CauseNone
 }

@@ -17,6 +17,7 @@ type Proof struct {
 	Arrived   bool // the peer's state came to this node
 	Left      bool // and went again when the peer took it out
 	Confirmed bool // the peer's state says that ours arrived there
+	Told      bool // the peer has told what it holds since the proof began
 }
 
 // Done says that there is nothing more to see: states go both ways.
@@ -28,6 +29,8 @@ func (p Proof) Done() bool { return p.Arrived && p.Left && p.Confirmed }
 type Prover struct {
 	Client   *control.Client     // of this node's daemon
 	Settings conntrackd.Settings // with which it runs
+	// Observer, which may be nil, tells the peer what is here and hears what is there.
+	Observer *Observer
 	// Each, which may be nil, is told of every change.
 	Each func(Proof)
 
@@ -43,6 +46,9 @@ const (
 	proofHold  = 1500 * time.Millisecond
 	proofPause = 800 * time.Millisecond
 	proofLook  = 200 * time.Millisecond
+	// proofTold is how many times more our state comes and goes for a peer that has not
+	// told what it holds. One of an older version never does.
+	proofTold = 3
 )
 
 // Prove works in the network namespace of the calling thread until the proof
@@ -58,7 +64,8 @@ func (p *Prover) Prove(ctx context.Context) (proof Proof, err error) {
 		proof = p.proof
 	}()
 	told := 0 // whole times that our state has said that the peer's was seen
-	for ctx.Err() == nil {
+	for began := time.Now(); ctx.Err() == nil; {
+		p.tell(ctx, began)
 		saying := p.proof.Arrived
 		state := p.own.saying(saying)
 		if err := state.create(); err != nil {
@@ -78,11 +85,26 @@ func (p *Prover) Prove(ctx context.Context) (proof Proof, err error) {
 			told++
 		}
 		// Twice, since the other node needs to see it as well.
-		if p.proof.Done() && told >= 2 {
+		if p.proof.Done() && told >= 2 && (p.Observer == nil || p.proof.Told || told >= 2+proofTold) {
+			p.tell(ctx, began) // for the other node, which may need a moment longer
 			break
 		}
 	}
 	return p.proof, nil
+}
+
+// tell leaves this node's numbers for the peer and looks for the peer's. What fails
+// leaves the other node not told, which it says.
+func (p *Prover) tell(ctx context.Context, began time.Time) {
+	if p.Observer == nil || p.Observer.Coverage == nil {
+		return
+	}
+	_, _ = p.Observer.Coverage.LookNow(ctx) // the observation has its answer
+	h := p.Observer.Observe(ctx)
+	_ = p.Observer.Tell(ctx)
+	if told := h.Holding.Told; told != nil && told.Age <= time.Since(began) {
+		p.note(func(proof *Proof) { proof.Told = true })
+	}
 }
 
 // note makes a change to the proof and tells it.

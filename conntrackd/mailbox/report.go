@@ -15,7 +15,7 @@ const (
 	CauseTableFull        // nf_conntrack_max is reached
 	CauseCacheFull        // HashLimit is reached: the external cache takes no more
 	CauseNotWritten       // the kernel refused entries for another reason
-	CauseEmptied          // the peer's entries had been removed from here
+	CauseEmptied          // the peer's entries were removed from here
 )
 
 // Report is what one node tells the other. A number that is too large to travel

@@ -2,8 +2,11 @@ package text
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
+	"connsync/conntrackd"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 )
 
@@ -19,6 +22,7 @@ func ProofLines(p health.Proof) []string {
 		{p.Arrived, "ok       the peer's test state has arrived here"},
 		{p.Confirmed, "ok       the peer says that this node's has arrived there"},
 		{p.Left, "ok       the peer's is gone again here, as the peer took it out"},
+		{p.Told, "ok       the peer has told what it holds"},
 	} {
 		if s.holds {
 			lines = append(lines, s.text)
@@ -43,4 +47,25 @@ func ProofResult(p health.Proof, within time.Duration) string {
 		return "one way only: the peer's state arrived here, and the peer has not said that this node's arrived there"
 	}
 	return fmt.Sprintf("not proven: no test state of the peer was seen within %v; run connsync status --prove there at the same time", within)
+}
+
+// Unproven is what a proof by test states says nothing about, as a sentence; lists are
+// those of the file's Filter. It is blank where the file has none.
+func Unproven(h health.Health, lists []conntrackd.FilterList) string {
+	if len(lists) == 0 {
+		return ""
+	}
+	var names []string
+	for _, l := range lists {
+		kind := "Ignore"
+		if l.Accept {
+			kind = "Accept"
+		}
+		names = append(names, fmt.Sprintf("%s %s in line %d", l.Subject, kind, l.Line))
+	}
+	sentence := "The test states are UDP between documentation addresses; they do not prove that the Filter lets other connections pass (" + strings.Join(names, ", ") + ")"
+	if c := h.Coverage; c != nil {
+		sentence += fmt.Sprintf(": of %s now it keeps out %d", coverage.Connections(c.Total()+c.Unacknowledged+c.NotHeld), c.Filtered)
+	}
+	return sentence + "."
 }

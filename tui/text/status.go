@@ -28,6 +28,9 @@ func StatusLines(h health.Health) []string {
 	if covered := Coverage(h); covered != "" {
 		lines = append(lines, Column("")+Capital(covered)+".")
 	}
+	if there := OnPeer(h); there != "" {
+		lines = append(lines, Column("")+Capital(there)+".")
+	}
 	for _, r := range linkRows(h) {
 		lines = append(lines, Column(r.Word)+r.Text)
 	}
@@ -65,14 +68,22 @@ func Counts(h health.Health, s conntrackd.Settings) []Count {
 	c := h.Counters
 	ofPeer := Count{"peer's states", number(c.External)}
 	if !s.ExternalCache {
-		// They go straight into the kernel's table and are counted on the way.
-		ofPeer = Count{"into kernel", number(c.Injected)}
+		// They go straight into the kernel's table, and are counted there.
+		ofPeer = Count{"in kernel", counted(h)}
 	}
 	return []Count{
 		{"states here", number(c.Internal)}, {"lost", number(c.Lost)}, {"malformed", number(c.Malformed)},
 		ofPeer, {"errors sent", number(c.ErrorsSent)}, {"overruns", number(c.Overruns)},
 		{"resend queue", number(c.ResendQueue)}, {"dropped here", number(h.Sockets.Drops)}, {"no space", number(c.NoSpace)},
 	}
+}
+
+// counted is how many connections this kernel holds, where that is known.
+func counted(h health.Health) string {
+	if h.Coverage == nil {
+		return "-"
+	}
+	return number(uint64(h.Coverage.Here()))
 }
 
 func number(n uint64) string {
@@ -99,6 +110,7 @@ func About(h health.Health, s conntrackd.Settings) []Row {
 		}
 	}
 	add("survive", Coverage(h))
+	add("on peer", OnPeer(h))
 	add("link", Join(", ", Join(" ", Clean(h.Device), Clean(h.Link)), bound))
 	if h.Sockets.Bound {
 		add("buffers", buffer("receive", h.Sockets.ReceiveBuffer, s.ReceiveBuffer)+", "+buffer("send", h.Sockets.SendBuffer, s.SendBuffer))
@@ -181,8 +193,12 @@ func WatchLine(before, now health.Health) string {
 			took := now.Time.Sub(before.Time)
 			sent, received = perSecond(before.PacketsSent, now.PacketsSent, took), perSecond(before.PacketsRecv, now.PacketsRecv, took)
 		}
-		line += fmt.Sprintf(" sent %s/s received %s/s states %d/%d lost %d overruns %d",
-			sent, received, now.Internal, now.External+now.Injected, now.Lost, now.Overruns)
+		peers := counted(now)
+		if !now.Direct {
+			peers = number(now.External)
+		}
+		line += fmt.Sprintf(" sent %s/s received %s/s states %d/%s lost %d overruns %d",
+			sent, received, now.Internal, peers, now.Lost, now.Overruns)
 	}
 	if now.Verdict != health.VerdictTwoWay && now.Cause != "" {
 		line += ": " + Clean(now.Cause)

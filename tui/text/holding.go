@@ -1,0 +1,68 @@
+package text
+
+import (
+	"fmt"
+	"time"
+
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/mailbox"
+)
+
+// OnPeer is what the peer has said that it holds, in one line; blank where the two nodes
+// do not hear each other, or nobody counted.
+func OnPeer(h health.Health) string {
+	told := h.Holding.Told
+	switch {
+	case h.Coverage == nil || !h.Verdict.BothWays():
+		return ""
+	case told == nil:
+		return "the peer has not told what it holds: run connsync status --prove on both nodes, or the metrics timer"
+	}
+	return fmt.Sprintf("%d of %s are on the peer, as it said %d s ago", h.Holding.OnPeer, coverage.Connections(h.Holding.Of), told.Age/time.Second)
+}
+
+// shortages are the words for the causes that the peer may tell, as they are in JSON.
+var shortages = map[mailbox.Cause]string{
+	mailbox.CauseNone: "", mailbox.CauseTableFull: "table-full", mailbox.CauseCacheFull: "external-cache-full",
+	mailbox.CauseNotWritten: "refused", mailbox.CauseEmptied: "emptied",
+}
+
+// Shortage is why a node holds less than its peer has, in a word for scripts; blank
+// where it holds all.
+func Shortage(c mailbox.Cause) string {
+	if word, ok := shortages[c]; ok {
+		return word
+	}
+	return fmt.Sprintf("cause-%d", c) // of a later version
+}
+
+// daemonVersion is a version that the peer told; blank where it did not know.
+func daemonVersion(v [3]uint8) string {
+	if v == ([3]uint8{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
+}
+
+// PeerReport is what the peer told, as JSON.
+type PeerReport struct {
+	Held     int    `json:"held"` // of this node's connections
+	Of       int    `json:"of"`   // that it should hold
+	Seconds  int    `json:"seconds_ago"`
+	Cause    string `json:"cause"`    // why it holds less; blank where it does not
+	Kernel   uint32 `json:"kernel"`   // connections in its kernel
+	External uint32 `json:"external"` // connections in its external cache
+	Refused  uint32 `json:"refused"`  // writes that failed there and were not made good
+	Limit    uint32 `json:"limit"`    // its nf_conntrack_max, or with an external cache its HashLimit
+	Daemon   string `json:"conntrackd"`
+}
+
+// NewPeerReport is what the peer told; nil where it has not told, which is not zero.
+func NewPeerReport(h health.Holding) *PeerReport {
+	t := h.Told
+	if t == nil {
+		return nil
+	}
+	return &PeerReport{h.OnPeer, h.Of, int(t.Age / time.Second), Shortage(t.Cause), t.Kernel, t.External, t.Refused, t.Limit, daemonVersion(t.Daemon)}
+}
