@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"time"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
@@ -20,7 +21,12 @@ type StatusWatch struct {
 	observer *health.Observer
 	observed []byte // the file it was made for
 	stop     context.CancelFunc
+	told     time.Time // when the peer was told what is here
 }
+
+// tellEvery is how often a node that is watched tells the peer what it holds, as the
+// metrics timer does.
+const tellEvery = 30 * time.Second
 
 // NewStatusWatch watches n until ctx ends.
 func NewStatusWatch(ctx context.Context, n *Node) *StatusWatch {
@@ -34,7 +40,23 @@ func (w *StatusWatch) Observe(ctx context.Context) (health.Health, conntrackd.Se
 	if err != nil {
 		return health.Health{}, saved.Settings, err
 	}
-	return w.by(saved).Observe(ctx), saved.Settings, nil
+	o := w.by(saved)
+	found := o.Observe(ctx)
+	if w.tells(found) {
+		_ = o.Tell(ctx) // a peer that is not told says so
+	}
+	return found, saved.Settings, nil
+}
+
+// tells says whether it is time to tell the peer what is here.
+func (w *StatusWatch) tells(h health.Health) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h.Coverage == nil || h.Coverage.Pending || time.Since(w.told) < tellEvery {
+		return false
+	}
+	w.told = time.Now()
+	return true
 }
 
 func (w *StatusWatch) by(s Saved) *health.Observer {

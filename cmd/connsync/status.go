@@ -29,10 +29,11 @@ it is interrupted.
 
 With --prove it proves the sync by states. %s:
 each puts a short-lived state with addresses reserved for documentation into its
-connection table and looks for the other's to arrive and to go again.
+connection table and looks for the other's to arrive and to go again. Both tell each
+other how many connections they hold.
 
 With --format openmetrics it prints metrics for the textfile collector of
-node_exporter, in any state, and changes nothing; --output writes them to a file
+node_exporter, in any state, and tells the peer what is here; --output writes them to a file
 that is at every instant a whole one.
 
 Exit status: 0 in sync both ways, 1 degraded or out of place (this appliance is no

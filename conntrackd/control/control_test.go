@@ -46,6 +46,8 @@ func TestParseReplies(t *testing.T) {
 		}},
 		{"cache", wrap(parseCache), CacheStats{Internal: 100}},
 		{"cache-inject", wrap(parseCache), CacheStats{Direct: true, Internal: 2, Injected: 7}},
+		{"cache-inject-full", wrap(parseCache), CacheStats{Direct: true, Injected: 529, InjectFailed: 503}},
+		{"cache-external-full", wrap(parseCache), CacheStats{Internal: 2, External: 200, NoSpace: 301, ExternalNoSpace: 300, ExternalCreated: 200}},
 		{"cache-bypass", wrap(parseCache), CacheStats{Direct: true}},
 		{"runtime", wrap(parseRuntime), RuntimeStats{Events: 600}},
 		{"queue", wrap(parseQueues), map[string]uint64{"txqueue": 0, "errorq": 0, "rsqueue": 15}},

@@ -107,6 +107,7 @@ type Observer struct {
 	external int           // connections in the external cache then
 	heardAt  time.Time
 	hears    sync.Once
+	version  *[3]uint8 // of the running daemon
 }
 
 // keepReadings is how long a reading counts.
@@ -218,7 +219,7 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 	if o.run.MainPID != e.service.MainPID || o.readings == nil || o.inUse != place {
 		if o.run.MainPID != e.service.MainPID || o.run.Since.IsZero() {
 			o.run, o.missing = e.service, missingStates{}
-			o.asked, o.recalled, o.tried, o.told, o.external = nil, false, time.Time{}, nil, 0
+			o.asked, o.recalled, o.tried, o.told, o.external, o.version = nil, false, time.Time{}, nil, 0, nil
 			o.run.Since = startOf(e.service)
 		}
 		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place

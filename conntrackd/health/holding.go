@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ type Holding struct {
 	// node had when the peer counted, and still has. Both are -1 where that is not known,
 	// which is not none.
 	OnPeer, Of int
+	// Daemon is the version of this node's conntrackd, once the peer told its own.
+	Daemon [3]uint8
 }
 
 // toldMargin is how long an entry may take to the peer. What is younger than the peer's
@@ -118,7 +121,7 @@ func (o *Observer) Tell(ctx context.Context) error {
 		return fmt.Errorf("tell the peer what is here: the connections were not counted yet")
 	}
 	r := e.report()
-	r.Daemon = daemonVersion(ctx, e.service.MainPID)
+	r.Daemon = o.ownVersion(ctx, e.service.MainPID)
 	return o.box(e.last().Direct).Leave(ctx, r)
 }
 
@@ -138,6 +141,21 @@ func (e evidence) report() mailbox.Report {
 
 func clip(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }
 
+// ownVersion is the version of the running daemon, which is asked once in its run.
+func (o *Observer) ownVersion(ctx context.Context, pid int) [3]uint8 {
+	o.mu.Lock()
+	v := o.version
+	o.mu.Unlock()
+	if v == nil {
+		now := daemonVersion(ctx, pid)
+		v = &now
+		o.mu.Lock()
+		o.version = v
+		o.mu.Unlock()
+	}
+	return *v
+}
+
 // daemonVersion is the version of a running daemon; zeros where it cannot be told.
 func daemonVersion(ctx context.Context, pid int) (v [3]uint8) {
 	text, err := service.Version(ctx, fmt.Sprintf("/proc/%d/exe", pid))
@@ -153,6 +171,28 @@ func daemonVersion(ctx context.Context, pid int) (v [3]uint8) {
 	}
 	return v
 }
+
+// natSwapped says that one of two conntrackds reads the NAT addresses of the other the
+// other way round: 1.4.7 mended the byte order of 1.4.6 and earlier.
+func natSwapped(a, b [3]uint8) bool {
+	mended := [3]uint8{1, 4, 7}
+	unknown := [3]uint8{}
+	return a != unknown && b != unknown && (slices.Compare(a[:], mended[:]) < 0) != (slices.Compare(b[:], mended[:]) < 0)
+}
+
+// judgeVersions is for two versions of conntrackd that do not understand each other.
+func (e evidence) judgeVersions() (judgement, bool) {
+	h := e.holding
+	if h.Told == nil || !natSwapped(h.Daemon, h.Told.Daemon) {
+		return judgement{}, false
+	}
+	return judgement{VerdictMismatch,
+		fmt.Sprintf("this node runs conntrackd %s and the peer %s: NAT addresses arrive with their bytes the other way round, and translated connections would not survive",
+			versionText(h.Daemon), versionText(h.Told.Daemon)),
+		"install the same version of conntrackd on both nodes, 1.4.7 or later"}, true
+}
+
+func versionText(v [3]uint8) string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
 
 // judgeTold is for connections that the peer says it does not hold.
 func (e evidence) judgeTold() judgement {

@@ -27,6 +27,9 @@ func judge(e evidence) judgement {
 	case e.otherMode():
 		return e.judgeMode()
 	case in == works && by == works:
+		if j, differ := e.judgeVersions(); differ {
+			return j
+		}
 		if j, empty := e.judgeMissingStates(); empty {
 			return j
 		}

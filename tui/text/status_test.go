@@ -9,6 +9,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
 )
@@ -64,11 +65,11 @@ func TestWantsPeer(t *testing.T) {
 
 func TestCounts(t *testing.T) {
 	h := health.Health{Sockets: health.Sockets{Drops: 8}, Counters: control.Counters{
-		Internal: 999_999_999, External: 2, Injected: 3, Lost: 4, Malformed: 5, ErrorsSent: 6, Overruns: 7, ResendQueue: 9, NoSpace: 1_500_000_000,
-	}}
+		Internal: 999_999_999, External: 2, Injected: 3000, Lost: 4, Malformed: 5, ErrorsSent: 6, Overruns: 7, ResendQueue: 9, NoSpace: 1_500_000_000,
+	}, Coverage: &coverage.Coverage{Counts: coverage.Counts{Survive: 3}, Peers: 4}}
 	want := []Count{
 		{"states here", "999999999"}, {"lost", "4"}, {"malformed", "5"},
-		{"into kernel", "3"}, {"errors sent", "6"}, {"overruns", "7"},
+		{"in kernel", "7"}, {"errors sent", "6"}, {"overruns", "7"},
 		{"resend queue", "9"}, {"dropped here", "8"}, {"no space", "1.5G"},
 	}
 	s := pairSettings()
@@ -76,6 +77,11 @@ func TestCounts(t *testing.T) {
 		t.Error(diff)
 	}
 	s.ExternalCache = true
+	h.Coverage = nil
+	want[3].Value = "-" // not counted is not none
+	if diff := cmp.Diff(want, Counts(h, pairSettings())); diff != "" {
+		t.Error(diff)
+	}
 	want[3] = Count{"peer's states", "2"}
 	if diff := cmp.Diff(want, Counts(h, s)); diff != "" {
 		t.Error(diff)
@@ -168,10 +174,10 @@ func TestWatchLine(t *testing.T) {
 		before, now health.Health
 		want        string
 	}{
-		"first":     {health.Health{}, look(7, 10, 100, 20), "two-way        sent -/s received -/s states 1/5 lost 4 overruns 5"},
-		"again":     {look(7, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent 10/s received 0/s states 1/5 lost 4 overruns 5"},
-		"restarted": {look(6, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent -/s received -/s states 1/5 lost 4 overruns 5"},
-		"cause":     {look(7, 10, 100, 20), silent, "silent         sent 10/s received 0/s states 1/5 lost 4 overruns 5: the cable"},
+		"first":     {health.Health{}, look(7, 10, 100, 20), "two-way        sent -/s received -/s states 1/2 lost 4 overruns 5"},
+		"again":     {look(7, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent 10/s received 0/s states 1/2 lost 4 overruns 5"},
+		"restarted": {look(6, 10, 100, 20), look(7, 12, 120, 20), "two-way        sent -/s received -/s states 1/2 lost 4 overruns 5"},
+		"cause":     {look(7, 10, 100, 20), silent, "silent         sent 10/s received 0/s states 1/2 lost 4 overruns 5: the cable"},
 		"unknown":   {look(7, 10, 100, 20), health.Health{Verdict: health.VerdictUnknown, Cause: "no answer"}, "unknown       : no answer"},
 	} {
 		if got := WatchLine(tc.before, tc.now); got != tc.want {

@@ -1,0 +1,145 @@
+package health
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/mailbox"
+)
+
+func TestOnPeerIsCounted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		report   mailbox.Report
+		peers    int
+		injected uint64
+		of, want int
+	}{
+		"a backup":                                {mailbox.Report{Direct: true, Kernel: 5000, Foreign: 5000}, 0, 0, 5000, 5000},
+		"a backup whose daemon was restarted":     {mailbox.Report{Direct: true, Kernel: 5000}, 0, 0, 5000, 5000},
+		"an empty one":                            {mailbox.Report{Direct: true}, 0, 0, 5000, 0},
+		"both active, all is there":               {mailbox.Report{Direct: true, Kernel: 2000, Foreign: 1000}, 1000, 1000, 1000, 1000},
+		"both active, nothing of this node":       {mailbox.Report{Direct: true, Kernel: 1000}, 1000, 1000, 1000, 0},
+		"the peer was primary before":             {mailbox.Report{Direct: true, Kernel: 5000}, 0, 9000, 5000, 5000},
+		"external cache":                          {mailbox.Report{External: 200}, 0, 0, 500, 200},
+		"one refused, though the numbers suffice": {mailbox.Report{Direct: true, Kernel: 600, Foreign: 600, Refused: 40}, 0, 0, 500, 499},
+		"numbers that contradict each other":      {mailbox.Report{Direct: true, Kernel: 1, Foreign: 9}, 5, 5, 3, 1},
+	} {
+		if got := onPeer(tt.report, tt.peers, tt.injected, tt.of); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// What a node says of what it lacks, and of what the peer told.
+func TestJudgeWhatIsHeld(t *testing.T) {
+	direct := func(edit func(*evidence, *control.Counters)) evidence {
+		return edited(idle(8), func(e *evidence) {
+			e.conntrackMax, e.holding.Table, e.holding.TableMax, e.hashLimitSet = 4096, 17, 4096, 200
+			last := &e.readings[7]
+			last.Direct = true
+			edit(e, last)
+		})
+	}
+	told := func(cause mailbox.Cause, refused uint32) evidence {
+		return direct(func(e *evidence, _ *control.Counters) {
+			e.coverage = &coverage.Coverage{NotHeld: 500}
+			e.holding.OnPeer, e.holding.Of = 0, 500
+			e.holding.Told = &mailbox.Told{Report: mailbox.Report{Direct: true, Cause: cause, Refused: refused, Limit: 4096}}
+		})
+	}
+	for name, tt := range map[string]struct {
+		e     evidence
+		want  Verdict
+		words string
+		cause mailbox.Cause // that the peer is told
+	}{
+		"nothing lacks": {direct(func(*evidence, *control.Counters) {}), VerdictTwoWay, "", mailbox.CauseNone},
+		"table full": {direct(func(e *evidence, c *control.Counters) { c.InjectFailed, e.holding.Table = 500, 4090 }), VerdictPartial,
+			"full (4090 of 4096 entries): 500 states of the peer could not be written -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseTableFull},
+		"table full, nothing refused": {direct(func(e *evidence, _ *control.Counters) { e.holding.Table = 4096 }), VerdictTwoWay, "", mailbox.CauseNone},
+		"kernel refused": {direct(func(_ *evidence, c *control.Counters) { c.InjectFailed = 1 }), VerdictPartial,
+			"this node's kernel refused 1 state of the peer -> read conntrackd's log", mailbox.CauseNotWritten},
+		"refused, made good": {direct(func(e *evidence, c *control.Counters) { c.InjectFailed, e.asked = 5, &Received{Refused: 5} }), VerdictTwoWay, "", mailbox.CauseNone},
+		"refused again": {direct(func(e *evidence, c *control.Counters) { c.InjectFailed, e.asked = 7, &Received{Refused: 5} }), VerdictPartial,
+			"refused 2 states", mailbox.CauseNotWritten},
+		"external cache full": {direct(func(e *evidence, c *control.Counters) { c.Direct, c.External, c.ExternalNoSpace = false, 200, 300 }), VerdictPartial,
+			"the external cache is full (200 states): 300 states of the peer were refused -> raise HashLimit in conntrackd.conf to 8192", mailbox.CauseCacheFull},
+		"told: table full":          {told(mailbox.CauseTableFull, 500), VerdictPartial, "the peer holds only 0 of the 500 connections of this node: its kernel's connection table of 4096 entries is full -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseNone},
+		"told: cache full":          {told(mailbox.CauseCacheFull, 500), VerdictPartial, "HashLimit is 4096 there -> on the peer, raise HashLimit", mailbox.CauseNone},
+		"told: refused":             {told(mailbox.CauseNotWritten, 500), VerdictPartial, "its kernel refused 500 states -> on the peer, run connsync status", mailbox.CauseNone},
+		"told: no cause":            {told(mailbox.CauseNone, 0), VerdictPartial, "were removed there, or their timeouts ended there -> send them again (conntrackd -B)", mailbox.CauseNone},
+		"told: cause of the future": {told(99, 0), VerdictPartial, "holds only 0 of the 500", mailbox.CauseNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := judge(tt.e)
+			if said := got.Cause + " -> " + got.Next; got.Verdict != tt.want || !strings.Contains(said, tt.words) {
+				t.Errorf("verdict %s: %s; want %s with %q", got.Verdict, said, tt.want, tt.words)
+			}
+			if cause := tt.e.shortage(); cause != tt.cause {
+				t.Errorf("the peer is told %d, want %d", cause, tt.cause)
+			}
+		})
+	}
+}
+
+// A node asks for what it lacks, and not for nothing.
+func TestLacks(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit func(*evidence, *control.Counters)
+		want mailbox.Cause
+	}{
+		"began empty, never asked": {func(*evidence, *control.Counters) {}, mailbox.CauseEmptied},
+		"began empty, asked":       {func(e *evidence, _ *control.Counters) { e.asked = &Received{} }, mailbox.CauseNone},
+		"just started":             {func(e *evidence, _ *control.Counters) { e.service.Since = e.now.Add(-time.Second) }, mailbox.CauseNone},
+		"has some": {func(e *evidence, c *control.Counters) {
+			c.Direct, c.Injected, e.coverage = true, 500, &coverage.Coverage{Peers: 500}
+		}, mailbox.CauseNone},
+		"flushed": {func(e *evidence, c *control.Counters) {
+			c.Direct, c.Injected, e.coverage, e.asked = true, 500, &coverage.Coverage{}, &Received{}
+		}, mailbox.CauseEmptied},
+		"flushed, the second look is to come": {func(e *evidence, c *control.Counters) {
+			c.Direct, c.Injected, e.coverage, e.asked = true, 500, &coverage.Coverage{Pending: true}, &Received{}
+		}, mailbox.CauseNone},
+		"the peer's reports alone came": {func(e *evidence, c *control.Counters) {
+			c.Direct, c.Injected, e.coverage, e.asked = true, 4, &coverage.Coverage{}, &Received{Taken: 1}
+		}, mailbox.CauseNone},
+		"external cache with the peer's report alone": {func(e *evidence, c *control.Counters) {
+			c.External, c.ExternalCreated, e.coverage = 1, 1, &coverage.Coverage{}
+		}, mailbox.CauseEmptied},
+		"refused, room now": {func(e *evidence, c *control.Counters) { c.Direct, c.Injected, c.InjectFailed = true, 9, 5 }, mailbox.CauseNotWritten},
+		"refused, no room": {func(e *evidence, c *control.Counters) {
+			c.Direct, c.Injected, c.InjectFailed, e.holding = true, 9, 5, Holding{Table: 4096, TableMax: 4096}
+		}, mailbox.CauseNone},
+		"HashLimit, no room": {func(e *evidence, c *control.Counters) {
+			c.External, c.ExternalNoSpace, e.hashLimitSet = 200, 5, 200
+		}, mailbox.CauseNone},
+	} {
+		e := edited(idle(8), func(e *evidence) { tt.edit(e, &e.readings[7]) })
+		if got := e.lacks(); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+func TestVersionsThatSwapNAT(t *testing.T) {
+	for _, tt := range []struct {
+		a, b [3]uint8
+		want bool
+	}{
+		{[3]uint8{1, 4, 6}, [3]uint8{1, 4, 7}, true}, {[3]uint8{1, 4, 9}, [3]uint8{1, 4, 5}, true},
+		{[3]uint8{1, 4, 7}, [3]uint8{1, 4, 9}, false}, {[3]uint8{1, 4, 5}, [3]uint8{1, 4, 6}, false},
+		{[3]uint8{}, [3]uint8{1, 4, 6}, false}, {[3]uint8{1, 4, 6}, [3]uint8{}, false}, {[3]uint8{1, 5, 0}, [3]uint8{1, 4, 6}, true},
+	} {
+		if got := natSwapped(tt.a, tt.b); got != tt.want {
+			t.Errorf("%v with %v: %v", tt.a, tt.b, got)
+		}
+	}
+	e := idle(8)
+	e.holding = Holding{Daemon: [3]uint8{1, 4, 7}, Told: &mailbox.Told{Report: mailbox.Report{Daemon: [3]uint8{1, 4, 6}}}}
+	if j := judge(e); j.Verdict != VerdictMismatch || !strings.Contains(j.Cause, "conntrackd 1.4.7 and the peer 1.4.6") {
+		t.Errorf("%+v", j)
+	}
+}
