@@ -11,9 +11,9 @@ import (
 	"connsync/conntrackd/service"
 )
 
-// askEvery is the least time between two questions to the peer: status may be called
-// every minute, by a monitor.
-const askEvery = time.Minute
+// askEvery is the least time between two questions to the peer: a table that refuses
+// some for good would have all of them sent again and again.
+const askEvery = 10 * time.Second
 
 // askedName is the file that remembers when the peer was asked. Its name is the one of
 // connsync 1.0.0, which may have asked before.

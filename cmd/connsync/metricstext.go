@@ -150,7 +150,7 @@ func counterMetrics(c control.Counters) []metric {
 // is known.
 func holdingMetrics(h health.Health) (all []metric) {
 	if h.Coverage != nil {
-		all = append(all, single("connsync_connections_in_kernel", gauge, "Connections in this node's kernel, its own and the peer's.", float64(h.Coverage.Here())))
+		all = append(all, single("connsync_connections_in_kernel", gauge, "Connections in the kernel, of this node and of the peer.", float64(h.Coverage.Here())))
 	}
 	if h.Holding.Told != nil {
 		all = append(all,

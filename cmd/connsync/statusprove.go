@@ -67,8 +67,12 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 		return endProof(w, result, f, exitUnknown)
 	}
 	result.Result = text.ProofResult(proof, f.within)
-	if proof.Done() && after.Verdict == health.VerdictPartial {
+	switch {
+	case after.Verdict != health.VerdictPartial:
+	case proof.Done():
 		result.Result = "test states go both ways, and " + after.Cause
+	case proof.Told:
+		result.Result = "not proven: " + after.Cause
 	}
 	if there := text.OnPeer(after); there != "" {
 		say(text.Capital(there) + ".")
@@ -106,7 +110,7 @@ func endProof(w io.Writer, result proved, f statusFlags, status int) error {
 // this node's state was not made, or nothing of the peer was seen, it could not tell.
 func proofStatus(p health.Proof, after health.Health) int {
 	switch {
-	case p.Done() && after.Verdict == health.VerdictPartial:
+	case (p.Done() || p.Told) && after.Verdict == health.VerdictPartial:
 		return exitRefused // the states go, and connections do not
 	case p.Done():
 		return exitDone

@@ -81,7 +81,7 @@ func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 			result.Held = c.Here()
 		}
 		detail := result.String()
-		if n := counted.Holding; n.Told != nil {
+		if n := counted.Holding; n.Told != nil && n.Of > 0 {
 			detail += fmt.Sprintf("; the peer holds %d of %s", n.OnPeer, coverage.Connections(n.Of))
 		}
 		return step.Done, detail, nil
