@@ -40,20 +40,19 @@ func watch(n *pairtest.Node, edit func(*Observer)) watcher {
 	return watcher{o, n}
 }
 
-// until observes and tells until the health is as wanted, for half a minute at most.
+// until observes, and tells, until the health is as wanted and told, for two minutes at
+// most.
 func (w watcher) until(tell bool, wanted func(Health) bool) (h Health) {
 	w.n.T.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
+		told := true
 		w.n.Do(func() error {
+			_, _ = w.Coverage.LookNow(context.Background()) // a busy host looks seldom
 			h = w.Observe(context.Background())
-			if tell {
-				if err := w.Tell(context.Background()); err != nil {
-					w.n.T.Logf("%s: %v", w.n.Settings.Current, err)
-				}
-			}
+			told = !tell || w.Tell(context.Background()) == nil
 			return nil
 		})
-		if wanted(h) {
+		if told && wanted(h) {
 			return h
 		}
 	}
