@@ -73,12 +73,15 @@ type Coverage struct {
 	// NotHeld are those of Survive that the peer says it does not hold; the caller knows,
 	// and takes them from Survive.
 	NotHeld int
-	Settled int    // those of Survive that were in the cache for as long as [Looker.SettledAfter] said
-	Kinds   []Kind // in order of their size
-	Rules   []FilteredBy
-	Sample  []LostEntry // the first of those that would be lost; see [Looker.Most]
-	Cause   string      // why entries are missing, one sentence; blank where none is
-	Next    string      // what to do; blank where there is nothing
+	Settled int // those of Survive that were in the cache for as long as [Looker.SettledAfter] said
+	// Anew are those of Survive whose kind goes on at the peer only where its rules let
+	// a connection begin: GRE, and SCTP without TCPWindowTracking.
+	Anew   int
+	Kinds  []Kind // in order of their size
+	Rules  []FilteredBy
+	Sample []LostEntry // the first of those that would be lost; see [Looker.Most]
+	Cause  string      // why entries are missing, one sentence; blank where none is
+	Next   string      // what to do; blank where there is nothing
 }
 
 // Here is how many connections this kernel holds, this node's and the peer's, that the

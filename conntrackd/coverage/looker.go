@@ -333,6 +333,15 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	return young, Rule{}
 }
 
+// beginsAnew says that a connection of the protocol goes on at the other node only where
+// its rules let one begin. The kernel gives a lifetime to the GRE entries alone that a
+// packet has made (nf_conntrack_proto_gre.c), and drops another with its first packet.
+// The TCP flag that conntrackd puts into its entries without TCPWindowTracking changes the
+// verification tag of an SCTP association.
+func beginsAnew(protocol uint8, flagged bool) bool {
+	return protocol == unix.IPPROTO_GRE || protocol == unix.IPPROTO_SCTP && flagged
+}
+
 // mayBePeers says that an entry which is not in this node's cache may be there for the
 // peer. With the states in the kernel that is a backup's usual state, and on a primary
 // nothing excuses it: what came from the peer has to be taken over (failover primary).
@@ -362,6 +371,11 @@ func (p *pass) finish() Coverage {
 	}
 	slices.Sort(p.suspect)
 	p.main.tally.into(&c)
+	for key, counts := range p.main.tally.kinds {
+		if beginsAnew(key.protocol, p.flagged) {
+			c.Anew += counts.Survive
+		}
+	}
 	c.Pending = p.first && len(p.suspect) > 0
 	return c
 }

@@ -109,3 +109,17 @@ func parsedFile(t *testing.T, config string) *conntrackd.File {
 	}
 	return file
 }
+
+// GRE, and SCTP where conntrackd sends no TCP windows, are told apart.
+func TestWhatBeginsAnew(t *testing.T) {
+	for flagged, want := range map[bool]int{true: 2, false: 1} {
+		p := &pass{flagged: flagged, main: newGroup(), beyond: newGroup()}
+		for _, protocol := range []uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_SCTP, unix.IPPROTO_GRE, unix.IPPROTO_ESP} {
+			e := Entry{Protocol: protocol, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9")}}
+			p.main.tally.add(&e, survives, Rule{})
+		}
+		if c := p.finish(); c.Anew != want || c.Survive != 5 {
+			t.Errorf("TCP flags %v: %d begin anew of %d, want %d of 5", flagged, c.Anew, c.Survive, want)
+		}
+	}
+}

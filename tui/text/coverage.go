@@ -20,7 +20,7 @@ func Coverage(h health.Health) string {
 	case c.Total()+c.Unacknowledged+c.NotHeld == 0:
 		return Join("; ", "no connections to replicate now", ofPeer(c))
 	}
-	return Join("; ", survivors(h), Join(", ", covered(c)...), ofPeer(c))
+	return Join("; ", survivors(h), Join(", ", covered(c)...), beginAnew(c), ofPeer(c))
 }
 
 // survivors says how many would survive, where that is known: what the peer has is
@@ -49,6 +49,14 @@ func covered(c *coverage.Coverage) []string {
 		}
 	}
 	return parts
+}
+
+// beginAnew is a word on the kinds that conntrackd cannot carry over.
+func beginAnew(c *coverage.Coverage) string {
+	if c.Anew == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of them (GRE or SCTP) only where the peer's rules let them begin", c.Anew)
 }
 
 func ofPeer(c *coverage.Coverage) string {

@@ -31,6 +31,8 @@ func TestCoverage(t *testing.T) {
 			"15 of 15 connections in conntrackd's cache; the peer is not known to have them; 5 not confirmed by the peer"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(0, 0, 0, 0), func(c *coverage.Coverage) { c.Peers = 530 })},
 			"no connections to replicate now; 530 here for the peer"},
+		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(30, 0, 0, 0), func(c *coverage.Coverage) { c.Anew = 10 })},
+			"30 of 30 connections would survive a failover; 10 of them (GRE or SCTP) only where the peer's rules let them begin"},
 		{health.Health{Verdict: health.VerdictUnknown, CoverageErr: errors.New("not\x1b[2J permitted")}, "connections could not be compared: not permitted"},
 	} {
 		if got := Coverage(tt.h); got != tt.want {
