@@ -36,7 +36,7 @@ func TestFileFacts(t *testing.T) {
 		"last wins": {"Sync { Mode FTFW { PurgeTimeout 5 } PurgeTimeout 6 }\nGeneral { HashLimit 7 LockFile /a LockFile /b\nUNIX { Path /c } HashLimit 8 }\nGeneral { UNIX { Path /d } }\n",
 			facts{Socket: "/d", Lock: "/b", Mode: "FTFW", HashLimit: 8, Purge: 6 * time.Second}},
 		"zero is the default":     {"Sync { PurgeTimeout 0 }\nGeneral { HashLimit 0 }\n", daemons},
-		"no path of a log":        {"General { LogFile on }\nStats { LogFile /flows\n }\n", daemons},
+		"no path of a log":        {"General { LogFile on }\nStats { LogFile /flows\n }\n", with(func(f *facts) { f.Log = "/flows" })},
 		"two lists":               {"General { Filter { Protocol Ignore { TCP } Protocol Accept { udp } } }\n", with(func(f *facts) { f.Protocols, f.Accept = []string{"TCP", "udp"}, true })},
 		"commented out":           {"# Mode ALARM { }\nSync { } # Mode ALARM\n", daemons},
 		"mode in small letters":   {"Sync { Mode notrack { } }\n", mode("NOTRACK")},

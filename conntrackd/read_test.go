@@ -160,8 +160,8 @@ func TestFileSpares(t *testing.T) {
 		second  = "UDP Default { IPv4_address 10.0.0.1 IPv4_Destination_Address 10.0.0.2 Port 3780 Interface eth1 }"
 		without = "UDP { IPv4_address 10.0.6.1 Port 3786 Interface eth6 }"
 	)
-	spare := Settings{Interface: "eth5", Current: netip.MustParsePrefix("10.0.5.1/24"), Peer: netip.PrefixFrom(netip.MustParseAddr("10.0.5.2"), -1), Port: 3785, SendBuffer: 4096}
-	chosen := Settings{Interface: "eth1", Current: netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), -1), Peer: netip.PrefixFrom(netip.MustParseAddr("10.0.0.2"), -1), Port: 3780}
+	spare := Settings{Interface: "eth5", Current: netip.MustParsePrefix("10.0.5.1/24"), Peer: netip.PrefixFrom(netip.MustParseAddr("10.0.5.2"), -1), Port: 3785, SendBuffer: 4096, ReceiveBuffer: typed.SystemBuffer}
+	chosen := Settings{Interface: "eth1", Current: netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), -1), Peer: netip.PrefixFrom(netip.MustParseAddr("10.0.0.2"), -1), Port: 3780, SendBuffer: typed.SystemBuffer, ReceiveBuffer: typed.SystemBuffer}
 	for src, want := range map[string][]Settings{
 		"Sync { Mode FTFW { DisableExternalCache on } " + first + second + without + " }": {spare},
 		"Sync { Mode FTFW { DisableExternalCache on } " + second + " }":                   nil,

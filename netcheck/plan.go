@@ -18,7 +18,7 @@ type Target struct {
 	// DaemonPIDs are the processes of our own conntrackd, which may hold Port.
 	DaemonPIDs []int
 	// Virtual are the addresses that keepalived moves between the nodes.
-	Virtual []netip.Addr
+	Virtual []netip.Addr `json:",omitempty"`
 }
 
 // The checks of [Plan], in its order.

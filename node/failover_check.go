@@ -33,10 +33,7 @@ func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 			if mover == nil {
 				return finding
 			}
-			return hook{
-				mover: mover, external: settings.ExternalCache, program: n.hookCommand(),
-				userExists: userExists, refusal: mover.Refusal, read: readScript, config: n.Config, parse: n.ParseCommand,
-			}.judge()
+			return n.hookOf(mover, settings).judge()
 		},
 	}
 }

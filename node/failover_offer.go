@@ -47,7 +47,7 @@ func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.
 func (n *Node) hookOf(mover *keepalived.Config, settings conntrackd.Settings) hook {
 	return hook{
 		mover: mover, external: settings.ExternalCache, program: n.hookCommand(),
-		userExists: userExists, refusal: mover.Refusal, read: readScript,
+		userExists: userExists, refusal: mover.Refusal, read: readScript, config: n.Config, parse: n.ParseCommand,
 	}
 }
 

@@ -13,7 +13,7 @@ func TestFailoverRole(t *testing.T) {
 		"primary": failover.RolePrimary, "backup": failover.RoleBackup, "fault": failover.RoleFault,
 		"GROUP VG MASTER 150": failover.RolePrimary, "INSTANCE V1 BACKUP 100": failover.RoleBackup,
 		"GROUP VG FAULT 0": failover.RoleFault, "INSTANCE V1 STOP 0": failover.RoleFault, "INSTANCE V1 DELETED 0": failover.RoleFault,
-		"": "", "MASTER": "", "master": "", "primary GROUP VG MASTER 0": "", "GROUP VG MASTER": "", "GROUP VG MASTER 1 2": "",
+		"master": failover.RolePrimary, "MASTER": failover.RolePrimary, "": "", "slave": "", "master x": "", "primary GROUP VG MASTER 0": "", "GROUP VG MASTER": "", "GROUP VG MASTER 1 2": "",
 		"OTHER VG MASTER 1": "", "INSTANCE V1 MASTER_RX_LOWER_PRI 1": "", "primary primary": "",
 	} {
 		got, err := failoverRole(strings.Fields(args))

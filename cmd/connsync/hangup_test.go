@@ -64,7 +64,8 @@ func TestHangUpOfTheForm(t *testing.T) {
 				tm.press(enter)
 			}
 			tm.see(at.shows)
-			if err := pair.A.Signal(ctx, "connsync", syscall.SIGHUP); err != nil {
+			// As the kernel does: to all who have this terminal, not to what a save started.
+			if err := syscall.Kill(-tm.cmd.Process.Pid, syscall.SIGHUP); err != nil {
 				t.Fatal(err)
 			}
 			if status := tm.ends(); status != exitRefused {

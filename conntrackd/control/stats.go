@@ -37,6 +37,7 @@ type CacheStats struct {
 	Internal uint64 // states of this node
 	External uint64 // states of the peer
 	Injected uint64 // writes of the peer's states into the kernel, new and updated, with DisableExternalCache
+	News     uint64 // of Injected, those that conntrackd counts as created
 	NoSpace  uint64 // states refused because HashLimit was reached
 	// InjectFailed and ExternalNoSpace are the states of the peer that this node did not
 	// take: the kernel refused the write, HashLimit was reached.
@@ -55,7 +56,7 @@ type RuntimeStats struct {
 func newCounters(n networkStats, links []LinkStats, cache CacheStats, run RuntimeStats, queues map[string]uint64) Counters {
 	c := Counters{
 		Links: links, Malformed: n.Malformed, BadHeader: n.BadHeader, Lost: n.Lost, Before: n.Before,
-		Direct: cache.Direct, Internal: cache.Internal, External: cache.External, Injected: cache.Injected, NoSpace: cache.NoSpace,
+		Direct: cache.Direct, Internal: cache.Internal, External: cache.External, Injected: cache.Injected, News: cache.News, NoSpace: cache.NoSpace,
 		InjectFailed: cache.InjectFailed, ExternalNoSpace: cache.ExternalNoSpace, ExternalCreated: cache.ExternalCreated,
 		ResendQueue: queues["rsqueue"], Overruns: run.Overruns, Uptime: run.Uptime,
 	}
@@ -170,10 +171,13 @@ func parseCache(text string) (CacheStats, error) {
 	}
 	if c.Direct = strings.Contains(text, "external inject:"); c.Direct {
 		err = nil
-		for _, name := range []string{"connections created", "connections updated"} {
+		for i, name := range []string{"connections created", "connections updated"} {
 			written, failed, e := findPair(lines, "external inject", name)
 			if e != nil {
 				return CacheStats{}, e
+			}
+			if i == 0 {
+				c.News = written
 			}
 			c.Injected, c.InjectFailed = c.Injected+written, c.InjectFailed+failed
 		}
@@ -333,6 +337,7 @@ type Counters struct {
 	Internal    uint64 // states of this node
 	External    uint64 // states of the peer; 0 when they go straight into the kernel
 	Injected    uint64 // writes of the peer's states into the kernel since the start, new and updated
+	News        uint64 // of Injected, those that conntrackd counts as created
 	NoSpace     uint64 // states refused because HashLimit was reached
 	// InjectFailed and ExternalNoSpace are the peer's states that this node did not take
 	// since the start: the kernel refused the write, HashLimit was reached.

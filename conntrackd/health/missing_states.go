@@ -63,8 +63,10 @@ func (o *Observer) askForMissingStates(ctx context.Context, e *evidence) {
 		return
 	}
 	states := o.awaitStates(ctx, last)
-	if after := o.here(ctx, e); before >= 0 && after >= 0 {
-		states = uint64(max(after-before, 0)) // the others were there already
+	if before == 0 || before > 0 && lacks == mailbox.CauseNotWritten {
+		// conntrackd counts as updates also what was not there. On a node with
+		// connections of its own others begin meanwhile.
+		states = uint64(max(o.here(ctx, e)-before, 0))
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -162,8 +164,8 @@ func (e evidence) shortage() mailbox.Cause {
 }
 
 // awaitStates returns how many states of the peer have come since a reading,
-// once no more of them do. Those that were there already and are written again count too
-// where they go into the kernel.
+// once no more of them do. Of those that go into the kernel the ones count that
+// conntrackd counts as created: those that are there already are written again.
 func (o *Observer) awaitStates(ctx context.Context, since control.Counters) (came uint64) {
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
@@ -177,7 +179,7 @@ func (o *Observer) awaitStates(ctx context.Context, since control.Counters) (cam
 		if err != nil {
 			continue
 		}
-		now := cache.External - min(cache.External, since.External) + cache.Injected - min(cache.Injected, since.Injected)
+		now := cache.External - min(cache.External, since.External) + cache.News - min(cache.News, since.News)
 		if now > 0 && now == came {
 			return came
 		}

@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"connsync/conntrackd"
@@ -10,8 +11,12 @@ import (
 )
 
 // Directories says which of the files that the daemon makes as it starts it could
-// not make, when s starts it with the candidate. Nothing is left of the try.
+// not make, when s starts it with the candidate. Nothing is left of the try. Only root
+// can try it as the daemon would: for others the error is an [conntrackd.ErrCannotLook].
 func Directories(ctx context.Context, c *conntrackd.Candidate, s service.Service) ([]string, error) {
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("%w: only root can try the daemon's directories", conntrackd.ErrCannotLook)
+	}
 	directories, err := service.DirectoriesOf(ctx, s)
 	if err != nil {
 		return nil, err
