@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -64,9 +63,9 @@ func TestHangUpOfTheForm(t *testing.T) {
 				tm.press(enter)
 			}
 			tm.see(at.shows)
-			// As the kernel does: to all who have this terminal, not to what a save started.
-			if err := syscall.Kill(-tm.cmd.Process.Pid, syscall.SIGHUP); err != nil {
-				t.Fatal(err)
+			// As the kernel does: to the form, and not to the refresh that a save starts.
+			if out, err := pair.A.Run(ctx, "pkill", "-HUP", "-f", "-x", program); err != nil {
+				t.Fatalf("%v\n%s", err, out)
 			}
 			if status := tm.ends(); status != exitRefused {
 				t.Errorf("exit status %d, want %d", status, exitRefused)
