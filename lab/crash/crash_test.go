@@ -17,7 +17,7 @@ func TestCrash(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	const number = 40
+	const number = 24
 	figures, err := crash(t.Context(), options{program: program, kills: number, seed: 20261129, nodes: 4})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -134,6 +135,22 @@ func (n *node) list(ctx context.Context) ([]string, error) {
 	return slices.DeleteFunc(slices.Compact(names), ofHistory.MatchString), nil
 }
 
+// savers are the processes of connsync but for the refresh, which a save starts to stay.
+func (n *node) savers() ([]int, error) {
+	all, err := n.Processes("connsync")
+	if err != nil {
+		return nil, err
+	}
+	err = n.Enter(func() error {
+		all = slices.DeleteFunc(all, func(pid int) bool {
+			line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			return err != nil || slices.Contains(strings.Split(string(line), "\x00"), "refresh")
+		})
+		return nil
+	})
+	return all, err
+}
+
 // examine looks at what a kill has left.
 func (n *node) examine(ctx context.Context, f *figures, k kill, s *seated, old int) {
 	now, err := n.buffer()
@@ -147,7 +164,7 @@ func (n *node) examine(ctx context.Context, f *figures, k kill, s *seated, old i
 	}
 	// Who has lost its parent or its line ends as well, after its safe point.
 	for until := time.Now().Add(endsWithin); ; time.Sleep(50 * time.Millisecond) {
-		left, err := n.Processes("connsync")
+		left, err := n.savers()
 		if err == nil && len(left) == 0 {
 			break
 		}
