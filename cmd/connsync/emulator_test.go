@@ -42,7 +42,12 @@ func TestMainJobInEmulators(t *testing.T) {
 				"--current-ip", pair.B.Sync.String(), "--peer-ip", pair.A.Sync.String()); err != nil {
 				t.Fatalf("apply on B: %v\n%s", err, out)
 			}
-			d := newWorkplace(t, ctx, name, exec.Command(program), pair.A)
+			// The review shows where the program is.
+			const installed = "/var/lib/connsync-bin/connsync"
+			if out, err := pair.A.Run(ctx, "install", "-D", program, installed); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			d := newWorkplace(t, ctx, name, exec.Command(installed), pair.A)
 			mainJob(d, pair.A.Sync.String(), pair.B.Sync.String())
 			d.leaves()
 		})
