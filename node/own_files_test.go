@@ -39,8 +39,10 @@ func TestOwnFilesOfSomebodyElse(t *testing.T) {
 	for file, use := range map[string]func(dir string) error{
 		"asked": func(dir string) error {
 			n := &Node{Options: Options{RuntimeDir: dir}}
-			if now := (health.Received{}); !n.mayAsk(run, now) || !n.mayAsk(run, now) {
-				return nil // it was remembered
+			for range 2 {
+				if !n.mayAsk(run, health.Received{}) {
+					return nil // it was remembered
+				}
 			}
 			return errors.New("asked of another")
 		},

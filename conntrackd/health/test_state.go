@@ -38,11 +38,6 @@ var (
 	highTest = netip.AddrFrom4([4]byte{198, 51, 100, 2})
 )
 
-// isTestState says whether an entry between two addresses is a node's test state.
-func isTestState(source, destination netip.Addr) bool {
-	return source == lowTest && destination == highTest || source == highTest && destination == lowTest
-}
-
 // TestStates are the ones that this node and its peer put into their tables.
 // Which is whose follows from the order of the sync addresses, so that both
 // nodes agree.
