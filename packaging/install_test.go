@@ -61,8 +61,8 @@ func TestDebOnADebian(t *testing.T) {
 	if got, want := strings.TrimSpace(in("connsync --version")), "connsync version "+version(t); got != want {
 		t.Errorf("connsync --version: %q, want %q", got, want)
 	}
-	if got := in("ls -A /etc/connsync; systemctl is-enabled connsync-metrics.timer connsync-application.service connsync-application.path connsync-setup.service || true"); got != "disabled\nenabled\nenabled\nenabled\n" {
-		t.Errorf("/etc/connsync and the units: %q, want no file, the timer disabled and the others enabled", got)
+	if got := in("ls -A /etc/connsync; systemctl is-enabled connsync-metrics.timer connsync-refresh.service connsync-application.service connsync-application.path connsync-setup.service || true"); got != "disabled\ndisabled\nenabled\nenabled\nenabled\n" {
+		t.Errorf("/etc/connsync and the units: %q, want no file, the timer and the refresh disabled and the others enabled", got)
 	}
 	if got := in("systemctl list-units --plain --no-legend --state=active,activating,failed 'connsync-*'"); got != "" {
 		t.Errorf("installing started units:\n%s", got)

@@ -12,7 +12,8 @@ import (
 )
 
 // The timer's service, with all that it is denied, sees a sync that goes both
-// ways, and the package takes it along when it goes.
+// ways. When the package goes, its units go too, and so does the refresh that a
+// save has enabled.
 func TestMetricsTimerOnADebian(t *testing.T) {
 	t.Parallel()
 	path, program := deb(t, goarch), filepath.Join(t.TempDir(), "usr/sbin/connsync")
@@ -78,9 +79,12 @@ func TestMetricsTimerOnADebian(t *testing.T) {
 		t.Errorf("the service's result and the file's mode: %q", got)
 	}
 
+	if got := in(machine.Node, "dpkg -i /root/connsync.deb >/dev/null; systemctl is-enabled connsync-refresh.service; systemctl is-active connsync-refresh.service"); got != "enabled\nactive\n" {
+		t.Errorf("the refresh after the same package is installed again: %q, want it enabled and running", got)
+	}
 	in(machine.Node, "dpkg -P connsync")
-	got := in(machine.Node, "systemctl is-active connsync-metrics.timer; systemctl is-active conntrackd; systemctl --failed --plain --no-legend; find /etc/systemd -name 'connsync-*'; true")
-	if got != "inactive\nactive\n" {
-		t.Errorf("after the purge: %q, want the timer gone and conntrackd running", got)
+	got := in(machine.Node, "systemctl is-active connsync-metrics.timer connsync-refresh.service; pidof connsync; systemctl is-active conntrackd; systemctl --failed --plain --no-legend; find /etc/systemd -name 'connsync-*'; true")
+	if got != "inactive\ninactive\nactive\n" {
+		t.Errorf("after the purge: %q, want the timer and the refresh gone and conntrackd running", got)
 	}
 }
