@@ -225,8 +225,8 @@ func TestRPM(t *testing.T) {
 				t.Errorf("%s is not in the %s package: %v", want, arch, files)
 			}
 		}
-		if out := run(t, "rpm", "-qp", "--requires", path); !slices.Contains(strings.Fields(out), "conntrack-tools") {
-			t.Errorf("the %s package does not require conntrack-tools: %s", arch, out)
+		if out := run(t, "rpm", "-qp", "--requires", path); !slices.Contains(strings.Fields(out), "conntrack-tools") || !slices.Contains(strings.Fields(out), "glibc") {
+			t.Errorf("the %s package does not require conntrack-tools and glibc: %s", arch, out)
 		}
 		run(t, "rpm", "-K", "--nosignature", path)
 	}
@@ -235,7 +235,7 @@ func TestRPM(t *testing.T) {
 func TestDeb(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		path := deb(t, arch)
-		want := "connsync " + version(t) + "-1 " + arch + " conntrackd"
+		want := "connsync " + version(t) + "-1 " + arch + " conntrackd, libc6"
 		if got := run(t, "dpkg-deb", "--show", "--showformat", "${Package} ${Version} ${Architecture} ${Depends}", path); got != want {
 			t.Errorf("it is %q, want %q", got, want)
 		}

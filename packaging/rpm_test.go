@@ -1,6 +1,8 @@
 package packaging
 
 import (
+	"bytes"
+	"debug/elf"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +41,10 @@ func TestRPMInstallsAndErases(t *testing.T) {
 	}
 
 	run(t, "rpm", "--root", root, "--nodeps", "--install", path)
+	// glibc's, which --nodeps did not ask for: without its loader the kernel starts
+	// no position-independent program.
+	loader := interpreter(t, root+"/usr/sbin/connsync")
+	run(t, "install", "-D", loader, root+loader)
 	if got, want := run(t, "chroot", root, "/usr/sbin/connsync", "--version"), "connsync version "+version(t)+"\n"; got != want {
 		t.Errorf("connsync --version: %q, want %q", got, want)
 	}
@@ -52,4 +58,23 @@ func TestRPMInstallsAndErases(t *testing.T) {
 	if got := run(t, "sh", "-c", "cat $0; find $1 -name '*connsync*' -not -path '*/rpm/*' | sort", conf, root); got != "# of the operator\n"+root+"/etc/connsync\n"+root+"/var/lib/connsync\n" {
 		t.Errorf("after the removal: %q", got)
 	}
+}
+
+// interpreter returns the path of the dynamic loader that a program names.
+func interpreter(t *testing.T, path string) string {
+	t.Helper()
+	program, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	section := program.Section(".interp")
+	if section == nil {
+		t.Fatalf("%s names no dynamic loader", path)
+	}
+	content, err := section.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(bytes.TrimRight(content, "\x00"))
 }
