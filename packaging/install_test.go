@@ -118,3 +118,35 @@ func TestPurgeKeepsTheRecordOfWhatWasPrepared(t *testing.T) {
 		}
 	}
 }
+
+// The refresh that a save has started goes with the package where another init
+// than systemd runs it; conntrackd stays.
+func TestRemovalStopsTheRefreshWithoutSystemd(t *testing.T) {
+	t.Parallel()
+	path := deb(t, goarch)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
+	defer cancel()
+	for _, init := range []lab.Init{lab.SysV, lab.OpenRC} {
+		machine, err := lab.Boot(ctx, lab.MachineOptions{Name: "fw-a", Debian: lab.Debian{Init: init}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer machine.Close()
+		if err := machine.CopyIn(path, "/root/connsync.deb"); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct{ command, want string }{
+			{"dpkg -i /root/connsync.deb", ""},
+			{"ip link add eth1 type veth peer name eth2 && ip link set eth2 up && ip address add 10.0.0.101/24 dev eth1 && ip link set eth1 up", ""},
+			{"connsync apply --enable --first-node --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24", ""},
+			{"pidof connsync && pidof conntrackd", ""},
+			{"dpkg -r connsync", "connsync unprepare"},
+			{"! pidof connsync && pidof conntrackd", ""},
+		} {
+			out, err := machine.Run(ctx, "sh", "-c", step.command)
+			if err != nil || !strings.Contains(out, step.want) {
+				t.Fatalf("%s: %s: %v, want %q in:\n%s", init, step.command, err, step.want, out)
+			}
+		}
+	}
+}
