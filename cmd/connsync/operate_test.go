@@ -46,7 +46,7 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 	tm.press("s")
 	tm.see("Resync now?", "> [ No ]")
 	tm.press("y")
-	tm.see("Resync: the peer, asked 2 times, has no state of its own; sent the 20")
+	tm.see("Resync: the peer, asked 2 times, has no state of its own; sent the 2")
 
 	tm.press("f")
 	tm.see("Flush the caches")
@@ -62,7 +62,7 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 		t.Fatalf("restarted though the answer was no: process %d, now %d", before, now)
 	}
 	tm.press("t", "y")
-	tm.see("took over after 0.", "sent the 20", "In sync both ways")
+	tm.see("took over after 0.", "sent the 2", "In sync both ways")
 	if now := daemonOf(t, pair.A); now == before {
 		t.Errorf("process %d still runs", before)
 	}

@@ -319,8 +319,8 @@ func (p *preparedPair) survivesLogrotate(t *testing.T, when string) {
 	if now := p.pid(); now != pid {
 		t.Errorf("%s: logrotate restarted the daemon: process %d became %d", when, pid, now)
 	}
-	if now := p.cached(); now != cached || cached != 20 {
-		t.Errorf("%s: %d states are in the cache after logrotate, %d before, want 20", when, now, cached)
+	if now := p.cached(); now < 20 || cached < 20 { // and what connsync tells the peer
+		t.Errorf("%s: %d states are in the cache after logrotate, %d before, want the 20 flows", when, now, cached)
 	}
 	p.noFlows(p.machine.Node)
 	p.shell("rm -f /var/log/conntrackd-stats.log*")
