@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
-	"strconv"
 	"syscall"
 )
 
@@ -20,12 +18,8 @@ type OwnerError struct {
 
 // Error names the path, its owner and mode, and what to do.
 func (e *OwnerError) Error() string {
-	owner := strconv.Itoa(e.UID)
-	if u, err := user.LookupId(owner); err == nil {
-		owner = u.Username
-	}
 	return fmt.Sprintf("%s belongs to user %s with mode %04o, so that somebody else can change it and it is not used: "+
-		"look at what is in it, then %s", e.Path, owner, e.Mode.Perm(), e.Remedy)
+		"look at what is in it, then %s", e.Path, userName(e.UID), e.Mode.Perm(), e.Remedy)
 }
 
 // Owned says whether only root and the effective user can change what stands

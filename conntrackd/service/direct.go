@@ -197,7 +197,7 @@ func (d *Direct) Stop(ctx context.Context) error {
 	}
 	killed, err := d.killed()
 	if killed {
-		err = trust.RemoveStale(d.lock())
+		err = trust.RemoveStale(d.lock(), trust.Lock)
 	}
 	if err != nil {
 		return fmt.Errorf("stop conntrackd: %w", err)

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,24 +24,22 @@ func (d *Direct) clean(ctx context.Context) error {
 	if owned != nil {
 		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s)", lock, owned.pid, owned.config)
 	}
-	if err := trust.RemoveStale(lock); err != nil {
+	if err := trust.RemoveStale(lock, trust.Lock); err != nil {
 		return err
 	}
 	socket := d.socket()
 	if socket == "" || control.NewClient(socket).Alive(ctx) {
 		return nil
 	}
-	if info, err := os.Lstat(socket); err != nil || info.Mode()&fs.ModeSocket == 0 {
-		return nil // nothing there, or not ours to remove
-	}
-	return trust.RemoveStale(socket)
+	return trust.RemoveStale(socket, trust.Socket)
 }
 
-// killed says whether a daemon has left its lock file, an empty one, which one that
-// is stopped, or fails to start, takes away.
+// killed says whether a daemon has left its lock file, an empty one of root's, which
+// one that is stopped, or fails to start, takes away. What others put there says
+// nothing.
 func (d *Direct) killed() (bool, error) {
 	lock := d.lock()
-	if info, err := os.Lstat(lock); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+	if _, err := os.Lstat(lock); err != nil || trust.Usable(lock, trust.Lock) != nil {
 		return false, nil // there is none, or nobody here can see it
 	}
 	owner, err := d.lockOwner()

@@ -88,8 +88,9 @@ func TestDirectClean(t *testing.T) {
 	if err := os.WriteFile(d.SocketPath, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.clean(t.Context()); err != nil {
-		t.Fatal(err)
+	// conntrackd would remove it as it starts.
+	if err := d.clean(t.Context()); err == nil {
+		t.Error("a start goes on beside a file in the place of the socket")
 	}
 	if _, err := os.Stat(d.SocketPath); err != nil {
 		t.Errorf("a file that is no socket was removed: %v", err)
@@ -115,6 +116,26 @@ func TestDirectClean(t *testing.T) {
 	}
 	if _, err := os.Stat(d.SocketPath); err != nil {
 		t.Error("a living socket was removed")
+	}
+}
+
+// A lock of another user is not what a killed daemon has left, and stays.
+func TestDirectForeignLock(t *testing.T) {
+	dir := t.TempDir()
+	d := &Direct{Config: filepath.Join(dir, "conf"), LockFile: filepath.Join(dir, "lock"), SocketPath: filepath.Join(dir, "ctl")}
+	for uid, want := range map[int]bool{0: true, 65534: false} {
+		if err := os.WriteFile(d.LockFile, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(d.LockFile, uid, -1); err != nil {
+			t.Fatal(err)
+		}
+		if killed, err := d.killed(); err != nil || killed != want {
+			t.Errorf("a lock of user %d says %t, %v", uid, killed, err)
+		}
+		if err := d.clean(t.Context()); (err == nil) != want {
+			t.Errorf("removing the lock of user %d: %v", uid, err)
+		}
 	}
 }
 
