@@ -8,29 +8,68 @@ import (
 	"testing"
 )
 
-// --output does not follow the link of another user in a directory that others
-// can write, and follows one's own.
+// A link that another user owns or could exchange may lead to any file: --output
+// follows none on the way, unless it leads to a file of his own.
 func TestOutputFollowsNoForeignLink(t *testing.T) {
-	dir := t.TempDir()
-	victim, link := filepath.Join(t.TempDir(), "victim"), filepath.Join(dir, "link")
-	err := errors.Join(os.Chmod(dir, 0o777|os.ModeSticky), os.WriteFile(victim, []byte("old\n"), 0o600), os.Symlink(victim, link))
-	if err != nil {
-		t.Fatal(err)
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make files of other users")
 	}
-	if err := replaceFile(link, []byte("own\n")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Lchown(link, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
-	if err := replaceFile(link, []byte("new\n")); err == nil || !strings.Contains(err.Error(), link+" is a symbolic link of user 65534") {
-		t.Errorf("it says %v", err)
-	}
-	info, err := os.Stat(victim)
-	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("the mode is %v (%v)", info.Mode(), err)
-	}
-	if content, err := os.ReadFile(victim); err != nil || string(content) != "own\n" {
-		t.Errorf("the file is %q (%v)", content, err)
+	const other = 65534
+	for name, tt := range map[string]struct {
+		prepare func(at func(string) string) error // victim is root's
+		path    string
+		link    string // the one that is refused; blank for none
+		written string // the file that has the new content
+	}{
+		"own link in a sticky directory": {func(at func(string) string) error {
+			return errors.Join(os.Chmod(at(""), 0o777|os.ModeSticky), os.Symlink(at("victim"), at("link")))
+		}, "link", "", "victim"},
+		"his in a sticky directory": {func(at func(string) string) error {
+			return errors.Join(os.Chmod(at(""), 0o777|os.ModeSticky), os.Symlink(at("victim"), at("link")), os.Lchown(at("link"), other, other))
+		}, "link", "link", ""},
+		"his in his directory": {func(at func(string) string) error {
+			return errors.Join(os.Symlink(at("victim"), at("his/link")), os.Lchown(at("his/link"), other, other))
+		}, "his/link", "his/link", ""},
+		"root's in his directory": {func(at func(string) string) error { return os.Symlink(at("victim"), at("his/link")) },
+			"his/link", "his/link", ""},
+		"root's to his": {func(at func(string) string) error {
+			return errors.Join(os.Symlink(at("victim"), at("his/link")), os.Lchown(at("his/link"), other, other), os.Symlink("his/link", at("own")))
+		}, "own", "his/link", ""},
+		"his as a parent directory": {func(at func(string) string) error {
+			return errors.Join(os.Symlink("..", at("his/up")), os.Lchown(at("his/up"), other, other))
+		}, "his/up/victim", "his/up", ""},
+		"his to no file": {func(at func(string) string) error {
+			return errors.Join(os.Symlink(at("new"), at("his/link")), os.Lchown(at("his/link"), other, other))
+		}, "his/link", "his/link", ""},
+		"his to his own file": {func(at func(string) string) error {
+			return errors.Join(os.WriteFile(at("his/file"), nil, 0o644), os.Lchown(at("his/file"), other, other),
+				os.Symlink("file", at("his/link")), os.Lchown(at("his/link"), other, other))
+		}, "his/link", "", "his/file"},
+		"a plain file in his directory": {func(at func(string) string) error { return nil }, "his/file", "", "his/file"},
+		"root's links in a row": {func(at func(string) string) error {
+			return errors.Join(os.Symlink(".", at("here")), os.Symlink("here/victim", at("link")))
+		}, "here/link", "", "victim"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			at := func(name string) string { return filepath.Join(dir, name) }
+			err := errors.Join(os.WriteFile(at("victim"), []byte("old\n"), 0o600), os.Mkdir(at("his"), 0o755), os.Lchown(at("his"), other, other), tt.prepare(at))
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = replaceFile(at(tt.path), []byte("new\n"))
+			if want := at(tt.link) + " is a symbolic link that user 65534 can change"; (err != nil) != (tt.link != "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("it says %v", err)
+			}
+			for _, name := range []string{"victim", "new", "his/file"} {
+				content, _ := os.ReadFile(at(name))
+				if (string(content) == "new\n") != (name == tt.written) {
+					t.Errorf("%s is %q", name, content)
+				}
+			}
+			if info, err := os.Stat(at("victim")); err != nil || info.Mode() != 0o600 {
+				t.Errorf("the mode is %v (%v)", info.Mode(), err)
+			}
+		})
 	}
 }

@@ -19,25 +19,22 @@ func Replace(path string, read, content []byte) error {
 // read where it is new and which keeps its permissions. At every instant it is the
 // whole old one or the whole new one, whoever else publishes it at the same time; it
 // takes no lock, does not keep the owner and does not wait for the disk. A symbolic
-// link stays.
+// link at the path itself is replaced: see [trust.Replaceable].
 func Publish(path string, content []byte) error {
-	target, err := followLinks(path)
-	if err != nil {
-		return err
-	}
 	fsys := newFiles()
 	fsys.sync = func(*os.File) error { return nil }
-	if old, err := os.Stat(target); err == nil {
+	if old, err := os.Lstat(path); err == nil && old.Mode().IsRegular() {
 		fsys.newMode = old.Mode().Perm()
 	}
-	temp := tempBeside(target)
-	if err = fsys.writeTemp(temp, target, nil, content); err == nil {
-		err = fsys.rename(temp, target)
+	temp := tempBeside(path)
+	err := fsys.writeTemp(temp, path, nil, content)
+	if err == nil {
+		err = fsys.rename(temp, path)
 	}
 	if err != nil {
 		_ = os.Remove(temp)
 	}
-	return Explain(target, err)
+	return Explain(path, err)
 }
 
 // Diff is the change of a file, unified; nil stands for no file. It holds the

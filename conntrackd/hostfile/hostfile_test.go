@@ -10,20 +10,17 @@ import (
 	"connsync/conntrackd/hostfile/hostfiletest"
 )
 
-// A published file is for everybody unless it was closed to others, a link to a file that does not exist yet
-// stays one, and a failure leaves nothing beside the file.
+// A published file is for everybody unless it was closed to others, a link is replaced
+// and not followed, and a failure leaves nothing beside the file.
 func TestPublishFile(t *testing.T) {
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "status.json"), filepath.Join(dir, "link")
-	if err := os.Symlink("status.json", link); err != nil {
-		t.Fatal(err)
-	}
 	want := os.FileMode(0o644)
 	for _, content := range []string{"one\n", "two\n"} {
-		if err := Publish(link, []byte(content)); err != nil {
+		if err := Publish(path, []byte(content)); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(map[string]string{"/link": content, "/status.json": content}, hostfiletest.Files(t, dir)); diff != "" {
+		if diff := cmp.Diff(map[string]string{"/status.json": content}, hostfiletest.Files(t, dir)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if mode := fileInfo(t, path).Mode(); mode != want {
@@ -34,8 +31,17 @@ func TestPublishFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != os.ModeSymlink {
-		t.Errorf("the link is %v (%v)", info.Mode(), err)
+	if err := os.Symlink("status.json", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := Publish(link, []byte("three\n")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"/status.json": "two\n", "/link": "three\n"}, hostfiletest.Files(t, dir)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if mode := fileInfo(t, link).Mode(); mode != 0o644 {
+		t.Errorf("the mode is %v", mode)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "taken"), 0o755); err != nil {
 		t.Fatal(err)
