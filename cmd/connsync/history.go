@@ -180,6 +180,9 @@ func (c *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlag
 	if err != nil {
 		return err
 	}
+	if !f.asJSON {
+		fmt.Fprintf(s.out, "Roll back save %d:\n", review.Candidate.Undoes)
+	}
 	if f.dryRun {
 		return c.rehearse(ctx, s.out, review, f.asJSON, nil, nil)
 	}

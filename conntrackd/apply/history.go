@@ -89,6 +89,23 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("read save %d: %s; connsync history --forget %d removes this save from the history", e.Number, e.Detail, e.Number)
 }
 
+// DamagedNewestError means that the save to undo is not known: the record of a save
+// is damaged that may be the newest one in force.
+type DamagedNewestError struct {
+	Number int
+	Detail string // names the file
+	Older  int    // the newest one that can be read; zero for none
+}
+
+// Error says what is damaged, and how to go on.
+func (e *DamagedNewestError) Error() string {
+	said := fmt.Sprintf("save %d is damaged (%s): connsync history --forget %d", e.Number, e.Detail, e.Number)
+	if e.Older != 0 {
+		said += fmt.Sprintf(", or connsync rollback %d", e.Older)
+	}
+	return said
+}
+
 // History is the newest saves, in a directory of its own: of each the file
 // before it and after it as they were, and a record. It only reads; [Applier]
 // writes.
@@ -148,16 +165,28 @@ func (h History) Entry(number int) (Entry, error) {
 }
 
 // Newest returns the newest save of a file that is in force: the one to undo. The
-// error is [ErrNoEntry] where there is none.
+// error is [ErrNoEntry] where there is none, and a *[DamagedNewestError] where a newer
+// one, which may be that, cannot be read.
 func (h History) Newest(path string) (Entry, error) {
 	entries, err := h.Entries()
 	if err != nil {
 		return Entry{}, err
 	}
+	var damaged *DamagedNewestError
 	for _, e := range entries {
-		if e.Path == path && e.InForce() {
+		switch {
+		case e.Outcome == EntryUnreadable && damaged == nil:
+			damaged = &DamagedNewestError{Number: e.Number, Detail: e.Detail}
+		case e.Path != path || !e.InForce():
+		case damaged != nil:
+			damaged.Older = e.Number
+			return Entry{}, damaged
+		default:
 			return e, nil
 		}
+	}
+	if damaged != nil {
+		return Entry{}, damaged
 	}
 	return Entry{}, fmt.Errorf("%s: %w", path, ErrNoEntry)
 }

@@ -216,3 +216,29 @@ func TestHistoryOfAFailedSave(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A damaged record may be that of the newest save in force: none is jumped over.
+func TestNewestIsNoneBehindADamagedOne(t *testing.T) {
+	s := newSaver(t)
+	for _, content := range []string{"first\n", "second\n", "third\n"} {
+		s.save(content)
+	}
+	for _, step := range []struct {
+		number int
+		want   string
+	}{
+		{1, ""}, // older than the newest
+		{3, "save 3 is damaged (RECORD: invalid character 'x' looking for beginning of value): connsync history --forget 3, or connsync rollback 2"},
+		{2, "save 3 is damaged (RECORD: invalid character 'x' looking for beginning of value): connsync history --forget 3"},
+	} {
+		record := s.history().file(step.number, recordKind)
+		if err := os.WriteFile(record, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e, err := s.history().Newest(s.path)
+		want := strings.ReplaceAll(step.want, "RECORD", s.history().file(3, recordKind))
+		if got := fmt.Sprint(err); want != "" && got != want || want == "" && (err != nil || e.Number != 3) {
+			t.Errorf("save %d damaged: %d, %v; want %s", step.number, e.Number, err, want)
+		}
+	}
+}

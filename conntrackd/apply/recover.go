@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
@@ -83,7 +84,11 @@ func (a *Applier) recoverLocked(ctx context.Context, path string) Recovery {
 	for _, orphan := range found.orphans {
 		r.Result = RecoveryUnchanged
 		if err := os.Remove(orphan); err != nil {
-			return Recovery{Result: RecoveryFailed, Err: fmt.Errorf("remove what an interrupted save left: %w", err)}
+			err = fmt.Errorf("remove what an interrupted save left: %w", hostfile.Explain(orphan, err))
+			if errors.Is(err, syscall.ENOTEMPTY) {
+				err = fmt.Errorf("%s is a directory that connsync has not made: look at what is in it, then rm -r %s (%w)", orphan, orphan, err)
+			}
+			return Recovery{Result: RecoveryFailed, Err: err}
 		}
 	}
 	for _, e := range found.pending() {
