@@ -95,6 +95,9 @@ func run(args []string, s streams) int {
 	root := newRoot(s, conntrackd.NewSettingTable())
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if s.signals.Context().Err() != nil {
+		err = interrupted(cmd, err)
+	}
 	if err != nil && !out.Used() && asksJSON(cmd, args) {
 		err = toldInJSON(out, cmd, err)
 	}
@@ -128,6 +131,20 @@ func (s streams) end(cmd *cobra.Command, err error, out, errs *outlet.Outlet) in
 	}
 	_ = errs.Flush() // there is nowhere else to say so
 	return status
+}
+
+// interrupted is the error of a command that a signal has ended, with what is known of
+// the host; the exit status stays.
+func interrupted(cmd *cobra.Command, err error) error {
+	exit := &exitError{exitRefused, err}
+	if !errors.Is(err, context.Canceled) || errors.As(err, &exit) && exit.err == nil {
+		return err
+	}
+	// apply and rollback say themselves how a change has ended.
+	if name := cmd.Name(); changesHost(cmd) && name != "apply" && name != "rollback" {
+		return &exitError{exit.status, errors.New("interrupted")}
+	}
+	return &exitError{exit.status, errors.New("interrupted; nothing was changed")}
 }
 
 // changesHost says that the command may have changed the host, so that a result

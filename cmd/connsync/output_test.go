@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // A link that another user owns or could exchange may lead to any file: --output
@@ -71,5 +75,31 @@ func TestOutputFollowsNoForeignLink(t *testing.T) {
 				t.Errorf("the mode is %v (%v)", info.Mode(), err)
 			}
 		})
+	}
+}
+
+// A signal is told in words, with its status; another error stays.
+func TestInterrupted(t *testing.T) {
+	cut := fmt.Errorf("list addresses: %w", context.Canceled)
+	for _, tt := range []struct {
+		command string
+		err     error
+		want    string
+		status  int
+	}{
+		{"show", cut, "interrupted; nothing was changed", exitRefused},
+		{"coverage", &exitError{exitUnknown, cut}, "interrupted; nothing was changed", exitUnknown},
+		{"apply", cut, "interrupted; nothing was changed", exitRefused},
+		{"unprepare", cut, "interrupted", exitRefused},
+		{"show", &exitError{exitUsage, errors.New("no")}, "no", exitUsage},
+	} {
+		err := interrupted(&cobra.Command{Use: tt.command}, tt.err)
+		var exit *exitError
+		if !errors.As(err, &exit) || exit.status != tt.status || err.Error() != tt.want {
+			t.Errorf("%s: %v", tt.command, err)
+		}
+	}
+	if err := interrupted(&cobra.Command{Use: "show"}, nil); err != nil {
+		t.Error(err)
 	}
 }

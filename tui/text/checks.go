@@ -1,6 +1,8 @@
 package text
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -96,6 +98,9 @@ func reportSentence(r check.Report) string {
 		}
 	}
 	total := len(r.Results)
+	if slices.ContainsFunc(r.Results, func(res check.Result) bool { return errors.Is(res.Err, context.Canceled) }) {
+		return "The checks were interrupted: no pass."
+	}
 	switch r.Verdict() {
 	case check.VerdictPass:
 		return fmt.Sprintf("All %d checks passed.", total)

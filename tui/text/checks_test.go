@@ -1,6 +1,7 @@
 package text
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,6 +53,8 @@ func TestSentenceOfChecks(t *testing.T) {
 				res.Status = check.Failed
 			case 'U':
 				res.Status = check.Unknown
+			case 'C':
+				res.Status, res.Err = check.Unknown, context.Canceled
 			case 's':
 				res.Status = check.Skipped
 			}
@@ -67,6 +70,7 @@ func TestSentenceOfChecks(t *testing.T) {
 		".wUFs": "A save is blocked by 1 of 5 checks.",
 		"FF":    "A save is blocked by 2 of 2 checks.",
 		".Uw":   "1 of 3 checks could not look: no pass.",
+		".CU":   "The checks were interrupted: no pass.",
 	}
 	for marks, want := range tests {
 		if got := ChecksOf(report(marks)).Sentence; got != want {
