@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"math"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"connsync/cmd/connsync/fromfile"
 	"connsync/tui/text"
 )
 
@@ -124,15 +123,8 @@ func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) er
 }
 
 func (f coverageFlags) comparison(ctx context.Context, s streams, c *cli, most int) error {
-	var in io.Reader = s.in
-	if f.compare != "-" {
-		file, err := os.Open(f.compare)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		in = file
-	}
+	in := fromfile.Open(ctx, f.compare, s.in)
+	defer in.Close()
 	compared, err := c.CompareConnections(ctx, in, most)
 	if err != nil {
 		return err

@@ -105,35 +105,37 @@ func (f File) problem(line int, field conntrackd.Field, message string) Problem 
 	return Problem{conntrackd.Problem{Field: field, Message: message}, f.at(line)}
 }
 
-func contentOf(ctx context.Context, path string, stdin io.Reader) ([]byte, error) {
-	type result struct {
-		content []byte
-		err     error
-	}
-	read := make(chan result, 1) // room for one that nobody waits for any more
+// Open reads a file, or standard input where path is "-". A pipe that says nothing, or
+// that nobody opens, ends with ctx. What is wrong with the file, the first read says.
+func Open(ctx context.Context, path string, stdin io.Reader) io.ReadCloser {
+	out, in := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })
 	go func() {
+		defer stop()
 		r := stdin
 		if path != "-" {
 			f, err := os.Open(path)
 			if err != nil {
-				read <- result{nil, err}
+				in.CloseWithError(err)
 				return
 			}
 			defer f.Close()
 			r = f
 		}
-		content, err := io.ReadAll(io.LimitReader(r, maxFrom+1))
-		if err == nil && len(content) > maxFrom {
-			err = fmt.Errorf("more than %d KiB: that is no file of settings", maxFrom>>10)
-		}
-		read <- result{content, err}
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err) // which may be none
 	}()
-	select {
-	case r := <-read:
-		return r.content, r.err
-	case <-ctx.Done(): // a pipe or a terminal that says nothing
-		return nil, ctx.Err()
+	return out
+}
+
+func contentOf(ctx context.Context, path string, stdin io.Reader) ([]byte, error) {
+	r := Open(ctx, path, stdin)
+	defer r.Close()
+	content, err := io.ReadAll(io.LimitReader(r, maxFrom+1))
+	if err == nil && len(content) > maxFrom {
+		err = fmt.Errorf("more than %d KiB: that is no file of settings", maxFrom>>10)
 	}
+	return content, err
 }
 
 // take sorts the entries by setting and says what is wrong with them. What a
