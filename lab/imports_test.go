@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "trust"},
 	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "trust"},
-	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/health", "trust"},
+	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/service", "conntrackd/health", "trust"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "trust"},
 	"conntrackd/refresh":  {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "trust"},
 	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/trial"
 	"connsync/netcheck"
@@ -24,8 +26,18 @@ const (
 	checkSpareLinks   check.ID = "spare-links"
 )
 
-// asRoot is the remedy where this user may not look.
-const asRoot = "run connsync as root"
+// asRoot is the remedy where something could not be seen: to be root, unless root it is
+// and the cause another one.
+func asRoot(err error) string {
+	var cause *hostfile.CauseError
+	switch {
+	case os.Geteuid() != 0 || errors.Is(err, fs.ErrPermission):
+		return "run connsync as root"
+	case errors.As(err, &cause):
+		return cause.Remedy
+	}
+	return ""
+}
 
 // flowOf is one link of the sync, as the network sees it.
 func flowOf(s conntrackd.Settings) firewall.Flow {
@@ -86,7 +98,7 @@ func (n *Node) inPlace() check.Check {
 			a, err := n.Appliance()
 			switch {
 			case err != nil && a.Word == "" && errors.Is(err, fs.ErrPermission):
-				return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot}
+				return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot(err)}
 			case err != nil:
 				return check.Finding{Status: check.Failed, Detail: err.Error(), Err: err, Remedy: "echo " + syncApplication + " >" + ApplicationFile}
 			case a.Word == "":
@@ -231,7 +243,7 @@ func (n *Node) lint(ctx context.Context, settings conntrackd.Settings) check.Fin
 	case err == nil:
 		return check.Finding{Status: check.Passed, Detail: "no error, no warning, and a trial start worked"}
 	case ctx.Err() != nil, errors.Is(err, conntrackd.ErrCannotLook):
-		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot,
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot(err),
 			Detail: "conntrackd reads the file; a trial start was not possible: " + err.Error()}
 	default:
 		return failed(err.Error(), err)
@@ -248,5 +260,5 @@ func (n *Node) noCandidate(err error) check.Finding {
 	if errors.As(err, &broken) || errors.As(err, &bad) || errors.Is(err, conntrackd.ErrDamaged) {
 		return check.Finding{Status: check.Failed, Detail: err.Error(), Err: err, Remedy: "edit " + n.Config}
 	}
-	return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot}
+	return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err, Remedy: asRoot(err)}
 }

@@ -21,7 +21,7 @@ func (h *hostChecks) coverage(ctx context.Context) check.Finding {
 	if err != nil {
 		f := unseen(err)
 		if errors.Is(err, conntrackd.ErrCannotLook) {
-			f.Remedy = asRoot
+			f.Remedy = asRoot(err)
 		}
 		return f
 	}

@@ -31,13 +31,13 @@ func (h *hostChecks) entryLifetime(ctx context.Context) check.Finding {
 	lives, shortest, err := readLifetimes()
 	switch {
 	case err != nil:
-		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot, Detail: err.Error()}
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot(err), Detail: err.Error()}
 	case shortest == 0:
 		return check.Finding{Status: check.Unknown, Remedy: "modprobe nf_conntrack", Detail: "the kernel does not say how long its conntrack entries live"}
 	}
 	status, err := refresh.Running(h.n.RuntimeDir)
 	if err != nil {
-		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot, Detail: "whether connsync refresh runs is not known: " + err.Error()}
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot(err), Detail: "whether connsync refresh runs is not known: " + err.Error()}
 	}
 	_ = h.look(ctx)
 	i, _ := h.found.Item(prepare.ItemRefresh)

@@ -19,7 +19,7 @@ func (h *hostChecks) expectations(ctx context.Context) check.Finding {
 	}
 	helpers, err := firewall.Helpers(ctx)
 	if err != nil {
-		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot,
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot(err),
 			Detail: "the helpers in this host's rules could not be read: " + err.Error()}
 	}
 	if len(helpers) == 0 {

@@ -77,7 +77,7 @@ func findMover(external bool) (*keepalived.Config, check.Finding) {
 }
 
 func cannotLookAt(what string, err error) check.Finding {
-	return check.Finding{Status: check.Unknown, Err: err, Detail: "cannot look at " + what + ": " + err.Error(), Remedy: asRoot}
+	return check.Finding{Status: check.Unknown, Err: err, Detail: "cannot look at " + what + ": " + err.Error(), Remedy: asRoot(err)}
 }
 
 // nobodyMoves is the finding where keepalived has no part in a failover:

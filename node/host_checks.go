@@ -195,7 +195,7 @@ func (h *hostChecks) hashLimit(ctx context.Context) check.Finding {
 	}
 	refused, err := h.refused(ctx)
 	if err != nil {
-		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot,
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot(err),
 			Detail: "conntrackd did not say how many states it had no room for: " + err.Error()}
 	}
 	if refused > 0 {

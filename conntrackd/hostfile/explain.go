@@ -65,8 +65,8 @@ func explain(path string, errno syscall.Errno) (cause, remedy string) {
 		return fmt.Sprintf("disk quota exceeded: user %d may store no more on the file system of %s", os.Geteuid(), existing(path)), "repquota -a"
 	case unix.EFBIG:
 		var limit unix.Rlimit
-		if unix.Getrlimit(unix.RLIMIT_FSIZE, &limit) == nil && limit.Max != unix.RLIM_INFINITY {
-			return fmt.Sprintf("this process may write files of %d bytes at most", limit.Max), "ulimit -f unlimited"
+		if unix.Getrlimit(unix.RLIMIT_FSIZE, &limit) == nil && limit.Cur != unix.RLIM_INFINITY {
+			return fmt.Sprintf("this process may write files of %d bytes at most", limit.Cur), "ulimit -f unlimited"
 		}
 	case unix.EMFILE:
 		var limit unix.Rlimit

@@ -89,6 +89,18 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%v: it says %v", errno, err)
 		}
 	}
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	soft := limit
+	soft.Cur = 1 << 40
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &soft); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &limit)
+	if err := Explain("/f", unix.EFBIG); err.Error() != "this process may write files of 1099511627776 bytes at most: ulimit -f unlimited" {
+		t.Error(err)
+	}
 	if err := Explain("/f", nil); err != nil {
 		t.Error(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd/hostfile"
 )
 
 // The files and directories of a trial have no name in any directory: they are
@@ -23,12 +25,12 @@ func inherited(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
 func anonymousFile(content []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate("connsync", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("make a file in memory: %w", err)
+		return nil, fmt.Errorf("make a file in memory: %w", hostfile.Explain("/", err))
 	}
 	f := os.NewFile(uintptr(fd), "memory")
 	if _, err := f.Write(content); err != nil {
 		f.Close()
-		return nil, err
+		return nil, fmt.Errorf("write a file in memory: %w", hostfile.Explain(inherited(fd), err))
 	}
 	return f, nil
 }

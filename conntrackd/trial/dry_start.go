@@ -21,6 +21,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 	"connsync/trust"
 )
@@ -97,8 +98,9 @@ func (t *trial) run(ctx context.Context) error {
 	if err := t.namespace(); err != nil {
 		return fmt.Errorf("%w: dry start: %w", conntrackd.ErrCannotLook, err)
 	}
-	if err := os.WriteFile(t.path("conntrackd.conf"), t.privateContent(), 0o600); err != nil {
-		return fmt.Errorf("%w: dry start: %w", conntrackd.ErrCannotLook, err)
+	path := t.path("conntrackd.conf")
+	if err := os.WriteFile(path, t.privateContent(), 0o600); err != nil {
+		return fmt.Errorf("%w: dry start: %w", conntrackd.ErrCannotLook, hostfile.Explain(path, err))
 	}
 	cmd := trust.Command(context.WithoutCancel(ctx), t.binary, "-C", daemonPath("conntrackd.conf"))
 	cmd.Stdout, cmd.Stderr = &t.output, &t.output
