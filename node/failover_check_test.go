@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,15 +65,18 @@ func parseHook(words []string) (Command, error) {
 	if len(words) == 0 {
 		return c, nil
 	}
+	if strings.ToUpper(words[0]) == words[0] {
+		return c, fmt.Errorf("no command is called %q", words[0])
+	}
 	c.Name, words = words[0], words[1:]
 	roles := map[string]failover.Role{"MASTER": failover.RolePrimary, "BACKUP": failover.RoleBackup, "FAULT": failover.RoleFault}
 	switch {
 	case len(words) == 1:
 		c.Role = failover.Role(words[0])
-	case len(words) == 4 && words[0] == "GROUP":
+	case len(words) == 4 && (words[0] == "GROUP" || words[0] == "INSTANCE"):
 		c.Role = roles[words[2]]
 	default:
-		return c, errors.New("takes no more")
+		return c, fmt.Errorf("takes no more, got %q", words[len(words)-1])
 	}
 	return c, nil
 }
@@ -101,14 +105,21 @@ func TestFailoverHook(t *testing.T) {
 		{name: "a wrapper program", conf: group(`notify "/usr/bin/nice -5 /opt/connsync failover" root`), status: check.Passed},
 		{name: "a program that only names it", conf: group(`notify "/bin/sh connsync failover" root`), status: check.Unknown, detail: []string{"keepalived calls /bin/sh"}},
 		{name: "the user within the quotes", conf: group(`notify_master "/usr/sbin/connsync failover primary root"`, backup, fault), status: check.Failed,
-			detail: []string{`keepalived calls "/usr/sbin/connsync failover primary root" when VG becomes primary, and that is no hook: takes no more`}},
+			detail: []string{`keepalived calls "/usr/sbin/connsync failover primary root" when VG becomes primary, and that is no hook: takes no more, got "root"`}},
 		{name: "no quotes", conf: group(`notify_master /usr/sbin/connsync failover primary`, backup, fault), status: check.Failed, detail: []string{`keepalived takes "failover" for the user`}},
+		{name: "an instance, no quotes", conf: "vrrp_instance LAN {\nnotify /usr/sbin/connsync failover root\n}\n", status: check.Failed, detail: []string{`when LAN becomes primary, and that is no hook: the command is not in quotes, so keepalived takes "failover" for the user`}},
+		{name: "an instance, other words", conf: "vrrp_instance LAN {\nnotify /usr/sbin/connsync root\n}\n", status: check.Failed, detail: []string{`no command is called "INSTANCE"`}},
+		{name: "an instance of a group, other words", conf: "vrrp_sync_group VG {\n group {\n LAN\n WAN\n }\n}\n" + strings.Replace(twoInstances, "interface eth2", `notify "/usr/sbin/connsync" root`, 1), status: check.Failed, detail: []string{`no command is called "INSTANCE"`}},
+		{name: "a group, other words", conf: group(`notify "/usr/sbin/connsync" root`), status: check.Failed, detail: []string{`no command is called "GROUP"`}},
+		{name: "one notify of an instance", conf: "vrrp_instance LAN {\nnotify \"/usr/sbin/connsync failover\" root\n}\n", status: check.Passed},
+		{name: "no script security asked for where it is set", conf: "global_defs {\n enable_script_security\n}\n" + group(), status: check.Failed,
+			remedy: `keepalived.conf, vrrp_sync_group VG: notify_master "/usr/sbin/connsync failover primary" root; notify_backup "/usr/sbin/connsync failover backup" root; notify_fault "/usr/sbin/connsync failover fault" root (each on a line of its own)`},
 		{name: "a user that there is not", conf: group(strings.Replace(master, " root", " rooot", 1), backup, fault), status: check.Failed, detail: []string{"there is no user rooot"}},
 		{name: "a comment in a script", conf: group(`notify_master "/own/comment" root`, backup, fault), status: check.Failed, detail: []string{"does not call connsync failover"}},
 		{name: "on one of the group's instances", conf: "vrrp_sync_group VG {\n group {\n LAN\n WAN\n }\n}\n" + strings.Replace(twoInstances, "interface eth2", strings.Join([]string{"interface eth2", master, backup, fault}, "\n"), 1), status: check.Passed},
 		{name: "a single instance", conf: "vrrp_instance LAN {\n" + strings.Join([]string{master, backup, fault}, "\n") + "\n}\n", status: check.Passed},
 		{name: "nothing", conf: group(), status: check.Failed, detail: []string{"VG becomes primary", "lost when the addresses move back"},
-			remedy: `keepalived.conf, vrrp_sync_group VG: notify_master "/usr/sbin/connsync failover primary" root; notify_backup "/usr/sbin/connsync failover backup" root; notify_fault "/usr/sbin/connsync failover fault" root (each on a line of its own)`},
+			remedy: `keepalived.conf, vrrp_sync_group VG: notify_master "/usr/sbin/connsync failover primary" root; notify_backup "/usr/sbin/connsync failover backup" root; notify_fault "/usr/sbin/connsync failover fault" root; in global_defs: enable_script_security (each on a line of its own)`},
 		{name: "nothing, external cache", conf: group(), external: true, status: check.Failed, detail: []string{"every connection is lost at a failover"}},
 		{name: "no backup", conf: group(master, fault), status: check.Failed, detail: []string{"VG becomes backup"}},
 		{name: "roles mixed up", conf: group(strings.Replace(master, "primary", "backup", 1), backup, fault), status: check.Failed, detail: []string{"becomes primary"}},

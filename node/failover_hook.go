@@ -28,23 +28,33 @@ type hook struct {
 // moving is what changes state as one: a sync group, or an instance in none.
 type moving struct {
 	kind, name string // as in the file: "vrrp_sync_group", "VG"
-	scripts    []keepalived.Scripts
+	scripts    []scripted
 }
+
+// scripted are the scripts of a group or an instance, and what keepalived calls it
+// behind those of "notify".
+type scripted struct {
+	kind, name string
+	keepalived.Scripts
+}
+
+func ofGroup(g keepalived.Group) scripted       { return scripted{"GROUP", g.Name, g.Scripts} }
+func ofInstance(i keepalived.Instance) scripted { return scripted{"INSTANCE", i.Name, i.Scripts} }
 
 func (h hook) units() []moving {
 	var all []moving
 	for _, g := range h.mover.Groups {
-		u := moving{kind: "vrrp_sync_group", name: g.Name, scripts: []keepalived.Scripts{g.Scripts}}
+		u := moving{kind: "vrrp_sync_group", name: g.Name, scripts: []scripted{ofGroup(g)}}
 		for _, i := range h.mover.Instances {
 			if slices.Contains(g.Instances, i.Name) {
-				u.scripts = append(u.scripts, i.Scripts)
+				u.scripts = append(u.scripts, ofInstance(i))
 			}
 		}
 		all = append(all, u)
 	}
 	for _, i := range h.mover.Instances {
 		if h.mover.GroupOf(i.Name) == nil {
-			all = append(all, moving{"vrrp_instance", i.Name, []keepalived.Scripts{i.Scripts}})
+			all = append(all, moving{"vrrp_instance", i.Name, []scripted{ofInstance(i)}})
 		}
 	}
 	return all
@@ -135,6 +145,9 @@ func (h hook) lines(kind, name, more string) string {
 	}{{keepalived.NotifyMaster, failover.RolePrimary}, {keepalived.NotifyBackup, failover.RoleBackup}, {keepalived.NotifyFault, failover.RoleFault}} {
 		fmt.Fprintf(&b, " %s \"%s %s\" root;", l.event, h.program, l.role)
 	}
+	if !h.mover.ScriptSecurity {
+		b.WriteString(" in global_defs: " + scriptSecurity)
+	}
 	return strings.TrimSuffix(b.String(), ";") + " (each on a line of its own)"
 }
 
@@ -172,11 +185,11 @@ func (h hook) scriptFor(u moving, role failover.Role) (best called) {
 	}[role]
 	for _, scripts := range u.scripts {
 		for _, e := range []keepalived.Event{event, keepalived.Notify} {
-			s, ok := scripts[e]
+			s, ok := scripts.Scripts[e]
 			if !ok {
 				continue
 			}
-			if c := h.classify(s, e, role); c.call > best.call {
+			if c := h.classify(s, added(scripts, e, role), role); c.call > best.call {
 				best = c
 			}
 		}
@@ -184,11 +197,20 @@ func (h hook) scriptFor(u moving, role failover.Role) (best called) {
 	return best
 }
 
-func (h hook) classify(s keepalived.Script, e keepalived.Event, role failover.Role) called {
+// added are the words that keepalived adds to a script.
+func added(s scripted, e keepalived.Event, role failover.Role) []string {
+	if e != keepalived.Notify {
+		return nil
+	}
+	state := map[failover.Role]string{failover.RolePrimary: "MASTER", failover.RoleBackup: "BACKUP", failover.RoleFault: "FAULT"}[role]
+	return []string{s.kind, s.name, state, "100"}
+}
+
+func (h hook) classify(s keepalived.Script, added []string, role failover.Role) called {
 	words := append([]string{s.Program}, s.Arguments...)
 	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at == 0 || at > 0 && runsRest(words[0]) {
-		call, err := h.judgeOurs(words[at+1:], e, role)
-		if call == callsNothing && len(s.Arguments) == 0 && s.User == "failover" {
+		call, err := h.judgeOurs(slices.Concat(words[at+1:], added), role)
+		if call != callsUs && len(s.Arguments) == 0 && s.User == "failover" {
 			call, err = callsWrong, fmt.Errorf("the command is not in quotes, so keepalived takes %q for the user", s.User)
 		}
 		return called{script: s, call: call, err: err}
@@ -232,13 +254,8 @@ func uncommented(script string) string {
 	return b.String()
 }
 
-// judgeOurs reads what stands after connsync as our own command line reads it, with
-// the words that keepalived adds to a "notify".
-func (h hook) judgeOurs(words []string, e keepalived.Event, role failover.Role) (call, error) {
-	if e == keepalived.Notify {
-		state := map[failover.Role]string{failover.RolePrimary: "MASTER", failover.RoleBackup: "BACKUP", failover.RoleFault: "FAULT"}[role]
-		words = append(slices.Clone(words), "GROUP", "VG", state, "100")
-	}
+// judgeOurs reads what stands after connsync as our own command line reads it.
+func (h hook) judgeOurs(words []string, role failover.Role) (call, error) {
 	c, err := h.parse(words)
 	switch {
 	case err != nil:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +22,13 @@ import (
 	"connsync/trust"
 )
 
-// keepalivedPatience bounds a test of a configuration, and a reload.
-const keepalivedPatience = 10 * time.Second
+// keepalivedPatience bounds a test of a configuration: keepalived resolves its own
+// host's name first, for 10 s where no name server answers.
+var keepalivedPatience = 30 * time.Second
+
+// errNoScriptSecurity is keepalived's complaint about any script in a file without
+// enable_script_security. It reads such a file and runs the scripts all the same.
+var errNoScriptSecurity = errors.New("script_security not enabled")
 
 // offerHook says what keepalived.conf would be with the lines of the hook; false
 // where keepalived moves no address, or calls the hook already. Whatever is not
@@ -67,14 +73,11 @@ func (h hook) offer(ctx context.Context, program string) (o prepare.Offer, err e
 	if err != nil {
 		return o, err
 	}
-	if o.Content, err = keepalived.Insert(o.Read, additions); err != nil {
-		return o, err
-	}
 	installed, err := keepalived.Find()
 	if err != nil {
 		return o, err
 	}
-	if err := h.tried(ctx, installed, o); err != nil {
+	if o.Content, err = h.completed(ctx, installed, o.Read, additions); err != nil {
 		return o, err
 	}
 	o.Detail = fmt.Sprintf("%s does not call connsync failover when %s changes state", o.Path, strings.Join(names, " or "))
@@ -121,7 +124,7 @@ func (h hook) additions() (list []keepalived.Addition, names []string, err error
 func (h hook) otherScript(u moving, event keepalived.Event) (keepalived.Script, bool) {
 	for _, scripts := range u.scripts {
 		for _, e := range []keepalived.Event{event, keepalived.Notify} {
-			if s, ok := scripts[e]; ok {
+			if s, ok := scripts.Scripts[e]; ok {
 				return s, true
 			}
 		}
@@ -129,35 +132,60 @@ func (h hook) otherScript(u moving, event keepalived.Event) (keepalived.Script, 
 	return keepalived.Script{}, false
 }
 
-// tried sees that the file with the lines calls the hook, by keepalived's rules
-// as they are known here, and that keepalived itself accepts it.
-func (h hook) tried(ctx context.Context, installed keepalived.Installation, o prepare.Offer) error {
+// completed is the file with the additions, and with enable_script_security where it
+// had no script and keepalived would refuse the first. It calls the hook then, by
+// keepalived's rules as they are known here, and keepalived itself accepts it.
+func (h hook) completed(ctx context.Context, installed keepalived.Installation, content []byte, additions []keepalived.Addition) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "connsync-keepalived-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "keepalived.conf")
-	for _, try := range []struct {
-		content []byte
-		is      string
-	}{{o.Read, "as it is"}, {o.Content, "with the lines"}} {
-		if err := os.WriteFile(path, try.content, 0o600); err != nil {
+	tried := func(content []byte, is string) error {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return err
 		}
-		if err := testConfig(ctx, installed, path); err != nil {
-			return fmt.Errorf("keepalived refuses it %s: %w", try.is, err)
+		err := testConfig(ctx, installed, path)
+		if errors.As(err, new(*refusedError)) {
+			return fmt.Errorf("keepalived refuses it %s: %w", is, err)
 		}
-	}
-	with, err := keepalived.Load(path, installed.ConfigID)
-	if err != nil {
 		return err
 	}
-	h.mover, h.refusal = with, with.Refusal
-	if f := h.lacks(); f.Status != check.Passed {
-		return errors.New(f.Detail)
+	unsecured := tried(content, "as it is")
+	switch {
+	case unsecured == nil && !h.mover.ScriptSecurity:
+		additions = append(additions, security(h.mover.GlobalLine))
+	case unsecured != nil && !errors.Is(unsecured, errNoScriptSecurity):
+		return nil, unsecured
 	}
-	return nil
+	with, err := keepalived.Insert(content, additions)
+	if err != nil {
+		return nil, err
+	}
+	if err := tried(with, "with the lines"); err != nil && !(errors.Is(err, errNoScriptSecurity) && unsecured != nil) {
+		return nil, err
+	}
+	mover, err := keepalived.Load(path, installed.ConfigID)
+	if err != nil {
+		return nil, err
+	}
+	h.mover, h.refusal = mover, mover.Refusal
+	if f := h.lacks(); f.Status != check.Passed {
+		return nil, errors.New(f.Detail)
+	}
+	return with, nil
+}
+
+const scriptSecurity = "enable_script_security"
+
+// security is what has keepalived accept scripts: in global_defs, which begins on a
+// line, or in one of its own in front.
+func security(line int) keepalived.Addition {
+	if line > 0 {
+		return keepalived.Addition{Line: line, Lines: []string{scriptSecurity}}
+	}
+	return keepalived.Addition{Lines: []string{"global_defs {", "\t" + scriptSecurity, "}"}}
 }
 
 // lacks is what the first unit without the hook lacks.
@@ -170,23 +198,40 @@ func (h hook) lacks() check.Finding {
 	return check.Finding{Status: check.Passed}
 }
 
-// testConfig asks keepalived about a file; it starts nothing.
+// refusedError is what keepalived says against a file.
+type refusedError struct {
+	said string
+	err  error
+}
+
+// Error is the first thing it says.
+func (e *refusedError) Error() string { return fmt.Sprintf("%s (%v)", e.said, e.err) }
+
+// testConfig asks keepalived about a file; it starts nothing. The error is a
+// *refusedError, errNoScriptSecurity where that is all that is wrong, or says why
+// keepalived could not be asked.
 func testConfig(ctx context.Context, installed keepalived.Installation, path string) error {
 	if installed.Program == "" {
 		return errors.New("there is no keepalived to ask")
 	}
-	ctx, cancel := context.WithTimeout(ctx, keepalivedPatience)
+	limited, cancel := context.WithTimeout(ctx, keepalivedPatience)
 	defer cancel()
-	cmd := trust.Command(ctx, installed.Program, "--config-test", "--use-file", path, "--config-id", installed.ConfigID)
+	cmd := trust.Command(limited, installed.Program, "--config-test", "--use-file", path, "--config-id", installed.ConfigID)
 	out, err := cmd.CombinedOutput()
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case limited.Err() != nil:
+		return fmt.Errorf("keepalived --config-test did not end within %g s (it may wait for name resolution)", keepalivedPatience.Seconds())
 	}
-	said, _, _ := strings.Cut(strings.TrimSpace(string(bytes.ReplaceAll(out, []byte(path), []byte("keepalived.conf")))), "\n")
-	return fmt.Errorf("%s (%w)", said, err)
+	lines := strings.Split(strings.TrimSpace(string(bytes.ReplaceAll(out, []byte(path), []byte("keepalived.conf")))), "\n")
+	of := slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.Contains(l, errNoScriptSecurity.Error()) })
+	if len(of) == 0 {
+		return errNoScriptSecurity
+	}
+	return &refusedError{of[0], err}
 }
 
 // reloadMover has a running keepalived read its configuration again, and sees
@@ -196,7 +241,7 @@ func reloadMover(ctx context.Context) error {
 	if err != nil || before.PID == 0 {
 		return err
 	}
-	if err := testConfig(ctx, before, before.ConfigPath); err != nil {
+	if err := testConfig(ctx, before, before.ConfigPath); err != nil && !errors.Is(err, errNoScriptSecurity) {
 		return err
 	}
 	if err := unix.Kill(before.PID, unix.SIGHUP); err != nil {

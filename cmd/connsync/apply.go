@@ -79,21 +79,8 @@ func (f applyFlags) run(cmd *cobra.Command, s streams, g *globals) error {
 
 func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	ctx := cmd.Context()
-	out := c.Gate()
-	if out != nil && f.onlyDisables(cmd) {
-		c.tellOutOfPlace(errors.New(c.OutOfPlace(node.Saved{}))) // switching off is possible everywhere
-		out = nil
-	}
-	saved, err := c.LoadForChange(ctx)
-	switch {
-	case out != nil && err == nil && saved.SyncOn():
-		return refused("%w; %s", out, node.StillEnabled)
-	case out != nil:
-		return out
-	case err != nil:
-		return err
-	}
-	if err := c.undecided(saved); err != nil && !f.statesEnabled() {
+	saved, err := c.loadToApply(cmd, f)
+	if err != nil {
 		return err
 	}
 	settings, err := f.settings(cmd, saved)
@@ -139,6 +126,28 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
 	}
 	return nil
+}
+
+// loadToApply loads what is saved, where this node may change it.
+func (c *cli) loadToApply(cmd *cobra.Command, f applyFlags) (node.Saved, error) {
+	out := c.Gate()
+	if out != nil && f.onlyDisables(cmd) {
+		c.tellOutOfPlace(errors.New(c.OutOfPlace(node.Saved{}))) // switching off is possible everywhere
+		out = nil
+	}
+	saved, err := c.LoadForChange(cmd.Context())
+	switch {
+	case out != nil && err == nil && saved.SyncOn():
+		return saved, refused("%w; %s", out, node.StillEnabled)
+	case out != nil:
+		return saved, out
+	case err != nil:
+		return saved, err
+	}
+	if f.statesEnabled() {
+		return saved, nil
+	}
+	return saved, c.undecided(saved)
 }
 
 // agreed says which agreement of the operator's a save lacks; nil where it lacks

@@ -56,6 +56,7 @@ type evidence struct {
 	wire        wire
 	mode        string              // of our file: FTFW, NOTRACK, ALARM
 	settings    conntrackd.Settings // of the link in use
+	foreign     string              // why the file has no settings
 	onSpare     bool                // which is not the one of the settings
 	links       []Link              // all of them
 	// ownAddresses are all of this node, where others than the peer are heard.

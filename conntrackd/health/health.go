@@ -73,6 +73,9 @@ type Observer struct {
 	// Links are all links of the file in its order, Settings among them; nil means
 	// that Settings is the only one.
 	Links []conntrackd.Settings
+	// WhyNoSettings says what the file has in place of Settings, such as a link of another
+	// transport; blank where it has them, or there is no file.
+	WhyNoSettings string
 	// Mode is the sync mode of our configuration file; blank means FTFW.
 	Mode string
 	// Sockets reads the daemon's sockets; nil means [ReadSockets].
@@ -141,7 +144,7 @@ func (o *Observer) Observe(ctx context.Context) Health {
 
 // gather takes one reading.
 func (o *Observer) gather(ctx context.Context) evidence {
-	e := evidence{settings: o.Settings, mode: o.Mode}
+	e := evidence{settings: o.Settings, foreign: o.WhyNoSettings, mode: o.Mode}
 	if e.mode == "" {
 		e.mode = "FTFW"
 	}

@@ -237,6 +237,21 @@ func TestJudge(t *testing.T) {
 		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
 		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.interfaceGone = true }), VerdictSilent, "no interface sync0 on this node any more; bring it back under this name"},
 		{"no cable", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "NO-CARRIER" }), VerdictSilent, "the sync link sync0 is NO-CARRIER; look at the cable"},
+		{"other port than the file's, and the other's greetings not answered", edited(idle(8), func(e *evidence) {
+			e.settings.Port, e.sockets = 3790, Sockets{Address: "10.77.0.1:3780"}
+			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now, Alive: 5}
+		}), VerdictMismatch, "conntrackd still runs with UDP port 3780, and the file has 3790; restart conntrackd"},
+		{"other port than the file's, and the peer sends to the old one", edited(quiet(idle(8)), func(e *evidence) {
+			e.settings.Port, e.sockets = 3790, Sockets{Address: "10.77.0.1:3780"}
+			e.wire.Misdirected = []sighting{{From: e.settings.Peer.Addr(), To: e.current(), Port: 3780, Last: e.now, Messages: 1}}
+		}), VerdictSilent, "conntrackd still runs with UDP port 3780, and the file has 3790; restart conntrackd"},
+		{"other address than the file's", edited(idle(8), func(e *evidence) { e.sockets = Sockets{Address: "10.77.0.9:3780"} }), VerdictMismatch, "conntrackd still runs with 10.77.0.9:3780, and the file has 10.77.0.1:3780; restart"},
+		{"other address, and the file's is gone", edited(quiet(idle(8)), func(e *evidence) {
+			e.sockets, e.addressGone = Sockets{Address: "10.77.0.9:3780"}, true
+		}), VerdictSilent, "is not on sync0 any more"},
+		{"another transport", edited(idle(8), func(e *evidence) {
+			e.settings, e.foreign = conntrackd.Defaults(), "line 4: the dedicated link is Multicast on eth1"
+		}), VerdictUnknown, "to measure it by: line 4: the dedicated link is Multicast on eth1; look at it with conntrackd -s, or have a UDP link in its place (connsync apply --replace-transport)"},
 		{"file without settings", edited(idle(8), func(e *evidence) { e.settings = conntrackd.Defaults() }), VerdictUnknown, "no settings of a UDP sync"},
 		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.peerUnresolved = true }), VerdictSilent, "no host answers"},
 		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},

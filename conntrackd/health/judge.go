@@ -19,6 +19,9 @@ func judge(e evidence) judgement {
 	if j, done := judgeDaemon(e); done {
 		return j
 	}
+	if j, done := e.judgeOldSocket(); done {
+		return j
+	}
 	if j, done := e.judgeHeardElsewhere(); done {
 		return j
 	}
@@ -86,9 +89,14 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case e.countersErr != nil:
 		return judgement{VerdictUnknown, "conntrackd runs and does not answer: " + e.countersErr.Error(),
 			"restart conntrackd if it stays so"}, true
-	case !e.settings.Complete() && !e.onSpare: // of a spare link a prefix length may not be known
-		return judgement{VerdictUnknown, "conntrackd runs, and its file has no settings of a UDP sync to measure it by",
-			"put the file back (connsync history, connsync rollback), or save the settings"}, true
+	case e.foreign != "" || !e.settings.Complete() && !e.onSpare: // of a spare link a prefix length may not be known
+		j := judgement{VerdictUnknown, "conntrackd runs, and its file has no settings of a UDP sync to measure it by",
+			"put the file back (connsync history, connsync rollback), or save the settings"}
+		if e.foreign != "" {
+			j.Cause += ": " + e.foreign
+			j.Next = "look at it with conntrackd -s, or have a UDP link in its place (connsync apply --replace-transport)"
+		}
+		return j, true
 	case len(e.readings) == 0:
 		return judgement{VerdictUnknown, "nothing was read yet", ""}, true
 	}

@@ -5,6 +5,26 @@ import (
 	"net/netip"
 )
 
+// judgeOldSocket is for a daemon that runs with the address or port of an earlier file,
+// where this node has what the settings name.
+func (e evidence) judgeOldSocket() (judgement, bool) {
+	s := e.settings
+	has, err := netip.ParseAddrPort(e.sockets.Address)
+	want := netip.AddrPortFrom(e.current(), s.Port)
+	if e.socketsErr != nil || e.sockets.Bound || err != nil || has.Addr().IsUnspecified() || has == want || len(e.links) > 1 || e.swapped || e.interfaceGone || e.addressGone {
+		return judgement{}, false
+	}
+	runs, file := has.String(), want.String()
+	if has.Addr() == want.Addr() {
+		runs, file = fmt.Sprintf("UDP port %d", has.Port()), fmt.Sprint(want.Port())
+	}
+	j := judgement{VerdictMismatch, fmt.Sprintf("conntrackd still runs with %s, and the file has %s", runs, file), "restart conntrackd"}
+	if e.hearing() == broken {
+		j.Verdict = VerdictSilent
+	}
+	return j, true
+}
+
 // judgeMode is for a peer whose messages are not those of our mode.
 func (e evidence) judgeMode() judgement {
 	if e.reliable() && e.last().BadHeader == e.readings[0].BadHeader {

@@ -9,7 +9,7 @@ import (
 
 // Addition is what is to stand in a block of the configuration, at its end.
 type Addition struct {
-	Line  int      // where the block begins, such as [Group.Line]
+	Line  int      // where the block begins, such as [Group.Line]; zero puts the lines in front of all
 	Lines []string // directives, without indentation
 }
 
@@ -42,9 +42,12 @@ func Insert(content []byte, additions []Addition) ([]byte, error) {
 	// From the end, so that the lines before keep their numbers.
 	slices.SortFunc(additions, func(a, b Addition) int { return b.Line - a.Line })
 	for _, a := range additions {
-		end, indent, err := blockEnd(lines, a.Line-1)
-		if err != nil {
-			return nil, err
+		end, indent := 0, ""
+		if a.Line > 0 {
+			var err error
+			if end, indent, err = blockEnd(lines, a.Line-1); err != nil {
+				return nil, err
+			}
 		}
 		ending := "\n"
 		if bytes.HasSuffix(lines[end], []byte("\r\n")) || end > 0 && bytes.HasSuffix(lines[end-1], []byte("\r\n")) {

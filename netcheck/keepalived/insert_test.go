@@ -13,6 +13,7 @@ func TestInsert(t *testing.T) {
 	for name, test := range map[string]struct {
 		file, want string
 		at         []int
+		front      string
 		refused    string
 	}{
 		"indented as its neighbours": {
@@ -30,6 +31,11 @@ func TestInsert(t *testing.T) {
 			want: "vrrp_instance A {\r\n  state BACKUP\r\n  notify_master \"/x failover primary\" root\r\n  notify_backup \"/x failover backup\" root\r\n}",
 			at:   []int{1},
 		},
+		"in front": {
+			file: "vrrp_instance A {\r\n  state BACKUP\r\n}\r\n",
+			want: "! new\r\nvrrp_instance A {\r\n  state BACKUP\r\n  notify_master \"/x failover primary\" root\r\n  notify_backup \"/x failover backup\" root\r\n}\r\n",
+			at:   []int{1}, front: "! new",
+		},
 		"one line":     {file: "vrrp_instance A { state BACKUP }\n", at: []int{1}, refused: "line 1: the brace that ends"},
 		"no end":       {file: "vrrp_instance A {\nstate BACKUP\n", at: []int{1}, refused: "line 1: the block has no end"},
 		"include":      {file: "include x.conf\nvrrp_instance A {\n}\n", at: []int{2}, refused: "line 1: it includes other files"},
@@ -41,6 +47,9 @@ func TestInsert(t *testing.T) {
 			var additions []Addition
 			for _, line := range test.at {
 				additions = append(additions, Addition{line, hook})
+			}
+			if test.front != "" {
+				additions = append(additions, Addition{Lines: []string{test.front}})
 			}
 			got, err := Insert([]byte(test.file), additions)
 			if test.refused != "" {

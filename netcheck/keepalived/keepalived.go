@@ -7,6 +7,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 	"time"
@@ -25,6 +26,7 @@ type Config struct {
 	// ScriptSecurity says that scripts of root which others may change are not
 	// run (enable_script_security).
 	ScriptSecurity bool
+	GlobalLine     int // where the first global_defs begins; zero where there is none
 	Groups         []Group
 	Instances      []Instance
 	// Unread says what could not be followed, such as an included file that
@@ -144,6 +146,7 @@ func (c *Config) build(blocks []*block) {
 }
 
 func (c *Config) global(b *block) {
+	c.GlobalLine = cmp.Or(c.GlobalLine, b.line)
 	for _, d := range b.inner {
 		switch d.word(0) {
 		case "script_user":

@@ -61,6 +61,8 @@ func NewRefresh(h Host) *cobra.Command {
 			}
 			every, err := f.interval()
 			switch {
+			case f.every == "" && cmd.Flags().Changed("every"):
+				return h.Usage(errors.New("--every has no value; give auto, or a duration such as 10s"))
 			case err != nil:
 				return h.Usage(err)
 			case f.stop:

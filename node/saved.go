@@ -1,0 +1,222 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/service"
+	"connsync/netcheck"
+)
+
+// Saved is what a node found: the settings in force, the file and the service. Its
+// methods that return a string give a reason without capital and full stop.
+type Saved struct {
+	Settings conntrackd.Settings
+	// Links are all UDP links of the file in its order, the one of Settings among them.
+	Links    []conntrackd.Settings
+	Spares   []conntrackd.Settings // see [conntrackd.File.Spares]
+	Content  []byte                // of the file, nil when there is none
+	File     *conntrackd.File      // what the content says
+	State    service.State
+	StateErr error // why the state is not known, nil when it is
+	// Warnings are what conntrackd takes for something else than it says.
+	Warnings []conntrackd.Diagnostic
+	// WhyNoSettings says why there are no settings: no file yet, or one of another
+	// kind. Blank when there are.
+	WhyNoSettings string
+	// NoPrefix says why the prefix length of Current IP is not known, and what to do;
+	// blank where it is. The file does not record it, and nothing on this host has it.
+	NoPrefix string
+}
+
+// Spare is a spare link as JSON has it; it is stable.
+type Spare struct {
+	Interface string     `json:"interface"`
+	Current   netip.Addr `json:"current_ip"`
+	Peer      netip.Addr `json:"peer_ip"`
+	Port      uint16     `json:"port"`
+}
+
+// SpareLinks are the spare links for JSON.
+func (s Saved) SpareLinks() []Spare {
+	var links []Spare
+	for _, l := range s.Spares {
+		links = append(links, Spare{l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Port})
+	}
+	return links
+}
+
+// HalfEnabled says how the service is neither enabled nor disabled, such as one that
+// runs and does not start at boot; blank where it is one of them, or not known.
+func (s Saved) HalfEnabled() string {
+	if s.StateErr != nil {
+		return ""
+	}
+	return s.State.HalfEnabled()
+}
+
+// ForeignFile says that conntrackd runs with a file that holds no settings of ours,
+// for statistics or over another transport, and why; blank where it does not.
+func (s Saved) ForeignFile() string {
+	if s.StateErr != nil || s.WhyNoSettings == "" || !s.State.Active {
+		return ""
+	}
+	return "conntrackd runs without settings of a UDP sync (" + s.WhyNoSettings + ")"
+}
+
+// Crashed says that a sync which nobody has disabled does not run, since its daemon
+// was killed or has crashed, and what to do; blank where it is not so.
+func (s Saved) Crashed() string {
+	if s.WhyNoSettings != "" || !s.State.Killed {
+		return ""
+	}
+	return "conntrackd was killed or crashed and does not run; connsync apply starts it"
+}
+
+// Load reads the file and the service. An error means that the file cannot be
+// worked with and a person has to look at it: a *[BrokenFileError], or that of
+// reading it. A service that cannot be asked is no error: see [Saved.StateErr].
+func (n *Node) Load(ctx context.Context) (Saved, error) {
+	return n.loadWith(ctx, n.Service.State)
+}
+
+// LoadForChange is [Node.Load] for what a save keeps where it is not told: a service
+// that is on its way to another state is first let get there.
+func (n *Node) LoadForChange(ctx context.Context) (Saved, error) {
+	return n.loadWith(ctx, func(ctx context.Context) (service.State, error) {
+		return service.SettledState(ctx, n.Service)
+	})
+}
+
+func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service.State, error)) (Saved, error) {
+	s := Saved{Settings: conntrackd.Defaults()}
+	state, err := read(ctx)
+	if ctx.Err() != nil {
+		return s, ctx.Err()
+	}
+	s.State, s.StateErr = state, err
+	s.Content, err = conntrackd.ReadConfig(n.Config)
+	file, diagnostics := conntrackd.Parse(n.Config, s.Content)
+	s.File = file
+	switch {
+	case err != nil:
+		return s, err
+	case s.Content == nil:
+		s.WhyNoSettings = "there is no " + n.Config + " yet"
+		return s, nil
+	}
+	if err := broken(n.Config, diagnostics); err != nil {
+		return s, err
+	}
+	s.Warnings = diagnostics
+	settings, err := file.Settings()
+	if err != nil {
+		s.WhyNoSettings = err.Error()
+		s.Settings = n.withPrefixes(ctx, settings) // what a link of another transport states stays
+		return s, nil
+	}
+	settings.Enabled = state.Active && state.Enabled || state.Killed
+	s.Settings = n.withPrefixes(ctx, settings)
+	links, _ := file.EachLink()
+	for _, l := range links {
+		s.Links = append(s.Links, n.withPrefixes(ctx, l))
+	}
+	s.Spares = file.Spares()
+	s.NoPrefix = noPrefix(ctx, s.Settings)
+	return s, nil
+}
+
+// BrokenFileError says that conntrackd itself would not read the file. Its text
+// names every place, with line and column.
+type BrokenFileError struct {
+	path   string
+	errors []conntrackd.Diagnostic
+}
+
+// broken returns a *[BrokenFileError] when one of the diagnostics is an error.
+func broken(path string, diagnostics []conntrackd.Diagnostic) error {
+	e := &BrokenFileError{path: path}
+	for _, d := range diagnostics {
+		if d.Severity == conntrackd.SeverityError {
+			e.errors = append(e.errors, d)
+		}
+	}
+	if len(e.errors) == 0 {
+		return nil
+	}
+	return e
+}
+
+// Error names the file and all that is wrong in it.
+func (e *BrokenFileError) Error() string {
+	words := make([]string, len(e.errors))
+	for i, d := range e.errors {
+		words[i] = fmt.Sprintf("%s:%d:%d: %s", e.path, d.Line, d.Column, d.Message)
+	}
+	return strings.Join(words, "; ") + "; conntrackd cannot read this file, so it is left alone: mend it, or move it away and start anew"
+}
+
+// noPrefix is [Saved.NoPrefix] for settings.
+func noPrefix(ctx context.Context, s conntrackd.Settings) string {
+	if addr := s.Current.Addr(); s.Current.Bits() < 0 && addr.IsValid() {
+		const give = "or give the address with its prefix length (--current-ip)"
+		interfaces, err := netcheck.Interfaces(ctx)
+		switch {
+		case err != nil:
+			return fmt.Sprintf("the prefix length of %s is not known, for the interfaces could not be read: %v", addr, err)
+		case !slices.ContainsFunc(interfaces, func(i netcheck.Interface) bool { return i.Name == s.Interface }):
+			return fmt.Sprintf("there is no interface %s any more, and the file does not record the prefix length of %s: bring the interface back, %s", s.Interface, addr, give)
+		}
+		return fmt.Sprintf("%s is not on %s any more, and the file does not record its prefix length: put it back (ip address add %s dev %s), %s",
+			addr, s.Interface, withUsualLengths(s).Current, s.Interface, give)
+	}
+	return ""
+}
+
+// withUsualLengths gives addresses whose prefix length is not known the one that
+// most have.
+func withUsualLengths(s conntrackd.Settings) conntrackd.Settings {
+	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {
+		if a := p.Addr(); a.IsValid() && p.Bits() < 0 {
+			*p = netip.PrefixFrom(a, map[bool]int{true: 24, false: 64}[a.Is4()])
+		}
+	}
+	return s
+}
+
+// withPrefixes fills in prefix lengths that the file does not record, from the
+// interface's addresses.
+func (n *Node) withPrefixes(ctx context.Context, s conntrackd.Settings) conntrackd.Settings {
+	if s.Current.Bits() >= 0 && s.Peer.Bits() >= 0 {
+		return s
+	}
+	if s.Current.Bits() < 0 {
+		interfaces, err := netcheck.Interfaces(ctx)
+		if err != nil {
+			return s // the length stays unknown, and the form asks for it
+		}
+		s.Current = prefixOf(interfaces, s.Interface, s.Current)
+	}
+	if s.Peer.Bits() < 0 && s.Current.Bits() >= 0 {
+		s.Peer = netip.PrefixFrom(s.Peer.Addr(), s.Current.Bits())
+	}
+	return s
+}
+
+func prefixOf(interfaces []netcheck.Interface, name string, current netip.Prefix) netip.Prefix {
+	for _, i := range interfaces {
+		if i.Name != name {
+			continue
+		}
+		for _, a := range i.Addresses {
+			if a.Addr() == current.Addr().WithZone("") {
+				return netip.PrefixFrom(current.Addr(), a.Bits())
+			}
+		}
+	}
+	return current
+}
