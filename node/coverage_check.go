@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/prepare"
 	"connsync/netcheck/check"
 )
 
@@ -25,8 +26,8 @@ func (h *hostChecks) coverage(ctx context.Context) check.Finding {
 		}
 		return f
 	}
-	counted := fmt.Sprintf("with this file, %d of %s now would be replicated", c.Survive, coverage.Connections(c.Total()))
-	poll := file.PollSecs()
+	room, poll := file.HashLimit(), file.PollSecs()
+	counted := fmt.Sprintf("with this file, %d of %s now would be replicated", min(c.Survive, room), coverage.Connections(c.Total()))
 	switch {
 	case c.Filtered > 0:
 		return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s; %d would not: %s", counted, c.Filtered, c.Cause), Remedy: c.Next}
@@ -34,8 +35,26 @@ func (h *hostChecks) coverage(ctx context.Context) check.Finding {
 		return check.Finding{Status: check.Failed,
 			Detail: fmt.Sprintf("PollSecs in line %d: conntrackd would learn of a connection up to %d s after its begin, and until then it does not survive", file.LineOf("General", "PollSecs"), poll),
 			Remedy: "remove PollSecs from " + h.n.Config}
+	case c.Survive > room:
+		return check.Finding{Status: check.Failed,
+			Detail: fmt.Sprintf("%s; conntrackd's cache would have no room for %d: HashLimit %d in line %d", counted, c.Survive-room, room, file.LineOf("General", "HashLimit")),
+			Remedy: "raise HashLimit in " + h.n.Config + " to twice nf_conntrack_max"}
+	case coverage.EventsOff():
+		return h.eventsOff(c.Total())
 	case c.Total() == 0:
 		return check.Finding{Status: check.Passed, Detail: "no connection goes through this node at the moment"}
 	}
 	return check.Finding{Status: check.Passed, Detail: counted}
+}
+
+// eventsOff is for a kernel that reports none of its connections, of which there are
+// so many.
+func (h *hostChecks) eventsOff(connections int) check.Finding {
+	f := check.Finding{Status: check.Failed, Remedy: "sysctl -w net.netfilter.nf_conntrack_events=1",
+		Detail: fmt.Sprintf("nf_conntrack_events is 0: conntrackd would learn of no connection that begins, and of no change of the %s now", coverage.Connections(connections))}
+	if i, ok := h.found.Item(prepare.ItemEvents); ok && i.State == prepare.ItemMissing {
+		f.Detail += "; a save that prepares the host sets it to 1"
+		f.Remedy = "connsync apply --prepare-host"
+	}
+	return f
 }

@@ -47,6 +47,7 @@ func TestParseReplies(t *testing.T) {
 		{"cache", wrap(parseCache), CacheStats{Internal: 100}},
 		{"cache-inject", wrap(parseCache), CacheStats{Direct: true, Internal: 2, Injected: 7, News: 7}},
 		{"cache-inject-full", wrap(parseCache), CacheStats{Direct: true, Injected: 529, News: 5, InjectFailed: 503}},
+		{"cache-inject-removed", wrap(parseCache), CacheStats{Direct: true, Injected: 57, News: 50, Removed: 50}},
 		{"cache-external-full", wrap(parseCache), CacheStats{Internal: 2, External: 200, NoSpace: 301, ExternalNoSpace: 300, ExternalCreated: 200}},
 		{"cache-bypass", wrap(parseCache), CacheStats{Direct: true}},
 		{"runtime", wrap(parseRuntime), RuntimeStats{Events: 600}},

@@ -38,6 +38,7 @@ type CacheStats struct {
 	External uint64 // states of the peer
 	Injected uint64 // writes of the peer's states into the kernel, new and updated, with DisableExternalCache
 	News     uint64 // of Injected, those that conntrackd counts as created
+	Removed  uint64 // of the peer's states in the kernel, those that were removed since
 	NoSpace  uint64 // states refused because HashLimit was reached
 	// InjectFailed and ExternalNoSpace are the states of the peer that this node did not
 	// take: the kernel refused the write, HashLimit was reached.
@@ -56,7 +57,7 @@ type RuntimeStats struct {
 func newCounters(n networkStats, links []LinkStats, cache CacheStats, run RuntimeStats, queues map[string]uint64) Counters {
 	c := Counters{
 		Links: links, Malformed: n.Malformed, BadHeader: n.BadHeader, Lost: n.Lost, Before: n.Before,
-		Direct: cache.Direct, Internal: cache.Internal, External: cache.External, Injected: cache.Injected, News: cache.News, NoSpace: cache.NoSpace,
+		Direct: cache.Direct, Internal: cache.Internal, External: cache.External, Injected: cache.Injected, News: cache.News, Removed: cache.Removed, NoSpace: cache.NoSpace,
 		InjectFailed: cache.InjectFailed, ExternalNoSpace: cache.ExternalNoSpace, ExternalCreated: cache.ExternalCreated,
 		ResendQueue: queues["rsqueue"], Overruns: run.Overruns, Uptime: run.Uptime,
 	}
@@ -171,13 +172,17 @@ func parseCache(text string) (CacheStats, error) {
 	}
 	if c.Direct = strings.Contains(text, "external inject:"); c.Direct {
 		err = nil
-		for i, name := range []string{"connections created", "connections updated"} {
+		for i, name := range []string{"connections created", "connections updated", "connections destroyed"} {
 			written, failed, e := findPair(lines, "external inject", name)
 			if e != nil {
 				return CacheStats{}, e
 			}
-			if i == 0 {
+			switch i {
+			case 0:
 				c.News = written
+			case 2:
+				c.Removed = written
+				continue
 			}
 			c.Injected, c.InjectFailed = c.Injected+written, c.InjectFailed+failed
 		}
@@ -338,6 +343,7 @@ type Counters struct {
 	External    uint64 // states of the peer; 0 when they go straight into the kernel
 	Injected    uint64 // writes of the peer's states into the kernel since the start, new and updated
 	News        uint64 // of Injected, those that conntrackd counts as created
+	Removed     uint64 // of the peer's states in the kernel, those that were removed since the start
 	NoSpace     uint64 // states refused because HashLimit was reached
 	// InjectFailed and ExternalNoSpace are the peer's states that this node did not take
 	// since the start: the kernel refused the write, HashLimit was reached.
@@ -348,6 +354,9 @@ type Counters struct {
 	Overruns                      uint64        // times that the kernel's events came faster than they were read
 	Uptime                        time.Duration // in whole minutes
 }
+
+// PeersAtMost is how many of the peer's states are in the kernel at most.
+func (c Counters) PeersAtMost() uint64 { return c.Injected - min(c.Injected, c.Removed) }
 
 // BulkPause is longer than the daemon pauses between two messages of a bulk: where
 // no more states come for so long, it is over.

@@ -18,9 +18,13 @@ type Tables struct {
 	Internal uint64    // states of this node
 	External uint64    // states of the peer
 	Injected uint64    // states of the peer written into the kernel since the start, news and updates
+	Removed  uint64    // states of the peer removed from the kernel since the start
 	Resyncs  uint64    // times that the kernel's table was read
 	Link     LinkStats // the active one
 }
+
+// PeersAtMost is how many of the peer's states are in the kernel at most.
+func (t Tables) PeersAtMost() uint64 { return t.Injected - min(t.Injected, t.Removed) }
 
 // Tables reads the daemon's caches and its active link. The error is an
 // [ErrStatsMode] where the daemon does not sync.
@@ -59,7 +63,7 @@ func parseTables(text string) (Tables, error) {
 		return Tables{}, err
 	}
 	return Tables{
-		Internal: stats.Internal, External: stats.External, Injected: stats.Injected,
+		Internal: stats.Internal, External: stats.External, Injected: stats.Injected, Removed: stats.Removed,
 		Direct: stats.Direct, Bypass: strings.Contains(text, "internal bypass:"),
 	}, nil
 }

@@ -47,10 +47,18 @@ func cachedFor(line []byte) (time.Duration, bool) {
 // not an entry.
 func (e *Entry) parseLine(line []byte) (directions int) {
 	*e = Entry{Seen: true}
-	_, rest := word(line)
+	name, rest := word(line)
 	number, rest := word(rest)
+	// conntrack -o extended and /proc/net/nf_conntrack begin with the family.
+	family := string(name) + " " + string(number)
+	if family == "ipv4 2" || family == "ipv6 10" {
+		name, rest = word(rest)
+		number, rest = word(rest)
+	} else {
+		family = ""
+	}
 	protocol, ok := decimal(number, math.MaxUint8)
-	if !ok {
+	if !ok || !named(name, uint8(protocol)) {
 		return 0
 	}
 	e.Protocol = uint8(protocol)
@@ -81,7 +89,22 @@ func (e *Entry) parseLine(line []byte) (directions int) {
 			return 0
 		}
 	}
+	if family != "" && e.Original.Source.Is4() != (family == "ipv4 2") {
+		return 0
+	}
 	return sources
+}
+
+// named says that a line may call a protocol so. conntrack calls one that it does not
+// know "unknown", or as /etc/protocols has it.
+func named(name []byte, protocol uint8) bool {
+	for number, known := range protocolNames {
+		if string(name) == known {
+			return number == protocol
+		}
+	}
+	_, known := protocolNames[protocol]
+	return string(name) == "unknown" || !known && string(name) != "ipv4" && string(name) != "ipv6"
 }
 
 // parseWord reads a word that has no value: the state, which stands before the

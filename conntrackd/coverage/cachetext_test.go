@@ -34,6 +34,18 @@ func TestParseText(t *testing.T) {
 			Entry{Protocol: 17,
 				Original: Tuple{Source: a("1.2.3.4"), Destination: a("5.6.7.8"), SourcePort: 1, DestinationPort: 2, Zone: 6},
 				Reply:    Tuple{Source: a("5.6.7.8"), Destination: a("1.2.3.4"), SourcePort: 2, DestinationPort: 1}}},
+		{"ipv4     2 tcp      6 431999 ESTABLISHED src=10.1.0.2 dst=10.2.0.2 sport=40001 dport=80 packets=2 bytes=120 src=10.2.0.2 dst=10.1.0.2 sport=80 dport=40001 packets=1 bytes=60 [ASSURED] mark=0 zone=0 use=2",
+			Entry{Protocol: 6, State: 3, HasState: true, Seen: true, Timeout: 431999,
+				Original: Tuple{Source: a("10.1.0.2"), Destination: a("10.2.0.2"), SourcePort: 40001, DestinationPort: 80},
+				Reply:    Tuple{Source: a("10.2.0.2"), Destination: a("10.1.0.2"), SourcePort: 80, DestinationPort: 40001}}},
+		{"ipv6     10 udp      17 29 src=2001:db8::1 dst=2001:db8::2 sport=1 dport=2 [UNREPLIED] src=2001:db8::2 dst=2001:db8::1 sport=2 dport=1 mark=0 use=1",
+			Entry{Protocol: 17, Timeout: 29,
+				Original: Tuple{Source: a("2001:db8::1"), Destination: a("2001:db8::2"), SourcePort: 1, DestinationPort: 2},
+				Reply:    Tuple{Source: a("2001:db8::2"), Destination: a("2001:db8::1"), SourcePort: 2, DestinationPort: 1}}},
+		{"unknown  2 600 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4 mark=0 use=1",
+			Entry{Protocol: 2, Seen: true, Timeout: 600,
+				Original: Tuple{Source: a("1.2.3.4"), Destination: a("5.6.7.8")},
+				Reply:    Tuple{Source: a("5.6.7.8"), Destination: a("1.2.3.4")}}},
 	} {
 		var got Entry
 		if !got.parseText([]byte(test.line)) {
@@ -50,6 +62,9 @@ func TestParseText(t *testing.T) {
 		"udp 17 src=1.2.3.4 dst=5.6.7.8 sport=1 dport= src=5.6.7.8 dst=1.2.3.4 sport=2 dport=1",
 		"udp 17 src=1.2.3.4 dst=::1 src=5.6.7.8 dst=1.2.3.4",
 		"udp 17 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4 src=1.2.3.4 dst=5.6.7.8",
+		"tcp 17 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4", "frob 6 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4",
+		"udp 2 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4", "ipv4 2 udp 6 9 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4",
+		"ipv6 10 udp 17 9 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4", "ipv4 10 udp 17 9 src=1.2.3.4 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4",
 		"udp 17 src=1.2.3 dst=5.6.7.8 src=5.6.7.8 dst=1.2.3.4",
 	} {
 		if e := (Entry{}); e.parseText([]byte(line)) {

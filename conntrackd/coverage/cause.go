@@ -26,15 +26,13 @@ type circumstances struct {
 	direct    bool // the peer's entries are put into the kernel
 }
 
-func (l *Looker) circumstances(ctx context.Context, c Coverage, t control.Tables) circumstances {
+func (l *Looker) circumstances(ctx context.Context, role Role, t control.Tables) circumstances {
 	s := circumstances{
-		pollSecs: l.File.PollSecs(), pollLine: l.File.LineOf("General", "PollSecs"), role: c.Role, direct: t.Direct,
+		pollSecs: l.File.PollSecs(), pollLine: l.File.LineOf("General", "PollSecs"), role: role, direct: t.Direct,
 		internal: t.Internal, limit: l.File.HashLimit(), limitLine: l.File.LineOf("General", "HashLimit"),
 	}
+	s.eventsOff = EventsOff()
 	// What cannot be read is one cause less to find.
-	if value, err := os.ReadFile(eventsSetting); err == nil {
-		s.eventsOff = strings.TrimSpace(string(value)) == "0"
-	}
 	if cache, err := l.Client.Cache(ctx); err == nil {
 		s.noSpace, s.internal = cache.NoSpace, max(s.internal, cache.Internal)
 	}
@@ -44,10 +42,25 @@ func (l *Looker) circumstances(ctx context.Context, c Coverage, t control.Tables
 	return s
 }
 
+// faulty says that something is seen which keeps connections out of the cache.
+func (s circumstances) faulty() bool {
+	return s.eventsOff || s.full() || s.pollSecs > 0 || s.overruns > 0
+}
+
+// full says that the cache is full, or was.
+func (s circumstances) full() bool { return s.internal >= uint64(s.limit) || s.noSpace > 0 }
+
+// EventsOff says that the kernel reports no connection of the network namespace of the
+// calling thread; false where that cannot be read.
+func EventsOff() bool {
+	value, err := os.ReadFile(eventsSetting)
+	return err == nil && strings.TrimSpace(string(value)) == "0"
+}
+
 // explain says why entries would be lost, and what to do. The filter comes first: what
 // the file says is certain, and the rest is the likeliest cause.
 func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cause, next string) {
-	why := l.circumstances(ctx, c, t)
+	why := l.circumstances(ctx, c.Role, t)
 	var causes, steps []string
 	if c.Filtered > 0 {
 		causes = append(causes, filterCause(c))
@@ -56,6 +69,9 @@ func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cau
 	if c.Missing > 0 {
 		cause, step := why.missing(c.Missing)
 		causes, steps = append(causes, cause), append(steps, step)
+	}
+	if c.Unsure > 0 {
+		causes = append(causes, fmt.Sprintf("nothing shows whether %s of these came from the peer", Connections(c.Unsure)))
 	}
 	return strings.Join(causes, "; "), strings.Join(steps, "; ")
 }

@@ -91,29 +91,31 @@ func (c Comparer) search(ctx context.Context, x *Exported, all []found, cached b
 	for i := range all {
 		all[i].what = ""
 	}
-	see := func(e *Entry) {
+	see := func(e *Entry, whole bool) {
 		place, known := x.find(e)
 		if !known || all[place].held {
 			return
 		}
-		all[place].what = difference(&x.entries[place].Entry, e)
+		all[place].what = difference(&x.entries[place].Entry, e, whole)
 		all[place].held = all[place].what == ""
 	}
-	if err := Dump(ctx, see); err != nil || !cached {
+	if err := Dump(ctx, func(e *Entry) { see(e, true) }); err != nil || !cached {
 		return err
 	}
 	var e Entry
 	return c.Client.DumpExternal(ctx, func(line []byte) {
-		if e.parseText(line) {
-			see(&e)
+		if _, ok := e.ParsePeers(line); ok {
+			see(&e, false)
 		}
 	})
 }
 
-// difference says what is not equal of two entries with one original direction.
-func difference(there, here *Entry) string {
+// difference says what is not equal of two entries with one original direction. Of one
+// that is not whole the replies' addresses are not known, as in the external cache, which
+// lists no NAT that it has.
+func difference(there, here *Entry, whole bool) string {
 	var what []string
-	if there.key(seed) != here.key(seed) {
+	if whole && there.key(seed) != here.key(seed) {
 		what = append(what, "NAT")
 	}
 	if there.HasState && here.HasState && there.State != here.State {

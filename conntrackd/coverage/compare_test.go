@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"connsync/conntrackd/conntracktest"
+	"connsync/conntrackd/pairtest"
 	"connsync/lab"
 )
 
@@ -175,5 +177,50 @@ func TestExportAndCompare(t *testing.T) {
 	}
 	if x, err = ReadExport(bytes.NewReader(list)); err != nil || x.Len() != 7 {
 		t.Errorf("%v\n%s", err, list)
+	}
+}
+
+// A real external cache holds what the other node exports, with NAT and without.
+func TestCompareWithExternalCache(t *testing.T) {
+	t.Parallel()
+	a, b := pairtest.New(t)
+	for _, n := range []*pairtest.Node{a, b} {
+		n.WriteConfig(pairtest.ExternalCache(conntracktest.Config(n.Settings, n.Dir)))
+		if err := n.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const tcp, udp = "-I -p tcp -s 10.1.0.2 -d 10.2.0.2 --state ESTABLISHED -u SEEN_REPLY,ASSURED -t 600 --dport 80", "-I -p udp -s 10.1.0.2 -d 10.2.0.2 -u SEEN_REPLY -t 600 --dport 53"
+	load(t, b.Namespace, tcp+" --sport 1", tcp+" --sport 2 --src-nat 203.0.113.1", tcp+" --sport 3 --dst-nat 10.3.0.3", udp+" --sport 4",
+		"-I -p icmp -s 10.1.0.2 -d 10.2.0.2 -t 600 --icmp-type 8 --icmp-code 0 --icmp-id 7",
+		"-I -p tcp -s 2001:db8::1 -d 2001:db8::2 --state ESTABLISHED -u SEEN_REPLY,ASSURED -t 600 --sport 5 --dport 80")
+	a.AwaitExternal(5) // of IPv4
+	cached := func(x *Exported) (c Comparison) {
+		t.Helper()
+		a.Do(func() (err error) {
+			c, err = Comparer{Client: a.Client(), Most: 20}.Compare(t.Context(), x)
+			return err
+		})
+		return c
+	}
+	var out bytes.Buffer
+	b.Do(func() error { return Export(t.Context(), &out, nil) })
+	x, err := ReadExport(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Comparison{Total: 6, Held: 6, Cache: true}, cached(x)); diff != "" {
+		dump, _ := a.Namespace.Command("conntrackd", "-C", a.ConfigPath(), "-e").CombinedOutput()
+		t.Errorf("%s\n%s", diff, dump)
+	}
+	x, err = ReadExport(strings.NewReader("tcp 6 FIN_WAIT src=10.1.0.2 dst=10.2.0.2 sport=1 dport=80 src=10.2.0.2 dst=10.1.0.2 sport=80 dport=1\n" +
+		"udp 17 src=10.1.0.2 dst=10.2.0.2 sport=99 dport=53 src=10.2.0.2 dst=10.1.0.2 sport=53 dport=99\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := cached(x)
+	got.Sample = nil
+	if diff := cmp.Diff(Comparison{Total: 2, Differ: 1, Absent: 1, Cache: true}, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -65,6 +65,7 @@ type Coverage struct {
 	Took    time.Duration
 	Table   int  // entries in the kernel's table, of any kind
 	Peers   int  // entries that the peer's daemon has put there
+	Unsure  int  // those of Missing that may be the peer's: nothing shows whose they are
 	Role    Role // by which Peers was decided
 	Pending bool // what is not in the cache needs a second look, a second later
 	// Unacknowledged are those of Survive that the peer has not confirmed while it
@@ -73,7 +74,7 @@ type Coverage struct {
 	// NotHeld are those of Survive that the peer says it does not hold; the caller knows,
 	// and takes them from Survive.
 	NotHeld int
-	Settled int // those of Survive that were in the cache for as long as [Looker.SettledAfter] said
+	Settled int // those of Survive that were in the cache for as long as [Told.SettledAfter] said
 	// Anew are those of Survive whose kind goes on at the peer only where its rules let
 	// a connection begin: GRE, and SCTP without TCPWindowTracking.
 	Anew   int

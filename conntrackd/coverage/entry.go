@@ -107,27 +107,16 @@ func (e *Entry) Family() string {
 	return "ipv6"
 }
 
+// protocolNames are the names that conntrack prints.
+var protocolNames = map[uint8]string{
+	unix.IPPROTO_ICMP: "icmp", unix.IPPROTO_TCP: "tcp", unix.IPPROTO_UDP: "udp", unix.IPPROTO_DCCP: "dccp", unix.IPPROTO_GRE: "gre",
+	unix.IPPROTO_ESP: "esp", unix.IPPROTO_ICMPV6: "icmpv6", unix.IPPROTO_SCTP: "sctp", unix.IPPROTO_UDPLITE: "udplite",
+}
+
 // ProtocolName is the name of a layer 4 protocol that conntrack prints, or its number.
 func ProtocolName(protocol uint8) string {
-	switch protocol {
-	case unix.IPPROTO_ICMP:
-		return "icmp"
-	case unix.IPPROTO_TCP:
-		return "tcp"
-	case unix.IPPROTO_UDP:
-		return "udp"
-	case unix.IPPROTO_DCCP:
-		return "dccp"
-	case unix.IPPROTO_GRE:
-		return "gre"
-	case unix.IPPROTO_ESP:
-		return "esp"
-	case unix.IPPROTO_ICMPV6:
-		return "icmpv6"
-	case unix.IPPROTO_SCTP:
-		return "sctp"
-	case unix.IPPROTO_UDPLITE:
-		return "udplite"
+	if name, known := protocolNames[protocol]; known {
+		return name
 	}
 	return strconv.Itoa(int(protocol))
 }

@@ -26,9 +26,8 @@ type Looker struct {
 	// Own are addresses of this node beside those that it has now, such as virtual ones
 	// that the peer has; nil means none.
 	Own func() []netip.Addr
-	// SettledAfter is asked before each look how long an entry has to be in the cache to
-	// be one of [Coverage.Settled]; nil means that each is.
-	SettledAfter func(context.Context) time.Duration
+	// Told is asked before each look what the peer has told; nil means that it told nothing.
+	Told func(context.Context) Told
 	// Most is how many entries of [Coverage.Sample] are kept; zero means 20.
 	Most int
 
@@ -38,6 +37,16 @@ type Looker struct {
 	at      time.Time     // when the last look ended; zero where there was none
 	cost    time.Duration // of the last look, in time of the processor
 	suspect keySet        // not in the cache at the last look
+}
+
+// Told is what the peer has told of itself.
+type Told struct {
+	Known bool // it told a thing, not long ago
+	// Connections are those that are in its own cache, as it told.
+	Connections int
+	// SettledAfter is how long an entry has to be in the cache here to be one of
+	// [Coverage.Settled].
+	SettledAfter time.Duration
 }
 
 const (
@@ -181,7 +190,7 @@ func (l *Looker) look(ctx context.Context) (Coverage, error) {
 		if err != nil {
 			return Coverage{}, err
 		}
-		p.injected = int(after.Injected)
+		p.injected = p.atMost(after)
 	}
 	c := p.finish()
 	l.suspect = p.suspect
@@ -212,20 +221,20 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	if p.most == 0 {
 		p.most = mostLost
 	}
-	if tables.Direct {
-		p.injected = int(tables.Injected)
-	}
 	if l.Role != nil {
 		p.role = l.Role(ctx)
+	}
+	if l.Told != nil {
+		p.told = l.Told(ctx)
+	}
+	if tables.Direct {
+		p.fault = p.role == RoleUnknown && l.circumstances(ctx, p.role, tables).faulty()
+		p.injected = p.atMost(tables)
 	}
 	if p.own, err = l.own(); err != nil {
 		return nil, tables, err
 	}
-	var settled time.Duration
-	if l.SettledAfter != nil {
-		settled = l.SettledAfter(ctx)
-	}
-	p.cache, p.fresh, err = cacheKeys(ctx, l.Client, settled)
+	p.cache, p.fresh, err = cacheKeys(ctx, l.Client, p.told.SettledAfter)
 	return p, tables, err
 }
 
@@ -260,122 +269,4 @@ func (l *Looker) External(ctx context.Context, message func(e *Entry, age time.D
 		}
 	})
 	return n, err
-}
-
-// pass is one way through the kernel's table.
-type pass struct {
-	filter        Filter
-	own           ownAddresses
-	cache, before keySet
-	fresh         keySet // part of cache
-	first         bool   // there was no look before
-	flagged       bool   // the daemon marks TCP connections that it puts into the kernel
-	role          Role
-	injected      int // how many entries the daemon has put into the kernel; -1 where it puts none there
-	most          int
-
-	table, peers int
-	settled      int
-	main         group
-	beyond       group // those that would be the peer's, had the daemon put in more
-	suspect      keySet
-}
-
-// group is what was counted of some entries.
-type group struct {
-	count   int
-	tally   *tally
-	sample  []LostEntry
-	suspect keySet
-}
-
-func newGroup() group { return group{tally: newTally()} }
-
-func (p *pass) take(e *Entry) {
-	p.table++
-	if p.own.ownEntry(e) || e.ending() {
-		return
-	}
-	key := e.key(seed)
-	into := &p.main
-	if !p.cache.has(key) && p.mayBePeers(e) {
-		if p.role == RoleBackup || p.peers < p.injected {
-			p.peers++
-			return
-		}
-		into = &p.beyond
-	}
-	o, rule := p.judge(e, key)
-	if o == young || o == missing {
-		into.suspect = append(into.suspect, key)
-	}
-	if (o == filtered || o == missing) && len(into.sample) < p.most {
-		into.sample = append(into.sample, LostEntry{*e, rule})
-	}
-	into.tally.add(e, o, rule)
-	into.count++
-}
-
-// judge classifies an entry of this node's that needs to survive.
-func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
-	if p.cache.has(key) {
-		if !p.fresh.has(key) {
-			p.settled++
-		}
-		return survives, Rule{}
-	}
-	if rule, dropped := p.filter.Drops(e); dropped {
-		return filtered, rule
-	}
-	if p.before.has(key) {
-		return missing, Rule{}
-	}
-	return young, Rule{}
-}
-
-// beginsAnew says that a connection of the protocol goes on at the other node only where
-// its rules let one begin. The kernel gives a lifetime to the GRE entries alone that a
-// packet has made (nf_conntrack_proto_gre.c), and drops another with its first packet.
-// The TCP flag that conntrackd puts into its entries without TCPWindowTracking changes the
-// verification tag of an SCTP association.
-func beginsAnew(protocol uint8, flagged bool) bool {
-	return protocol == unix.IPPROTO_GRE || protocol == unix.IPPROTO_SCTP && flagged
-}
-
-// mayBePeers says that an entry which is not in this node's cache may be there for the
-// peer. With the states in the kernel that is a backup's usual state, and on a primary
-// nothing excuses it: what came from the peer has to be taken over (failover primary).
-// Where nobody knows the role, TCP tells: conntrackd puts its entries in with flags that
-// no connection gets which began here. Of the rest as many are the peer's as the daemon has put
-// in at most.
-func (p *pass) mayBePeers(e *Entry) bool {
-	switch {
-	case p.injected < 0 || p.role == RolePrimary:
-		return false
-	case p.role == RoleBackup:
-		return true
-	}
-	return !p.flagged || e.Protocol != unix.IPPROTO_TCP || e.Recovered
-}
-
-// finish sums up.
-func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Role: p.role, Peers: p.peers, Settled: p.settled, Sample: p.main.sample}
-	p.suspect = p.main.suspect
-	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
-		c.Peers += p.beyond.count
-	} else {
-		p.beyond.tally.mergeInto(p.main.tally)
-		c.Sample = append(c.Sample, p.beyond.sample[:min(len(p.beyond.sample), p.most-len(c.Sample))]...)
-		p.suspect = append(p.suspect, p.beyond.suspect...)
-	}
-	slices.Sort(p.suspect)
-	p.main.tally.into(&c)
-	for key, counts := range p.main.tally.kinds {
-		if beginsAnew(key.protocol, p.flagged) {
-			c.Anew += counts.Survive
-		}
-	}
-	c.Pending = p.first && len(p.suspect) > 0
-	return c
 }

@@ -18,6 +18,7 @@ import (
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/pairtest"
 )
 
@@ -112,9 +113,16 @@ func coverageScenarios() []*scenario {
 			early: func(a, _ *pairtest.Node) { sysctl(a, "net.netfilter.nf_conntrack_events=0") },
 			late: func(a, b *pairtest.Node) {
 				forwarded(b, 100)
+				tellOwn(b, 100)
 				time.Sleep(500 * time.Millisecond)
 				begunTCP(a, 50)
 			}},
+		{name: "peer-told-nothing-and-events-are-off", want: VerdictPartial, cause: "nothing shows whether 50 connections of these came from the peer",
+			early: func(a, _ *pairtest.Node) { sysctl(a, "net.netfilter.nf_conntrack_events=0") }, late: atPeer},
+		{name: "peer-removed-its-own-and-events-are-off", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache lacks 50 connections: the kernel reports none",
+			late: func(a, b *pairtest.Node) { othersAfterThePeers(a, b, false) }},
+		{name: "peer-told-that-it-has-none-and-events-are-off", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache lacks 50 connections: the kernel reports none",
+			late: func(a, b *pairtest.Node) { othersAfterThePeers(a, b, true) }},
 		{name: "primary-has-not-taken-over", want: VerdictPartial, cause: "100 of 100 connections would not survive a failover: conntrackd's cache lacks 100 connections: the peer began them",
 			role: coverage.RolePrimary, late: atPeer},
 		{name: "primary-has-taken-over", want: VerdictTwoWay, role: coverage.RolePrimary, late: func(a, b *pairtest.Node) {
@@ -134,6 +142,50 @@ func coverageScenarios() []*scenario {
 		}
 	}
 	return all
+}
+
+// tellOwn has the peer tell node a how many connections are in its own cache.
+func tellOwn(b *pairtest.Node, count uint32) {
+	b.T.Helper()
+	box := mailbox.Box{Low: b.Settings.Current.Addr().Less(b.Settings.Peer.Addr())}
+	b.Do(func() error { return box.Leave(b.T.Context(), mailbox.Report{Direct: true, Kernel: count}) })
+}
+
+// othersAfterThePeers has the peer put 50 UDP connections into node a and remove them
+// again, and 50 others begin on node a without an event.
+func othersAfterThePeers(a, b *pairtest.Node, tell bool) {
+	a.T.Helper()
+	udp := func(n *pairtest.Node, first int) {
+		for i := range 50 {
+			args := strings.Fields(fmt.Sprintf("-I -p udp -s 10.1.0.2 -d 10.2.0.2 --sport %d --dport 53 -t 600 -u SEEN_REPLY", first+i))
+			if out, err := n.Namespace.Command("conntrack", args...).CombinedOutput(); err != nil {
+				n.T.Fatalf("conntrack: %v: %s", err, out)
+			}
+		}
+	}
+	await := func(what string, done func(control.CacheStats) bool) {
+		a.T.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			c, err := a.Client().Cache(a.T.Context())
+			if err == nil && done(c) {
+				return
+			}
+			if time.Now().After(deadline) {
+				a.T.Fatalf("the peer's states were not %s: %+v, %v", what, c, err)
+			}
+		}
+	}
+	udp(b, 2000)
+	await("created", func(c control.CacheStats) bool { return c.News >= 50 })
+	if out, err := b.Namespace.Command("conntrack", "-D", "-p", "udp", "-s", "10.1.0.2").CombinedOutput(); err != nil {
+		b.T.Fatalf("conntrack: %v: %s", err, out)
+	}
+	await("removed", func(c control.CacheStats) bool { return c.Removed >= 50 })
+	if tell {
+		tellOwn(b, 0)
+	}
+	sysctl(a, "net.netfilter.nf_conntrack_events=0")
+	udp(a, 4000)
 }
 
 // begunTCP puts TCP connections of 10.1.0.3 into a node's table, without the flags of an

@@ -46,9 +46,8 @@ func (o *Observer) box(direct bool) mailbox.Box {
 	return b
 }
 
-// hearPeer reads the peer's newest report and returns how old an entry has to be to be
-// in its numbers.
-func (o *Observer) hearPeer(ctx context.Context) time.Duration {
+// hearPeer reads the peer's newest report.
+func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
 	o.mu.Lock()
 	direct := len(o.readings) > 0 && o.readings[len(o.readings)-1].Direct
 	o.mu.Unlock()
@@ -60,9 +59,9 @@ func (o *Observer) hearPeer(ctx context.Context) time.Duration {
 	o.told, o.external, o.heardAt = told, external, time.Now()
 	o.mu.Unlock()
 	if told == nil {
-		return 0
+		return coverage.Told{}
 	}
-	return told.Age + toldMargin
+	return coverage.Told{Known: told.Age <= mailbox.Lifetime, Connections: ownOf(told.Report), SettledAfter: told.Age + toldMargin}
 }
 
 // holds says what both nodes hold, at a look at the connections.
@@ -75,25 +74,28 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 	}
 	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.heardAt)}
 	h.Of = min(c.Settled, c.Survive)
-	h.OnPeer = min(h.Of, onPeer(h.Told.Report, c.Peers, e.last().Injected, h.Of))
+	h.OnPeer = min(h.Of, onPeer(h.Told.Report, c.Peers, e.last().PeersAtMost(), h.Of))
 	return h
 }
 
 // onPeer is how many of this node's connections the peer holds, of so many. peers are
-// the entries here that the peer's daemon has put here, injected how often it wrote.
-func onPeer(r mailbox.Report, peers int, injected uint64, of int) int {
+// the entries here that the peer's daemon has put here, written how many it can have here at most.
+func onPeer(r mailbox.Report, peers int, written uint64, of int) int {
 	if !r.Direct {
 		return int(r.External)
 	}
 	// What the peer's daemon has in its own cache too is the peer's, as far as entries here
 	// came from it: a daemon that was restarted has taken all of its kernel's.
-	theirs := min(int(r.Kernel)-int(min(r.Foreign, r.Kernel)), peers, int(min(injected, 1<<30)))
+	theirs := min(ownOf(r), peers, int(min(written, 1<<30)))
 	held := int(r.Kernel) - theirs
 	if r.Refused > 0 { // one at least, for one may be refused often
 		held = min(held, of-1)
 	}
 	return max(held, 0)
 }
+
+// ownOf is how many connections the peer has in its own cache.
+func ownOf(r mailbox.Report) int { return int(r.Kernel - min(r.Foreign, r.Kernel)) }
 
 func readNumber(path string) (int, bool) {
 	content, err := os.ReadFile(path)

@@ -17,7 +17,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 	if len(e.readings) == 1 {
 		o.Coverage.Forget() // what was seen is of another run of the daemon
 	}
-	o.hears.Do(func() { o.Coverage.SettledAfter = o.hearPeer })
+	o.hears.Do(func() { o.Coverage.Told = o.hearPeer })
 	c, err := o.Coverage.Look(ctx)
 	if err != nil {
 		e.coverageErr = err

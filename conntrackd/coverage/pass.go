@@ -1,0 +1,156 @@
+package coverage
+
+import (
+	"math"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd/control"
+)
+
+// pass is one way through the kernel's table.
+type pass struct {
+	filter        Filter
+	own           ownAddresses
+	cache, before keySet
+	fresh         keySet // part of cache
+	first         bool   // there was no look before
+	flagged       bool   // the daemon marks TCP connections that it puts into the kernel
+	role          Role
+	injected      int // how many entries the daemon has put into the kernel at most; -1 where it puts none there
+	told          Told
+	fault         bool // something here keeps connections out of the cache
+	most          int
+
+	table, peers int
+	settled      int
+	unsure       int // of the missing ones, those that may be the peer's
+	main         group
+	beyond       group // those that would be the peer's, had the daemon put in more
+	suspect      keySet
+}
+
+// group is what was counted of some entries.
+type group struct {
+	count   int
+	tally   *tally
+	sample  []LostEntry
+	suspect keySet
+}
+
+func newGroup() group { return group{tally: newTally()} }
+
+func (p *pass) take(e *Entry) {
+	p.table++
+	if p.own.ownEntry(e) || e.ending() {
+		return
+	}
+	key := e.key(seed)
+	o, rule := p.judge(e, key)
+	into := &p.main
+	switch {
+	case o == survives || !p.mayBePeers(e):
+	case p.doubtful(e, o):
+		if o == missing {
+			p.unsure++
+		}
+	case p.role == RoleBackup || p.peers < p.injected:
+		p.peers++
+		return
+	default:
+		into = &p.beyond
+	}
+	if o == young || o == missing {
+		into.suspect = append(into.suspect, key)
+	}
+	if (o == filtered || o == missing) && len(into.sample) < p.most {
+		into.sample = append(into.sample, LostEntry{*e, rule})
+	}
+	into.tally.add(e, o, rule)
+	into.count++
+}
+
+// judge classifies an entry of this node's that needs to survive.
+func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
+	if p.cache.has(key) {
+		if !p.fresh.has(key) {
+			p.settled++
+		}
+		return survives, Rule{}
+	}
+	if rule, dropped := p.filter.Drops(e); dropped {
+		return filtered, rule
+	}
+	if p.before.has(key) {
+		return missing, Rule{}
+	}
+	return young, Rule{}
+}
+
+// beginsAnew says that a connection of the protocol goes on at the other node only where
+// its rules let one begin. The kernel gives a lifetime to the GRE entries alone that a
+// packet has made (nf_conntrack_proto_gre.c), and drops another with its first packet.
+// The TCP flag that conntrackd puts into its entries without TCPWindowTracking changes the
+// verification tag of an SCTP association.
+func beginsAnew(protocol uint8, flagged bool) bool {
+	return protocol == unix.IPPROTO_GRE || protocol == unix.IPPROTO_SCTP && flagged
+}
+
+// mayBePeers says that an entry which is not in this node's cache may be there for the
+// peer. With the states in the kernel that is a backup's usual state, and on a primary
+// nothing excuses it: what came from the peer has to be taken over (failover primary).
+// Where nobody knows the role, TCP tells: conntrackd puts its entries in with flags that
+// no connection gets which began here. Of the rest as many are the peer's as the daemon has put
+// in at most.
+func (p *pass) mayBePeers(e *Entry) bool {
+	switch {
+	case p.injected < 0 || p.role == RolePrimary:
+		return false
+	case p.role == RoleBackup:
+		return true
+	}
+	return !p.flagged || e.Protocol != unix.IPPROTO_TCP || e.Recovered
+}
+
+// doubtful says that an entry which may be the peer's is taken for this node's: nothing
+// shows that it came from the peer, and what would keep it out of the cache is there.
+func (p *pass) doubtful(e *Entry, o outcome) bool {
+	if p.role == RoleBackup || p.flagged && e.Protocol == unix.IPPROTO_TCP {
+		return false
+	}
+	return o == filtered || p.fault && !p.told.Known
+}
+
+// atMost is how many of the peer's entries are here at most. The daemon counts what it
+// wrote and removed, and neither what was written twice nor what ended here: where
+// something keeps this node's own from the cache, the peer's word counts too.
+func (p *pass) atMost(t control.Tables) int {
+	n := int(min(t.PeersAtMost(), math.MaxInt32))
+	if p.fault && p.told.Known {
+		n = min(n, p.told.Connections)
+	}
+	return n
+}
+
+// finish sums up.
+func (p *pass) finish() Coverage {
+	c := Coverage{Table: p.table, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Sample: p.main.sample}
+	p.suspect = p.main.suspect
+	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
+		c.Peers += p.beyond.count
+	} else {
+		p.beyond.tally.mergeInto(p.main.tally)
+		c.Sample = append(c.Sample, p.beyond.sample[:min(len(p.beyond.sample), p.most-len(c.Sample))]...)
+		p.suspect = append(p.suspect, p.beyond.suspect...)
+	}
+	slices.Sort(p.suspect)
+	p.main.tally.into(&c)
+	for key, counts := range p.main.tally.kinds {
+		if beginsAnew(key.protocol, p.flagged) {
+			c.Anew += counts.Survive
+		}
+	}
+	c.Pending = p.first && len(p.suspect) > 0
+	return c
+}
