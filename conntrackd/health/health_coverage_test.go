@@ -114,6 +114,15 @@ func coverageScenarios() []*scenario {
 			late: func(a, b *pairtest.Node) {
 				forwarded(b, 100)
 				tellOwn(b, 100)
+				go func() { // a report is soon too old for a slow host
+					for b.T.Context().Err() == nil {
+						time.Sleep(20 * time.Second)
+						_ = b.Namespace.Do(func() error {
+							box := mailbox.Box{Low: b.Settings.Current.Addr().Less(b.Settings.Peer.Addr())}
+							return box.Leave(b.T.Context(), mailbox.Report{Direct: true, Kernel: 100})
+						})
+					}
+				}()
 				time.Sleep(500 * time.Millisecond)
 				begunTCP(a, 50)
 			}},

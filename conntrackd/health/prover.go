@@ -136,12 +136,12 @@ func (p *Prover) lookFor(ctx context.Context, during time.Duration, own TestStat
 		}
 		if own != (TestState{}) && !p.proof.Passed {
 			passed, err := p.Client.HoldsInternal(ctx, own.words())
-			if err != nil && ctx.Err() == nil {
+			if err != nil && !ended(ctx) {
 				return err
 			}
 			p.note(func(proof *Proof) { proof.Passed = passed })
 		}
-		if err := p.look(ctx); err != nil && ctx.Err() == nil {
+		if err := p.look(ctx); err != nil && !ended(ctx) {
 			return err
 		}
 	}
@@ -174,4 +174,11 @@ func (p *Prover) holds(ctx context.Context, t TestState) (bool, error) {
 		return p.Client.HoldsExternal(ctx, t.words())
 	}
 	return t.present()
+}
+
+// ended says that ctx is over. A call whose deadline is that of ctx may end before ctx
+// says so.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }

@@ -163,7 +163,7 @@ func (k *Keeper) round(ctx context.Context, settings conntrackd.Settings, s *Sta
 }
 
 // StartPatience bounds how long a refresh may take to begin.
-const StartPatience = 5 * time.Second
+const StartPatience = 30 * time.Second
 
 // Start starts "connsync refresh" as a process of its own, which goes on when
 // this one ends, and returns when it runs. One that runs already is no error.
