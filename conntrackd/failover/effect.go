@@ -2,6 +2,7 @@ package failover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -47,7 +48,8 @@ func (r *run) read() (tables, error) {
 }
 
 // await reads until done says so of what it read, or the patience or the
-// context ends; it returns the last reading and what done said of it.
+// context ends; it returns the last reading and what done said of it. A daemon too
+// busy to answer in time is asked once more.
 func (r *run) await(ctx context.Context, done func(tables) bool) (now tables, ok bool, err error) {
 	return r.awaitFor(ctx, r.patience(), done)
 }
@@ -62,8 +64,14 @@ func (r *run) patience() time.Duration {
 func (r *run) awaitFor(ctx context.Context, patience time.Duration, done func(tables) bool) (now tables, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	late := false
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		if now, err = r.read(); err != nil || done(now) {
+		now, err = r.read()
+		if errors.Is(err, context.DeadlineExceeded) && !late {
+			late = true
+			continue
+		}
+		if err != nil || done(now) {
 			return now, err == nil, err
 		}
 		select {

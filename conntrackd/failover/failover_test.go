@@ -59,11 +59,18 @@ type daemonModel struct {
 	heard                              int                      // of the peer's messages, until it is asked
 	deaf                               map[control.Request]bool // what is asked in vain
 	asked                              []control.Request
+	silent                             chan struct{} // the first reading after a request waits for it; nil for none
 }
 
 func (d *daemonModel) answer(r control.Request) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if wait := d.silent; wait != nil && len(d.asked) > 0 && r == control.RequestCache {
+		d.silent = nil
+		d.mu.Unlock()
+		<-wait
+		d.mu.Lock()
+	}
 	switch r {
 	case control.RequestCache:
 		return fmt.Appendf(nil, "cache:internal	active objects:		%12d\n\ncache:external	active objects:		%12d\n", d.internal, d.external)
@@ -162,6 +169,19 @@ func TestFailoverJudgesByEffect(t *testing.T) {
 				t.Errorf("failed %v, err %v, unlocked %v", outcome.Failed(), outcome.Err, outcome.Unlocked)
 			}
 		})
+	}
+}
+
+// A daemon too busy to answer one reading has not failed.
+func TestFailoverAsksABusyDaemonAgain(t *testing.T) {
+	d := &daemonModel{external: 200, silent: make(chan struct{})}
+	wait := d.silent
+	defer close(wait)
+	f := serveModel(t, d)
+	f.Client.Timeout = time.Second
+	outcome := f.Run(t.Context(), RolePrimary, nil)
+	if outcome.Err != nil || outcome.Failed() || outcome.Unseen() {
+		t.Errorf("%+v", outcome)
 	}
 }
 

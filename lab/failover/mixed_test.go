@@ -97,7 +97,7 @@ func TestCounterexamples(t *testing.T) {
 		{two, 4, "tcp ipv4: 5 would survive, 4 did"},
 		{strings.Replace(two, "two-way", "partial", 1), 0, ""},
 		{strings.ReplaceAll(strings.ReplaceAll(two, "\"survive\":5", "\"survive\":3"), "ipv4", "ipv4"), 3, ""},
-		{strings.Replace(two, "\"total\":5", "\"total\":4", 1), 5, "5 connections, of which status had seen 4"},
+		{strings.Replace(two, "\"total\":5", "\"total\":4", 1), 5, "5 connections, of which status had seen 4: [{Family:ipv4 Protocol:tcp Survive:5}]"},
 		{`{"verdict":"two-way"}`, 5, "two-way without a word of the connections"},
 		{`{"verdict":"two-way","coverage":{"error":"no table"}}`, 5, "two-way, and the connections could not be compared: no table"},
 	} {

@@ -160,7 +160,7 @@ func (t tally) refutes() string {
 	}
 	entries, named := t.sum(t.opened), t.said.Coverage.Total
 	if named < entries {
-		wrong = append(wrong, fmt.Sprintf("%d connections, of which status had seen %d", entries, named))
+		wrong = append(wrong, fmt.Sprintf("%d connections, of which status had seen %d: %+v", entries, named, t.said.Coverage.Protocols))
 	}
 	return strings.Join(wrong, "; ")
 }

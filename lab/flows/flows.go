@@ -104,7 +104,7 @@ func (s *Set) open(ctx context.Context, p *lab.Pair, count int) error {
 	case SCTP:
 		return s.openSCTP(p, count)
 	case HalfOpen:
-		return s.openHalf(p, count)
+		return s.openHalf(ctx, p, count)
 	case HalfClosed:
 		return s.openHalfClosed(ctx, p, count)
 	case FTPPassive, FTPActive:

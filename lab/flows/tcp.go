@@ -3,10 +3,12 @@ package flows
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -239,7 +241,7 @@ func (h *halfOpen) Close() error {
 
 // openHalf keeps the server's answers from the client, on the way from the node
 // that has the virtual addresses now. Over the other node they arrive.
-func (s *Set) openHalf(p *lab.Pair, count int) error {
+func (s *Set) openHalf(ctx context.Context, p *lab.Pair, count int) error {
 	srv, err := serve(p.Server, s.Kind.service(0), echo)
 	if err != nil {
 		return err
@@ -271,5 +273,24 @@ func (s *Set) openHalf(p *lab.Pair, count int) error {
 			})
 		}()
 	}
-	return nil
+	return awaitHalfOpen(ctx, active, to, count)
+}
+
+// awaitHalfOpen waits until the node has seen the server's answer to each SYN: on a
+// busy host they come when no new connection may begin any more.
+func awaitHalfOpen(ctx context.Context, m *lab.Member, to netip.AddrPort, count int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		out, err := m.Run(ctx, "conntrack", "-L", "-p", "tcp", "--dport", fmt.Sprint(to.Port()), "--state", "SYN_RECV")
+		got := strings.Count(out, "SYN_RECV")
+		if got >= count {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s has %d of %d connections in SYN_RECV: %w", m.Name(), got, count, errors.Join(err, context.Cause(ctx)))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
