@@ -2,6 +2,7 @@ package conntrackd
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -106,6 +107,15 @@ func (f *File) remove(n *node) {
 		*next = lead + *next
 	}
 	f.toks = append(f.toks[:n.first:n.first], f.toks[n.last+1:]...)
+}
+
+// removeAll takes directives out, none of which contains another, and reads the file
+// once more. From the end on, what is left still stands where it did.
+func (f *File) removeAll(all []*node) {
+	for _, n := range slices.SortedFunc(slices.Values(all), func(a, b *node) int { return b.first - a.first }) {
+		f.remove(n)
+	}
+	f.reparse()
 }
 
 // replace puts text in the place of a directive and its block.

@@ -144,13 +144,13 @@ func firstError(diags []Diagnostic) *Diagnostic {
 // Input made to hurt is read to its end, within the limit of go test, and kept
 // as it is.
 func TestHostileInput(t *testing.T) {
-	const mega, flood = 1 << 18, 1 << 15 // bytes of one token, and of many
+	const mega, flood = 1 << 20, 1 << 17 // bytes of one token, and of many
 	crash, err := os.ReadFile(filepath.Join("testdata", "samples", "sync-ftfw.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, src := range map[string]string{
-		"a long line":      "Sync { UDP { Interface " + strings.Repeat("x", mega) + " } }\n",
+		"line of 1 MiB":    "Sync { UDP { Interface " + strings.Repeat("x", mega) + " } }\n",
 		"digits":           "Sync { UDP { Port " + strings.Repeat("9", mega) + " } }\n",
 		"dots":             strings.Repeat("1.", flood/2),
 		"hexadecimal":      strings.Repeat("a:", flood/2),
@@ -172,8 +172,8 @@ func TestHostileInput(t *testing.T) {
 		"links":            "Sync {" + strings.Repeat("UDP { Port 1 } ", flood/32) + "}\n",
 		"duplicates":       "Sync { UDP {" + strings.Repeat("Port 1 ", flood/8) + "} }\n",
 		"ignored":          "General { Filter { Address Ignore {" + strings.Repeat("IPv4_address 1.2.3.4\n", flood/32) + "} } }\n",
-		"statistics":       strings.Repeat("Stats{}\n", 500),
-		"commit timeouts":  "Sync { UDP { } " + strings.Repeat("CommitTimeout 1 ", 500) + "}\n",
+		"statistics":       strings.Repeat("Stats{}\n", 2000),
+		"commit timeouts":  "Sync { UDP { } " + strings.Repeat("CommitTimeout 1 ", 2000) + "}\n",
 		"escapes":          "Sync { UDP { Interface \x1b[2J\x1b]0;x\x07 } }\n",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -175,21 +175,21 @@ func (m *merge) statistics() {
 	if m.distribution {
 		m.note("The distribution's file for statistics becomes one for the sync.")
 	}
-	for {
-		n := last(m.f.top, "Stats")
-		if n == nil {
-			return
-		}
-		if !m.distribution {
+	all := named(m.f.top, "Stats")
+	if len(all) == 0 {
+		return
+	}
+	if !m.distribution {
+		for _, n := range slices.Backward(all) {
 			m.replacing(n, "Stats section: the daemon cannot gather statistics and sync at once")
 		}
-		if len(named(m.f.top, "Sync")) == 0 {
-			m.f.replace(n, m.f.laidOut(nil, strings.TrimSuffix(syncSection(m.s), "\n")))
-		} else {
-			m.f.remove(n)
-		}
-		m.f.reparse()
 	}
+	if len(named(m.f.top, "Sync")) == 0 {
+		end := len(all) - 1
+		m.f.replace(all[end], m.f.laidOut(nil, strings.TrimSuffix(syncSection(m.s), "\n")))
+		all = all[:end]
+	}
+	m.f.removeAll(all)
 }
 
 // inPlace prepares a block to stand where n does: indented alike, without the

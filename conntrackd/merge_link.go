@@ -51,19 +51,18 @@ func (m *merge) switchMode(name string, on, due bool) {
 // commitTimeout takes away what means nothing without the external cache, and
 // of which the daemon warns then.
 func (m *merge) commitTimeout() {
-	for !m.s.ExternalCache {
-		sync := inside(m.f.top, "Sync")
-		all := named(sync, "CommitTimeout")
-		for _, mode := range named(sync, "Mode") {
-			all = append(all, named(mode.children, "CommitTimeout")...)
-		}
-		if len(all) == 0 {
-			return
-		}
-		m.note("CommitTimeout (line %d) goes: nothing is committed when states go straight into the kernel.", m.f.line(all[0]))
-		m.f.remove(all[0])
-		m.f.reparse()
+	if m.s.ExternalCache {
+		return
 	}
+	sync := inside(m.f.top, "Sync")
+	all := named(sync, "CommitTimeout")
+	for _, mode := range named(sync, "Mode") {
+		all = append(all, named(mode.children, "CommitTimeout")...)
+	}
+	for _, n := range all {
+		m.note("CommitTimeout (line %d) goes: nothing is committed when states go straight into the kernel.", m.f.line(n))
+	}
+	m.f.removeAll(all)
 }
 
 // settings sets what the settings name, in the block of each.
