@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,8 @@ func Cover(content string, paths ...string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("keep mounts private: %w", err)
 	}
+	syscall.ForkLock.RLock() // what is forked while it is open keeps it from being run
+	defer syscall.ForkLock.RUnlock()
 	f, err := os.CreateTemp("", "connsync-cover-")
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -190,6 +191,10 @@ func (m *Machine) CopyIn(source, target string) (err error) {
 	if err != nil {
 		return err
 	}
+	// A process that is forked meanwhile would hold the copy open, and the machine could
+	// not run it ("text file busy").
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	var to *os.File
 	err = m.Enter(func() (err error) {
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
