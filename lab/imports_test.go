@@ -46,6 +46,8 @@ var allowed = map[string][]string{
 	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},
 	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "trust"),
 
+	"conntrackd/events": {"conntrackd/apply", "conntrackd/failover", "conntrackd/health", "conntrackd/hostfile", "conntrackd/service", "trust"},
+
 	"netcheck/check":      {},
 	"netcheck/dump":       {"trust"},
 	"netcheck/packet":     {},
@@ -104,6 +106,9 @@ var testsMay = map[string][]string{
 func libraries(which, but string, more ...string) []string {
 	all := []string{"conntrackd", "conntrackd/hostfile", "conntrackd/step", "conntrackd/control", "conntrackd/service", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/health",
 		"conntrackd/trial", "conntrackd/prepare", "conntrackd/failover", "conntrackd/refresh", "conntrackd/apply"}
+	if which == "both" {
+		all = append(all, "conntrackd/events") // which is made of the others
+	}
 	if which == "both" {
 		all = append(all, "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/keepalived")
 	}

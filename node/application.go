@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"connsync/conntrackd/hostfile"
 )
 
 // ApplicationFile states what the appliance is, in one word. Without it the
@@ -33,7 +35,7 @@ func readApplication(flag, file string) (Application, error) {
 	if flag != "" {
 		return ParseApplication(flag, "--application", "")
 	}
-	content, err := readOwn(file, applicationMax)
+	content, err := hostfile.ReadOwn(file, applicationMax)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Application{}, nil

@@ -66,7 +66,7 @@ func (n *Node) role(ctx context.Context) coverage.Role {
 
 // lastRole is the role of the newest call that the failover log tells of.
 func lastRole(stateDir string) coverage.Role {
-	for _, name := range []string{failoverLogName, failoverLogName + ".1"} {
+	for _, name := range []string{failover.LogName, failover.LogName + ".1"} {
 		lines, err := logTail(filepath.Join(stateDir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return coverage.RoleUnknown

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/failover"
 )
 
 func TestLastRole(t *testing.T) {
@@ -30,7 +31,7 @@ func TestLastRole(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			for name, content := range map[string]string{failoverLogName: tt.log, failoverLogName + ".1": tt.older} {
+			for name, content := range map[string]string{failover.LogName: tt.log, failover.LogName + ".1": tt.older} {
 				if content == "" {
 					continue
 				}

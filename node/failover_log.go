@@ -37,8 +37,6 @@ func (s systemLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-const failoverLogName = "failover.log"
-
 // failoverLogMax is where the log begins anew; the full one is kept as .1.
 const failoverLogMax = 256 << 10
 
@@ -67,17 +65,17 @@ func openFailoverLog(stateDir string) (*os.File, error) {
 		return nil, err
 	}
 	const flag = os.O_WRONLY | os.O_APPEND
-	f, err := hostfile.OpenOwn(stateDir, failoverLogName, flag)
+	f, err := hostfile.OpenOwn(stateDir, failover.LogName, flag)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(stateDir, failoverLogName)
+	path := filepath.Join(stateDir, failover.LogName)
 	info, err := f.Stat()
 	if err != nil || info.Size() <= failoverLogMax || os.Rename(path, path+".1") != nil {
 		return f, nil
 	}
 	f.Close()
-	return hostfile.OpenOwn(stateDir, failoverLogName, flag)
+	return hostfile.OpenOwn(stateDir, failover.LogName, flag)
 }
 
 // Write adds a line, which must have no line end and be safe for a terminal.

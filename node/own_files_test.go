@@ -12,6 +12,7 @@ import (
 
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 )
 
@@ -57,7 +58,7 @@ func TestOwnFilesOfSomebodyElse(t *testing.T) {
 		},
 		"setup": func(dir string) error {
 			n := &Node{Options: Options{StateDir: dir, RuntimeDir: filepath.Join(dir, "run")}}
-			_, read := readOwn(n.setupFile(), 10)
+			_, read := hostfile.ReadOwn(n.setupFile(), 10)
 			return errors.Join(read, n.NoteSetup(SetupDone))
 		},
 		"application": func(dir string) error {

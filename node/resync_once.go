@@ -22,7 +22,7 @@ const askedName = "asked"
 // asked returns what had come of the peer when it was last asked in this run of the
 // daemon; nil means never. A torn file only has the peer asked once more.
 func (n *Node) asked(run service.State) *health.Received {
-	content, err := readOwn(filepath.Join(n.RuntimeDir, askedName), 128)
+	content, err := hostfile.ReadOwn(filepath.Join(n.RuntimeDir, askedName), 128)
 	if err != nil {
 		return nil
 	}

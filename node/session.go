@@ -9,6 +9,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
+	"connsync/conntrackd/events"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/step"
@@ -127,6 +128,9 @@ func (s *Session) Apply(ctx context.Context, r apply.Review, each func(step.Step
 	}
 	return outcome
 }
+
+// Events is what has happened to the sync of this node.
+func (s *Session) Events(ctx context.Context) events.Log { return s.node.Events(ctx) }
 
 // Entries are the saves that are kept, the newest first.
 func (s *Session) Entries(context.Context) ([]apply.Entry, error) {

@@ -33,7 +33,7 @@ func (n *Node) NeedsSetup(ctx context.Context) (bool, error) {
 	if err != nil || a.Reason() != "" {
 		return false, err
 	}
-	said, err := readOwn(n.setupFile(), 1024)
+	said, err := hostfile.ReadOwn(n.setupFile(), 1024)
 	if err == nil {
 		return strings.TrimSpace(string(said)) == "", nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -80,7 +80,7 @@ func (n *Node) KeepSetupAnswers(answers conntrackd.Values) error {
 // SetupAnswers are those that KeepSetupAnswers has kept; nil for none, and where
 // they cannot be read: they are asked for again.
 func (n *Node) SetupAnswers() conntrackd.Values {
-	content, err := readOwn(n.answersFile(), maxAnswers)
+	content, err := hostfile.ReadOwn(n.answersFile(), maxAnswers)
 	if err != nil {
 		return nil
 	}
@@ -127,14 +127,6 @@ func (n *Node) WriteApplication(word string) error {
 // discard removes a small file of connsync's own, where there is one.
 func (n *Node) discard(path string) error { return n.replace(path, nil) }
 
-// readOwn reads a file that only root may have written, or the user whose it is.
-func readOwn(path string, limit int64) ([]byte, error) {
-	if err := own(path); err != nil {
-		return nil, err
-	}
-	return trust.ReadFile(path, limit)
-}
-
 func own(path string) error {
 	if err := trust.Owned(filepath.Dir(path)); err != nil {
 		return err
@@ -151,7 +143,7 @@ func (n *Node) replace(path string, content []byte) error {
 		return err
 	}
 	defer lock.Close()
-	before, err := readOwn(path, conntrackd.MaxFileBytes)
+	before, err := hostfile.ReadOwn(path, conntrackd.MaxFileBytes)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/events"
 	"connsync/conntrackd/health"
 )
 
@@ -22,6 +23,7 @@ type StatusWatch struct {
 	observed []byte // the file it was made for
 	stop     context.CancelFunc
 	told     time.Time // when the peer was told what is here
+	record   events.Recorder
 }
 
 // tellEvery is how often a node that is watched tells the peer what it holds, as the
@@ -30,7 +32,7 @@ const tellEvery = 30 * time.Second
 
 // NewStatusWatch watches n until ctx ends.
 func NewStatusWatch(ctx context.Context, n *Node) *StatusWatch {
-	return &StatusWatch{ctx: ctx, node: n}
+	return &StatusWatch{ctx: ctx, node: n, record: events.Recorder{StateDir: n.StateDir}}
 }
 
 // Observe takes one look, at the settings that it returns too. An error means
@@ -44,6 +46,9 @@ func (w *StatusWatch) Observe(ctx context.Context) (health.Health, conntrackd.Se
 	found := o.Observe(ctx)
 	if w.tells(found) {
 		_ = o.Tell(ctx) // a peer that is not told says so
+	}
+	if !w.node.Unmanaged() {
+		_ = w.record.Look(found) // what is not on record, nobody has seen
 	}
 	return found, saved.Settings, nil
 }

@@ -20,6 +20,10 @@ const (
 	RoleFault   Role = "fault"   // this node cannot take them, nor ask for anything
 )
 
+// LogName is the file in the state directory to which every call writes what it did:
+// "2026-11-28T14:02:10Z [4711] failover primary: " and a sentence a line.
+const LogName = "failover.log"
+
 // Roles are the roles that there are.
 func Roles() []Role { return []Role{RolePrimary, RoleBackup, RoleFault} }
 

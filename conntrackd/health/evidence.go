@@ -2,6 +2,7 @@ package health
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"connsync/conntrackd"
@@ -90,6 +91,32 @@ type evidence struct {
 	holding Holding
 	// hashLimitSet is the HashLimit of our file; zero when it is not known.
 	hashLimitSet int
+	// lastHeard is when the daemon last received something; zero is not known.
+	lastHeard time.Time
+	// wasEnabled says that the sync was enabled the last time that somebody settled it, where
+	// no service manager knows.
+	wasEnabled bool
+}
+
+// off says that no daemon has to run: nothing enables it, and nothing ended it but a stop.
+func (e evidence) off() bool {
+	s := e.service
+	return e.serviceErr == nil && !s.Active && !s.Enabled && !s.Killed && !s.Starting && !s.Changing && s.Restarts == 0 &&
+		!e.wasEnabled && e.stranger.PID == 0 && !strings.HasPrefix(s.Detail, "failed")
+}
+
+// rates are how fast the counters grow; nil where there are not two readings.
+func (e evidence) rates() *Rates {
+	base, last := e.base(), e.last()
+	took := last.Time.Sub(base.Time).Seconds()
+	if took <= 0 {
+		return nil
+	}
+	grown := func(from, to uint64) float64 { return float64(to-min(from, to)) / took }
+	return &Rates{
+		SentPackets: grown(base.PacketsSent, last.PacketsSent), RecvPackets: grown(base.PacketsRecv, last.PacketsRecv),
+		SentBytes: grown(base.BytesSent, last.BytesSent), RecvBytes: grown(base.BytesRecv, last.BytesRecv),
+	}
 }
 
 // direction is what is known about one way of the sync.

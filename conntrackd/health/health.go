@@ -61,6 +61,23 @@ type Health struct {
 	Coverage    *coverage.Coverage
 	CoverageErr error
 	Holding     Holding
+	Heard       time.Time // when the running daemon last received something; zero is not known
+	Rates       *Rates    // nil where there are not two readings to compare
+	// Off says that nothing is wrong although no daemon runs: it was never set up here, or
+	// it was disabled on purpose. The verdict is [VerdictStopped] then.
+	Off bool
+}
+
+// Rates are how fast the daemon's counters grow, a second, over the last readings.
+type Rates struct{ SentPackets, RecvPackets, SentBytes, RecvBytes float64 }
+
+// Acknowledged is how many of this node's connections the peer has, as far as is known
+// here; false where it is not.
+func (h Health) Acknowledged() (int, bool) {
+	if h.Coverage == nil || !h.Verdict.BothWays() {
+		return 0, false
+	}
+	return h.Coverage.Survive, true
 }
 
 // Observer watches a running daemon and says how the sync is. Service, Client and
@@ -95,6 +112,9 @@ type Observer struct {
 	// MayAsk says whether the peer may be asked for its states, which a node does that
 	// lacks some: once for what has come; nil means yes.
 	MayAsk func(run service.State, now Received) bool
+	// WasEnabled says whether the sync was enabled the last time that somebody settled it;
+	// it is asked where no service manager knows. Nil means no.
+	WasEnabled func() bool
 
 	mu       sync.Mutex
 	listener *listener
@@ -108,6 +128,7 @@ type Observer struct {
 	tried    time.Time     // when MayAsk was asked
 	told     *mailbox.Told // by the peer, when the connections were looked at
 	external int           // connections in the external cache then
+	heard    time.Time     // when the daemon last received something in this run
 	heardAt  time.Time
 	hears    sync.Once
 	version  *[3]uint8 // of the running daemon
@@ -152,6 +173,7 @@ func (o *Observer) gather(ctx context.Context) evidence {
 		e.conntrackMax = host.ConntrackMax
 	}
 	e.service, e.serviceErr = o.Service.State(ctx)
+	e.wasEnabled = e.service.Unbooted && o.WasEnabled != nil && o.WasEnabled()
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
 		o.cover(ctx, &e)
@@ -184,8 +206,9 @@ func (e evidence) health() Health {
 	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets, Links: e.links, Holding: e.holding}
 	if len(e.readings) > 0 {
 		h.Counters, h.Holding.Refused = e.last(), e.refused()
+		h.Heard, h.Rates = e.lastHeard, e.rates()
 	}
-	h.Coverage, h.CoverageErr = e.coverage, e.coverageErr
+	h.Coverage, h.CoverageErr, h.Off = e.coverage, e.coverageErr, e.off()
 	return h
 }
 
@@ -222,7 +245,7 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 	if o.run.MainPID != e.service.MainPID || o.readings == nil || o.inUse != place {
 		if o.run.MainPID != e.service.MainPID || o.run.Since.IsZero() {
 			o.run, o.missing = e.service, missingStates{}
-			o.asked, o.recalled, o.tried, o.told, o.external, o.version = nil, false, time.Time{}, nil, 0, nil
+			o.asked, o.recalled, o.tried, o.told, o.external, o.version, o.heard = nil, false, time.Time{}, nil, 0, nil, time.Time{}
 			o.run.Since = startOf(e.service)
 		}
 		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place
@@ -246,6 +269,19 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 		e.wire = o.listener.since(place, o.run.Since, recent)
 		e.disbelieveForeigners()
 	}
+	o.hear(e)
+}
+
+// hear notes when the daemon last received something: between the last two readings, and
+// where the link is listened to, when that was.
+func (o *Observer) hear(e *evidence) {
+	if n := len(o.readings); e.countersErr == nil && n > 1 && o.readings[n-1].PacketsRecv > o.readings[n-2].PacketsRecv {
+		o.heard = o.readings[n-1].Time
+		if w := e.wire.Last; w.After(o.readings[n-2].Time) && w.Before(o.heard) {
+			o.heard = w
+		}
+	}
+	e.lastHeard = o.heard
 }
 
 // Watch observes every 250 ms until the sync is seen to work both ways, whatever is

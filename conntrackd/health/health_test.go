@@ -275,3 +275,51 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+// A daemon that nobody wants to run is no failure; one that was ended otherwise is.
+func TestOff(t *testing.T) {
+	for name, tt := range map[string]struct {
+		e    evidence
+		want bool
+	}{
+		"disabled":                        {evidence{service: service.State{Present: true, Detail: "inactive (dead)"}}, true},
+		"not installed":                   {evidence{}, true},
+		"runs":                            {evidence{service: service.State{Active: true}}, false},
+		"starts at boot":                  {evidence{service: service.State{Enabled: true}}, false},
+		"failed":                          {evidence{service: service.State{Detail: "failed (Result: exit-code)"}}, false},
+		"killed":                          {evidence{service: service.State{Unbooted: true, Killed: true}}, false},
+		"ended, and enabled by a save":    {evidence{service: service.State{Unbooted: true}, wasEnabled: true}, false},
+		"being started":                   {evidence{service: service.State{Starting: true}}, false},
+		"another conntrackd in its place": {evidence{stranger: service.Daemon{PID: 7}}, false},
+		"could not look":                  {evidence{serviceErr: errors.New("access denied")}, false},
+	} {
+		h := tt.e.health()
+		if h.Off != tt.want {
+			t.Errorf("%s: off %t", name, h.Off)
+		}
+		if h.Off && (h.Verdict != VerdictStopped || h.Cause == "" || !strings.Contains(h.Next, "connsync")) {
+			t.Errorf("%s: %s, %q, %q", name, h.Verdict, h.Cause, h.Next)
+		}
+	}
+}
+
+func TestRatesAndHeard(t *testing.T) {
+	if got := idle(8).rates(); got == nil || got.RecvPackets != 1 {
+		t.Errorf("%v of an idle pair", got)
+	}
+	if got := edited(idle(1), func(e *evidence) { e.service.Since = time.Time{} }).rates(); got != nil {
+		t.Errorf("%v of one reading", got)
+	}
+	o, at := &Observer{}, time.Now()
+	o.readings = []control.Counters{{Time: at, PacketsRecv: 3}, {Time: at.Add(time.Second), PacketsRecv: 4}}
+	for _, tt := range []struct{ wire, want time.Time }{
+		{time.Time{}, at.Add(time.Second)},
+		{at.Add(600 * time.Millisecond), at.Add(600 * time.Millisecond)},
+		{at.Add(-time.Minute), at.Add(time.Second)},
+	} {
+		e := &evidence{wire: wire{Last: tt.wire}}
+		if o.hear(e); !e.lastHeard.Equal(tt.want) {
+			t.Errorf("heard %v after the first reading, want %v", e.lastHeard.Sub(at), tt.want.Sub(at))
+		}
+	}
+}

@@ -67,6 +67,10 @@ func judgeDaemon(e evidence) (judgement, bool) {
 			j.Verdict = VerdictStopped
 		}
 		return j, true
+	case e.off() && !e.settings.Complete():
+		return judgement{VerdictStopped, "nothing is set up on this node", "set it up: connsync, or line by line connsync setup"}, true
+	case e.off():
+		return judgement{VerdictStopped, "conntrackd does not run, and is not started at boot", "turn it on: connsync apply --enable"}, true
 	case !e.service.Active:
 		cause := "conntrackd does not run"
 		if e.service.Detail != "" {

@@ -12,6 +12,18 @@ import (
 	"connsync/trust"
 )
 
+// ReadOwn reads a file that only root may have written, or the user whose it is; longer
+// than limit is an error.
+func ReadOwn(path string, limit int64) ([]byte, error) {
+	if err := trust.Owned(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := trust.Owned(path); err != nil {
+		return nil, err
+	}
+	return trust.ReadFile(path, limit)
+}
+
 // OpenOwn opens a file of connsync's own in dir for writing, with the flags of
 // [os.OpenFile]: a lock, a note, a log. Both are made when missing. It follows no
 // link, and what somebody else could have put there is an error and stays as it is.

@@ -206,6 +206,19 @@ func (p *Preparer) startState(c change) (ItemState, string) {
 	return ItemInPlace, ""
 }
 
+// RefreshInstalled says whether something on this host runs the refresh, and whether it
+// does so at boot.
+func (p *Preparer) RefreshInstalled() (installed, atBoot bool) {
+	manager := p.manager()
+	switch manager {
+	case managerSystemd:
+		installed = p.exists(refreshUnitFile) || p.exists("/usr/lib/systemd/system/"+refreshService+".service")
+	case managerOpenRC, managerSysV:
+		installed = p.exists(refreshScript)
+	}
+	return installed, installed && p.startsAtBoot(manager)
+}
+
 func (p *Preparer) startsAtBoot(manager string) bool {
 	pattern := map[string]string{
 		managerSystemd: "/etc/systemd/system/*.wants/" + refreshService + ".service",

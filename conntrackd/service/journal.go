@@ -23,22 +23,28 @@ const (
 )
 
 // readJournal returns what the unit's processes said since then, oldest first.
-// The journal has no other reader without cgo than its own program.
 func readJournal(ctx context.Context, unit string, since time.Time) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, journalTime)
-	defer cancel()
 	// A line that was written just now may not have been stored yet. Where
 	// this is not allowed or not known, the lines are merely a little late.
 	syncing, stop := context.WithTimeout(ctx, time.Second)
 	_ = trust.Command(syncing, "journalctl", "--sync").Run()
 	stop()
-
-	// Newest first: with --since and --lines alone the oldest lines are shown.
-	args := []string{"--reverse", "--unit", unit, "--output", "json", "--quiet", "--no-pager",
-		"--output-fields", "MESSAGE,_PID", "--lines", strconv.Itoa(journalLines)}
+	args := []string{"--unit", unit, "--output-fields", "MESSAGE,_PID"}
 	if !since.IsZero() {
 		args = append(args, "--since", fmt.Sprintf("@%d.%06d", since.Unix(), since.Nanosecond()/1000))
 	}
+	lines, err := askJournal(ctx, unit, args, parseJournal)
+	slices.Reverse(lines)
+	return lines, err
+}
+
+// askJournal has journalctl print entries, the newest first, and parses them. The journal
+// has no other reader without cgo than its own program.
+func askJournal[T any](ctx context.Context, unit string, args []string, parse func(io.Reader) ([]T, error)) ([]T, error) {
+	ctx, cancel := context.WithTimeout(ctx, journalTime)
+	defer cancel()
+	// Newest first: with --since and --lines alone the oldest lines are shown.
+	args = append([]string{"--reverse", "--output", "json", "--quiet", "--no-pager", "--lines", strconv.Itoa(journalLines)}, args...)
 	cmd := trust.Command(ctx, "journalctl", args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &limitedWriter{w: &complaint, left: 4096}
@@ -50,8 +56,7 @@ func readJournal(ctx context.Context, unit string, since time.Time) ([]string, e
 		return nil, fmt.Errorf("read journal of %s: %w", unit, err)
 	}
 	bounded := &io.LimitedReader{R: out, N: journalBytes}
-	lines, readErr := parseJournal(bounded)
-	slices.Reverse(lines)
+	lines, readErr := parse(bounded)
 	if late := ctx.Err(); late != nil {
 		_ = cmd.Wait()
 		return lines, fmt.Errorf("read journal of %s: %w", unit, late)
