@@ -34,8 +34,11 @@ func (m *Model) followSave(o outcome) tea.Cmd {
 	case statusWanted:
 		m.backToForm()
 		saved, _ := m.form.draft.Saved().Settings()
-		s := newStatus(m.env, saved)
+		s := newStatus(m.env, m.pulse, &m.form.host, saved)
 		return m.open(s, s.start())
+	case listWanted:
+		l := &statusList{env: m.env, pulse: m.pulse, kind: o.kind}
+		return m.open(l, l.start())
 	case historyWanted:
 		h := newHistory(m.env)
 		return m.open(h, h.start())

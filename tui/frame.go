@@ -6,6 +6,9 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"connsync/conntrackd"
+	"connsync/tui/text"
 )
 
 // View draws title, rule, the topmost screen, rule and keys.
@@ -56,19 +59,48 @@ func (m *Model) title() string {
 	if t, ok := m.top().(interface{ title() string }); ok {
 		left = t.title()
 	}
-	right := m.state
-	if m.hostname != "" {
-		right = m.env.shown(m.hostname) + "   " + m.state
+	state := m.state
+	if m.stateWord != "" {
+		state = m.env.role(m.stateWord).Render(m.state)
 	}
-	gap := m.width - 3 - len(left) - ansi.StringWidth(right)
-	if gap < 2 {
-		right = m.env.shown(m.hostname)
-		gap = m.width - 3 - len(left) - ansi.StringWidth(right)
+	host := m.env.shown(m.hostname)
+	// What gives way first: the host, then the words that every title has.
+	for _, l := range []string{left, shortTitle(left)} {
+		for _, right := range []string{text.Join("   ", host, state), state} {
+			if gap := m.width - 3 - len(l) - ansi.StringWidth(right); gap >= 2 {
+				return " " + m.env.theme.Title.Render(l) + strings.Repeat(" ", gap+1) + right
+			}
+		}
 	}
-	if gap < 2 {
-		return " " + m.env.theme.Title.Render(left)
+	return " " + m.env.theme.Title.Render(left)
+}
+
+// shortTitle is a title without the words that all have.
+func shortTitle(title string) string {
+	for _, words := range []string{"Connection Sync: ", "Connection Sync "} {
+		if rest, ok := strings.CutPrefix(title, words); ok {
+			return text.Capital(rest)
+		}
 	}
-	return " " + m.env.theme.Title.Render(left) + strings.Repeat(" ", gap+1) + right
+	return title
+}
+
+// state is what is known of the service at the start, in a few words.
+func (o Options) state() string {
+	switch {
+	case o.StateUnknown:
+		return "sync not known"
+	case o.HalfEnabled != "":
+		return "sync half enabled"
+	}
+	return syncState(o.Saved)
+}
+
+func syncState(s conntrackd.Settings) string {
+	if s.Enabled {
+		return "sync enabled"
+	}
+	return text.SyncDisabled
 }
 
 // keyLine is made of the bindings that work now: first those that are always

@@ -288,14 +288,16 @@ func (t *lineTalk) status(more bool) error {
 	}
 	t.out.columns(text.StatusLines(health))
 	saved, _ := t.env.table.Settings(t.draft.Saved())
-	view := &status{env: t.env, settings: saved, seen: true, health: health, width: t.out.width}
+	view := &status{env: t.env, settings: saved, pulse: &pulse{env: t.env, seen: true, health: health}, width: t.out.width}
 	if more {
 		if !health.Counters.Time.IsZero() {
 			view.width = min(t.out.width, 80)
 			t.lines(view.counts())
 			view.width = t.out.width
 		}
-		t.lines(view.about())
+		for _, r := range text.About(health, saved) {
+			t.lines(view.labelled(r))
+		}
 	}
 	if text.WantsPeer(health, saved) {
 		t.peer(saved)

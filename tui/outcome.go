@@ -43,7 +43,7 @@ func (pickWanted) outcome()   {}
 type settingsSaved struct{ settings conntrackd.Settings }
 
 // stateNoted sets the words at the right of the title, such as "in sync both
-// ways"; any screen may send it.
+// ways", until the next look at the sync; any screen may send it.
 type stateNoted struct{ text string }
 
 // The outcomes on the way of a save.

@@ -70,6 +70,7 @@ type Effects struct {
 	Reviewer   Reviewer
 	Applier    Applier
 	Observer   Observer
+	Events     Events
 	Operator   Operator
 	History    History
 }
@@ -82,13 +83,10 @@ type env struct {
 	theme   Theme
 	config  string
 	effects Effects
-	top     func() screen // the topmost screen; nil where there is no root
 
 	unmanaged bool // see [Options]
+	hostname  string
 }
-
-// inSight reports whether s is the screen that is seen.
-func (e *env) inSight(s screen) bool { return e.top == nil || e.top() == s }
 
 // shown makes text from outside fit for this terminal: see [text.Clean].
 func (e *env) shown(s string) string { return e.fitting(text.Clean(s)) }
@@ -134,15 +132,18 @@ type Model struct {
 	setup    *setup   // around the form; nil where this is no setup
 	screens  []screen // setup or form first
 	dialog   *dialog
+	pulse    *pulse
 	hostname string
 	state    string
-	width    int
-	height   int
-	runs     int
-	leaving  *dialog // the question whether to leave, as long as it stands
-	notice   string  // to be said at the start
-	idle     presence
-	cancel   context.CancelFunc
+	// stateWord is the word whose style the state has; blank for none.
+	stateWord string
+	width     int
+	height    int
+	runs      int
+	leaving   *dialog // the question whether to leave, as long as it stands
+	notice    string  // to be said at the start
+	idle      presence
+	cancel    context.CancelFunc
 }
 
 // New makes the root model with the form on it.
@@ -151,9 +152,9 @@ func New(o Options) *Model {
 		o.Context = context.Background()
 	}
 	ctx, cancel := context.WithCancel(o.Context)
-	e := &env{ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
+	e := &env{ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged, hostname: o.Hostname}
 	m := &Model{
-		env: e, form: newForm(e, o.Saved, o.Gate, o.StillEnabled), hostname: o.Hostname, state: o.state(), cancel: cancel,
+		env: e, form: newForm(e, o.Saved, o.Gate, o.StillEnabled), hostname: o.Hostname, state: o.state(), cancel: cancel, pulse: newPulse(e),
 	}
 	m.notice = o.Notice
 	m.form.half, m.form.foreign, m.form.readOnly = o.HalfEnabled, o.ForeignFile, o.ReadOnly
@@ -166,7 +167,6 @@ func New(o Options) *Model {
 		m.setup = newSetup(m.form, *o.Setup)
 		m.screens = []screen{m.setup}
 	}
-	e.top = m.top
 	m.resize(80, 24)
 	return m
 }
@@ -176,24 +176,6 @@ func (o Options) table() conntrackd.SettingTable {
 		return conntrackd.NewSettingTable()
 	}
 	return o.Table
-}
-
-// state is what is known of the service at the start, in a few words.
-func (o Options) state() string {
-	switch {
-	case o.StateUnknown:
-		return "sync not known"
-	case o.HalfEnabled != "":
-		return "sync half enabled"
-	}
-	return syncState(o.Saved)
-}
-
-func syncState(s conntrackd.Settings) string {
-	if s.Enabled {
-		return "sync enabled"
-	}
-	return "sync disabled"
 }
 
 var rootKeys = struct{ redraw, quit, leave, help key.Binding }{
@@ -206,8 +188,15 @@ var rootKeys = struct{ redraw, quit, leave, help key.Binding }{
 // quitConfirmed leaves the program whatever would be lost.
 type quitConfirmed struct{}
 
-// Init starts watching the interfaces.
+// Init starts watching the interfaces and the sync.
 func (m *Model) Init() tea.Cmd {
+	if m.env.effects.Observer != nil && !m.env.unmanaged {
+		return tea.Batch(m.pulse.start(), m.init())
+	}
+	return m.init()
+}
+
+func (m *Model) init() tea.Cmd {
 	if m.setup != nil {
 		return tea.Batch(m.start(), m.awaitKey())
 	}
@@ -252,12 +241,15 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case leaveChosen, left, idleDue:
 		return m, m.leaveSetup(msg)
 	case stateNoted:
-		m.state = msg.text
+		m.note(msg.text, "")
 		return m, nil
+	case observed, pulseDue, eventsRead:
+		return m, m.beat(msg)
 	case savePressed:
 		m.backToForm()
 	case settingsSaved:
-		m.state = syncState(msg.settings)
+		m.note(syncState(msg.settings), "")
+		return m, tea.Batch(m.broadcast(msg), m.pulse.saved())
 	}
 	return m, m.broadcast(msg)
 }
@@ -383,6 +375,7 @@ func (m *Model) askQuit() tea.Cmd {
 
 func (m *Model) quit() tea.Cmd {
 	m.drop(1)
+	m.pulse.close()
 	m.cancel()
 	return tea.Quit
 }

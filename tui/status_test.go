@@ -1,84 +1,20 @@
 package tui
 
 import (
-	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
 )
 
-// fakeObserver answers with the reading for the time since the first look.
-type fakeObserver struct {
-	at    func(after time.Duration) (health.Health, error)
-	first time.Time
-	looks int
-	block bool
-}
-
-func (f *fakeObserver) Observe(ctx context.Context) (health.Health, error) {
-	f.looks++
-	if f.block {
-		return health.Health{}, untilDone(ctx)
-	}
-	if f.first.IsZero() {
-		f.first = time.Now()
-	}
-	if f.at == nil {
-		return health.Health{Verdict: health.VerdictUnknown}, nil
-	}
-	return f.at(time.Since(f.first))
-}
-
-// idle is a pair without traffic: one message a second each way.
-func idle(verdict health.Verdict, cause, next string) func(time.Duration) (health.Health, error) {
-	return func(after time.Duration) (health.Health, error) {
-		n := uint64(after / time.Second)
-		h := health.Health{
-			Verdict: verdict, Cause: cause, Next: next,
-			Service: service.State{Present: true, Active: true, Enabled: true, MainPID: 4711},
-			Sockets: health.Sockets{Bound: true, Address: "10.0.0.101:3780", ReceiveBuffer: 131072, SendBuffer: 131072},
-			Counters: control.Counters{
-				Time: time.Now(), Device: "eth1", Link: "RUNNING", Uptime: 124 * time.Minute,
-				PacketsSent: 7440 + n, PacketsRecv: 7436 + n, BytesSent: 119040 + 16*n, BytesRecv: 118976 + 16*n,
-				Internal: 212, Injected: 198, ResendQueue: 1,
-			},
-		}
-		return h, nil
-	}
-}
-
-// busy is a pair under traffic that comes and goes.
-func busy(after time.Duration) (health.Health, error) {
-	h, err := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")(after)
-	sent := uint64(0)
-	for i := range int(after / time.Second) {
-		sent += uint64(20 * (i / 5 % 7))
-	}
-	h.PacketsSent += sent
-	h.BytesSent += 96 * sent
-	h.PacketsRecv += sent / 10
-	h.Internal += sent / 3
-	return h, err
-}
-
-// toStatus opens the status and lets time pass.
-func toStatus(t time.Duration, keys ...string) func(*driver) {
-	return func(d *driver) {
-		d.follow(statusWanted{})
-		d.wait(t)
-		d.press(keys...)
-	}
-}
-
 func TestStatusPages(t *testing.T) {
 	with := func(at func(time.Duration) (health.Health, error)) Effects {
-		return Effects{Observer: &fakeObserver{at: at}}
+		return Effects{Observer: &fakeObserver{at: at}, Events: &fakeEvents{}}
 	}
 	losing := func(after time.Duration) (health.Health, error) {
 		h, err := idle(health.VerdictLosing, "the receive buffer overflowed 17 times", "raise Receive Buffer Size, on both nodes alike")(after)
@@ -100,6 +36,9 @@ func TestStatusPages(t *testing.T) {
 		h.Coverage = &coverage.Coverage{Counts: coverage.Counts{Survive: 212, Filtered: 30}}
 		return h, err
 	}
+	off := func(time.Duration) (health.Health, error) {
+		return health.Health{Verdict: health.VerdictStopped, Off: true, Cause: "nothing is set up on this node", Next: "set it up: connsync, or line by line connsync setup"}, nil
+	}
 	direct := func(after time.Duration) (health.Health, error) {
 		h, err := busy(after)
 		h.Service.Unbooted, h.Service.Detail = true, "started directly; nothing starts it at boot"
@@ -108,7 +47,7 @@ func TestStatusPages(t *testing.T) {
 	blind := func(time.Duration) (health.Health, error) {
 		return health.Health{}, errors.New("dial /var/run/conntrackd.ctl: permission denied")
 	}
-	checkPages(t, []page{
+	pages := []page{
 		{"looking", Effects{Observer: &fakeObserver{block: true}}, toStatus(time.Second)},
 		{"first", with(busy), toStatus(0)},
 		{"twoway", with(busy), toStatus(150 * time.Second)},
@@ -122,37 +61,138 @@ func TestStatusPages(t *testing.T) {
 		{"mismatch", with(mismatch), toStatus(10 * time.Second)},
 		{"stopped", with(stopped), toStatus(10 * time.Second)},
 		{"unknown", with(blind), toStatus(10 * time.Second)},
+		{"off", with(off), toStatus(time.Second)},
+		{"coverage", with(sampled(partial)), toStatus(10*time.Second, "c")},
+		{"events", with(busy), toStatus(10*time.Second, "e")},
 		{"noeffect", Effects{}, toStatus(time.Second)},
-	}, "twoway", "silent")
+	}
+	checkPages(t, pages, "twoway", "silent")
+	for _, p := range pages {
+		switch p.name {
+		case "twoway", "silent", "off", "coverage", "events":
+			t.Run(p.name+"/200x60", func(t *testing.T) { checkPage(t, p, ASCIIGlyphs(), PlainTheme(), 200, 60) })
+			t.Run(p.name+"/unicode-200x60", func(t *testing.T) { checkPage(t, p, UnicodeGlyphs(), ColourTheme(), 200, 60) })
+		}
+	}
 }
 
-func TestStatusLooksOnceASecondWhileInSight(t *testing.T) {
+// sampled adds some of the connections that would be lost.
+func sampled(at func(time.Duration) (health.Health, error)) func(time.Duration) (health.Health, error) {
+	return func(after time.Duration) (health.Health, error) {
+		h, err := at(after)
+		c := *h.Coverage
+		c.Kinds = []coverage.Kind{{Family: "ipv4", Protocol: "tcp", Counts: c.Counts}}
+		c.Rules = []coverage.FilteredBy{{Rule: coverage.Rule{Line: 41, Text: "Address Ignore 10.1.0.0/16"}, Entries: 30}}
+		for i := range 20 {
+			e := coverage.Entry{Protocol: 6}
+			e.Original.Source, e.Original.Destination = netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), netip.MustParseAddr("203.0.113.7")
+			c.Sample = append(c.Sample, coverage.LostEntry{Entry: e, Rule: c.Rules[0].Rule})
+		}
+		h.Coverage = &c
+		return h, err
+	}
+}
+
+// The sync is looked at all the time: once a second while the status is in sight, else for
+// each column of its plots.
+func TestStatusLooks(t *testing.T) {
 	f := &fakeObserver{at: busy}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: f}}, 80, 24, func(d *driver) {
-		toStatus(10 * time.Second)(d)
-		if f.looks != 11 {
-			t.Errorf("%d looks in 10 s", f.looks)
+		looks := 0
+		want := func(more int, when string) {
+			t.Helper()
+			if f.looks != looks+more {
+				t.Errorf("%d looks %s, want %d", f.looks-looks, when, more)
+			}
+			looks = f.looks
 		}
+		toStatus(10 * time.Second)(d)
+		want(11, "in 10 s")
 		d.press("r", "r", "r") // each supersedes the one before; only one chain goes on
 		d.wait(10 * time.Second)
-		if f.looks != 24 {
-			t.Errorf("%d looks, want 11 + 3 + 10", f.looks)
-		}
+		want(3+10, "in 10 s after three more")
 		d.press("?") // the help is in front
-		d.wait(10 * time.Second)
-		if f.looks != 24 {
-			t.Errorf("%d looks while out of sight", f.looks-24)
-		}
-		d.press("esc")
-		d.wait(2 * time.Second)
-		if f.looks != 26 {
-			t.Errorf("%d looks after it was back, want 2", f.looks-24)
+		d.wait(500 * time.Millisecond)
+		looks = f.looks
+		d.wait(11 * time.Second)
+		want(3, "in 11 s behind the help") // one was due, then every 5 s
+		d.press("esc", "esc")
+		d.wantScreen(&form{})
+		d.wait(time.Minute)
+		want(12, "in a minute on the form")
+	})
+}
+
+// The plots go on when the status is left, and keep their past.
+func TestStatusKeepsItsPast(t *testing.T) {
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: busy}}}, 80, 24, func(d *driver) {
+		toStatus(35 * time.Second)(d)
+		plotted := func() string { return strings.TrimRight(plotLine(d.content()), " |") }
+		before := plotted()
+		if len(before) < 6 {
+			t.Fatalf("%q after 35 s", before)
 		}
 		d.press("esc")
 		d.wantScreen(&form{})
-		d.wait(time.Minute)
-		if f.looks != 26 {
-			t.Errorf("%d looks after it was closed", f.looks-26)
+		d.wait(35 * time.Second)
+		d.follow(statusWanted{})
+		d.wait(time.Second)
+		if after := plotted(); !strings.HasPrefix(after, before) || len(after) < len(before)+6 {
+			t.Errorf("%q, and after 35 s on the form %q", before, after)
+		}
+	})
+}
+
+// The title has the verdict on every screen, and not one that is still measured.
+func TestVerdictInTheTitle(t *testing.T) {
+	measured := func(after time.Duration) (health.Health, error) {
+		if after < 3*time.Second {
+			return health.Health{Verdict: health.VerdictUnknown, Cause: "still measured"}, nil
+		}
+		return idle(health.VerdictTwoWay, "", "")(after)
+	}
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: measured}}}, 80, 24, func(d *driver) {
+		d.do(d.m.Init())
+		d.wait(2 * time.Second)
+		d.wants("sync enabled")
+		d.wait(4 * time.Second)
+		d.wantScreen(&form{})
+		d.wants("in sync both ways")
+		d.send(settingsSaved{pairSettings()})
+		d.wants("sync enabled")
+		d.wait(time.Second)
+		d.wants("in sync both ways")
+	})
+	blind := &fakeObserver{at: func(time.Duration) (health.Health, error) { return health.Health{}, errors.New("permission denied") }}
+	for _, tt := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Effects: Effects{Observer: blind}}, "sync unknown"},
+		{Options{Effects: Effects{Observer: blind}, Unmanaged: true}, "sync enabled"}, // nobody asks
+		{Options{}, "sync enabled"},
+	} {
+		tt.o.Glyphs = ASCIIGlyphs()
+		drive(t, tt.o, 80, 24, func(d *driver) {
+			d.do(d.m.Init())
+			d.wait(20 * time.Second)
+			d.wants(tt.want)
+		})
+	}
+}
+
+// A save that is at work is not looked at: the daemon is restarted meanwhile.
+func TestPulseWaitsForASave(t *testing.T) {
+	f := &fakeObserver{at: busy}
+	o := Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: f, Applier: &fakeApplier{hold: true}}}
+	drive(t, o, 80, 24, func(d *driver) {
+		d.do(d.m.Init())
+		d.wait(time.Second)
+		d.follow(applyWanted{settings: pairSettings(), review: changedReview()})
+		looks := f.looks
+		d.wait(30 * time.Second)
+		if f.looks > looks {
+			t.Errorf("%d looks during a save", f.looks-looks)
 		}
 	})
 }
@@ -183,12 +223,12 @@ func TestStatusRefreshTouchesFewCells(t *testing.T) {
 			before := d.content()
 			d.wait(time.Second)
 			cells, lines := changedCells(t, before, d.content())
-			if lines > 2 || cells > 8 { // one number each way
+			if lines > 3 || cells > 2*(67/4)+4 { // both plots move by a quarter at once
 				t.Errorf("%d cells on %d lines changed", cells, lines)
 			}
 			total += cells
 		}
-		if total > 150 {
+		if total > 75 {
 			t.Errorf("%d cells in a minute", total)
 		}
 	})
@@ -199,21 +239,25 @@ func TestStatusRestartedDaemon(t *testing.T) {
 		h, err := idle(health.VerdictTwoWay, "", "")(after)
 		if after >= 10*time.Second {
 			h.PacketsSent, h.PacketsRecv, h.BytesSent, h.BytesRecv, h.Uptime = 3, 2, 48, 32, 0
+			h.Service.Since = h.Counters.Time.Add(-time.Second)
 		}
 		return h, err
 	}
-	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: restarted}}}, 80, 24, func(d *driver) {
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: restarted}}}, 132, 43, func(d *driver) {
 		toStatus(9 * time.Second)(d)
-		d.wants("1.0")
-		d.wait(time.Second)
-		d.wants("sent 3 - -", "running for less than a minute")
+		before := d.content()
+		d.wait(2 * time.Second)
+		d.wants("running for less than a minute")
+		if plotLine(before) == "" || !strings.HasPrefix(plotLine(d.content()), strings.TrimRight(plotLine(before), " |")) {
+			t.Errorf("the plot %q lost its past: %q", plotLine(before), plotLine(d.content()))
+		}
 	})
 }
 
 func TestStatusPatience(t *testing.T) {
 	f := &fakeObserver{block: true}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: f}}, 80, 24, func(d *driver) {
-		toStatus(statusPatience + time.Second)(d)
+		toStatus(20 * time.Second)(d)
 		d.wants("Unknown: the state of the sync could not be seen.", "context deadline exceeded", "sync unknown")
 	})
 }
@@ -244,6 +288,16 @@ func TestStatusHostileText(t *testing.T) {
 	checkHostile(t, Effects{Observer: &fakeObserver{at: func(time.Duration) (health.Health, error) {
 		return health.Health{}, errors.New(hostile)
 	}}}, toStatus(time.Second))
+}
+
+// plotLine is the plot of what is sent, from its frame on.
+func plotLine(screen string) string {
+	for _, line := range strings.Split(screen, "\n") {
+		if rest, ok := strings.CutPrefix(line, " sent     |"); ok {
+			return rest
+		}
+	}
+	return ""
 }
 
 // changedCells counts the cells and the lines that differ.

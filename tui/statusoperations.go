@@ -70,7 +70,7 @@ type operated struct {
 
 // operable says that there is a daemon to operate on, and nothing under way.
 func (s *status) operable() bool {
-	return s.env.effects.Operator != nil && s.seen && s.health.Service.Active && !s.operating
+	return s.env.effects.Operator != nil && s.pulse.seen && s.pulse.health.Service.Active && !s.operating
 }
 
 // pressed returns the question about the operation that a key stands for.

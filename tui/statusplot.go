@@ -7,55 +7,60 @@ import (
 )
 
 const (
-	// rateReadings is how many readings a rate is taken over.
-	rateReadings = 6
-	// plotStep is the time that one sign of the plot stands for. It is longer
+	// plotStep is the time that one column of the plot stands for. It is longer
 	// than a refresh, so that the plot moves seldom.
 	plotStep = 5 * time.Second
-	// plotMax bounds how many signs are kept and drawn.
-	plotMax = 60
+	// plotMax bounds how many columns are kept, more than any window has.
+	plotMax = 512
 )
 
-// trace turns readings of the counters into rates and plots. The zero value
-// has seen nothing.
+// trace turns readings of the counters into plots. The zero value has seen nothing.
 type trace struct {
-	recent     []control.Counters // the last readings, oldest first
-	stepStart  control.Counters   // where the unfinished sign of the plot began
-	sent, recv []float64          // messages a second, one value per plotStep
+	step       control.Counters // where the unfinished column began
+	blind      bool             // nothing could be read since
+	sent, recv []float64        // messages a second, one value a column
+	passed     int              // columns that are kept no more
 }
 
-// add takes a reading. A daemon that was restarted counts from zero, and
-// nothing that was seen before can be compared with it.
+// add takes a reading. Nothing can be compared across the restart of a daemon, which counts
+// from zero, nor over a time without readings: those columns are empty.
 func (t *trace) add(c control.Counters) {
 	if c.Time.IsZero() {
-		*t = trace{}
+		t.blind = true
 		return
 	}
-	if n := len(t.recent); n > 0 {
-		last := t.recent[n-1]
-		if !c.Time.After(last.Time) {
-			return
-		}
-		if c.PacketsSent < last.PacketsSent || c.PacketsRecv < last.PacketsRecv || c.Uptime < last.Uptime {
-			*t = trace{}
-		}
-	}
-	if len(t.recent) == 0 {
-		t.stepStart = c
-	}
-	t.recent = append(t.recent, c)
-	if len(t.recent) > rateReadings {
-		t.recent = t.recent[1:]
-	}
-	if took := c.Time.Sub(t.stepStart.Time); took >= plotStep {
-		t.sent = bounded(append(t.sent, perSecond(t.stepStart.PacketsSent, c.PacketsSent, took)))
-		t.recv = bounded(append(t.recv, perSecond(t.stepStart.PacketsRecv, c.PacketsRecv, took)))
-		t.stepStart = c
+	took := c.Time.Sub(t.step.Time)
+	switch {
+	case t.step.Time.IsZero():
+		t.step, t.blind = c, false
+	case took < 0:
+		t.step = c // the clock was set back
+	case t.blind || c.PacketsSent < t.step.PacketsSent || c.PacketsRecv < t.step.PacketsRecv || c.Uptime < t.step.Uptime:
+		t.columns(took, 0, 0)
+		t.step, t.blind = c, false
+	case took >= plotStep:
+		t.columns(took, perSecond(t.step.PacketsSent, c.PacketsSent, took), perSecond(t.step.PacketsRecv, c.PacketsRecv, took))
+		t.step = c
 	}
 }
 
-func bounded(values []float64) []float64 {
-	return values[max(0, len(values)-plotMax):]
+// columns adds as many as the time has, with these values.
+func (t *trace) columns(took time.Duration, sent, recv float64) {
+	for range min(int(took/plotStep), plotMax) {
+		t.sent, t.recv = append(t.sent, sent), append(t.recv, recv)
+	}
+	over := max(0, len(t.sent)-plotMax)
+	t.sent, t.recv, t.passed = t.sent[over:], t.recv[over:], t.passed+over
+}
+
+// window is the first column that has a place in a plot so wide. With jumps a full plot
+// moves by a quarter of its width at once: a slow line is sent single cells between.
+func (t *trace) window(width int, jumps bool) (first int) {
+	first = t.passed + max(0, len(t.sent)-max(width, 0))
+	if step := max(width/4, 1); jumps {
+		first = (first + step - 1) / step * step
+	}
+	return min(first-t.passed, len(t.sent))
 }
 
 func perSecond(from, to uint64, took time.Duration) float64 {
@@ -65,22 +70,12 @@ func perSecond(from, to uint64, took time.Duration) float64 {
 	return float64(to-from) / took.Seconds()
 }
 
-// rate is how fast a counter grows a second over the last readings; ok is
-// false as long as there are not two.
-func (t *trace) rate(of func(control.Counters) uint64) (rate float64, ok bool) {
-	if len(t.recent) < 2 {
-		return 0, false
-	}
-	first, last := t.recent[0], t.recent[len(t.recent)-1]
-	return perSecond(of(first), of(last), last.Time.Sub(first.Time)), true
-}
-
-// scale is what the highest sign of both plots of that width stands for: 10,
-// 20, 50, 100 and so on, so that it changes seldom.
-func (t *trace) scale(width int) float64 {
+// scale is what the full height stands for: 10, 20, 50, 100 and so on, so that it changes
+// seldom.
+func scale(values []float64) float64 {
 	top := 0.0
-	for i := max(0, len(t.sent)-max(width, 0)); i < len(t.sent); i++ {
-		top = max(top, t.sent[i], t.recv[i])
+	for _, v := range values {
+		top = max(top, v)
 	}
 	for scale := 10.0; ; scale *= 10 {
 		for _, step := range []float64{1, 2, 5} {
@@ -91,16 +86,19 @@ func (t *trace) scale(width int) float64 {
 	}
 }
 
-// plot draws the newest values, one sign each, oldest first. Whatever is not
-// zero is seen.
-func plot(values []float64, scale float64, width int, signs []string) string {
-	out := ""
-	for _, v := range values[max(0, len(values)-max(width, 0)):] {
+// plot draws the values as columns of so many rows, the top row first, the oldest value at
+// the left. Whatever is not zero is seen.
+func plot(values []float64, scale float64, rows int, signs []string) []string {
+	lines := make([]string, rows)
+	steps := len(signs) - 1
+	for _, v := range values {
 		level := 0
 		if v > 0 {
-			level = min(1+int(v/scale*float64(len(signs)-1)), len(signs)-1)
+			level = min(1+int(v/scale*float64(rows*steps)), rows*steps)
 		}
-		out += signs[level]
+		for r := range rows {
+			lines[r] += signs[max(0, min(level-(rows-1-r)*steps, steps))]
+		}
 	}
-	return out
+	return lines
 }

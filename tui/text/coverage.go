@@ -18,10 +18,12 @@ func Coverage(h health.Health) string {
 	case c == nil:
 		return ""
 	case c.Total()+c.Unacknowledged+c.NotHeld == 0:
-		return Join("; ", "no connections to replicate now", ofPeer(c))
+		return Join("; ", noConnections, ofPeer(c))
 	}
 	return Join("; ", survivors(h), Join(", ", covered(c)...), beginAnew(c), ofPeer(c))
 }
+
+const noConnections = "no connections to replicate now"
 
 // survivors says how many would survive, where that is known: what the peer has is
 // known only while it confirms.

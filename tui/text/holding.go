@@ -12,6 +12,18 @@ import (
 // OnPeer is what the peer has said that it holds, in one line; blank where the two nodes
 // do not hear each other, or nobody counted.
 func OnPeer(h health.Health) string {
+	return onPeer(h, func(age time.Duration) string { return fmt.Sprintf("%d s ago", age/time.Second) })
+}
+
+// lately is the age of a report in steps that a screen does not show each second.
+func lately(age time.Duration) string {
+	if age < time.Minute {
+		return "in the last minute"
+	}
+	return span(age) + " ago"
+}
+
+func onPeer(h health.Health, aged func(time.Duration) string) string {
 	told := h.Holding.Told
 	switch {
 	case h.Coverage == nil || !h.Verdict.BothWays():
@@ -19,7 +31,7 @@ func OnPeer(h health.Health) string {
 	case told == nil:
 		return "the peer has not told what it holds: run connsync status --prove on both nodes, or the metrics timer"
 	}
-	return fmt.Sprintf("%d of %s are on the peer, as it said %d s ago", h.Holding.OnPeer, coverage.Connections(h.Holding.Of), told.Age/time.Second)
+	return fmt.Sprintf("%d of %s are on the peer, as it said %s", h.Holding.OnPeer, coverage.Connections(h.Holding.Of), aged(told.Age))
 }
 
 // shortages are the words for the causes that the peer may tell, as they are in JSON.

@@ -18,7 +18,7 @@ func ShortVerdict(v health.Verdict) string { return textOf(v).short }
 // StatusLines is the verdict as plain text: the sentence, the cause and the
 // next step, one line each, and then the links where there are several.
 func StatusLines(h health.Health) []string {
-	lines := []string{Column(VerdictWord(h.Verdict)) + StatusSentence(h.Verdict)}
+	lines := []string{Column(StatusWord(h)) + LookSentence(h)}
 	if cause := Clean(h.Cause); cause != "" {
 		lines = append(lines, Column("")+cause)
 	}
@@ -71,11 +71,15 @@ func Counts(h health.Health, s conntrackd.Settings) []Count {
 		// They go straight into the kernel's table, and are counted there.
 		ofPeer = Count{"in kernel", counted(h)}
 	}
-	return []Count{
+	counts := []Count{
 		{"states here", number(c.Internal)}, {"lost", number(c.Lost)}, {"malformed", number(c.Malformed)},
-		ofPeer, {"errors sent", number(c.ErrorsSent)}, {"overruns", number(c.Overruns)},
-		{"resend queue", number(c.ResendQueue)}, {"dropped here", number(h.Sockets.Drops)}, {"no space", number(c.NoSpace)},
+		ofPeer, {"send errors", number(c.ErrorsSent)}, {"netlink overruns", number(c.Overruns)},
+		{"resend queue", number(c.ResendQueue)}, {"receive drops", number(h.Sockets.Drops)}, {"cache full", number(c.NoSpace)},
 	}
+	if !s.ExternalCache {
+		counts = append(counts, Count{"written to kernel", number(c.Injected)})
+	}
+	return counts
 }
 
 // counted is how many connections this kernel holds, where that is known.
@@ -110,7 +114,7 @@ func About(h health.Health, s conntrackd.Settings) []Row {
 		}
 	}
 	add("survive", Coverage(h))
-	add("on peer", OnPeer(h))
+	add("on peer", onPeer(h, lately))
 	add("link", Join(", ", Join(" ", Clean(h.Device), Clean(h.Link)), bound))
 	if h.Sockets.Bound {
 		add("buffers", buffer("receive", h.Sockets.ReceiveBuffer, s.ReceiveBuffer)+", "+buffer("send", h.Sockets.SendBuffer, s.SendBuffer))

@@ -33,6 +33,33 @@ func textOf(v health.Verdict) verdictText {
 	return verdictText{Unknown, "sync unknown", "Unknown: the state of the sync could not be seen."}
 }
 
+// SyncDisabled is a sync that is off on purpose, in a few words.
+const SyncDisabled = "sync disabled"
+
+// StatusWord is the word that goes before the sentence of a look.
+func StatusWord(h health.Health) string {
+	if h.Off {
+		return Off
+	}
+	return VerdictWord(h.Verdict)
+}
+
+// ShortStatus is a look in a few words, for the right of the title.
+func ShortStatus(h health.Health) string {
+	if h.Off {
+		return SyncDisabled
+	}
+	return ShortVerdict(h.Verdict)
+}
+
+// LookSentence is [StatusSentence] of a look, which knows a sync that is off on purpose.
+func LookSentence(h health.Health) string {
+	if h.Off {
+		return "Sync is off."
+	}
+	return StatusSentence(h.Verdict)
+}
+
 // StatusSentence is the verdict on the sync in one sentence. Why and what to
 // do are [health.Health]'s Cause and Next.
 func StatusSentence(v health.Verdict) string {

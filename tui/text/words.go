@@ -17,6 +17,7 @@ const (
 	Fail      = "FAIL"
 	Skip      = "skip"
 	Unknown   = "unknown"
+	Off       = "off" // not on, on purpose
 	WordWidth = len(Unknown)
 )
 

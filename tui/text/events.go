@@ -1,0 +1,102 @@
+package text
+
+import (
+	"fmt"
+	"time"
+
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/events"
+	"connsync/conntrackd/health"
+)
+
+// EventWhat is an event in one line, without its time.
+func EventWhat(e events.Event) string {
+	switch e.Kind {
+	case events.KindVerdict:
+		said := ShortStatus(health.Health{Verdict: e.Verdict, Off: e.Off})
+		if e.Before != "" {
+			said += " (before: " + ShortVerdict(e.Before) + ")"
+		}
+		return Join(": ", said, Clean(e.Cause))
+	case events.KindSave, events.KindRollback:
+		outcome := ""
+		if e.Save.Outcome != apply.EntrySaved {
+			outcome = EntryOutcome(e.Save)
+		}
+		said := fmt.Sprintf("%s by %s (save %d)", e.Kind, EntryBy(e.Save), e.Save.Number)
+		return Join(": ", said, Join(", ", outcome, EntryWhat(e.Save)))
+	case events.KindFailover:
+		return Join(": ", "failover to "+Clean(string(e.Role)), Clean(e.Cause))
+	case events.KindDaemon:
+		return "conntrackd " + string(e.Turn)
+	}
+	return Clean(string(e.Kind))
+}
+
+// EventLine is an event with its time in this host's zone.
+func EventLine(e events.Event) string {
+	return e.Time.Local().Format(time.DateTime) + "  " + EventWhat(e)
+}
+
+// NearEvent is [EventLine] without the date where that is today's.
+func NearEvent(e events.Event, now time.Time) string {
+	at := e.Time.Local().Format(time.DateTime)
+	if today := now.Local().Format(time.DateOnly); at[:len(today)] == today {
+		at = at[len(today)+1:]
+	}
+	return at + "  " + EventWhat(e)
+}
+
+// NoEvents is said where no record tells of anything.
+const NoEvents = "Nothing is on record yet."
+
+// EventNotes say what the records do not tell.
+func EventNotes(l events.Log) []string {
+	var notes []string
+	for _, u := range l.Unread {
+		notes = append(notes, Clean(fmt.Sprintf("Could not be read: %s: %s", u.Source, u.Error)))
+	}
+	known := "No change of verdict is on record: they are recorded only while the form, connsync status --watch or the metrics timer looks."
+	if !l.Since.IsZero() {
+		known = "Changes of verdict are known since " + l.Since.Local().Format(time.DateTime) + ", and only while the form, connsync status --watch or the metrics timer looked."
+	}
+	return append(notes, known)
+}
+
+// EventReport is an event as JSON. It is stable.
+type EventReport struct {
+	Time    time.Time      `json:"time"`
+	Kind    events.Kind    `json:"kind"`
+	Text    string         `json:"text"`
+	Verdict health.Verdict `json:"verdict,omitempty"`
+	Before  health.Verdict `json:"verdict_before,omitempty"`
+	Off     bool           `json:"off,omitempty"`
+	Cause   string         `json:"cause,omitempty"`
+	Save    int            `json:"save,omitempty"` // its number
+	Outcome string         `json:"outcome,omitempty"`
+	User    string         `json:"user,omitempty"`
+	Role    string         `json:"role,omitempty"`
+	Daemon  string         `json:"daemon,omitempty"` // started, stopped, failed
+}
+
+// EventsReport is what connsync events --json prints. It is stable.
+type EventsReport struct {
+	Events []EventReport   `json:"events"` // the newest first
+	Unread []events.Unread `json:"unread"`
+	Since  *time.Time      `json:"verdicts_since"` // the first look on record; null for none
+}
+
+// NewEventsReport is a log as JSON.
+func NewEventsReport(l events.Log) EventsReport {
+	r := EventsReport{Events: []EventReport{}, Unread: append([]events.Unread{}, l.Unread...)}
+	if !l.Since.IsZero() {
+		r.Since = &l.Since
+	}
+	for _, e := range l.Events {
+		r.Events = append(r.Events, EventReport{
+			Time: e.Time, Kind: e.Kind, Text: EventWhat(e), Verdict: e.Verdict, Before: e.Before, Off: e.Off, Cause: Clean(e.Cause),
+			Save: e.Save.Number, Outcome: string(e.Save.Outcome), User: Clean(e.Save.By.User), Role: Clean(string(e.Role)), Daemon: string(e.Turn),
+		})
+	}
+	return r
+}

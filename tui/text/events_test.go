@@ -1,0 +1,54 @@
+package text
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd/apply"
+	"connsync/conntrackd/events"
+	"connsync/conntrackd/failover"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
+)
+
+func TestEventWhat(t *testing.T) {
+	save := apply.Entry{Number: 12, By: apply.Actor{User: "root", Terminal: "/dev/ttyS0"}, Outcome: apply.EntrySaved, Before: "a", After: "b"}
+	failed := save
+	failed.Outcome = apply.EntryRolledBack
+	for want, e := range map[string]events.Event{
+		"in sync both ways (before: no word from the peer)":              {Kind: events.KindVerdict, Verdict: health.VerdictTwoWay, Before: health.VerdictSilent, Cause: ""},
+		"no word from the peer: the cable":                               {Kind: events.KindVerdict, Verdict: health.VerdictSilent, Cause: "the\x1b[2J cable"},
+		"sync disabled (before: in sync both ways)":                      {Kind: events.KindVerdict, Verdict: health.VerdictStopped, Off: true, Before: health.VerdictTwoWay},
+		"save by root on ttyS0 (save 12): changed the file":              {Kind: events.KindSave, Save: save},
+		"save by root on ttyS0 (save 12): rolled back, changed the file": {Kind: events.KindSave, Save: failed},
+		"failover to primary: Primary: 20 connections":                   {Kind: events.KindFailover, Role: failover.RolePrimary, Cause: "Primary: 20 connections"},
+		"conntrackd started":                                             {Kind: events.KindDaemon, Turn: service.TurnStarted},
+	} {
+		if got := EventWhat(e); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	at := time.Date(2026, 11, 29, 14, 8, 31, 0, time.Local)
+	e := events.Event{Time: at, Kind: events.KindDaemon, Turn: service.TurnStarted}
+	for want, got := range map[string]string{
+		"2026-11-29 14:08:31  conntrackd started": EventLine(e) + "",
+		"14:08:31  conntrackd started":            NearEvent(e, at.Add(time.Hour)),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := NearEvent(e, at.Add(24*time.Hour)); got != EventLine(e) {
+		t.Error(got)
+	}
+}
+
+// What is not known is said.
+func TestEventNotes(t *testing.T) {
+	want := []string{"Could not be read: journal: not allowed", "No change of verdict is on record: they are recorded only while the form, connsync status --watch or the metrics timer looks."}
+	if diff := cmp.Diff(want, EventNotes(events.Log{Unread: []events.Unread{{Source: "journal", Error: "not allowed"}}})); diff != "" {
+		t.Error(diff)
+	}
+}

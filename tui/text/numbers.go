@@ -1,0 +1,202 @@
+package text
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/refresh"
+)
+
+// PairNumbers are what the two nodes have of each other, each in a few cells; "-" where it
+// is not known, which is not zero.
+type PairNumbers struct {
+	Connections, Acknowledged, FromPeer string
+	Sent, Received                      string // messages a second
+	Heard                               string // how long ago
+}
+
+const notKnown = "-"
+
+// NewPairNumbers are those of a look. Heard is in whole seconds at least, so that an idle
+// pair shows the same at each look.
+func NewPairNumbers(h health.Health) PairNumbers {
+	n := PairNumbers{notKnown, notKnown, notKnown, notKnown, notKnown, "not yet"}
+	if c := h.Coverage; c != nil {
+		n.Connections = number(uint64(ownConnections(c)))
+		if h.Direct {
+			n.FromPeer = number(uint64(c.Peers))
+		}
+	}
+	if !h.Direct && !h.Counters.Time.IsZero() {
+		n.FromPeer = number(h.External)
+	}
+	if acknowledged, known := h.Acknowledged(); known {
+		n.Acknowledged = number(uint64(acknowledged))
+	}
+	if r := h.Rates; r != nil {
+		n.Sent, n.Received = rate(r.SentPackets), rate(r.RecvPackets)
+	}
+	if !h.Heard.IsZero() {
+		n.Heard = ago(h.Counters.Time.Sub(h.Heard))
+	}
+	return n
+}
+
+func ownConnections(c *coverage.Coverage) int { return c.Total() + c.Unacknowledged + c.NotHeld }
+
+// rate is a rate in at most seven cells.
+func rate(r float64) string {
+	switch {
+	case r >= 1e6:
+		return fmt.Sprintf("%.1fM/s", r/1e6)
+	case r > 0 && r < 0.95:
+		return fmt.Sprintf("%.1f/s", r)
+	}
+	return fmt.Sprintf("%.0f/s", r)
+}
+
+// ago is a time that has passed, in steps that grow with it.
+func ago(d time.Duration) string {
+	switch {
+	case d < 2*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", d/time.Second)
+	}
+	return span(d) + " ago"
+}
+
+// Losses are the losses since the daemon was started, in one line; blank where nothing was
+// counted.
+func Losses(h health.Health) string {
+	c := h.Counters
+	if c.Time.IsZero() {
+		return ""
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    uint64
+		said string
+	}{
+		{c.Lost, "lost"}, {h.Sockets.Drops, "receive drops"}, {c.ErrorsSent, "send errors"}, {c.Malformed, "malformed"},
+		{c.Overruns, "netlink overruns"}, {c.NoSpace, "cache full"}, {c.InjectFailed + c.ExternalNoSpace, "not taken from the peer"},
+	} {
+		if p.n > 0 {
+			parts = append(parts, number(p.n)+" "+p.said)
+		}
+	}
+	said := Join(", ", parts...)
+	if said == "" {
+		said = "none"
+	}
+	if since := h.Service.Since; !since.IsZero() {
+		said += " since " + nearTime(since, c.Time)
+	}
+	return said
+}
+
+// nearTime is a time in this host's zone, without the date where that is today's.
+func nearTime(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// Survive is how many connections would survive a failover now, in few words for the
+// screen, which has the reasons elsewhere; blank where nobody looked.
+func Survive(h health.Health) string {
+	c := h.Coverage
+	switch {
+	case c == nil, !h.Verdict.BothWays() && !c.Pending:
+		return Coverage(h)
+	}
+	n := ownConnections(c)
+	if n == 0 {
+		return noConnections
+	}
+	parts := covered(c)
+	if c.Young > 0 {
+		parts[len(parts)-1] = fmt.Sprintf("%d began in the last seconds", c.Young)
+	}
+	return Join("; ", strconv.Itoa(c.Survive)+" of "+coverage.Connections(n), Join(", ", parts...), beginAnew(c))
+}
+
+// InSync is the sentence of a sync that works both ways: for how long, and what the peer
+// has. since may be zero.
+func InSync(h health.Health, since, now time.Time) string {
+	said := Capital(ShortVerdict(health.VerdictTwoWay))
+	if d := now.Sub(since); !since.IsZero() && d >= time.Minute {
+		said += " for " + span(d)
+	}
+	switch n, known := h.Acknowledged(); {
+	case !known || h.Coverage.Total() == 0:
+	case h.Coverage.Lost()+h.Coverage.Unacknowledged+h.Coverage.NotHeld > 0:
+	case h.Holding.Told != nil && h.Holding.OnPeer >= h.Holding.Of:
+		said += fmt.Sprintf("; all %s are on the peer", coverage.Connections(n))
+	}
+	return said + "."
+}
+
+// PeerRow is the other node, and what both show where they are set alike; blank where there
+// are no settings.
+func PeerRow(t conntrackd.SettingTable, s conntrackd.Settings) string {
+	if !s.Peer.Addr().IsValid() {
+		return ""
+	}
+	return s.Peer.Addr().String() + ", fingerprint " + Fingerprint(t, s)
+}
+
+// StatusNumbers are the numbers of a look as plain text.
+func StatusNumbers(h health.Health, t conntrackd.SettingTable, s conntrackd.Settings, r refresh.Report) []string {
+	var lines []string
+	if !h.Counters.Time.IsZero() {
+		n := NewPairNumbers(h)
+		if d := h.Counters.Time.Sub(h.Heard); !h.Heard.IsZero() && d < 10*time.Second {
+			n.Heard = fmt.Sprintf("%.1f s ago", max(d, 0).Seconds())
+		}
+		lines = append(lines,
+			fmt.Sprintf("connections %s, acknowledged %s, from the peer %s", n.Connections, n.Acknowledged, n.FromPeer),
+			fmt.Sprintf("sent %s, received %s, last heard %s", n.Sent, n.Received, n.Heard),
+			"losses "+Losses(h))
+	}
+	if peer := PeerRow(t, s); peer != "" {
+		lines = append(lines, "peer "+peer)
+	}
+	if said := Refresh(r); said != "" && !h.Off {
+		lines = append(lines, said)
+	}
+	for i := range lines {
+		lines[i] = Column("") + lines[i]
+	}
+	return lines
+}
+
+// Refresh is the state of connsync refresh in one line; blank where none is needed or
+// there.
+func Refresh(r refresh.Report) string {
+	switch {
+	case r.Running == nil && r.Needed:
+		return Clean("refresh unknown: " + r.Error)
+	case r.Running == nil, !*r.Running && !r.Needed:
+		return ""
+	case !*r.Running:
+		state := "not installed"
+		if r.Installed {
+			state = "stopped"
+		}
+		return "refresh " + state + ": connections in use expire on the peer"
+	case r.Error != "":
+		return Clean(fmt.Sprintf("refresh running (process %d), last run failed: %s", r.PID, r.Error))
+	case r.Idle != "":
+		return Clean(fmt.Sprintf("refresh running (process %d), idle: %s", r.PID, r.Idle))
+	case r.LastRun == nil:
+		return fmt.Sprintf("refresh running (process %d), no run yet", r.PID)
+	}
+	return fmt.Sprintf("refresh running (process %d), last run %s: %d of %d entries refreshed", r.PID, ago(time.Since(*r.LastRun)), r.Refreshed, r.Entries)
+}
