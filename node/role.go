@@ -1,6 +1,7 @@
 package node
 
 import (
+	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/prepare"
 )
@@ -20,6 +21,17 @@ const (
 
 // Valid says whether there is such a role.
 func (r Role) Valid() bool { return r == RolePrimaryBackup || r == RoleBothActive }
+
+// RoleOf is the role that settings come down to; blank where there are none.
+func RoleOf(s conntrackd.Settings) Role {
+	switch {
+	case !s.Complete():
+		return ""
+	case s.ExternalCache:
+		return RolePrimaryBackup
+	}
+	return RoleBothActive
+}
 
 // ExternalCache is the value of that setting for the role.
 func (r Role) ExternalCache() string {

@@ -23,8 +23,8 @@ type measured struct {
 
 // metrics prints the metrics, of a state that cannot be told too: a file that
 // is not written anew would go on saying what was true once. It tells the peer what is
-// here, and changes nothing: a save that was interrupted is left to the next command of
-// a person.
+// here and records a change of verdict: a save that was interrupted is left to the next
+// command of a person.
 func metrics(ctx context.Context, s streams, g globals, file string) error {
 	c, err := findCLI(ctx, g)
 	if err != nil {
@@ -62,6 +62,7 @@ func (c *cli) measureInto(ctx context.Context, m *measured) error {
 	_ = o.Start(ctx) // without it the verdict says less
 	m.health = o.Settle(ctx)
 	m.seen = saved.StateErr == nil
+	_ = c.RecordVerdict(m.health) // what is not on record, nobody has seen
 	if !m.health.Time.IsZero() {
 		_ = o.Tell(ctx) // a peer that is not told says so
 	}

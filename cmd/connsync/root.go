@@ -82,6 +82,7 @@ func upkeepCommands(s streams, g *globals) []*cobra.Command {
 	h := upkeep.Host{
 		Out: s.out, Options: &g.Options, PrintJSON: func(v any) error { return printJSON(s.out, v) },
 		Usage: func(err error) error { return &exitError{exitUsage, err} }, Failed: func() error { return &exitError{exitRefused, nil} },
+		Unknown: func() error { return &exitError{exitUnknown, nil} },
 		Open: func(ctx context.Context) (*node.Node, error) {
 			c, err := openNode(ctx, *g)
 			if err != nil {
@@ -90,7 +91,7 @@ func upkeepCommands(s streams, g *globals) []*cobra.Command {
 			return c.Node, nil
 		},
 	}
-	commands := []*cobra.Command{upkeep.NewRefresh(h), upkeep.NewUnprepare(h)}
+	commands := []*cobra.Command{upkeep.NewRefresh(h), upkeep.NewUnprepare(h), upkeep.NewEvents(h)}
 	for _, c := range commands {
 		c.Args, c.PreRunE = noArguments, func(*cobra.Command, []string) error { return g.check() }
 	}

@@ -33,6 +33,7 @@ type shownBeside struct {
 	Config      string       `json:"config"`
 	ConfigWhy   string       `json:"config_why,omitempty"`  // why it is this one, where the service was asked
 	Spares      []node.Spare `json:"spare_links,omitempty"` // to which conntrackd goes over
+	Role        node.Role    `json:"role,omitempty"`        // what external_cache comes down to
 	Running     *bool        `json:"running,omitempty"`
 	AtBoot      *bool        `json:"at_boot,omitempty"`
 	Application string       `json:"application,omitempty"`  // what states one says
@@ -88,7 +89,7 @@ func newShow(s streams, g *globals) *cobra.Command {
 }
 
 func (c *cli) shown(saved node.Saved) shown {
-	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Spares: saved.SpareLinks()}
+	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Spares: saved.SpareLinks(), Role: node.RoleOf(saved.Settings)}
 	if a, err := c.Appliance(); err == nil {
 		out.Application = a.Word
 	}

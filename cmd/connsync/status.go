@@ -142,11 +142,11 @@ func (c *cli) status(ctx context.Context, s streams, f statusFlags) error {
 	}
 	err = printTo(s.out, f.output, func(w io.Writer) error {
 		if f.asJSON {
-			report := statusOf(health, saved.Settings)
+			report := c.statusOf(health, saved.Settings)
 			report.OutOfPlace = out
 			return printJSON(w, report)
 		}
-		lines := text.StatusLines(health)
+		lines := append(text.StatusLines(health), text.StatusNumbers(health, c.table, saved.Settings, c.RefreshReport(saved.Settings))...)
 		if note := text.BootNote(health); note != "" {
 			lines = append(lines, note)
 		}
@@ -210,9 +210,10 @@ type reported struct {
 
 	OnPeer   *text.PeerReport `json:"on_peer"`            // null where the peer has not told
 	Coverage *coverage.Report `json:"coverage,omitempty"` // of the connections
+	text.PairReport
 }
 
-func statusOf(h health.Health, s conntrackd.Settings) reported {
+func (c *cli) statusOf(h health.Health, s conntrackd.Settings) reported {
 	r := reported{
 		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link, Links: append([]health.Link{}, h.Links...),
 		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
@@ -221,6 +222,7 @@ func statusOf(h health.Health, s conntrackd.Settings) reported {
 		Bound: h.Sockets.Bound, Address: h.Sockets.Address, SendBuffer: h.Sockets.SendBuffer, ReceiveBuffer: h.Sockets.ReceiveBuffer,
 		SendAsked: max(s.SendBuffer, 0), ReceiveAsked: max(s.ReceiveBuffer, 0),
 		Coverage: coverage.NewReport(h.Coverage, h.CoverageErr), OnPeer: text.NewPeerReport(h.Holding),
+		PairReport: text.NewPairReport(h, c.table, s, c.RefreshReport(s)),
 	}
 	if h.Coverage != nil {
 		here := h.Coverage.Here()

@@ -36,7 +36,7 @@ func (c *cli) watch(ctx context.Context, w io.Writer, asJSON bool) error {
 			now = health.Health{Verdict: health.VerdictUnknown, Cause: err.Error()}
 		}
 		if line := text.WatchLine(before, now); line != last {
-			if err := printWatched(w, before, now, settings, line, asJSON); err != nil {
+			if err := c.printWatched(w, before, now, settings, line, asJSON); err != nil {
 				return err
 			}
 			last = line
@@ -50,11 +50,11 @@ func (c *cli) watch(ctx context.Context, w io.Writer, asJSON bool) error {
 	}
 }
 
-func printWatched(w io.Writer, before, now health.Health, s conntrackd.Settings, line string, asJSON bool) error {
+func (c *cli) printWatched(w io.Writer, before, now health.Health, s conntrackd.Settings, line string, asJSON bool) error {
 	if !asJSON {
 		return sayLines(w, []string{time.Now().Format(time.TimeOnly) + " " + line})
 	}
-	record := watchRecord{reported: statusOf(now, s)}
+	record := watchRecord{reported: c.statusOf(now, s)}
 	if took := now.Time.Sub(before.Time); text.SameRun(before, now) && took > 0 {
 		record.SentRate = float64(now.PacketsSent-before.PacketsSent) / took.Seconds()
 		record.RecvRate = float64(now.PacketsRecv-before.PacketsRecv) / took.Seconds()

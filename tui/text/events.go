@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"connsync/conntrackd/apply"
@@ -61,6 +62,21 @@ func EventNotes(l events.Log) []string {
 		known = "Changes of verdict are known since " + l.Since.Local().Format(time.DateTime) + ", and only while the form, connsync status --watch or the metrics timer looked."
 	}
 	return append(notes, known)
+}
+
+// EventsText is all of them as plain text.
+func EventsText(l events.Log) string {
+	var b strings.Builder
+	for _, e := range l.Events {
+		fmt.Fprintln(&b, EventLine(e))
+	}
+	if len(l.Events) == 0 {
+		fmt.Fprintln(&b, NoEvents)
+	}
+	for _, note := range EventNotes(l) {
+		fmt.Fprintln(&b, note)
+	}
+	return b.String()
 }
 
 // EventReport is an event as JSON. It is stable.

@@ -152,6 +152,50 @@ func PeerRow(t conntrackd.SettingTable, s conntrackd.Settings) string {
 	return s.Peer.Addr().String() + ", fingerprint " + Fingerprint(t, s)
 }
 
+// PairReport is what the two nodes have of each other as JSON, beside the daemon's
+// counters. It is stable. What is not known is null.
+type PairReport struct {
+	Off          bool           `json:"off"` // nothing is wrong: it was never set up, or was disabled on purpose
+	Peer         string         `json:"peer_ip"`
+	Fingerprint  string         `json:"fingerprint"`  // the same on both nodes; blank without settings
+	Connections  *int           `json:"connections"`  // of this node that have to survive
+	Acknowledged *int           `json:"acknowledged"` // of those that the peer has
+	FromPeer     *int           `json:"from_peer"`    // the peer's connections here
+	Sent         *float64       `json:"sent_per_second"`
+	Received     *float64       `json:"received_per_second"`
+	Heard        *time.Time     `json:"last_heard"` // when the daemon last received something
+	Refresh      refresh.Report `json:"refresh"`
+}
+
+// NewPairReport is that of a look.
+func NewPairReport(h health.Health, t conntrackd.SettingTable, s conntrackd.Settings, r refresh.Report) PairReport {
+	p := PairReport{Off: h.Off, Refresh: r}
+	if s.Peer.Addr().IsValid() {
+		p.Peer, p.Fingerprint = s.Peer.Addr().String(), Fingerprint(t, s)
+	}
+	if c := h.Coverage; c != nil {
+		n := ownConnections(c)
+		p.Connections = &n
+		if h.Direct {
+			p.FromPeer = &c.Peers
+		}
+	}
+	if !h.Direct && !h.Counters.Time.IsZero() {
+		external := int(h.External)
+		p.FromPeer = &external
+	}
+	if n, known := h.Acknowledged(); known {
+		p.Acknowledged = &n
+	}
+	if rates := h.Rates; rates != nil {
+		p.Sent, p.Received = &rates.SentPackets, &rates.RecvPackets
+	}
+	if !h.Heard.IsZero() {
+		p.Heard = &h.Heard
+	}
+	return p
+}
+
 // StatusNumbers are the numbers of a look as plain text.
 func StatusNumbers(h health.Health, t conntrackd.SettingTable, s conntrackd.Settings, r refresh.Report) []string {
 	var lines []string

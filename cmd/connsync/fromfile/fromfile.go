@@ -20,7 +20,7 @@ const maxFrom = 64 << 10
 // them.
 func informs() map[conntrackd.Field]kind {
 	return map[conntrackd.Field]kind{
-		"config": kindText, "config_why": kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean,
+		"config": kindText, "config_why": kindText, fieldRole: kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean,
 	}
 }
 
@@ -155,10 +155,34 @@ func (f *File) take(t conntrackd.SettingTable, list []namedValue) []Problem {
 			problems = append(problems, f.problem(e.line, field, m))
 		}
 	}
+	if p := f.roleProblem(); p != "" {
+		problems = append(problems, f.problem(f.values[fieldRole].line, fieldRole, p))
+	}
 	for field := range informs() {
 		delete(f.values, field)
 	}
 	return problems
+}
+
+// fieldRole is what external_cache comes down to, and no setting of its own.
+const fieldRole conntrackd.Field = "role"
+
+// roleProblem says why a role does not go with external_cache beside it; blank where it
+// does, or there is none.
+func (f *File) roleProblem() string {
+	role, given := f.values[fieldRole]
+	if !given || role.kind != kindText {
+		return ""
+	}
+	want, known := map[string]string{"primary-backup": "true", "both-active": "false"}[role.text]
+	cache := f.values[conntrackd.FieldExternalCache]
+	switch {
+	case !known:
+		return fmt.Sprintf("role %q is invalid: it must be primary-backup or both-active", role.text)
+	case cache.text != want:
+		return fmt.Sprintf("role %s needs external_cache: %s beside it", role.text, want)
+	}
+	return ""
 }
 
 const (

@@ -31,3 +31,27 @@ func FuzzFrom(f *testing.F) {
 		new(File).take(conntrackd.NewSettingTable(), list)
 	})
 }
+
+// A role follows from external_cache: it informs where both agree, and is refused where it
+// would be overlooked.
+func TestRoleInAFile(t *testing.T) {
+	for content, want := range map[string]string{
+		"role: primary-backup\nexternal_cache: true\n": "",
+		"external_cache: false\nrole: both-active\n":   "",
+		"external_cache: true\nrole: both-active\n":    "role both-active needs external_cache: false beside it",
+		"port: 3780\nrole: primary-backup\n":           "role primary-backup needs external_cache: true beside it",
+		"external_cache: true\nrole: hot-standby\n":    `role "hot-standby" is invalid: it must be primary-backup or both-active`,
+	} {
+		list, err := parse([]byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, p := range new(File).take(conntrackd.NewSettingTable(), list) {
+			got += p.Message
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", content, got, want)
+		}
+	}
+}

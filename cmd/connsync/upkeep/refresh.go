@@ -45,6 +45,7 @@ type Host struct {
 	PrintJSON func(any) error
 	Usage     func(error) error // the error of a wrong use
 	Failed    func() error      // the error where all was said
+	Unknown   func() error      // the error of what could not be told, where all was said
 }
 
 // NewRefresh returns the command refresh.
