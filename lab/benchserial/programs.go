@@ -170,6 +170,8 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	w.settle()
 	r.values[firstFrame] = seat.Sent()
 	r.values[firstLeast] = vt102.Least("", seat.Shows())
+	w.see("in sync both ways") // the title has the verdict once it is known
+	w.settle()
 
 	for range 4 { // to Port
 		before := seat.Shows()
@@ -191,7 +193,7 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	r.values[pickerOpen] = w.cost("\r", "Choose the sync interface")
 	w.cost("\x1b", "Connection Sync Settings")
 	w.cost("\x1b[A\x1b[Z\x1b[Z\r", "Connection Sync: status")
-	w.see("In sync both ways", "per second")
+	w.see("In sync both ways", "one column")
 	time.Sleep(3 * time.Second)
 	const seconds = 10
 	before := seat.Sent()
