@@ -79,6 +79,13 @@ func TestMetricsTimerOnADebian(t *testing.T) {
 		t.Errorf("the service's result and the file's mode: %q", got)
 	}
 
+	// The timer has recorded the verdict, and systemd's journal tells of the daemon.
+	for _, want := range []string{"  in sync both ways", "  conntrackd started\n", "  save by root", "Changes of verdict are known since "} {
+		if got := in(machine.Node, "connsync events"); !strings.Contains(got, want) {
+			t.Errorf("%q is not in the events:\n%s", want, got)
+		}
+	}
+
 	if got := in(machine.Node, "dpkg -i /root/connsync.deb >/dev/null; systemctl is-enabled connsync-refresh.service; systemctl is-active connsync-refresh.service"); got != "enabled\nactive\n" {
 		t.Errorf("the refresh after the same package is installed again: %q, want it enabled and running", got)
 	}
