@@ -68,7 +68,9 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 	errors.As(err, &r)
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED) && r.offender == t.Peer.Addr().Unmap().WithZone(""):
-		// Normal for the first of two nodes to be set up.
+		if t.FirstNode && (r.device == 0 || r.device == link.Index) {
+			return check.Pass("UDP port %d of %v is closed: the peer is not set up yet", t.Port, peer)
+		}
 		f := check.Fail(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule()),
 			"nothing listens on UDP port %d of %v yet, or a firewall there rejects it", t.Port, peer)
 		f.Mild = true

@@ -320,6 +320,11 @@ func TestClosedPort(t *testing.T) {
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
 		report := n.plan(t, target)
 		mustFind(t, report, expected{CheckPeerPort, check.Failed, "nothing listens on UDP port 3780", "Port 3780"})
+		first := target
+		first.FirstNode = true
+		if r := n.one(n.own, question{Target: first, ID: CheckPeerPort}); r.Status != check.Passed || !strings.Contains(r.Detail, "the peer is not set up yet") {
+			t.Errorf("on a first node: %v %s", r.Status, r.Detail)
+		}
 		if v := report.Verdict(); v != check.VerdictWarn {
 			t.Errorf("verdict %v", v)
 		}

@@ -109,7 +109,7 @@ func itemFinding(i prepare.Item) check.Finding {
 			f.Detail = "it is as it should be"
 		}
 	case prepare.ItemMissing:
-		f.Status, f.Remedy = check.Failed, "connsync apply --prepare-host"
+		f.Status, f.Remedy, f.Mend = check.Failed, "connsync apply --prepare-host", check.MendHost
 		f.Detail = i.Reason
 		if i.Detail != "" {
 			f.Detail = i.Detail + ": " + i.Reason

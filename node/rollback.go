@@ -43,7 +43,10 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 			return apply.Review{}, fmt.Errorf("conntrackd does not read the file that save %d replaced: %s", e.Number, strings.Join(problems, "; "))
 		}
 	}
-	r := apply.Review{Candidate: c, Unchanged: !c.Changed() && (n.Unmanaged() || now == *c.Restore)}
+	r := apply.Review{Candidate: c, Unchanged: !c.Changed() && (n.Unmanaged() || now == *c.Restore), Alone: n.Unmanaged()}
+	if !n.Unmanaged() {
+		r.Before = &apply.Standing{Settings: n.withPrefixes(ctx, apply.SettingsOf(n.Config, c.Old)), Running: now}
+	}
 	if !r.Unchanged {
 		r.Commands = n.restoreCommands(c, now)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 	"connsync/conntrackd/service"
 	"connsync/netcheck"
 )
@@ -128,6 +129,15 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	s.Spares = file.Spares()
 	s.NoPrefix = noPrefix(ctx, s.Settings)
 	return s, nil
+}
+
+// standing is what is in force; nil where the service could not be asked.
+func (s Saved) standing() *apply.Standing {
+	if s.StateErr != nil {
+		return nil
+	}
+	running := conntrackd.Running{Active: s.State.Active || s.State.Killed, Enabled: s.State.Enabled || s.State.Killed}
+	return &apply.Standing{Settings: s.Settings, Running: running}
 }
 
 // BrokenFileError says that conntrackd itself would not read the file. Its text

@@ -67,8 +67,8 @@ func (s *Session) Plan(settings conntrackd.Settings, firstNode bool) []check.Che
 
 // Review is what a save of the settings would do. It returns a
 // *[hostfile.ChangedError] where the file is not the one that the form was
-// filled from.
-func (s *Session) Review(ctx context.Context, settings conntrackd.Settings) (apply.Review, error) {
+// filled from. With firewall the save adds connsync's rules to the firewall's too.
+func (s *Session) Review(ctx context.Context, settings conntrackd.Settings, firewall bool) (apply.Review, error) {
 	saved, err := s.node.LoadForChange(ctx)
 	if err != nil {
 		return apply.Review{}, err
@@ -76,7 +76,12 @@ func (s *Session) Review(ctx context.Context, settings conntrackd.Settings) (app
 	if err := s.stale(saved.Content); err != nil {
 		return apply.Review{}, err
 	}
-	return s.node.Review(ctx, saved, settings, true)
+	r, err := s.node.Review(ctx, saved, settings, true)
+	if err == nil && firewall {
+		aside, err := s.node.firewallAside(ctx, settings)
+		return r.With(aside), err
+	}
+	return r, err
 }
 
 // Observe takes one look at the sync by the file in force.
@@ -137,9 +142,9 @@ func (s *Session) Entries(context.Context) ([]apply.Entry, error) {
 	return s.node.History().Entries()
 }
 
-// Change is what a save changed in the file, unified.
-func (s *Session) Change(_ context.Context, of apply.Entry) (string, error) {
-	return s.node.History().Diff(of)
+// Change is what a save changed.
+func (s *Session) Change(_ context.Context, of apply.Entry) (apply.Change, error) {
+	return s.node.History().Change(of)
 }
 
 // Undo is what rolling back a save would do.

@@ -2,7 +2,7 @@ package tui
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -40,32 +40,47 @@ type applyEnded struct {
 	outcome apply.Outcome
 }
 
-// applySettled tells that the grace period after the end is over.
-type applySettled struct{ run *run }
-
 // saving shows the steps of a save as they happen, then how it ended and what
-// to type at the other node.
+// to do next: at the other node, or back.
 type saving struct {
 	env      *env
 	settings conntrackd.Settings
 	review   apply.Review
+	path     []string       // see [applyWanted]
+	before   health.Verdict // blank where it is not known
 	run      *run
 	cancel   context.CancelFunc
 	steps    []step.Step
 	ended    bool
 	outcome  apply.Outcome
 	stopping bool
-	settled  bool
-	onForm   bool // the focus is on Form, else on Status
+	grace    grace
+	work     work
+	wait     peerWait
+	focus    int // of the buttons
 
 	width, height int
 	top           int
 	scrolled      bool
 }
 
-var applyKeys = struct{ press, next, status, form, up, down, stop key.Binding }{
+// applyButton is what can be done after a save.
+type applyButton int
+
+const (
+	chooseRollBack applyButton = iota
+	chooseStatus
+	chooseForm
+)
+
+func (b applyButton) label() string {
+	return [...]string{"Roll Back", "Status", "Form"}[b]
+}
+
+var applyKeys = struct{ press, next, prev, status, form, up, down, stop key.Binding }{
 	press:  bind("enter", "choose", "enter"),
-	next:   bind("tab", "next", "tab", "shift+tab", "left", "right"),
+	next:   bind("tab", "next", "tab", "right"),
+	prev:   bind("shift+tab", "", "shift+tab", "left"),
 	status: bind("s", "status", "s"),
 	form:   bind("esc", "form", "esc"),
 	up:     bind("up", "", "up", "k", "pgup"),
@@ -74,8 +89,8 @@ var applyKeys = struct{ press, next, status, form, up, down, stop key.Binding }{
 }
 
 // newApply returns the screen; start begins the work.
-func newApply(e *env, s conntrackd.Settings, r apply.Review) *saving {
-	return &saving{env: e, settings: s, review: r, cancel: func() {}}
+func newApply(e *env, o applyWanted) *saving {
+	return &saving{env: e, settings: o.settings, review: o.review, path: o.path, before: o.before, cancel: func() {}}
 }
 
 func (a *saving) start() tea.Cmd {
@@ -96,7 +111,7 @@ func (a *saving) start() tea.Cmd {
 			}
 		})}
 	}
-	return tea.Batch(work, awaitStep(current, steps))
+	return tea.Batch(work, awaitStep(current, steps), a.work.start(a.env.glyphs))
 }
 
 func awaitStep(current *run, steps <-chan step.Step) tea.Cmd {
@@ -110,7 +125,11 @@ func awaitStep(current *run, steps <-chan step.Step) tea.Cmd {
 }
 
 // close ends the work as far as it can still be ended; see [Applier].
-func (a *saving) close() { a.cancel() }
+func (a *saving) close() {
+	a.cancel()
+	a.work.stop()
+	a.wait.stop()
+}
 
 func (a *saving) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
@@ -120,6 +139,7 @@ func (a *saving) update(msg tea.Msg) (outcome, tea.Cmd) {
 		}
 		if !a.ended {
 			a.steps = withStep(a.steps, msg.step)
+			a.work.again()
 			a.follow()
 		}
 		return nil, awaitStep(msg.run, msg.more)
@@ -127,12 +147,14 @@ func (a *saving) update(msg tea.Msg) (outcome, tea.Cmd) {
 		if msg.run == a.run {
 			return nil, a.end(msg.outcome)
 		}
-	case applySettled:
-		if msg.run == a.run {
-			a.settled = true
-		}
+	case graceEnded:
+		a.grace.end(msg)
+	case peerLooked:
+		return nil, a.looked(msg)
 	case tea.KeyPressMsg:
 		return a.press(msg)
+	default:
+		return nil, tea.Batch(a.work.update(msg), a.wait.update(msg))
 	}
 	return nil, nil
 }
@@ -153,19 +175,56 @@ func (a *saving) end(o apply.Outcome) tea.Cmd {
 	for _, s := range o.Steps {
 		a.steps = withStep(a.steps, s)
 	}
-	a.ended, a.outcome, a.onForm = true, o, o.Err != nil
-	a.follow()
-	current := a.run
-	settle := tea.Tick(dialogGrace, func(time.Time) tea.Msg { return applySettled{current} })
+	a.ended, a.outcome = true, o
+	a.work.stop()
 	if o.Err != nil {
-		return settle
+		a.focus = slices.Index(a.buttons(), chooseForm)
 	}
-	saved, noted := settingsSaved{a.settings}, stateNoted{text.ShortVerdict(o.Verdict)}
+	if a.sync() == apply.SyncWaits {
+		a.wait = peerWait{observer: a.env.effects.Observer, ctx: a.env.ctx}
+	}
+	a.follow()
+	next := tea.Batch(a.grace.start(), a.wait.start())
+	if o.Err != nil {
+		return next
+	}
+	saved, noted := settingsSaved{a.settings}, stateNoted{text: text.ShortVerdict(o.Verdict)}
 	tell := []tea.Cmd{func() tea.Msg { return saved }}
 	if a.settings.Enabled {
 		tell = append(tell, func() tea.Msg { return noted })
 	}
-	return tea.Batch(settle, tea.Sequence(tell...))
+	return tea.Batch(next, tea.Sequence(tell...))
+}
+
+// sync is how the nodes stand by the outcome.
+func (a *saving) sync() apply.Sync {
+	return a.outcome.Sync(a.settings.Enabled, a.review.FirstNode)
+}
+
+// looked takes a look at the peer that is waited for.
+func (a *saving) looked(msg peerLooked) tea.Cmd {
+	if !a.wait.take(msg) || msg.health.Verdict == a.outcome.Verdict {
+		return nil
+	}
+	a.outcome.Verdict = msg.health.Verdict
+	a.follow()
+	noted := stateNoted{text: text.ShortVerdict(msg.health.Verdict)}
+	return func() tea.Msg { return noted }
+}
+
+// worse says that the sync was better before the save, so that the way back comes
+// first.
+func (a *saving) worse() bool {
+	return a.ended && a.outcome.Err == nil && a.outcome.Entry != 0 && a.env.effects.History != nil &&
+		a.sync() == apply.SyncFails && text.Worse(a.before, a.outcome.Verdict)
+}
+
+// buttons are what can be done now, the most likely first.
+func (a *saving) buttons() []applyButton {
+	if a.worse() {
+		return []applyButton{chooseRollBack, chooseStatus, chooseForm}
+	}
+	return []applyButton{chooseStatus, chooseForm}
 }
 
 func (a *saving) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
@@ -178,16 +237,32 @@ func (a *saving) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 	case key.Matches(msg, k.stop) && !a.ended:
 		a.stopping = true
 		a.cancel()
-	case !a.ended || !a.settled:
+	case !a.ended:
+	case !a.grace.over:
 		// What was typed ahead must not take the outcome out of sight.
+		return nil, a.grace.ignore()
 	case key.Matches(msg, k.next):
-		a.onForm = !a.onForm
-	case key.Matches(msg, k.status), key.Matches(msg, k.press) && !a.onForm:
+		a.focus = (a.focus + 1) % len(a.buttons())
+	case key.Matches(msg, k.prev):
+		a.focus = (a.focus + len(a.buttons()) - 1) % len(a.buttons())
+	case key.Matches(msg, k.status):
 		return statusWanted{}, nil
-	case key.Matches(msg, k.form), key.Matches(msg, k.press):
+	case key.Matches(msg, k.form):
 		return formWanted{}, nil
+	case key.Matches(msg, k.press):
+		return a.choose(), nil
 	}
 	return nil, nil
+}
+
+func (a *saving) choose() outcome {
+	switch a.buttons()[a.focus] {
+	case chooseRollBack:
+		return undoWanted{apply.Entry{Number: a.outcome.Entry}}
+	case chooseStatus:
+		return statusWanted{}
+	}
+	return formWanted{}
 }
 
 // interrupt makes ctrl+c end the work, not the program, while it goes on.
@@ -208,10 +283,11 @@ func (a *saving) help() []key.Binding {
 	return []key.Binding{k.press, k.next, k.status, k.form, k.down}
 }
 
-func (a *saving) title() string { return "Connection Sync: apply" }
+func (a *saving) title() string { return path(a.width, "apply", a.path...) }
 
 func (a *saving) explain() (title string, lines []string) {
 	return "Help: apply", []string{
+		"Roll Back comes first where the sync was better before the save. On the first node of a pair this screen waits for the peer, and changes by itself when it comes.",
 		"The old file is kept, the new one is written, the daemon is restarted, and then looked at: is it bound, does the peer send, does the peer hear this node?",
 		"A step that fails puts the old file and the old service state back; that is looked at and reported too.",
 		"ctrl+c before the write leaves no trace. After it, the change is finished or taken back in any case; only the wait for the peer is cut short.",

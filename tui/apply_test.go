@@ -89,7 +89,7 @@ func rollbackFailedSteps() []step.Step {
 // toApply starts an apply and lets time pass.
 func toApply(t time.Duration, keys ...string) func(*driver) {
 	return func(d *driver) {
-		d.follow(applyWanted{pairSettings(), changedReview()})
+		d.follow(applyWanted{settings: pairSettings(), review: changedReview(), path: savePath})
 		d.wait(t)
 		d.press(keys...)
 	}
@@ -123,7 +123,7 @@ func TestApplyDisabling(t *testing.T) {
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Applier: f}}, 80, 24, func(d *driver) {
 		off := pairSettings()
 		off.Enabled = false
-		d.follow(applyWanted{off, changedReview()})
+		d.follow(applyWanted{settings: off, review: changedReview()})
 		d.wait(time.Second)
 		d.wants("Saved, and in force.", "sync disabled")
 		d.lacks("At the other node", "Stopped:")
@@ -166,7 +166,7 @@ func TestApplyInterrupted(t *testing.T) {
 		says  string
 	}{
 		{"before the write", beginning()[:2], "Stopping. Nothing has been written."},
-		{"after the write", beginning(), "Stopping. The change is finished or taken back first."},
+		{"after the write", beginning(), "Stopping. The change is completed or rolled back first."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestApplyHostileText(t *testing.T) {
 	checkHostile(t, Effects{Applier: &fakeApplier{outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}}, func(d *driver) {
 		s := pairSettings()
 		s.Interface = "start\x1b[2J\x00'; reboot; '"
-		d.follow(applyWanted{s, changedReview()})
+		d.follow(applyWanted{settings: s, review: changedReview()})
 		d.wait(time.Second)
 		d.lacks("--interface start;")
 	})

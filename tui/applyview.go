@@ -6,6 +6,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 	"connsync/conntrackd/step"
 	"connsync/tui/text"
 )
@@ -45,6 +46,9 @@ func (a *saving) step(s step.Step) []string {
 	}
 	head := " " + a.env.word(text.StepWord(s.Status)) + name
 	details, took := a.details(s.Detail), text.Took(s.Took)
+	if s.Status == step.Running {
+		took = text.Join(" ", a.work.sign(""), a.work.took())
+	}
 	beside := text.Join("  ", text.Join(" ", details...), took)
 	if len(details) <= 1 && ansi.StringWidth(name)+2+ansi.StringWidth(beside) <= room {
 		return []string{strings.TrimRight(head+"  "+beside, " ")}
@@ -110,22 +114,45 @@ func (a *saving) footer() []string {
 		lines = append(lines, hang(a.env.fitting(told.Why), " ", a.width)...)
 	}
 	lines = a.env.styled(told.Word, lines)
-	focus := 0
-	if a.onForm {
-		focus = 1
+	if a.worse() {
+		lines = append(lines, hang(text.WorseThan(a.before), " ", a.width)...)
 	}
-	row, _ := buttonRow([]string{"Status", "Form"}, focus, a.width, a.env.glyphs)
+	row, _ := a.buttonRow()
 	return append(lines, row)
+}
+
+func (a *saving) buttonRow() (string, int) {
+	var labels []string
+	for _, b := range a.buttons() {
+		labels = append(labels, b.label())
+	}
+	return buttonRow(labels, a.focus, a.width, a.env.glyphs)
 }
 
 // verdict is how it ended in a sentence or two, and all there is to say of it.
 // What could not be looked at says nothing of the sync.
 func (a *saving) verdict() (sentence string, told text.Outcome) {
-	told = text.OutcomeOf(a.outcome, a.steps, a.settings.Enabled)
-	if a.outcome.Unseen() {
+	told = text.OutcomeOf(a.outcome, a.steps, a.sync())
+	switch {
+	case a.outcome.Unseen():
 		return told.Sentence, told
+	case a.wait.begun():
+		return a.waited(), told
 	}
 	return text.Join(" ", told.Sentence, told.Sync), told
+}
+
+// waited is how the wait for the peer of a first node stands.
+func (a *saving) waited() string {
+	peer := a.settings.Peer.Addr().String()
+	if a.outcome.Verdict == health.VerdictTwoWay {
+		return "Step 2 of 2 done: in sync both ways with " + peer + "."
+	}
+	said := "Step 1 of 2 done. Waiting for " + peer + " (" + a.wait.took() + ")."
+	if v := a.outcome.Verdict; v.BothWays() || v == health.VerdictReceivingOnly || v == health.VerdictMismatch {
+		said = text.Join(" ", text.StatusSentence(v), a.env.fitting(text.Clean(a.wait.cause)))
+	}
+	return said
 }
 
 func (a *saving) textHeight() int { return max(a.height-1-len(a.footer()), 1) }
@@ -168,7 +195,11 @@ func (a *saving) scroll(by int) {
 func (a *saving) view() string {
 	text, height := a.text(), a.textHeight()
 	lines := window(text, a.top, height)
-	lines = append(lines, a.env.theme.Dim.Render(more(a.top, len(text), height)))
+	below := more(a.top, len(text), height)
+	if a.grace.ignored {
+		below = a.env.fit(graceText, a.width)
+	}
+	lines = append(lines, a.env.theme.Dim.Render(below))
 	return strings.Join(append(lines, a.footer()...), "\n")
 }
 
@@ -177,10 +208,6 @@ func (a *saving) cursor() (x, y int, ok bool) {
 	if !a.ended {
 		return 0, 0, false
 	}
-	focus := 0
-	if a.onForm {
-		focus = 1
-	}
-	_, x = buttonRow([]string{"Status", "Form"}, focus, a.width, a.env.glyphs)
+	_, x = a.buttonRow()
 	return x, a.textHeight() + len(a.footer()), true
 }

@@ -226,3 +226,6 @@ func untilDone(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+// savePath is the way of a save that is checked first.
+var savePath = []string{"checks", "review", "apply"}

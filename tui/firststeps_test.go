@@ -43,6 +43,9 @@ func TestSaveLeftOnDisable(t *testing.T) {
 		filledIn(t, nil, func(d *driver) {
 			d.pressSave()
 			d.wants("Sync stays OFF with these settings. Enable it?", "> [ Enable and save ]", "[ Save, stay off ]", "[ Back ]")
+			d.press("enter", "enter") // held down: it answers nothing
+			d.wantScreen(&form{})
+			d.wait(dialogGrace)
 			d.press(key)
 			d.wantScreen(want.screen)
 			if got := d.m.form.draft.Enabled(); got != want.enabled {

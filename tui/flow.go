@@ -1,9 +1,13 @@
 package tui
 
 import (
+	"fmt"
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 )
 
 // checked says whether a save is checked first. Switching off needs no peer and
@@ -29,8 +33,11 @@ func (m *Model) followSave(o outcome) tea.Cmd {
 		return m.openReview(o)
 	case applyWanted:
 		m.backToForm()
-		a := newApply(m.env, o.settings, o.review)
+		o.before = m.before()
+		a := newApply(m.env, o)
 		return m.open(a, a.start())
+	case settingsMended:
+		m.form.takeMended(o.settings)
 	case statusWanted:
 		m.backToForm()
 		saved, _ := m.form.draft.Saved().Settings()
@@ -55,7 +62,7 @@ func (m *Model) followSave(o outcome) tea.Cmd {
 }
 
 func (m *Model) openReview(o reviewWanted) tea.Cmd {
-	r := newReview(m.env, o.settings, o.firstNode)
+	r := newReview(m.env, o)
 	return m.open(r, r.start())
 }
 
@@ -72,4 +79,27 @@ func (m *Model) follow(o outcome) tea.Cmd {
 		return m.form.picked(o.name)
 	}
 	return m.followSave(o)
+}
+
+// path is the heading of a screen on the way of a save, with its steps.
+func path(width int, at string, steps ...string) string {
+	words := make([]string, len(steps))
+	for i, step := range steps {
+		words[i] = fmt.Sprintf("%d %s", i+1, step)
+		if step == at {
+			words[i] = "[" + words[i] + "]"
+		}
+	}
+	if width < 60 {
+		return strings.Join(words, " ")
+	}
+	return "Connection Sync  " + strings.Join(words, "  ")
+}
+
+// before is how the sync was before a save; blank where it is not known.
+func (m *Model) before() health.Verdict {
+	if !m.form.inForce.Enabled || !m.pulse.known() {
+		return ""
+	}
+	return m.pulse.health.Verdict
 }

@@ -45,6 +45,7 @@ func (f *form) staysOff(s conntrackd.Settings) *dialog {
 			{label: "Back", key: "b"},
 		},
 		escape: 2,
+		sudden: true, // a key that is held down must not answer it
 	}
 }
 
@@ -141,4 +142,15 @@ func (f *form) labelOf(id conntrackd.Field) string {
 		}
 	}
 	return string(id)
+}
+
+// takeMended takes settings that the checks have mended into the fields.
+func (f *form) takeMended(s conntrackd.Settings) {
+	for field, value := range f.env.table.Values(s) {
+		if field != conntrackd.FieldEnabled && value != f.draft.Value(field) {
+			f.draft.Set(field, value)
+		}
+	}
+	f.recheck()
+	f.settle()
 }

@@ -15,6 +15,8 @@ type Glyphs struct {
 	Arrow    string
 	// Plot are the steps of a bar one cell wide, from nothing to full.
 	Plot []string
+	// Spinner are the pictures of a spinner; none where nothing may move.
+	Spinner []string
 }
 
 // ASCIIGlyphs is the set for serial lines, and for a locale without UTF-8.
@@ -30,6 +32,6 @@ func ASCIIGlyphs() Glyphs {
 func UnicodeGlyphs() Glyphs {
 	return Glyphs{
 		Rule: "─", Mark: "›", On: "(•)", Off: "( )", Changed: "•", Bad: "!",
-		Ellipsis: "…", Arrow: "→", Plot: strings.Split(" ▁▂▃▄▅▆▇█", ""),
+		Ellipsis: "…", Arrow: "→", Plot: strings.Split(" ▁▂▃▄▅▆▇█", ""), Spinner: strings.Split(`|/-\`, ""),
 	}
 }

@@ -14,8 +14,8 @@ import (
 type History interface {
 	// Entries lists them, the newest first.
 	Entries(ctx context.Context) ([]apply.Entry, error)
-	// Change is what a save changed in the file, as a unified diff.
-	Change(ctx context.Context, e apply.Entry) (string, error)
+	// Change is what a save changed.
+	Change(ctx context.Context, e apply.Entry) (apply.Change, error)
 	// Undo works out what taking a save back would do.
 	Undo(ctx context.Context, e apply.Entry) (apply.Review, error)
 }
@@ -141,9 +141,9 @@ func (h *history) explain() (title string, lines []string) {
 
 // entryRead is the answer about one save.
 type entryRead struct {
-	run  *run
-	diff string
-	err  error
+	run    *run
+	change apply.Change
+	err    error
 }
 
 // entryView shows what one save changed.
@@ -153,7 +153,7 @@ type entryView struct {
 	run    *run
 	cancel context.CancelFunc
 	read   bool
-	diff   string
+	change apply.Change
 	err    error
 	onUndo bool // the focus is on Take Back, else on Back
 
@@ -186,8 +186,8 @@ func (s *entryView) start() tea.Cmd {
 		if from == nil {
 			return entryRead{run: current, err: errNoEffect}
 		}
-		diff, err := from.Change(ctx, of)
-		return entryRead{current, diff, err}
+		change, err := from.Change(ctx, of)
+		return entryRead{current, change, err}
 	}
 }
 
@@ -197,7 +197,7 @@ func (s *entryView) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
 	case entryRead:
 		if msg.run == s.run {
-			s.read, s.diff, s.err = true, msg.diff, msg.err
+			s.read, s.change, s.err = true, msg.change, msg.err
 			s.layOut()
 		}
 	case tea.KeyPressMsg:

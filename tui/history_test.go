@@ -33,11 +33,13 @@ func (f fakeHistory) Entries(ctx context.Context) ([]apply.Entry, error) {
 	return f.entries, f.err
 }
 
-func (f fakeHistory) Change(ctx context.Context, _ apply.Entry) (string, error) {
+func (f fakeHistory) Change(ctx context.Context, e apply.Entry) (apply.Change, error) {
 	if f.block {
-		return "", untilDone(ctx)
+		return apply.Change{}, untilDone(ctx)
 	}
-	return f.diff, f.err
+	was, now := pairSettings(), pairSettings()
+	now.Port = 3790
+	return apply.Change{Diff: f.diff, Before: apply.Standing{Settings: was, Running: e.Was}, After: apply.Standing{Settings: now, Running: e.Asked}}, f.err
 }
 
 func (f fakeHistory) Undo(_ context.Context, e apply.Entry) (apply.Review, error) {
@@ -131,7 +133,8 @@ func TestHistoryToApply(t *testing.T) {
 		if len(asked) != 1 || asked[0] != 10 {
 			t.Errorf("asked to take back %v, want save 10", asked)
 		}
-		d.press("enter")
+		d.wants("Sync will be turned OFF. Connections will not survive a failover.")
+		d.press("shift+tab", "enter") // it starts on Back, since it is a warning
 		d.wantScreen(&saving{})
 	})
 }
@@ -206,7 +209,7 @@ func TestApplyOfAForeignChange(t *testing.T) {
 		outcome: apply.Outcome{Err: changed},
 	}}
 	checkPages(t, []page{{"foreign", effects, func(d *driver) {
-		d.follow(applyWanted{pairSettings(), changedReview()})
+		d.follow(applyWanted{settings: pairSettings(), review: changedReview(), path: savePath})
 		d.wait(time.Second)
 	}}})
 }

@@ -89,10 +89,14 @@ func (s *entryView) layOut() {
 		s.text = append(s.text, "", " Looking.")
 	case s.err != nil:
 		s.text = append(append(s.text, ""), hang(s.env.fitting(text.NoEntry(s.err)), " ", s.width)...)
-	case s.diff == "":
-		s.text = append(s.text, "", " "+text.FileStayed)
 	default:
-		s.text = append(append(s.text, ""), s.env.diffLines(s.diff, s.width)...)
+		said := text.EntrySummary(s.env.table, s.entry, s.change.Before, s.change.After)
+		s.text = append(append(s.text, ""), hang(s.env.fitting(said), " ", s.width)...)
+		if s.change.Diff == "" {
+			s.text = append(s.text, " "+text.FileStayed)
+			break
+		}
+		s.text = append(append(s.text, ""), s.env.diffLines(s.change.Diff, s.width)...)
 	}
 	s.scroll(0)
 }

@@ -119,6 +119,14 @@ func nextList(run int, from <-chan []netcheck.Interface) tea.Cmd {
 	}
 }
 
+// interfaces are those of this host, as far as they are known.
+func (e *env) interfaces() []netcheck.Interface {
+	if e.host == nil {
+		return nil
+	}
+	return e.host.list
+}
+
 // find returns the interface with that name.
 func (h *host) find(name string) (netcheck.Interface, bool) {
 	i := slices.IndexFunc(h.list, func(i netcheck.Interface) bool { return i.Name == name })

@@ -163,18 +163,19 @@ func (t *lineTalk) history() (stage, error) {
 func (t *lineTalk) entry(e apply.Entry) stage {
 	return func() (stage, error) {
 		from := t.env.effects.History
-		diff, err := from.Change(t.ctx, e)
+		change, err := from.Change(t.ctx, e)
 		switch {
 		case t.ctx.Err() != nil:
 			return nil, t.ctx.Err()
 		case err != nil:
 			t.out.say(text.NoEntry(err))
 			return t.history, nil
-		case diff == "":
-			t.out.line(text.FileStayed)
-		default:
-			t.lines(t.env.diffLines(diff, unbroken))
 		}
+		t.out.say(text.EntrySummary(t.env.table, e, change.Before, change.After))
+		if change.Diff == "" {
+			t.out.line(text.FileStayed)
+		}
+		t.lines(t.env.diffLines(change.Diff, unbroken))
 		sure, err := t.agreed(fmt.Sprintf("Take save %d back? ", e.Number) + shownFirst)
 		if err != nil || !sure {
 			return t.menu, err

@@ -95,7 +95,7 @@ const shortDiff = 40
 
 // review tells what a save would do and asks for agreement.
 func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
-	return t.reviewed(newReview(t.env, s, firstNode))
+	return t.reviewed(newReview(t.env, reviewWanted{settings: s, firstNode: firstNode}))
 }
 
 // reviewed makes a review, tells it as the screen does, so that nothing it holds
@@ -103,8 +103,8 @@ func (t *lineTalk) review(s conntrackd.Settings, firstNode bool) stage {
 func (t *lineTalk) reviewed(r *review) stage {
 	return func() (stage, error) {
 		made, err := apply.Review{}, errNoEffect
-		if work := r.work(); work != nil {
-			made, err = work(t.ctx)
+		if making := r.making(); making != nil {
+			made, err = making(t.ctx)
 		}
 		r.take(reviewMade{review: made, diff: made.Diff(), err: err})
 		switch {
@@ -207,7 +207,7 @@ func (t *lineTalk) apply(s conntrackd.Settings, r apply.Review) stage {
 		if err := t.ctx.Err(); err != nil {
 			return nil, err
 		}
-		a := newApply(t.env, s, r)
+		a := newApply(t.env, applyWanted{settings: s, review: r})
 		steps := make(chan step.Step, stepBacklog)
 		ended := make(chan apply.Outcome, 1)
 		go func() {

@@ -101,7 +101,7 @@ func (w *watchedModel) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 			w.interrupts++
 		}
 		r, ok := w.m.top().(*review)
-		if ok && w.m.dialog == nil && k.String() == "enter" && r.settled && r.state == reviewReady && r.focus == itemApply && r.blocked() == "" {
+		if ok && w.m.dialog == nil && k.String() == "enter" && r.grace.over && r.state == reviewReady && r.focus == itemApply && r.blocked() == "" {
 			w.agreed.Add(1)
 		}
 	}

@@ -3,6 +3,8 @@ package tui
 import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
+	"connsync/conntrackd/health"
+	"connsync/netcheck/check"
 )
 
 // The outcomes that any screen may return.
@@ -50,18 +52,27 @@ type stateNoted struct{ text string }
 type (
 	// reviewWanted: the checks let the settings through; show the change.
 	reviewWanted struct {
-		settings  conntrackd.Settings
-		firstNode bool // the operator said that the peer does not exist yet
+		settings   conntrackd.Settings
+		firstNode  bool           // the operator said that the peer does not exist yet
+		checked    bool           // the checks were the first step
+		warnings   []check.Result // with which the save goes on
+		leavesHost bool           // the operator said so
+		firewall   bool           // the save adds the firewall rules
 	}
+	// settingsMended: other settings than the form's are checked; it takes them.
+	settingsMended struct{ settings conntrackd.Settings }
 	// applyWanted: the operator agreed to the review; carry it out.
 	applyWanted struct {
 		settings conntrackd.Settings
 		review   apply.Review
+		path     []string       // the steps in the header
+		before   health.Verdict // of the sync, as far as it is known
 	}
 	// formWanted: back to the form, whatever lies between.
 	formWanted struct{}
 )
 
-func (reviewWanted) outcome() {}
-func (applyWanted) outcome()  {}
-func (formWanted) outcome()   {}
+func (reviewWanted) outcome()   {}
+func (settingsMended) outcome() {}
+func (applyWanted) outcome()    {}
+func (formWanted) outcome()     {}

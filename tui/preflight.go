@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"slices"
-	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -41,9 +40,6 @@ type planFinished struct {
 	report check.Report
 }
 
-// preflightSettled tells that the grace period after a run is over.
-type preflightSettled struct{ run *run }
-
 type preflightState int
 
 const (
@@ -62,14 +58,19 @@ type preflight struct {
 	firstNode    bool // the operator: the peer does not exist yet
 	takesUnknown bool // the operator: go on with what could not be looked at
 
+	leavesHost bool // the operator: the save does not prepare the host
+	firewall   bool // the operator: the save adds the firewall rules
+
 	state   preflightState
 	run     *run
 	cancel  context.CancelFunc
 	results []check.Result // in the plan's order
-	settled bool           // the grace period is over
+	grace   grace
+	work    work
+	all     bool // what is no problem is shown too
 
 	width, height int
-	selected      int // index into results
+	selected      int // index into rows
 	top           int // first line of the list in sight
 	moved         bool
 	keys          preflightKeys
@@ -78,6 +79,7 @@ type preflight struct {
 type preflightKeys struct {
 	up, down, pageUp, pageDown, first, last key.Binding
 	next, again, firstNode, unknown, back   key.Binding
+	problem, all, mend                      key.Binding
 }
 
 // newPreflight returns the screen; start begins the checks.
@@ -89,6 +91,9 @@ func newPreflight(e *env, s conntrackd.Settings, saving bool) *preflight {
 			firstNode: bind("f", "first node", "f"),
 			unknown:   bind("y", "go on anyway", "y"),
 			again:     bind("r", "check again", "r"),
+			mend:      bind("i", "fix", "i"),
+			problem:   bind("n", "next problem", "n"),
+			all:       bind("a", "all", "a"),
 			up:        bind("up", "", "up", "k", "shift+tab"),
 			down:      bind("up/down", "detail", "down", "j", "tab"),
 			pageUp:    bind("pgup", "", "pgup"),
@@ -104,7 +109,7 @@ func newPreflight(e *env, s conntrackd.Settings, saving bool) *preflight {
 // plan is made in the background too: it may have to look at the service.
 func (p *preflight) start() tea.Cmd {
 	p.cancel()
-	p.state, p.settled, p.takesUnknown = preflightRunning, false, false
+	p.state, p.grace, p.takesUnknown = preflightRunning, grace{}, false
 	p.selected, p.top, p.moved = 0, 0, false
 	for i := range p.results { // an older plan shows what is asked again
 		p.results[i].Finding = check.Finding{}
@@ -114,13 +119,13 @@ func (p *preflight) start() tea.Cmd {
 	ctx, cancel := context.WithCancel(p.env.ctx)
 	p.cancel = cancel
 	planner, settings, firstNode := p.env.effects.Planner, p.settings, p.firstNode
-	return func() tea.Msg {
+	return tea.Batch(func() tea.Msg {
 		var checks []check.Check
 		if planner != nil {
 			checks = planner.Plan(settings, firstNode)
 		}
 		return planMade{current, ctx, cancel, checks}
-	}
+	}, p.work.start(p.env.glyphs))
 }
 
 // ask shows the plan and begins to ask.
@@ -152,6 +157,7 @@ func awaitCheck(current *run, results <-chan check.Result) tea.Cmd {
 // close ends a run at once; whatever it still sends is dropped.
 func (p *preflight) close() {
 	p.cancel()
+	p.work.stop()
 	if p.state == preflightRunning {
 		p.state, p.run = preflightStopped, newRun(p.run)
 	}
@@ -174,12 +180,12 @@ func (p *preflight) update(msg tea.Msg) (outcome, tea.Cmd) {
 			return nil, nil
 		}
 		return nil, p.finish(msg.report)
-	case preflightSettled:
-		if msg.run == p.run {
-			p.settled = true
-		}
+	case graceEnded:
+		p.grace.end(msg)
 	case tea.KeyPressMsg:
 		return p.press(msg)
+	default:
+		return nil, p.work.update(msg)
 	}
 	return nil, nil
 }
@@ -193,30 +199,36 @@ func (p *preflight) take(r check.Result) {
 }
 
 func (p *preflight) finish(report check.Report) tea.Cmd {
+	at := p.focused().ID
 	p.results, p.state = report.Results, preflightFinished
-	if !p.moved {
-		p.selected = rootCause(p.results)
+	p.work.stop()
+	if p.selected = 0; p.moved {
+		p.selected = max(0, slices.IndexFunc(p.rows(), func(r check.Result) bool { return r.ID == at }))
 	}
+	p.top = 0
 	p.reveal()
-	current := p.run
-	return tea.Tick(dialogGrace, func(time.Time) tea.Msg { return preflightSettled{current} })
+	return p.grace.start()
 }
 
-// rootCause is the index of the result to read first. What was skipped hangs
-// on something else and is never it.
-func rootCause(results []check.Result) int {
-	wanted := []func(check.Result) bool{
-		func(r check.Result) bool { return r.Status == check.Failed && r.Severity == check.Blocker },
-		func(r check.Result) bool { return r.Status == check.Unknown && r.Severity == check.Blocker },
-		func(r check.Result) bool { return r.Status == check.Failed },
-		func(r check.Result) bool { return r.Status == check.Unknown },
+// rows are the results that are shown: of a finished run the problems first, and
+// the rest only where it is asked for.
+func (p *preflight) rows() []check.Result {
+	if p.state != preflightFinished {
+		return p.results
 	}
-	for _, is := range wanted {
-		if i := slices.IndexFunc(results, is); i >= 0 {
-			return i
-		}
+	problems, rest := text.ProblemsFirst(p.results)
+	if p.all {
+		return append(problems, rest...)
 	}
-	return 0
+	return problems
+}
+
+// focused is the selected result, the zero value where there is none.
+func (p *preflight) focused() check.Result {
+	if rows := p.rows(); p.selected < len(rows) {
+		return rows[p.selected]
+	}
+	return check.Result{}
 }
 
 func (p *preflight) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
@@ -238,16 +250,72 @@ func (p *preflight) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 	case key.Matches(msg, k.first):
 		p.jump(0)
 	case key.Matches(msg, k.last):
-		p.jump(len(p.results) - 1)
-	case !p.settled:
+		p.jump(len(p.rows()) - 1)
+	case key.Matches(msg, k.problem):
+		p.nextProblem()
+	case key.Matches(msg, k.all) && p.state == preflightFinished:
+		p.all = !p.all
+		p.jump(p.selected)
+	case !p.grace.over && p.state == preflightFinished:
 		// Decisions only once the operator can have read what they are about.
+		return nil, p.grace.ignore()
+	case !p.grace.over:
+	case key.Matches(msg, k.mend):
+		return p.mend()
 	case key.Matches(msg, k.firstNode) && p.offersFirstNode():
 		p.firstNode = !p.firstNode
 		return nil, p.start()
 	case key.Matches(msg, k.unknown) && p.offersUnknown():
 		p.takesUnknown = !p.takesUnknown
 	case key.Matches(msg, k.next) && p.passable():
-		return reviewWanted{p.settings, p.firstNode}, nil
+		return p.reviewWanted(), nil
+	}
+	return nil, nil
+}
+
+func (p *preflight) reviewWanted() reviewWanted {
+	left := text.Unsettled(p.report(), p.firstNode, !p.leavesHost)
+	return reviewWanted{
+		settings: p.settings, firstNode: p.firstNode, checked: true, warnings: left, leavesHost: p.leavesHost, firewall: p.firewall,
+	}
+}
+
+// nextProblem selects the problem after the selected one, and after the last the
+// first.
+func (p *preflight) nextProblem() {
+	rows := p.rows()
+	for by := 1; by <= len(rows); by++ {
+		if i := (p.selected + by) % len(rows); text.IsProblem(rows[i]) {
+			p.jump(i)
+			return
+		}
+	}
+}
+
+// mendable is what connsync can do about the selected result.
+func (p *preflight) mendable() (text.Mend, bool) {
+	if p.state != preflightFinished {
+		return text.Mend{}, false
+	}
+	m, ok := text.MendOf(p.focused(), p.settings, p.env.interfaces())
+	if m.With != "" && !p.saving {
+		return m, false
+	}
+	return m, ok
+}
+
+// mend does it, where it can be done here, or agrees that the save does.
+func (p *preflight) mend() (outcome, tea.Cmd) {
+	m, ok := p.mendable()
+	switch {
+	case !ok:
+	case m.With == check.MendHost:
+		p.leavesHost = !p.leavesHost
+	case m.With == check.MendFirewall:
+		p.firewall = !p.firewall
+	default:
+		p.settings = m.Settings
+		return settingsMended{m.Settings}, p.start()
 	}
 	return nil, nil
 }
@@ -286,16 +354,29 @@ func (p *preflight) offersFirstNode() bool {
 
 func (p *preflight) help() []key.Binding {
 	k := p.keys
+	_, mendable := p.mendable()
+	problems, rest := text.ProblemsFirst(p.results)
 	k.next.SetEnabled(p.passable())
 	k.firstNode.SetEnabled(p.offersFirstNode())
 	k.unknown.SetEnabled(p.offersUnknown())
+	k.mend.SetEnabled(mendable)
+	k.problem.SetEnabled(len(problems) > 1 && p.state == preflightFinished)
+	k.all.SetEnabled(len(rest) > 0 && p.state == preflightFinished)
+	if p.all {
+		k.all.SetHelp("a", "problems only")
+	}
 	if p.state == preflightRunning {
 		k.back.SetHelp("esc", "stop")
 	}
-	return []key.Binding{k.next, k.firstNode, k.unknown, k.again, k.down, k.back}
+	return []key.Binding{k.next, k.firstNode, k.unknown, k.mend, k.problem, k.back, k.all, k.again, k.down}
 }
 
-func (p *preflight) title() string { return "Connection Sync: checks" }
+func (p *preflight) title() string {
+	if !p.saving {
+		return "Connection Sync: checks"
+	}
+	return path(p.width, "checks", "checks", "review", "apply")
+}
 
 // interrupt makes ctrl+c stop a run.
 func (p *preflight) interrupt() string {
@@ -309,6 +390,7 @@ func (p *preflight) explain() (title string, lines []string) {
 	return "Help: checks", []string{
 		"ok: looked at, and good.  warn: not as it should be, a save is possible.  FAIL: stands in the way of a save.",
 		"skip: not asked, because something it needs failed.  unknown: could not be looked at, which is no pass.",
-		"Move through the list to read a finding in full, and what to do about it.",
+		"Problems come first. Move through the list, or to the next problem with n, to read a finding in full, and what to do about it. a shows the other checks too.",
+		"i does what connsync can do itself: other addresses at once, the host and the firewall with the save, after the review.",
 	}
 }

@@ -293,9 +293,9 @@ func TestPreflightDropsStaleResults(t *testing.T) {
 		stale := check.Result{ID: "daemon", Finding: check.Finding{Status: check.Failed, Detail: "stale"}}
 		d.send(checkFinished{run: old, result: stale, more: make(chan check.Result)})
 		d.send(planFinished{run: old, report: check.Report{Results: []check.Result{stale}}})
-		d.send(preflightSettled{old})
+		d.send(graceEnded{old})
 		d.lacks("stale")
-		if p.state != preflightRunning || p.settled {
+		if p.state != preflightRunning || p.grace.over {
 			t.Error("a message of the old run was taken for one of the new")
 		}
 		d.wait(2 * time.Second)
@@ -313,7 +313,7 @@ func TestPreflightShowsEveryFindingInFull(t *testing.T) {
 			drive(t, Options{Effects: Effects{Planner: &fakePlanner{findings: findings}}}, size.width, size.height, func(d *driver) {
 				toPreflight(time.Second)(d)
 				seen := map[string]bool{}
-				d.press("home")
+				d.press("a", "home")
 				for range 60 {
 					flat := strings.Join(strings.Fields(d.content()), " ")
 					for _, part := range append(slices.Collect(maps.Values(passDetails)), "the reply came", "very end", "unplug eth2") {

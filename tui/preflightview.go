@@ -23,7 +23,11 @@ func (p *preflight) view() string {
 	height := p.listHeight()
 	top := clampTop(p.top, len(list), height)
 	lines = append(lines, window(list, top, height)...)
-	lines = append(lines, p.env.theme.Dim.Render(more(top, len(list), height)))
+	below := more(top, len(list), height)
+	if p.grace.ignored {
+		below = p.env.fit(graceText, p.width)
+	}
+	lines = append(lines, p.env.theme.Dim.Render(below))
 	lines = append(lines, footer...)
 	return strings.Join(lines, "\n")
 }
@@ -45,23 +49,28 @@ func (p *preflight) listHeight() int {
 func (p *preflight) list() []string {
 	var lines []string
 	title := p.titleWidth()
-	for i, r := range p.results {
+	rows := p.rows()
+	for i, r := range rows {
 		lines = append(lines, p.line(r, i == p.selected, title))
 		if i == p.selected {
 			lines = append(lines, p.detail(r, title)...)
 		}
 	}
+	if folded := len(p.results) - len(rows); folded > 0 {
+		_, rest := text.ProblemsFirst(p.results)
+		lines = append(lines, p.env.mark(false)+p.env.word(text.OK)+p.env.fit(text.Folded(rest)+"  (a shows them)", p.width-4-text.WordWidth))
+	}
 	return lines
 }
 
 // titleWidth is the width of the column of titles. It follows from the plan
-// alone, so that no result moves it.
+// alone, so that no result moves it. A title is cut only where it leaves no room.
 func (p *preflight) titleWidth() int {
 	width := 0
 	for _, r := range p.results {
 		width = max(width, ansi.StringWidth(p.env.shown(r.Title)))
 	}
-	return min(width, max(p.width-text.WordWidth-4, 8), 32)
+	return min(width, max(p.width-text.WordWidth-4, 8))
 }
 
 // line is one check on one line.
@@ -121,7 +130,7 @@ func (p *preflight) footer() []string {
 	roomy := p.width >= 60
 	switch {
 	case p.state == preflightRunning:
-		return []string{" Checking. Esc stops."}
+		return []string{" " + p.work.sign("") + text.Join(", ", "Checking", p.work.took()) + ". Esc stops."}
 	case p.state == preflightStopped:
 		return []string{" Stopped. r checks again."}
 	}
@@ -130,7 +139,12 @@ func (p *preflight) footer() []string {
 	if p.passable() && roomy {
 		sentence += " Enter goes on to the review."
 	}
-	lines := p.env.styled(told.Word, hang(sentence, " ", p.width))
+	var lines []string
+	if m, ok := p.mendable(); ok {
+		on := m.With == check.MendHost && !p.leavesHost || m.With == check.MendFirewall && p.firewall
+		lines = p.choice(on, "i", m.Says)
+	}
+	lines = append(lines, p.env.styled(told.Word, hang(sentence, " ", p.width))...)
 	switch {
 	case p.offersFirstNode() && roomy:
 		lines = append(lines, p.choice(p.firstNode, "f", text.FirstNode)...)
@@ -175,16 +189,17 @@ func (p *preflight) move(by int) {
 // jump selects a check.
 func (p *preflight) jump(to int) {
 	p.moved = true
-	p.selected = max(0, min(to, len(p.results)-1))
+	p.selected = max(0, min(to, len(p.rows())-1))
 	p.reveal()
 }
 
 // block is where the selected result stands in the list.
 func (p *preflight) block() (from, to int) {
-	if p.selected >= len(p.results) {
+	rows := p.rows()
+	if p.selected >= len(rows) {
 		return 0, 0
 	}
-	return p.selected, p.selected + 1 + len(p.detail(p.results[p.selected], p.titleWidth()))
+	return p.selected, p.selected + 1 + len(p.detail(rows[p.selected], p.titleWidth()))
 }
 
 // reveal scrolls as little as it takes to show the selected result.
@@ -197,7 +212,7 @@ func (p *preflight) reveal() {
 	if from < p.top {
 		p.top = from
 	}
-	p.top = clampTop(p.top, len(p.results)+to-from-1, height)
+	p.top = clampTop(p.top, len(p.list()), height)
 }
 
 // cursor stands on the selected check.
@@ -207,5 +222,5 @@ func (p *preflight) cursor() (x, y int, ok bool) {
 	if p.headed() {
 		y++
 	}
-	return 0, y, len(p.results) > 0 && from >= p.top
+	return 0, y, len(p.rows()) > 0 && from >= p.top
 }

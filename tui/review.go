@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"errors"
-	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -18,7 +17,9 @@ import (
 type Reviewer interface {
 	// Review's error is a *[hostfile.ChangedError] where the file is not the
 	// one that the form was filled from.
-	Review(ctx context.Context, s conntrackd.Settings) (apply.Review, error)
+	//
+	// With firewall the save adds connsync's rules to the firewall's too.
+	Review(ctx context.Context, s conntrackd.Settings, firewall bool) (apply.Review, error)
 	// Reread returns the settings that are saved now, for the form.
 	Reread(ctx context.Context) (conntrackd.Settings, error)
 }
@@ -37,9 +38,6 @@ type reread struct {
 	settings conntrackd.Settings
 	err      error
 }
-
-// reviewSettled tells that the grace period after a review appeared is over.
-type reviewSettled struct{ run *run }
 
 type reviewState int
 
@@ -62,24 +60,25 @@ const (
 	itemBack
 )
 
-// review shows the change of the file and the commands before anything
-// happens. It starts on Apply, and on Back where something would be lost.
+// review shows what a change means, the change of the file and the commands
+// before anything happens. It starts on Apply, and on Back where something would be
+// lost or is warned of.
 type review struct {
-	env       *env
-	settings  conntrackd.Settings
-	firstNode bool
-	hook      hookOffer
-	undoes    *apply.Entry // the save to take back; nil where settings are to be saved
+	env *env
+	reviewWanted
+	hook   hookOffer
+	undoes *apply.Entry // the save to take back; nil where settings are to be saved
 
-	state   reviewState
-	run     *run
-	cancel  context.CancelFunc
-	review  apply.Review
-	diff    string
-	err     error
-	settled bool
-	agreed  bool
-	focus   reviewItem
+	state  reviewState
+	run    *run
+	cancel context.CancelFunc
+	review apply.Review
+	diff   string
+	err    error
+	grace  grace
+	work   work
+	agreed bool
+	focus  reviewItem
 
 	width, height int
 	text          []string // all that can be scrolled, laid out for width
@@ -101,35 +100,35 @@ var reviewKeys = struct{ next, prev, press, agree, host, hook, up, down, pageUp,
 }
 
 // newReview returns the screen; start asks the Reviewer.
-func newReview(e *env, s conntrackd.Settings, firstNode bool) *review {
-	return &review{env: e, settings: s, firstNode: firstNode, cancel: func() {}}
+func newReview(e *env, o reviewWanted) *review {
+	return &review{env: e, reviewWanted: o, cancel: func() {}}
 }
 
 func (r *review) start() tea.Cmd {
 	r.cancel()
 	ctx, cancel := context.WithCancel(r.env.ctx)
-	current, work := newRun(r.run), r.work()
+	current, making := newRun(r.run), r.making()
 	r.state, r.run, r.cancel = reviewLoading, current, cancel
-	r.agreed, r.settled, r.top = false, false, 0
-	return func() tea.Msg {
+	r.agreed, r.grace, r.top = false, grace{}, 0
+	return tea.Batch(func() tea.Msg {
 		defer cancel()
-		if work == nil {
+		if making == nil {
 			return reviewMade{run: current, err: errNoEffect}
 		}
-		made, err := work(ctx)
+		made, err := making(ctx)
 		return reviewMade{current, made, made.Diff(), err}
-	}
+	}, r.work.start(r.env.glyphs))
 }
 
-// work makes the review; nil where this host has no such effect.
-func (r *review) work() func(context.Context) (apply.Review, error) {
-	reviewer, from, settings := r.env.effects.Reviewer, r.env.effects.History, r.settings
+// making makes the review; nil where this host has no such effect.
+func (r *review) making() func(context.Context) (apply.Review, error) {
+	reviewer, from, settings, firewall := r.env.effects.Reviewer, r.env.effects.History, r.settings, r.firewall
 	switch {
 	case r.undoes != nil && from != nil:
 		undoes := *r.undoes
 		return func(ctx context.Context) (apply.Review, error) { return from.Undo(ctx, undoes) }
 	case r.undoes == nil && reviewer != nil:
-		return func(ctx context.Context) (apply.Review, error) { return reviewer.Review(ctx, settings) }
+		return func(ctx context.Context) (apply.Review, error) { return reviewer.Review(ctx, settings, firewall) }
 	}
 	return nil
 }
@@ -163,7 +162,10 @@ func (r *review) foreign() *hostfile.ChangedError {
 }
 
 // close drops what is still being worked out.
-func (r *review) close() { r.cancel() }
+func (r *review) close() {
+	r.cancel()
+	r.work.stop()
+}
 
 func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
@@ -180,12 +182,12 @@ func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 			saved := settingsSaved{msg.settings}
 			return formWanted{}, func() tea.Msg { return saved }
 		}
-	case reviewSettled:
-		if msg.run == r.run {
-			r.settled = true
-		}
+	case graceEnded:
+		r.grace.end(msg)
 	case tea.KeyPressMsg:
 		return r.press(msg)
+	default:
+		return nil, r.work.update(msg)
 	}
 	return nil, nil
 }
@@ -193,6 +195,8 @@ func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 func (r *review) take(msg reviewMade) tea.Cmd {
 	r.review, r.diff, r.err = msg.review, msg.diff, msg.err
 	r.review.FirstNode = r.firstNode
+	r.review.PrepareHost = r.review.PrepareHost && !r.leavesHost
+	r.work.stop()
 	r.hook.take(&r.review)
 	if r.undoes != nil && msg.review.Candidate != nil {
 		r.settings = msg.review.Candidate.Settings
@@ -202,14 +206,13 @@ func (r *review) take(msg reviewMade) tea.Cmd {
 		r.state, r.focus = reviewFailed, itemBack
 	case msg.review.Unchanged:
 		r.state, r.focus = reviewReady, itemStatus
-	case len(msg.review.Replaced()) > 0:
+	case len(msg.review.Replaced()) > 0, len(r.warnings) > 0, r.change().Consequence.Warns:
 		r.state, r.focus = reviewReady, itemBack
 	default:
 		r.state, r.focus = reviewReady, itemApply
 	}
 	r.layOut()
-	current := r.run
-	return tea.Tick(dialogGrace, func(time.Time) tea.Msg { return reviewSettled{current} })
+	return r.grace.start()
 }
 
 func (r *review) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
@@ -227,8 +230,10 @@ func (r *review) press(msg tea.KeyPressMsg) (outcome, tea.Cmd) {
 		r.step(1)
 	case key.Matches(msg, k.prev):
 		r.step(-1)
-	case !r.settled:
+	case !r.grace.over && r.state != reviewLoading && key.Matches(msg, k.press, k.agree, k.host, k.hook, k.pageDown):
 		// What was typed ahead is no agreement to what just appeared.
+		return nil, r.grace.ignore()
+	case !r.grace.over:
 	case key.Matches(msg, k.agree) && len(r.review.Replaced()) > 0:
 		r.agreed = !r.agreed
 	case key.Matches(msg, k.host) && r.preparable():
@@ -258,7 +263,7 @@ func (r *review) choose() (outcome, tea.Cmd) {
 		r.decideHost()
 	case itemApply:
 		if r.blocked() == "" {
-			return applyWanted{r.settings, r.review}, nil
+			return applyWanted{settings: r.settings, review: r.review, path: r.steps()}, nil
 		}
 	case itemStatus:
 		return statusWanted{}, nil
@@ -334,10 +339,19 @@ func (r *review) help() []key.Binding {
 	return []key.Binding{k.press, k.next, k.agree, k.host, k.hook, k.down, k.back}
 }
 
-func (r *review) title() string { return "Connection Sync: review" }
+func (r *review) title() string { return path(r.width, "review", r.steps()...) }
+
+// steps are those of the way that led here.
+func (r *review) steps() []string {
+	if r.checked {
+		return []string{"checks", "review", "apply"}
+	}
+	return []string{"review", "apply"}
+}
 
 func (r *review) explain() (title string, lines []string) {
 	lines = []string{
+		"The first sentence says what the change means; where it is a warning, Apply is not chosen by itself.",
 		"What a save would do; " + nothingYet + ". Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
 		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
 		"Host: what this node does against its sync beside the file, and is set right with the save. Each item is recorded first, and connsync unprepare puts it back.",
@@ -354,6 +368,7 @@ func (r *review) preparable() bool { return len(r.review.Preparation.Missing()) 
 // decideHost turns the preparation on or off.
 func (r *review) decideHost() {
 	r.review.PrepareHost = !r.review.PrepareHost
+	r.leavesHost = !r.review.PrepareHost
 	r.layOut()
 }
 

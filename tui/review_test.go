@@ -19,12 +19,16 @@ type fakeReviewer struct {
 	err    error
 	block  bool
 	after  time.Duration
+	wished *[]bool // whether the firewall's rules were asked for
 
 	saved     conntrackd.Settings
 	rereadErr error
 }
 
-func (f fakeReviewer) Review(ctx context.Context, s conntrackd.Settings) (apply.Review, error) {
+func (f fakeReviewer) Review(ctx context.Context, s conntrackd.Settings, firewall bool) (apply.Review, error) {
+	if f.wished != nil {
+		*f.wished = append(*f.wished, firewall)
+	}
 	if f.block {
 		return apply.Review{}, untilDone(ctx)
 	}
@@ -146,7 +150,7 @@ func replacingPreparingReview() apply.Review {
 // toReview opens the review and lets it settle.
 func toReview(firstNode bool, keys ...string) func(*driver) {
 	return func(d *driver) {
-		d.follow(reviewWanted{pairSettings(), firstNode})
+		d.follow(reviewWanted{settings: pairSettings(), firstNode: firstNode, checked: true})
 		d.wait(time.Second)
 		d.press(keys...)
 	}
@@ -274,7 +278,7 @@ func TestReviewTellsTheDecisionOnTheHook(t *testing.T) {
 func TestReviewIgnoresTypedAhead(t *testing.T) {
 	effects := Effects{Reviewer: fakeReviewer{review: replacingReview(), after: 500 * time.Millisecond}, Applier: &fakeApplier{hold: true}}
 	drive(t, Options{Effects: effects}, 80, 24, func(d *driver) {
-		d.follow(reviewWanted{pairSettings(), false})
+		d.follow(reviewWanted{settings: pairSettings(), checked: true})
 		d.press("a", "shift+tab", "enter") // while it is worked out
 		d.wait(500 * time.Millisecond)
 		d.wants("replaces")

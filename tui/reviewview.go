@@ -79,14 +79,16 @@ func (e *env) diffLine(raw string, width int) string {
 
 // summary is what is to be known before the diff is read.
 func (r *review) summary() []string {
-	return r.env.rows(text.ChangeOf(r.review, r.diff).Rows(), r.width)
+	return r.env.rows(text.WithWarnings(r.change().Rows(), r.warnings), r.width)
 }
 
 // hostLines is what a save does about the host, beside the file, and what it
 // leaves alone there.
 func (r *review) hostLines() []string {
-	return r.env.rows(text.ChangeOf(r.review, r.diff).HostRows(), r.width)
+	return r.env.rows(r.change().HostRows(), r.width)
 }
+
+func (r *review) change() text.Change { return text.ChangeOf(r.env.table, r.review, r.diff) }
 
 // footer is what stays in sight: what has to be agreed to, and the buttons.
 func (r *review) footer() []string {
@@ -150,13 +152,17 @@ func (r *review) view() string {
 	height := r.textHeight()
 	switch r.state {
 	case reviewLoading:
-		lines = []string{" Working out the change. " + text.Capital(nothingYet) + "."}
+		lines = []string{" " + r.work.sign("") + text.Join(", ", "Working out the change", r.work.took()) + ". " + text.Capital(nothingYet) + "."}
 	case reviewFailed:
 		lines = window(r.text, r.top, height)
 	case reviewReady:
 		lines = window(r.text, r.top, height)
 	}
-	lines = append(lines, r.env.theme.Dim.Render(more(r.top, len(r.text), height)))
+	below := more(r.top, len(r.text), height)
+	if r.grace.ignored {
+		below = r.env.fit(graceText, r.width)
+	}
+	lines = append(lines, r.env.theme.Dim.Render(below))
 	return strings.Join(append(lines, r.footer()...), "\n")
 }
 

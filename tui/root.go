@@ -83,6 +83,7 @@ type env struct {
 	theme   Theme
 	config  string
 	effects Effects
+	host    *host // what is known of this host; nil where there is no form
 
 	unmanaged bool // see [Options]
 	hostname  string
@@ -167,6 +168,7 @@ func New(o Options) *Model {
 		m.setup = newSetup(m.form, *o.Setup)
 		m.screens = []screen{m.setup}
 	}
+	e.host = &m.form.host
 	m.resize(80, 24)
 	return m
 }

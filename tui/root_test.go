@@ -212,6 +212,7 @@ func TestTooSmall(t *testing.T) {
 // Whatever is on the screen, it is exactly as high as the terminal and never
 // wider, and so is the cursor's place.
 func TestFrameFits(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	for _, size := range [][2]int{{40, 12}, {41, 13}, {59, 14}, {60, 16}, {79, 17}, {80, 24}, {132, 43}, {300, 100}} {
 		for _, keys := range [][]string{
 			nil, {"down", "enter"}, {"?"}, {"space", "ctrl+c"}, {"tab", "tab", "1", "tab"},

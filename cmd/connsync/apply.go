@@ -194,7 +194,7 @@ func (c *cli) mayProceed(report check.Report, f applyFlags, w io.Writer) error {
 		return nil
 	}
 	if f.asJSON {
-		return errorsOf(printJSON(w, applied{Verdict: string(health.VerdictUnknown), Steps: []appliedStep{}, Error: text.ChecksOf(report).Sentence, Refused: &report}), err)
+		return errorsOf(printJSON(w, text.RefusedSave(text.ChecksOf(report).Sentence, nil, &report)), err)
 	}
 	fmt.Fprintln(w, text.NothingChanged)
 	return err
@@ -205,29 +205,6 @@ func errorsOf(first, second error) error {
 		return first
 	}
 	return second
-}
-
-// applied is what apply --json prints.
-type applied struct {
-	Changed    bool          `json:"changed"`
-	RolledBack bool          `json:"rolled_back"`
-	Steps      []appliedStep `json:"steps"`
-	Verdict    string        `json:"verdict"`
-	Error      string        `json:"error,omitempty"`
-	Save       int           `json:"save,omitempty"`           // its number in the history
-	Foreign    string        `json:"foreign_change,omitempty"` // what someone else changed meanwhile
-	Peer       *peered       `json:"peer,omitempty"`           // after a save with sync enabled
-	Refused    *check.Report `json:"checks,omitempty"`
-	// Problems are those of the settings, keyed by field.
-	Problems map[conntrackd.Field]string `json:"problems,omitempty"`
-}
-
-type appliedStep struct {
-	ID     step.ID     `json:"id"`
-	Title  string      `json:"title"`
-	Status step.Status `json:"status"`
-	Detail string      `json:"detail"`
-	Millis float64     `json:"millis"`
 }
 
 func (c *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON bool) error {
@@ -242,39 +219,35 @@ func (c *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 	stopTelling()
 	waits()
 	if asJSON {
-		if err := printJSON(w, appliedOf(c.table, r, outcome)); err != nil {
+		if err := printJSON(w, text.AppliedOf(c.table, r, outcome)); err != nil {
 			return err
 		}
 	} else {
 		printOutcome(w, c.table, r, outcome)
 	}
+	return savedError(outcome, syncOf(r, outcome))
+}
+
+// savedError is the exit status of a save; nil where it is 0.
+func savedError(o apply.Outcome, sync apply.Sync) error {
 	switch {
-	case outcome.Err != nil:
+	case o.Err != nil:
 		return &exitError{exitRefused, nil}
-	case outcome.Unseen():
+	case o.Unseen(), sync == apply.SyncUnknown && o.Proved():
 		return &exitError{exitUnknown, nil}
+	case sync == apply.SyncFails:
+		return &exitError{exitNotInSync, nil}
 	}
 	return nil
 }
 
-func appliedOf(t conntrackd.SettingTable, r apply.Review, o apply.Outcome) applied {
-	a := applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: string(o.Verdict), Steps: []appliedStep{}, Save: o.Entry}
-	for _, s := range o.Steps {
-		a.Steps = append(a.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
-	}
-	if o.Err != nil {
-		a.Error = o.Err.Error()
-		a.Foreign = text.ForeignChange(o.Err)
-	}
-	if forPeer(r, o) {
-		p := peerOf(t, r.Candidate.Settings)
-		a.Peer = &p
-	}
-	return a
+// syncOf says how the nodes stand after the save of r.
+func syncOf(r apply.Review, o apply.Outcome) apply.Sync {
+	return o.Sync(r.Candidate.Settings.Enabled, r.FirstNode)
 }
 
 func printOutcome(w io.Writer, t conntrackd.SettingTable, r apply.Review, o apply.Outcome) {
-	told := text.OutcomeOf(o, o.Steps, r.Candidate.Settings.Enabled)
+	told := text.OutcomeOf(o, o.Steps, syncOf(r, o))
 	fmt.Fprintln(w, told.Sentence)
 	if told.Sync != "" && o.Verdict != health.VerdictUnknown {
 		fmt.Fprintln(w, told.Sync)
@@ -283,12 +256,7 @@ func printOutcome(w io.Writer, t conntrackd.SettingTable, r apply.Review, o appl
 		fmt.Fprintln(w, text.ForeignMeanwhile)
 		printLines(w, told.Foreign)
 	}
-	if forPeer(r, o) {
+	if text.TellsPeer(r, o) {
 		_ = sayLines(w, text.PeerLines(t, r.Candidate.Settings))
 	}
-}
-
-// forPeer says that the other node has to be set up alike now.
-func forPeer(r apply.Review, o apply.Outcome) bool {
-	return o.Err == nil && o.Changed && r.Candidate.Settings.Enabled
 }

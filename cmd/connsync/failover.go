@@ -226,18 +226,18 @@ func (g globals) failover(started time.Duration) (*failover.Failover, error) {
 
 // failedOver is what failover --json prints.
 type failedOver struct {
-	Role          failover.Role `json:"role"`
-	ExternalCache bool          `json:"external_cache"`
-	Stopped       bool          `json:"stopped,omitempty"` // no daemon runs, and none has to
-	Steps         []appliedStep `json:"steps"`
-	SupersededBy  failover.Role `json:"superseded_by,omitempty"`
-	Error         string        `json:"error,omitempty"`
+	Role          failover.Role      `json:"role"`
+	ExternalCache bool               `json:"external_cache"`
+	Stopped       bool               `json:"stopped,omitempty"` // no daemon runs, and none has to
+	Steps         []text.AppliedStep `json:"steps"`
+	SupersededBy  failover.Role      `json:"superseded_by,omitempty"`
+	Error         string             `json:"error,omitempty"`
 }
 
 func failedOverOf(o failover.Outcome) failedOver {
-	f := failedOver{Role: o.Role, ExternalCache: o.ExternalCache, Stopped: o.Stopped, Steps: []appliedStep{}, SupersededBy: o.SupersededBy}
+	f := failedOver{Role: o.Role, ExternalCache: o.ExternalCache, Stopped: o.Stopped, Steps: []text.AppliedStep{}, SupersededBy: o.SupersededBy}
 	for _, s := range o.Steps {
-		f.Steps = append(f.Steps, appliedStep{s.ID, s.Title, s.Status, s.Detail, float64(s.Took.Microseconds()) / 1000})
+		f.Steps = append(f.Steps, text.StepOf(s))
 	}
 	if o.Err != nil {
 		f.Error = o.Err.Error()

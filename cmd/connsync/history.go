@@ -80,7 +80,8 @@ func (c *cli) printHistory(w io.Writer, asJSON bool) error {
 // diffedEntry is what history --diff --json prints.
 type diffedEntry struct {
 	apply.Entry
-	Diff string `json:"diff"`
+	Summary string `json:"summary"` // what the save meant
+	Diff    string `json:"diff"`
 }
 
 func (c *cli) printDiff(w io.Writer, number int, asJSON bool) error {
@@ -88,14 +89,15 @@ func (c *cli) printDiff(w io.Writer, number int, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	diff, err := c.History().Diff(e)
+	change, err := c.History().Change(e)
 	if err != nil {
 		return err
 	}
+	summary, diff := text.EntrySummary(c.table, e, change.Before, change.After), change.Diff
 	if asJSON {
-		return printJSON(w, diffedEntry{e, diff})
+		return printJSON(w, diffedEntry{e, summary, diff})
 	}
-	for _, line := range text.EntryLines(e) {
+	for _, line := range append(text.EntryLines(e), summary) {
 		fmt.Fprintln(w, line)
 	}
 	if diff == "" {
@@ -188,7 +190,7 @@ func (c *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlag
 	}
 	review.FirstNode = f.firstNode
 	if isTerminal(s.in) && !f.yes && !f.asJSON {
-		if err := printReview(s.out, review, false, "", nil); err != nil {
+		if err := c.printReview(s.out, review, false, "", nil); err != nil {
 			return err
 		}
 		if err := confirm(ctx, s, "Roll back?", "--yes agrees"); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"connsync/lab"
+	"connsync/tui/text"
 )
 
 // The whole job on Debians without systemd: found, applied, two-way, unchanged
@@ -43,7 +44,7 @@ func TestDebianWithoutSystemd(t *testing.T) {
 			if !dry.Changed || !slices.Equal(dry.Commands[1:], test.commands) {
 				t.Errorf("the review has the commands %q", dry.Commands)
 			}
-			var first, second applied
+			var first, second text.Applied
 			j.json(0, &first, apply...)
 			if !first.Changed || first.Verdict != "two-way" {
 				t.Errorf("first apply: %+v", first)
@@ -58,7 +59,7 @@ func TestDebianWithoutSystemd(t *testing.T) {
 			// Another start than the dry one fails: the old file and daemon are back.
 			j.shell("sed -i 's/^DAEMON=.*/DAEMON=\\/opt\\/conntrackd/' /etc/init.d/conntrackd")
 			j.shell("printf '#!/bin/sh\\n! grep -q 3790 /etc/conntrackd/conntrackd.conf || exit 1\\nexec /usr/sbin/conntrackd \"$@\"\\n' >/opt/conntrackd; chmod +x /opt/conntrackd")
-			var failed applied
+			var failed text.Applied
 			j.json(1, &failed, append(apply, "--port", "3790", "--first-node")...)
 			if failed.Changed || !failed.RolledBack || j.file() != saved || j.shell("pidof conntrackd") == pid {
 				t.Errorf("an apply whose start fails: %+v", failed)
@@ -79,7 +80,7 @@ func TestDebianWithoutSystemd(t *testing.T) {
 			if left := j.shell("ls -d /etc/init.d/connsync-* /etc/rc?.d/*connsync-refresh /etc/runlevels/*/connsync-refresh 2>/dev/null || true; pidof connsync || true"); left != "" {
 				t.Errorf("unprepare left %s", left)
 			}
-			var disabled applied
+			var disabled text.Applied
 			j.json(0, &disabled, "apply", "--json", "--disable")
 			if !disabled.Changed || j.file() != saved {
 				t.Errorf("disabled: %+v", disabled)

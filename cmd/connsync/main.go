@@ -24,10 +24,11 @@ import (
 // The exit statuses of every command; the documentation and scripts rely on
 // them.
 const (
-	exitDone    = 0
-	exitRefused = 1 // refused, or failed
-	exitUnknown = 2 // could not tell
-	exitUsage   = 64
+	exitDone      = 0
+	exitRefused   = 1 // refused, or failed
+	exitUnknown   = 2 // could not tell
+	exitNotInSync = 3 // saved and in force, and the nodes do not sync
+	exitUsage     = 64
 )
 
 // exitError ends the program with a status of its own. Its cause is printed,

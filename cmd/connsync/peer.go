@@ -7,22 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"connsync/conntrackd"
 	"connsync/tui/text"
 )
 
 // peered is what peer --json prints.
-type peered struct {
-	Command     string `json:"command"`
-	Note        string `json:"note"`
-	Fingerprint string `json:"fingerprint"`
-	Expected    string `json:"expected,omitempty"`
-	Equal       *bool  `json:"equal,omitempty"`
-}
-
-func peerOf(t conntrackd.SettingTable, s conntrackd.Settings) peered {
-	return peered{Command: text.PeerCommand(t, s), Note: text.PeerNote, Fingerprint: text.Fingerprint(t, s)}
-}
+type peered struct{ text.Peered }
 
 const peerHelp = `peer prints the command to type at the other node, with the addresses swapped,
 and a fingerprint of what has to be equal on both: the two addresses, the prefix
@@ -59,7 +48,7 @@ func newPeer(s streams, g *globals) *cobra.Command {
 			if saved.WhyNoSettings != "" {
 				return refused("nothing is set: %s", saved.WhyNoSettings)
 			}
-			p := peerOf(c.table, saved.Settings)
+			p := peered{text.PeeredOf(c.table, saved.Settings)}
 			if wanted != "" {
 				equal := wanted == p.Fingerprint
 				p.Expected, p.Equal = wanted, &equal

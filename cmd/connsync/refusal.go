@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
-	"connsync/conntrackd/health"
 	"connsync/netcheck/check"
+	"connsync/tui/text"
 )
 
 // problemsError are settings that cannot be used. Its exit says whether they
@@ -83,7 +83,7 @@ func toldInJSON(w io.Writer, cmd *cobra.Command, err error) error {
 	var told any = r
 	switch cmd.Name() {
 	case "apply", "rollback":
-		told = applied{Verdict: string(health.VerdictUnknown), Steps: []appliedStep{}, Error: r.Error, Problems: r.Problems}
+		told = text.RefusedSave(r.Error, r.Problems, nil)
 	case "check":
 		told = refusedCheck{check.VerdictUnknown, []check.Result{}, r}
 	}

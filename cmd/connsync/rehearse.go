@@ -45,7 +45,7 @@ func (c *cli) rehearse(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 	default:
 		said = refusal.Error()
 	}
-	if err := printReview(w, r, asJSON, said, report); err != nil {
+	if err := c.printReview(w, r, asJSON, said, report); err != nil {
 		return err
 	}
 	if report != nil && !asJSON {
@@ -64,6 +64,7 @@ func (c *cli) rehearse(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 // reviewed is what apply --dry-run --json prints.
 type reviewed struct {
 	Changed     bool           `json:"changed"`
+	Summary     string         `json:"summary"` // what the change means
 	Diff        string         `json:"diff"`
 	Commands    []string       `json:"commands"`
 	Replaces    []string       `json:"replaces"`
@@ -74,10 +75,12 @@ type reviewed struct {
 	Checks      *check.Report  `json:"checks,omitempty"`  // that say so
 }
 
-func printReview(w io.Writer, r apply.Review, asJSON bool, refused string, report *check.Report) error {
+func (c *cli) printReview(w io.Writer, r apply.Review, asJSON bool, refused string, report *check.Report) error {
+	diff := r.Diff()
+	change := text.ChangeOf(c.table, r, diff)
 	if asJSON {
 		return printJSON(w, reviewed{
-			Changed: !r.Unchanged, Diff: r.Candidate.Diff(), Commands: orEmpty(r.Commands),
+			Changed: !r.Unchanged, Summary: change.Consequence.Sentence, Diff: r.Candidate.Diff(), Commands: orEmpty(r.Commands),
 			Replaces: orEmpty(r.Candidate.Replaces), Notes: orEmpty(r.Candidate.Notes),
 			PrepareHost: r.PrepareHost, Host: preparedItems(r), Refused: refused, Checks: report,
 		})
@@ -86,9 +89,9 @@ func printReview(w io.Writer, r apply.Review, asJSON bool, refused string, repor
 		fmt.Fprintln(w, text.RehearsesNothing)
 		return nil
 	}
-	diff := r.Candidate.Diff()
+	fmt.Fprintln(w, change.Consequence.Sentence)
 	printLines(w, diff)
-	for _, part := range text.ChangeOf(r, diff).Sections() {
+	for _, part := range change.Sections() {
 		section(w, part.Title, part.Lines)
 	}
 	return nil

@@ -29,7 +29,8 @@ type globals struct {
 }
 
 // exitStatuses are those of the commands that change something.
-const exitStatuses = "Exit status: 0 done, 1 refused or failed, 2 could not tell, 64 wrong usage."
+const exitStatuses = `Exit status: 0 in force, and in sync or waiting for the peer of a first node;
+1 refused or failed, 2 could not tell, 3 in force but not in sync, 64 wrong usage.`
 
 const longHelp = `connsync sets up conntrackd's connection sync between two nodes: it proves that
 the settings can work, writes conntrackd.conf, restarts conntrackd, and proves

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"connsync/conntrackd"
@@ -34,6 +35,9 @@ const (
 
 	StepPrepare   step.ID = "prepare"   // what the host does against its sync is mended
 	StepUnprepare step.ID = "unprepare" // and put back, in a rollback
+
+	StepFirewall   step.ID = "firewall"          // the rules that admit the sync are added
+	StepNoFirewall step.ID = "rollback-firewall" // and taken out, in a rollback
 )
 
 // Outcome is how an apply ended.
@@ -58,6 +62,40 @@ func (o Outcome) Unseen() bool {
 	return false
 }
 
+// Sync is how the two nodes stand after a save, in a word. Stable: it is in the JSON.
+type Sync string
+
+const (
+	SyncOff     Sync = "off"              // the save leaves the sync disabled
+	SyncInForce Sync = "in-sync"          // both directions were seen, and nothing is missing
+	SyncWaits   Sync = "waiting-for-peer" // the first node of a pair, whose peer is not there yet
+	SyncFails   Sync = "not-in-sync"      // the settings are in force, and the nodes do not sync
+	SyncUnknown Sync = "unknown"          // the save failed, or nobody looked
+)
+
+// Sync says how the nodes stand after the outcome of a save with those settings of
+// the sync; firstNode is the operator's word that the peer does not exist yet.
+func (o Outcome) Sync(enabled, firstNode bool) Sync {
+	switch v := o.Verdict; {
+	case o.Err != nil:
+		return SyncUnknown
+	case !enabled:
+		return SyncOff
+	case v == health.VerdictTwoWay:
+		return SyncInForce
+	case firstNode && !v.BothWays() && v != health.VerdictMismatch && v != health.VerdictStopped:
+		return SyncWaits
+	case v == health.VerdictUnknown || v == "":
+		return SyncUnknown
+	}
+	return SyncFails
+}
+
+// Proved reports whether the save has waited for the peer's word.
+func (o Outcome) Proved() bool {
+	return slices.ContainsFunc(o.Steps, func(s step.Step) bool { return s.ID == StepHeard })
+}
+
 // Applier saves a candidate: it writes the file, has the service run it, and
 // proves that it does, or puts everything back as it was.
 type Applier struct {
@@ -74,6 +112,8 @@ type Applier struct {
 	// Preparer sets right what the host does against its sync, as a part of
 	// the save of enabled settings; nil means that the host is left alone.
 	Preparer *prepare.Preparer
+	// Aside is what goes with the save on this host; nil for nothing.
+	Aside *Aside
 	// Client makes the client of a control socket; nil means [control.NewClient].
 	Client func(path string) *control.Client
 	// Sockets reads the daemon's sockets; nil means [health.ReadSockets].
@@ -115,7 +155,7 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 	defer unlock()
 	if t.nothingLeft() {
 		t.nothingToDo()
-		if err := t.prepare(ctx); err != nil {
+		if err := t.besideTheFile(ctx); err != nil {
 			return t.outcome(t.rollBack(ctx, err))
 		}
 		t.proof(ctx)
@@ -131,7 +171,7 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 		return t.outcome(t.rollBack(ctx, err))
 	}
 	// From here on a cancelled context must not leave things half done.
-	if err := t.prepare(context.WithoutCancel(ctx)); err != nil {
+	if err := t.besideTheFile(context.WithoutCancel(ctx)); err != nil {
 		return t.outcome(t.rollBack(ctx, err))
 	}
 	if err := t.serve(context.WithoutCancel(ctx)); err != nil {
@@ -142,6 +182,14 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 	_ = t.conclude(nil)
 	t.proof(ctx)
 	return t.outcome(nil)
+}
+
+// besideTheFile changes what goes with the save on this host.
+func (t *transaction) besideTheFile(ctx context.Context) error {
+	if err := t.prepare(ctx); err != nil {
+		return err
+	}
+	return t.aside(ctx)
 }
 
 // Obstacle says why [Applier.Apply] would not begin to change anything as this
@@ -168,7 +216,7 @@ func (t *transaction) outcome(err error) Outcome {
 	return Outcome{
 		Entry:      entry,
 		OldFile:    t.oldFileRuns(),
-		Changed:    (t.wrote || t.touched || t.host.Any()) && !t.rolledBack,
+		Changed:    (t.wrote || t.touched || t.host.Any() || t.besides) && !t.rolledBack,
 		RolledBack: t.rolledBack,
 		Steps:      t.steps,
 		Verdict:    t.verdict,

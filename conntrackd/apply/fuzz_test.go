@@ -36,7 +36,7 @@ func FuzzHistory(f *testing.F) {
 				t.Errorf("save %d", e.Number)
 			}
 			_, _ = h.Entry(e.Number)
-			_, _ = h.Diff(e)
+			_, _ = h.Change(e)
 			_, _ = h.PlanRemoval(e.Number)
 			e.InForce()
 		}

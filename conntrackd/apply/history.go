@@ -218,18 +218,29 @@ func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 	return content, nil
 }
 
-// Diff returns what a save changed in the file, unified; blank where nothing. It
-// holds the file's own text: control characters are the reader's to strip.
-func (h History) Diff(e Entry) (string, error) {
-	before, err := h.before(e)
+// Change is what a save changed.
+type Change struct {
+	// Diff is the change of the file, unified; blank where nothing. It holds the file's
+	// own text: control characters are the reader's to strip.
+	Diff string
+	// Before was in force before the save, After is what it asked for.
+	Before, After Standing
+}
+
+// Change returns what a save changed.
+func (h History) Change(e Entry) (Change, error) {
+	old, err := h.before(e)
 	if err != nil {
-		return "", err
+		return Change{}, err
 	}
-	after, err := h.after(e)
+	wrote, err := h.after(e)
 	if err != nil {
-		return "", err
+		return Change{}, err
 	}
-	return hostfile.Diff(e.Path, before, after), nil
+	alone := e.Service == ""
+	return Change{
+		Diff: hostfile.Diff(e.Path, old, wrote), Before: Standing{SettingsOf(e.Path, old), e.Was, alone}, After: Standing{SettingsOf(e.Path, wrote), e.Asked, alone},
+	}, nil
 }
 
 // listed is what the directory of a history holds.

@@ -87,7 +87,8 @@ func TestHistoryKeepsTheNewestTwenty(t *testing.T) {
 	if before, err := s.history().before(e); err != nil || string(before) != "# 23\n" {
 		t.Errorf("before: %q, %v", before, err)
 	}
-	diff, err := s.history().Diff(e)
+	change, err := s.history().Change(e)
+	diff := change.Diff
 	want := fmt.Sprintf("--- %s\n+++ %s\n@@ -1 +1 @@\n-# 23\n+# 24\n", s.path, s.path)
 	if d := cmp.Diff(want, diff); d != "" || err != nil {
 		t.Errorf("%v, diff (-want +got):\n%s", err, d)
@@ -131,8 +132,8 @@ func TestHistoryOfTheFirstSave(t *testing.T) {
 	if before, err := s.history().before(e); before != nil || err != nil || e.Before != "none" {
 		t.Errorf("before the first save: %q, %v, %q", before, err, e.Before)
 	}
-	if diff, err := s.history().Diff(e); err != nil || !strings.Contains(diff, "--- /dev/null") {
-		t.Errorf("%v:\n%s", err, diff)
+	if change, err := s.history().Change(e); err != nil || !strings.Contains(change.Diff, "--- /dev/null") {
+		t.Errorf("%v:\n%s", err, change.Diff)
 	}
 
 	// Taking it back takes the file away, and taking that back brings it again.

@@ -141,7 +141,7 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 	if c.New, err = t.history.after(e); err != nil {
 		return "", err
 	}
-	c.Settings, c.Restore = settingsOf(c.Path, c.New), &e.Asked
+	c.Settings, c.Restore = SettingsOf(c.Path, c.New), &e.Asked
 	t.before = service.State{Present: true, Active: e.Was.Active, Enabled: e.Was.Enabled}
 	t.beforeBound = e.Bound
 	if e.Boot != bootID() {
@@ -207,8 +207,8 @@ func (t *transaction) putBack(ctx context.Context) (RecoveryResult, error) {
 	return RecoveryRolledBack, nil
 }
 
-// settingsOf are the settings that a file holds, the defaults where none.
-func settingsOf(path string, content []byte) conntrackd.Settings {
+// SettingsOf are the settings that a file holds, the defaults where none.
+func SettingsOf(path string, content []byte) conntrackd.Settings {
 	f, _ := conntrackd.Parse(path, content)
 	s, err := f.Settings()
 	if err != nil {

@@ -27,7 +27,7 @@ func NewRestore(path string, h History, e Entry, now conntrackd.Running) (*connt
 	if e.Service == "" {
 		was = now
 	}
-	c := &conntrackd.Candidate{Path: path, Old: old, New: before, Settings: settingsOf(path, before), Restore: &was, Undoes: e.Number}
+	c := &conntrackd.Candidate{Path: path, Old: old, New: before, Settings: SettingsOf(path, before), Restore: &was, Undoes: e.Number}
 	c.Settings.Enabled = was.Active && was.Enabled
 	if hostfile.Fingerprint(old) != e.After {
 		c.Notes = append(c.Notes, fmt.Sprintf("The file has changed since save %d; what changed since is taken back too.", e.Number))

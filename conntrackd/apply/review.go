@@ -5,11 +5,22 @@ import (
 	"connsync/conntrackd/prepare"
 )
 
+// Standing is what is in force on a node.
+type Standing struct {
+	Settings conntrackd.Settings
+	Running  conntrackd.Running
+	Alone    bool // the service is left alone, so that Running is not known
+}
+
 // Review is what a save would do, for the operator to agree to.
 type Review struct {
 	// Candidate is the file as it would be, with the settings that are to be
 	// in force; nil only beside an error.
 	Candidate *conntrackd.Candidate
+	// Before is what was in force when the review was made; nil where it is not known.
+	// Alone says that the service is left alone.
+	Before *Standing
+	Alone  bool
 	// Commands are what will run, in order, in shell words.
 	Commands []string
 	// FirstNode is the operator's word that the peer does not exist yet. The
@@ -25,8 +36,27 @@ type Review struct {
 	PrepareHost bool
 	// Accepted are the offers of the preparation that the operator agreed to.
 	Accepted []prepare.ItemID
+	// Aside is what goes with the save on this host; nil for nothing.
+	Aside *Aside
 	// OnlyHost says that nothing but the host's preparation is left to do.
 	OnlyHost bool
+}
+
+// With returns the review of a save with which something goes; nil is nothing.
+func (r Review) With(a *Aside) Review {
+	if r.Aside = a; a != nil {
+		r.Unchanged, r.OnlyHost = false, false
+		r.Commands = append(r.Commands[:len(r.Commands):len(r.Commands)], a.Commands...)
+	}
+	return r
+}
+
+// After is what is to be in force.
+func (r Review) After() Standing {
+	if r.Candidate == nil {
+		return Standing{Alone: r.Alone}
+	}
+	return Standing{Settings: r.Candidate.Settings, Running: r.Candidate.WantedService(), Alone: r.Alone}
 }
 
 // Replaced lists what the operator has to agree to lose.

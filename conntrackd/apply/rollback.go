@@ -19,7 +19,7 @@ func (t *transaction) rollBack(ctx context.Context, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	t.verdict = health.VerdictUnknown
 	started := time.Now()
-	unprepared := t.unprepare(ctx) // before the service starts again
+	unprepared := errors.Join(t.undoAside(ctx), t.unprepare(ctx)) // before the service starts again
 	err := t.step(StepRollback, "Roll back", func() (step.Status, string, error) {
 		fileErr, detail := t.restoreFile(), ""
 		if errors.Is(fileErr, hostfile.ErrNotDurable) { // it is back, and what is not certain is told

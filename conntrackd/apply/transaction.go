@@ -52,6 +52,7 @@ type transaction struct {
 	touched       bool               // the service was asked for something
 	enabled       bool               // the boot setting was changed
 	host          *prepare.Preparing // what was changed about the host; nil for nothing
+	besides       bool               // what goes with the save was done
 	rolledBack    bool
 	verdict       health.Verdict
 	resync        *failover.Resync // on its way; nil where the daemon was not restarted, or took none

@@ -44,7 +44,18 @@ type Finding struct {
 	// severity, and that checks which need this one are still asked: the link
 	// works, but not as it should.
 	Mild bool
+	// Mend is what connsync itself can do about the failure; blank for nothing.
+	Mend Mend
 }
+
+// Mend names what a save can do about a failed check.
+type Mend string
+
+// The mends.
+const (
+	MendHost     Mend = "host"     // prepare the host
+	MendFirewall Mend = "firewall" // add connsync's rules to the firewall's
+)
 
 // Fail is the finding of a check that failed; format says what was seen.
 func Fail(remedy, format string, args ...any) Finding {

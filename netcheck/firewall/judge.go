@@ -84,7 +84,11 @@ func (r *ruleset) weigh(ctx context.Context, flows []*firstPacket, skip func(rul
 func (f Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
 	for _, w := range verdicts {
 		if w.ends == drops {
-			return check.Fail(f.remedy(rules, w), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
+			found := check.Fail(f.remedy(rules, w), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
+			if manager, _ := w.link.remedies(rules, w.chain, w.in); manager == "" {
+				found.Mend = check.MendFirewall
+			}
+			return found
 		}
 	}
 	for _, w := range verdicts {

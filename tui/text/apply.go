@@ -56,15 +56,18 @@ type Outcome struct {
 }
 
 // OutcomeOf tells how a save ended that took these steps and is to leave the
-// sync enabled or not.
-func OutcomeOf(o apply.Outcome, steps []step.Step, enabled bool) Outcome {
-	t := Outcome{Sentence: outcomeSentence(o), Word: OK, Foreign: ForeignChange(o.Err)}
+// sync enabled or not; sync is how the nodes stand by that.
+func OutcomeOf(o apply.Outcome, steps []step.Step, sync apply.Sync) Outcome {
+	t := Outcome{Sentence: outcomeSentence(o, sync), Word: OK, Foreign: ForeignChange(o.Err)}
+	enabled := sync != apply.SyncOff
 	switch {
 	case o.Err != nil:
 		t.Word, t.Why = Fail, unsaid(o.Err, steps)
 		return t
 	case o.Unseen():
 		t.Word = Unknown
+	case sync == apply.SyncWaits:
+		return t // that the peer is silent is no news
 	case enabled && o.Verdict != "":
 		t.Word = VerdictWord(o.Verdict)
 	}
@@ -75,25 +78,40 @@ func OutcomeOf(o apply.Outcome, steps []step.Step, enabled bool) Outcome {
 }
 
 // outcomeSentence says in one sentence how an apply ended.
-func outcomeSentence(o apply.Outcome) string {
+func outcomeSentence(o apply.Outcome, sync apply.Sync) string {
+	const inForce = "Saved, and in force."
 	const unseen = "whether conntrackd runs as asked could not be seen."
 	switch {
 	case o.Err == nil && o.Unseen() && !o.Changed:
 		return "Nothing was changed; " + unseen
 	case o.Err == nil && o.Unseen():
 		return "Saved; " + unseen
+	case o.Err == nil && !o.Changed && sync == apply.SyncFails:
+		return "These settings are in force already, " + notInSync(o)
 	case o.Err == nil && !o.Changed:
 		return NothingToDo
 	case o.Err == nil && o.OldFile:
 		return "Saved; conntrackd still runs with the old file."
+	case o.Err == nil && sync == apply.SyncFails:
+		return "Saved and in force, " + notInSync(o)
+	case o.Err == nil && sync == apply.SyncWaits:
+		return inForce + " Step 1 of 2 done; next, set up the peer."
 	case o.Err == nil:
-		return "Saved, and in force."
+		return inForce
 	case o.RolledBack:
-		return "Failed and taken back: the old state is in force again."
+		return "Save failed and was rolled back: the old state is in force again."
 	case o.Changed:
-		return "Failed, and the old state could NOT be brought back. Look at the steps above."
+		return "Save failed and the rollback FAILED. See the steps above."
 	}
 	return "Failed before anything was changed."
+}
+
+// notInSync ends the sentence of a save after which the nodes do not sync.
+func notInSync(o apply.Outcome) string {
+	if o.Verdict.BothWays() {
+		return "but sync is incomplete."
+	}
+	return "but the nodes are NOT in sync."
 }
 
 // NothingToDo is said of a save of what is in force, AppliesNothing with it
@@ -122,17 +140,17 @@ func Underway(steps []step.Step, stopping bool) string {
 	case stopping && !written(steps):
 		return "Stopping. Nothing has been written."
 	case stopping:
-		return "Stopping. The change is finished or taken back first."
+		return "Stopping. The change is completed or rolled back first."
 	case AwaitsPeer(steps):
 		return "Waiting for the peer. ctrl+c ends the wait; the change stays."
 	case written(steps):
-		return "Working. The change is finished or taken back, ctrl+c or not."
+		return "Working. Do not power off. Ctrl+C waits for a safe point."
 	}
 	return "Working. ctrl+c stops it; nothing has been written yet."
 }
 
 // Interrupted says what an interrupt of a save leaves, and for how long.
-const Interrupted = "what has begun is finished or taken back first; that takes seconds, and a minute or two at most"
+const Interrupted = "the change in progress is completed or rolled back first (up to two minutes)"
 
 // written reports whether the write has begun, after which an end of the work
 // has to put things back.

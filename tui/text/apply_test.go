@@ -51,11 +51,11 @@ func TestSentenceOfAnOutcome(t *testing.T) {
 		{apply.Outcome{Changed: true, Steps: []step.Step{{ID: apply.StepStaysUp, Status: step.Unknown}}},
 			"Saved; whether conntrackd runs as asked could not be seen."},
 		{apply.Outcome{Err: err}, "Failed before anything was changed."},
-		{apply.Outcome{Err: err, RolledBack: true}, "Failed and taken back: the old state is in force again."},
-		{apply.Outcome{Err: err, Changed: true}, "Failed, and the old state could NOT be brought back. Look at the steps above."},
+		{apply.Outcome{Err: err, RolledBack: true}, "Save failed and was rolled back: the old state is in force again."},
+		{apply.Outcome{Err: err, Changed: true}, "Save failed and the rollback FAILED. See the steps above."},
 	}
 	for _, tt := range tests {
-		if got := OutcomeOf(tt.outcome, nil, false).Sentence; got != tt.want {
+		if got := OutcomeOf(tt.outcome, nil, apply.SyncOff).Sentence; got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.outcome, got, tt.want)
 		}
 	}
@@ -78,23 +78,30 @@ func TestOutcomeOf(t *testing.T) {
 		outcome apply.Outcome
 		steps   []step.Step
 		enabled bool
+		first   bool
 		want    Outcome
 	}{
-		"in sync":  {apply.Outcome{Changed: true, Verdict: inSync}, nil, true, Outcome{Sentence: saved, Sync: "In sync both ways.", Word: OK}},
-		"silent":   {apply.Outcome{Changed: true, Verdict: noSignal}, nil, true, Outcome{Sentence: saved, Sync: "No word from the peer.", Word: Warn}},
-		"disabled": {apply.Outcome{Changed: true, Verdict: health.VerdictStopped}, nil, false, Outcome{Sentence: saved, Word: OK}},
-		"unseen": {apply.Outcome{Changed: true, Verdict: noSignal, Steps: unseen}, unseen, true,
+		"in sync":           {apply.Outcome{Changed: true, Verdict: inSync}, nil, true, false, Outcome{Sentence: saved, Sync: "In sync both ways.", Word: OK}},
+		"silent":            {apply.Outcome{Changed: true, Verdict: noSignal}, nil, true, false, Outcome{Sentence: "Saved and in force, but the nodes are NOT in sync.", Sync: "No word from the peer.", Word: Warn}},
+		"silent, unchanged": {apply.Outcome{Verdict: noSignal}, nil, true, false, Outcome{Sentence: "These settings are in force already, but the nodes are NOT in sync.", Sync: "No word from the peer.", Word: Warn}},
+		"first node":        {apply.Outcome{Changed: true, Verdict: noSignal}, nil, true, true, Outcome{Sentence: "Saved, and in force. Step 1 of 2 done; next, set up the peer.", Word: OK}},
+		"first node with another port": {apply.Outcome{Changed: true, Verdict: health.VerdictMismatch}, nil, true, true,
+			Outcome{Sentence: "Saved and in force, but the nodes are NOT in sync.", Sync: "Not in sync: the peer is heard, and not as the settings have it.", Word: Fail}},
+		"partial": {apply.Outcome{Changed: true, Verdict: health.VerdictPartial}, nil, true, false,
+			Outcome{Sentence: "Saved and in force, but sync is incomplete.", Sync: "Partly in sync: both ways are up, not every connection would survive.", Word: Warn}},
+		"disabled": {apply.Outcome{Changed: true, Verdict: health.VerdictStopped}, nil, false, false, Outcome{Sentence: saved, Word: OK}},
+		"unseen": {apply.Outcome{Changed: true, Verdict: noSignal, Steps: unseen}, unseen, true, false,
 			Outcome{Sentence: "Saved; whether conntrackd runs as asked could not be seen.", Sync: "No word from the peer.", Word: Unknown}},
 		"a step said why": {apply.Outcome{Err: failure, Verdict: inSync},
-			[]step.Step{one(apply.StepWrite, step.Failed, "write: no\x1b[2J space")}, true, Outcome{Sentence: before, Word: Fail}},
+			[]step.Step{one(apply.StepWrite, step.Failed, "write: no\x1b[2J space")}, true, false, Outcome{Sentence: before, Word: Fail}},
 		"nobody said why": {apply.Outcome{Err: failure},
-			[]step.Step{one(apply.StepWrite, step.Done, "write: no\x1b[2J space")}, true,
+			[]step.Step{one(apply.StepWrite, step.Done, "write: no\x1b[2J space")}, true, false,
 			Outcome{Sentence: before, Word: Fail, Why: "no space"}},
 		"someone else": {apply.Outcome{Err: fmt.Errorf("write: %w", changed)},
-			[]step.Step{one(apply.StepWrite, step.Failed, "write: "+changed.Error())}, true,
+			[]step.Step{one(apply.StepWrite, step.Failed, "write: "+changed.Error())}, true, false,
 			Outcome{Sentence: before, Word: Fail, Foreign: changed.Diff()}},
 	} {
-		if diff := cmp.Diff(tc.want, OutcomeOf(tc.outcome, tc.steps, tc.enabled)); diff != "" {
+		if diff := cmp.Diff(tc.want, OutcomeOf(tc.outcome, tc.steps, tc.outcome.Sync(tc.enabled, tc.first))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -120,11 +127,11 @@ func TestUnderway(t *testing.T) {
 		{nil, false, "Working. ctrl+c stops it"},
 		{begun, false, "Working. ctrl+c stops it"},
 		{begun, true, "Stopping. Nothing has been written."},
-		{writing, false, "Working. The change is finished"},
-		{writing, true, "Stopping. The change is finished"},
+		{writing, false, "Working. Do not power off."},
+		{writing, true, "Stopping. The change is completed"},
 		{waiting, false, "Waiting for the peer."},
-		{waiting, true, "Stopping. The change is finished"},
-		{heard, false, "Working. The change is finished"},
+		{waiting, true, "Stopping. The change is completed"},
+		{heard, false, "Working. Do not power off."},
 	} {
 		if got := Underway(tc.steps, tc.stopping); !strings.HasPrefix(got, tc.want) {
 			t.Errorf("%d steps, stopping %t: %q, want %q", len(tc.steps), tc.stopping, got, tc.want)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"connsync/netcheck"
 	"connsync/netcheck/check"
@@ -36,6 +37,62 @@ func CheckLines(r check.Result) []string {
 		lines = append(lines, Column("")+"-> "+remedy)
 	}
 	return lines
+}
+
+// IsProblem reports whether a finished check is something to read: it failed, or
+// could not run.
+func IsProblem(r check.Result) bool { return r.Status == check.Failed || r.Status == check.Unknown }
+
+// ProblemsFirst parts results into the problems, the worst first, and the rest.
+func ProblemsFirst(results []check.Result) (problems, rest []check.Result) {
+	rank := func(r check.Result) int {
+		switch {
+		case r.Status == check.Failed && r.Severity == check.Blocker:
+			return 0
+		case r.Status == check.Failed:
+			return 1
+		}
+		return 2
+	}
+	for _, r := range results {
+		if IsProblem(r) {
+			problems = append(problems, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	slices.SortStableFunc(problems, func(a, b check.Result) int { return rank(a) - rank(b) })
+	return problems, rest
+}
+
+// Folded is what the checks that are no problem come to, in a few words.
+func Folded(rest []check.Result) string {
+	var words []string
+	for _, word := range []string{OK, Skip, Pending} {
+		n := 0
+		for _, r := range rest {
+			if CheckWord(r) == word {
+				n++
+			}
+		}
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, map[string]string{OK: "ok", Skip: "skipped", Pending: "open"}[word]))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// Unsettled are the warnings with which a save goes on: without those that the save
+// itself mends, and those that a first node is agreed to have.
+func Unsettled(report check.Report, firstNode, host bool) []check.Result {
+	mild := onlyPeerPasses()
+	var left []check.Result
+	for _, r := range report.Results {
+		if IsProblem(r) && !(host && r.Mend == check.MendHost) && !(firstNode && mild[r.ID]) {
+			left = append(left, r)
+		}
+	}
+	return left
 }
 
 // Checks is a finished report as it is told.
@@ -75,12 +132,22 @@ func ChecksOf(r check.Report) Checks {
 // onlyPeer says whether everything that blocks is what a first node need not
 // insist on.
 func onlyPeer(r check.Report) bool {
-	mild := map[check.ID]bool{}
-	for _, c := range netcheck.Plan(netcheck.Target{FirstNode: true}) {
-		mild[c.ID] = c.Severity == check.Warning
-	}
+	mild := onlyPeerPasses()
 	blockers := r.Blockers()
 	return len(blockers) > 0 && !slices.ContainsFunc(blockers, func(b check.Result) bool { return !mild[b.ID] })
+}
+
+// onlyPeerPasses are the checks that only a living peer can pass.
+func onlyPeerPasses() map[check.ID]bool {
+	mild := map[check.ID]bool{}
+	strict := map[check.ID]check.Severity{}
+	for _, c := range netcheck.Plan(netcheck.Target{}) {
+		strict[c.ID] = c.Severity
+	}
+	for _, c := range netcheck.Plan(netcheck.Target{FirstNode: true}) {
+		mild[c.ID] = c.Severity != strict[c.ID]
+	}
+	return mild
 }
 
 // reportSentence is what a finished report means for a save, in one sentence.

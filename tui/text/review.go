@@ -4,16 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/prepare"
+	"connsync/netcheck/check"
 )
 
 // Change is what a save would do, for a review to tell.
 type Change struct {
+	Consequence Consequence           // what it means, first of all
 	Candidate   *conntrackd.Candidate // nil where the file stays
 	Diff        string                // of the file, unified; blank where it stays
 	Replaces    []string              // what the operator has to agree to lose
@@ -29,6 +32,13 @@ const Agree = "I agree: what is listed as replaced goes away."
 // Rows tell the change before it happens, without the diff.
 func (c Change) Rows() []Row {
 	var rows []Row
+	if c.Consequence.Sentence != "" {
+		row := Row{Text: c.Consequence.Sentence}
+		if c.Consequence.Warns {
+			row.Word = Warn
+		}
+		rows = append(rows, row, Row{})
+	}
 	if c.Candidate != nil && c.Candidate.Undoes != 0 {
 		rows = append(rows, Row{Text: fmt.Sprintf("Takes back save %d.", c.Candidate.Undoes)})
 	}
@@ -49,6 +59,19 @@ func (c Change) Rows() []Row {
 		}
 	}
 	return rows
+}
+
+// WithWarnings puts the warnings with which a save goes on behind the first of its
+// rows.
+func WithWarnings(rows []Row, warnings []check.Result) []Row {
+	var warned []Row
+	for i, r := range warnings {
+		warned = append(warned, Row{Label: "! warning", Text: Join(": ", Clean(r.Title), Clean(r.Detail)), Word: Warn, Under: i > 0})
+	}
+	if len(rows) == 0 {
+		return warned
+	}
+	return slices.Insert(rows, 1, warned...)
 }
 
 // file says what becomes of the file.
@@ -231,9 +254,10 @@ func DiffBody(diff string) iter.Seq[string] {
 
 // ChangeOf is what r does, for its review to be told; diff is the change of the
 // file.
-func ChangeOf(r apply.Review, diff string) Change {
+func ChangeOf(t conntrackd.SettingTable, r apply.Review, diff string) Change {
 	return Change{
-		Candidate: r.Candidate, Diff: diff, Replaces: r.Replaced(), Commands: r.Commands,
+		Consequence: ConsequenceOf(t, r.Before, r.After(), Future),
+		Candidate:   r.Candidate, Diff: diff, Replaces: r.Replaced(), Commands: r.Commands,
 		Preparation: r.Preparation, PrepareHost: r.PrepareHost, FirstNode: r.FirstNode,
 	}
 }

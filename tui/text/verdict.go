@@ -1,6 +1,8 @@
 package text
 
 import (
+	"slices"
+
 	"connsync/conntrackd/health"
 )
 
@@ -68,4 +70,19 @@ func StatusSentence(v health.Verdict) string {
 		return Capital(t.short) + "."
 	}
 	return t.full
+}
+
+// Worse reports whether the sync was better before; a blank or unknown verdict is
+// neither better nor worse.
+func Worse(before, after health.Verdict) bool {
+	rank := func(v health.Verdict) int { return slices.Index(health.Verdicts(), v) }
+	if before == "" || before == health.VerdictUnknown || after == health.VerdictUnknown {
+		return false
+	}
+	return rank(after) > rank(before)
+}
+
+// WorseThan says what the sync was before a save after which it is worse.
+func WorseThan(before health.Verdict) string {
+	return "It was better before the save: " + ShortVerdict(before) + "."
 }

@@ -1,0 +1,92 @@
+package text
+
+import (
+	"fmt"
+	"strings"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+)
+
+// Tense is whether a change is told before it happens or afterwards.
+type Tense int
+
+// The tenses.
+const (
+	Future Tense = iota
+	Past
+)
+
+// Consequence is what a change means to whoever runs the pair.
+type Consequence struct {
+	Sentence string
+	// Warns says that sync will be off, or stops until somebody acts on the peer.
+	Warns bool
+}
+
+// ConsequenceOf tells what a change from one standing to another means. A nil before
+// is not known.
+func ConsequenceOf(t conntrackd.SettingTable, before *apply.Standing, after apply.Standing, tense Tense) Consequence {
+	on := after.Running.Active && after.Running.Enabled
+	over := fmt.Sprintf("over %s with %s", Clean(after.Settings.Interface), after.Settings.Peer.Addr())
+	switch {
+	case after.Alone:
+		return Consequence{Sentence: tense.of("Only the file %s; conntrackd is left alone.", "is written", "was written")}
+	case !on && after.Running.Active:
+		return Consequence{tense.of("conntrackd %s now, and not at boot.", "will run", "was started"), true}
+	case !on && before != nil && !before.Running.Active && !before.Running.Enabled:
+		return Consequence{Sentence: tense.of("Sync %s OFF; the settings are saved for later.", "stays", "stayed")}
+	case !on:
+		return Consequence{tense.of("Sync %s", "will be turned OFF. Connections will not survive a failover.", "was turned OFF."), true}
+	case before == nil, !before.Running.Active, !before.Running.Enabled:
+		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "will be", "was")}
+	}
+	return changed(t, before.Settings, after.Settings, over, tense)
+}
+
+func (tense Tense) of(format, future, past string) string {
+	if tense == Past {
+		future = past
+	}
+	return fmt.Sprintf(format, future)
+}
+
+// changed is for a sync that was on and stays on.
+func changed(t conntrackd.SettingTable, before, after conntrackd.Settings, over string, tense Tense) Consequence {
+	var parts []string
+	old, now := t.Values(before), t.Values(after)
+	for _, e := range t {
+		if e.Field != conntrackd.FieldEnabled && old[e.Field] != now[e.Field] {
+			parts = append(parts, fmt.Sprintf("%s %s -> %s", e.Label, orNone(old[e.Field]), orNone(now[e.Field])))
+		}
+	}
+	link := before.Current.Addr() != after.Current.Addr() || before.Peer.Addr() != after.Peer.Addr()
+	said := Join(", ", parts...)
+	switch {
+	case len(parts) == 0:
+		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "stays", "stayed")}
+	case tense == Past:
+		return Consequence{said + ".", link || before.Port != after.Port}
+	case link:
+		return Consequence{said + ": sync stops until the peer is set up to match.", true}
+	case before.Port != after.Port:
+		return Consequence{said + ": sync stops until the peer has the same.", true}
+	}
+	return Consequence{Sentence: said + ": sync pauses while conntrackd restarts."}
+}
+
+func orNone(value string) string {
+	if value = strings.TrimSpace(value); value == "" {
+		return "none"
+	}
+	return Clean(value)
+}
+
+// EntrySummary tells what a save of the history meant, or that it did not come to
+// that.
+func EntrySummary(t conntrackd.SettingTable, e apply.Entry, before, after apply.Standing) string {
+	if !e.InForce() {
+		return "This save did not take effect."
+	}
+	return ConsequenceOf(t, &before, after, Past).Sentence
+}

@@ -1,0 +1,55 @@
+package text
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
+)
+
+// A change is told by what it means for the pair, and warns where sync ends or stops.
+func TestConsequence(t *testing.T) {
+	on, off := conntrackd.Running{Active: true, Enabled: true}, conntrackd.Running{}
+	standing := func(running conntrackd.Running, change func(*conntrackd.Settings)) apply.Standing {
+		s := pairSettings()
+		s.Enabled = running == on
+		if change != nil {
+			change(&s)
+		}
+		return apply.Standing{Settings: s, Running: running}
+	}
+	port := func(s *conntrackd.Settings) { s.Port = 3790 }
+	peer := func(s *conntrackd.Settings) { s.Peer = netip.MustParsePrefix("10.0.0.103/24") }
+	buffer := func(s *conntrackd.Settings) { s.SendBuffer = 131072 }
+	alone := standing(on, nil)
+	alone.Alone = true
+	before := func(r conntrackd.Running) *apply.Standing { s := standing(r, nil); return &s }
+	for name, tc := range map[string]struct {
+		before       *apply.Standing
+		after        apply.Standing
+		future, past string
+		warns        bool
+	}{
+		"on":             {before(off), standing(on, nil), "Sync will be ENABLED over eth1 with 10.0.0.102.", "Sync was ENABLED over eth1 with 10.0.0.102.", false},
+		"crashed":        {before(conntrackd.Running{Enabled: true}), standing(on, nil), "Sync will be ENABLED over eth1 with 10.0.0.102.", "Sync was ENABLED over eth1 with 10.0.0.102.", false},
+		"not known":      {nil, standing(on, nil), "Sync will be ENABLED over eth1 with 10.0.0.102.", "Sync was ENABLED over eth1 with 10.0.0.102.", false},
+		"off":            {before(on), standing(off, nil), "Sync will be turned OFF. Connections will not survive a failover.", "Sync was turned OFF.", true},
+		"half off":       {before(conntrackd.Running{Active: true}), standing(off, nil), "Sync will be turned OFF. Connections will not survive a failover.", "Sync was turned OFF.", true},
+		"off, not known": {nil, standing(off, nil), "Sync will be turned OFF. Connections will not survive a failover.", "Sync was turned OFF.", true},
+		"stays off":      {before(off), standing(off, port), "Sync stays OFF; the settings are saved for later.", "Sync stayed OFF; the settings are saved for later.", false},
+		"stays on":       {before(on), standing(on, nil), "Sync stays ENABLED over eth1 with 10.0.0.102.", "Sync stayed ENABLED over eth1 with 10.0.0.102.", false},
+		"port":           {before(on), standing(on, port), "Port 3780 -> 3790: sync stops until the peer has the same.", "Port 3780 -> 3790.", true},
+		"peer":           {before(on), standing(on, peer), "Peer IP 10.0.0.102/24 -> 10.0.0.103/24: sync stops until the peer is set up to match.", "Peer IP 10.0.0.102/24 -> 10.0.0.103/24.", true},
+		"buffer":         {before(on), standing(on, buffer), "Send Buffer Size 65536 -> 131072: sync pauses while conntrackd restarts.", "Send Buffer Size 65536 -> 131072.", false},
+		"left alone":     {nil, alone, "Only the file is written; conntrackd is left alone.", "Only the file was written; conntrackd is left alone.", false},
+	} {
+		table := conntrackd.NewSettingTable()
+		want := []Consequence{{tc.future, tc.warns}, {tc.past, tc.warns}}
+		if diff := cmp.Diff(want, []Consequence{ConsequenceOf(table, tc.before, tc.after, Future), ConsequenceOf(table, tc.before, tc.after, Past)}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
