@@ -101,7 +101,7 @@ func TestApplyPages(t *testing.T) {
 	with := func(f fakeApplier) Effects { return Effects{Applier: &f} }
 	saved := apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}
 	restarting := append(beginning(), stepAs(apply.StepRestart, "Restart conntrackd.service", step.Running, "", 0))
-	checkPages(t, []page{
+	pages := []page{
 		{"starting", with(fakeApplier{hold: true, steps: beginning()[:2]}), toApply(time.Second)},
 		{"running", with(fakeApplier{hold: true, steps: restarting}), toApply(time.Second)},
 		{"waiting", with(fakeApplier{hold: true, steps: append(savedSteps()[:6], stepAs(apply.StepHeard, "Heard the peer", step.Running, "", 0))}), toApply(time.Second)},
@@ -113,7 +113,9 @@ func TestApplyPages(t *testing.T) {
 		{"refused", with(fakeApplier{steps: []step.Step{stepAs(step.Lock, "Take the writer lock", failed, "connsync with PID 812 is saving", 0)},
 			outcome: apply.Outcome{Err: errors.New("connsync with PID 812 is saving")}}), toApply(time.Second)},
 		{"noeffect", Effects{}, toApply(time.Second)},
-	}, "done", "rolledback")
+	}
+	checkPages(t, pages, "done", "rolledback")
+	checkWide(t, pages, "done", "silent")
 }
 
 func TestApplyDisabling(t *testing.T) {

@@ -196,6 +196,16 @@ func checkPages(t *testing.T, pages []page, rich ...string) {
 	}
 }
 
+// checkWide draws the pages that are named on a wide terminal too.
+func checkWide(t *testing.T, pages []page, names ...string) {
+	t.Helper()
+	for _, p := range pages {
+		if slices.Contains(names, p.name) {
+			t.Run(p.name+"/200x60", func(t *testing.T) { checkPage(t, p, ASCIIGlyphs(), PlainTheme(), 200, 60) })
+		}
+	}
+}
+
 func checkPage(t *testing.T, p page, g Glyphs, th Theme, width, height int) {
 	t.Helper()
 	var got string

@@ -134,7 +134,7 @@ func TestPreflightPages(t *testing.T) {
 		return Effects{Planner: &fakePlanner{findings: findings}}
 	}
 	slow := &fakePlanner{findings: warned, delays: map[check.ID]time.Duration{"route": time.Second, "daemon": time.Second, "firewall": time.Second}}
-	checkPages(t, []page{
+	pages := []page{
 		{"running", Effects{Planner: slow}, toPreflight(100 * time.Millisecond)},
 		{"passed", with(nil), toPreflight(time.Second)},
 		{"warned", with(warned), toPreflight(time.Second)},
@@ -152,7 +152,9 @@ func TestPreflightPages(t *testing.T) {
 			d.wait(time.Second)
 		}},
 		{"noeffect", Effects{}, toPreflight(time.Second)},
-	}, "running", "blocked")
+	}
+	checkPages(t, pages, "running", "blocked")
+	checkWide(t, pages, "blocked", "firstnode")
 }
 
 func TestPreflightArrivesLineByLine(t *testing.T) {

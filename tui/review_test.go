@@ -158,7 +158,7 @@ func toReview(firstNode bool, keys ...string) func(*driver) {
 
 func TestReviewPages(t *testing.T) {
 	with := func(r apply.Review) Effects { return Effects{Reviewer: fakeReviewer{review: r}} }
-	checkPages(t, []page{
+	pages := []page{
 		{"loading", Effects{Reviewer: fakeReviewer{block: true}}, toReview(false)},
 		{"diff", with(changedReview()), toReview(false)},
 		{"scrolled", with(changedReview()), toReview(false, "space", "down")},
@@ -179,7 +179,9 @@ func TestReviewPages(t *testing.T) {
 		{"unchanged", with(apply.Review{Candidate: &conntrackd.Candidate{}, Unchanged: true}), toReview(false)},
 		{"failed", Effects{Reviewer: fakeReviewer{err: errors.New("read /etc/conntrackd/conntrackd.conf: line 6: permission denied")}}, toReview(false)},
 		{"noeffect", Effects{}, toReview(false)},
-	}, "diff", "replaces")
+	}
+	checkPages(t, pages, "diff", "replaces")
+	checkWide(t, pages, "diff", "host")
 }
 
 func TestReviewDecisions(t *testing.T) {

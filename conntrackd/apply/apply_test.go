@@ -201,7 +201,15 @@ func TestApplyRollsBackToNothing(t *testing.T) {
 		t.Cleanup(func() { c.Close() })
 		return err
 	})
-	outcome := applyOn(t.Context(), a, applierOf(a), candidateOf(a, a.Settings))
+	applier, beside := applierOf(a), ""
+	did := func(what string) func(context.Context) error {
+		return func(context.Context) error { beside += what; return nil }
+	}
+	applier.Aside = &Aside{Title: "Add the firewall rules", Do: did("done "), Undo: did("undone ")}
+	outcome := applyOn(t.Context(), a, applier, candidateOf(a, a.Settings))
+	if got := statuses(outcome); beside != "done undone " || !strings.Contains(got, "firewall=done") || !strings.Contains(got, "rollback-firewall=done") {
+		t.Errorf("beside the save: %q, steps %s", beside, got)
+	}
 	if outcome.Err == nil || !strings.Contains(outcome.Err.Error(), "Address already in use") || !outcome.RolledBack {
 		t.Errorf("outcome %v, rolled back %t", outcome.Err, outcome.RolledBack)
 	}
