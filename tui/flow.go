@@ -81,17 +81,18 @@ func (m *Model) follow(o outcome) tea.Cmd {
 	return m.followSave(o)
 }
 
-// path is the heading of a screen on the way of a save, with its steps.
+// path is the heading of a screen on the way of a save, with its steps; only
+// the one that it is at, where the verdict would have no room beside them.
 func path(width int, at string, steps ...string) string {
 	words := make([]string, len(steps))
 	for i, step := range steps {
 		words[i] = fmt.Sprintf("%d %s", i+1, step)
-		if step == at {
+		switch {
+		case step == at && width < 60:
+			return fmt.Sprintf("%d/%d %s", i+1, len(steps), step)
+		case step == at:
 			words[i] = "[" + words[i] + "]"
 		}
-	}
-	if width < 60 {
-		return strings.Join(words, " ")
 	}
 	return "Connection Sync  " + strings.Join(words, "  ")
 }

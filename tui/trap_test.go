@@ -164,6 +164,8 @@ func TestStoryRollBackFirst(t *testing.T) {
 		return health.Health{Verdict: health.VerdictSilent}, nil
 	}}
 	drive(t, o, 80, 24, func(d *driver) {
+		d.do(d.m.Init())
+		d.wait(time.Second)
 		d.pressSave()
 		d.wait(time.Second)
 		d.press("enter")
