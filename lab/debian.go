@@ -3,6 +3,7 @@ package lab
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -32,8 +33,9 @@ const (
 )
 
 // Debian says what is installed beyond Debian's essential packages and what
-// every machine has. The zero value is a stock node.
+// every machine has. The zero value is a stock node of this host's release.
 type Debian struct {
+	Release  string // its code name, such as trixie; blank is that of [ReleaseVariable], or this host's
 	Init     Init
 	Packages []string
 }
@@ -44,7 +46,7 @@ func ManagedDebian() Debian { return Debian{Packages: []string{"openssh-server",
 // Debians are those that tests boot. The lab's command trees makes them before
 // the tests do, since that wants the machine for itself.
 func Debians() []Debian {
-	return []Debian{{}, {Init: SysV}, {Init: OpenRC}, ManagedDebian()}
+	return []Debian{{}, {Init: SysV}, {Init: OpenRC}, ManagedDebian(), OldDebian()}
 }
 
 // debianPackages is what a machine has beyond Debian's essential packages:
@@ -68,7 +70,15 @@ func (d Debian) added() []string {
 	return append(list, d.Packages...)
 }
 
-// NewDebian returns the root directory of a Debian of this host's own release,
+// ReleaseVariable names the release of the Debians that name none: so the tests that
+// boot one run on any. It is this host's where the variable is not set.
+const ReleaseVariable = "CONNSYNC_LAB_RELEASE"
+
+// OldDebian has the newest conntrackd of those that swap the bytes of the NAT
+// addresses of conntrackd 1.4.7 and later: 1.4.6.
+func OldDebian() Debian { return Debian{Release: "bullseye"} }
+
+// NewDebian returns the root directory of a stock Debian
 // with systemd and the packaged conntrackd. The first call on a host builds it
 // with debootstrap, from the mirror that apt uses here, which takes about a
 // minute; later ones find it in /var/cache/connsync-lab. Nobody may write to
@@ -89,23 +99,24 @@ func (d Debian) tree(ctx context.Context, cache string) (string, error) {
 	if os.Geteuid() != 0 {
 		return "", errors.New("debootstrap needs root")
 	}
-	release, err := debianRelease()
+	host, mirror, err := debianArchive(ctx)
 	if err != nil {
 		return "", err
 	}
+	release := cmp.Or(d.Release, os.Getenv(ReleaseVariable), host)
 	arch, err := output(ctx, "dpkg", "--print-architecture")
 	if err != nil {
 		return "", err
 	}
 	recipe := "1 " + release + " " + arch + " " + strings.Join(debianPackages(), " ")
-	build := func(dir string) error { return bootstrapDebian(ctx, release, dir) }
+	build := func(dir string) error { return bootstrapDebian(ctx, release, dir, mirror) }
 	if added := d.added(); len(added) > 0 {
-		stock, err := Debian{}.tree(ctx, cache)
+		stock, err := Debian{Release: d.Release}.tree(ctx, cache)
 		if err != nil {
 			return "", err
 		}
 		recipe += " and " + strings.Join(added, " ")
-		build = func(dir string) error { return extendDebian(ctx, stock, dir, added) }
+		build = func(dir string) error { return extendDebian(ctx, stock, dir, release == host, added) }
 	}
 	sum := sha256.Sum256([]byte(recipe))
 	root := filepath.Join(cache, fmt.Sprintf("debian-%s-%x", release, sum[:6]))
@@ -141,32 +152,38 @@ func buildOnce(ctx context.Context, cache, root string, build func(dir string) e
 	return os.Rename(dir, root)
 }
 
-func bootstrapDebian(ctx context.Context, release, dir string) error {
-	mirror, err := debianMirror(ctx, release)
-	if err != nil {
-		return err
+// bootstrapDebian makes a stock node. debootstrap has a script for each release that
+// was known when it was made; all of today's are made as sid is.
+func bootstrapDebian(ctx context.Context, release, dir, mirror string) error {
+	line := []string{"debootstrap", "--variant=minbase", "--include=" + strings.Join(debianPackages(), ","), release, dir, mirror}
+	if _, err := os.Stat("/usr/share/debootstrap/scripts/" + release); errors.Is(err, fs.ErrNotExist) {
+		line = append(line, "sid")
 	}
-	return apart(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(debianPackages(), ","), release, dir, mirror)
+	return apart(ctx, line...)
 }
 
-// extendScript installs packages in a tree, with the package lists of this
-// host, or newer ones where those are too old. No service starts there.
+// extendScript installs packages in a tree: in one of this host's release with the
+// package lists of this host, or newer ones where those are too old. No service
+// starts there. The init that the tree came with goes where another one comes.
 const extendScript = `set -e
 root=$1
-shift
+own=$2
+shift 2
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
-mount --bind /var/lib/apt/lists "$root/var/lib/apt/lists"
-for sources in sources.list sources.list.d; do
-	[ ! -e "/etc/apt/$sources" ] || [ ! -e "$root/etc/apt/$sources" ] || mount --bind "/etc/apt/$sources" "$root/etc/apt/$sources"
-done
+if [ "$own" = own ]; then
+	mount --bind /var/lib/apt/lists "$root/var/lib/apt/lists"
+	for sources in sources.list sources.list.d; do
+		[ ! -e "/etc/apt/$sources" ] || [ ! -e "$root/etc/apt/$sources" ] || mount --bind "/etc/apt/$sources" "$root/etc/apt/$sources"
+	done
+fi
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 install() {
-	chroot "$root" apt-get -q -y --no-install-recommends -o DPkg::Options::=--force-unsafe-io install "$@" </dev/null
+	chroot "$root" apt-get -q -y --allow-remove-essential --no-install-recommends -o DPkg::Options::=--force-unsafe-io install "$@" </dev/null
 }
-install "$@" || {
-	umount "$root/var/lib/apt/lists"
+[ "$own" = own ] && install "$@" || {
+	[ "$own" != own ] || umount "$root/var/lib/apt/lists"
 	chroot "$root" apt-get -q update </dev/null
 	install "$@"
 }
@@ -174,11 +191,15 @@ rm "$root/usr/sbin/policy-rc.d"
 chroot "$root" apt-get clean
 `
 
-func extendDebian(ctx context.Context, stock, dir string, added []string) error {
+func extendDebian(ctx context.Context, stock, dir string, own bool, added []string) error {
 	if _, err := output(ctx, "cp", "--archive", stock, dir); err != nil {
 		return err
 	}
-	return apart(ctx, append([]string{"sh", "-c", extendScript, "extend", dir}, added...)...)
+	lists := "its own"
+	if own {
+		lists = "own"
+	}
+	return apart(ctx, append([]string{"sh", "-c", extendScript, "extend", dir, lists}, added...)...)
 }
 
 // apart runs a program to its end with mounts and processes of its own, which
@@ -204,8 +225,22 @@ func apart(ctx context.Context, line ...string) error {
 	return nil
 }
 
-// debianRelease is the code name of this host's release, such as bookworm.
-func debianRelease() (string, error) {
+// debianArchive is this host's release and the mirror that it has it from.
+func debianArchive(ctx context.Context) (release, mirror string, err error) {
+	codename, err := debianCodename()
+	if err != nil {
+		return "", "", err
+	}
+	// What apt's sources say, such as stable, and, after apt-get update, the code name.
+	targets, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages")
+	if err != nil {
+		return "", "", err
+	}
+	return findRelease(codename, targets)
+}
+
+// debianCodename is what this host calls its release, such as bookworm.
+func debianCodename() (string, error) {
 	f, err := os.Open("/etc/os-release")
 	if err != nil {
 		return "", err
@@ -223,20 +258,18 @@ func debianRelease() (string, error) {
 	return "", errors.New("/etc/os-release names no VERSION_CODENAME: this is no Debian release")
 }
 
-// debianMirror is where apt gets the release's main component from. RELEASE is
-// what apt's sources say, such as stable; CODENAME is known after apt-get update.
-func debianMirror(ctx context.Context, release string) (string, error) {
-	out, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages")
-	if err != nil {
-		return "", err
-	}
-	for _, line := range strings.Split(out, "\n") {
-		f := strings.Split(line, "|")
-		if len(f) == 4 && (f[1] == release || f[2] == release) && f[3] == "main" {
-			return f[0], nil
+// findRelease finds a release in apt's list. sid calls itself by the name of the release
+// that it is to become.
+func findRelease(codename, targets string) (release, mirror string, err error) {
+	for _, name := range []string{codename, "sid", "unstable"} {
+		for line := range strings.Lines(targets) {
+			f := strings.Split(strings.TrimSpace(line), "|")
+			if len(f) == 4 && (f[1] == name || f[2] == name) && f[3] == "main" {
+				return strings.Replace(name, "unstable", "sid", 1), f[0], nil
+			}
 		}
 	}
-	return "", fmt.Errorf("apt has no source for the main component of %s", release)
+	return "", "", fmt.Errorf("apt has no source for the main component of %s", codename)
 }
 
 func aptProxy(ctx context.Context) (string, error) {

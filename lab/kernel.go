@@ -32,7 +32,7 @@ func NewKernel(ctx context.Context) (Kernel, error) {
 }
 
 func newKernel(ctx context.Context, cache string) (Kernel, error) {
-	release, err := debianRelease()
+	release, err := debianCodename()
 	if err != nil {
 		return Kernel{}, err
 	}
@@ -65,6 +65,9 @@ func newKernel(ctx context.Context, cache string) (Kernel, error) {
 func kernelIn(tree string) (Kernel, error) {
 	images, _ := filepath.Glob(filepath.Join(tree, "boot", "vmlinuz-*"))
 	modules, _ := filepath.Glob(filepath.Join(tree, "lib", "modules", "*"))
+	if len(modules) == 0 { // Debian 13 and later
+		modules, _ = filepath.Glob(filepath.Join(tree, "usr", "lib", "modules", "*"))
+	}
 	if len(images) != 1 || len(modules) != 1 {
 		return Kernel{}, fmt.Errorf("%s holds kernels %q with modules %q; remove it, and it is fetched anew", tree, images, modules)
 	}

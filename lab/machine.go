@@ -85,7 +85,7 @@ func PowerOn(ctx context.Context, opts MachineOptions) (*Machine, error) {
 	}
 	m := &Machine{
 		init:    opts.Debian.Init,
-		Node:    &Node{name: opts.Name, Namespace: &Namespace{handle: netns.None()}},
+		Node:    &Node{name: opts.Name, root: -1, Namespace: &Namespace{handle: netns.None()}},
 		console: &console{},
 		halted:  make(chan struct{}),
 	}
@@ -139,8 +139,11 @@ func (m *Machine) Up(ctx context.Context) error {
 			if err := m.booted(ctx, leader); err != nil {
 				return err
 			}
-			m.closeSpaces()
+			m.release()
 			m.pid = leader
+			if err := m.isElsewhere(); err != nil {
+				return err
+			}
 			return m.open()
 		case <-m.halted:
 			return fmt.Errorf("it halted: %w: %s", m.err, m.console.tail())
@@ -150,11 +153,17 @@ func (m *Machine) Up(ctx context.Context) error {
 	}
 }
 
-func (m *Machine) closeSpaces() {
-	for _, s := range m.spaces {
-		unix.Close(s.fd)
+// isElsewhere refuses a machine that would work on the files of this host.
+func (m *Machine) isElsewhere() error {
+	var own, its unix.Stat_t
+	path := fmt.Sprintf("/proc/%d/root/", m.pid)
+	if err := errors.Join(unix.Stat("/", &own), unix.Stat(path, &its)); err != nil {
+		return fmt.Errorf("look for the root directory of %s: %w", m.name, err)
 	}
-	m.spaces = nil
+	if own.Dev == its.Dev && own.Ino == its.Ino {
+		return fmt.Errorf("%s has the root directory of this host: systemd-nspawn could not give it its own", m.name)
+	}
+	return nil
 }
 
 // Reboot shuts the machine down in order and boots it again, with the files
@@ -222,8 +231,7 @@ func (m *Machine) Close() error {
 		if m.line != nil {
 			m.line.close()
 		}
-		m.closeSpaces()
-		m.Namespace.handle = netns.None()
+		m.release()
 		if m.notify != nil {
 			err = errors.Join(err, m.notify.Close())
 		}

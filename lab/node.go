@@ -38,6 +38,7 @@ type Node struct {
 	hold   io.Closer     // the pipe; closing it ends the node
 	exited chan struct{} // closed when init has been reaped
 	spaces []space
+	root   int // the first process's root directory, held open; -1 without
 }
 
 // space is one namespace of a node, held open.
@@ -110,7 +111,7 @@ func startNode(ctx context.Context, name string) (*Node, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	n := &Node{name: name, pid: cmd.Process.Pid, init: cmd, hold: hold, exited: make(chan struct{}), Namespace: &Namespace{handle: netns.None()}}
+	n := &Node{name: name, pid: cmd.Process.Pid, init: cmd, hold: hold, exited: make(chan struct{}), root: -1, Namespace: &Namespace{handle: netns.None()}}
 	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
 	ready, err := bufio.NewReader(out).ReadString('\n')
 	stop()
@@ -132,8 +133,12 @@ func startNode(ctx context.Context, name string) (*Node, error) {
 	return n, nil
 }
 
-// open takes hold of the namespaces and sets loopback up.
-func (n *Node) open() error {
+// open takes hold of the namespaces and the root directory, and sets loopback up.
+func (n *Node) open() (err error) {
+	path := fmt.Sprintf("/proc/%d/root", n.pid)
+	if n.root, err = unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
 	// The mount namespace comes last: the others are entered by descriptor,
 	// and after it /proc is the node's.
 	for _, s := range []space{
@@ -154,6 +159,18 @@ func (n *Node) open() error {
 	return n.Do(func() error { return setUp("lo") })
 }
 
+// release lets go of what open has taken hold of.
+func (n *Node) release() {
+	for _, s := range n.spaces {
+		unix.Close(s.fd)
+	}
+	if n.root >= 0 {
+		unix.Close(n.root)
+	}
+	n.spaces, n.root = nil, -1
+	n.Namespace.handle = netns.None()
+}
+
 // Name is the node's host name.
 func (n *Node) Name() string { return n.name }
 
@@ -171,6 +188,11 @@ func (n *Node) Enter(fn func() error) error {
 			if err := unix.Setns(s.fd, s.flag); err != nil {
 				return fmt.Errorf("enter %s namespace of %s: %w", s.kind, n.name, err)
 			}
+		}
+		// The root of the mount namespace is another one where the first process was
+		// not moved there but confined to a directory.
+		if err := errors.Join(unix.Fchdir(n.root), unix.Chroot(".")); err != nil {
+			return fmt.Errorf("enter the root directory of %s: %w", n.name, err)
 		}
 		return fn()
 	})
@@ -198,7 +220,7 @@ func (n *Node) CommandContext(ctx context.Context, name string, args ...string) 
 }
 
 func (n *Node) arguments(name string, args []string) []string {
-	line := []string{"--target", strconv.Itoa(n.pid), "--net", "--pid", "--mount", "--uts", "--ipc", "--",
+	line := []string{"--target", strconv.Itoa(n.pid), "--net", "--pid", "--mount", "--uts", "--ipc", "--root", "--wd", "--",
 		"setpriv", "--pdeathsig", "KILL", "--", name}
 	return append(line, args...)
 }
@@ -317,11 +339,7 @@ func (n *Node) Signal(ctx context.Context, command string, sig syscall.Signal) e
 // gone. A second Close does nothing.
 func (n *Node) Close() error {
 	n.hold.Close()
-	for _, s := range n.spaces {
-		unix.Close(s.fd)
-	}
-	n.spaces = nil
-	n.Namespace.handle = netns.None()
+	n.release()
 	select {
 	case <-n.exited:
 		return nil
