@@ -18,6 +18,8 @@ type proved struct {
 	Arrived   bool           `json:"peer_arrived_here"`
 	Left      bool           `json:"peer_left_here"`
 	Confirmed bool           `json:"arrived_there"`
+	NATSent   string         `json:"nat_sent"` // the peer's NAT address; blank where none has come
+	NATCame   string         `json:"nat_arrived"`
 	Result    string         `json:"result"`
 	LookThere string         `json:"look_there"` // the command that shows our state on the peer
 
@@ -62,13 +64,14 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	result.After, result.OnPeer, result.Unproven = after.Verdict, text.NewPeerReport(after.Holding), unproven(after, o)
 	result.Proven, result.Created, result.Passed = status == exitDone, proof.Created, proof.Passed
 	result.Arrived, result.Left, result.Confirmed = proof.Arrived, proof.Left, proof.Confirmed
-	if ctx.Err() != nil && !proof.Done() {
+	result.NATSent, result.NATCame = proof.NATSent, proof.NATArrived
+	if ctx.Err() != nil && !proof.Done() && !proof.NATChanged() {
 		result.Result = "interrupted; nothing is proven by what was seen until then"
 		return endProof(w, result, f, exitUnknown)
 	}
 	result.Result = text.ProofResult(proof, f.within)
 	switch {
-	case after.Verdict != health.VerdictPartial:
+	case after.Verdict != health.VerdictPartial, proof.NATChanged():
 	case proof.Done():
 		result.Result = "test states go both ways, and " + after.Cause
 	case proof.Told:
@@ -110,7 +113,7 @@ func endProof(w io.Writer, result proved, f statusFlags, status int) error {
 // this node's state was not made, or nothing of the peer was seen, it could not tell.
 func proofStatus(p health.Proof, after health.Health) int {
 	switch {
-	case (p.Done() || p.Told) && after.Verdict == health.VerdictPartial:
+	case p.NATChanged(), (p.Done() || p.Told) && after.Verdict == health.VerdictPartial:
 		return exitRefused // the states go, and connections do not
 	case p.Done():
 		return exitDone

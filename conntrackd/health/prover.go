@@ -2,6 +2,8 @@ package health
 
 import (
 	"context"
+	"errors"
+	"net/netip"
 	"time"
 
 	"connsync/conntrackd"
@@ -18,14 +20,23 @@ type Proof struct {
 	Left      bool // and went again when the peer took it out
 	Confirmed bool // the peer's state says that ours arrived there
 	Told      bool // the peer has told what it holds since the proof began
+	// NATSent is the address of the peer's source NAT, and NATArrived the one that came
+	// of it. Both are blank while none has come, or where that cannot be seen: in an
+	// external cache, or of a peer whose connsync or kernel has no such state.
+	NATSent, NATArrived string
 }
+
+// NATChanged says that a NAT address of the peer's came here as another one, so that
+// translated connections would not survive.
+func (p Proof) NATChanged() bool { return p.NATArrived != p.NATSent }
 
 // Done says that there is nothing more to see: states go both ways.
 func (p Proof) Done() bool { return p.Arrived && p.Left && p.Confirmed }
 
 // Prover proves the sync by states: both nodes of a pair run one at the same
 // time. Each puts a [TestState] into its kernel's table and takes it out again,
-// over and over, and looks for the other's. Use one once.
+// over and over, and looks for the other's; one with a source NAT goes along. Use one
+// once.
 type Prover struct {
 	Client   *control.Client     // of this node's daemon
 	Settings conntrackd.Settings // with which it runs
@@ -57,8 +68,8 @@ const (
 func (p *Prover) Prove(ctx context.Context) (proof Proof, err error) {
 	p.own, p.peers = TestStates(p.Settings)
 	defer func() {
-		for _, seen := range []bool{false, true} {
-			if e := p.own.saying(seen).remove(); err == nil {
+		for _, state := range []TestState{p.own.saying(false), p.own.saying(true), p.own.translated()} {
+			if e := state.remove(); err == nil {
 				err = e
 			}
 		}
@@ -69,14 +80,14 @@ func (p *Prover) Prove(ctx context.Context) (proof Proof, err error) {
 		p.tell(ctx, began)
 		saying := p.proof.Arrived
 		state := p.own.saying(saying)
-		if err := state.create(); err != nil {
+		if err := errors.Join(state.create(), p.own.createTranslated()); err != nil {
 			return p.proof, err
 		}
 		p.note(func(proof *Proof) { proof.Created = true })
 		if err := p.lookFor(ctx, proofHold, state); err != nil {
 			return p.proof, err
 		}
-		if err := state.remove(); err != nil {
+		if err := errors.Join(state.remove(), p.own.translated().remove()); err != nil {
 			return p.proof, err
 		}
 		if err := p.lookFor(ctx, proofPause, TestState{}); err != nil {
@@ -158,12 +169,21 @@ func (p *Prover) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var nat netip.Addr
+	if !p.Settings.ExternalCache { // which does not show it
+		if nat, err = p.peers.arrivedNAT(); err != nil {
+			return err
+		}
+	}
 	left := p.here && !waiting && !seen
 	p.here = waiting || seen
 	p.note(func(proof *Proof) {
 		proof.Arrived = proof.Arrived || p.here
 		proof.Left = proof.Left || left
 		proof.Confirmed = proof.Confirmed || seen
+		if nat.IsValid() {
+			proof.NATSent, proof.NATArrived = p.peers.nat().String(), nat.String()
+		}
 	})
 	return nil
 }

@@ -84,6 +84,12 @@ func prove(t *testing.T, limit time.Duration, external bool, nodes ...*pairtest.
 func TestProve(t *testing.T) {
 	all := Proof{Created: true, Passed: true, Arrived: true, Left: true, Confirmed: true}
 	both := func(p Proof) []Proof { return []Proof{p, p} }
+	// withNAT is what b's NAT address is at a, and a's at b.
+	withNAT := func(proofs []Proof, atA, atB string) []Proof {
+		proofs[0].NATSent, proofs[0].NATArrived = atA, atA
+		proofs[1].NATSent, proofs[1].NATArrived = atB, atB
+		return proofs
+	}
 	same := func(s string) string { return s }
 	for _, tt := range []struct {
 		name     string
@@ -93,12 +99,12 @@ func TestProve(t *testing.T) {
 		want     []Proof
 		limit    time.Duration
 	}{
-		{"states into the kernel", same, false, nil, both(all), 25 * time.Second},
+		{"states into the kernel", same, false, nil, withNAT(both(all), "203.0.113.2", "203.0.113.1"), 25 * time.Second},
 		{"external cache", func(s string) string {
 			return conntracktest.Swap(s, "DisableExternalCache on", "DisableExternalCache off")
 		}, true, nil, both(all), 25 * time.Second},
 		{"b receives nothing", same, false, func(_, b *pairtest.Node) { nft(b, "input", "udp dport 3780 drop") },
-			[]Proof{{Created: true, Passed: true, Arrived: true, Left: true}, {Created: true, Passed: true}}, 8 * time.Second},
+			withNAT([]Proof{{Created: true, Passed: true, Arrived: true, Left: true}, {Created: true, Passed: true}}, "203.0.113.2", ""), 8 * time.Second},
 		{"the filter drops it", func(s string) string {
 			return conntracktest.Swap(s, "General {", "General {\n  Filter From Userspace {\n    Address Ignore {\n      IPv4_address 198.51.100.0/24\n    }\n  }")
 		}, false, nil, both(Proof{Created: true}), 6 * time.Second},

@@ -28,6 +28,7 @@ const (
 	// The destination port says what the node has to tell.
 	testPortWaiting = 40002 // "I have not seen yours"
 	testPortSeen    = 40003 // "I have seen yours"
+	testPortNAT     = 40004 // none of both: the state has a source NAT, see [TestState.translated]
 	// testLifetime ends a test state whose maker did not come to do it.
 	testLifetime = 5 * time.Second
 )
@@ -95,7 +96,7 @@ func (t TestState) create() error {
 
 // remove takes the state out of the table; that it is gone already is no error.
 func (t TestState) remove() error {
-	_, err := t.request(nl.IPCTNL_MSG_CT_DELETE)
+	_, err := t.request(nl.IPCTNL_MSG_CT_DELETE, 0)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("take %s out of the connection table: %w", t, err)
 	}
@@ -104,7 +105,7 @@ func (t TestState) remove() error {
 
 // present says whether the kernel's table holds the state.
 func (t TestState) present() (bool, error) {
-	replies, err := t.request(nl.IPCTNL_MSG_CT_GET)
+	replies, err := t.request(nl.IPCTNL_MSG_CT_GET, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return false, nil
@@ -115,11 +116,21 @@ func (t TestState) present() (bool, error) {
 }
 
 // request asks about the one entry (linux/netfilter/nfnetlink_conntrack.h); a
-// list of the whole table would take a busy firewall a second.
-func (t TestState) request(operation int) ([][]byte, error) {
-	r := nl.NewNetlinkRequest(int(netlink.ConntrackTable)<<8|operation, unix.NLM_F_ACK)
+// list of the whole table would take a busy firewall a second. more is what the entry
+// has beside its first tuple.
+func (t TestState) request(operation, flags int, more ...*nl.RtAttr) ([][]byte, error) {
+	r := nl.NewNetlinkRequest(int(netlink.ConntrackTable)<<8|operation, unix.NLM_F_ACK|flags)
 	r.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_INET, Version: nl.NFNETLINK_V0})
-	tuple := nl.NewRtAttr(unix.NLA_F_NESTED|nl.CTA_TUPLE_ORIG, nil)
+	r.AddData(t.tuple(nl.CTA_TUPLE_ORIG))
+	for _, a := range more {
+		r.AddData(a)
+	}
+	return r.Execute(unix.NETLINK_NETFILTER, 0)
+}
+
+// tuple is the state as an attribute of the kind given.
+func (t TestState) tuple(kind int) *nl.RtAttr {
+	tuple := nl.NewRtAttr(unix.NLA_F_NESTED|kind, nil)
 	addresses := tuple.AddRtAttr(unix.NLA_F_NESTED|nl.CTA_TUPLE_IP, nil)
 	addresses.AddRtAttr(nl.CTA_IP_V4_SRC, t.Source.AsSlice())
 	addresses.AddRtAttr(nl.CTA_IP_V4_DST, t.Destination.AsSlice())
@@ -127,6 +138,5 @@ func (t TestState) request(operation int) ([][]byte, error) {
 	protocol.AddRtAttr(nl.CTA_PROTO_NUM, []byte{unix.IPPROTO_UDP})
 	protocol.AddRtAttr(nl.CTA_PROTO_SRC_PORT, binary.BigEndian.AppendUint16(nil, t.SourcePort))
 	protocol.AddRtAttr(nl.CTA_PROTO_DST_PORT, binary.BigEndian.AppendUint16(nil, t.DestinationPort))
-	r.AddData(tuple)
-	return r.Execute(unix.NETLINK_NETFILTER, 0)
+	return tuple
 }

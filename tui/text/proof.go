@@ -22,6 +22,8 @@ func ProofLines(p health.Proof) []string {
 		{p.Arrived, "ok       the peer's test state has arrived here"},
 		{p.Confirmed, "ok       the peer says that this node's has arrived there"},
 		{p.Left, "ok       the peer's is gone again here, as the peer took it out"},
+		{p.NATArrived != "" && !p.NATChanged(), "ok       a NAT address of the peer's has arrived here as it was"},
+		{p.NATChanged(), "FAIL     a NAT address of the peer's, " + p.NATSent + ", has arrived here as " + p.NATArrived},
 		{p.Told, "ok       the peer has told what it holds"},
 	} {
 		if s.holds {
@@ -35,6 +37,9 @@ func ProofLines(p health.Proof) []string {
 // a part of a sentence. What is not [health.Proof.Done] is not proven.
 func ProofResult(p health.Proof, within time.Duration) string {
 	switch {
+	case p.NATChanged():
+		return "failed: the peer's NAT address " + p.NATSent + " arrived here as " + p.NATArrived +
+			", so translated connections would not survive; install the same version of conntrackd on both nodes, 1.4.7 or later"
 	case p.Done():
 		return "proven: states go both ways, and go away again"
 	case !p.Created:
