@@ -109,6 +109,10 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 		if out, err := s.machine.Run(ctx, "systemctl", "--failed", "--plain", "--no-legend"); err != nil || out != "" {
 			t.Errorf("failed units of %s: %q (%v)", s.machine.Name(), out, err)
 		}
+		// The setup has said what the appliance is, which has our own unit look.
+		if strings.Contains(s.machine.Console(), "this appliance is LLB, says") {
+			t.Errorf("a unit wrote over the setup of %s", s.machine.Name())
+		}
 	}
 }
 

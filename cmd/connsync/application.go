@@ -15,9 +15,10 @@ const applicationHelp = `application says what this appliance is, by --applicati
 ` + node.ApplicationFile + `, and whether connection sync exists on it.
 
 With --enforce a sync that goes on where it does not exist is disabled, now and at
-boot, as apply --disable does; conntrackd.conf stays. Where it is not known what
-the appliance is, nothing is disabled, and the status is 1. A unit of the package
-runs it at boot and whenever the file changes.
+boot, as apply --disable does; conntrackd.conf stays. It prints nothing where there
+is nothing to disable. Where it is not known what the appliance is, nothing is
+disabled, and the status is 1. A unit of the package runs it at boot and whenever
+the file changes.
 
 Exit status: 0 connection sync exists here, or --enforce left none where it does
 not; 1 it does not, or that is not known, or a step failed; 64 wrong usage.`
@@ -67,9 +68,12 @@ func (c *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) erro
 			return err
 		}
 	}
-	if asJSON {
+	switch {
+	case asJSON:
 		err = printJSON(w, p)
-	} else {
+	case enforce && !p.Disabled:
+		err = nil // a unit runs it, and shows on the console what it says
+	default:
 		err = sayLines(w, []string{p.text()})
 	}
 	if err == nil && p.Reason != "" && !enforce {
