@@ -63,8 +63,7 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	status := proofStatus(proof, after)
 	result.After, result.OnPeer, result.Unproven = after.Verdict, text.NewPeerReport(after.Holding), unproven(after, o)
 	result.Proven, result.Created, result.Passed = status == exitDone, proof.Created, proof.Passed
-	result.Arrived, result.Left, result.Confirmed = proof.Arrived, proof.Left, proof.Confirmed
-	result.NATSent, result.NATCame = proof.NATSent, proof.NATArrived
+	result.Arrived, result.Left, result.Confirmed, result.NATSent, result.NATCame = proof.Arrived, proof.Left, proof.Confirmed, proof.NATSent, proof.NATArrived
 	if ctx.Err() != nil && !proof.Done() && !proof.NATChanged() {
 		result.Result = "interrupted; nothing is proven by what was seen until then"
 		return endProof(w, result, f, exitUnknown)
