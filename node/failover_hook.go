@@ -109,30 +109,48 @@ func (h hook) judgeUnit(u moving) check.Finding {
 			return check.Finding{Status: check.Unknown, Remedy: h.lines(u.kind, u.name, ""),
 				Detail: fmt.Sprintf("keepalived calls %s when %s becomes %s; what that does is not known here", s.Program, u.name, role)}
 		}
-		if s.User != "" && s.User != "root" {
-			if known, err := h.userExists(s.User); err == nil && !known && !isNumber(s.User) {
-				return failed("keepalived ignores the script for %s: there is no user %s; what belongs to the command stands within its quotes, and user and group behind them", role, s.User)
-			}
-		}
-		by, err := h.mover.User(s, h.userExists)
-		if err != nil {
-			return cannotLookAt("the user of "+s.Program, err)
-		}
-		if by != "root" {
-			why := "as it says"
-			if s.User == "" && h.mover.ScriptUser == "" {
-				why = "a user that exists, while no script_user is set"
-			}
-			return failed("keepalived runs the script as %s (%s), who may not speak to conntrackd: nothing happens at a failover, and %s", by, why, lostWithoutHook(h.external))
-		}
-		switch why, err := h.refusal(s, "root"); {
+		switch why, err := h.notRun(s, role); {
 		case err != nil:
-			return cannotLookAt(s.Program, err)
+			return cannotLookAt("the user and the file of "+s.Program, err)
 		case why != "":
-			return failed("keepalived does not run %s: %s; %s", s.Program, why, lostWithoutHook(h.external))
+			return failed("%s", why)
 		}
 	}
 	return check.Finding{Status: check.Passed}
+}
+
+// notRun says why keepalived would not run a script as root; blank where it would.
+func (h hook) notRun(s keepalived.Script, role failover.Role) (string, error) {
+	ignored := fmt.Sprintf("keepalived ignores the script for %s: ", role)
+	by, err := h.mover.User(s, h.userExists)
+	if err != nil {
+		return "", err
+	}
+	known, err := true, error(nil)
+	if by != "" && by != "root" && !isNumber(by) {
+		if known, err = h.userExists(by); err != nil {
+			return "", err
+		}
+	}
+	switch lost := lostWithoutHook(h.external); {
+	case by == "":
+		return fmt.Sprintf("%swith %s it needs a user, and none is named behind the command or by script_user, nor is there a user keepalived_script; %s", ignored, scriptSecurity, lost), nil
+	case !known && s.User != "":
+		return fmt.Sprintf("%sthere is no user %s; what belongs to the command stands within its quotes, and user and group behind them", ignored, by), nil
+	case !known:
+		return fmt.Sprintf("%sthere is no user %s, which script_user names; %s", ignored, by, lost), nil
+	case by != "root":
+		why := "as it says"
+		if s.User == "" && h.mover.ScriptUser == "" {
+			why = "a user that exists, while no script_user is set"
+		}
+		return fmt.Sprintf("keepalived runs the script as %s (%s), who may not use conntrackd's control socket: nothing happens at a failover, and %s", by, why, lost), nil
+	}
+	why, err := h.refusal(s, "root")
+	if why != "" {
+		why = fmt.Sprintf("keepalived does not run %s: %s; %s", s.Program, why, lostWithoutHook(h.external))
+	}
+	return why, err
 }
 
 // lines are what to write where, as one line.

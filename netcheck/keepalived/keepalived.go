@@ -115,8 +115,9 @@ func (c *Config) GroupOf(instance string) *Group {
 // name; else it is root.
 const fallbackUser = "keepalived_script"
 
-// User returns who runs a script. exists tells whether the host has a user; its
-// error is User's.
+// User returns who runs a script; blank where keepalived ignores it, for want of a
+// user: with enable_script_security it does not fall back on root. exists tells
+// whether the host has a user; its error is User's.
 func (c *Config) User(s Script, exists func(string) (bool, error)) (string, error) {
 	switch {
 	case s.User != "":
@@ -125,8 +126,11 @@ func (c *Config) User(s Script, exists func(string) (bool, error)) (string, erro
 		return c.ScriptUser, nil
 	}
 	found, err := exists(fallbackUser)
-	if err != nil || found {
+	switch {
+	case err != nil || found:
 		return fallbackUser, err
+	case c.ScriptSecurity:
+		return "", nil
 	}
 	return "root", nil
 }
