@@ -116,6 +116,9 @@ type Observer struct {
 	// it is asked where no service manager knows. Nil means no.
 	WasEnabled func() bool
 
+	// reportLifetime is how long what a node tells is good for; zero is [mailbox.Lifetime].
+	reportLifetime time.Duration
+
 	mu       sync.Mutex
 	listener *listener
 	run      service.State // whose readings these are

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -39,12 +40,14 @@ type Holding struct {
 const toldMargin = 2 * time.Second
 
 func (o *Observer) box(direct bool) mailbox.Box {
-	b := mailbox.Box{Low: o.Settings.Current.Addr().Less(o.Settings.Peer.Addr())}
+	b := mailbox.Box{Low: o.Settings.Current.Addr().Less(o.Settings.Peer.Addr()), Lifetime: o.toldLifetime()}
 	if !direct {
 		b.Connections = o.Coverage
 	}
 	return b
 }
+
+func (o *Observer) toldLifetime() time.Duration { return cmp.Or(o.reportLifetime, mailbox.Lifetime) }
 
 // hearPeer reads the peer's newest report.
 func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
@@ -61,7 +64,7 @@ func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
 	if told == nil {
 		return coverage.Told{}
 	}
-	return coverage.Told{Known: told.Age <= mailbox.Lifetime, Connections: ownOf(told.Report), SettledAfter: told.Age + toldMargin}
+	return coverage.Told{Known: told.Age <= o.toldLifetime(), Connections: ownOf(told.Report), SettledAfter: told.Age + toldMargin}
 }
 
 // holds says what both nodes hold, at a look at the connections.
@@ -69,7 +72,7 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	h.External, h.OnPeer, h.Of = o.external, -1, -1
-	if o.told == nil || o.told.Age+time.Since(o.heardAt) > mailbox.Lifetime {
+	if o.told == nil || o.told.Age+time.Since(o.heardAt) > o.toldLifetime() {
 		return h
 	}
 	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.heardAt)}

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ type Box struct {
 	// Low says that this node has the lower of the two sync addresses: so both nodes
 	// agree whose report is whose.
 	Low bool
+	// Lifetime is how long a report lies in the box; zero is [Lifetime]. Both nodes have
+	// the same.
+	Lifetime time.Duration
 	// Connections reads the external cache; nil where the peer's entries go straight into
 	// the kernel.
 	Connections *coverage.Looker
@@ -43,13 +47,13 @@ func (b Box) Leave(ctx context.Context, r Report) error {
 	}
 	r.Sequence = uint16(time.Now().Unix())
 	carries := r.carrier(b.Low)
-	err = carries.put(Lifetime)
+	err = carries.put(b.lifetime())
 	if errors.Is(err, unix.ENOMEM) && len(before) > 0 {
 		for try := 0; try < 3 && errors.Is(err, unix.ENOMEM); try++ {
 			if try < len(before) {
 				_ = before[try].remove()
 			}
-			err = carries.put(Lifetime)
+			err = carries.put(b.lifetime())
 		}
 	}
 	if err != nil && !errors.Is(err, unix.EEXIST) {
@@ -64,6 +68,8 @@ func (b Box) Leave(ctx context.Context, r Report) error {
 	}
 	return nil
 }
+
+func (b Box) lifetime() time.Duration { return cmp.Or(b.Lifetime, Lifetime) }
 
 // own are the entries of this node's reports.
 func (b Box) own(ctx context.Context) (carriers []carrier, err error) {
@@ -98,7 +104,7 @@ func (b Box) Peer(ctx context.Context) (newest *Told, external int, err error) {
 		return newest, external, err
 	}
 	err = coverage.DumpMarked(ctx, coverage.MessageMark, func(e *coverage.Entry) {
-		take(e, max(Lifetime-time.Duration(e.Timeout)*time.Second, 0))
+		take(e, max(b.lifetime()-time.Duration(e.Timeout)*time.Second, 0))
 	})
 	return newest, 0, err
 }
