@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
@@ -104,8 +106,10 @@ func failedSave(t *testing.T) {
 	if content(t) != saved {
 		t.Error("the old file is not back")
 	}
-	if after := state(t, systemd); !after.Active || !after.Enabled || after.MainPID == before.MainPID {
-		t.Errorf("rolled back to %+v, before %+v", after, before)
+	after, err := service.SettledState(t.Context(), systemd)
+	if err != nil || !after.Active || !after.Enabled || after.MainPID == before.MainPID {
+		lines, _ := systemd.Log(t.Context(), time.Time{})
+		t.Errorf("rolled back to %+v, %v, before %+v; the daemon said:\n%s", after, err, before, strings.Join(lines, "\n"))
 	}
 }
 
