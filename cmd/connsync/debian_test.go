@@ -72,7 +72,7 @@ func TestDebianIsConfiguredFromTheForm(t *testing.T) {
 			tm.ponder()
 			tm.press(enter)
 		}
-		return strings.Contains(s, "Connection Sync: review")
+		return strings.Contains(s, "[2 review]")
 	})
 	tm.ponder()
 	tm.press(enter)

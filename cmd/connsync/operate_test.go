@@ -88,7 +88,7 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 	tm.press("y")
 	tm.see("Restart is under way.")
 	tm.press(ctrlC)
-	tm.see("what has begun is finished or taken back first")
+	tm.see("the change in progress is completed or rolled back first")
 	if err := pair.A.Signal(ctx, "conntrackd", syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

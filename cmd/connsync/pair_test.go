@@ -118,8 +118,8 @@ func save(tm *terminal) {
 	tm.see("Enter goes on to the review.")
 	tm.ponder()
 	tm.press(enter)
-	tm.see("Connection Sync: review", "> [ Apply ]")
+	tm.see("[2 review]", "> [ Apply ]")
 	tm.ponder()
 	tm.press(enter)
-	tm.see("Connection Sync: apply")
+	tm.see("[3 apply]")
 }

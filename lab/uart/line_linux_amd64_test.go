@@ -237,8 +237,8 @@ func (o *operator) saves() {
 	o.sees("Enter goes on to the review.")
 	o.ponders()
 	o.presses(enter)
-	o.sees("Connection Sync: review", "> [ Apply ]")
+	o.sees("[2 review]", "> [ Apply ]")
 	o.ponders()
 	o.presses(enter)
-	o.sees("Connection Sync: apply")
+	o.sees("[3 apply]")
 }
