@@ -54,7 +54,7 @@ func (h *hostChecks) eventsOff(connections int) check.Finding {
 		Detail: fmt.Sprintf("nf_conntrack_events is 0: conntrackd would learn of no connection that begins, and of no change of the %s now", coverage.Connections(connections))}
 	if i, ok := h.found.Item(prepare.ItemEvents); ok && i.State == prepare.ItemMissing {
 		f.Detail += "; a save that prepares the host sets it to 1"
-		f.Remedy = "connsync apply --prepare-host"
+		f.Remedy, f.Mend = "connsync apply --prepare-host", check.MendHost
 	}
 	return f
 }

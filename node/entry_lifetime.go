@@ -49,7 +49,7 @@ func (h *hostChecks) entryLifetime(ctx context.Context) check.Finding {
 	switch {
 	case f.Status != check.Failed || f.Remedy != "":
 	case bySave:
-		f.Remedy = "connsync apply --prepare-host"
+		f.Remedy, f.Mend = "connsync apply --prepare-host", check.MendHost
 	default:
 		f.Remedy = "connsync refresh --every auto --background"
 	}

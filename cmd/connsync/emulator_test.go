@@ -173,6 +173,9 @@ var volatile = []struct {
 	{regexp.MustCompile(`(?m)^ (sent|received)[ .\d]+$`), " $1 #"},
 	{regexp.MustCompile(`(?m)^( (?:states here|into kernel|resend queue)) +\d+(  .*?) +\d+(  .*?) +\d+$`), "$1 #$2 #$3 #"},
 	{regexp.MustCompile(`(?m) +\d+\.\d s$`), ""}, // of a step, where it took any
+	{regexp.MustCompile(` +[\d.]+k?/s`), " #/s"},
+	{regexp.MustCompile(`\b\d\d:\d\d(:\d\d)?\b`), "#"},
+	{regexp.MustCompile(`pts/\d+`), "pts/#"},
 }
 
 // screenText is a screen to be compared.

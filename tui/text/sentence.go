@@ -38,7 +38,7 @@ func ConsequenceOf(t conntrackd.SettingTable, before *apply.Standing, after appl
 		return Consequence{Sentence: tense.of("Sync %s OFF; the settings are saved for later.", "stays", "stayed")}
 	case !on:
 		return Consequence{tense.of("Sync %s", "will be turned OFF. Connections will not survive a failover.", "was turned OFF."), true}
-	case before == nil, !before.Running.Active, !before.Running.Enabled:
+	case before == nil, !before.Running.Active, !before.Running.Enabled, !before.Settings.Complete():
 		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "will be", "was")}
 	}
 	return changed(t, before.Settings, after.Settings, over, tense)

@@ -24,6 +24,7 @@ func TestConsequence(t *testing.T) {
 	port := func(s *conntrackd.Settings) { s.Port = 3790 }
 	peer := func(s *conntrackd.Settings) { s.Peer = netip.MustParsePrefix("10.0.0.103/24") }
 	buffer := func(s *conntrackd.Settings) { s.SendBuffer = 131072 }
+	noLink := &apply.Standing{Running: on} // a daemon that keeps statistics
 	alone := standing(on, nil)
 	alone.Alone = true
 	before := func(r conntrackd.Running) *apply.Standing { s := standing(r, nil); return &s }
@@ -35,6 +36,7 @@ func TestConsequence(t *testing.T) {
 	}{
 		"on":             {before(off), standing(on, nil), "Sync will be ENABLED over eth1 with 10.0.0.102.", "Sync was ENABLED over eth1 with 10.0.0.102.", false},
 		"crashed":        {before(conntrackd.Running{Enabled: true}), standing(on, nil), "Sync will be ENABLED over eth1 with 10.0.0.102.", "Sync was ENABLED over eth1 with 10.0.0.102.", false},
+		"no link before": {noLink, standing(on, nil), "Sync will be ENABLED over eth1 with 10.0.0.102.", "Sync was ENABLED over eth1 with 10.0.0.102.", false},
 		"not known":      {nil, standing(on, nil), "Sync will be ENABLED over eth1 with 10.0.0.102.", "Sync was ENABLED over eth1 with 10.0.0.102.", false},
 		"off":            {before(on), standing(off, nil), "Sync will be turned OFF. Connections will not survive a failover.", "Sync was turned OFF.", true},
 		"half off":       {before(conntrackd.Running{Active: true}), standing(off, nil), "Sync will be turned OFF. Connections will not survive a failover.", "Sync was turned OFF.", true},
