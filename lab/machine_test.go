@@ -267,8 +267,10 @@ func TestNewDebianCutShort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(left) != 1 || filepath.Base(left[0]) != "build.lock" {
-		t.Errorf("left: %q", left)
+	for _, path := range left {
+		if filepath.Base(path) != "build.lock" {
+			t.Errorf("left: %q", left)
+		}
 	}
 }
 

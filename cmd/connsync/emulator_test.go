@@ -175,7 +175,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`(?m) +\d+\.\d s$`), ""}, // of a step, where it took any
 	{regexp.MustCompile(` +[\d.]+k?/s`), " #/s"},
 	{regexp.MustCompile(`\b\d\d:\d\d(:\d\d)?\b`), "#"},
-	{regexp.MustCompile(`pts/\d+`), "pts/#"},
+	{regexp.MustCompile(`(save by root on )pts/\d+( .*:).*`), "${1}pts/#$2 #"},
+	{regexp.MustCompile(`\(\d+ more (below|above)\)`), "(# more $1)"},
 }
 
 // screenText is a screen to be compared.

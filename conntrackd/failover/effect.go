@@ -49,7 +49,7 @@ func (r *run) read() (tables, error) {
 
 // await reads until done says so of what it read, or the patience or the
 // context ends; it returns the last reading and what done said of it. A daemon too
-// busy to answer in time is asked once more.
+// busy to answer in time is asked again: once at least, and until then.
 func (r *run) await(ctx context.Context, done func(tables) bool) (now tables, ok bool, err error) {
 	return r.awaitFor(ctx, r.patience(), done)
 }
@@ -64,11 +64,11 @@ func (r *run) patience() time.Duration {
 func (r *run) awaitFor(ctx context.Context, patience time.Duration, done func(tables) bool) (now tables, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	late := false
+	late := 0
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		now, err = r.read()
-		if errors.Is(err, context.DeadlineExceeded) && !late {
-			late = true
+		if errors.Is(err, context.DeadlineExceeded) && (late == 0 || ctx.Err() == nil) {
+			late++
 			continue
 		}
 		if err != nil || done(now) {
@@ -229,7 +229,11 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 	for {
 		var ok bool
 		var err error
-		if now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(control.BulkPause, got, came)); err != nil {
+		now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(control.BulkPause, got, came))
+		switch {
+		case errors.Is(err, context.DeadlineExceeded) && time.Since(began) <= 3*r.patience():
+			continue // as long as it takes what was asked, a busy daemon answers nobody
+		case err != nil:
 			return cannotSee(err)
 		}
 		if now.Link.PacketsRecv < before.Link.PacketsRecv {

@@ -178,7 +178,7 @@ func TestFailoverAsksABusyDaemonAgain(t *testing.T) {
 	wait := d.silent
 	defer close(wait)
 	f := serveModel(t, d)
-	f.Client.Timeout = time.Second
+	f.Client.Timeout, f.Patience = time.Second, time.Minute
 	outcome := f.Run(t.Context(), RolePrimary, nil)
 	if outcome.Err != nil || outcome.Failed() || outcome.Unseen() {
 		t.Errorf("%+v", outcome)

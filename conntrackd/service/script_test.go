@@ -47,6 +47,7 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 	supervisor := exec.Command("sh", "-c", `while :; do "$0" -C "$1"; done`, at("conntrackd"), at("conntrackd.conf"))
 	supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s := newScript(&Direct{Binary: at("explain"), Config: at("conntrackd.conf"), LockFile: at("lock"), LogFile: at("log")}, "script")
+	s.Settle = 3 * time.Second
 	s.run = func(context.Context, ...string) ([]byte, error) { return nil, supervisor.Start() }
 	t.Cleanup(func() {
 		if supervisor.Process != nil {
@@ -56,7 +57,7 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 	})
 	go func() { // ends the first
 		if end, err := os.OpenFile(at("first"), os.O_WRONLY, 0); err == nil {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(s.Settle / 2)
 			end.Close()
 		}
 	}()

@@ -28,7 +28,7 @@ import (
 
 // dryStartTimeout is how long a started daemon may take to answer; it takes
 // 0.1 s, and more only for a huge HashSize.
-const dryStartTimeout = 10 * time.Second
+const dryStartTimeout = 20 * time.Second
 
 // DryStart starts the candidate for real: in a network namespace of its own
 // that has interfaces with the candidate's names and addresses, with private
