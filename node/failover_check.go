@@ -28,8 +28,8 @@ const (
 func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 	return check.Check{
 		ID: checkFailoverHook, Title: "Failover hook", Severity: check.Warning,
-		Run: func(context.Context) check.Finding {
-			mover, finding := findMover(settings.ExternalCache)
+		Run: func(ctx context.Context) check.Finding {
+			mover, finding := findMover(ctx, settings.ExternalCache)
 			if mover == nil {
 				return finding
 			}
@@ -40,7 +40,7 @@ func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 
 // hookCommand is how keepalived has to call the hook on this host.
 func (n *Node) hookCommand() string {
-	program := cmp.Or(n.Program, "/usr/sbin/connsync")
+	program := keepalived.Direct(cmp.Or(n.Program, "/usr/sbin/connsync"))
 	if n.Config != DefaultConfig {
 		program += " --config " + n.Config
 	}
@@ -49,7 +49,7 @@ func (n *Node) hookCommand() string {
 
 // findMover reads keepalived's configuration; where there is none the finding
 // says what that means.
-func findMover(external bool) (*keepalived.Config, check.Finding) {
+func findMover(ctx context.Context, external bool) (*keepalived.Config, check.Finding) {
 	installed, err := keepalived.Find()
 	if err != nil {
 		return nil, cannotLookAt("keepalived", err)
@@ -58,6 +58,9 @@ func findMover(external bool) (*keepalived.Config, check.Finding) {
 		return nil, nobodyMoves("there is no keepalived on this host", external)
 	}
 	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID)
+	if err == nil {
+		config.NoLinks = installed.NoLinks(ctx)
+	}
 	switch {
 	case err == nil && len(config.Unread) > 0:
 		// What stands there may be an instance, or the hook.
@@ -107,11 +110,11 @@ func lostWithoutHook(external bool) string {
 func (n *Node) failoverTiming(settings conntrackd.Settings) check.Check {
 	return check.Check{
 		ID: checkFailoverTiming, Title: "Failover timing", Severity: check.Warning,
-		Run: func(context.Context) check.Finding {
+		Run: func(ctx context.Context) check.Finding {
 			if !settings.ExternalCache {
 				return check.Finding{Status: check.Passed, Detail: "the states are in the kernel, where connsync failover purges none"}
 			}
-			mover, finding := findMover(true)
+			mover, finding := findMover(ctx, true)
 			if mover == nil {
 				if finding.Status == check.Unknown && finding.Err == nil {
 					finding = check.Finding{Status: check.Passed, Detail: "keepalived moves no address here, so it has no preempt_delay to compare with PurgeTimeout"}

@@ -34,7 +34,7 @@ var errNoScriptSecurity = errors.New("script_security not enabled")
 // where keepalived moves no address, or calls the hook already. Whatever is not
 // understood in full is left to a person, and said.
 func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.Offer, bool) {
-	mover, _ := findMover(c.Settings.ExternalCache)
+	mover, _ := findMover(ctx, c.Settings.ExternalCache)
 	if mover == nil {
 		return prepare.Offer{}, false // the check says what could not be looked at
 	}
@@ -170,6 +170,7 @@ func (h hook) completed(ctx context.Context, installed keepalived.Installation, 
 	if err != nil {
 		return nil, err
 	}
+	mover.NoLinks = h.mover.NoLinks
 	h.mover, h.refusal = mover, mover.Refusal
 	if f := h.lacks(); f.Status != check.Passed {
 		return nil, errors.New(f.Detail)

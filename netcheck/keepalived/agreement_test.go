@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -84,6 +85,25 @@ func TestAgreesWithKeepalived(t *testing.T) {
 				t.Errorf("scripts (-keepalived +Load):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Whether this host's keepalived runs a script below a linked directory is as its
+// version says.
+func TestAgreesAboutLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/real", 0o755), os.Symlink("real", dir+"/link"), os.WriteFile(dir+"/real/s", []byte("#!/bin/sh\n"), 0o755),
+		os.WriteFile(dir+"/keepalived.conf", []byte(instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master \""+dir+"/link/s x\" root")), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	_, scripts := dumped(t, dir)
+	installed, err := Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if noLinks := installed.NoLinks(t.Context()); noLinks == (len(scripts) == 1) {
+		t.Errorf("refuses links: %v, and has read the scripts %q", noLinks, scripts)
 	}
 }
 

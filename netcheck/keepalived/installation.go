@@ -3,13 +3,16 @@ package keepalived
 import (
 	"bytes"
 	"connsync/trust"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -123,10 +126,39 @@ func (i *Installation) take(command []byte) {
 	}
 }
 
+// versionPatience is how long keepalived may take to say its version.
+const versionPatience = 5 * time.Second
+
+var olderThanNoLinks = regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.)`)
+
+// NoLinks asks the program whether it runs no script below a linked directory, with
+// or without enable_script_security: 2.3.3 and 2.3.4 were seen to run none ("Wrong file
+// type found in script path"), 2.2.7 does. One that does not say its version counts
+// among the newer ones.
+func (i Installation) NoLinks(ctx context.Context) bool {
+	if i.Program == "" {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionPatience)
+	defer cancel()
+	said, _ := trust.Command(ctx, i.Program, "--version").CombinedOutput()
+	return !olderThanNoLinks.Match(said)
+}
+
+// Direct is a path without the links among its directories. What cannot be followed
+// stays as it is.
+func Direct(path string) string {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return path
+	}
+	return filepath.Join(dir, filepath.Base(path))
+}
+
 // Refusal says why keepalived would not run a script as the user, as it is on
-// disk now: the program is not there, may not be executed, or, with
-// enable_script_security and as root, may be changed by others. Blank means
-// that nothing speaks against it.
+// disk now: the program is not there, may not be executed, stands below a linked
+// directory, or, with enable_script_security and as root, may be changed by others.
+// Blank means that nothing speaks against it.
 func (c *Config) Refusal(s Script, user string) (string, error) {
 	info, err := os.Stat(s.Program)
 	switch {
@@ -136,6 +168,9 @@ func (c *Config) Refusal(s Script, user string) (string, error) {
 		return "", err
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		return s.Program + " cannot be executed", nil
+	}
+	if direct := Direct(s.Program); c.NoLinks && direct != filepath.Clean(s.Program) {
+		return "keepalived 2.3 and newer run no script below a linked directory; write " + direct, nil
 	}
 	if !c.ScriptSecurity || user != "root" {
 		return "", nil

@@ -80,27 +80,36 @@ func TestRefusal(t *testing.T) {
 	change(os.Chmod(filepath.Dir(grouped), 0o775))
 	link := filepath.Join(dir, "link")
 	change(os.Symlink(owned, link))
+	linked, alias := filepath.Join(dir, "linked"), filepath.Join(dir, "alias")
+	change(errors.Join(os.Symlink(dir, linked), os.Symlink(good, alias)))
+	below := filepath.Join(linked, "good")
 	for _, tt := range []struct {
 		path     string
 		security bool
 		user     string
 		want     string
+		noLinks  bool
 	}{
-		{good, true, "root", ""},
-		{filepath.Join(dir, "nowhere"), false, "root", "does not exist"},
-		{filepath.Join(good, "below"), false, "root", "does not exist"},
-		{plain, false, "root", "cannot be executed"},
-		{dir, false, "root", "cannot be executed"},
-		{writable, false, "root", ""},
-		{writable, true, "root", "can be written"},
-		{writable, true, "nobody", ""},
-		{owned, true, "root", "another user"},
-		{link, true, "root", "another user"},
-		{open, true, "root", "open can be written"},
-		{sticky, true, "root", ""},
-		{grouped, true, "root", "grouped can be written"},
+		{good, true, "root", "", false},
+		{filepath.Join(dir, "nowhere"), false, "root", "does not exist", false},
+		{filepath.Join(good, "below"), false, "root", "does not exist", false},
+		{plain, false, "root", "cannot be executed", false},
+		{dir, false, "root", "cannot be executed", false},
+		{writable, false, "root", "", false},
+		{writable, true, "root", "can be written", false},
+		{writable, true, "nobody", "", false},
+		{owned, true, "root", "another user", false},
+		{link, true, "root", "another user", false},
+		{open, true, "root", "open can be written", false},
+		{sticky, true, "root", "", false},
+		{grouped, true, "root", "grouped can be written", false},
+		{below, true, "root", "", false},
+		{below, true, "root", "linked directory; write " + good, true},
+		{below, false, "nobody", "linked directory; write " + good, true},
+		{alias, true, "root", "", true},
+		{good, true, "root", "", true},
 	} {
-		c := &Config{ScriptSecurity: tt.security}
+		c := &Config{ScriptSecurity: tt.security, NoLinks: tt.noLinks}
 		got, err := c.Refusal(Script{Program: tt.path}, tt.user)
 		if err != nil || (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s, security %v, as %s: %q, %v; want %q", tt.path, tt.security, tt.user, got, err, tt.want)
@@ -176,6 +185,22 @@ func TestFindBelievesNoProcessOfOthers(t *testing.T) {
 		_ = cmd.Wait()
 		if err != nil || (found.PID == cmd.Process.Pid) != tt.want || (found.ConfigPath == dir) != tt.want {
 			t.Errorf("as user %d, process %d: found %+v, %v", tt.uid, cmd.Process.Pid, found, err)
+		}
+	}
+}
+
+// Only a keepalived that says an old version is known to follow links.
+func TestNoLinks(t *testing.T) {
+	for said, want := range map[string]bool{
+		"Keepalived v2.2.7 (01/16,2022)": false, "Keepalived v1.3.9 (10/21,2017)": false, "Keepalived v2.0.20 (01/22,2020)": false,
+		"Keepalived v2.3.3 (03/30,2025)": true, "Keepalived v2.3.4 (06/10,2025)": true, "Keepalived v2.10.1 (01/01,2030)": true, "Keepalived v3.0.0": true, "": true,
+	} {
+		program := filepath.Join(t.TempDir(), "keepalived")
+		if err := os.WriteFile(program, []byte("#!/bin/sh\n[ \"$1\" = --version ] && echo '"+said+"' >&2\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got := (Installation{Program: program}).NoLinks(t.Context()); got != want {
+			t.Errorf("%q: %v", said, got)
 		}
 	}
 }

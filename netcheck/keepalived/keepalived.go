@@ -26,9 +26,12 @@ type Config struct {
 	// ScriptSecurity says that scripts of root which others may change are not
 	// run (enable_script_security).
 	ScriptSecurity bool
-	GlobalLine     int // where the first global_defs begins; zero where there is none
-	Groups         []Group
-	Instances      []Instance
+	// NoLinks says that scripts below a linked directory are not run, see
+	// [Installation.NoLinks]; Load leaves it to the caller.
+	NoLinks    bool
+	GlobalLine int // where the first global_defs begins; zero where there is none
+	Groups     []Group
+	Instances  []Instance
 	// Unread says what could not be followed, such as an included file that
 	// only root can read. Each is a sentence. An include that matches no file
 	// is none of it: keepalived reads nothing there either.
