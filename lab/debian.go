@@ -184,7 +184,8 @@ install() {
 }
 [ "$own" = own ] && install "$@" || {
 	[ "$own" != own ] || umount "$root/var/lib/apt/lists"
-	chroot "$root" apt-get -q update </dev/null
+	# A mirror may have stood still for longer than a release says that it is valid.
+	chroot "$root" apt-get -q -o Acquire::Check-Valid-Until=false update </dev/null
 	install "$@"
 }
 rm "$root/usr/sbin/policy-rc.d"

@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -86,9 +87,11 @@ func TestDebOnADebian(t *testing.T) {
 	}
 }
 
-// What has been prepared for conntrackd outlives the program, and so does the
-// record that undoing it needs; the removal says so.
-func TestPurgeKeepsTheRecordOfWhatWasPrepared(t *testing.T) {
+// On a node whose pair is in sync: a newer and an older version, the same one again,
+// removal and purge leave the daemon and its sync alone, and ask nothing. What has been
+// prepared for conntrackd outlives the program, and so does the record that undoing it
+// needs; the removal says so.
+func TestDebLeavesALivePairInSync(t *testing.T) {
 	t.Parallel()
 	path := deb(t, goarch)
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
@@ -98,25 +101,87 @@ func TestPurgeKeepsTheRecordOfWhatWasPrepared(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer machine.Close()
-	if err := machine.CopyIn(path, "/root/connsync.deb"); err != nil {
+	peer, program := peerOf(t, ctx, machine, path)
+	for target, source := range map[string]string{"/root/connsync.deb": path, "/root/older.deb": versionOf(t, path, "0.0.1-1"), "/root/newer.deb": versionOf(t, path, "99.0-1")} {
+		if err := machine.CopyIn(source, target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := func(command string) string {
+		t.Helper()
+		out, err := machine.Run(ctx, "sh", "-c", command+" </dev/null 2>&1")
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		return out
+	}
+	in("dpkg -i /root/connsync.deb")
+	in("mkdir -p /etc/keepalived /var/lib/prometheus/node-exporter")
+	in(`echo 'notify "/usr/sbin/connsync failover" root' >/etc/keepalived/keepalived.conf`)
+	in("connsync apply --enable --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24")
+	in("systemctl start connsync-metrics.service && grep two-way /var/lib/prometheus/node-exporter/connsync.prom")
+	daemon := in("systemctl show -p MainPID,NRestarts,ActiveEnterTimestampMonotonic conntrackd.service")
+	for _, step := range []struct{ command, says, after string }{
+		{"dpkg -i /root/newer.deb", "", "connsync status && systemctl is-active connsync-refresh.service"},
+		{"dpkg -i /root/older.deb", "downgrading", "connsync status && systemctl is-active connsync-refresh.service"},
+		{"dpkg -i /root/connsync.deb", "", "connsync status && systemctl is-active connsync-refresh.service"},
+		{"dpkg -i /root/connsync.deb", "", "connsync status && systemctl is-active connsync-refresh.service"},
+		{"dpkg -r connsync", "connsync unprepare", "test -e /var/lib/connsync/history && ! test -e /var/lib/prometheus/node-exporter/connsync.prom"},
+		{"dpkg -i /root/connsync.deb", "", "connsync status && systemctl start connsync-metrics.service"},
+		{"dpkg -P connsync", "keepalived's configuration calls", `test "$(find /var/lib/connsync -type f)" = /var/lib/connsync/prepared.json && ! test -e /var/lib/prometheus/node-exporter/connsync.prom && grep notify /etc/keepalived/keepalived.conf`},
+	} {
+		if out := in(step.command); !strings.Contains(out, step.says) {
+			t.Errorf("%s does not say %q:\n%s", step.command, step.says, out)
+		}
+		in(step.after)
+		if now := in("systemctl show -p MainPID,NRestarts,ActiveEnterTimestampMonotonic conntrackd.service"); now != daemon {
+			t.Errorf("after %s the daemon is %s, it was %s", step.command, now, daemon)
+		}
+		if out, err := peer.Run(ctx, program, "status"); err != nil {
+			t.Errorf("after %s the peer says: %v\n%s", step.command, err, out)
+		}
+	}
+}
+
+// peerOf is a node that syncs with a machine over eth1, and the program of a package
+// there.
+func peerOf(t *testing.T, ctx context.Context, machine *lab.Machine, path string) (peer *lab.Node, program string) {
+	t.Helper()
+	peer, err := lab.NewNode(ctx, "fw-b")
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []struct{ command, want string }{
-		{"dpkg -i /root/connsync.deb", ""},
-		{"mkdir -p /var/lib/connsync/history /etc/keepalived && echo {} >/var/lib/connsync/prepared.json", ""},
-		{`echo 'notify "/usr/sbin/connsync failover" root' >/etc/keepalived/keepalived.conf`, ""},
-		{"dpkg -P connsync 2>&1", "connsync unprepare"},
-		{"find /var/lib/connsync", "/var/lib/connsync\n/var/lib/connsync/prepared.json\n"},
-		{"cat /etc/keepalived/keepalived.conf", "notify"},
+	t.Cleanup(func() { peer.Close() })
+	if err := lab.Veth(machine.Namespace, lab.SyncInterface, peer.Namespace, lab.SyncInterface); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	run(t, "dpkg-deb", "-x", path, dir)
+	program = filepath.Join(dir, "usr/sbin/connsync")
+	for _, step := range []struct {
+		on      *lab.Node
+		command string
+	}{
+		{machine.Node, "ip address add 10.0.0.101/24 dev eth1 && ip link set eth1 up"},
+		{peer, "ip address add 10.0.0.102/24 dev eth1 && ip link set eth1 up"},
+		{peer, program + " apply --enable --first-node --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24"},
 	} {
-		out, err := machine.Run(ctx, "sh", "-c", step.command)
-		if err != nil || !strings.Contains(out, step.want) {
-			t.Fatalf("%s: %v, want %q in:\n%s", step.command, err, step.want, out)
-		}
-		if strings.HasPrefix(step.command, "dpkg -P") && !strings.Contains(out, "keepalived's configuration calls") {
-			t.Errorf("the removal does not speak of keepalived:\n%s", out)
+		if out, err := step.on.Run(ctx, "sh", "-c", step.command); err != nil {
+			t.Fatalf("%s: %v\n%s", step.command, err, out)
 		}
 	}
+	return peer, program
+}
+
+// versionOf is a package with another version and the same content.
+func versionOf(t *testing.T, path, version string) string {
+	t.Helper()
+	dir := t.TempDir()
+	content, other := filepath.Join(dir, "content"), filepath.Join(dir, version+".deb")
+	run(t, "dpkg-deb", "-R", path, content)
+	run(t, "sed", "-i", "s/^Version: .*/Version: "+version+"/", filepath.Join(content, "DEBIAN/control"))
+	run(t, "dpkg-deb", "-Znone", "-b", content, other)
+	return other
 }
 
 // The refresh that a save has started goes with the package where another init

@@ -186,6 +186,9 @@ func TestLintianHasNothingToSay(t *testing.T) {
 	}
 }
 
+// unwanted is part of the name of no file in a package.
+const unwanted = "powershell"
+
 // installed are the files that both kinds of package hold, beside units and man
 // pages.
 var installed = []string{
@@ -200,7 +203,9 @@ var installed = []string{
 	"/usr/lib/connsync/setup-console",
 	"/usr/sbin/connsync",
 	"/usr/share/bash-completion/completions/connsync",
+	"/usr/share/doc/connsync/README.md",
 	"/usr/share/doc/connsync/copyright",
+	"/usr/share/doc/connsync/docs/architecture.md",
 	"/usr/share/doc/connsync/examples/ansible/site.yml",
 	"/usr/share/doc/connsync/examples/ansible/roles/connsync/tasks/main.yml",
 	"/usr/share/doc/connsync/examples/keepalived.conf",
@@ -224,6 +229,9 @@ func TestRPM(t *testing.T) {
 			if !slices.Contains(files, want) {
 				t.Errorf("%s is not in the %s package: %v", want, arch, files)
 			}
+		}
+		if strings.Contains(strings.Join(files, " "), unwanted) {
+			t.Errorf("the %s package has a page about %s: %v", arch, unwanted, files)
 		}
 		if out := run(t, "rpm", "-qp", "--requires", path); !slices.Contains(strings.Fields(out), "conntrack-tools") || !slices.Contains(strings.Fields(out), "glibc") {
 			t.Errorf("the %s package does not require conntrack-tools and glibc: %s", arch, out)
@@ -251,6 +259,9 @@ func TestDeb(t *testing.T) {
 			if !slices.Contains(files, want) {
 				t.Errorf("%s is not in the %s package: %v", want, arch, files)
 			}
+		}
+		if strings.Contains(strings.Join(files, " "), unwanted) {
+			t.Errorf("the %s package has a page about %s: %v", arch, unwanted, files)
 		}
 	}
 }
