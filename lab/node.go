@@ -349,7 +349,7 @@ func (n *Node) Close() error {
 	select {
 	case <-n.exited:
 		return nil
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		return fmt.Errorf("node %s does not end: a process of it waits to be collected", n.name)
 	}
 }

@@ -215,7 +215,11 @@ func (n *testNet) hold(t *testing.T, at string, reuse bool) {
 			conn, err = config.ListenPacket(t.Context(), network, at)
 		}
 		if err == nil {
-			t.Cleanup(func() { conn.Close() })
+			t.Cleanup(func() {
+				syscall.ForkLock.RLock() // a child that is just being made would still have it
+				defer syscall.ForkLock.RUnlock()
+				conn.Close()
+			})
 		}
 		return err
 	})

@@ -61,7 +61,7 @@ type watchedModel struct {
 	m          *Model
 	agreed     atomic.Int32 // how often Apply was chosen on a review that is seen, less the saves
 	interrupts int
-	quit       bool // the program has ended, and takes what still comes
+	quit       atomic.Bool // the program has ended, and takes what still comes
 	mu         sync.Mutex
 	wrong      []string
 }
@@ -82,7 +82,7 @@ func (w *watchedModel) caught() {
 // channel would block its reader for ever.
 func (w *watchedModel) quits(_ tea.Model, msg tea.Msg) tea.Msg {
 	if _, ok := msg.(tea.QuitMsg); ok {
-		w.quit = true
+		w.quit.Store(true)
 		return nil
 	}
 	return msg
@@ -93,7 +93,7 @@ func (w *watchedModel) Init() tea.Cmd { return w.m.Init() }
 func (w *watchedModel) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	model = w
 	defer w.caught()
-	if w.quit {
+	if w.quit.Load() {
 		return w, nil
 	}
 	if k, ok := msg.(tea.KeyPressMsg); ok {
@@ -111,7 +111,7 @@ func (w *watchedModel) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 
 func (w *watchedModel) View() (v tea.View) {
 	defer w.caught()
-	if v = w.m.View(); w.quit {
+	if v = w.m.View(); w.quit.Load() {
 		return v
 	}
 	if i := strings.IndexFunc(v.Content, func(r rune) bool { return r < ' ' && r != '\n' || r > '~' }); i >= 0 {
@@ -168,7 +168,7 @@ func (k *monkey) run(t *testing.T, n int) {
 		}
 		close(k.in.chunks)
 		synctest.Wait()
-		k.watched.quit = true
+		k.watched.quit.Store(true)
 		k.watched.m.quit()
 		k.program.Kill()
 		if err := <-done; !errors.Is(err, tea.ErrProgramKilled) {
@@ -182,7 +182,7 @@ func (k *monkey) run(t *testing.T, n int) {
 }
 
 // over says that the program has ended, or gone wrong.
-func (k *monkey) over() bool { return k.watched.quit || len(k.watched.wrong) > 0 }
+func (k *monkey) over() bool { return k.watched.quit.Load() || len(k.watched.wrong) > 0 }
 
 // send types a chunk, and lets it have its effect.
 func (k *monkey) send(chunk string) {
