@@ -243,7 +243,7 @@ func TestLineModeFinishesTheSaveThatHasBegun(t *testing.T) {
 		t.Errorf("no conntrackd runs: %v\n%s", err, out)
 	}
 
-	// The other node, with all answers piped at once, as the README has it.
+	// The other node, with all answers piped at once, as docs/console.md has it.
 	all := startPiped(t, exec.Command(program, "--plain"), pair.B.Start)
 	answers = []string{"enable", lab.SyncInterface, pair.B.Sync.String(), pair.A.Sync.String(), ".", "y", "q"}
 	if _, err := io.WriteString(all.in, strings.Join(answers, "\n")+"\n"); err != nil {

@@ -31,9 +31,9 @@ func everything() measured {
 	}
 }
 
-// The names follow Prometheus' conventions, and the README has every one.
-func TestMetricsAreNamedAndInTheReadme(t *testing.T) {
-	text := readme(t)
+// The names follow Prometheus' conventions, and the documentation has every one.
+func TestMetricsAreNamedAndDocumented(t *testing.T) {
+	text := page(t, "docs/fleet-and-monitoring.md")
 	seen := map[string]bool{}
 	for _, m := range everything().metrics() {
 		if seen[m.name] {
@@ -47,16 +47,20 @@ func TestMetricsAreNamedAndInTheReadme(t *testing.T) {
 			t.Errorf("%s is a %s", m.name, m.kind)
 		}
 		if !strings.Contains(text, "`"+m.name+"`") && !strings.Contains(text, "`"+m.name+"{") {
-			t.Errorf("%s is not in the README", m.name)
+			t.Errorf("%s is not in docs/fleet-and-monitoring.md", m.name)
 		}
 	}
+}
+
+func TestPagesListTheVerdicts(t *testing.T) {
+	text := page(t, "docs/status.md")
 	for _, v := range health.Verdicts() {
-		if !strings.Contains(text, "| `"+string(v)+"` |") {
-			t.Errorf("verdict %s is not in the README", v)
+		if !strings.Contains(text, "\n| `"+string(v)+"` | ") {
+			t.Errorf("docs/status.md: verdict %s is not in the table", v)
 		}
 	}
 	if rows := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\| .* \\| [012] \\|$").FindAllString(text, -1); len(rows) != len(health.Verdicts()) {
-		t.Errorf("the README has %d verdicts, and there are %d", len(rows), len(health.Verdicts()))
+		t.Errorf("docs/status.md has %d verdicts, and there are %d", len(rows), len(health.Verdicts()))
 	}
 }
 

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"connsync/conntrackd"
+	"connsync/netcheck/check"
+	"connsync/node"
+)
+
+// page is a file of the documentation.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("../..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// pages are README and all of docs, by name.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(names) < 10 {
+		t.Fatalf("docs has %d pages: %v", len(names), err)
+	}
+	all := map[string]string{"README.md": page(t, "README.md")}
+	for _, name := range names {
+		name = "docs/" + filepath.Base(name)
+		all[name] = page(t, name)
+	}
+	return all
+}
+
+// The table of checks is the plan: every id, in order, with what a failure means.
+func TestPagesListTheChecks(t *testing.T) {
+	n, err := node.Find(t.Context(), node.Options{Config: "/nowhere/conntrackd.conf", RunBy: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	severity := func(firstNode bool) ([]check.ID, map[check.ID]check.Severity) {
+		var ids []check.ID
+		of := map[check.ID]check.Severity{}
+		for _, c := range n.Plan(t.Context(), conntrackd.Defaults(), firstNode) {
+			ids = append(ids, c.ID)
+			of[c.ID] = c.Severity
+		}
+		return ids, of
+	}
+	ids, always := severity(false)
+	_, first := severity(true)
+	var want, got []string
+	for _, id := range ids {
+		meaning := "warning"
+		switch {
+		case first[id] == check.Blocker:
+			meaning = "blocker"
+		case always[id] == check.Blocker:
+			meaning = "blocker; warning with `--first-node`"
+		}
+		want = append(want, string(id)+": "+meaning)
+	}
+	row := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| [^|]+ \\| [^|]+ \\| ((?:blocker|warning)[^|]*) \\|$")
+	for _, m := range row.FindAllStringSubmatch(page(t, "docs/checks.md"), -1) {
+		got = append(got, m[1]+": "+m[2])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("checks (-plan +docs/checks.md):\n%s", diff)
+	}
+}
+
+// The table of settings is the program's: label, flags and default of each, in
+// order. README's shorter one has those that the form asks for.
+func TestPagesListTheSettings(t *testing.T) {
+	table := conntrackd.NewSettingTable()
+	defaults := table.Values(table.Defaults())
+	var all, asked []string
+	for _, e := range table {
+		flags, standard := "`--"+e.Field.Flag()+"`", defaults[e.Field]
+		if e.Field == conntrackd.FieldEnabled {
+			flags, standard = "`--enable`, `--disable`", "disabled"
+		}
+		row := e.Label + " | " + flags + " | " + standard
+		all = append(all, row)
+		if !e.Advanced {
+			asked = append(asked, row)
+		}
+	}
+	for name, want := range map[string][]string{"docs/settings.md": all, "README.md": asked} {
+		var got []string
+		row := regexp.MustCompile("(?m)^\\| ([A-Z][A-Za-z ]+)[,:]?[^|]* \\| (`--[^|]+`) \\|(?: .* \\|)? ([^|]+) \\|$")
+		for _, m := range row.FindAllStringSubmatch(page(t, name), -1) {
+			standard := m[3]
+			if standard == "blank" || standard == "none" {
+				standard = ""
+			}
+			got = append(got, m[1]+" | "+m[2]+" | "+standard)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("settings (-program +%s):\n%s", name, diff)
+		}
+	}
+}
+
+func TestPagesNameEveryCommandAndFlag(t *testing.T) {
+	text := ""
+	for _, page := range pages(t) {
+		text += page
+	}
+	root := newRoot(streams{}, conntrackd.NewSettingTable())
+	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+		if cmd.Name() == "help" {
+			continue
+		}
+		for _, name := range []string{"README.md", "docs/commands.md"} {
+			if !strings.Contains(page(t, name), "\n| `"+cmd.CommandPath()+"` | ") {
+				t.Errorf("%s: command %q is not in the table", name, cmd.CommandPath())
+			}
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" && !regexp.MustCompile("--"+regexp.QuoteMeta(f.Name)+`\b`).MatchString(text) {
+				t.Errorf("flag --%s of %s is in no page", f.Name, cmd.CommandPath())
+			}
+		})
+	}
+}
+
+// commandLines are the calls of connsync that a page shows: in code, in tables and
+// in text.
+func commandLines(text string) []string {
+	var lines []string
+	blocks := strings.Split(text, "```")
+	for i, block := range blocks {
+		if i%2 == 1 {
+			for line := range strings.Lines(block) {
+				lines = append(lines, strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune("|;#\"\n", r) })...)
+			}
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(block, -1) {
+			lines = append(lines, strings.FieldsFunc(m[1], func(r rune) bool { return r == '|' || r == '"' })...)
+		}
+	}
+	var calls []string
+	for _, line := range lines {
+		if m := regexp.MustCompile(`(?:^|[\s/])connsync( [a-z-].*)$`).FindStringSubmatch(line); m != nil {
+			calls = append(calls, strings.TrimSpace(m[1]))
+		}
+	}
+	return calls
+}
+
+// Every call of connsync in the pages is one that the program takes as it stands there.
+func TestPagesCommandsAreAccepted(t *testing.T) {
+	calls := 0
+	for name, text := range pages(t) {
+		for _, call := range commandLines(text) {
+			calls++
+			root := newRoot(streams{}, conntrackd.NewSettingTable())
+			root.InitDefaultCompletionCmd()
+			root.InitDefaultVersionFlag()
+			words := strings.Fields(call)
+			if i := slices.Index(words, "N"); i >= 0 {
+				words[i] = "12" // the number of a save
+			}
+			cmd, args, err := root.Find(words)
+			if err == nil {
+				err = cmd.ParseFlags(args)
+			}
+			if err == nil && cmd == root && cmd.Flags().NArg() > 0 {
+				err = noArguments(cmd, cmd.Flags().Args())
+			}
+			if err == nil && cmd.Args != nil && cmd.Flags().NArg() > 0 {
+				err = cmd.ValidateArgs(cmd.Flags().Args())
+			}
+			if err != nil {
+				t.Errorf("%s: connsync %s: %v", name, call, err)
+			}
+		}
+	}
+	if calls < 50 {
+		t.Errorf("%d calls were found; is this where they are?", calls)
+	}
+}
