@@ -49,7 +49,7 @@ func TestQuickstart(t *testing.T) {
 			}
 		}
 	}
-	if typed < 5 {
+	if typed < 6 {
 		t.Fatalf("%d commands were typed; does the page name their nodes?", typed)
 	}
 }
