@@ -208,6 +208,7 @@ var installed = []string{
 	"/usr/share/doc/connsync/copyright",
 	"/usr/share/doc/connsync/docs/quickstart.md",
 	"/usr/share/doc/connsync/docs/glossary.md",
+	"/usr/share/doc/connsync/docs/json/status.schema.json",
 	"/usr/share/doc/connsync/examples/ansible/site.yml",
 	"/usr/share/doc/connsync/examples/ansible/roles/connsync/tasks/main.yml",
 	"/usr/share/doc/connsync/examples/keepalived.conf",

@@ -17,9 +17,10 @@ import (
 
 func newHistory(s streams, g *globals) *cobra.Command {
 	var (
-		asJSON bool
-		diff   int
-		f      forgetFlags
+		asJSON  bool
+		asArray bool
+		diff    int
+		f       forgetFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "history",
@@ -44,27 +45,33 @@ file is damaged blocks the next save: --forget removes it and what it kept.`,
 			if cmd.Flags().Changed("diff") {
 				return c.printDiff(s.out, diff, asJSON)
 			}
-			return c.printHistory(s.out, asJSON)
+			return c.printHistory(s.out, asJSON, asArray)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asArray, "json-array", false, "print the list of --json alone, as 1.0 did; the next version has no such flag")
 	cmd.Flags().IntVar(&diff, "diff", 0, "show what save `N` changed in the file")
 	cmd.Flags().IntVar(&f.number, "forget", 0, "remove save `N` from the history with what it kept; asks first")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "with --forget: do not ask")
 	return cmd
 }
 
-func (c *cli) printHistory(w io.Writer, asJSON bool) error {
+// listedSaves is what history --json prints.
+type listedSaves struct {
+	Saves []apply.Entry `json:"saves"`
+}
+
+func (c *cli) printHistory(w io.Writer, asJSON, asArray bool) error {
 	entries, err := c.History().Entries()
 	if err != nil {
 		return err
 	}
 	c.tellIgnored()
-	if asJSON {
-		if entries == nil {
-			entries = []apply.Entry{}
-		}
+	switch entries := append([]apply.Entry{}, entries...); {
+	case asArray:
 		return printJSON(w, entries)
+	case asJSON:
+		return printJSON(w, listedSaves{entries})
 	}
 	if len(entries) == 0 {
 		fmt.Fprintln(w, text.NothingSaved)

@@ -10,7 +10,8 @@ type preparedItem struct {
 	ID       prepare.ItemID    `json:"id"`
 	Title    string            `json:"title"`
 	Reason   string            `json:"reason"`
-	State    prepare.ItemState `json:"state"`
+	Status   prepare.ItemState `json:"status"`
+	State    prepare.ItemState `json:"state"` // Status under its name of 1.0
 	Detail   string            `json:"detail"`
 	Commands []string          `json:"commands"`
 }
@@ -18,7 +19,7 @@ type preparedItem struct {
 func preparedItems(r apply.Review) []preparedItem {
 	list := []preparedItem{}
 	for _, i := range r.Preparation.Items {
-		list = append(list, preparedItem{i.ID, i.Title, i.Reason, i.State, i.Detail, orEmpty(i.Commands)})
+		list = append(list, preparedItem{i.ID, i.Title, i.Reason, i.State, i.State, i.Detail, orEmpty(i.Commands)})
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -36,7 +37,8 @@ import (
 //
 // and those of script_json_test.go for JSON on stdout. A program is expected to end
 // with status N, 0 where none is given, and leaves stdout and stderr for the
-// next command. $WORK is the same directory in every node.
+// next command. What connsync prints with --json has to fit its schema in docs/json.
+// $WORK is the same directory in every node.
 func TestScript(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Dir(build(t))
@@ -119,18 +121,21 @@ func cmdOn(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scriptPatience)
 	defer cancel()
 	cmd := command(ctx, ts, args)
-	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(ts.Stdout(), &out), ts.Stderr()
 	err := node.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
 	ended(ts, args, status, err)
+	validateJSON(ts, args, out.String())
 }
 
 func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) >= 2, "exit N PROGRAM ARGS...")
 	status, args := wanted(ts, append([]string{"exit"}, args...))
 	ended(ts, args, status, ts.Exec(args[0], args[1:]...))
+	validateJSON(ts, args, ts.ReadFile("stdout"))
 }
 
 // command is a program with the environment and directory of the script.
@@ -247,6 +252,7 @@ func cmdFinish(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprint(ts.Stdout(), r.out.String())
 	fmt.Fprint(ts.Stderr(), r.err.String())
 	ended(ts, r.args, want, err)
+	validateJSON(ts, r.args, r.out.String())
 }
 
 // cmdHold takes the port without SO_REUSEADDR and keeps it to the end of the

@@ -179,19 +179,23 @@ type reported struct {
 	Time          time.Time      `json:"time"`
 	Verdict       health.Verdict `json:"verdict"`
 	Cause         string         `json:"cause"`
-	Next          string         `json:"next"`
+	Remedy        string         `json:"remedy"`
+	Next          string         `json:"next"`            // Remedy under its name of 1.0
 	Since         *time.Time     `json:"since,omitempty"` // when the daemon was started
 	AtBoot        bool           `json:"at_boot"`
-	Device        string         `json:"device"`
+	Interface     string         `json:"interface"`
+	Device        string         `json:"device"` // Interface under its name of 1.0
 	Link          string         `json:"link"`
 	Links         []health.Link  `json:"links"` // of the file, in its order
 	PacketsSent   uint64         `json:"packets_sent"`
 	PacketsRecv   uint64         `json:"packets_received"`
-	ErrorsSent    uint64         `json:"errors_sent"`
+	SendErrors    uint64         `json:"send_errors"`
+	ErrorsSent    uint64         `json:"errors_sent"` // SendErrors under its name of 1.0
 	Lost          uint64         `json:"lost"`
 	Malformed     uint64         `json:"malformed"`
 	Overruns      uint64         `json:"netlink_overruns"`
-	NoSpace       uint64         `json:"no_space"`
+	CacheFull     uint64         `json:"cache_full"`
+	NoSpace       uint64         `json:"no_space"` // CacheFull under its name of 1.0
 	Drops         uint64         `json:"receive_buffer_drops"`
 	Internal      uint64         `json:"states_here"`
 	External      uint64         `json:"states_from_peer"`
@@ -215,9 +219,9 @@ type reported struct {
 
 func (c *cli) statusOf(h health.Health, s conntrackd.Settings) reported {
 	r := reported{
-		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Next: h.Next, Device: h.Device, Link: h.Link, Links: append([]health.Link{}, h.Links...),
-		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, ErrorsSent: h.ErrorsSent,
-		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
+		Time: h.Time, Verdict: h.Verdict, AtBoot: h.Service.AtBoot(), Cause: h.Cause, Remedy: h.Next, Next: h.Next, Interface: h.Device, Device: h.Device, Link: h.Link, Links: append([]health.Link{}, h.Links...),
+		PacketsSent: h.PacketsSent, PacketsRecv: h.PacketsRecv, SendErrors: h.ErrorsSent, ErrorsSent: h.ErrorsSent,
+		Lost: h.Lost, Malformed: h.Malformed, Overruns: h.Overruns, CacheFull: h.NoSpace, NoSpace: h.NoSpace, Drops: h.Sockets.Drops,
 		Internal: h.Internal, External: h.External, Injected: h.Injected, Refused: h.InjectFailed + h.ExternalNoSpace, ResendQueue: h.ResendQueue,
 		Bound: h.Sockets.Bound, Address: h.Sockets.Address, SendBuffer: h.Sockets.SendBuffer, ReceiveBuffer: h.Sockets.ReceiveBuffer,
 		SendAsked: max(s.SendBuffer, 0), ReceiveAsked: max(s.ReceiveBuffer, 0),

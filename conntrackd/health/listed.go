@@ -6,7 +6,8 @@ import "connsync/conntrackd/coverage"
 type ListedCoverage struct {
 	Verdict  Verdict           `json:"verdict"`
 	Cause    string            `json:"cause"`
-	Next     string            `json:"next"`
+	Remedy   string            `json:"remedy"`
+	Next     string            `json:"next"` // Remedy under its name of 1.0
 	Coverage *coverage.Report  `json:"coverage"`
 	Lost     []coverage.Listed `json:"lost"` // as many as were kept, see [coverage.Looker]
 }
@@ -14,5 +15,5 @@ type ListedCoverage struct {
 // ListedCoverage is the coverage, which must be there, with the connections that would be
 // lost.
 func (h Health) ListedCoverage() ListedCoverage {
-	return ListedCoverage{h.Verdict, h.Cause, h.Next, coverage.NewReport(h.Coverage, nil), h.Coverage.Listed()}
+	return ListedCoverage{h.Verdict, h.Cause, h.Next, h.Next, coverage.NewReport(h.Coverage, nil), h.Coverage.Listed()}
 }
