@@ -61,7 +61,7 @@ lint:
 	$(GO) tool staticcheck ./...
 	@scripts/vulncheck
 
-# Writes the screens' golden files anew; look at the difference before committing.
+# Writes the screens' golden files again; look at the difference before committing.
 golden:
 	$(GO) test ./tui -count=1 -update
 

@@ -24,7 +24,7 @@ type Candidate struct {
 	// Restore is the state that the service is to be in, where Settings.Enabled
 	// does not tell it all; nil in the ordinary case.
 	Restore *Running
-	// Undoes is the number of the save that this one takes back; zero in the
+	// Undoes is the number of the save that this one rolls back; zero in the
 	// ordinary case.
 	Undoes int
 	// Binary is the conntrackd program that judges the candidate; blank means

@@ -92,7 +92,7 @@ func (c *checker) after(n *node, in section) {
 		return
 	}
 	if in == inFile && c.sync && c.stats {
-		c.f.note(n.last, SeverityError, "Stats and Sync exclude each other")
+		c.f.note(n.last, SeverityError, "Stats and Sync cannot be combined")
 	}
 }
 
@@ -107,13 +107,13 @@ func (c *checker) linkOption(n *node) {
 	switch k := n.rule.keyword; k {
 	case "IPv4_address", "IPv6_address", "IPv4_Destination_Address", "IPv6_Destination_Address", "IPv4_interface":
 		if _, ok := readAddress(k, text); !ok {
-			f.note(n.args[0], SeverityWarning, "%s is no bare %s address: the daemon goes on without it", typed.Show(text), k[:4])
+			f.note(n.args[0], SeverityWarning, "%s is not a bare %s address: the daemon goes on without it", typed.Show(text), k[:4])
 		}
 	case "IPv6_interface":
 		f.note(n.first, SeverityWarning, "IPv6_interface is without effect")
 	case "Port", "Group":
 		if p := port(text); text != "0" && p == 0 || atoi(text) != int(p) {
-			f.note(n.args[0], SeverityWarning, "%s is no port: the daemon makes %d of it", typed.Show(text), p)
+			f.note(n.args[0], SeverityWarning, "%s is not a port: the daemon makes %d of it", typed.Show(text), p)
 		} else if p == 0 {
 			f.note(n.args[0], SeverityWarning, "port 0 is a random port, on which no peer finds this node")
 		}
@@ -145,7 +145,7 @@ func (c *checker) filterAddress(n *node) {
 	addr, ok := readAddress(n.rule.keyword, host)
 	switch {
 	case bits > most || bits < 0:
-		c.f.note(n.args[0], SeverityWarning, "%s is no network: the daemon leaves it out", typed.Show(text))
+		c.f.note(n.args[0], SeverityWarning, "%s is not a network: the daemon leaves it out", typed.Show(text))
 	case !ok:
 		c.f.note(n.args[0], SeverityWarning, "%s is no %s address: the daemon leaves it out", typed.Show(text), n.rule.keyword[:4])
 	case bits == most && c.ignored[addr]:
@@ -177,7 +177,7 @@ func (c *checker) general(n *node) {
 		}
 	case "Syslog":
 		if f.argKind(n) == kindString && !facility(text) {
-			f.note(n.args[0], SeverityWarning, "%s is no syslog facility: the daemon leaves it out", typed.Show(text))
+			f.note(n.args[0], SeverityWarning, "%s is not a syslog facility: the daemon leaves it out", typed.Show(text))
 		}
 	case "Backlog", "Nice":
 		f.note(n.first, SeverityWarning, "%s is deprecated and without effect", k)

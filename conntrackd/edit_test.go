@@ -85,7 +85,7 @@ func TestEdit(t *testing.T) {
 			}
 			var wantNotes []string
 			if s.ExternalCache { // which a failover flushes
-				wantNotes = []string{"HashSize 4096 stays: with 8192 or less conntrackd refuses to flush its caches at a failover."}
+				wantNotes = []string{"HashSize 4096 is kept: with 8192 or less, conntrackd refuses to flush its caches at a failover."}
 			}
 			replaces, notes, err := f.Apply(s, Host{ConntrackMax: 262144, UnitNotify: true})
 			if err != nil || replaces != nil {

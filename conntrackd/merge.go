@@ -114,8 +114,8 @@ func (f *File) unendedComment() bool {
 	return slices.ContainsFunc(f.toks, func(t token) bool { return t.kind == kindStray && t.text == "#" })
 }
 
-// alreadyHas reports whether the file says s already, so that there is nothing to
-// do. Without a control socket nothing could be known of the daemon, and a
+// alreadyHas reports whether the file says s already, so that no edit is
+// needed. Without a control socket nothing could be known of the daemon, and a
 // daemon that does not tell systemd is killed after 90 seconds: these are
 // mended in any case.
 func (f *File) alreadyHas(s Settings, h Host) bool {

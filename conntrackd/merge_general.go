@@ -118,21 +118,21 @@ func (m *merge) systemd() {
 func (m *merge) warn() {
 	if _, n := m.inGeneral("HashLimit"); n != nil && m.h.ConntrackMax > 0 {
 		if v := atoi(m.f.arg(n, 0)); v > 0 && v < m.h.ConntrackMax {
-			m.note("HashLimit %d stays and is less than the kernel's %d connections: states beyond it are lost without a word.",
+			m.note("HashLimit %d is kept and is less than the kernel's limit of %d connections: states beyond it are lost silently.",
 				v, m.h.ConntrackMax)
 		}
 	}
 	if _, n := m.inGeneral("HashSize"); n != nil && m.s.ExternalCache {
 		if v := atoi(m.f.arg(n, 0)); v > 0 && v <= CommitStep {
-			m.note("HashSize %d stays: with %d or less conntrackd refuses to flush its caches at a failover.", v, CommitStep)
+			m.note("HashSize %d is kept: with %d or less, conntrackd refuses to flush its caches at a failover.", v, CommitStep)
 		}
 	}
 	if _, n := m.inGeneral("PollSecs"); n != nil {
-		m.note("PollSecs stays: the daemon polls the kernel, and short connections are not synchronised.")
+		m.note("PollSecs is kept: the daemon polls the kernel, and short connections are not replicated.")
 	}
 	for _, n := range named(inside(inside(m.f.top, "General"), "Filter"), "Protocol") {
 		if m.f.arg(n, 0) == "Accept" {
-			m.note("The Protocol Accept list in line %d stays: no other protocol is synchronised, and none at all without /etc/protocols.", m.f.line(n))
+			m.note("The Protocol Accept list in line %d is kept: other protocols are not replicated, and without /etc/protocols none is.", m.f.line(n))
 		}
 	}
 }

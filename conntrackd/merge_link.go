@@ -22,17 +22,17 @@ func (m *merge) mode() {
 		m.f.replace(mode, m.inPlace(mode, newMode(m.s, "")))
 		return
 	case mode.block == inAlarm:
-		m.note("Mode ALARM stays: an idle pair sends nothing in it, so that its health cannot be seen.")
+		m.note("Mode ALARM is kept: an idle pair sends nothing in this mode, so its health is unknown.")
 		return
 	case mode.block == inNotrack:
-		m.note("Mode NOTRACK stays: the peer never confirms what it received in it.")
+		m.note("Mode NOTRACK is kept: the peer never acknowledges messages in this mode.")
 	}
 	m.switchMode("DisableExternalCache", !m.s.ExternalCache, m.f.externalCache() != m.s.ExternalCache)
 	m.f.reparse()
 	resync := m.f.modeSetting("StartupResync")
 	m.switchMode("StartupResync", true, resync == nil)
 	if resync != nil && m.f.argKind(resync) == kindOff {
-		m.note("StartupResync off stays: a node that restarts holds no states of the peer until they change.")
+		m.note("StartupResync off is kept: after a restart, a node has no states of the peer until they change.")
 	}
 }
 

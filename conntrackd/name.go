@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd/typed"
+	"connsync/plural"
 )
 
 // maxInterfaceName is IFNAMSIZ without the final NUL.
@@ -51,7 +52,7 @@ func interfaceProblem(name string) string {
 		}
 		return fmt.Sprintf("%s is an address label, not an interface; type the interface: %s", typed.Show(name), base)
 	case len(name) > maxInterfaceName:
-		return fmt.Sprintf("%s has %d characters; an interface name has at most %d", typed.Show(name), len(name), maxInterfaceName)
+		return fmt.Sprintf("%s has %s; an interface name has at most %d", typed.Show(name), plural.Of(len(name), "character", "characters"), maxInterfaceName)
 	case name[0] >= '0' && name[0] <= '9':
 		return fmt.Sprintf("%s begins with a digit, which conntrackd cannot read; %s", typed.Show(name), rename)
 	case isHexWord(name):

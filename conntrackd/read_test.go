@@ -124,7 +124,7 @@ func TestDiagnosticPositions(t *testing.T) {
 		{3, 2, SeverityError, `"Turbo" is not known in Sync`},
 		{4, 9, SeverityError, `"port" is not known; the daemon writes it Port`},
 		{4, 24, SeverityError, `Port needs a number; found "x"`},
-		{5, 15, SeverityWarning, `"10.0.0.1/24" is no bare IPv4 address: the daemon goes on without it`},
+		{5, 15, SeverityWarning, `"10.0.0.1/24" is not a bare IPv4 address: the daemon goes on without it`},
 		{7, 20, SeverityError, `HashSize needs a number; found "}"`},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -127,7 +127,7 @@ func TestSettingTableIsComplete(t *testing.T) {
 			t.Errorf("%s follows %s, which does not stand before it", e.Field, e.Follows)
 		}
 		if other := slices.Index(table.Fields(), e.Field); other != i {
-			t.Errorf("%s stands there twice", e.Field)
+			t.Errorf("%s is there twice", e.Field)
 		}
 	}
 	want := Settings{Port: defaultPort, SendBuffer: defaultBufferBytes, ReceiveBuffer: defaultBufferBytes}

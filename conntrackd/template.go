@@ -33,7 +33,7 @@ func syncSection(s Settings) string {
 func newMode(s Settings, indent string) string {
 	return shift(indent, fmt.Sprintf(`# Reliable: what is lost on the way is sent again.
 Mode FTFW {
-	# on: the peer's states go straight into the kernel's table, so that a
+	# on: the peer's states are written to the kernel's table at once, so that a
 	# failover needs no script. off: they are kept in the external cache
 	# until a failover script commits them.
 	DisableExternalCache %s

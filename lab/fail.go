@@ -14,7 +14,7 @@ import (
 // and to the other node.
 func (p *Pair) Isolate(m *Member) error { return p.cables(m, (*Switch).Cut) }
 
-// Rejoin puts them back.
+// Rejoin restores them.
 func (p *Pair) Rejoin(m *Member) error { return p.cables(m, (*Switch).Mend) }
 
 func (p *Pair) cables(m *Member, do func(*Switch, string) error) error {

@@ -30,21 +30,22 @@ const module = "connsync/"
 var allowed = map[string][]string{
 	"trust":  {},
 	"outlet": {},
+	"plural": {},
 
 	"conntrackd/hostfile": {"trust"},
-	"conntrackd/typed":    {},
-	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed", "trust"},
+	"conntrackd/typed":    {"plural"},
+	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed", "plural", "trust"},
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
 	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
-	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "trust"},
+	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "trust"},
 	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},
-	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "trust"},
+	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "plural", "trust"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/service", "conntrackd/health", "trust"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "trust"},
 	"conntrackd/refresh":  {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "trust"},
-	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step"},
-	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "trust"),
+	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step", "plural"},
+	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "plural", "trust"),
 
 	"conntrackd/events": {"conntrackd/apply", "conntrackd/failover", "conntrackd/health", "conntrackd/hostfile", "conntrackd/service", "trust"},
 
@@ -54,18 +55,18 @@ var allowed = map[string][]string{
 	"netcheck/ethtool":    {},
 	"netcheck/keepalived": {"trust"},
 	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "trust"},
-	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/packet", "netcheck/firewall", "trust"},
+	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/packet", "netcheck/firewall", "plural", "trust"},
 
-	"node":         libraries("both", "", "trust", "outlet"),
-	"tui/text":     libraries("both", ""),
+	"node":         libraries("both", "", "plural", "trust", "outlet"),
+	"tui/text":     libraries("both", "", "plural"),
 	"tui/console":  {"tui/console/keys"},
-	"tui":          libraries("both", "", "tui/text", "tui/console"),
+	"tui":          libraries("both", "", "plural", "tui/text", "tui/console"),
 	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd"},
 	"cmd/connsync/completion": {"conntrackd", "conntrackd/apply", "conntrackd/failover", "conntrackd/service", "netcheck", "node", "tui/text"},
 
-	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "tui/text"},
+	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "plural", "tui/text"},
 
 	"tui/console/keys": {},
 
@@ -147,7 +148,7 @@ func TestImportArrows(t *testing.T) {
 	}
 }
 
-// The libraries could be published with trust alone, and the product holds nothing of the
+// The libraries could be published with trust and plural alone, and the product holds nothing of the
 // lab nor of the tests' tools.
 func TestDependenciesOfTheProduct(t *testing.T) {
 	for _, p := range list(t, "./cmd/connsync", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...") {
@@ -165,7 +166,7 @@ func TestDependenciesOfTheProduct(t *testing.T) {
 				t.Errorf("%s depends on %s, which is for tests", name, dep)
 			case !screen && strings.HasPrefix(dep, "charm.land/"):
 				t.Errorf("%s depends on %s, which is for the screen", name, dep)
-			case alone && strings.HasPrefix(dep, module) && dep != module+"trust" && !strings.HasPrefix(dep+"/", module+library+"/"):
+			case alone && strings.HasPrefix(dep, module) && dep != module+"trust" && dep != module+"plural" && !strings.HasPrefix(dep+"/", module+library+"/"):
 				t.Errorf("%s depends on %s", name, dep)
 			}
 		}

@@ -69,7 +69,7 @@ func kernelIn(tree string) (Kernel, error) {
 		modules, _ = filepath.Glob(filepath.Join(tree, "usr", "lib", "modules", "*"))
 	}
 	if len(images) != 1 || len(modules) != 1 {
-		return Kernel{}, fmt.Errorf("%s holds kernels %q with modules %q; remove it, and it is fetched anew", tree, images, modules)
+		return Kernel{}, fmt.Errorf("%s holds kernels %q with modules %q; remove it, and it is fetched again", tree, images, modules)
 	}
 	return Kernel{images[0], modules[0]}, nil
 }

@@ -218,7 +218,7 @@ func TestKilledLabTakesItsMachineAlong(t *testing.T) {
 	cmd.Wait()
 	waitFor(t, "the machine to end", func() bool { return len(left.processes()) == 0 })
 	if _, err := os.Stat(left.dir); err != nil {
-		t.Errorf("there is nothing to sweep: %v", err)
+		t.Errorf("nothing to sweep: %v", err)
 	}
 	next, err := newPlace(within(t, 10*time.Second), filepath.Dir(left.dir))
 	if err != nil {

@@ -137,7 +137,7 @@ func (m *Machine) booted(ctx context.Context, leader int) error {
 //     the machine's first process, come by the socket. Another first process
 //     says nothing; see booted.
 //   - no terminal unless somebody is to sit at it: the console goes to a pipe, and
-//     there is nothing to read.
+//     its input is empty.
 func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *exec.Cmd {
 	notify := "yes"
 	if m.init != Systemd {
@@ -160,7 +160,7 @@ func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	cmd.Cancel = func() error {
 		// nspawn follows the machine's first process and collects it; if there
-		// is nothing to follow yet, it goes itself.
+		// is none yet, it is killed itself.
 		if m.place.kill(cmd.Process.Pid) > 0 {
 			return nil
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/plural"
 	"connsync/trust"
 )
 
@@ -50,7 +51,7 @@ func judgeEvents(value string, tracked, limit uint32, listening func() (bool, er
 	const remedy = "sysctl -w net.netfilter.nf_conntrack_events=1"
 	switch value {
 	case "0":
-		return check.Fail(remedy, "connection tracking events are off (nf_conntrack_events is 0), so there is nothing to sync")
+		return check.Fail(remedy, "connection tracking events are off (nf_conntrack_events is 0), so no connection is replicated")
 	case "1":
 	case "2":
 		if tracked == 0 {
@@ -61,7 +62,7 @@ func judgeEvents(value string, tracked, limit uint32, listening func() (bool, er
 			return check.CouldNotRun(err)
 		}
 		if !some {
-			f := check.Fail(remedy, "nf_conntrack_events is 2 and no daemon listens: the %d connections tracked now will never be updated on the peer", tracked)
+			f := check.Fail(remedy, "nf_conntrack_events is 2 and no daemon listens: the peer will never receive updates for the %s tracked now", plural.Of(tracked, "connection", "connections"))
 			f.Mild = true
 			return f
 		}

@@ -48,7 +48,7 @@ func ExamplePlan() {
 	// Interface exists: this host has no interface sync-none
 }
 
-// The first node of a pair is set up while the peer is not there yet: what only
+// The first node of a pair is set up while the peer is not set up yet: what only
 // the peer can answer is a warning then.
 func ExampleTarget_firstNode() {
 	first := target()

@@ -111,11 +111,11 @@ var ruleFaults = []fault{
 
 var conntrackFaults = []fault{
 	{name: "events off", do: "sysctl -qw net.netfilter.nf_conntrack_events=0", cures: true, want: []failure{
-		{CheckConntrack, check.Blocker, "connection tracking events are off (nf_conntrack_events is 0), so there is nothing to sync", "sysctl -w net.netfilter.nf_conntrack_events=1"}}},
+		{CheckConntrack, check.Blocker, "connection tracking events are off (nf_conntrack_events is 0), so no connection is replicated", "sysctl -w net.netfilter.nf_conntrack_events=1"}}},
 	{name: "events on demand, nothing tracked", do: "sysctl -qw net.netfilter.nf_conntrack_events=2"},
 	{name: "events on demand, connections and no listener", cures: true,
 		do: "sysctl -qw net.netfilter.nf_conntrack_events=2\n" + trackOne, want: []failure{
-			{CheckConntrack, check.Warning, "nf_conntrack_events is 2 and no daemon listens: the 1 connections tracked now will never be updated on the peer", "sysctl -w net.netfilter.nf_conntrack_events=1"}}},
+			{CheckConntrack, check.Warning, "nf_conntrack_events is 2 and no daemon listens: the peer will never receive updates for the 1 connection tracked now", "sysctl -w net.netfilter.nf_conntrack_events=1"}}},
 }
 
 const trackOne = "conntrack -I -s 192.0.2.1 -d 198.51.100.1 -p tcp --sport 1025 --dport 80 --timeout 60 --state ESTABLISHED"

@@ -7,7 +7,7 @@ import (
 )
 
 // FuzzFrame holds that no frame, and no message of the kernel, makes a reader fail,
-// and that what is taken out of a frame lies in it.
+// and that what is read from a frame lies in it.
 func FuzzFrame(f *testing.F) {
 	udp := append([]byte{0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 102, 10, 0, 0, 101}, 0x0e, 0xc4, 0x0e, 0xc4, 0, 9, 0, 0, 'x')
 	refusal := append(append([]byte{0x45, 0, 0, 56, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 102, 10, 0, 0, 101}, 3, 3, 0, 0, 0, 0, 0, 0), udp...)

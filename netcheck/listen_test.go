@@ -246,7 +246,7 @@ func TestListenSyncOwn(t *testing.T) {
 	})
 }
 
-// The interface goes down and comes back, and then is made anew.
+// The interface goes down and comes back, and then is made again.
 func TestListenSyncOutlivesTheLink(t *testing.T) {
 	t.Parallel()
 	n := newTestNet(t, 0)
@@ -280,7 +280,7 @@ func TestListenSyncOutlivesTheLink(t *testing.T) {
 			}
 		case <-time.After(50 * time.Millisecond):
 			if time.Now().After(deadline) {
-				t.Fatal("nothing was heard after the interface was made anew")
+				t.Fatal("nothing was heard after the interface was made again")
 			}
 			continue
 		}

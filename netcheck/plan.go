@@ -12,7 +12,7 @@ import (
 type Target struct {
 	// Flow is the sync itself: interface, addresses and port.
 	firewall.Flow
-	// FirstNode is the operator's word that the peer is not there yet: what
+	// FirstNode is the operator's statement that the peer is not set up yet: what
 	// only the peer can answer warns instead of blocking.
 	FirstNode bool
 	// DaemonPIDs are the processes of our own conntrackd, which may hold Port.
@@ -67,12 +67,12 @@ func Plan(t Target) []check.Check {
 			Needs: []check.ID{CheckInterface}, Run: runDedicated(t)},
 		{ID: CheckCurrentAssigned, Title: "Current IP is on the interface", Severity: check.Blocker,
 			Needs: addressNeeds, Run: runCurrentAssigned(t)},
-		{ID: CheckPeerDistinct, Title: "Peer IP is another node's", Severity: check.Blocker, Run: runPeerDistinct(t)},
+		{ID: CheckPeerDistinct, Title: "Peer IP is not a local address", Severity: check.Blocker, Run: runPeerDistinct(t)},
 		{ID: CheckSameSubnet, Title: "Both addresses are in one subnet", Severity: check.Blocker,
 			Needs: []check.ID{CheckPeerDistinct}, Run: runSameSubnet(t)},
 		{ID: CheckRoute, Title: "Route to the peer", Severity: check.Blocker,
 			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runRoute(t)},
-		{ID: CheckDuplicateAddress, Title: "Current IP is no other host's", Severity: check.Blocker,
+		{ID: CheckDuplicateAddress, Title: "No other host uses Current IP", Severity: check.Blocker,
 			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned}, Run: runDuplicateAddress(t)},
 		// Frames go out on the interface whatever the route is, so a cut wire
 		// shows beside a wrong route.

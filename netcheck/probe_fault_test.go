@@ -76,7 +76,7 @@ func TestOwnFirewall(t *testing.T) {
 	}
 }
 
-// The replies are dropped here, which nobody can tell from a drop there.
+// The replies are dropped on this node, which nobody can tell from a drop on the peer.
 func TestRepliesDroppedHere(t *testing.T) {
 	t.Parallel()
 	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
@@ -270,7 +270,7 @@ func TestPortHeld(t *testing.T) {
 		}
 		target := n.families[4]
 		target.Current = prefix("10.9.0.99/24")
-		if f := n.ask(t, runPortFree(target)); f.Status != check.Failed || !strings.Contains(f.Detail, "10.9.0.99 is no address of this host") {
+		if f := n.ask(t, runPortFree(target)); f.Status != check.Failed || !strings.Contains(f.Detail, "10.9.0.99 is not an address of this host") {
 			t.Errorf("%v: %s", f.Status, f.Detail)
 		}
 	})

@@ -100,7 +100,7 @@ type firewallCase struct {
 }
 
 // firewallCase loads the rules, asks, and sends datagrams. IPv6 finds its
-// neighbours anew each time; a chain that drops lets it, unless the case is
+// neighbours again each time; a chain that drops lets it, unless the case is
 // about that.
 func (n *testNet) firewallCase(t *testing.T, family int, c firewallCase) {
 	target := n.families[family]
@@ -183,7 +183,7 @@ func (n *testNet) passes(target Target) string {
 	return "not at all"
 }
 
-// forget has a host look for its neighbours anew.
+// forget has a host look for its neighbours again.
 func (n *testNet) forget(h *lab.Namespace) {
 	n.t.Helper()
 	err := h.Do(func() error {

@@ -107,7 +107,7 @@ func (n *testNet) restore(program, rules string) {
 	}
 }
 
-// A table that nobody can read is no pass.
+// A table that nobody can read does not count as passed.
 func TestFirewallOfLegacyWithoutItsProgram(t *testing.T) {
 	n := newTestNet(t, 0)
 	n.restore("iptables-legacy-restore", "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/plural"
 )
 
 const (
@@ -287,7 +288,7 @@ func judgeReplies(t Target, link Interface, got pings) check.Finding {
 func judgeRefusedPing(t Target, link Interface, got pings) check.Finding {
 	f := explainRefusal(t, link, got.err, "echo requests")
 	if got.received > 0 {
-		f.Detail = fmt.Sprintf("after %d replies: %s", got.received, f.Detail)
+		f.Detail = fmt.Sprintf("after %s: %s", plural.Of(got.received, "reply", "replies"), f.Detail)
 	}
 	return f
 }

@@ -55,7 +55,7 @@ func judgeBind(t Target, err error) check.Finding {
 	switch {
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return check.Finding{Status: check.Failed, Err: err, Remedy: t.ip("address add %v dev %s", prefixOn(Interface{}, t.Current), t.Interface),
-			Detail: fmt.Sprintf("%v is no address of this host, so nothing can listen on it", addr)}
+			Detail: fmt.Sprintf("%v is not an address of this host, so nothing can listen on it", addr)}
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root",
 			Detail: fmt.Sprintf("only root may try UDP port %d", t.Port)}

@@ -82,7 +82,7 @@ func TestPlanIsSound(t *testing.T) {
 			}
 		}
 		if slices.Contains(ids, c.ID) {
-			t.Errorf("%s stands there twice", c.ID)
+			t.Errorf("%s is there twice", c.ID)
 		}
 		ids = append(ids, c.ID)
 	}
@@ -110,7 +110,9 @@ func TestRootCauses(t *testing.T) {
 		t.Run(string(tt.fails), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				checks := Plan(Target{Flow: firewall.Flow{Peer: prefix("10.0.0.102/24")}})
+				titles := map[check.ID]string{}
 				for i := range checks {
+					titles[checks[i].ID] = checks[i].Title
 					status := check.Passed
 					if checks[i].ID == tt.fails {
 						status = check.Failed
@@ -124,7 +126,7 @@ func TestRootCauses(t *testing.T) {
 				for _, r := range check.Run(context.Background(), checks, nil).Results {
 					if r.Status == check.Skipped {
 						skipped = append(skipped, r.ID)
-						if want := "not asked, because " + string(tt.fails) + " failed"; r.Detail != want {
+						if want := fmt.Sprintf("needs %q", titles[tt.fails]); r.Detail != want {
 							t.Errorf("%s: %q, want %q", r.ID, r.Detail, want)
 						}
 					}

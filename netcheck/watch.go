@@ -60,7 +60,7 @@ func watch(ctx context.Context, socket *os.File, last []Interface, out chan []In
 			drain(socket)
 		} else {
 			// A socket that fails, or a list that was refused: what was told
-			// meanwhile may be lost, so open anew and ask without being told.
+			// meanwhile may be lost, so open again and ask without being told.
 			if !pause(ctx, retryPause) {
 				return
 			}
@@ -161,7 +161,7 @@ func drain(socket *os.File) {
 }
 
 // receiveAll empties the socket and reports whether there was something. What
-// the messages say does not matter: the list is asked for anew.
+// the messages say does not matter: the list is read again.
 func receiveAll(fd int) (told bool, err error) {
 	var message [1]byte
 	for {

@@ -23,9 +23,9 @@ const applicationMax = 4096
 // Applications are the words for what an appliance is.
 func Applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
 
-// Application is what this appliance is. The zero value is an ordinary host.
+// Application is what this appliance is. The zero value stands for a host without an application.
 type Application struct {
-	Word   string // LLB, WAF, ADC or GSLB; blank where nothing states it
+	Word   string // LLB, WAF, ADC or GSLB; blank without an application file
 	Source string // what states it: the flag or the file
 }
 
@@ -87,7 +87,7 @@ func (a Application) ReasonAndRemedy() string {
 }
 
 // Appliance is what this host is: by [Options.Application], else by
-// [ApplicationFile], else an ordinary host. An error means that it is not known.
+// [ApplicationFile], else none. An error means that it is not known.
 func (o Options) Appliance() (Application, error) {
 	return readApplication(o.Application, ApplicationFile)
 }

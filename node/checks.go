@@ -93,7 +93,7 @@ func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode
 // inPlace asks whether this appliance is one with connection sync.
 func (n *Node) inPlace() check.Check {
 	return check.Check{
-		ID: checkApplication, Title: "Appliance has connection sync", Severity: check.Blocker,
+		ID: checkApplication, Title: "Application allows sync", Severity: check.Blocker,
 		Run: func(ctx context.Context) check.Finding {
 			a, err := n.Appliance()
 			switch {
@@ -102,7 +102,7 @@ func (n *Node) inPlace() check.Check {
 			case err != nil:
 				return check.Finding{Status: check.Failed, Detail: err.Error(), Err: err, Remedy: "echo " + syncApplication + " >" + ApplicationFile}
 			case a.Word == "":
-				return check.Finding{Status: check.Passed, Detail: "an ordinary host: nothing states an application"}
+				return check.Finding{Status: check.Passed, Detail: "no application file, treated as an ordinary host"}
 			case a.Reason() == "":
 				return check.Finding{Status: check.Passed, Detail: "it is " + a.Word + ", says " + a.Source}
 			}
@@ -185,7 +185,7 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Passed, Detail: "conntrackd " + version + "; its service is left alone"}
 			case err != nil:
 				return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root, or with --service direct where no service manager runs",
-					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be looked at: %v", version, n.Service.Name(), err)}
+					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be read: %v", version, n.Service.Name(), err)}
 			case !state.Present:
 				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",
 					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, n.Service.Name())}

@@ -9,6 +9,7 @@ import (
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/prepare"
 	"connsync/netcheck/check"
+	"connsync/plural"
 )
 
 // coverage asks which of the connections that go through this node now would be
@@ -27,7 +28,7 @@ func (h *hostChecks) coverage(ctx context.Context) check.Finding {
 		return f
 	}
 	room, poll := file.HashLimit(), file.PollSecs()
-	counted := fmt.Sprintf("with this file, %d of %s now would be replicated", min(c.Survive, room), coverage.Connections(c.Total()))
+	counted := fmt.Sprintf("with this file, %d of %s now would be replicated", min(c.Survive, room), plural.Of(c.Total(), "connection", "connections"))
 	switch {
 	case c.Filtered > 0:
 		return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s; %d would not: %s", counted, c.Filtered, c.Cause), Remedy: c.Next}
@@ -51,7 +52,7 @@ func (h *hostChecks) coverage(ctx context.Context) check.Finding {
 // so many.
 func (h *hostChecks) eventsOff(connections int) check.Finding {
 	f := check.Finding{Status: check.Failed, Remedy: "sysctl -w net.netfilter.nf_conntrack_events=1",
-		Detail: fmt.Sprintf("nf_conntrack_events is 0: conntrackd would learn of no connection that begins, and of no change of the %s now", coverage.Connections(connections))}
+		Detail: fmt.Sprintf("nf_conntrack_events is 0: conntrackd would learn of no connection that begins, and of no change of the %s now", plural.Of(connections, "connection", "connections"))}
 	if i, ok := h.found.Item(prepare.ItemEvents); ok && i.State == prepare.ItemMissing {
 		f.Detail += "; a save that prepares the host sets it to 1"
 		f.Remedy, f.Mend = "connsync apply --prepare-host", check.MendHost

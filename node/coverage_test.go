@@ -24,7 +24,7 @@ func TestLastRole(t *testing.T) {
 		{"primary", backup + primary, "", coverage.RolePrimary},
 		{"backup", primary + backup, "", coverage.RoleBackup},
 		{"fault", primary + fault, "", coverage.RoleUnknown},
-		{"log began anew", "\n", primary, coverage.RolePrimary},
+		{"log was rotated", "\n", primary, coverage.RolePrimary},
 		{"newer log counts", backup, primary, coverage.RoleBackup},
 		{"long log", strings.Repeat(primary, 1000) + backup, "", coverage.RoleBackup},
 		{"hostile", "x\x00 failover primary\nfailover\n2026 [1] failover root: x\n", "", coverage.RoleUnknown},

@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/refresh"
 	"connsync/netcheck/check"
+	"connsync/plural"
 )
 
 // lifetimes name the settings that the check tells of, in its words.
@@ -85,7 +86,7 @@ func readLifetimes() (lives string, shortest time.Duration, err error) {
 
 func inWords(d time.Duration) string {
 	if days := d / (24 * time.Hour); days >= 2 && d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%d days", days)
+		return plural.Of(days, "day", "days")
 	}
 	return fmt.Sprintf("%g s", d.Seconds())
 }

@@ -66,7 +66,7 @@ func parseHook(words []string) (Command, error) {
 		return c, nil
 	}
 	if strings.ToUpper(words[0]) == words[0] {
-		return c, fmt.Errorf("no command is called %q", words[0])
+		return c, fmt.Errorf("unknown command %q", words[0])
 	}
 	c.Name, words = words[0], words[1:]
 	roles := map[string]failover.Role{"MASTER": failover.RolePrimary, "BACKUP": failover.RoleBackup, "FAULT": failover.RoleFault}
@@ -105,12 +105,12 @@ func TestFailoverHook(t *testing.T) {
 		{name: "a wrapper program", conf: group(`notify "/usr/bin/nice -5 /opt/connsync failover" root`), status: check.Passed},
 		{name: "a program that only names it", conf: group(`notify "/bin/sh connsync failover" root`), status: check.Unknown, detail: []string{"keepalived calls /bin/sh"}},
 		{name: "the user within the quotes", conf: group(`notify_master "/usr/sbin/connsync failover primary root"`, backup, fault), status: check.Failed,
-			detail: []string{`keepalived calls "/usr/sbin/connsync failover primary root" when VG becomes primary, and that is no hook: takes no more, got "root"`}},
+			detail: []string{`keepalived calls "/usr/sbin/connsync failover primary root" when VG becomes primary, and that is not a hook: takes no more, got "root"`}},
 		{name: "no quotes", conf: group(`notify_master /usr/sbin/connsync failover primary`, backup, fault), status: check.Failed, detail: []string{`keepalived takes "failover" for the user`}},
-		{name: "an instance, no quotes", conf: "vrrp_instance LAN {\nnotify /usr/sbin/connsync failover root\n}\n", status: check.Failed, detail: []string{`when LAN becomes primary, and that is no hook: the command is not in quotes, so keepalived takes "failover" for the user`}},
-		{name: "an instance, other words", conf: "vrrp_instance LAN {\nnotify /usr/sbin/connsync root\n}\n", status: check.Failed, detail: []string{`no command is called "INSTANCE"`}},
-		{name: "an instance of a group, other words", conf: "vrrp_sync_group VG {\n group {\n LAN\n WAN\n }\n}\n" + strings.Replace(twoInstances, "interface eth2", `notify "/usr/sbin/connsync" root`, 1), status: check.Failed, detail: []string{`no command is called "INSTANCE"`}},
-		{name: "a group, other words", conf: group(`notify "/usr/sbin/connsync" root`), status: check.Failed, detail: []string{`no command is called "GROUP"`}},
+		{name: "an instance, no quotes", conf: "vrrp_instance LAN {\nnotify /usr/sbin/connsync failover root\n}\n", status: check.Failed, detail: []string{`when LAN becomes primary, and that is not a hook: the command is not in quotes, so keepalived takes "failover" for the user`}},
+		{name: "an instance, other words", conf: "vrrp_instance LAN {\nnotify /usr/sbin/connsync root\n}\n", status: check.Failed, detail: []string{`unknown command "INSTANCE"`}},
+		{name: "an instance of a group, other words", conf: "vrrp_sync_group VG {\n group {\n LAN\n WAN\n }\n}\n" + strings.Replace(twoInstances, "interface eth2", `notify "/usr/sbin/connsync" root`, 1), status: check.Failed, detail: []string{`unknown command "INSTANCE"`}},
+		{name: "a group, other words", conf: group(`notify "/usr/sbin/connsync" root`), status: check.Failed, detail: []string{`unknown command "GROUP"`}},
 		{name: "one notify of an instance", conf: "vrrp_instance LAN {\nnotify \"/usr/sbin/connsync failover\" root\n}\n", status: check.Passed},
 		{name: "no script security asked for where it is set", conf: "global_defs {\n enable_script_security\n}\n" + group(), status: check.Failed,
 			remedy: `keepalived.conf, vrrp_sync_group VG: notify_master "/usr/sbin/connsync failover primary" root; notify_backup "/usr/sbin/connsync failover backup" root; notify_fault "/usr/sbin/connsync failover fault" root (each on a line of its own)`},
@@ -134,8 +134,8 @@ func TestFailoverHook(t *testing.T) {
 		{name: "script_user other", conf: "global_defs {\n script_user www\n}\n" + group(asUser(master), asUser(backup), asUser(fault)), users: []string{"www"}, status: check.Failed, detail: []string{"as www"}},
 		{name: "refused", conf: group(master, backup, fault), refusal: "/usr can be written by others than root", status: check.Failed, detail: []string{"does not run /usr/sbin/connsync: /usr can be written"}},
 		{name: "packaged script, states in the kernel", conf: packaged(), status: check.Failed,
-			detail: []string{"primary-backup.sh", "purges the peer's states", "commits and flushes", "outside its service", "wrong lock file", "failed for done"}},
-		{name: "packaged script, external cache", conf: packaged(), external: true, status: check.Failed, detail: []string{"outside its service", "wrong lock file", "failed for done"}},
+			detail: []string{"primary-backup.sh", "purges the peer's states", "commits and flushes", "outside its service", "wrong lock file", "failed step as done"}},
+		{name: "packaged script, external cache", conf: packaged(), external: true, status: check.Failed, detail: []string{"outside its service", "wrong lock file", "failed step as done"}},
 		{name: "a script that calls connsync", conf: group(`notify_master "/own/wrapper" root`, backup, fault), status: check.Passed},
 		{name: "a script that calls conntrackd", conf: group(`notify_master "/own/hook" root`, backup, fault), status: check.Unknown, detail: []string{"/own/hook"}},
 		{name: "a script about something else", conf: group(`notify_master "/own/mail" root`, backup, fault), status: check.Failed},

@@ -69,7 +69,7 @@ func (h hook) judge() check.Finding {
 	}
 	if len(alone) > 0 && len(h.mover.Instances) > 1 {
 		return check.Finding{
-			Status: check.Failed, Detail: fmt.Sprintf("%s can move without the others, being in no vrrp_sync_group: connections then pass through both nodes", strings.Join(alone, ", ")),
+			Status: check.Failed, Detail: fmt.Sprintf("%s can fail over alone, because it is in no vrrp_sync_group: connections then pass through both nodes", strings.Join(alone, ", ")),
 			Remedy: h.lines("vrrp_sync_group", "VG", " with all instances in group { }"),
 		}
 	}
@@ -93,7 +93,7 @@ func (h hook) judgeUnit(u moving) check.Finding {
 		s := c.script
 		switch c.call {
 		case callsWrong:
-			return failed("keepalived calls %q when %s becomes %s, and that is no hook: %v; %s",
+			return failed("keepalived calls %q when %s becomes %s, and that is not a hook: %v; %s",
 				strings.Join(append([]string{s.Program}, s.Arguments...), " "), u.name, role, c.err, lostWithoutHook(h.external))
 		case callsNothing:
 			return failed("keepalived does not call connsync failover when %s becomes %s; %s", u.name, role, lostWithoutHook(h.external))
@@ -134,7 +134,7 @@ func (h hook) notRun(s keepalived.Script, role failover.Role) (string, error) {
 	}
 	switch lost := lostWithoutHook(h.external); {
 	case by == "":
-		return fmt.Sprintf("%swith %s it needs a user, and none is named behind the command or by script_user, nor is there a user keepalived_script; %s", ignored, scriptSecurity, lost), nil
+		return fmt.Sprintf("%swith %s it needs a user, but neither the command nor script_user names one, and there is no user keepalived_script; %s", ignored, scriptSecurity, lost), nil
 	case !known && s.User != "":
 		return fmt.Sprintf("%sthere is no user %s; what belongs to the command stands within its quotes, and user and group behind them", ignored, by), nil
 	case !known:
@@ -144,7 +144,7 @@ func (h hook) notRun(s keepalived.Script, role failover.Role) (string, error) {
 		if s.User == "" && h.mover.ScriptUser == "" {
 			why = "a user that exists, while no script_user is set"
 		}
-		return fmt.Sprintf("keepalived runs the script as %s (%s), who may not use conntrackd's control socket: nothing happens at a failover, and %s", by, why, lost), nil
+		return fmt.Sprintf("keepalived runs the script as %s (%s), which may not use conntrackd's control socket: nothing happens at a failover, and %s", by, why, lost), nil
 	}
 	why, err := h.refusal(s, "root")
 	if why != "" {
@@ -181,7 +181,7 @@ const (
 	callsUs
 )
 
-// Command is what a command line of connsync's comes to.
+// Command is what a connsync command line comes to.
 type Command struct {
 	Name   string        // blank for the form
 	Config string        // conntrackd's configuration file
@@ -302,17 +302,17 @@ func (h hook) faults(content string) string {
 		words string
 	}{
 		{"$CONNTRACKD_CONFIG -t", true, "purges the peer's states from the kernel after PurgeTimeout, so that the next failover loses them"},
-		{"$CONNTRACKD_CONFIG -c", true, "commits and flushes caches for nothing"},
+		{"$CONNTRACKD_CONFIG -c", true, "commits and flushes the caches without need"},
 		{"$CONNTRACKD_CONFIG -d", false, "starts conntrackd outside its service, which then cannot start"},
 		{"/var/lock/conntrack.lock", false, "looks for the wrong lock file"},
-		{"$? -eq 1", false, "takes a step that failed for done"},
+		{"$? -eq 1", false, "treats a failed step as done"},
 	} {
 		if strings.Contains(content, f.mark) && !(f.only && h.external) {
 			found = append(found, f.words)
 		}
 	}
 	if len(found) == 0 {
-		return "does not check what came of its steps"
+		return "does not check the result of its steps"
 	}
 	return strings.Join(found, "; ")
 }

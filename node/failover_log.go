@@ -37,7 +37,7 @@ func (s systemLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// failoverLogMax is where the log begins anew; the full one is kept as .1.
+// failoverLogMax is the size at which the log is rotated; the full one is kept as .1.
 const failoverLogMax = 256 << 10
 
 // OpenFailoverLog opens failover.log in the state directory and, with toSystem,

@@ -36,7 +36,7 @@ var errNoScriptSecurity = errors.New("script_security not enabled")
 func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.Offer, bool) {
 	mover, _ := findMover(ctx, c.Settings.ExternalCache)
 	if mover == nil {
-		return prepare.Offer{}, false // the check says what could not be looked at
+		return prepare.Offer{}, false // the check says what could not be read
 	}
 	h := n.hookOf(mover, c.Settings)
 	if h.lacks().Status == check.Passed {
@@ -45,7 +45,7 @@ func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.
 	o, err := h.offer(ctx, n.Program)
 	if err != nil {
 		return prepare.Offer{State: prepare.ItemForeign,
-			Detail: fmt.Sprintf("%s is left alone: %v; add the lines by hand: %s", mover.Files[0], err, h.lacks().Remedy)}, true
+			Detail: fmt.Sprintf("%s was not changed: %v; add these lines yourself: %s", mover.Files[0], err, h.lacks().Remedy)}, true
 	}
 	return o, true
 }
@@ -213,7 +213,7 @@ func (e *refusedError) Error() string { return fmt.Sprintf("%s (%v)", e.said, e.
 // keepalived could not be asked.
 func testConfig(ctx context.Context, installed keepalived.Installation, path string) error {
 	if installed.Program == "" {
-		return errors.New("there is no keepalived to ask")
+		return errors.New("keepalived is not installed")
 	}
 	limited, cancel := context.WithTimeout(ctx, keepalivedPatience)
 	defer cancel()

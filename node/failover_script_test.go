@@ -39,9 +39,9 @@ func TestFailoverHookReadsTheWholeScript(t *testing.T) {
 		{"after 64 KiB", func() (string, error) { return script(100<<10, "exec connsync failover primary\n"), nil }, check.Passed, ""},
 		{"nowhere", func() (string, error) { return script(100<<10, "exit 0\n"), nil }, check.Failed, "keepalived does not call connsync failover"},
 		{"too large", func() (string, error) { return script(2<<20, "exec connsync failover primary\n"), nil }, check.Unknown, "has more than 1048576 bytes"},
-		{"a directory", func() (string, error) { return dir, nil }, check.Unknown, "is no regular file"},
-		{"a FIFO", func() (string, error) { path := filepath.Join(dir, "fifo"); return path, unix.Mkfifo(path, 0o755) }, check.Unknown, "is no regular file"},
-		{"a device", func() (string, error) { return "/dev/tty", nil }, check.Unknown, "is no regular file"},
+		{"a directory", func() (string, error) { return dir, nil }, check.Unknown, "is not a regular file"},
+		{"a FIFO", func() (string, error) { path := filepath.Join(dir, "fifo"); return path, unix.Mkfifo(path, 0o755) }, check.Unknown, "is not a regular file"},
+		{"a device", func() (string, error) { return "/dev/tty", nil }, check.Unknown, "is not a regular file"},
 		{"not there", func() (string, error) { return filepath.Join(dir, "nowhere"), nil }, check.Unknown, "no such file"},
 		{"a read that fails", func() (string, error) { return "/proc/self/mem", nil }, check.Unknown, "read /proc/self/mem: input/output error"},
 	} {

@@ -16,7 +16,7 @@ import (
 	"connsync/netcheck/firewall"
 )
 
-// FirewallChange is what an installation or a removal of connsync's rules would do.
+// FirewallChange is what installing or removing connsync's rules would do.
 // Carry it out with [FirewallChange.Install] or [FirewallChange.Remove], once, under
 // the lock of [Node.LockForWriting].
 type FirewallChange struct {
@@ -60,7 +60,7 @@ func (n *Node) PlanFirewall(ctx context.Context, file string, flow firewall.Flow
 		return c, RulesUnreadable(err)
 	}
 	if c.Foreign = running.Foreign; len(c.Foreign) > 0 {
-		return c, fmt.Errorf("%s is in the hands of %s, which loads its own rules and would lose connsync's", c.Foreign[0].Chain, c.Foreign[0].Manager)
+		return c, fmt.Errorf("%s is managed by %s, which loads its own rules and would lose connsync's", c.Foreign[0].Chain, c.Foreign[0].Manager)
 	}
 	var content []byte
 	if c.HostFile, content, err = nftablesFile(file); err != nil {
@@ -76,7 +76,7 @@ func (n *Node) PlanFirewall(ctx context.Context, file string, flow firewall.Flow
 	}
 	for _, o := range running.Openings {
 		if !loaded.Loads(o) {
-			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so that the rules would not last over a boot; let whatever makes it load those that connsync firewall prints", o, c.HostFile)
+			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so the rules would be lost at the next boot; add the rules that connsync firewall prints to the program that makes the chain", o, c.HostFile)
 		}
 	}
 	rules := []byte(flow.NftFile(loaded.Openings))
@@ -133,7 +133,7 @@ func (c *FirewallChange) Install(ctx context.Context) error {
 	}
 	now, err := firewall.Read(ctx, c.Flow)
 	if err == nil && !now.InPlace() {
-		err = fmt.Errorf("the rules run and do not admit the sync: %s", now.Finding.Detail)
+		err = fmt.Errorf("the rules are loaded but do not admit the sync: %s", now.Finding.Detail)
 	}
 	if err == nil {
 		return nil
@@ -146,7 +146,7 @@ func rolledBack(failure, back error) error {
 	if back == nil {
 		return fmt.Errorf("%w; everything is as it was before", failure)
 	}
-	return fmt.Errorf("%w; and it could not all be taken back: %w", failure, back)
+	return fmt.Errorf("%w; and not all of it could be rolled back: %w", failure, back)
 }
 
 // proveFile loads the host's file from scratch, in a namespace of its own, as
@@ -190,12 +190,12 @@ func removeRunning(ctx context.Context) error {
 		return err
 	}
 	if now, err = firewall.Installed(ctx); err == nil && now.RemoveScript() != "" {
-		err = errors.New("rules of connsync's are still there")
+		err = errors.New("some of connsync's rules are still there")
 	}
 	return err
 }
 
-// PlanFirewallRemoval finds what there is of connsync's rules, in those that run and
+// PlanFirewallRemoval finds connsync's rules, in those that run and
 // in the host's file; a blank file is the one of the installation, else the first of
 // [NftablesFiles]. The change is never nil, also with an error.
 func (n *Node) PlanFirewallRemoval(ctx context.Context, file string) (*FirewallChange, error) {
@@ -246,7 +246,7 @@ func (c *FirewallChange) Remove(ctx context.Context) error {
 	}
 	if c.Script != "" {
 		if err := removeRunning(ctx); err != nil {
-			left = errors.Join(left, fmt.Errorf("the rules that run could not be taken away and last until the next boot: %w", err))
+			left = errors.Join(left, fmt.Errorf("the running rules could not be removed and stay until the next boot: %w", err))
 		}
 	}
 	if left != nil {

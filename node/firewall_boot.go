@@ -24,13 +24,13 @@ func (c *FirewallChange) noteBoot(ctx context.Context) error {
 		return ctx.Err()
 	case errors.Is(err, exec.ErrNotFound): // another init loads the file, or none does
 	case err != nil:
-		c.Notes = append(c.Notes, fmt.Sprintf("whether nftables.service loads %s at boot could not be seen: %v", c.HostFile, err))
+		c.Notes = append(c.Notes, fmt.Sprintf("whether nftables.service loads %s at boot is unknown: %v", c.HostFile, err))
 	case state == "not-found":
-		c.Notes = append(c.Notes, fmt.Sprintf("there is no nftables.service, so nobody loads %s at boot", c.HostFile))
+		c.Notes = append(c.Notes, fmt.Sprintf("there is no nftables.service, so %s is not loaded at boot", c.HostFile))
 	case state == "masked":
-		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is masked, so nobody loads %s at boot: systemctl unmask nftables.service, then systemctl enable nftables.service", c.HostFile))
+		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is masked, so %s is not loaded at boot: systemctl unmask nftables.service, then systemctl enable nftables.service", c.HostFile))
 	case state != "enabled":
-		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is %s, so nobody loads %s at boot: systemctl enable nftables.service", state, c.HostFile))
+		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is %s, so %s is not loaded at boot: systemctl enable nftables.service", state, c.HostFile))
 	}
 	return nil
 }

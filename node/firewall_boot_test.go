@@ -17,15 +17,15 @@ func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
 		want            []string
 	}{
 		{"enabled", "echo enabled", nil},
-		{"disabled", "echo disabled; exit 1", []string{"nftables.service is disabled, so nobody loads /etc/nftables.conf at boot: systemctl enable nftables.service"}},
-		{"not there", "echo not-found; exit 4", []string{"there is no nftables.service, so nobody loads /etc/nftables.conf at boot"}},
+		{"disabled", "echo disabled; exit 1", []string{"nftables.service is disabled, so /etc/nftables.conf is not loaded at boot: systemctl enable nftables.service"}},
+		{"not there", "echo not-found; exit 4", []string{"there is no nftables.service, so /etc/nftables.conf is not loaded at boot"}},
 		{"not there, of systemd 252", "echo 'Failed to get unit file state for nftables.service: No such file or directory' >&2; exit 1",
-			[]string{"there is no nftables.service, so nobody loads /etc/nftables.conf at boot"}},
-		{"masked", "echo masked; exit 1", []string{"nftables.service is masked, so nobody loads /etc/nftables.conf at boot: systemctl unmask nftables.service, then systemctl enable nftables.service"}},
+			[]string{"there is no nftables.service, so /etc/nftables.conf is not loaded at boot"}},
+		{"masked", "echo masked; exit 1", []string{"nftables.service is masked, so /etc/nftables.conf is not loaded at boot: systemctl unmask nftables.service, then systemctl enable nftables.service"}},
 		{"no answer", "echo 'Failed to connect to bus:\n No such file' >&2; exit 1", []string{
-			"whether nftables.service loads /etc/nftables.conf at boot could not be seen: systemctl is-enabled nftables.service: exit status 1: Failed to connect to bus: No such file"}},
+			"whether nftables.service loads /etc/nftables.conf at boot is unknown: systemctl is-enabled nftables.service: exit status 1: Failed to connect to bus: No such file"}},
 		{"no word", "true", []string{
-			"whether nftables.service loads /etc/nftables.conf at boot could not be seen: systemctl is-enabled nftables.service: it gave no state"}},
+			"whether nftables.service loads /etc/nftables.conf at boot is unknown: systemctl is-enabled nftables.service: it gave no state"}},
 		{"no systemctl", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,8 +28,8 @@ func NftablesFiles() []string {
 const rulesFile = "/etc/connsync/firewall.nft"
 
 // includeLines are what --install adds to the host's file. Of a pattern nft
-// does not ask that there is such a file: where only connsync's is taken away
-// the host's own rules still load.
+// does not ask that there is such a file: where only connsync's is removed the
+// host's own rules still load. Hosts have these bytes, so they never change.
 const includeLines = "# The rules of connsync firewall --install; connsync firewall --remove takes them away.\n" +
 	"include \"/etc/connsync/[f]irewall.nft\"\n"
 
@@ -147,7 +147,7 @@ func nftablesFile(given string) (string, []byte, error) {
 		}
 	}
 	return "", nil, noFileError("there is none of " + strings.Join(NftablesFiles(), ", ") +
-		", so rules would not last over a boot: install nftables, or say with --nftables-conf which file the host loads")
+		", so rules would be lost at the next boot: install nftables, or name the file that the host loads with --nftables-conf")
 }
 
 func fileExists(path string) bool {

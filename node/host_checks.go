@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
+	"connsync/plural"
 )
 
 // The checks of what the host does against its sync beside the file. The first
@@ -90,7 +91,7 @@ func (h *hostChecks) item(id prepare.ItemID) func(context.Context) check.Finding
 		_ = h.look(ctx)
 		i, ok := h.found.Item(id)
 		if !ok {
-			return check.Finding{Status: check.Passed, Detail: "there is nothing of the kind on this host"}
+			return check.Finding{Status: check.Passed, Detail: "not applicable on this host"}
 		}
 		return itemFinding(i)
 	}
@@ -106,7 +107,7 @@ func itemFinding(i prepare.Item) check.Finding {
 	case prepare.ItemInPlace:
 		f.Status = check.Passed
 		if f.Detail == "" {
-			f.Detail = "it is as it should be"
+			f.Detail = "the setting is correct"
 		}
 	case prepare.ItemMissing:
 		f.Status, f.Remedy, f.Mend = check.Failed, "connsync apply --prepare-host", check.MendHost
@@ -133,7 +134,7 @@ func (h *hostChecks) unit(ctx context.Context) check.Finding {
 		return itemFinding(i)
 	}
 	if h.n.Unmanaged() {
-		return check.Finding{Status: check.Unknown, Detail: "the service is left alone, so its unit was not looked at", Remedy: "connsync check --service auto"}
+		return check.Finding{Status: check.Unknown, Detail: "--service none does not read the service, so its unit is unknown", Remedy: "connsync check --service auto"}
 	}
 	return check.Finding{Status: check.Passed,
 		Detail: "no unit runs conntrackd here; connsync removes a stale lock when it starts it, and nothing else starts it again"}
@@ -191,19 +192,19 @@ func (h *hostChecks) hashLimit(ctx context.Context) check.Finding {
 	remedy := fmt.Sprintf("HashLimit %d, in the General section of %s", 2*table, h.n.Config)
 	if limit < table {
 		return check.Finding{Status: check.Failed, Remedy: remedy,
-			Detail: fmt.Sprintf("HashLimit %d is less than the kernel's nf_conntrack_max %d: states beyond it are lost without a word", limit, table)}
+			Detail: fmt.Sprintf("HashLimit %d is less than the kernel's nf_conntrack_max %d: states beyond it are lost silently", limit, table)}
 	}
 	refused, err := h.refused(ctx)
 	if err != nil {
 		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot(err),
-			Detail: "conntrackd did not say how many states it had no room for: " + err.Error()}
+			Detail: "conntrackd did not report how many states it refused: " + err.Error()}
 	}
 	if refused > 0 {
 		return check.Finding{Status: check.Failed, Remedy: remedy,
-			Detail: fmt.Sprintf("conntrackd had no room for %d states since its start; the peer's nf_conntrack_max may be larger than HashLimit %d", refused, limit)}
+			Detail: fmt.Sprintf("conntrackd had no room for %s since its start; the peer's nf_conntrack_max may be larger than HashLimit %d", plural.Of(refused, "state", "states"), limit)}
 	}
 	return check.Finding{Status: check.Passed,
-		Detail: fmt.Sprintf("HashLimit %d, nf_conntrack_max %d; the peer's, which is not seen from here, is to be the same", limit, table)}
+		Detail: fmt.Sprintf("HashLimit %d, nf_conntrack_max %d; the peer's must be the same, which cannot be checked from here", limit, table)}
 }
 
 // refused is how many states a running daemon had no room for. It is zero where
@@ -233,7 +234,7 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 		return check.Finding{Status: check.Passed, Detail: fmt.Sprintf("one conntrackd runs (process %d)", others[0].PID)}
 	}
 	if len(others) == 0 {
-		return check.Finding{Status: check.Passed, Detail: "there is none beside " + h.n.Service.Name()}
+		return check.Finding{Status: check.Passed, Detail: "no other conntrackd than " + h.n.Service.Name()}
 	}
 	var words []string
 	for _, d := range others {

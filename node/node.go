@@ -87,7 +87,7 @@ func (o Options) ReadOnly() string {
 			dir = filepath.Dir(dir)
 		}
 		if unix.Access(dir, unix.W_OK) != nil {
-			return "connsync does not run as root and cannot write to " + dir + ": the settings can be read, not saved. Leave, and run: sudo connsync"
+			return "connsync does not run as root and cannot write to " + dir + ": the settings can be shown but not saved. Quit, and run: sudo connsync"
 		}
 	}
 	return ""

@@ -19,7 +19,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	client := control.NewClient(socket)
 	foreign := s.WhyNoSettings
 	if s.Content == nil {
-		foreign = "" // a file that is gone is to be put back
+		foreign = "" // a file that is gone is to be restored
 	}
 	return &health.Observer{
 		Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, WhyNoSettings: foreign, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),

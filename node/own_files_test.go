@@ -17,7 +17,7 @@ import (
 )
 
 // planted are the ways in which somebody else puts something in the place of a file
-// of connsync's own.
+// that connsync owns.
 var planted = map[string]func(victim, path string) error{
 	"symbolic link": os.Symlink,
 	"hard link":     os.Link,
@@ -33,7 +33,7 @@ func theirs(path string) error {
 	return errors.Join(os.WriteFile(path, []byte("LLB\n"), 0o644), os.Chown(path, 65534, 65534))
 }
 
-// What somebody else could have put in the place of a file of connsync's own is
+// What somebody else could have put in the place of one of connsync's files is
 // neither believed, nor written to, nor waited for.
 func TestOwnFilesOfSomebodyElse(t *testing.T) {
 	run := service.State{MainPID: 1, Since: time.Now()}

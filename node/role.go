@@ -61,7 +61,7 @@ func (w HookWish) Refusal(r apply.Review) string {
 	case w.Write && !r.PrepareHost:
 		return "--keepalived-hook changes the host, which --prepare-host=false forbids"
 	case w.Write && hook.State == "":
-		return "keepalived moves no address on this host, so there is no file for --keepalived-hook"
+		return "keepalived manages no address on this host, so there is no file for --keepalived-hook"
 	case w.Write:
 		return hook.Detail
 	case w.Role != RolePrimaryBackup || w.Given:
@@ -71,5 +71,5 @@ func (w HookWish) Refusal(r apply.Review) string {
 	case hook.Detail != "":
 		return hook.Detail + lost
 	}
-	return "nothing on this host is seen to call connsync failover" + lost + "; where something else calls it, add --external-cache on"
+	return "nothing on this host calls connsync failover, as far as connsync can see" + lost + "; where something else calls it, add --external-cache on"
 }

@@ -62,7 +62,7 @@ func (n *Node) toUndo(number int) (apply.Entry, error) {
 	}
 	e, err := n.History().Newest(n.Config)
 	if errors.Is(err, apply.ErrNoEntry) {
-		return e, fmt.Errorf("there is no save to take back: %s", HistoryHint)
+		return e, fmt.Errorf("there is no save to roll back: %s", HistoryHint)
 	}
 	return e, err
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // Review is the change from s to settings as a person sees it before it happens;
-// nothing is written. prepareHost has it set right what the host does against its
-// sync, and accepted are the offers that it carries out too. Where no sync should
-// exist, settings that enable one are refused.
+// nothing is written. With prepareHost it also fixes host settings that break sync,
+// and accepted are the offers that it carries out too. Where the application excludes
+// sync, settings that enable it are refused.
 func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings, prepareHost bool, accepted ...prepare.ItemID) (apply.Review, error) {
 	if settings.Enabled {
 		if err := n.Gate(); err != nil {
@@ -21,7 +21,7 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 		}
 	}
 	if n.Unread != "" {
-		return apply.Review{}, fmt.Errorf("%s; leave --config out, or write it all the same with --service none", n.Unread)
+		return apply.Review{}, fmt.Errorf("%s; omit --config, or write it anyway with --service none", n.Unread)
 	}
 	c, err := n.candidate(ctx, s, settings)
 	if err != nil {

@@ -61,7 +61,7 @@ func (s Saved) HalfEnabled() string {
 }
 
 // ForeignFile says that conntrackd runs with a file that holds no settings of ours,
-// for statistics or over another transport, and why; blank where it does not.
+// for statistics or over another transport, and why; blank where script it does not ask.
 func (s Saved) ForeignFile() string {
 	if s.StateErr != nil || s.WhyNoSettings == "" || !s.State.Active {
 		return ""
@@ -75,7 +75,7 @@ func (s Saved) Crashed() string {
 	if s.WhyNoSettings != "" || !s.State.Killed {
 		return ""
 	}
-	return "conntrackd was killed or crashed and does not run; connsync apply starts it"
+	return "conntrackd is not running: it was killed or crashed; connsync apply starts it"
 }
 
 // Load reads the file and the service. An error means that the file cannot be
@@ -167,7 +167,7 @@ func (e *BrokenFileError) Error() string {
 	for i, d := range e.errors {
 		words[i] = fmt.Sprintf("%s:%d:%d: %s", e.path, d.Line, d.Column, d.Message)
 	}
-	return strings.Join(words, "; ") + "; conntrackd cannot read this file, so it is left alone: mend it, or move it away and start anew"
+	return strings.Join(words, "; ") + "; conntrackd cannot read this file, so connsync does not change it: repair it, or move it away and start again"
 }
 
 // noPrefix is [Saved.NoPrefix] for settings.
@@ -177,11 +177,11 @@ func noPrefix(ctx context.Context, s conntrackd.Settings) string {
 		interfaces, err := netcheck.Interfaces(ctx)
 		switch {
 		case err != nil:
-			return fmt.Sprintf("the prefix length of %s is not known, for the interfaces could not be read: %v", addr, err)
+			return fmt.Sprintf("the prefix length of %s is unknown, because the interfaces could not be read: %v", addr, err)
 		case !slices.ContainsFunc(interfaces, func(i netcheck.Interface) bool { return i.Name == s.Interface }):
-			return fmt.Sprintf("there is no interface %s any more, and the file does not record the prefix length of %s: bring the interface back, %s", s.Interface, addr, give)
+			return fmt.Sprintf("interface %s no longer exists, and the file does not record the prefix length of %s: restore the interface, %s", s.Interface, addr, give)
 		}
-		return fmt.Sprintf("%s is not on %s any more, and the file does not record its prefix length: put it back (ip address add %s dev %s), %s",
+		return fmt.Sprintf("%s is not on %s any more, and the file does not record its prefix length: restore it (ip address add %s dev %s), %s",
 			addr, s.Interface, withUsualLengths(s).Current, s.Interface, give)
 	}
 	return ""

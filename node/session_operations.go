@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/health"
+	"connsync/plural"
 )
 
 // operateLimit bounds an operation of the status screen.
@@ -39,7 +40,7 @@ func (s *Session) Resync(ctx context.Context) (string, error) {
 		}
 		result, err := exchange.Await(ctx, resyncPatience)
 		if err != nil {
-			return "", fmt.Errorf("the states are exchanged; what comes of it cannot be seen: %w", err)
+			return "", fmt.Errorf("the states are being exchanged; their arrival is unknown: %w", err)
 		}
 		return withHeld(ctx, o, result).String(), nil
 	})
@@ -62,9 +63,9 @@ func (s *Session) FlushCaches(ctx context.Context) (string, error) {
 		}
 		cache, err := o.Client.Cache(ctx)
 		if err != nil {
-			return "", fmt.Errorf("what came of it cannot be seen: %w", err)
+			return "", fmt.Errorf("the result is unknown: %w", err)
 		}
-		return fmt.Sprintf("the caches hold %d states of this node and %d of the peer now", cache.Internal, cache.External), nil
+		return fmt.Sprintf("the caches now hold %s of this node and %d of the peer", plural.Of(cache.Internal, "state", "states"), cache.External), nil
 	})
 }
 

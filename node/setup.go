@@ -124,7 +124,7 @@ func (n *Node) WriteApplication(word string) error {
 	return n.keep(ApplicationFile, word+"\n")
 }
 
-// discard removes a small file of connsync's own, where there is one.
+// discard removes one of connsync's own small files, where it is there.
 func (n *Node) discard(path string) error { return n.replace(path, nil) }
 
 func own(path string) error {
@@ -134,7 +134,7 @@ func own(path string) error {
 	return trust.Owned(path)
 }
 
-// keep makes text the whole content of a small file of connsync's own.
+// keep makes text the whole content of one of connsync's own small files.
 func (n *Node) keep(path, text string) error { return n.replace(path, []byte(text)) }
 
 func (n *Node) replace(path string, content []byte) error {

@@ -30,7 +30,7 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 	a := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-a", Network: netA}, "")
 	b := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-b", Network: netB}, "")
 
-	a.see("Connection Sync: setup", "What is this appliance?", "(*) LLB", "ctrl+c later", "Without a key for 5 minutes the boot goes on.")
+	a.see("Connection Sync: setup", "What is this appliance?", "(*) LLB", "ctrl+c later", "Without a key for 5 minutes the boot continues.")
 	a.press(enter)
 	a.see("The line that the other node shows")
 	a.press(enter)
@@ -72,7 +72,7 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 	b.press(enter)
 	b.see("The line that the other node shows")
 	b.press(strings.ReplaceAll(line, "\n", "\r"), enter)
-	b.see("These are the answers", "10.0.0.102/24", "10.0.0.101/24", "[ Check and Save ]")
+	b.see("Review your answers", "10.0.0.102/24", "10.0.0.101/24", "[ Check and Save ]")
 	b.press(enter)
 	b.see("[1 checks]", "enter review")
 	b.ponder()
@@ -124,11 +124,11 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	defer cancel()
 	network, _ := syncLink(t, "10.0.0.101/24", "10.0.0.102/24")
 	s := firstBoot(t, ctx, lab.MachineOptions{Name: "fw-a", Network: network}, "5s")
-	s.see("What is this appliance?", "Without a key for 5 seconds the boot goes on.")
+	s.see("What is this appliance?", "Without a key for 5 seconds the boot continues.")
 	if err := s.machine.Up(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s.see("Nothing is set up. To come back to it: connsync setup.", "fw-a login:")
+	s.see("Nothing is set up. To continue later, run connsync setup.", "fw-a login:")
 	if out, err := s.machine.Run(ctx, "systemctl", "show", "-P", "Result", "connsync-setup.service"); err != nil || out != "success\n" {
 		t.Errorf("the setup's unit ended with %q (%v)", out, err)
 	}
@@ -176,7 +176,7 @@ func TestFirstBootWithoutSystemd(t *testing.T) {
 			return addToInittab(root)
 		}, func(s *consoleSeat) {
 			s.press("\x03")
-			s.see("Leave the setup?")
+			s.see("Quit the setup?")
 			s.press("v")
 		}, "declined"},
 		{lab.OpenRC, func(root string, run func(string, ...string) (string, error)) error {
@@ -197,7 +197,7 @@ func TestFirstBootWithoutSystemd(t *testing.T) {
 			if err := s.machine.Up(ctx); err != nil {
 				t.Fatal(err)
 			}
-			s.see("Nothing is set up. To come back to it: connsync setup.")
+			s.see("Nothing is set up. To continue later, run connsync setup.")
 			if got := s.shell(ctx, "cat "+setupFile); got != tc.left {
 				t.Errorf("the setup left %q, want %q", got, tc.left)
 			}

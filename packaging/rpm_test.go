@@ -10,7 +10,7 @@ import (
 )
 
 // rpm itself installs the package under a root of its own, with a shell for
-// the scripts, and takes it away again: what is not the package's stays.
+// the scripts, and removes it again: what is not the package's stays.
 func TestRPMInstallsAndErases(t *testing.T) {
 	t.Parallel()
 	path, root := rpm(t, map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[goarch]), t.TempDir()

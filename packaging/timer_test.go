@@ -62,7 +62,7 @@ func TestMetricsTimerOnADebian(t *testing.T) {
 			t.Fatalf("no metrics of a sync that works: %s\n%s", metrics, in(machine.Node, "journalctl -q -u connsync-metrics.service"))
 		}
 		time.Sleep(time.Second)
-		content, _ := machine.ReadFile(file) // not there yet
+		content, _ := machine.ReadFile(file) // it may not exist yet
 		metrics = string(content)
 	}
 	for _, want := range []string{"connsync_daemon_enabled 1\n", "connsync_socket_bound 1\n", `connsync_link_up{device="eth1"} 1`} {

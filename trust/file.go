@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NotRegularError says that the path is there and is no regular file.
+// NotRegularError says that the path is there and is not a regular file.
 type NotRegularError string
 
 // Error names the file.
-func (path NotRegularError) Error() string { return string(path) + " is no regular file" }
+func (path NotRegularError) Error() string { return string(path) + " is not a regular file" }
 
 // TooLargeError says that a file has more bytes than its reader takes.
 type TooLargeError struct {

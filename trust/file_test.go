@@ -29,11 +29,11 @@ func TestReadFile(t *testing.T) {
 		at("link"):   "",
 		at("empty"):  "",
 		at("eleven"): "eleven has more than 10 bytes",
-		at("fifo"):   "fifo is no regular file",
-		at("null"):   "null is no regular file",
-		dir:          "is no regular file",
-		"/dev/zero":  "/dev/zero is no regular file",
-		"/dev/tty":   "/dev/tty is no regular file",
+		at("fifo"):   "fifo is not a regular file",
+		at("null"):   "null is not a regular file",
+		dir:          "is not a regular file",
+		"/dev/zero":  "/dev/zero is not a regular file",
+		"/dev/tty":   "/dev/tty is not a regular file",
 	} {
 		content, err := trust.ReadFile(path, 10)
 		switch {

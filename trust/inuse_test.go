@@ -84,6 +84,6 @@ func TestUsable(t *testing.T) {
 		t.Error("conntrackd would remove /dev/null")
 	}
 	if err := trust.Usable("/etc/hostname/x", trust.Lock); err == nil {
-		t.Error("what could not be looked at passes")
+		t.Error("what could not be read passes")
 	}
 }

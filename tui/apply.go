@@ -18,7 +18,7 @@ import (
 type Applier interface {
 	// Apply tells each step as it starts and as it ends; a step keeps its ID.
 	// When ctx ends before the write, nothing is left behind. Later, Apply
-	// goes on until the change is finished or taken back, and only the wait
+	// goes on until the change is completed or rolled back, and only the wait
 	// for the peer is cut short. A program that ends has to wait for Apply.
 	Apply(ctx context.Context, r apply.Review, each func(step.Step)) apply.Outcome
 }
@@ -289,7 +289,7 @@ func (a *saving) explain() (title string, lines []string) {
 	return "Help: apply", []string{
 		"Roll Back comes first where the sync was better before the save. On the first node of a pair this screen waits for the peer, and changes by itself when it comes.",
 		"The old file is kept, the new one is written, the daemon is restarted, and then looked at: is it bound, does the peer send, does the peer hear this node?",
-		"A step that fails puts the old file and the old service state back; that is looked at and reported too.",
-		"ctrl+c before the write leaves no trace. After it, the change is finished or taken back in any case; only the wait for the peer is cut short.",
+		"If a step fails, the old file and the old service state are restored; that is checked and reported too.",
+		"ctrl+c before the write leaves no trace. After it, the change is completed or rolled back in any case; only the wait for the peer is cut short.",
 	}
 }

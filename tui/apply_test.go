@@ -66,8 +66,8 @@ func savedSteps() []step.Step {
 func silentSteps() []step.Step {
 	s := savedSteps()[:6]
 	return append(s,
-		stepAs(apply.StepHeard, "Heard the peer", failed, "no word from 10.0.0.102 since conntrackd started", 5*time.Second),
-		stepAs(apply.StepHeardBy, "Heard by the peer", step.Unknown, "no word from 10.0.0.102 since conntrackd started", 0))
+		stepAs(apply.StepHeard, "Heard the peer", failed, "10.0.0.102 has sent nothing since conntrackd started", 5*time.Second),
+		stepAs(apply.StepHeardBy, "Heard by the peer", step.Unknown, "10.0.0.102 has sent nothing since conntrackd started", 0))
 }
 
 func rolledBackSteps() []step.Step {
@@ -141,7 +141,7 @@ func TestApplyTellsTheOthers(t *testing.T) {
 	}{
 		{"saved", apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}, "in sync both ways", true},
 		{"unchanged", apply.Outcome{Verdict: health.VerdictSilent}, "no word from the peer", true},
-		{"taken back", apply.Outcome{RolledBack: true, Err: errRestart}, "sync enabled", false},
+		{"rolled back", apply.Outcome{RolledBack: true, Err: errRestart}, "sync enabled", false},
 		{"failed before", apply.Outcome{Err: errRestart}, "sync enabled", false},
 	}
 	for _, tt := range tests {

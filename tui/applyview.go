@@ -130,7 +130,7 @@ func (a *saving) buttonRow() (string, int) {
 }
 
 // verdict is how it ended in a sentence or two, and all there is to say of it.
-// What could not be looked at says nothing of the sync.
+// What could not be read says nothing about the sync.
 func (a *saving) verdict() (sentence string, told text.Outcome) {
 	told = text.OutcomeOf(a.outcome, a.steps, a.sync())
 	switch {

@@ -30,14 +30,14 @@ func fields(t conntrackd.SettingTable) []field {
 
 // keys is the part of the help that is about the form alone.
 func (f field) keys() string {
-	const rightArrow = "The right arrow takes a suggestion that stands beside the field"
+	const rightArrow = "The right arrow accepts the suggestion beside the field"
 	switch {
 	case f.Kind == conntrackd.SwitchSetting:
-		return "Space, or the left and right arrow, changes it."
+		return "Space or the left and right arrows change it."
 	case f.Kind == conntrackd.InterfaceSetting:
-		return "Enter or space opens the list; a name can be typed too."
+		return "Enter or space opens the list; you can also type a name."
 	case f.Field == conntrackd.FieldPeerIP:
-		return rightArrow + ": the other end of a /30 or /31, or a neighbour that has been seen on the link."
+		return rightArrow + ": the other end of a /30 or /31, or a neighbour seen on the link."
 	case f.Kind == conntrackd.AddressSetting:
 		return rightArrow + "."
 	}

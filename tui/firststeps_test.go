@@ -74,7 +74,7 @@ func TestUnknownStateSelectsNothing(t *testing.T) {
 	filledIn(t, unknown, func(d *driver) {
 		d.wants("( ) Enable ( ) Disable", "sync not known")
 		d.pressSave()
-		d.wants("Not saved: it is not known whether sync is enabled now; choose Enable or Disable")
+		d.wants("Not saved: whether sync is enabled now is unknown; choose Enable or Disable")
 		d.press("left")
 		d.wants("(*) Enable ( ) Disable")
 		d.pressSave()
@@ -153,6 +153,6 @@ func TestLaterKeepsTheAnswers(t *testing.T) {
 		d.press("enter", "enter", "enter")
 		d.wants("Peer IP", "10.0.0.102/24")
 		d.press("enter", "enter", "enter", "enter")
-		d.wants("These are the answers", "10.0.0.102/24", "10.0.0.101/24")
+		d.wants("Review your answers", "10.0.0.102/24", "10.0.0.101/24")
 	})
 }

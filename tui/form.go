@@ -61,7 +61,7 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back, hist
 	change: key.NewBinding(key.WithKeys("space")),
 	left:   key.NewBinding(key.WithKeys("left")),
 	right:  key.NewBinding(key.WithKeys("right")),
-	undo:   key.NewBinding(key.WithKeys("ctrl+r"), key.WithHelp("ctrl+r", "put back")),
+	undo:   key.NewBinding(key.WithKeys("ctrl+r"), key.WithHelp("ctrl+r", "undo field")),
 	back:   key.NewBinding(key.WithKeys("esc")),
 	// On the buttons alone: in the fields it is a letter.
 	history: key.NewBinding(key.WithKeys("h"), key.WithHelp("h", "history")),
@@ -182,7 +182,7 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 }
 
 // nameTyped reports whether the name of an interface has just been typed in
-// full, so that there is nothing to be chosen any more.
+// full, so that nothing can be chosen any more.
 func (f *form) nameTyped() bool {
 	_, known := f.host.find(f.value())
 	return f.edited && f.value() != "" && (known || !f.host.known)

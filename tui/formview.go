@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
+	"connsync/plural"
 	"connsync/tui/text"
 )
 
@@ -109,16 +110,16 @@ func (f *form) hintText(s conntrackd.Settings) string {
 	switch f.focus - len(f.fields) {
 	case saveButton:
 		if f.draft.Dirty() {
-			return "Save Changes: check, show what would change, then write and restart."
+			return "Save Changes: check, show the change, then write and restart."
 		}
 		if f.half != "" || f.foreign {
 			return "Save Changes: write and restart, or stop, as Enable Sync says."
 		}
-		return "Save Changes: nothing has been changed; what is in force stays."
+		return "Save Changes: no setting was changed; nothing will be saved."
 	case checkButton:
-		return "Check: run the checks alone; nothing is written."
+		return "Check: only run the checks; nothing is written."
 	case statusButton:
-		return "Status: how the sync goes at this moment."
+		return "Status: the state of the sync now."
 	case quitButton:
 		return "Quit: leave connsync."
 	}
@@ -131,7 +132,7 @@ func (f *form) hintText(s conntrackd.Settings) string {
 		return fd.Label + ": " + hint
 	}
 	if offer := f.suggestion(f.focus); offer != "" {
-		return fd.Short + ": the right arrow takes " + offer + "."
+		return fd.Short + ": the right arrow accepts " + offer + "."
 	}
 	return fd.Short + ": " + hint
 }
@@ -330,7 +331,7 @@ func (f *form) explain() (string, []string) {
 		if saved == "" {
 			saved = "blank"
 		}
-		lines = append(lines, "Saved:   "+f.env.shown(saved)+" (ctrl+r puts it back)")
+		lines = append(lines, "Saved:   "+f.env.shown(saved)+" (ctrl+r undoes the change)")
 	}
 	if m := f.draft.Problem(fd.Field); m != "" && f.draft.Value(fd.Field) != "" {
 		lines = append(lines, "", f.env.glyphs.Bad+" "+f.env.shown(m))
@@ -343,7 +344,7 @@ func (f *form) quitDialog() *dialog {
 	n := len(f.draft.Changes())
 	text := "Leave without saving? One change would be lost."
 	if n > 1 {
-		text = fmt.Sprintf("Leave without saving? %d changes would be lost.", n)
+		text = fmt.Sprintf("Leave without saving? %s would be lost.", plural.Of(n, "change", "changes"))
 	}
 	return &dialog{
 		text: []string{text},

@@ -11,9 +11,9 @@ import (
 // first, the link load balancer.
 func applications() []string { return []string{"LLB", "WAF", "ADC", "GSLB"} }
 
-// stillEnabledText is said where the sync goes on although the option does not
-// exist any more.
-const stillEnabledText = "The sync is enabled all the same, from when this was another appliance."
+// stillEnabledText is said where the sync goes on although it is not offered any
+// more.
+const stillEnabledText = "The sync is still enabled, from when this was another appliance."
 
 // gateText is why there are no fields, in sentences.
 func (f *form) gateText() []string {

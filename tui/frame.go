@@ -15,7 +15,7 @@ import (
 func (m *Model) View() tea.View {
 	v := tea.View{AltScreen: true, DisableBracketedPasteMode: true}
 	if m.width < minWidth || m.height < minHeight {
-		v.Content = strings.Join(wrap("connsync needs a screen of 40 by 12; this one is smaller. ctrl+c quits.", max(1, m.width)), "\n")
+		v.Content = strings.Join(wrap("This screen is too small: connsync needs 40 by 12. ctrl+c quits.", max(1, m.width)), "\n")
 		return v
 	}
 	rule := " " + m.env.theme.Dim.Render(strings.Repeat(m.env.glyphs.Rule, m.width-2))

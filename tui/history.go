@@ -26,7 +26,7 @@ type (
 	historyWanted struct{}
 	// entryWanted: show one of them.
 	entryWanted struct{ entry apply.Entry }
-	// undoWanted: review what taking it back would do.
+	// undoWanted: review what rolling it back would do.
 	undoWanted struct{ entry apply.Entry }
 )
 
@@ -134,8 +134,8 @@ func (h *history) title() string { return "Connection Sync: history" }
 func (h *history) explain() (title string, lines []string) {
 	return "Help: history", []string{
 		"The newest 20 saves. Each keeps the file that it replaced.",
-		"Enter shows what a save changed; from there it can be taken back: the file and the service become what they were before it.",
-		"Taking back is a save too, with a number of its own: it can be taken back as well.",
+		"Enter shows what a save changed; from there you can roll it back, which restores the file and the service from before it.",
+		"A rollback is a save with its own number, so it can be rolled back too.",
 	}
 }
 
@@ -155,7 +155,7 @@ type entryView struct {
 	read   bool
 	change apply.Change
 	err    error
-	onUndo bool // the focus is on Take Back, else on Back
+	onUndo bool // the focus is on Roll Back, else on Back
 
 	width, height int
 	text          []string
@@ -245,7 +245,7 @@ func (s *entryView) title() string { return fmt.Sprintf("Connection Sync: save %
 
 func (s *entryView) explain() (title string, lines []string) {
 	return "Help: a save", []string{
-		"What this save changed: lines with + came into the file, lines with - went.",
-		"Take Back makes file and service what they were before this save, and shows first what that would do.",
+		"What this save changed: lines with + were added, lines with - were removed.",
+		"Roll Back restores the file and the service from before this save. It shows the change first.",
 	}
 }

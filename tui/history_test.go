@@ -23,7 +23,7 @@ type fakeHistory struct {
 	undo    apply.Review
 	err     error
 	block   bool
-	asked   *[]int // the numbers that were asked to be taken back
+	asked   *[]int // the numbers that were asked to be rolled back
 }
 
 func (f fakeHistory) Entries(ctx context.Context) ([]apply.Entry, error) {
@@ -129,9 +129,9 @@ func TestHistoryToApply(t *testing.T) {
 		d.press("enter", "tab", "enter")
 		d.wait(time.Second)
 		d.wantScreen(&review{})
-		d.wants("Takes back save 11.")
+		d.wants("Rolls back save 11.")
 		if len(asked) != 1 || asked[0] != 10 {
-			t.Errorf("asked to take back %v, want save 10", asked)
+			t.Errorf("asked to roll back %v, want save 10", asked)
 		}
 		d.wants("Sync will be turned OFF. Connections will not survive a failover.")
 		d.press("shift+tab", "enter") // it starts on Back, since it is a warning
@@ -139,7 +139,7 @@ func TestHistoryToApply(t *testing.T) {
 	})
 }
 
-// What a rollback has put back is what the form shows; what was typed stays.
+// What a rollback has restored is what the form shows; what was typed stays.
 func TestFormAfterARollback(t *testing.T) {
 	restored := pairSettings()
 	restored.Port, restored.SendBuffer, restored.ReceiveBuffer = 3999, 131072, 131072
@@ -220,7 +220,7 @@ func TestNotice(t *testing.T) {
 		d.do(d.m.Init())
 		d.settle()
 		d.press("enter") // typed ahead
-		d.wants("Save 10 (2026-11-24 08:50, alice on ttyS0) was interrupted; it has been taken back")
+		d.wants("Save 10 (2026-11-24 08:50, alice on ttyS0) was interrupted; it was rolled back")
 		d.wait(time.Second)
 		d.press("enter")
 		d.lacks("interrupted")
@@ -239,7 +239,7 @@ func TestRecoverySentences(t *testing.T) {
 		}
 	}
 	stays := text.RecoverySentence(apply.Recovery{Result: apply.RecoveryRolledBack, Entry: saves()[1], HostStays: true})
-	if !strings.HasSuffix(stays, " in force. What it changed about the host beside the file stays: connsync unprepare puts that back.") {
+	if !strings.HasSuffix(stays, " in force. Its changes to the host beside the file stay; connsync unprepare undoes them.") {
 		t.Errorf("host changes that stay: %s", stays)
 	}
 	if said := text.RecoverySentence(apply.Recovery{}); said != "" {

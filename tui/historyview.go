@@ -108,9 +108,9 @@ func (s *entryView) labels() ([]string, int) {
 	case !s.undoable():
 		return []string{"Back"}, 0
 	case s.onUndo:
-		return []string{"Take Back", "Back"}, 0
+		return []string{"Roll Back", "Back"}, 0
 	}
-	return []string{"Take Back", "Back"}, 1
+	return []string{"Roll Back", "Back"}, 1
 }
 
 func (s *entryView) view() string {

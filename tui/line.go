@@ -10,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/plural"
 	"connsync/tui/text"
 )
 
@@ -50,7 +51,7 @@ type lineTalk struct {
 	// inForce says that what was asked for last is done, failed that a save was
 	// not possible.
 	inForce, failed bool
-	// gated says that the option does not exist here: no field is asked for.
+	// gated says that connection sync is not offered here: no field is asked for.
 	gated   bool
 	setup   *Setup              // nil where this is none
 	only    map[int]bool        // the fields of a setup that are asked for; nil is all
@@ -65,7 +66,7 @@ type stage func() (stage, error)
 // TalkLines runs the line mode until the operator quits, the input ends or
 // Options.Context is done. Nothing but printable ASCII and newlines is
 // written, nothing is saved that was not agreed to, and a save that has begun
-// is finished or taken back. It returns nil, [ErrUnfinished], or the error of
+// is completed or rolled back. It returns nil, [ErrUnfinished], or the error of
 // a write.
 func TalkLines(o LineOptions) error {
 	ctx := o.Context
@@ -134,7 +135,7 @@ func (t *lineTalk) greet(o LineOptions) {
 	if o.Notice != "" {
 		t.out.say(o.Notice)
 	}
-	t.out.say("Enter keeps the value in brackets, . keeps all the rest, < goes back, ? explains. Nothing is saved before you agree. Ctrl+C leaves.")
+	t.out.say("Enter keeps the value in brackets, . keeps all the others, < goes back, ? explains. Nothing is saved before you agree. Ctrl+C quits.")
 }
 
 // end says what becomes of what was not saved.
@@ -160,7 +161,7 @@ func (t *lineTalk) end(err error) error {
 	case !t.inForce:
 		t.out.line(why + " Nothing was saved.")
 	case n > 0:
-		t.out.line(fmt.Sprintf("%s What was saved stays; %d later %s not saved.", why, n, text.Plural(n, "change was", "changes were")))
+		t.out.line(fmt.Sprintf("%s What was saved stays; %s not saved.", why, plural.Of(n, "later change was", "later changes were")))
 	default:
 		t.out.line(why)
 		return nil
@@ -182,7 +183,7 @@ func (t *lineTalk) ask(question string) (string, error) {
 		t.out.answered()
 		switch {
 		case line.strange:
-			t.out.line("That line held keys that are no text, such as arrows. Type it again.")
+			t.out.line("That line contained non-text keys, such as arrows. Type it again.")
 		case line.long:
 			t.out.line("That line is too long. Type it again.")
 		case t.setup != nil && oneOf(line.text, laterWord):
@@ -214,9 +215,9 @@ func (t *lineTalk) nextLine() (typedLine, error) {
 // state asks the operator to state something by a yes in full, for what nobody
 // should say by habit.
 func (t *lineTalk) state(what string) (bool, error) {
-	t.out.hang("Needs your word: ", what)
+	t.out.hang("Please confirm: ", what)
 	for {
-		answer, err := t.ask("Type yes to give it, else Enter:")
+		answer, err := t.ask("Type yes to confirm, or Enter for no:")
 		switch {
 		case err != nil:
 			return false, err
@@ -295,7 +296,7 @@ func (t *lineTalk) change() (stage, error) {
 		t.out.line(fmt.Sprintf("%d %s: %s%s", i+1, f.Label, valueText(f, t.draft.Value(f.Field)), mark))
 	}
 	for {
-		answer, err := t.ask("Change (number or name; Enter goes on, q quits):")
+		answer, err := t.ask("Change (number or name; Enter continues, q quits):")
 		if err != nil {
 			return nil, err
 		}
@@ -308,7 +309,7 @@ func (t *lineTalk) change() (stage, error) {
 		case answer == "<":
 			return t.questions(len(t.fields) - 1), nil
 		case answer == "?":
-			t.out.say("A number or a name asks that question again. Enter checks the settings and shows what a save would do. < goes through the questions, q leaves without saving.")
+			t.out.say("A number or a name asks that question again. Enter checks the settings and shows the change. < goes back through the questions, q quits without saving.")
 		case why != "":
 			t.out.say(why)
 		default:
@@ -326,7 +327,7 @@ func (t *lineTalk) fieldNamed(answer string) (i int, why string) {
 		if n >= 1 && n <= len(t.fields) {
 			return n - 1, ""
 		}
-		return 0, fmt.Sprintf("There is no number %d; they go from 1 to %d.", n, len(t.fields))
+		return 0, fmt.Sprintf("Number %d is not in the list; the numbers are 1 to %d.", n, len(t.fields))
 	}
 	var found []int
 	for i, f := range t.fields {
@@ -339,11 +340,11 @@ func (t *lineTalk) fieldNamed(answer string) (i int, why string) {
 	}
 	switch len(found) {
 	case 0:
-		return 0, "There is no field " + answer + "; type its number."
+		return 0, "Unknown field " + answer + "; type its number."
 	case 1:
 		return found[0], ""
 	}
-	return 0, answer + " can be more than one; type the number."
+	return 0, answer + " matches more than one field; type the number."
 }
 
 // fix asks the field of a problem again.

@@ -119,7 +119,7 @@ func TestLineDialogues(t *testing.T) {
 	}
 }
 
-// longReview writes a file of many lines anew.
+// longReview writes a file of many lines again.
 func longReview() apply.Review {
 	r := creatingReview()
 	var b strings.Builder

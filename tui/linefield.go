@@ -212,7 +212,7 @@ func (t *lineTalk) advise(f field) {
 // listMax bounds how many interfaces are told at once.
 const listMax = 20
 
-// readInterfaces reads the interfaces anew, in the order of their numbers.
+// readInterfaces reads the interfaces again, in the order of their numbers.
 func (t *lineTalk) readInterfaces() {
 	h := host{seen: t.host.seen, seenOn: t.host.seenOn}
 	h.list, h.err = firstList(t.ctx, t.env.effects.Interfaces)
@@ -276,7 +276,7 @@ func (t *lineTalk) tellInterfaces(part string) int {
 		}
 	}
 	if n > listMax {
-		t.out.say(fmt.Sprintf("and %d more. Part of a name, alias or address lists those that have it.", n-listMax))
+		t.out.say(fmt.Sprintf("and %d more. Type part of a name, alias or address to filter.", n-listMax))
 	}
 	return n
 }
@@ -330,7 +330,7 @@ func (t *lineTalk) onlyCandidate() string {
 func (t *lineTalk) takeInterface(f field, answer string) (problem string) {
 	if n, err := strconv.Atoi(answer); err == nil && t.host.known {
 		if n < 1 || n > len(t.host.list) {
-			return fmt.Sprintf("There is no number %d in the list; type a number of it, or a name.", n)
+			return fmt.Sprintf("The list has no number %d; type a number from it, or a name.", n)
 		}
 		answer = t.host.list[n-1].Name
 	}
@@ -344,9 +344,9 @@ func (t *lineTalk) takeInterface(f field, answer string) (problem string) {
 	case found || answer == "":
 		return ""
 	case t.host.known && t.tellInterfaces(answer) > 0:
-		return notOnHost(answer) + "; those above have it in them."
+		return notOnHost(answer) + "; the names above contain it."
 	case t.host.known && t.draft.Enabled() && conntrackd.CheckInterfaceName(answer) == nil:
-		return notOnHost(answer) + "; type a number of the list, or a name."
+		return notOnHost(answer) + "; type a number from the list, or a name."
 	}
 	t.draft.Set(f.Field, answer)
 	return ""

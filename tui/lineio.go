@@ -23,8 +23,8 @@ var errInputEnded = errors.New("the input ended")
 // typedLine is one line as it was meant: erased characters are gone.
 type typedLine struct {
 	text string
-	// long says that text was cut, strange that the line held keys that are
-	// no text, such as arrows. Neither is an answer.
+	// long says that text was cut, strange that the line contained non-text
+	// keys, such as arrows. Neither is an answer.
 	long, strange bool
 }
 
@@ -102,8 +102,8 @@ type lineDecoder struct {
 	after byte // the last byte, to see CR LF as one end
 }
 
-// next returns the next line. What stands after the last line end is no line:
-// an answer that was cut short is no answer.
+// next returns the next line. Text after the last line end is not a line:
+// an answer that was cut short does not count.
 func (d *lineDecoder) next() (typedLine, error) {
 	var l typedLine
 	var text []byte

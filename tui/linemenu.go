@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd/apply"
+	"connsync/plural"
 	"connsync/tui/text"
 )
 
@@ -22,12 +23,12 @@ func lineMenu() []lineChoice {
 		return lineChoice{letter, word, about, func(t *lineTalk) (stage, error) { return t.operate(o) }}
 	}
 	return []lineChoice{
-		{"s", "status", "how the sync goes, in a sentence", func(t *lineTalk) (stage, error) { return t.menu, t.status(false) }},
+		{"s", "status", "the state of the sync in one sentence", func(t *lineTalk) (stage, error) { return t.menu, t.status(false) }},
 		{"m", "more", "the same, with the daemon's numbers", func(t *lineTalk) (stage, error) { return t.menu, t.status(true) }},
-		operation("r", "resync", "ask the peer for its states, send ours", Resync),
+		operation("r", "resync", "request the peer's states and send this node's", Resync),
 		operation("f", "flush", "empty the daemon's caches", Flush),
 		operation("t", "restart", "restart conntrackd, then resync", Restart),
-		{"h", "history", "the saves that are kept; one can be taken back", (*lineTalk).history},
+		{"h", "history", "the saves that are kept; one can be rolled back", (*lineTalk).history},
 		{"c", "change", "the settings, the checks and a save", (*lineTalk).change},
 		{"q", "quit", "leave connsync", (*lineTalk).quit},
 	}
@@ -64,7 +65,7 @@ func (t *lineTalk) quit() (stage, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	answer, err := t.ask(fmt.Sprintf("Leave without saving? %d %s would be lost. [y/N]:", n, text.Plural(n, "change", "changes")))
+	answer, err := t.ask(fmt.Sprintf("Leave without saving? %s would be lost. [y/N]:", plural.Of(n, "change", "changes")))
 	switch {
 	case err != nil:
 		return nil, err
@@ -77,7 +78,7 @@ func (t *lineTalk) quit() (stage, error) {
 
 const (
 	typeYesNo  = "Type y or n."
-	shownFirst = "What that would do is shown first."
+	shownFirst = "The change is shown first."
 )
 
 // agreed asks a question that Enter answers with no.
@@ -105,7 +106,7 @@ func (t *lineTalk) operate(o Operation) (stage, error) {
 	if err != nil || !sure {
 		return t.menu, err
 	}
-	t.out.line(offers[o].title + " is under way.")
+	t.out.line(offers[o].title + " is running.")
 	said, err := "", errNoEffect
 	if operator := t.env.effects.Operator; operator != nil {
 		ctx, cancel := context.WithTimeout(t.ctx, operatePatience)
@@ -155,11 +156,11 @@ func (t *lineTalk) history() (stage, error) {
 				return t.entry(e), nil
 			}
 		}
-		t.out.line("There is no save " + answer + " in the list.")
+		t.out.line("Save " + answer + " is not in the list.")
 	}
 }
 
-// entryView shows what one save changed, and takes it back if that is wanted.
+// entryView shows what one save changed, and rolls it back if that is wanted.
 func (t *lineTalk) entry(e apply.Entry) stage {
 	return func() (stage, error) {
 		from := t.env.effects.History
@@ -176,7 +177,7 @@ func (t *lineTalk) entry(e apply.Entry) stage {
 			t.out.line(text.FileStayed)
 		}
 		t.lines(t.env.diffLines(change.Diff, unbroken))
-		sure, err := t.agreed(fmt.Sprintf("Take save %d back? ", e.Number) + shownFirst)
+		sure, err := t.agreed(fmt.Sprintf("Roll back save %d? ", e.Number) + shownFirst)
 		if err != nil || !sure {
 			return t.menu, err
 		}

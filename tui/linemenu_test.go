@@ -47,7 +47,7 @@ func TestLineMenu(t *testing.T) {
 			theirs.Port = 3999
 			o.Effects.Reviewer = fakeReviewer{err: changed, saved: theirs}
 		}, lines: []string{"", "", "", "", "", "128K", ".", "q", "y"}},
-		{name: "not-read-anew", change: func(o *LineOptions) {
+		{name: "not-read-again", change: func(o *LineOptions) {
 			saved(o)
 			o.Effects.Reviewer = fakeReviewer{err: changed, rereadErr: errors.New("no such file")}
 		}, lines: []string{".", "q"}},
@@ -65,7 +65,7 @@ func TestLineMenu(t *testing.T) {
 	}
 }
 
-// Nothing is done to the daemon, and no save is taken back, without a yes.
+// Nothing is done to the daemon, and no save is rolled back, without a yes.
 func TestLineOperatesOnlyAfterAYes(t *testing.T) {
 	f := &fakeOperator{}
 	lines := toMenu("r", "", "f", "n", "t", "<", "r", "x", "no", "f", "y", "q")

@@ -10,6 +10,7 @@ import (
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/step"
 	"connsync/netcheck/check"
+	"connsync/plural"
 	"connsync/tui/text"
 )
 
@@ -179,17 +180,17 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 func applyQuestion(r *review, diffLines int) string {
 	question := "Apply? [y/N"
 	if r.preparable() {
-		what := "leaves the host alone"
+		what := "does not prepare the host"
 		if !r.review.PrepareHost {
 			what = "prepares the host"
 		}
 		question += ", h " + what
 	}
 	if r.hook.there {
-		question += ", e " + map[bool]string{true: "leaves keepalived alone", false: "has keepalived call connsync, with the external cache"}[r.hook.accepted]
+		question += ", e " + map[bool]string{true: "does not change keepalived", false: "makes keepalived call connsync, with the external cache"}[r.hook.accepted]
 	}
 	if diffLines > 0 {
-		question += fmt.Sprintf(", d shows the %d lines of the change", diffLines)
+		question += ", d shows the change (" + plural.Of(diffLines, "line", "lines") + ")"
 	}
 	return question + "]:"
 }

@@ -19,7 +19,7 @@ var (
 	errLater   = errors.New("later")
 	errNever   = errors.New("never")
 	errNobody  = errors.New("nobody answers")
-	errGoneOff = errors.New("nobody answers any more")
+	errGoneOff = errors.New("no answer for too long")
 )
 
 const (
@@ -27,10 +27,10 @@ const (
 	neverWord = "never"
 )
 
-// setUp is the first stage of a setup: what the appliance is, where nothing
-// states it, then the other node's line, where nothing is set.
+// setUp is the first stage of a setup: what the appliance is, without an application
+// file, then the other node's line, where nothing is set.
 func (t *lineTalk) setUp() (stage, error) {
-	t.out.say(laterWord + " leaves the setup at any question (connsync setup comes back to it), " + neverWord + " leaves it for good.")
+	t.out.say(laterWord + " quits the setup at any question (run connsync setup to continue), " + neverWord + " quits it for good.")
 	if p := t.setup.Patience; p > 0 {
 		t.out.say(bootGoesOn("an answer", p))
 	}
@@ -180,7 +180,7 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 		switch {
 		case errors.As(err, &short):
 			t.out.say(err.Error())
-			question = "Rest of the line (Enter goes on without):"
+			question = "Rest of the line (Enter continues without it):"
 			continue
 		case err != nil:
 			t.out.say(err.Error())
@@ -234,7 +234,7 @@ func (t *lineTalk) takePeerLine(v conntrackd.Values) stage {
 // leaveUnwanted asks how to leave a setup of which the operator wants nothing.
 func (t *lineTalk) leaveUnwanted() error {
 	for {
-		answer, err := t.ask("Leave the setup: " + laterWord + " or " + neverWord + " [" + laterWord + "], < goes back:")
+		answer, err := t.ask("Quit the setup: " + laterWord + " or " + neverWord + " [" + laterWord + "], < goes back:")
 		switch {
 		case err != nil:
 			return err
@@ -249,7 +249,7 @@ func (t *lineTalk) leaveUnwanted() error {
 // awaitPeer tells how the sync goes until it goes both ways, as long as the
 // operator likes.
 func (t *lineTalk) awaitPeer() (stage, error) {
-	t.out.say("Waiting for the peer, as long as you like. Enter ends the wait; what is set stays.")
+	t.out.say("Waiting for the peer, without a limit. Enter ends the wait; the settings stay.")
 	began, told := time.Now(), health.Verdict("")
 	for {
 		found, _ := t.lookOnce() // its verdict says what is in the way
@@ -271,7 +271,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 		case err != nil:
 			return nil, err
 		case ok, limit > 0 && time.Since(began) > limit:
-			t.out.say("The sync goes on; connsync status says how.")
+			t.out.say("The sync keeps running; connsync status shows its state.")
 			return nil, nil
 		}
 	}

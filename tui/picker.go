@@ -142,7 +142,7 @@ func (p *picker) refresh() {
 		items = append(items, newPick(i))
 	}
 	if _, there := p.host.find(p.selected); ghost != nil && !there {
-		ghost.gone, ghost.refusal = true, "it is gone from this host"
+		ghost.gone, ghost.refusal = true, "it was removed from this host"
 		items = append(items, *ghost)
 	}
 	slices.SortFunc(items, func(a, b pick) int { return naturalCompare(a.Name, b.Name) })
@@ -165,7 +165,7 @@ func newPick(i netcheck.Interface) pick {
 // refusal is why an interface cannot be the sync interface at all.
 func refusal(i netcheck.Interface) string {
 	if i.Loopback {
-		return "it is the loopback interface, which reaches no peer"
+		return "it is the loopback interface, which cannot reach a peer"
 	}
 	if err := conntrackd.CheckInterfaceName(i.Name); err != nil {
 		return err.Error()

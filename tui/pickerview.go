@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"connsync/plural"
 	"connsync/tui/text"
 	"fmt"
 	"strings"
@@ -38,7 +39,7 @@ func (p *picker) filterLine() string {
 	left := strings.Repeat(" ", p.columns().name) + "Find: " + p.env.shown(p.filter.Value())
 	count := fmt.Sprintf("%d of %d", len(p.matches), len(p.items))
 	if len(p.matches) == len(p.items) {
-		count = fmt.Sprintf("%d interfaces", len(p.items))
+		count = plural.Of(len(p.items), "interface", "interfaces")
 	}
 	if p.host.lost && p.host.known {
 		count += ", not live"
@@ -126,7 +127,7 @@ func (p *picker) nothing() string {
 	case !p.host.known:
 		return "Looking at the interfaces" + p.env.glyphs.Ellipsis
 	case len(p.items) == 0:
-		return "This host has no interface."
+		return "This host has no network interface."
 	}
 	return "No interface matches; esc clears the search."
 }
@@ -178,10 +179,10 @@ func (p *picker) cursor() (x, y int, ok bool) {
 
 func (p *picker) explain() (string, []string) {
 	return "Help: choosing an interface", []string{
-		"The list is live: an interface that comes, goes or changes its state is seen at once. Letters search in names, aliases, kinds and addresses. ctrl+g goes back, as esc does.",
+		"The list is live: it shows new, removed and changed interfaces at once. Type letters to search names, aliases, kinds and addresses. ctrl+g and esc go back.",
 		"",
-		"The sync should have an interface of its own. One that has the default route carries production traffic too. One that is part of a bond or bridge has no address of its own: choose the bond.",
+		"The sync should have its own interface. An interface with the default route also carries production traffic. A member of a bond or bridge has no address of its own: choose the bond.",
 		"",
-		"! marks what cannot be chosen: the loopback interface, and names that conntrackd cannot read.",
+		"! marks interfaces that cannot be chosen: the loopback interface, and names that conntrackd cannot read.",
 	}
 }

@@ -56,7 +56,7 @@ type preflight struct {
 	saving   bool // on the way to the review; else only a look
 
 	firstNode    bool // the operator: the peer does not exist yet
-	takesUnknown bool // the operator: go on with what could not be looked at
+	takesUnknown bool // the operator: go on although checks could not run
 
 	leavesHost bool // the operator: the save does not prepare the host
 	firewall   bool // the operator: the save adds the firewall rules
@@ -105,7 +105,7 @@ func newPreflight(e *env, s conntrackd.Settings, saving bool) *preflight {
 	}
 }
 
-// start asks all checks anew. What an older run still sends is dropped. The
+// start runs all checks again. What an older run still sends is dropped. The
 // plan is made in the background too: it may have to look at the service.
 func (p *preflight) start() tea.Cmd {
 	p.cancel()
@@ -336,15 +336,15 @@ func (p *preflight) passable() bool {
 	return false
 }
 
-// offersUnknown reports whether the only thing in the way is what could not be
-// looked at.
+// offersUnknown reports whether the only thing in the way is a check that could
+// not run.
 func (p *preflight) offersUnknown() bool {
 	return p.saving && p.state == preflightFinished && len(p.results) > 0 &&
 		p.report().Verdict() == check.VerdictUnknown
 }
 
 // offersFirstNode reports whether the operator may say that the peer does not
-// exist yet, or take it back: when nothing but the peer's silence blocks.
+// exist yet, or withdraw that: when nothing but the peer's silence blocks.
 func (p *preflight) offersFirstNode() bool {
 	if p.firstNode {
 		return p.state != preflightRunning
@@ -389,7 +389,7 @@ func (p *preflight) interrupt() string {
 func (p *preflight) explain() (title string, lines []string) {
 	return "Help: checks", []string{
 		"ok: looked at, and good.  warn: not as it should be, a save is possible.  FAIL: stands in the way of a save.",
-		"skip: not asked, because something it needs failed.  unknown: could not be looked at, which is no pass.",
+		"skip: not run, because a check that it needs failed.  unknown: could not run, so it counts as not passed.",
 		"Problems come first. Move through the list, or to the next problem with n, to read a finding in full, and what to do about it. a shows the other checks too.",
 		"i does what connsync can do itself: other addresses at once, the host and the firewall with the save, after the review.",
 	}

@@ -99,7 +99,7 @@ func (p *preflight) beside(r check.Result, focused bool, title int) string {
 	return p.env.fit(finding, rest)
 }
 
-// faint dims what was not asked: its cause is shown elsewhere.
+// faint dims what was not run: its cause is shown elsewhere.
 func (p *preflight) faint(r check.Result, s string) string {
 	if r.Status == check.Skipped {
 		return p.env.theme.Dim.Render(s)

@@ -67,7 +67,7 @@ type review struct {
 	env *env
 	reviewWanted
 	hook   hookOffer
-	undoes *apply.Entry // the save to take back; nil where settings are to be saved
+	undoes *apply.Entry // the save to roll back; nil where settings are to be saved
 
 	state  reviewState
 	run    *run
@@ -283,7 +283,7 @@ func (r *review) blocked() string {
 		return "Apply needs your agreement above."
 	}
 	if r.review.OnlyHost && !r.review.PrepareHost {
-		return "There is nothing else to do."
+		return "Nothing else is to be done."
 	}
 	if r.hook.accepted && !r.review.PrepareHost {
 		return "The hook is part of preparing the host (h)."
@@ -352,9 +352,9 @@ func (r *review) steps() []string {
 func (r *review) explain() (title string, lines []string) {
 	lines = []string{
 		"The first sentence says what the change means; where it is a warning, Apply is not chosen by itself.",
-		"What a save would do; " + nothingYet + ". Lines with + are added to the file, lines with - are taken out, all others stay as they are, byte for byte.",
-		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and looks whether it works. If it does not, the old state is put back.",
-		"Host: what this node does against its sync beside the file, and is set right with the save. Each item is recorded first, and connsync unprepare puts it back.",
+		"What a save would do; " + nothingYet + ". Lines with + are added to the file, lines with - are removed, all others stay as they are, byte for byte.",
+		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and checks whether it works. If it does not, the save is rolled back.",
+		"Host: settings of this host that break sync, which the save fixes. Each item is recorded first, and connsync unprepare undoes it.",
 	}
 	if r.hook.there {
 		lines = append(lines, hookHelp)

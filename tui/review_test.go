@@ -200,7 +200,7 @@ func TestReviewDecisions(t *testing.T) {
 		{"a loss agreed to by letter", replacingReview(), nil, []string{"a", "shift+tab", "enter"}, &saving{}},
 		{"a loss agreed to by space", replacingReview(), nil, []string{"tab", "space", "tab", "enter"}, &saving{}},
 		{"a loss agreed to by enter", replacingReview(), nil, []string{"tab", "enter", "tab", "enter"}, &saving{}},
-		{"agreement taken back", replacingReview(), nil, []string{"a", "a", "shift+tab", "enter"}, &review{}},
+		{"agreement withdrawn", replacingReview(), nil, []string{"a", "a", "shift+tab", "enter"}, &review{}},
 		{"a prepared host by default", preparingReview(), nil, []string{"enter"}, &saving{}},
 		{"a host left alone", preparingReview(), nil, []string{"h", "enter"}, &saving{}},
 		{"only the host, and that not", onlyHostReview(), nil, []string{"h", "enter"}, &review{}},
@@ -351,14 +351,14 @@ func TestReviewHostileText(t *testing.T) {
 	checkHostile(t, Effects{Reviewer: fakeReviewer{err: errors.New(hostile)}}, toReview(false))
 }
 
-// An item that could not be looked at is named beside the error.
+// An item that could not be read is named beside the error.
 func TestReviewNamesWhatIsNotKnown(t *testing.T) {
 	r := replacingReview()
 	r.Preparation = prepare.Preparation{Items: []prepare.Item{
 		{ID: prepare.ItemLogrotate, State: prepare.ItemUnknown, Detail: "permission denied"},
 	}}
 	v := &review{env: &env{table: conntrackd.NewSettingTable(), glyphs: ASCIIGlyphs()}, review: r, width: 80}
-	if got := strings.Join(v.hostLines(), "\n"); !strings.Contains(got, "! stays  logrotate: permission denied") {
+	if got := strings.Join(v.hostLines(), "\n"); !strings.Contains(got, "Not changed  logrotate: permission denied") {
 		t.Error(got)
 	}
 }

@@ -38,7 +38,7 @@ func (r *review) layOut() {
 
 const nothingYet = "nothing has happened yet"
 
-// failure says why there is nothing to review. Where someone else has changed
+// failure says why no change can be reviewed. Where someone else has changed
 // the file, that change is what to look at.
 func (r *review) failure() []string {
 	if changed := r.foreign(); changed != nil {
@@ -138,7 +138,7 @@ func itemLabel(item reviewItem) string {
 	case itemRetry:
 		return "Try Again"
 	case itemReread:
-		return "Read Anew"
+		return "Reload File"
 	}
 	return "Back"
 }

@@ -25,7 +25,7 @@ type Options struct {
 	Table conntrackd.SettingTable
 	// Saved are the settings in force, [conntrackd.Defaults] where none are.
 	Saved conntrackd.Settings
-	// StateUnknown says that the service could not be looked at, so that whether the
+	// StateUnknown says that the service could not be read, so that whether the
 	// sync is enabled is not known.
 	StateUnknown bool
 	// Unmanaged says that the service is left alone: whatever Enable Sync says,
@@ -41,9 +41,9 @@ type Options struct {
 	Hostname string
 	// Config is the path of the configuration file, for the eyes.
 	Config string
-	// Gate is why the option does not exist on this host; blank where it does.
+	// Gate is why connection sync is not offered on this host; blank where it is.
 	Gate string
-	// StillEnabled says that the sync is enabled although the option does not exist:
+	// StillEnabled says that the sync is enabled although it is not offered here:
 	// then disabling it is all that can be done.
 	StillEnabled bool
 	// Setup makes it a first setup instead of the form; nil is the form.

@@ -199,12 +199,12 @@ func mustNotShow(t *testing.T, m *Model, texts ...string) {
 func TestTooSmall(t *testing.T) {
 	for _, size := range []tea.WindowSizeMsg{{Width: 39, Height: 12}, {Width: 40, Height: 11}, {Width: 0, Height: 0}, {Width: 1, Height: 1}} {
 		m := newModel(t, size.Width, size.Height)
-		if got := m.View().Content; !strings.HasPrefix(strings.ReplaceAll(got, "\n", ""), "c") {
+		if got := m.View().Content; !strings.HasPrefix(strings.ReplaceAll(got, "\n", ""), "T") {
 			t.Errorf("%v: %q", size, got)
 		}
 	}
 	m := newModel(t, 39, 12)
-	if got := m.View().Content; got != "connsync needs a screen of 40 by 12;\nthis one is smaller. ctrl+c quits." {
+	if got := m.View().Content; got != "This screen is too small: connsync\nneeds 40 by 12. ctrl+c quits." {
 		t.Errorf("%q", got)
 	}
 }
@@ -263,7 +263,7 @@ func TestQuit(t *testing.T) {
 		{"another question in between asks", []string{"space", "ctrl+c", "n", "down", "ctrl+c"}, false},
 		{"from the picker", []string{"down", "enter", "ctrl+c"}, true},
 		{"from the help", []string{"?", "ctrl+c"}, true},
-		{"put back, it is clean", []string{"space", "ctrl+r", "ctrl+c"}, true},
+		{"undone, it is clean", []string{"space", "ctrl+r", "ctrl+c"}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := newModel(t, 80, 24)

@@ -203,7 +203,7 @@ func TestBytesOnASerialLine(t *testing.T) {
 			s.cost("\x1b[A", ",6]")
 			check("an error goes", s.cost("\x7f\x7f", "-! port"), 40)
 			check("nothing", s.cost("", ""), 0)
-			check("drawn anew", s.cost("\x0c", ""), vt102.Least("", s.shown())*12/10)
+			check("drawn again", s.cost("\x0c", ""), vt102.Least("", s.shown())*12/10)
 			s.plainStream()
 		})
 	}

@@ -73,7 +73,7 @@ func TestMadeUpSettingInTheDraft(t *testing.T) {
 	}
 	d.Revert("burst_limit")
 	if d.Dirty() {
-		t.Errorf("put back: %v", d.Changes())
+		t.Errorf("undone: %v", d.Changes())
 	}
 }
 

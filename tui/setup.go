@@ -15,7 +15,7 @@ import (
 // a time, and only those that are not set yet.
 type Setup struct {
 	Appliance Appliance
-	// AsksApplication says that nothing states what the appliance is yet.
+	// AsksApplication says that there is no application file yet.
 	AsksApplication bool
 	// Fresh says that nothing is set yet, not even to its default.
 	Fresh bool
@@ -34,8 +34,8 @@ const peerPatience = 12
 // Appliance is what a setup asks of the host beside the settings.
 type Appliance interface {
 	// State writes down what the appliance is, one of [applications] or blank for
-	// an ordinary host, which states none, and says why connection sync does not
-	// exist on it; blank where it does.
+	// none of them, and says why connection sync is not offered on it; blank where
+	// it is.
 	State(ctx context.Context, application string) (gate string, err error)
 	// Leave is told that the setup ends before anything was set up, and what was
 	// answered until then, which a setup that was left for later begins with. An
@@ -57,7 +57,7 @@ const (
 const NothingSetUp = "Nothing is set up. " + waysBack + "."
 
 // waysBack says how to come back to a setup.
-const waysBack = "To come back to it: connsync setup"
+const waysBack = "To continue later, run connsync setup"
 
 type (
 	// applicationConfirmed is the answer that the application is meant.
@@ -246,7 +246,7 @@ func (s *setup) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	return s.form.press(k)
 }
 
-// back shows the page before; on the first one there is nothing to go back to.
+// back shows the page before; the first one has none before it.
 func (s *setup) back() tea.Cmd {
 	cmd := s.leave()
 	if s.at > 0 {
@@ -315,7 +315,7 @@ func (s *setup) save() outcome {
 // leaveDialog asks what becomes of the setup.
 func (s *setup) leaveDialog() *dialog {
 	return &dialog{
-		text: []string{"Leave the setup? " + NothingSetUp + " Later: the next boot asks too."},
+		text: []string{"Quit the setup? " + NothingSetUp + " Later: the next boot asks again."},
 		answers: []answer{
 			{label: "No, stay", key: "n"},
 			{label: "Later", key: "l", msg: leaveChosen{Later}},

@@ -94,7 +94,7 @@ func TestSetupOfTheFirstNode(t *testing.T) {
 	setUp(t, a, nil, 80, 24, func(d *driver) {
 		d.wants("What is this appliance?", "Question 1 of 9.")
 		answerFirst(d)
-		d.wants("These are the answers", "10.0.0.102/24", "[ Check and Save ]")
+		d.wants("Review your answers", "10.0.0.102/24", "[ Check and Save ]")
 		d.press("enter")
 		d.wait(2 * time.Second)
 		d.wantScreen(&preflight{})
@@ -131,7 +131,7 @@ func TestSetupOfTheSecondNode(t *testing.T) {
 			d.types(strings.Join(peerLines(d.m.env, other, width), "\n") + "\n")
 			d.wants("The line that the other node shows") // it is not read before it is quiet
 			d.wait(time.Second)
-			d.wants("These are the answers", "eth1 ", "10.0.0.101/24", "10.0.0.102/24", "262144")
+			d.wants("Review your answers", "eth1 ", "10.0.0.101/24", "10.0.0.102/24", "262144")
 			s, problems := d.m.form.draft.Settings()
 			if want := savedSettings(); s != want || len(problems) > 0 {
 				t.Errorf("width %d: %+v (%v), want %+v", width, s, problems, want)
@@ -149,16 +149,16 @@ func TestSetupAsksWhatTheLineLeavesOpen(t *testing.T) {
 	setUp(t, &fakeAppliance{}, func(o *Options) { o.Setup.AsksApplication = false }, 80, 24, func(d *driver) {
 		d.types(line[:60] + "\n")
 		d.wait(time.Second)
-		d.wants("the line is not whole", "Paste the rest")
+		d.wants("the line is incomplete", "Paste the rest")
 		d.types(line[60:] + "\n")
 		d.wait(time.Second)
 		d.wants("Interface Name", "lan7", "Question 2 of 2.")
-		d.lacks("These are the answers")
+		d.lacks("Review your answers")
 		d.press("shift+tab", "ctrl+u")
 		d.wants("The line that the other node shows")
 		d.types("connsync apply --frobnicate 1\n")
 		d.wait(time.Second)
-		d.wants("--frobnicate in the line is not known here", "ctrl+u takes it away.")
+		d.wants("unknown flag --frobnicate in the line", "Ctrl+U clears it.")
 	})
 }
 
@@ -173,7 +173,7 @@ func TestSetupAsksOnlyWhatIsNotSet(t *testing.T) {
 		d.press("enter")
 		d.wants("[ Check and Save ]")
 		d.press("shift+tab", "space", "enter")
-		d.wants("Leave the setup?")
+		d.wants("Quit the setup?")
 	})
 	setUp(t, &fakeAppliance{}, func(o *Options) {
 		o.Saved = savedSettings()
@@ -281,9 +281,9 @@ func TestSetupOfAnotherApplication(t *testing.T) {
 		d.wants("The line that the other node shows")
 	})
 	if len(a.stated) > 0 {
-		t.Errorf("an ordinary host stated %v", a.stated)
+		t.Errorf("a host that is none of these stated %v", a.stated)
 	}
-	// What was written down is taken back by another answer.
+	// What was written down is removed by another answer.
 	a = &fakeAppliance{}
 	setUp(t, a, nil, 80, 24, func(d *driver) {
 		d.press("enter")

@@ -20,12 +20,12 @@ var applicationNames = [...]string{"link load balancer", "web application firewa
 
 const (
 	applicationAsks  = "What is this appliance?"
-	applicationHint  = "Connection sync belongs to the LLB. The answer is written to /etc/connsync/application."
-	noApplication    = "none of these: an ordinary host"
-	peerLineAsks     = "The line that the other node shows, if it is set up:"
-	peerLineHint     = "Type or paste it whole, from \"connsync apply\" to \"--enable\" (connsync peer prints it there). Enter alone: the other node is not set up yet."
+	applicationHint  = "Only the LLB has connection sync. The answer is written to /etc/connsync/application."
+	noApplication    = "none of these"
+	peerLineAsks     = "The line that the other node shows, if that node is set up:"
+	peerLineHint     = "Type or paste all of it, from \"connsync apply\" to \"--enable\" (on that node, connsync peer prints it). Press Enter if the other node is not set up yet."
 	peerLineQuestion = "Line of the other node:"
-	peerLinePieces   = "The line may come in pieces, with a prompt before it, or broken by the screen."
+	peerLinePieces   = "You can paste the line in pieces, with a prompt before it, or with line breaks."
 )
 
 // peerLineQuiet is how long nothing may come after a line end before the line is
@@ -71,7 +71,7 @@ func (s *setup) answerApplication() (outcome, tea.Cmd) {
 }
 
 // takesSyncAway says that an appliance of that application has no connection
-// sync; blank is an ordinary host.
+// sync; blank is none of them.
 func takesSyncAway(word string) bool { return word != "" && word != applications()[0] }
 
 // applicationQuestion asks whether an answer is meant, by its consequence.
@@ -152,7 +152,7 @@ func (s *setup) readLine() tea.Cmd {
 	if err != nil {
 		var short *text.ShortPeerLineError
 		if s.problem = err.Error(); !errors.As(err, &short) {
-			s.problem += " ctrl+u takes it away."
+			s.problem += " Ctrl+U clears it."
 		}
 		return nil
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"connsync/tui/text"
+	"connsync/plural"
 )
 
 // drawn is a page as lines, with the cursor in them.
@@ -61,7 +61,7 @@ func (s *setup) head() []string {
 	case s.done:
 		text = "Connection sync is set up on this node."
 	case s.page().kind == lastPage:
-		text = "These are the answers, and what was set before."
+		text = "Review your answers."
 	}
 	if p := s.options.Patience; p > 0 && !s.done && !s.tight() {
 		text += " " + bootGoesOn("a key", p)
@@ -75,17 +75,17 @@ func (s *setup) head() []string {
 
 // bootGoesOn says what happens when nobody does anything.
 func bootGoesOn(without string, patience time.Duration) string {
-	return "Without " + without + " for " + patienceText(patience) + " the boot goes on."
+	return "Without " + without + " for " + patienceText(patience) + " the boot continues."
 }
 
 // patienceText is a span as people say it.
 func patienceText(d time.Duration) string {
 	if d >= time.Minute && d%time.Minute == 0 {
 		n := int(d / time.Minute)
-		return fmt.Sprintf("%d %s", n, text.Plural(n, "minute", "minutes"))
+		return plural.Of(n, "minute", "minutes")
 	}
 	n := int(d.Round(time.Second) / time.Second)
-	return fmt.Sprintf("%d %s", n, text.Plural(n, "second", "seconds"))
+	return plural.Of(n, "second", "seconds")
 }
 
 // rest adds prose as far as there is room.
@@ -231,10 +231,10 @@ func (s *setup) drawLast(d *drawn) {
 	}
 	d.add("")
 	if s.done {
-		s.rest(d, plainStyle, "Status shows how the sync goes and, as long as the peer is silent, the line to type or paste at the other node. It waits for the peer as long as you like.")
+		s.rest(d, plainStyle, "Status shows the state of the sync and, until the peer answers, the line to type or paste at the other node. It waits for the peer without a limit.")
 		return
 	}
-	s.rest(d, plainStyle, "Next come the checks, then the change of the file and the commands. Nothing happens before you agree to them.")
+	s.rest(d, plainStyle, "Next come the checks, then the change of the file and the commands. Nothing is changed before you agree.")
 }
 
 func (s *setup) explain() (title string, lines []string) {
@@ -244,13 +244,13 @@ func (s *setup) explain() (title string, lines []string) {
 	case s.page().kind == fieldPage:
 		return s.form.explain()
 	case s.page().kind == applicationPage:
-		return "Help: the application", []string{applicationHint, "An ordinary host states none, and nothing is written."}
+		return "Help: the application", []string{applicationHint, "For none of these, no file is written."}
 	case s.page().kind == peerLinePage:
 		return "Help: the other node's line", []string{
 			peerLineHint,
-			peerLinePieces + " The interface is the other node's: the one here that has the address is taken.",
-			"ctrl+u takes away what was typed.",
+			peerLinePieces + " The line names the other node's interface; connsync takes the one on this node that has the address.",
+			"ctrl+u clears what you typed.",
 		}
 	}
-	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves when you agree.", "Later leaves. " + waysBack + "."}
+	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves after you agree.", "Later quits. " + waysBack + "."}
 }

@@ -68,8 +68,8 @@ func (s *slowLine) sees(texts ...string) {
 	}
 }
 
-// anew draws everything anew and fails unless that changes nothing.
-func (s *slowLine) anew() {
+// redrawn draws everything again and fails unless that changes nothing.
+func (s *slowLine) redrawn() {
 	s.t.Helper()
 	s.Quiet(time.Second, 20*time.Second)
 	shown := s.Shows()
@@ -80,7 +80,7 @@ func (s *slowLine) anew() {
 	}
 	s.Quiet(time.Second, 20*time.Second)
 	if again := s.Shows(); again != shown {
-		s.t.Errorf("the screen shows\n%s\nand drawn anew\n%s", shown, again)
+		s.t.Errorf("the screen shows\n%s\nand drawn again\n%s", shown, again)
 	}
 }
 
@@ -94,10 +94,10 @@ func TestKeysOnASlowLine(t *testing.T) {
 	s.keys(strings.Repeat("\t", 11*20)) // twenty times round, back to Peer IP
 	s.keys("\x7f\x7f\x7f/48" + strings.Repeat("\x1b[A", 3))
 	s.sees("> Enable Sync", strings.TrimSuffix(address, "64")+"48")
-	s.anew()
+	s.redrawn()
 	s.keys(strings.Repeat("\x1b[B", 2) + strings.Repeat("\t", 150))
 	s.sees("> [ Status ]") // the tenth of eleven places
-	s.anew()
+	s.redrawn()
 	if err := vt102.Foreign(s.Stream()); err != nil {
 		t.Error(err)
 	}

@@ -17,12 +17,12 @@ func TestStatusPages(t *testing.T) {
 		return Effects{Observer: &fakeObserver{at: at}, Events: &fakeEvents{}}
 	}
 	losing := func(after time.Duration) (health.Health, error) {
-		h, err := idle(health.VerdictLosing, "the receive buffer overflowed 17 times", "raise Receive Buffer Size, on both nodes alike")(after)
+		h, err := idle(health.VerdictLosing, "the receive buffer overflowed 17 times", "raise Receive Buffer Size, on both nodes")(after)
 		h.Lost, h.Overruns, h.Sockets.ReceiveBuffer = 1937, 4, 65536
 		return h, err
 	}
 	mismatch := func(after time.Duration) (health.Health, error) {
-		h, err := idle(health.VerdictMismatch, "the peer speaks another sync mode than FTFW", "set Mode FTFW on the peer, as connsync does")(after)
+		h, err := idle(health.VerdictMismatch, "the peer uses another sync mode than FTFW", "set Mode FTFW on the peer, as connsync does")(after)
 		h.Malformed = 33 + uint64(after/time.Second)
 		return h, err
 	}
@@ -41,7 +41,7 @@ func TestStatusPages(t *testing.T) {
 	}
 	direct := func(after time.Duration) (health.Health, error) {
 		h, err := busy(after)
-		h.Service.Unbooted, h.Service.Detail = true, "started directly; nothing starts it at boot"
+		h.Service.Unbooted, h.Service.Detail = true, "started directly, not started at boot"
 		return h, err
 	}
 	blind := func(time.Duration) (health.Health, error) {
@@ -52,10 +52,10 @@ func TestStatusPages(t *testing.T) {
 		{"first", with(busy), toStatus(0)},
 		{"twoway", with(busy), toStatus(150 * time.Second)},
 		{"direct", with(direct), toStatus(0)},
-		{"idle", with(idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")), toStatus(30 * time.Second)},
-		{"receiving", with(idle(health.VerdictReceivingOnly, "10.0.0.102 is heard and does not confirm our messages", "on the peer, run connsync check")), toStatus(10 * time.Second)},
-		{"sending", with(idle(health.VerdictSendingOnly, "10.0.0.102 confirms our messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},
-		{"silent", with(idle(health.VerdictSilent, "no word from 10.0.0.102 since conntrackd started", "enable sync on the peer, with the same port 3780 and the addresses swapped")), toStatus(10 * time.Second)},
+		{"idle", with(idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")), toStatus(30 * time.Second)},
+		{"receiving", with(idle(health.VerdictReceivingOnly, "10.0.0.102 is heard and does not acknowledge our messages", "on the peer, run connsync check")), toStatus(10 * time.Second)},
+		{"sending", with(idle(health.VerdictSendingOnly, "10.0.0.102 acknowledges our messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},
+		{"silent", with(idle(health.VerdictSilent, "10.0.0.102 has sent nothing since conntrackd started", "enable sync on the peer, with the same port 3780 and the addresses swapped")), toStatus(10 * time.Second)},
 		{"losing", with(losing), toStatus(10 * time.Second)},
 		{"partial", with(partial), toStatus(10 * time.Second)},
 		{"mismatch", with(mismatch), toStatus(10 * time.Second)},
@@ -215,7 +215,7 @@ func TestStatusUnchangedReadingChangesNoCell(t *testing.T) {
 }
 
 func TestStatusRefreshTouchesFewCells(t *testing.T) {
-	at := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")
+	at := idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: at}}}, 80, 24, func(d *driver) {
 		toStatus(6 * time.Minute)(d) // the plot is full
 		total := 0
@@ -258,7 +258,7 @@ func TestStatusPatience(t *testing.T) {
 	f := &fakeObserver{block: true}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: f}}, 80, 24, func(d *driver) {
 		toStatus(20 * time.Second)(d)
-		d.wants("Unknown: the state of the sync could not be seen.", "context deadline exceeded", "sync unknown")
+		d.wants("Unknown: the state of the sync could not be read.", "context deadline exceeded", "sync unknown")
 	})
 }
 

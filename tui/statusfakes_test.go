@@ -84,7 +84,7 @@ func (f *fakeEvents) Events(context.Context) events.Log {
 	at := time.Date(1999, 12, 31, 23, 50, 10, 0, time.Local)
 	return events.Log{Since: at.Add(-24 * time.Hour), Events: []events.Event{
 		{Time: at.Add(12 * time.Minute), Kind: events.KindVerdict, Verdict: health.VerdictTwoWay, Before: health.VerdictSilent},
-		{Time: at.Add(11 * time.Minute), Kind: events.KindVerdict, Verdict: health.VerdictSilent, Before: health.VerdictTwoWay, Cause: "no word from 10.0.0.102 any more"},
+		{Time: at.Add(11 * time.Minute), Kind: events.KindVerdict, Verdict: health.VerdictSilent, Before: health.VerdictTwoWay, Cause: "10.0.0.102 has stopped sending"},
 		{Time: at.Add(5 * time.Second), Kind: events.KindDaemon, Turn: service.TurnStarted},
 		{Time: at, Kind: events.KindSave, Save: apply.Entry{Number: 7, By: apply.Actor{User: "root", Terminal: "/dev/ttyS0"}, Outcome: apply.EntrySaved, Before: "a", After: "b"}},
 		{Time: at.Add(-time.Hour), Kind: events.KindFailover, Role: failover.RolePrimary, Cause: "Primary: 20 connections"},

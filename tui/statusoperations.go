@@ -16,7 +16,7 @@ type Operation int
 
 // The operations.
 const (
-	Resync  Operation = iota // ask the peer for its states, send ours
+	Resync  Operation = iota // request the peer's states and send this node's
 	Flush                    // empty the daemon's caches
 	Restart                  // restart the daemon, then resync
 )

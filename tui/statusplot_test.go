@@ -37,7 +37,7 @@ func TestTraceKeepsItsPast(t *testing.T) {
 	for i := range 11 {
 		tr.add(reading(i, uint64(20*i)))
 	}
-	tr.add(control.Counters{}) // could not look
+	tr.add(control.Counters{}) // could not be read
 	tr.add(reading(20, 900))
 	tr.add(reading(25, 1000))
 	tr.add(reading(26, 3)) // restarted

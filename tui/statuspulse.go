@@ -11,7 +11,7 @@ import (
 	"connsync/tui/text"
 )
 
-// Observer looks at the sync. An error means that it could not look at all.
+// Observer looks at the sync. An error means that it could not be read at all.
 type Observer interface {
 	Observe(ctx context.Context) (health.Health, error)
 }

@@ -10,7 +10,7 @@ import (
 	"connsync/tui/text"
 )
 
-// looking is said until the first answer has come.
+// looking is shown until the first answer has come.
 const looking = "Looking."
 
 func (s *status) resize(width, height int) {

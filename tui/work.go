@@ -21,7 +21,7 @@ type work struct {
 // workTicked tells that a second of the work is over.
 type workTicked struct{ run *run }
 
-// start begins to count anew.
+// start begins to count from zero.
 func (w *work) start(g Glyphs) tea.Cmd {
 	w.run, w.since, w.seconds, w.frames = newRun(w.run), time.Now(), 0, g.Spinner
 	if len(w.frames) == 0 {

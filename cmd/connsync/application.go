@@ -11,21 +11,20 @@ import (
 	"connsync/tui/text"
 )
 
-const applicationHelp = `application says what this appliance is, by --application or by the word in
-` + node.ApplicationFile + `, and whether connection sync exists on it.
+const applicationHelp = `application shows what this appliance is, from --application or the word in
+` + node.ApplicationFile + `, and whether it offers connection sync.
 
-With --enforce a sync that goes on where it does not exist is disabled, now and at
-boot, as apply --disable does; conntrackd.conf stays. It prints nothing where there
-is nothing to disable. Where it is not known what the appliance is, nothing is
-disabled, and the status is 1. A unit of the package runs it at boot and whenever
-the file changes.
+With --enforce it disables the sync where the application does not allow it, now and at
+boot, as apply --disable does; conntrackd.conf stays. It prints nothing if nothing has
+to be disabled. If the application is unknown, nothing is disabled, and the exit status
+is 1. A unit of the package runs it at boot and whenever the file changes.
 
-Exit status: 0 connection sync exists here, or --enforce left none where it does
-not; 1 it does not, or that is not known, or a step failed; 64 wrong usage.`
+Exit status: 0 connection sync is allowed, or --enforce left it disabled where it is
+not; 1 it is not allowed, or unknown, or a step failed; 64 wrong usage.`
 
 // placed is what application --json prints.
 type placed struct {
-	Application string `json:"application"` // blank where nothing states it
+	Application string `json:"application"` // blank without an application file
 	From        string `json:"from"`
 	Reason      string `json:"reason"`  // why there is no connection sync here; blank where there is
 	Enabled     bool   `json:"enabled"` // it goes on all the same
@@ -36,7 +35,7 @@ func newApplication(s streams, g *globals) *cobra.Command {
 	var enforce, asJSON bool
 	cmd := &cobra.Command{
 		Use:     "application",
-		Short:   "Say what this appliance is, and whether connection sync exists on it",
+		Short:   "Show what this appliance is, and whether it offers connection sync",
 		Long:    applicationHelp,
 		Example: "  connsync application\n  connsync application --json",
 		Args:    noArguments,
@@ -48,7 +47,7 @@ func newApplication(s streams, g *globals) *cobra.Command {
 			return c.place(cmd.Context(), s.out, enforce, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&enforce, "enforce", false, "disable a sync that goes on where it does not exist")
+	cmd.Flags().BoolVar(&enforce, "enforce", false, "disable the sync where the application does not allow it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -91,7 +90,7 @@ func (p placed) text() string {
 	case p.Reason != "":
 		return "No: " + p.Reason + "."
 	case p.Application == "":
-		return "Yes: nothing states an application (" + node.ApplicationFile + "), so this is an ordinary host."
+		return "Yes: there is no application file (" + node.ApplicationFile + "), so this host is treated as an ordinary one."
 	}
 	return "Yes: " + node.Application{Word: p.Application, Source: p.From}.Stated() + "."
 }

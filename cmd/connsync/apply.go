@@ -31,10 +31,10 @@ type applyFlags struct {
 }
 
 const applyHelp = `apply checks the settings, writes conntrackd.conf, restarts conntrackd and proves
-that it is bound and whether the peer is heard. What is not given keeps its saved
-value, else its default. A step that fails puts the old file and service back.
-Applying what is in force changes nothing. --dry-run makes the same checks, and ends
-with the status that the save would be refused with.
+that it is bound and whether the peer is heard. A setting that is not given keeps its
+saved value, else its default. If a step fails, the old file and service are restored.
+Applying what is in force changes nothing. --dry-run runs the same checks, and exits
+with the status with which the save would be refused.
 
 --from takes the settings from a YAML or JSON file with the fields that
 "connsync show --json" prints; with -, from standard input. Flags override it.
@@ -54,10 +54,10 @@ func newApply(s streams, g *globals) *cobra.Command {
 	}
 	f.register(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "agree that a Multicast, TCP or hand-made Stats setup in the file is replaced")
-	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not look")
-	flags.BoolVar(&f.prepareHost, "prepare-host", true, "set right what the host does against its sync (unit, kernel events, logrotate, refresh); connsync unprepare puts it back")
-	flags.BoolVar(&f.keepalivedHook, "keepalived-hook", false, "write the lines that call connsync failover into keepalived.conf, and reload keepalived; unprepare takes them out")
+	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "allow the save to replace a Multicast, TCP or hand-made Stats setup in the file")
+	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not run")
+	flags.BoolVar(&f.prepareHost, "prepare-host", true, "fix host settings that break sync (unit, kernel events, logrotate, refresh); undone by connsync unprepare")
+	flags.BoolVar(&f.keepalivedHook, "keepalived-hook", false, "write the lines that call connsync failover into keepalived.conf, and reload keepalived; unprepare removes them")
 	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
@@ -89,7 +89,7 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	}
 	if before := saved.Settings; !settings.Enabled && !settings.Complete() {
 		if before.Enabled = false; settings != before {
-			return refused("the file cannot keep these settings without the others: %s; nothing is changed", giveLink)
+			return refused("incomplete settings cannot be saved: %s; nothing was changed", giveLink)
 		}
 	}
 	var accepted []prepare.ItemID
@@ -102,7 +102,7 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	}
 	wish := node.HookWish{Role: node.Role(f.role), Write: f.keepalivedHook, Given: f.flagged(cmd, conntrackd.FieldExternalCache)}
 	if why := wish.Refusal(review); why != "" {
-		return refused("%s; nothing is changed", why)
+		return refused("%s; nothing was changed", why)
 	}
 	// Where the service is left alone nobody knows whether it runs with the file.
 	used := settings.Enabled || c.Unmanaged() && !f.statesEnabled() && settings.Complete()
@@ -164,11 +164,11 @@ func (f applyFlags) agreed(r apply.Review) error {
 func (c *cli) undecided(s node.Saved) error {
 	switch halfEnabled, foreignFile := s.HalfEnabled(), s.ForeignFile(); {
 	case s.StateErr != nil && !c.Unmanaged():
-		return &exitError{exitUnknown, fmt.Errorf("whether the sync is enabled is not known (%w); run connsync as root, or give --enable or --disable", s.StateErr)}
+		return &exitError{exitUnknown, fmt.Errorf("it is unknown whether the sync is enabled (%w); run connsync as root, or give --enable or --disable", s.StateErr)}
 	case halfEnabled != "":
-		return refused("%s: give --enable for both or --disable for neither; nothing is changed", halfEnabled)
+		return refused("%s: give --enable for both or --disable for neither; nothing was changed", halfEnabled)
 	case foreignFile != "":
-		return refused("%s: give --enable, or --disable, which stops it; nothing is changed", foreignFile)
+		return refused("%s: give --enable, or --disable, which stops it; nothing was changed", foreignFile)
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
 	return f.disable && !f.enable
 }
 
-// mayProceed says why a report stops the save, nil when it does not.
+// mayProceed says why a report stops the save, nil when script it does not ask.
 func (c *cli) mayProceed(report check.Report, f applyFlags, w io.Writer) error {
 	err := verdictError(report)
 	if report.Verdict() == check.VerdictUnknown && f.acceptUnknown {

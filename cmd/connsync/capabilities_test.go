@@ -13,7 +13,7 @@ import (
 )
 
 // The capabilities that SECURITY.md gives for a command are all that it needs: it ends
-// well, and there is nothing that it could not look at.
+// well, and reads everything it needs.
 func TestCapabilitiesSuffice(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../SECURITY.md")

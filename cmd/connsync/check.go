@@ -23,7 +23,7 @@ func newCheck(s streams, g *globals) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Prove that the settings can work here and with the peer; change nothing",
+		Short: "Check that the settings work here and with the peer; change nothing",
 		Long: `check asks the host, conntrackd and the peer whether the settings can work:
 the ones in force, or with flags the ones that apply would save. It changes
 nothing and sends the peer nothing that its conntrackd could take for a message.

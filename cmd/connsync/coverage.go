@@ -11,20 +11,20 @@ import (
 	"connsync/tui/text"
 )
 
-const coverageHelp = `coverage lists the connections that would be lost if this node died now: those
-that the file keeps out, with its line, and those that conntrackd's cache lacks.
-It looks twice, a second apart.
+const coverageHelp = `coverage lists the connections that would be lost if this node failed now: those
+that the file filters, with its line, and those missing in conntrackd's cache.
+It reads both twice, a second apart.
 
 With --export it prints this node's connections, and with --compare it compares
 such a list with what this node holds, in the kernel's table and in the external
-cache where conntrackd has one. Neither needs a daemon, nor opens a port:
+cache where conntrackd has one. Neither needs a daemon or opens a port:
 
     connsync coverage --export | ssh PEER connsync coverage --compare -
 
-What changes meanwhile is asked again. A list of conntrack -L can be compared, too.
+Entries that change meanwhile are read again. Output of conntrack -L works too.
 
 Exit status: 0 all would survive, or are here and equal; 1 some would not, or are
-not; 2 could not tell, also because the input is not whole; 64 wrong usage.`
+not; 2 unknown, also because the input is incomplete; 64 wrong usage.`
 
 type coverageFlags struct {
 	all, asJSON, export bool
@@ -64,11 +64,11 @@ func newCoverage(s streams, g *globals) *cobra.Command {
 func (f coverageFlags) check(changed func(flag string) bool) error {
 	switch {
 	case f.export && changed("compare"):
-		return errors.New("--export and --compare exclude each other")
+		return errors.New("--export and --compare cannot be combined")
 	case changed("compare") && f.compare == "":
 		return errors.New("--compare has no value")
 	case f.export && (f.asJSON || f.all):
-		return errors.New("--export prints one list, and goes without --json and --all")
+		return errors.New("--export cannot be combined with --json or --all")
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 	"connsync/lab/vt102"
 )
 
-var update = flag.Bool("update", false, "write the golden screens anew")
+var update = flag.Bool("update", false, "write the golden screens again")
 
 // The main job at the end of a serial line of 9600 baud that knows no size, in
 // terminals that people use: each screen on the way is, character by character,
@@ -171,7 +171,7 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`(?m)^ (sent|received) +\|.*\|$`), " $1 |#|"},
 	{regexp.MustCompile(`(?m)^ (sent|received)[ .\d]+$`), " $1 #"},
-	{regexp.MustCompile(`(?m)^( (?:states here|into kernel|resend queue)) +\d+(  .*?) +\d+(  .*?) +\d+$`), "$1 #$2 #$3 #"},
+	{regexp.MustCompile(`(?m)^( (?:states here|written to kernel|resend queue)) +\d+(  .*?) +\d+(  .*?) +\d+$`), "$1 #$2 #$3 #"},
 	{regexp.MustCompile(`(?m) +\d+\.\d s$`), ""}, // of a step, where it took any
 	{regexp.MustCompile(` +[\d.]+k?/s`), " #/s"},
 	{regexp.MustCompile(`\b\d\d:\d\d(:\d\d)?\b`), "#"},

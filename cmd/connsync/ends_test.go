@@ -279,7 +279,7 @@ func TestFormIsStoppedAndGoesOn(t *testing.T) {
 	if err := seat.Type(enter); err != nil {
 		t.Fatal(err)
 	}
-	within(t, patience, "the form is drawn anew", func() bool {
+	within(t, patience, "the form is drawn again", func() bool {
 		shows := seat.Shows()
 		return !strings.Contains(shows, "stopped as") && strings.Contains(shows, "ctrl+c quit")
 	})

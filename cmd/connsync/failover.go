@@ -33,19 +33,19 @@ or, in their place, notify "/usr/sbin/connsync failover" root, to which
 keepalived adds what has changed: INSTANCE or GROUP, its name, the state and
 the priority.
 
-It speaks to the daemon's control socket alone, starts nothing and changes no
-file. Each step is judged by its effect; all of it goes to the standard output,
-to the system log where that is no terminal, and to failover.log in the state
-directory. A faulty node without a daemon has nothing to do.
+It talks only to the daemon's control socket, starts nothing and changes no
+file. Each step is judged by its effect and reported on the standard output, in
+the system log unless the output is a terminal, and in failover.log in the state
+directory. On a faulty node without a daemon, it only records the role.
 
-Exit status: 0 done, 1 failed, 2 an effect could not be seen, such as the answer
+Exit status: 0 done, 1 failed, 2 an effect is unknown, such as the answer
 of a peer that is down, 64 wrong usage.`
 
 func newFailover(s streams, g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "failover primary|backup|fault",
-		Short:   "Take over connections, or hand them over: the hook for keepalived",
+		Short:   "Take over connections or hand them over (the hook for keepalived)",
 		Example: "  connsync failover primary\n  connsync failover backup",
 		Long:    failoverHelp,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -104,11 +104,11 @@ func failoverRole(args []string) (failover.Role, error) {
 		if role, ok := keepalivedRole(args[2]); ok {
 			return role, nil
 		}
-		return "", wrong("%q is no state of keepalived's that failover knows", args[2])
+		return "", wrong("keepalived's state %q is unknown; known states: MASTER, BACKUP, FAULT, STOP, DELETED", args[2])
 	case slices.Contains(names, args[0]):
 		return "", wrong("failover %s takes no more arguments, got %q", args[0], args[1])
 	}
-	return "", wrong("%q is no role: %s", args[0], strings.Join(names, ", "))
+	return "", wrong("unknown role %q; known roles: %s", args[0], strings.Join(names, ", "))
 }
 
 // parseCommand reads a command line as [run] would, and runs nothing.

@@ -142,7 +142,7 @@ func (p *preparedPair) halfEnabled(t *testing.T) {
 			t.Errorf("show --json:\n%s", out)
 		}
 		out, err := p.machine.Run(p.ctx, "/usr/sbin/connsync", "apply", "--send-buffer", "128K")
-		if err == nil || !strings.Contains(out, half.words+": give --enable for both or --disable for neither; nothing is changed") {
+		if err == nil || !strings.Contains(out, half.words+": give --enable for both or --disable for neither; nothing was changed") {
 			t.Errorf("apply without a word on it: %v\n%s", err, out)
 		}
 		if out, err := p.machine.Run(p.ctx, "sh", "-c", "connsync show --json | connsync apply --from -"); err == nil || !strings.Contains(out, "give --enable") {

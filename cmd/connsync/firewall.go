@@ -19,16 +19,16 @@ const firewallHelp = `firewall prints the rules that admit the sync: datagrams t
 from the peer, on the sync interface alone, for the settings in force or the ones
 given, and the same for each spare link of the file.
 An accept in a table of its own would not help where another chain drops, so the
-rules go to the beginning of the host's own chains that do. A table of connsync's
-own takes the sync out of connection tracking and keeps everybody else from the port.
+rules go to the beginning of the host's own chains that do. connsync's own table
+exempts the sync from connection tracking and blocks all other hosts from the port.
 
---install puts them into the rules that run and into a file that the host's
-nftables.conf includes, after a review. Both are tried first, the file from scratch
-in a network namespace of its own, and looked at afterwards; a step that fails takes
-all of it back. A second --install changes nothing. --remove puts everything back.
+--install adds them to the running rules and to a file that the host's nftables.conf
+includes, after a review. Both are tested first, the file in its own network
+namespace, and checked afterwards; if a step fails, everything is rolled back. A
+second --install changes nothing. --remove restores the old rules.
 
 Rules of iptables, ufw and firewalld are not changed: those programs load their own
-and would lose connsync's. For them the commands to run are printed.
+rules and would lose connsync's. For them, connsync prints the commands to run.
 
 Exit status: 0 done, 1 refused or failed, 64 wrong usage.`
 
@@ -61,12 +61,12 @@ func newFirewall(s streams, g *globals) *cobra.Command {
 	}
 	f.registerLink(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.install, "install", false, "put the rules into force, now and at boot")
-	flags.BoolVar(&f.remove, "remove", false, "take away what --install has done")
+	flags.BoolVar(&f.install, "install", false, "activate the rules, now and at boot")
+	flags.BoolVar(&f.remove, "remove", false, "undo what --install did")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what --install or --remove would do; do nothing")
-	flags.BoolVar(&f.iptables, "iptables", false, "print commands of iptables instead")
-	flags.StringVar(&f.file, "nftables-conf", "", "the `file` that the host's nftables service loads (default the first there is of "+strings.Join(node.NftablesFiles(), ", ")+")")
+	flags.BoolVar(&f.iptables, "iptables", false, "print iptables commands instead")
+	flags.StringVar(&f.file, "nftables-conf", "", "the `file` that the host's nftables service loads (default: the first that exists of "+strings.Join(node.NftablesFiles(), ", ")+")")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -75,11 +75,11 @@ func (f firewallFlags) check() error {
 	wrong := func(text string) error { return &exitError{exitUsage, errors.New(text)} }
 	switch {
 	case f.install && f.remove:
-		return wrong("--install and --remove exclude each other")
+		return wrong("--install and --remove cannot be combined")
 	case f.iptables && (f.install || f.remove):
-		return wrong("--iptables prints commands and goes with neither --install nor --remove")
+		return wrong("--iptables only prints commands; it cannot be combined with --install or --remove")
 	case !f.install && !f.remove && (f.yes || f.dryRun || f.file != ""):
-		return wrong("--yes, --dry-run and --nftables-conf go with --install or --remove")
+		return wrong("--yes, --dry-run and --nftables-conf need --install or --remove")
 	case f.asJSON && (f.install || f.remove) && !f.yes && !f.dryRun:
 		return wrong("--json cannot ask: add --yes or --dry-run")
 	}
@@ -115,8 +115,8 @@ func (c *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 	return printFirewall(ctx, s, f, target)
 }
 
-// admitted is what firewall --json prints. InForce is null where the rules
-// that run could not be looked at.
+// admitted is what firewall --json prints. InForce is null where the
+// running rules could not be read.
 type admitted struct {
 	Interface string             `json:"interface"`
 	CurrentIP string             `json:"current_ip"`
@@ -167,10 +167,10 @@ func accepting(t firewall.Flow, in bool) []string {
 
 // print is a file for nft, with what else there is to say in its comments.
 func (a admitted) print(w io.Writer) error {
-	lines := []string{fmt.Sprintf("# What admits UDP port %d from %s on %s, and nobody else.", a.Port, a.PeerIP, a.Interface), ""}
+	lines := []string{fmt.Sprintf("# These rules admit UDP port %d from %s on %s, and from no other host.", a.Port, a.PeerIP, a.Interface), ""}
 	lines = append(lines, strings.Split(strings.TrimSuffix(a.Nft, "\n"), "\n")...)
 	if len(a.Openings) == 0 {
-		lines = append(lines, "", "# No chain of nftables is known to drop the sync now. In one that would, before its own rules:", "# in")
+		lines = append(lines, "", "# No nftables chain is known to drop the sync now. In a chain that does, before its own rules:", "# in")
 		for _, r := range a.Input {
 			lines = append(lines, "#   "+r)
 		}
@@ -180,12 +180,12 @@ func (a admitted) print(w io.Writer) error {
 		}
 	}
 	for _, o := range a.Foreign {
-		lines = append(lines, "", "# "+text.Clean(fmt.Sprintf("%s is in the hands of %s (%s). Run:", o.Chain, o.Manager, o.Why)))
+		lines = append(lines, "", "# "+text.Clean(fmt.Sprintf("%s is managed by %s (%s). Run:", o.Chain, o.Manager, o.Why)))
 		for _, c := range o.Commands {
 			lines = append(lines, "#   "+c)
 		}
 	}
-	state := "In force here: no; connsync firewall --install puts them into force."
+	state := "In force here: no; connsync firewall --install activates them."
 	switch {
 	case a.InForce == nil:
 		state = "In force here: unknown, " + a.Detail + "."
@@ -202,7 +202,7 @@ const confirmHint = "--yes agrees, --dry-run shows what would be done"
 // says --yes.
 func confirm(ctx context.Context, s streams, question, hint string) error {
 	if !isTerminal(s.in) {
-		return &exitError{exitUsage, errors.New("there is no terminal to ask at: " + hint)}
+		return &exitError{exitUsage, errors.New("no terminal to ask on: " + hint)}
 	}
 	fmt.Fprint(s.out, question+" [y/N]: ")
 	answer := make(chan string, 1)
@@ -225,9 +225,9 @@ func confirm(ctx context.Context, s streams, question, hint string) error {
 // giveLink says how the settings that say who talks to whom are given.
 const giveLink = "give --interface, --current-ip and --peer-ip"
 
-// nothingTo is the refusal of a command that has nothing to do its work on.
+// nothingTo is the refusal of a command that lacks the settings it works on.
 func nothingTo(to string) error {
-	return refused("there is nothing to %s: no interface and addresses are set; %s", to, giveLink)
+	return refused("nothing to %s: no interface and addresses are set; %s", to, giveLink)
 }
 
 // registerLink registers the settings that say who talks to whom.
@@ -285,7 +285,7 @@ func (c *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) er
 	}
 	if !f.yes {
 		reviewFirewall(change, s.out)
-		if err := confirm(ctx, s, "Take these rules away?", confirmHint); err != nil {
+		if err := confirm(ctx, s, "Remove these rules?", confirmHint); err != nil {
 			return err
 		}
 	}

@@ -61,7 +61,7 @@ func reportFirewall(c *node.FirewallChange, s streams, f firewallFlags, failure,
 	switch {
 	case refusal != nil:
 		for _, o := range c.Foreign {
-			section(s.out, fmt.Sprintf("%s: %s. Run, and see that it lasts over a boot:", text.Clean(o.Chain), text.Clean(o.Why)), o.Commands)
+			section(s.out, fmt.Sprintf("%s: %s. Run these commands, and make them permanent:", text.Clean(o.Chain), text.Clean(o.Why)), o.Commands)
 		}
 		return refusal
 	case failure != nil:
@@ -83,9 +83,9 @@ func firewallSentence(c *node.FirewallChange, w io.Writer, f firewallFlags) erro
 	said := "Done: the rules admit " + admits + ", now and whenever " + c.HostFile + " is loaded."
 	switch {
 	case c.Action == "remove" && !c.Needed():
-		said = "Nothing to do: there are no rules of connsync's."
+		said = "Nothing to do: no connsync rules are installed."
 	case c.Action == "remove":
-		said = "Done: the rules of connsync's are gone, and the host's file is as it was."
+		said = "Done: connsync's rules were removed, and the host's file is as it was."
 	case !c.Needed():
 		said = "Nothing to do: the rules already admit " + admits + ", and " + c.HostFile + " loads them."
 	}

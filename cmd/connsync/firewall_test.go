@@ -215,9 +215,9 @@ func TestFirewallAdmitsThePeerAlone(t *testing.T) {
 			}
 
 			g.shell("nft -f /etc/nftables.conf")
-			g.admits(when+", loaded anew", wanted)
+			g.admits(when+", loaded again", wanted)
 			if out := g.connsync(install...); !strings.HasPrefix(out, "Nothing to do: ") {
-				t.Errorf("%s: loaded anew it says:\n%s", when, out)
+				t.Errorf("%s: loaded again it says:\n%s", when, out)
 			}
 			g.connsync("firewall", "--remove", "--yes")
 			if got, err := g.node.ReadFile("/etc/nftables.conf"); err != nil || string(got) != host.conf {

@@ -31,7 +31,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	line := console.Open(s.in, out, s.environ)
 	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
-		return runLines(ctx, s, g, first, "Line mode, since TERM does not say that this terminal can place the cursor. If it can: TERM=vt100 connsync")
+		return runLines(ctx, s, g, first, "Line mode, because TERM does not describe a terminal that can place the cursor. If yours can: TERM=vt100 connsync")
 	}
 	if !console.Guarded() {
 		return s.guarded(line)

@@ -51,7 +51,7 @@ file is damaged blocks the next save: --forget removes it and what it kept.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&asArray, "json-array", false, "print the list of --json alone, as 1.0 did; the next version has no such flag")
 	cmd.Flags().IntVar(&diff, "diff", 0, "show what save `N` changed in the file")
-	cmd.Flags().IntVar(&f.number, "forget", 0, "remove save `N` from the history with what it kept; asks first")
+	cmd.Flags().IntVar(&f.number, "forget", 0, "remove save `N` and its files from the history; asks first")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "with --forget: do not ask")
 	return cmd
 }
@@ -122,14 +122,14 @@ func printLines(w io.Writer, content string) {
 	}
 }
 
-const rollbackHelp = `rollback puts back what a save replaced: the file as it was before save N and the
-service as it was then, running or not, now and at boot. Without N it takes back
+const rollbackHelp = `rollback restores what a save replaced: the file as it was before save N and the
+service as it was then, running or not, now and at boot. Without N it rolls back
 the newest save that is in force; a rollback is a save too, so that a second one
-undoes the first. It goes the way of every save: it writes, restarts, proves, and
-puts everything as it is now where a step fails.
+undoes the first. It is made like every save: it writes, restarts and proves, and
+restores the present state if a step fails.
 
-On a terminal it shows the change and asks; with --yes, with --json and in a script
-it does not.
+On a terminal it shows the change and asks first; with --yes, with --json and in a
+script it does not ask.
 
 ` + exitStatuses
 
@@ -142,7 +142,7 @@ func newRollback(s streams, g *globals) *cobra.Command {
 	var f rollbackFlags
 	cmd := &cobra.Command{
 		Use:     "rollback [N]",
-		Short:   "Take back the newest save, or save N",
+		Short:   "Roll back the newest save, or save N",
 		Long:    rollbackHelp,
 		Example: "  connsync history\n  connsync rollback 12 --dry-run\n  connsync rollback 12",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -166,8 +166,8 @@ func newRollback(s streams, g *globals) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
-	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there: do not wait for its word")
-	flags.BoolVar(&f.yes, "yes", false, "do not ask, on a terminal either")
+	flags.BoolVar(&f.firstNode, "first-node", false, "do not wait for a peer that is not set up yet")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask, even on a terminal")
 	return cmd
 }
 
@@ -178,7 +178,7 @@ func entryNumber(args []string) (int, error) {
 	}
 	number, err := strconv.Atoi(args[0])
 	if err != nil || number < 1 {
-		return 0, &exitError{exitUsage, fmt.Errorf("%q is no number of a save: %s", args[0], node.HistoryHint)}
+		return 0, &exitError{exitUsage, fmt.Errorf("%q is not the number of a save: %s", args[0], node.HistoryHint)}
 	}
 	return number, nil
 }
@@ -216,11 +216,11 @@ func (f forgetFlags) check(forget, diff, asJSON bool) error {
 	wrong := func(why string) error { return &exitError{exitUsage, errors.New(why)} }
 	switch {
 	case forget && diff:
-		return wrong("--forget and --diff exclude each other")
+		return wrong("--forget and --diff cannot be combined")
 	case f.yes && !forget:
 		return wrong("--yes goes with --forget")
 	case forget && f.number < 1:
-		return wrong(fmt.Sprintf("--forget: %d is no number of a save: %s", f.number, node.HistoryHint))
+		return wrong(fmt.Sprintf("--forget: %d is not the number of a save: %s", f.number, node.HistoryHint))
 	case forget && asJSON && !f.yes:
 		return wrong("--json cannot ask: add --yes")
 	}
@@ -277,6 +277,6 @@ func (c *cli) tellIgnored() {
 		return
 	}
 	for _, path := range ignored {
-		fmt.Fprintf(c.err, "connsync: %s is ignored: no save has this number, so connsync has not written it\n", text.Clean(path))
+		fmt.Fprintf(c.err, "connsync: %s is ignored: no save has this number, so connsync did not write it\n", text.Clean(path))
 	}
 }

@@ -48,9 +48,9 @@ func TestPairIsConfiguredLineByLine(t *testing.T) {
 	a.asks("Send Buffer Size [65536]:", "256K")
 	a.asks("Receive Buffer Size [256K]:", "")
 	a.says("A save is blocked by")
-	a.asks("Type yes to give it, else Enter:", "yes")
+	a.asks("Type yes to confirm, or Enter for no:", "yes")
 	a.asks("Apply? [y/N", "y")
-	a.says("first node of the pair: the way to the peer was not proven.")
+	a.says("first node of the pair: the path to the peer was not proven.")
 	a.says("Saved, and in force.")
 	a.asks("Next (s status, c change, q quit, ? all):", "q")
 	a.ends(patience, exitDone)
@@ -176,7 +176,7 @@ func TestLineSetupIsLeftForLaterByCtrlC(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ends(patience, exitDone)
-	s.says("Ended. Nothing is set up. To come back to it: connsync setup.")
+	s.says("Ended. Nothing is set up. To continue later, run connsync setup.")
 	if exists(config) || exists(filepath.Join(filepath.Dir(config), "state", "setup")) {
 		t.Error("it left something behind")
 	}

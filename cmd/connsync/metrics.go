@@ -21,10 +21,9 @@ type measured struct {
 	outOfPlace bool
 }
 
-// metrics prints the metrics, of a state that cannot be told too: a file that
-// is not written anew would go on saying what was true once. It tells the peer what is
-// here and records a change of verdict: a save that was interrupted is left to the next
-// command of a person.
+// metrics prints the metrics, also when the state is unknown: a file that is not
+// written again would keep old values. It tells the peer what is here and records a
+// change of verdict; an interrupted save is left to the next command of a person.
 func metrics(ctx context.Context, s streams, g globals, file string) error {
 	c, err := findCLI(ctx, g)
 	if err != nil {
@@ -76,5 +75,5 @@ func (c *cli) measureInto(ctx context.Context, m *measured) error {
 }
 
 func errUnmanaged() error {
-	return &exitError{exitUnknown, errors.New("--service none leaves the service alone, so nothing is known of it; use --service auto or direct")}
+	return &exitError{exitUnknown, errors.New("--service none does not look at the service, so its state is unknown; use --service auto or direct")}
 }

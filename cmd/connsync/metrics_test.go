@@ -130,7 +130,7 @@ func TestReplaceFile(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := replaceFile(filepath.Join(dir, "fifo"), nil); err == nil || !strings.Contains(err.Error(), "fifo is no regular file") {
+	if err := replaceFile(filepath.Join(dir, "fifo"), nil); err == nil || !strings.Contains(err.Error(), "fifo is not a regular file") {
 		t.Errorf("a pipe, which a device is like: %v", err)
 	}
 	link := filepath.Join(dir, "link")

@@ -142,7 +142,7 @@ func counterMetrics(c control.Counters) []metric {
 		single("connsync_peer_states_refused_total", counter, "States of the peer that the kernel or the external cache did not take.", float64(c.InjectFailed+c.ExternalNoSpace)),
 		{"connsync_states", gauge, "States in the daemon's caches, of this node and of the peer.", []sample{
 			{[]string{"origin", "here"}, float64(c.Internal)}, {[]string{"origin", "peer"}, float64(c.External)}}},
-		single("connsync_resend_queue_messages", gauge, "Messages that the peer has not confirmed yet.", float64(c.ResendQueue)),
+		single("connsync_resend_queue_messages", gauge, "Messages that the peer has not acknowledged yet.", float64(c.ResendQueue)),
 	}
 }
 

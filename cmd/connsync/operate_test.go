@@ -49,13 +49,13 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 	tm.press("y")
 	// The message of this node's connsync to the peer's is one more.
 	sent := regexp.MustCompile(`sent the 2[01]\b`)
-	tm.see("Resync: the peer, asked 2 times, has no state of its own")
+	tm.see("Resync: the peer has no connections to send (asked twice)")
 	tm.until("says what was sent", sent.MatchString)
 
 	tm.press("f")
 	tm.see("Flush the caches")
 	tm.press(tab, enter)
-	tm.see("Flush caches: the caches hold ")
+	tm.see("Flush caches: the caches now hold ")
 
 	before := daemonOf(t, pair.A)
 	tm.press("t")

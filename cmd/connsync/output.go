@@ -55,7 +55,7 @@ func printTo(w io.Writer, file string, text func(io.Writer) error) error {
 }
 
 // replaceFile gives the file new content for everybody to read. A link stays, and
-// what is no regular file, such as /dev/null, is not replaced by one.
+// what is not a regular file, such as /dev/null, is not replaced by one.
 func replaceFile(path string, content []byte) error {
 	path, err := trust.Replaceable(path)
 	if err == nil {

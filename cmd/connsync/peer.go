@@ -90,7 +90,7 @@ func fingerprint(typed string) (string, error) {
 	case typed == "":
 		return "", nil
 	case len(digits) != 8 || strings.Trim(digits, "0123456789abcdef") != "":
-		return "", &exitError{exitUsage, fmt.Errorf("--expect %q is no fingerprint, such as 907d-adee", typed)}
+		return "", &exitError{exitUsage, fmt.Errorf("--expect %q is not a fingerprint, such as 907d-adee", typed)}
 	}
 	return digits[:4] + "-" + digits[4:], nil
 }

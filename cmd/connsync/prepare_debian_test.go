@@ -63,7 +63,7 @@ func TestDebianIsPreparedAndPutBack(t *testing.T) {
 	if diff := cmp.Diff(found, p.listing()); diff != "" {
 		t.Errorf("unprepare left the host otherwise than found (-found +left):\n%s", diff)
 	}
-	if got := p.run("unprepare"); !strings.Contains(got, "nothing to put back") {
+	if got := p.run("unprepare"); !strings.Contains(got, "nothing to undo") {
 		t.Errorf("a second unprepare says:\n%s", got)
 	}
 }
@@ -326,7 +326,7 @@ func (p *preparedPair) survivesLogrotate(t *testing.T, when string) {
 	p.shell("rm -f /var/log/conntrackd-stats.log*")
 }
 
-// backupIsFilled: this node is the backup, and starts anew with an empty table
+// backupIsFilled: this node is the backup, and restarts with an empty table
 // while the peer has the flows.
 func (p *preparedPair) backupIsFilled(t *testing.T, when string) {
 	t.Helper()

@@ -30,7 +30,7 @@ type globals struct {
 
 // exitStatuses are those of the commands that change something.
 const exitStatuses = `Exit status: 0 in force, and in sync or waiting for the peer of a first node;
-1 refused or failed, 2 could not tell, 3 in force but not in sync, 64 wrong usage.`
+1 refused or failed, 2 unknown, 3 in force but not in sync, 64 wrong usage.`
 
 const longHelp = `connsync sets up conntrackd's connection sync between two nodes: it proves that
 the settings can work, writes conntrackd.conf, restarts conntrackd, and proves
@@ -38,7 +38,7 @@ from the daemon's own traffic that the nodes sync.
 
 Without a command it opens the form, or asks line by line with --plain and where
 the terminal cannot place the cursor (TERM is dumb or not set). Every setting, check and verdict is also
-there as text and, with --json, as JSON.
+available as text and, with --json, as JSON.
 
 ` + exitStatuses
 
@@ -67,7 +67,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	flags.StringVar(&g.RuntimeDir, "runtime-dir", node.DefaultRuntimeDir, "`directory` of lock and socket files")
 	flags.StringVar(&g.StateDir, "state-dir", node.DefaultStateDir, "`directory` of the history")
 	flags.BoolVar(&g.ascii, "ascii", false, "draw with ASCII only")
-	flags.BoolVar(&g.noColor, "no-color", false, "draw without colour, as any NO_COLOR does")
+	flags.BoolVar(&g.noColor, "no-color", false, "no colour (also: NO_COLOR)")
 	flags.BoolVar(&g.plain, "plain", false, "ask line by line instead of drawing the form; works from a pipe too")
 	flags.StringVar(&g.Application, "application", "", "what this appliance is (LLB, WAF, ADC, GSLB), over "+node.ApplicationFile)
 	root.AddCommand(newShow(s, &g), newCheck(s, &g), newApply(s, &g), newHistory(s, &g), newRollback(s, &g), newStatus(s, &g), newPeer(s, &g))
@@ -118,7 +118,7 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	f.registerValues(cmd, f.table.Fields()...)
 	flags.StringVar(&f.from, "from", "", "settings from a YAML or JSON `file` with the fields of show --json, or from standard input with -; flags override it")
 	flags.StringVar(&f.role, "role", "", roleHelp)
-	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not there yet: do not insist on reaching it")
+	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not set up yet; do not require it to be reachable")
 }
 
 // registerValues registers the flags of those fields that have one.
@@ -158,11 +158,11 @@ func (f *settingFlags) over(saved conntrackd.Values, changed func(flag string) b
 	v := saved
 	switch {
 	case f.enable && f.disable:
-		return v, valueError(conntrackd.FieldEnabled, "--enable and --disable exclude each other")
+		return v, valueError(conntrackd.FieldEnabled, "--enable and --disable cannot be combined")
 	case changed("enable") && !f.enable:
-		return v, valueError(conntrackd.FieldEnabled, "--enable takes no value; --disable disables")
+		return v, valueError(conntrackd.FieldEnabled, "--enable takes no value; to disable, use --disable")
 	case changed("disable") && !f.disable:
-		return v, valueError(conntrackd.FieldEnabled, "--disable takes no value; --enable enables")
+		return v, valueError(conntrackd.FieldEnabled, "--disable takes no value; to enable, use --enable")
 	case f.enable:
 		v = v.With(conntrackd.FieldEnabled, "enable")
 	case f.disable:

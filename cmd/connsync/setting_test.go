@@ -85,7 +85,7 @@ func TestMadeUpSetting(t *testing.T) {
 			t.Errorf("%s: no %q in\n%s", test.what, test.want, got)
 		}
 	}
-	if got := run("apply", "--dry-run", "--from", from("burst_limit: true\n")); !strings.Contains(got, "from:1: burst_limit is true or false; write a whole number without quotes, such as 5000\n") {
+	if got := run("apply", "--dry-run", "--from", from("burst_limit: true\n")); !strings.Contains(got, "from:1: burst_limit must be a whole number without quotes, such as 5000; it is true or false\n") {
 		t.Errorf("bad type in the file:\n%s", got)
 	}
 	if got := run("apply", "--dry-run", "--from", from("burst: 1\n")); !strings.Contains(got, ", burst_limit\n") {

@@ -18,13 +18,12 @@ import (
 )
 
 const setupHelp = `setup asks for what is not set yet, one question at a time, checks it, shows the
-change and saves it; what is set is shown and not asked. First it asks what this
-appliance is, where nothing states it. The line that the other node prints
-(connsync peer) can be pasted in place of all answers. After the save it waits for
-the peer, as long as you like. It can be left at every question; connsync setup
-comes back to it.
+change and saves it; what is already set is shown. If there is no application file,
+it first asks what this appliance is. The line that the other node prints (connsync
+peer) can be pasted in place of all answers. After the save it waits for the peer, as
+long as you like. You can leave at every question; run connsync setup to continue.
 
-At boot a unit of the package runs it before login, once:
+At boot, a unit of the package runs it once, before login:
 connsync setup --if-needed --console --patience 5m
 
 Exit status: 0 done, or left for later; 1 refused or failed; 64 wrong usage.`
@@ -44,15 +43,15 @@ func newSetup(s streams, g *globals) *cobra.Command {
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.patience < 0 {
-				return &exitError{exitUsage, errors.New("--patience has to be a time such as 5m, or 0 to wait for ever")}
+				return &exitError{exitUsage, errors.New("--patience must be a duration such as 5m, or 0 to wait forever")}
 			}
 			return runSetup(cmd.Context(), s, *g, f)
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.ifNeeded, "if-needed", false, "end at once where the sync is set up, does not exist on this appliance, or was declined or offered in vain before")
-	flags.BoolVar(&f.console, "console", false, "talk on the kernel's consoles in place of this terminal: where a key is pressed first")
-	flags.DurationVar(&f.patience, "patience", 0, "end when no key comes for so long, such as `5m`; while the peer is awaited, twelve times as long")
+	flags.BoolVar(&f.ifNeeded, "if-needed", false, "exit at once where the sync is set up, is not offered on this appliance, or was declined or left unanswered before")
+	flags.BoolVar(&f.console, "console", false, "use the kernel's consoles instead of this terminal; the first one on which a key is pressed is used")
+	flags.DurationVar(&f.patience, "patience", 0, "exit when no key is pressed for this time, such as `5m`; twelve times as long while waiting for the peer")
 	return cmd
 }
 
@@ -176,7 +175,7 @@ func (f *firstSetup) tell(s streams) {
 	}
 	text := tui.NothingSetUp
 	if f.how != tui.Later {
-		text += " It is not offered at boot again."
+		text += " It will not be offered at boot again."
 	}
 	fmt.Fprintln(s.out, text)
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // shown is what show --json prints: the settings in the order of the table,
-// then what else is known. Enabled is null where the service could not be looked
-// at, or is left alone, and where the sync is neither enabled nor disabled: then
+// then what else is known. Enabled is null where the service could not be read,
+// or is left alone, and where the sync is neither enabled nor disabled: then
 // Running and AtBoot are there. Running is there too where an enabled sync was
 // killed.
 type shown struct {
@@ -121,7 +121,7 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 	v := c.table.Values(s.Settings)
 	switch {
 	case c.Unmanaged():
-		v[conntrackd.FieldEnabled] = "unknown: the service is left alone"
+		v[conntrackd.FieldEnabled] = "unknown: --service none does not look at the service"
 	case s.StateErr != nil:
 		v[conntrackd.FieldEnabled] = "unknown: " + s.StateErr.Error()
 	case s.HalfEnabled() != "":

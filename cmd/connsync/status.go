@@ -24,21 +24,19 @@ type statusFlags struct {
 const statusHelp = `status watches the daemon and the sync link for a moment and says whether the
 nodes sync. "In sync" is said only when both directions were seen.
 
-With --watch it goes on, and prints a line whenever something has changed, until
-it is interrupted.
+With --watch it prints a line whenever something changes, until you interrupt it.
 
-With --prove it proves the sync by states. %s:
-each puts a short-lived state with addresses reserved for documentation into its
-connection table and looks for the other's to arrive and to go again. Both tell each
+With --prove it proves the sync with test entries. %s:
+each adds a short-lived entry, with addresses reserved for documentation, to its
+connection table and watches the other node's entry arrive and expire. Both tell each
 other how many connections they hold.
 
 With --format openmetrics it prints metrics for the textfile collector of
-node_exporter, in any state, and tells the peer what is here; --output writes them to a file
-that is at every instant a whole one.
+node_exporter, in any state, and tells the peer what is here; --output replaces a file
+atomically, so that no reader sees half of it.
 
 Exit status: 0 in sync both ways, 1 degraded or out of place (this appliance is no
-link load balancer), 2 stopped or could not tell, 64
-wrong usage.`
+link load balancer), 2 stopped or unknown, 64 wrong usage.`
 
 // proveOnBoth says how a proof is run.
 const proveOnBoth = "run it on both nodes at the same time"
@@ -47,7 +45,7 @@ func newStatus(s streams, g *globals) *cobra.Command {
 	var f statusFlags
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Say whether the two nodes sync, in one sentence",
+		Short:   "Show in one sentence whether the two nodes sync",
 		Example: "  connsync status\n  connsync status --watch\n  connsync status --prove --within 90s",
 		Long:    fmt.Sprintf(statusHelp, text.Capital(proveOnBoth)),
 		Args:    noArguments,
@@ -65,10 +63,10 @@ func newStatus(s streams, g *globals) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.format, "format", formatText, "text, json, or openmetrics for node_exporter's textfile collector")
-	flags.StringVar(&f.output, "output", "", "write to this `file`, which is replaced as a whole, instead of printing")
-	flags.BoolVar(&f.asJSON, "json", false, "the same as --format json; with --watch an object a line")
-	flags.BoolVar(&f.watch, "watch", false, "go on, and print a line when something changes")
-	flags.BoolVar(&f.prove, "prove", false, "prove the sync by a test state; "+proveOnBoth)
+	flags.StringVar(&f.output, "output", "", "write to this `file` instead of printing; it is replaced atomically")
+	flags.BoolVar(&f.asJSON, "json", false, "the same as --format json; with --watch one object a line")
+	flags.BoolVar(&f.watch, "watch", false, "keep running, and print a line when something changes")
+	flags.BoolVar(&f.prove, "prove", false, "prove the sync with a test entry; "+proveOnBoth)
 	flags.DurationVar(&f.within, "within", time.Minute, "how long --prove waits for the other node, such as 90s")
 	return cmd
 }
@@ -88,21 +86,21 @@ const (
 func (f *statusFlags) check(changed func(flag string) bool) error {
 	switch {
 	case f.watch && f.prove:
-		return errors.New("--watch and --prove exclude each other")
+		return errors.New("--watch and --prove cannot be combined")
 	case changed("within") && !f.prove:
-		return errors.New("--within is how long --prove waits, and goes with it alone")
+		return errors.New("--within needs --prove: it is how long --prove waits")
 	case f.within < leastWithin:
-		return fmt.Errorf("--within has to be %v or longer, such as 60s", leastWithin)
+		return fmt.Errorf("--within must be at least %v, such as 60s", leastWithin)
 	case f.format != formatText && f.format != formatJSON && f.format != formatMetrics:
-		return fmt.Errorf("--format is %s, %s or %s, not %q", formatText, formatJSON, formatMetrics, f.format)
+		return fmt.Errorf("--format must be %s, %s or %s, not %q", formatText, formatJSON, formatMetrics, f.format)
 	case f.asJSON && changed("format") && f.format != formatJSON:
-		return fmt.Errorf("--json and --format %s exclude each other", f.format)
+		return fmt.Errorf("--json and --format %s cannot be combined", f.format)
 	case f.format == formatMetrics && (f.watch || f.prove):
-		return errors.New("--format openmetrics is one look, without --watch and --prove")
+		return errors.New("--format openmetrics cannot be combined with --watch or --prove")
 	case changed("output") && f.output == "":
 		return errors.New("--output has no value")
 	case f.output != "" && (f.watch || f.prove):
-		return errors.New("--output is for one look, without --watch and --prove")
+		return errors.New("--output cannot be combined with --watch or --prove")
 	}
 	f.asJSON = f.asJSON || f.format == formatJSON
 	return nil

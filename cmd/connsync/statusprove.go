@@ -39,11 +39,11 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	}
 	say(text.StatusLines(before)...)
 	if before.Verdict == health.VerdictStopped || before.Service.MainPID == 0 || !o.Settings.Complete() {
-		result.Result = "nothing was tried: conntrackd does not run with these settings"
+		result.Result = "not tried: conntrackd does not run with these settings"
 		return endProof(w, result, f, exitUnknown)
 	}
 	say("On the other node, run at the same time: connsync status --prove",
-		"While this runs, "+result.LookThere+" shows this node's test state there, "+own.String()+", coming and going.")
+		"While this runs, "+result.LookThere+" shows this node's test entry there ("+own.String()+"), which appears and expires.")
 	limited, cancel := context.WithTimeout(ctx, f.within)
 	defer cancel()
 	said := map[string]bool{}
@@ -65,14 +65,14 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	result.Proven, result.Created, result.Passed = status == exitDone, proof.Created, proof.Passed
 	result.Arrived, result.Left, result.Confirmed, result.NATSent, result.NATCame = proof.Arrived, proof.Left, proof.Confirmed, proof.NATSent, proof.NATArrived
 	if ctx.Err() != nil && !proof.Done() && !proof.NATChanged() {
-		result.Result = "interrupted; nothing is proven by what was seen until then"
+		result.Result = "interrupted; nothing is proven"
 		return endProof(w, result, f, exitUnknown)
 	}
 	result.Result = text.ProofResult(proof, f.within)
 	switch {
 	case after.Verdict != health.VerdictPartial, proof.NATChanged():
 	case proof.Done():
-		result.Result = "test states go both ways, and " + after.Cause
+		result.Result = "test entries arrive both ways, and " + after.Cause
 	case proof.Told:
 		result.Result = "not proven: " + after.Cause
 	}

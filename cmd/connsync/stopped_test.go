@@ -253,7 +253,7 @@ func TestLineStoppedInASave(t *testing.T) {
 }
 
 // The first SIGTERM waits for a safe point, a second one ends the program at once;
-// what it leaves, the next start takes back or finishes.
+// what it leaves, the next start rolls back or completes.
 func TestSecondSIGTERMEndsASave(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

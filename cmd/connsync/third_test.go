@@ -140,7 +140,7 @@ func (p *thirdHost) sees(want health.Verdict, cause, next string, within time.Du
 	}
 }
 
-// restart starts the daemon of a node anew.
+// restart restarts the daemon of a node.
 func (p *thirdHost) restart(m *lab.Member) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), scriptPatience)

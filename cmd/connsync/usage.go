@@ -54,7 +54,7 @@ func strict(root *cobra.Command) {
 
 func unknownCommand(parent *cobra.Command, name string) error {
 	if words := strings.Fields(name); len(words) > 1 {
-		return &exitError{exitUsage, fmt.Errorf("%q is several words in quotes: type them without quotes, beginning with %s %s", name, parent.CommandPath(), words[0])}
+		return &exitError{exitUsage, fmt.Errorf("%q is one argument of several words: type them without quotes, beginning with %s %s", name, parent.CommandPath(), words[0])}
 	}
 	var commands []string
 	for _, c := range parent.Commands() {
@@ -62,7 +62,7 @@ func unknownCommand(parent *cobra.Command, name string) error {
 			commands = append(commands, c.Name())
 		}
 	}
-	return &exitError{exitUsage, fmt.Errorf("no command is called %q%s: see %s --help", name, didYouMean(name, "", commands), parent.CommandPath())}
+	return &exitError{exitUsage, fmt.Errorf("unknown command %q%s: see %s --help", name, didYouMean(name, "", commands), parent.CommandPath())}
 }
 
 // didYouMean is what may have been meant by a word, of the words that there are,

@@ -21,7 +21,7 @@ const (
 	StepWrite    step.ID = "write"           // the new file is in its place
 	StepEnable   step.ID = "enable"          // the daemon starts at boot
 	StepDisable  step.ID = "disable"         // it does not
-	StepRestart  step.ID = "restart"         // the service has started the daemon anew
+	StepRestart  step.ID = "restart"         // the service has restarted the daemon
 	StepStop     step.ID = "stop"            // it has ended it
 	StepBound    step.ID = "bound"           // the daemon's socket has Current IP, port and buffers
 	StepStaysUp  step.ID = "stays-up"        // the daemon is still the same a while later
@@ -29,15 +29,15 @@ const (
 	StepFilled   step.ID = "filled"          // the peer's states came
 	StepHeard    step.ID = "heard-peer"      // a message of the peer arrived
 	StepHeardBy  step.ID = "heard-by-peer"   // the peer acknowledged ours
-	StepRollback step.ID = "rollback"        // file and service are put back
+	StepRollback step.ID = "rollback"        // file and service are restored
 	StepVerify   step.ID = "verify-rollback" // and were looked at
 	StepRecord   step.ID = "record"          // in the history; only where that failed
 
 	StepPrepare   step.ID = "prepare"   // what the host does against its sync is mended
-	StepUnprepare step.ID = "unprepare" // and put back, in a rollback
+	StepUnprepare step.ID = "unprepare" // and undone, in a rollback
 
 	StepFirewall   step.ID = "firewall"          // the rules that admit the sync are added
-	StepNoFirewall step.ID = "rollback-firewall" // and taken out, in a rollback
+	StepNoFirewall step.ID = "rollback-firewall" // and removed, in a rollback
 )
 
 // Outcome is how an apply ended.
@@ -51,7 +51,7 @@ type Outcome struct {
 	OldFile    bool           // nobody restarts conntrackd, and one runs with the file that was replaced
 }
 
-// Unseen reports whether the daemon's sockets could not be looked at, so that
+// Unseen reports whether the daemon's sockets could not be read, so that
 // nobody has seen it listen as asked.
 func (o Outcome) Unseen() bool {
 	for _, s := range o.Steps {
@@ -68,8 +68,8 @@ type Sync string
 const (
 	SyncOff     Sync = "off"              // the save leaves the sync disabled
 	SyncInForce Sync = "in-sync"          // both directions were seen, and nothing is missing
-	SyncWaits   Sync = "waiting-for-peer" // the first node of a pair, whose peer is not there yet
-	SyncFails   Sync = "not-in-sync"      // the settings are in force, and the nodes do not sync
+	SyncWaits   Sync = "waiting-for-peer" // the first node of a pair, whose peer is not set up yet
+	SyncFails   Sync = "not-in-sync"      // the settings are in force, but the nodes do not sync
 	SyncUnknown Sync = "unknown"          // the save failed, or nobody looked
 )
 
@@ -135,7 +135,7 @@ type Applier struct {
 }
 
 // errDaemon means that the daemon does not run the new file as it should. The
-// old state was put back.
+// old state was restored.
 var errDaemon = errors.New("conntrackd does not run with the new settings")
 
 // Apply saves c and reports each step as it begins and as it ends; each may be

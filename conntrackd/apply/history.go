@@ -31,8 +31,8 @@ type EntryOutcome string
 const (
 	EntryPending     EntryOutcome = "saving"       // at work, or interrupted and not repaired yet
 	EntrySaved       EntryOutcome = "saved"        // in force
-	EntryRolledBack  EntryOutcome = "rolled back"  // failed, and the old state was put back
-	EntryFailed      EntryOutcome = "failed"       // failed, and the old state could not be put back
+	EntryRolledBack  EntryOutcome = "rolled back"  // failed, and the old state was restored
+	EntryFailed      EntryOutcome = "failed"       // failed, and the old state could not be restored
 	EntryInterrupted EntryOutcome = "interrupted"  // killed on the way; Repair says what became of it
 	EntryUnreadable  EntryOutcome = "not readable" // the record is damaged; Detail says how
 )
@@ -45,7 +45,7 @@ type Entry struct {
 	Time    time.Time    `json:"time"`             // when the save began, UTC
 	Path    string       `json:"path"`             // of the configuration file
 	By      Actor        `json:"by"`               // who saved
-	Undoes  int          `json:"undoes,omitempty"` // the save that this one took back; zero for an ordinary one
+	Undoes  int          `json:"undoes,omitempty"` // the save that this one rolled back; zero for an ordinary one
 	Outcome EntryOutcome `json:"outcome"`
 	// Repair is what the next start made of an interrupted save; blank otherwise.
 	Repair  RecoveryResult `json:"repair,omitempty"`
@@ -200,7 +200,7 @@ func (h History) after(e Entry) ([]byte, error) { return h.content(e, afterKind,
 func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 	path := h.file(e.Number, kind)
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, &DamagedError{e.Number, path + " is damaged: it is no regular file"}
+		return nil, &DamagedError{e.Number, path + " is damaged: it is not a regular file"}
 	}
 	if err := trust.Owned(path); err != nil {
 		return nil, &DamagedError{e.Number, err.Error()}
@@ -330,7 +330,7 @@ func (h History) record(number int) Entry {
 	case err != nil:
 		return unreadable(err.Error())
 	case !info.Mode().IsRegular() || info.Size() > maxRecordBytes:
-		return unreadable(path + " is no record")
+		return unreadable(path + " is not a record")
 	}
 	if err := trust.Owned(path); err != nil {
 		return unreadable(err.Error())

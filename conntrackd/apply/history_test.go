@@ -136,7 +136,7 @@ func TestHistoryOfTheFirstSave(t *testing.T) {
 		t.Errorf("%v:\n%s", err, change.Diff)
 	}
 
-	// Taking it back takes the file away, and taking that back brings it again.
+	// Rolling it back removes the file, and rolling that back restores it.
 	for _, want := range []string{"", "first\n"} {
 		e, err := s.history().Newest(s.path)
 		if err != nil {

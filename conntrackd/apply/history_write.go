@@ -84,7 +84,7 @@ func (l *ledger) reopen(e Entry) (err error) {
 	return err
 }
 
-// forget takes back an entry whose save changed nothing, the promise first.
+// forget removes an entry whose save changed nothing, the promise first.
 // What cannot be removed is found, and said, at the next start.
 func (l *ledger) forget(e Entry) {
 	l.remove(e.Number)

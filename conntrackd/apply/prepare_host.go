@@ -54,10 +54,10 @@ func untouched(p prepare.Preparation) string {
 	if others := othersOf(p); len(others) > 0 {
 		return strings.Join(others, "; ")
 	}
-	return "it is as it should be"
+	return "the setting is correct"
 }
 
-// unprepare takes back what this save has changed about the host.
+// unprepare undoes what this save has changed on the host.
 func (t *transaction) unprepare(ctx context.Context) error {
 	if !t.host.Any() {
 		return nil

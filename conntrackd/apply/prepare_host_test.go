@@ -6,12 +6,12 @@ import (
 	"connsync/conntrackd/prepare"
 )
 
-// What could not be looked at is not said to be right.
+// What could not be read is not said to be right.
 func TestPreparationUntouched(t *testing.T) {
 	inPlace := prepare.Item{ID: prepare.ItemLogrotate, State: prepare.ItemInPlace}
 	unseen := prepare.Item{ID: prepare.ItemEvents, State: prepare.ItemUnknown, Detail: "permission denied"}
 	for want, p := range map[string]prepare.Preparation{
-		"it is as it should be":          {Items: []prepare.Item{inPlace}},
+		"the setting is correct":         {Items: []prepare.Item{inPlace}},
 		"events-mode: permission denied": {Items: []prepare.Item{inPlace, unseen}},
 	} {
 		if got := untouched(p); got != want {

@@ -45,7 +45,7 @@ var errInterrupted = errors.New("the save was interrupted")
 
 // Recover repairs a save of the file at path that was interrupted, by a kill or
 // a power cut: where the new file is whole and the service runs with it, that is
-// acknowledged; otherwise the old file and the old service state are put back,
+// acknowledged; otherwise the old file and the old service state are restored,
 // and looked at. A file that someone else has changed since is left alone.
 //
 // Where nothing was interrupted, and while another process saves, it writes
@@ -170,9 +170,9 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 }
 
 // finish is for a new file that is in its place: it stays where the service
-// runs with it, and is taken back where it does not.
+// runs with it, and is rolled back where script it does not ask.
 func (t *transaction) finish(ctx context.Context, state service.State) (RecoveryResult, error) {
-	// What could not be looked at does not count as in force.
+	// What could not be read does not count as in force.
 	if runs, _ := t.runs(state); runs {
 		return RecoveryInForce, nil
 	}

@@ -7,7 +7,7 @@ import (
 	"connsync/conntrackd/hostfile"
 )
 
-// NewRestore is the candidate that takes back a save: the file as it was
+// NewRestore is the candidate that rolls back a save: the file as it was
 // before, and the service as it was then. now is what the service does at
 // present; it stays so where the save had left the service alone. Nothing is
 // written.
@@ -30,7 +30,7 @@ func NewRestore(path string, h History, e Entry, now conntrackd.Running) (*connt
 	c := &conntrackd.Candidate{Path: path, Old: old, New: before, Settings: SettingsOf(path, before), Restore: &was, Undoes: e.Number}
 	c.Settings.Enabled = was.Active && was.Enabled
 	if hostfile.Fingerprint(old) != e.After {
-		c.Notes = append(c.Notes, fmt.Sprintf("The file has changed since save %d; what changed since is taken back too.", e.Number))
+		c.Notes = append(c.Notes, fmt.Sprintf("The file has changed since save %d; what changed since is rolled back too.", e.Number))
 	}
 	return c, nil
 }

@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/step"
+	"connsync/plural"
 )
 
 // statesPatience is how long the states of a peer that is heard may take to
@@ -82,7 +83,7 @@ func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 		}
 		detail := result.String()
 		if n := counted.Holding; n.Told != nil && n.Of > 0 {
-			detail += fmt.Sprintf("; the peer holds %d of %s", n.OnPeer, coverage.Connections(n.Of))
+			detail += fmt.Sprintf("; the peer holds %d of %s", n.OnPeer, plural.Of(n.Of, "connection", "connections"))
 		}
 		return step.Done, detail, nil
 	})

@@ -124,7 +124,7 @@ func TestApplyCannotSeeTheSockets(t *testing.T) {
 	}
 }
 
-// Nor do they count for an interrupted save: it is taken back.
+// Nor do they count for an interrupted save: it is rolled back.
 func TestRecoverCannotSeeTheSockets(t *testing.T) {
 	a, _ := pairtest.New(t)
 	mustApply(a, a.Settings)

@@ -23,14 +23,14 @@ type Review struct {
 	Alone  bool
 	// Commands are what will run, in order, in shell words.
 	Commands []string
-	// FirstNode is the operator's word that the peer does not exist yet. The
+	// FirstNode is the operator's statement that the peer does not exist yet. The
 	// screen sets it; a Reviewer leaves it alone.
 	FirstNode bool
-	// Unchanged says that file, service and host are already as wanted: there
-	// is nothing to apply.
+	// Unchanged says that file, service and host are already as wanted, so that
+	// no change is needed.
 	Unchanged bool
 	// Preparation is how the host stands to its sync, beside the file.
-	// PrepareHost says that what is missing is set right with the save; a
+	// PrepareHost says that the save fixes what is missing; a
 	// Reviewer proposes it, and the operator decides on the screen.
 	Preparation prepare.Preparation
 	PrepareHost bool

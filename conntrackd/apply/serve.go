@@ -109,7 +109,7 @@ func (t *transaction) boot(ctx context.Context, on bool) error {
 	}
 	switch {
 	case len(t.service.Commands(action)) == 0:
-		t.skip(id, title, "there is no service manager: nothing starts conntrackd at boot")
+		t.skip(id, title, "no service manager: conntrackd is not started at boot")
 		return nil
 	case t.before.Enabled == on:
 		t.skip(id, title, "it is set so already")
@@ -120,7 +120,7 @@ func (t *transaction) boot(ctx context.Context, on bool) error {
 }
 
 // ask has the service do something, in bounded time, and tells in the
-// daemon's own words why when it does not.
+// daemon's own words why when script it does not ask.
 func (t *transaction) ask(ctx context.Context, id step.ID, title string, do func(context.Context) error) error {
 	t.touched = true
 	return t.step(id, title, func() (step.Status, string, error) {
@@ -157,7 +157,7 @@ func (t *transaction) withLog(ctx context.Context, err error) error {
 }
 
 // bound waits until the daemon's sockets are as asked for. That they could
-// not be looked at is no failure.
+// not be read does not count as a failure.
 func (t *transaction) bound(ctx context.Context) (service.State, step.Status, string, error) {
 	state, detail, err := t.awaitBound(ctx, t.c.Settings)
 	switch {

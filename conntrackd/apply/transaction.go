@@ -45,7 +45,7 @@ type transaction struct {
 
 	before        service.State
 	beforeBound   bool               // the old daemon listened where the old file says
-	unseen        error              // why its sockets could not be looked at, where nothing else speaks for a restart
+	unseen        error              // why its sockets could not be read, where nothing else asks for a restart
 	entry         *Entry             // of the history; nil until it is begun
 	history       *ledger            // where it is written
 	wrote         bool               // the file is not the old one
@@ -137,7 +137,7 @@ func (t *transaction) repairFirst(ctx context.Context) (string, error) {
 	}
 	said := fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result)
 	if r.HostStays {
-		said += "; what it changed about the host stays: connsync unprepare puts that back"
+		said += "; its changes to the host stay; connsync unprepare undoes them"
 	}
 	return said, nil
 }
@@ -213,7 +213,7 @@ func (t *transaction) sockets(pid int, s conntrackd.Settings) (health.Sockets, e
 
 func (t *transaction) sameContent() bool { return hostfile.Same(t.c.Old, t.c.New) }
 
-// nothingLeft says whether there is nothing to do: file and service are as asked
+// nothingLeft says whether no change is needed: file and service are as asked
 // for, and the daemon runs this file since before. A daemon whose sockets
 // cannot be seen is left running, since a restart would show no more of them;
 // that they were not seen is told.
@@ -228,7 +228,7 @@ func (t *transaction) nothingLeft() bool {
 
 // runs says whether a service in that state does what the save asks for, with
 // the file that is there now. An error means that nothing speaks against it,
-// and that the daemon's sockets could not be looked at.
+// and that the daemon's sockets could not be read.
 func (t *transaction) runs(state service.State) (bool, error) {
 	if t.service == nil {
 		return true, nil

@@ -33,7 +33,7 @@ func onlyTheOtherLink(n *pairtest.Node) func(int, conntrackd.Settings) (health.S
 	}
 }
 
-// A save that is taken back, at once or by the next start after a kill, is seen
+// A save that is rolled back, at once or by the next start after a kill, is seen
 // to listen on the link with which the daemon starts.
 func TestRollbackIsVerifiedOnTheDefaultLink(t *testing.T) {
 	for name, file := range twoLinks(conntracktest.Settings(), "DIR") {

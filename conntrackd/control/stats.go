@@ -33,7 +33,7 @@ type LinkStats struct {
 
 // CacheStats are the state tables.
 type CacheStats struct {
-	Direct   bool   // the peer's states go straight into the kernel
+	Direct   bool   // the peer's states are written to the kernel at once
 	Internal uint64 // states of this node
 	External uint64 // states of the peer
 	Injected uint64 // writes of the peer's states into the kernel, new and updated, with DisableExternalCache
@@ -81,7 +81,7 @@ type reportLine struct {
 	values        []uint64
 }
 
-// report splits a reply into lines. A line whose value is no number is a heading.
+// report splits a reply into lines. A line whose value is not a number is a heading.
 func report(text string) []reportLine {
 	var lines []reportLine
 	section := ""
@@ -338,7 +338,7 @@ type Counters struct {
 	BadHeader   uint64 // part of Malformed; grows when the peer speaks another mode
 	Lost        uint64 // sequence numbers missed
 	Before      uint64 // messages dropped because a later one was seen before
-	Direct      bool   // the peer's states go straight into the kernel
+	Direct      bool   // the peer's states are written to the kernel at once
 	Internal    uint64 // states of this node
 	External    uint64 // states of the peer; 0 when they go straight into the kernel
 	Injected    uint64 // writes of the peer's states into the kernel since the start, new and updated
@@ -349,7 +349,7 @@ type Counters struct {
 	// since the start: the kernel refused the write, HashLimit was reached.
 	InjectFailed, ExternalNoSpace uint64
 	ExternalCreated               uint64        // states of the peer that came into the external cache since the start
-	ResendQueue                   uint64        // messages sent and not confirmed yet; 0 where not Reliable
+	ResendQueue                   uint64        // messages sent and not acknowledged yet; 0 where not Reliable
 	Reliable                      bool          // the daemon runs FTFW, which has a resend queue
 	Overruns                      uint64        // times that the kernel's events came faster than they were read
 	Uptime                        time.Duration // in whole minutes
@@ -361,11 +361,3 @@ func (c Counters) PeersAtMost() uint64 { return c.Injected - min(c.Injected, c.R
 // BulkPause is longer than the daemon pauses between two messages of a bulk: where
 // no more states come for so long, it is over.
 const BulkPause = 40 * time.Millisecond
-
-// States is a number of states in words, such as "1 state" or "20 states".
-func States(n uint64) string {
-	if n == 1 {
-		return "1 state"
-	}
-	return strconv.FormatUint(n, 10) + " states"
-}

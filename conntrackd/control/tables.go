@@ -13,7 +13,7 @@ import (
 
 // Tables are what a running daemon holds, in one reading.
 type Tables struct {
-	Direct   bool      // the peer's states go straight into the kernel
+	Direct   bool      // the peer's states are written to the kernel at once
 	Bypass   bool      // there is no internal cache (NOTRACK with DisableInternalCache)
 	Internal uint64    // states of this node
 	External uint64    // states of the peer

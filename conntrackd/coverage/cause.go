@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd/control"
+	"connsync/plural"
 )
 
 // eventsSetting is where the kernel says whether it reports new connections.
@@ -71,14 +72,14 @@ func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cau
 		causes, steps = append(causes, cause), append(steps, step)
 	}
 	if c.Unsure > 0 {
-		causes = append(causes, fmt.Sprintf("nothing shows whether %s of these came from the peer", Connections(c.Unsure)))
+		causes = append(causes, fmt.Sprintf("nothing shows whether %s of these came from the peer", plural.Of(c.Unsure, "connection", "connections")))
 	}
 	return strings.Join(causes, "; "), strings.Join(steps, "; ")
 }
 
 func filterCause(c Coverage) string {
 	rule := c.Rules[0]
-	cause := fmt.Sprintf("line %d of the file keeps out %s (%s)", rule.Line, Connections(rule.Entries), rule.Text)
+	cause := fmt.Sprintf("line %d of the file keeps out %s (%s)", rule.Line, plural.Of(rule.Entries, "connection", "connections"), rule.Text)
 	if more := c.Filtered - rule.Entries; more > 0 {
 		cause += fmt.Sprintf(", other lines %d", more)
 	}
@@ -87,7 +88,7 @@ func filterCause(c Coverage) string {
 
 // missing is the likeliest cause of entries that are not in the cache.
 func (s circumstances) missing(n int) (cause, next string) {
-	subject := "conntrackd's cache lacks " + Connections(n) + ": "
+	subject := "conntrackd's cache lacks " + plural.Of(n, "connection", "connections") + ": "
 	const again = "conntrackd -R and conntrackd -B"
 	switch {
 	case s.eventsOff:
@@ -98,7 +99,7 @@ func (s circumstances) missing(n int) (cause, next string) {
 		if s.internal < uint64(s.limit) {
 			full = "it was full"
 		}
-		return subject + fmt.Sprintf("%s (HashLimit %d%s, %d entries refused)", full, s.limit, inLine(s.limitLine), s.noSpace),
+		return subject + fmt.Sprintf("%s (HashLimit %d%s, %s refused)", full, s.limit, inLine(s.limitLine), plural.Of(s.noSpace, "entry", "entries")),
 			"raise HashLimit in conntrackd.conf to twice nf_conntrack_max, and restart conntrackd"
 	case s.pollSecs > 0:
 		return subject + fmt.Sprintf("conntrackd reads the kernel's table every %d s only (PollSecs%s)", s.pollSecs, inLine(s.pollLine)),
@@ -118,12 +119,4 @@ func inLine(line int) string {
 		return ""
 	}
 	return fmt.Sprintf(" in line %d", line)
-}
-
-// Connections is a number of connections in words, such as "1 connection".
-func Connections(n int) string {
-	if n == 1 {
-		return "1 connection"
-	}
-	return fmt.Sprintf("%d connections", n)
 }

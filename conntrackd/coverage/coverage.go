@@ -22,7 +22,7 @@ const (
 type Counts struct {
 	Survive  int `json:"survive"`  // in conntrackd's cache
 	Young    int `json:"young"`    // began since the look before, a second or more ago, and not in the cache yet
-	Filtered int `json:"filtered"` // kept out by the file
+	Filtered int `json:"filtered"` // filtered by the file
 	Missing  int `json:"missing"`  // not in the cache, at two looks
 }
 
@@ -68,21 +68,21 @@ type Coverage struct {
 	Unsure  int  // those of Missing that may be the peer's: nothing shows whose they are
 	Role    Role // by which Peers was decided
 	Pending bool // what is not in the cache needs a second look, a second later
-	// Unacknowledged are those of Survive that the peer has not confirmed while it
+	// Unacknowledged are those of Survive that the peer has not acknowledged while it
 	// confirms nothing; the caller knows, and takes them from Survive.
 	Unacknowledged int
 	// NotHeld are those of Survive that the peer says it does not hold; the caller knows,
 	// and takes them from Survive.
 	NotHeld int
 	Settled int // those of Survive that were in the cache for as long as [Told.SettledAfter] said
-	// Anew are those of Survive whose kind goes on at the peer only where its rules let
-	// a connection begin: GRE, and SCTP without TCPWindowTracking.
-	Anew   int
-	Kinds  []Kind // in order of their size
-	Rules  []FilteredBy
-	Sample []LostEntry // the first of those that would be lost; see [Looker.Most]
-	Cause  string      // why entries are missing, one sentence; blank where none is
-	Next   string      // what to do; blank where there is nothing
+	// BeginAgain are those of Survive whose kind continues at the peer only where its
+	// rules let a connection begin: GRE, and SCTP without TCPWindowTracking.
+	BeginAgain int
+	Kinds      []Kind // in order of their size
+	Rules      []FilteredBy
+	Sample     []LostEntry // the first of those that would be lost; see [Looker.Most]
+	Cause      string      // why entries are missing, one sentence; blank where none is
+	Next       string      // what to do; blank where no step is needed
 }
 
 // Here is how many connections this kernel holds, this node's and the peer's, that the

@@ -13,6 +13,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/plural"
 )
 
 // Looker looks at the connections of this node again and again: what is not in the
@@ -112,7 +113,7 @@ func (l *Looker) pause() time.Duration {
 	return max(secondLook, rest)
 }
 
-// Forget begins anew, for a daemon that was started since.
+// Forget starts over, for a daemon that was started since.
 func (l *Looker) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,7 +162,7 @@ func cacheKeys(ctx context.Context, c *control.Client, settled time.Duration) (k
 		}
 	})
 	if err == nil && strange > 0 {
-		err = fmt.Errorf("%w: %d lines of its cache could not be understood", control.ErrReply, strange)
+		err = fmt.Errorf("%w: %s of its cache could not be read", control.ErrReply, plural.Of(strange, "line", "lines"))
 	}
 	if err != nil {
 		return nil, nil, err

@@ -118,8 +118,8 @@ func TestWhatBeginsAnew(t *testing.T) {
 			e := Entry{Protocol: protocol, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9")}}
 			p.main.tally.add(&e, survives, Rule{})
 		}
-		if c := p.finish(); c.Anew != want || c.Survive != 5 {
-			t.Errorf("TCP flags %v: %d begin anew of %d, want %d of 5", flagged, c.Anew, c.Survive, want)
+		if c := p.finish(); c.BeginAgain != want || c.Survive != 5 {
+			t.Errorf("TCP flags %v: %d begin again of %d, want %d of 5", flagged, c.BeginAgain, c.Survive, want)
 		}
 	}
 }

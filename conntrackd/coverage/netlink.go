@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
+	"connsync/plural"
 )
 
 // Attributes that the netlink package does not name (linux/netfilter/nfnetlink_conntrack.h).
@@ -72,7 +73,7 @@ func dump(ctx context.Context, chosen []*nl.RtAttr, each func(*Entry)) error {
 	case errors.Is(err, nl.ErrDumpInterrupted):
 		err = nil // the table changed while it was read, as it does all the time
 	case err == nil && malformed > 0:
-		err = fmt.Errorf("%d entries could not be understood", malformed)
+		err = fmt.Errorf("%s could not be read", plural.Of(malformed, "entry", "entries"))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: list the kernel's connection table: %w", conntrackd.ErrCannotLook, err)

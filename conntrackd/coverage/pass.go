@@ -148,7 +148,7 @@ func (p *pass) finish() Coverage {
 	p.main.tally.into(&c)
 	for key, counts := range p.main.tally.kinds {
 		if beginsAnew(key.protocol, p.flagged) {
-			c.Anew += counts.Survive
+			c.BeginAgain += counts.Survive
 		}
 	}
 	c.Pending = p.first && len(p.suspect) > 0

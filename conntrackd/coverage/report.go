@@ -6,9 +6,9 @@ import "time"
 type Report struct {
 	Counts
 	Total          int          `json:"total"`          // how many need to survive
-	Unacknowledged int          `json:"unacknowledged"` // in conntrackd's cache, and not confirmed by a peer that confirms nothing
+	Unacknowledged int          `json:"unacknowledged"` // in conntrackd's cache, and not acknowledged by a peer that acknowledges nothing
 	NotHeld        int          `json:"not_on_peer"`    // in conntrackd's cache, and not on the peer, as it says
-	Anew           int          `json:"begin_anew"`     // of survive: GRE, and SCTP without TCPWindowTracking, go on only where the peer lets them begin
+	BeginAgain     int          `json:"begin_anew"`     // of survive: GRE, and SCTP without TCPWindowTracking, go on only where the peer lets them begin
 	Peers          int          `json:"from_peer"`      // entries here that the peer's daemon has put into the kernel
 	Table          int          `json:"table"`          // all entries of the kernel's table
 	Role           Role         `json:"role,omitempty"`
@@ -29,7 +29,7 @@ func NewReport(c *Coverage, err error) *Report {
 		return nil
 	}
 	return &Report{
-		Counts: c.Counts, Total: c.Total() + c.Unacknowledged + c.NotHeld, Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, Anew: c.Anew, Peers: c.Peers, Table: c.Table,
+		Counts: c.Counts, Total: c.Total() + c.Unacknowledged + c.NotHeld, Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, BeginAgain: c.BeginAgain, Peers: c.Peers, Table: c.Table,
 		Role: c.Role, Time: &c.Time, Seconds: c.Took.Seconds(), Pending: c.Pending,
 		Kinds: append([]Kind{}, c.Kinds...), Rules: append([]FilteredBy{}, c.Rules...),
 	}

@@ -11,11 +11,11 @@ import (
 	"connsync/conntrackd/hostfile"
 )
 
-// maxLog is above what a record of connsync's own may have.
+// maxLog is more than the size that a record of connsync may reach.
 const maxLog = 1 << 20
 
-// ownLines are the lines of a file of connsync's own and of the full one before it, the
-// oldest first; none where there is no such file.
+// ownLines are the lines of a record of connsync and of the full file before it, the
+// oldest first; none if there is no such file.
 func ownLines(dir, name string) ([]string, error) {
 	var lines []string
 	for _, file := range []string{name + ".1", name} {

@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/step"
+	"connsync/plural"
 )
 
 // kernelEntries returns the number of entries in the kernel's connection table,
@@ -112,10 +113,10 @@ func commitEffect(ctx context.Context, r *run, before tables) (step.Status, stri
 	case err != nil:
 		return cannotSee(err)
 	case !ok:
-		return step.Failed, fmt.Sprintf("of the peer's %s the kernel's table cannot hold them all: it has %d entries, and had %d",
-			control.States(before.External), now.kernel, before.kernel)
+		return step.Failed, fmt.Sprintf("the kernel's table cannot hold the peer's %s: it has %s, and had %d",
+			plural.Of(before.External, "state", "states"), plural.Of(now.kernel, "entry", "entries"), before.kernel)
 	}
-	return r.expectations(fmt.Sprintf("%s of the peer; the kernel's table had %d entries and has %d", control.States(before.External), before.kernel, now.kernel))
+	return r.expectations(fmt.Sprintf("%s of the peer; the kernel's table had %s and has %d", plural.Of(before.External, "state", "states"), plural.Of(before.kernel, "entry", "entries"), now.kernel))
 }
 
 // expectations adds to the detail of a commit what became of the peer's
@@ -136,11 +137,11 @@ func (r *run) expectations(detail string) (step.Status, string) {
 	got, err := count()
 	switch {
 	case err != nil:
-		return step.Unknown, fmt.Sprintf("%s; the peer has %d expectations, and those in the kernel cannot be counted: %v", detail, wanted, err)
+		return step.Unknown, fmt.Sprintf("%s; the peer has %s, and those in the kernel cannot be counted: %v", detail, plural.Of(wanted, "expectation", "expectations"), err)
 	case uint64(got) < wanted:
-		return step.Unknown, fmt.Sprintf("%s; of %d expectations of the peer the kernel has %d: the others have been met already, or the helper is missing here", detail, wanted, got)
+		return step.Unknown, fmt.Sprintf("%s; the kernel has %d of %s of the peer: the others have been met already, or the helper is missing here", detail, got, plural.Of(wanted, "expectation", "expectations"))
 	}
-	return step.Done, fmt.Sprintf("%s; %d expectations of the peer", detail, wanted)
+	return step.Done, fmt.Sprintf("%s; %s of the peer", detail, plural.Of(wanted, "expectation", "expectations"))
 }
 
 // kernelExpectations returns the number of the kernel's expectations, in the
@@ -156,7 +157,7 @@ func flushEffect(ctx context.Context, r *run, before tables) (step.Status, strin
 	case err != nil:
 		return cannotSee(err)
 	case !ok:
-		return step.Failed, fmt.Sprintf("the external cache still has %s: where HashSize is %d or less conntrackd takes no flush after a commit; raise it", control.States(now.External), conntrackd.CommitStep)
+		return step.Failed, fmt.Sprintf("the external cache still has %s: conntrackd refuses a flush after a commit where HashSize is %d or less; raise it", plural.Of(now.External, "state", "states"), conntrackd.CommitStep)
 	}
 	return step.Done, fmt.Sprintf("external cache %d to %d, internal cache %d to %d", before.External, now.External, before.Internal, now.Internal)
 }
@@ -171,10 +172,10 @@ func resyncEffect(ctx context.Context, r *run, before tables) (step.Status, stri
 	case now.Resyncs == before.Resyncs:
 		return step.Failed, "the daemon did not read the kernel's table"
 	case !ok:
-		return step.Unknown, fmt.Sprintf("the daemon is still reading the kernel's table: %s so far", control.States(now.Internal))
+		return step.Unknown, fmt.Sprintf("the daemon is still reading the kernel's table: %s so far", plural.Of(now.Internal, "state", "states"))
 	}
-	return step.Done, fmt.Sprintf("the internal cache had %s and has %d; the kernel's table has %d entries, those of the node itself among them",
-		control.States(before.Internal), now.Internal, now.kernel)
+	return step.Done, fmt.Sprintf("the internal cache had %s and has %d; the kernel's table has %s, those of the node itself included",
+		plural.Of(before.Internal, "state", "states"), now.Internal, plural.Of(now.kernel, "entry", "entries"))
 }
 
 // stateBytes is less than any state takes in a message.
@@ -188,7 +189,7 @@ func bulkEffect(ctx context.Context, r *run, before tables) (step.Status, string
 		count = uint64(before.kernel) // a bulk is read from there; some entries may be the node's own
 	}
 	if count == 0 {
-		return step.Done, "there is no state to send"
+		return step.Done, "no state to send"
 	}
 	least := stateBytes * before.Internal
 	now, ok, err := r.await(ctx, func(t tables) bool {
@@ -200,14 +201,14 @@ func bulkEffect(ctx context.Context, r *run, before tables) (step.Status, string
 	messages, bytes := now.Link.PacketsSent-before.Link.PacketsSent, now.Link.BytesSent-before.Link.BytesSent
 	switch failures := now.Link.ErrorsSent - before.Link.ErrorsSent; {
 	case ok && now.Link.Status != linkRunning:
-		return step.Done, fmt.Sprintf("%s in %d messages, which nobody hears: %s is %s; the peer asks for them when it is back",
-			control.States(count), messages, now.Link.Device, now.Link.Status)
+		return step.Done, fmt.Sprintf("%s in %s, which nobody receives: %s is %s; the peer requests them when it is back",
+			plural.Of(count, "state", "states"), plural.Of(messages, "message", "messages"), now.Link.Device, now.Link.Status)
 	case ok:
-		return step.Done, fmt.Sprintf("%s in %d messages, %d bytes", control.States(count), messages, bytes)
+		return step.Done, fmt.Sprintf("%s in %s, %s", plural.Of(count, "state", "states"), plural.Of(messages, "message", "messages"), plural.Of(bytes, "byte", "bytes"))
 	case failures > 0:
-		return step.Failed, fmt.Sprintf("%d messages could not be sent: %s is %s", failures, now.Link.Device, now.Link.Status)
+		return step.Failed, fmt.Sprintf("%s could not be sent: %s is %s", plural.Of(failures, "message", "messages"), now.Link.Device, now.Link.Status)
 	}
-	return step.Failed, fmt.Sprintf("of %s the daemon has sent %d messages, %d bytes", control.States(count), messages, bytes)
+	return step.Failed, fmt.Sprintf("the daemon has not sent all of %s: only %s, %s", plural.Of(count, "state", "states"), plural.Of(messages, "message", "messages"), plural.Of(bytes, "byte", "bytes"))
 }
 
 const linkRunning = "RUNNING" // the daemon's word for a link that is up
@@ -237,7 +238,7 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 			return cannotSee(err)
 		}
 		if now.Link.PacketsRecv < before.Link.PacketsRecv {
-			return step.Unknown, "conntrackd was restarted meanwhile, so whether an answer came cannot be told"
+			return step.Unknown, "conntrackd was restarted meanwhile, so it is unknown whether an answer came"
 		}
 		if ok {
 			return answered(before, now, asked)
@@ -258,25 +259,25 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 	case now.Link.ErrorsSent > before.Link.ErrorsSent:
 		return step.Failed, fmt.Sprintf("the request could not be sent: %s is %s", now.Link.Device, now.Link.Status)
 	case heard > 4:
-		return step.Done, fmt.Sprintf("the peer is there and sent no state, asked %d times: it has none", asked)
+		return step.Done, fmt.Sprintf("the peer is up and has no state to send (asked %s)", plural.Times(asked))
 	}
-	return step.Unknown, "asked, and no word of the peer since: it is down, or not reached"
+	return step.Unknown, "no message from the peer since the request: it is down or cannot be reached"
 }
 
 func answered(before, now tables, asked int) (step.Status, string) {
-	heard := fmt.Sprintf("%d messages, %d bytes of the peer", now.Link.PacketsRecv-before.Link.PacketsRecv, now.Link.BytesRecv-before.Link.BytesRecv)
+	heard := fmt.Sprintf("%s, %s from the peer", plural.Of(now.Link.PacketsRecv-before.Link.PacketsRecv, "message", "messages"), plural.Of(now.Link.BytesRecv-before.Link.BytesRecv, "byte", "bytes"))
 	if asked > 1 {
-		heard = fmt.Sprintf("asked %d times; ", asked) + heard
+		heard = fmt.Sprintf("asked %s; ", plural.Times(asked)) + heard
 	}
 	if now.Direct {
-		return step.Done, fmt.Sprintf("%s; %s written to the kernel's table, which had %d entries and has %d",
-			heard, control.States(now.Injected-before.Injected), before.kernel, now.kernel)
+		return step.Done, fmt.Sprintf("%s; %s written to the kernel's table, which had %s and has %d",
+			heard, plural.Of(now.Injected-before.Injected, "state", "states"), plural.Of(before.kernel, "entry", "entries"), now.kernel)
 	}
-	return step.Done, fmt.Sprintf("%s; the external cache had %s and has %d", heard, control.States(before.External), now.External)
+	return step.Done, fmt.Sprintf("%s; the external cache had %s and has %d", heard, plural.Of(before.External, "state", "states"), now.External)
 }
 
 // purgeEffect has nothing to see: the daemon sets an alarm, which it names in
-// its log alone, and which the next commit takes back.
+// its log alone, and which the next commit cancels.
 func purgeEffect(_ context.Context, _ *run, before tables) (step.Status, string) {
-	return step.Done, fmt.Sprintf("the daemon was told; unless this node is primary again before, it empties the kernel's table of %d entries after PurgeTimeout", before.kernel)
+	return step.Done, fmt.Sprintf("the daemon was told to empty the kernel's table of %s after PurgeTimeout, unless this node is primary again before", plural.Of(before.kernel, "entry", "entries"))
 }

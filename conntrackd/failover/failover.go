@@ -182,7 +182,7 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(step.Step)) Out
 		return r.outcome
 	}
 	r.outcome.ExternalCache = !first.Direct && !r.outcome.Stopped
-	// Also where there is nothing to do: an earlier call may wait for a daemon.
+	// Also where no step is needed: an earlier call may wait for a daemon.
 	var unlock func()
 	unlock, r.outcome.SupersededBy, r.outcome.Unlocked = f.lock(ctx, role)
 	if r.outcome.SupersededBy != "" {

@@ -190,7 +190,7 @@ func TestFailoverPurge(t *testing.T) {
 		becomes(a, RolePrimary)
 		time.Sleep(2500 * time.Millisecond)
 		if got := tablesOf(a).kernel; got < 10 {
-			t.Errorf("the purge was not taken back: %d of 10 connections are left", got)
+			t.Errorf("the purge was not cancelled: %d of 10 connections are left", got)
 		}
 	})
 	// What the check failover-timing warns of.

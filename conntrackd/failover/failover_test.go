@@ -205,7 +205,7 @@ func TestCommitOfExpectations(t *testing.T) {
 	}{
 		{0, 0, errors.New("not to be asked"), step.Done, "had 5 entries and has 205"},
 		{3, 3, nil, step.Done, "has 205; 3 expectations of the peer"},
-		{3, 1, nil, step.Unknown, "of 3 expectations of the peer the kernel has 1"},
+		{3, 1, nil, step.Unknown, "the kernel has 1 of 3 expectations of the peer"},
 		{3, 0, os.ErrNotExist, step.Unknown, "those in the kernel cannot be counted"},
 	} {
 		d := &daemonModel{external: 200, kernel: 5, expectations: tt.peer}

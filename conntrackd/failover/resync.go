@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"connsync/conntrackd/control"
+	"connsync/plural"
 )
 
 // Resync is an exchange of all states that is on its way: the peer was asked
@@ -25,7 +26,7 @@ type Resynced struct {
 	Heard bool          // the peer has sent something since
 	Own   uint64        // states of this node
 	Sent  bool          // as much went out as those states take
-	// Direct says that the peer's states go straight into the kernel. There Came counts
+	// Direct says that the peer's states are written to the kernel at once. There Came counts
 	// what was written, a state that was sent twice or in two steps more than once; Held, which the
 	// caller may fill in, is how many connections the kernel holds now, 0 for not counted.
 	Direct bool
@@ -82,22 +83,22 @@ func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, e
 
 // String says it in one sentence without a full stop.
 func (r Resynced) String() string {
-	own := fmt.Sprintf("sent the %s of this node", control.States(r.Own))
+	own := fmt.Sprintf("sent the %s of this node", plural.Of(r.Own, "state", "states"))
 	switch {
 	case r.Own == 0:
 		own = "this node has none to send"
 	case !r.Sent:
-		own = fmt.Sprintf("the %s of this node were not all sent", control.States(r.Own))
+		own = fmt.Sprintf("the %s of this node were not all sent", plural.Of(r.Own, "state", "states"))
 	}
 	switch {
 	case r.Came > 0 && r.Held > 0:
-		return fmt.Sprintf("the peer's states came, this kernel holds %d connections now; %s", r.Held, own)
+		return fmt.Sprintf("the peer's states came; this kernel now holds %s; %s", plural.Of(r.Held, "connection", "connections"), own)
 	case r.Came > 0 && r.Direct:
 		return "the peer's states came into the kernel; " + own
 	case r.Came > 0:
-		return fmt.Sprintf("%s of the peer came; %s", control.States(r.Came), own)
+		return fmt.Sprintf("%s of the peer came; %s", plural.Of(r.Came, "state", "states"), own)
 	case r.Heard:
-		return fmt.Sprintf("the peer, asked %d times, has no state of its own; %s", r.Asked, own)
+		return fmt.Sprintf("the peer has no connections to send (asked %s); %s", plural.Times(r.Asked), own)
 	}
-	return "the peer was asked for its states, and no word of it came; " + own
+	return "the peer was asked for its states and did not answer; " + own
 }

@@ -82,7 +82,7 @@ type evidence struct {
 	conntrackMax int
 	// coverage is which connections would survive; nil where it was not looked at.
 	coverage    *coverage.Coverage
-	coverageErr error // why it could not be looked at
+	coverageErr error // why it could not be read
 	// missing is what this node lacked of the peer, and has got since; asked is what had
 	// come when the peer was last asked for all of its states, nil for never in this run.
 	missing missingStates
@@ -192,7 +192,7 @@ func (e evidence) heard() direction {
 	case w.answered() && w.Plain.Equal(w.Last) && w.Alive == 0 && e.underLoad():
 		// A peer under load confirms only every 300 messages, which can be
 		// minutes; that it has answered this daemon's greeting is on every
-		// message of ours. Its own greeting would say that it has started anew
+		// message of ours. Its own greeting would say that it has restarted
 		// and not heard us since, and a heartbeat that it has time to confirm.
 		return works
 	}
@@ -269,7 +269,7 @@ func (e evidence) heardBySize() direction {
 	return notSeen
 }
 
-// otherMode says that the peer speaks another sync mode.
+// otherMode says that the peer uses another sync mode.
 func (e evidence) otherMode() bool {
 	if e.last().BadHeader > e.readings[0].BadHeader && !e.provenByOthers() {
 		return true // what our daemon cannot read are control messages of another mode

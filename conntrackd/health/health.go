@@ -22,9 +22,9 @@ const (
 	VerdictSilent        Verdict = "silent"         // no word from the peer
 	VerdictLosing        Verdict = "losing"         // both ways, and messages are lost
 	VerdictPartial       Verdict = "partial"        // both ways, and connections would not survive a failover
-	VerdictMismatch      Verdict = "mismatch"       // the peer is heard, and not as the settings have it
+	VerdictMismatch      Verdict = "mismatch"       // messages from the peer do not match the settings
 	VerdictStopped       Verdict = "stopped"        // no daemon runs
-	VerdictUnknown       Verdict = "unknown"        // we could not look
+	VerdictUnknown       Verdict = "unknown"        // it could not be determined
 )
 
 // Verdicts are all of them, from good to not known.
@@ -54,7 +54,7 @@ type Health struct {
 	Next             string // one sentence: what to do; blank when all is well
 	Service          service.State
 	Links            []Link  // of the file, in its order, as the running daemon has them
-	Sockets          Sockets // of the link in use; zero where they could not be looked at
+	Sockets          Sockets // of the link in use; zero where they could not be read
 	control.Counters         // the newest reading; zero where there is none
 	// Coverage is which connections would survive; nil where it was not looked at, or
 	// could not be: CoverageErr says why then.
@@ -253,7 +253,7 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 		}
 		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place
 	}
-	// One start time for the whole run: it is computed anew each time, from
+	// One start time for the whole run: it is computed again each time, from
 	// clocks that drift and are set.
 	e.service.Since = o.run.Since
 	if e.countersErr == nil {

@@ -163,7 +163,7 @@ func scenarios() []*scenario {
 				a.T.Fatal(err)
 			}
 		}},
-		{name: "peer-stopped", want: VerdictSilent, cause: "any more", late: func(_, b *pairtest.Node) {
+		{name: "peer-stopped", want: VerdictSilent, cause: "has stopped sending", late: func(_, b *pairtest.Node) {
 			pid := b.State().MainPID
 			if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
 				b.T.Fatal(err)
@@ -195,14 +195,14 @@ func scenarios() []*scenario {
 		{name: "wrong-peer-ip-here", want: VerdictMismatch, cause: "come from 10.77.0.2 (hardware address ", early: func(a, _ *pairtest.Node) {
 			a.Settings.Peer = netip.MustParsePrefix("10.77.0.99/24")
 		}},
-		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive us", late: peerDropsInput},
+		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive our messages", late: peerDropsInput},
 		{name: "peer-input-dropped-without-listener", want: VerdictReceivingOnly, deaf: true, late: peerDropsInput},
-		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive us", early: peerDropsInput},
+		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive our messages", early: peerDropsInput},
 		{name: "own-output-dropped", want: VerdictReceivingOnly, cause: "cannot be sent from here",
 			late: func(a, _ *pairtest.Node) { dropOutput(a) }},
 		{name: "own-input-dropped", want: VerdictSendingOnly, cause: "do not reach conntrackd",
 			late: func(a, _ *pairtest.Node) { dropInput(a) }},
-		{name: "peer-output-dropped", want: VerdictSilent, cause: "any more",
+		{name: "peer-output-dropped", want: VerdictSilent, cause: "has stopped sending",
 			late: func(_, b *pairtest.Node) { dropOutput(b) }},
 		{name: "peer-input-rejected", want: VerdictReceivingOnly, cause: "refuses UDP port 3780 by ICMP",
 			late: func(_, b *pairtest.Node) { nft(b, "input", "udp dport 3780 reject") }},
@@ -229,7 +229,7 @@ func scenarios() []*scenario {
 		{name: "peer-notrack", want: VerdictMismatch, cause: "another Mode than FTFW", peer: asNotrack},
 		{name: "peer-alarm", want: VerdictSilent, peer: asAlarm}, // idle, it says nothing
 		{name: "own-notrack", want: VerdictMismatch, mode: "NOTRACK", own: asNotrack},
-		{name: "both-notrack", want: VerdictUnknown, cause: "does not confirm", mode: "NOTRACK", own: asNotrack, peer: asNotrack},
+		{name: "both-notrack", want: VerdictUnknown, cause: "does not acknowledge", mode: "NOTRACK", own: asNotrack, peer: asNotrack},
 		{name: "peer-loses", want: VerdictLosing, cause: "asked",
 			late: func(_, b *pairtest.Node) { nft(b, "prerouting", "udp dport 3780 numgen inc mod 3 == 0 drop") }},
 		{name: "loss", want: VerdictLosing, cause: "lost on the way",

@@ -90,7 +90,7 @@ func TestHealthUnderLoad(t *testing.T) {
 			if c := s.last.coverage; s.connections && (c == nil || c.Lost() > 0) {
 				t.Errorf("connections: %+v", c)
 			} else if s.want == VerdictReceivingOnly && (c.Unacknowledged == 0 || uint64(c.Unacknowledged) > s.last.last().ResendQueue) {
-				t.Errorf("of the connections %+v are not confirmed, %d messages in the resend queue", *c, s.last.last().ResendQueue)
+				t.Errorf("of the connections %+v are not acknowledged, %d messages in the resend queue", *c, s.last.last().ResendQueue)
 			}
 		})
 	}

@@ -18,7 +18,7 @@ func TestHealthASecondAfterTheRestart(t *testing.T) {
 		until time.Duration // after the restart, where the verdict does not come
 	}{
 		{scenario{name: "own-restarted-a-second-ago", want: VerdictTwoWay}, window},
-		{scenario{name: "own-restarted-a-second-ago-no-word-yet", want: VerdictUnknown, cause: "has just started; there is no word from the peer yet",
+		{scenario{name: "own-restarted-a-second-ago-no-word-yet", want: VerdictUnknown, cause: "has just started; no message from the peer yet",
 			late: func(_, b *pairtest.Node) { nft(b, "output", "udp dport 3780 drop") }}, time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -110,21 +110,21 @@ func TestJudge(t *testing.T) {
 		{"Stats mode", edited(idle(8), func(e *evidence) { e.countersErr = fmt.Errorf("ask: %w", control.ErrStatsMode) }), VerdictStopped, "no Sync section"},
 		{"no answer", edited(idle(8), func(e *evidence) { e.countersErr = context.DeadlineExceeded }), VerdictUnknown, "does not answer"},
 		{"nothing read", edited(idle(8), func(e *evidence) { e.readings = nil }), VerdictUnknown, ""},
-		{"one reading", idle(1), VerdictUnknown, "too briefly"},
+		{"one reading", idle(1), VerdictUnknown, "still measuring"},
 		{"two readings, one second", idle(2), VerdictTwoWay, ""},
 		{"started a second ago, no word", edited(quiet(idle(2)), func(e *evidence) { e.service.Since = e.now.Add(-time.Second) }), VerdictUnknown, "just started"},
 		{"started a second ago, answered", edited(idle(1), func(e *evidence) {
 			e.service.Since = e.now.Add(-time.Second)
 			e.wire = wire{Listening: true, Last: e.now, HelloBack: true}
 		}), VerdictTwoWay, ""},
-		{"one acknowledgement, perhaps of the last run", edited(idle(8), func(e *evidence) { e.wire.ACKs = 1 }), VerdictUnknown, "not confirmed"},
+		{"one acknowledgement, perhaps of the last run", edited(idle(8), func(e *evidence) { e.wire.ACKs = 1 }), VerdictUnknown, "not acknowledged"},
 		{"two late heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 2 }), VerdictTwoWay, ""},
-		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 3 }), VerdictReceivingOnly, "does not receive us"},
+		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 3 }), VerdictReceivingOnly, "does not receive our messages"},
 		{"stuck resend queue", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
 				e.readings[i].ResendQueue = uint64(1000 + i)
 			}
-		}), VerdictReceivingOnly, "does not receive us"},
+		}), VerdictReceivingOnly, "does not receive our messages"},
 		{"full resend queue of a bulk", edited(idle(8), func(e *evidence) { e.readings[7].ResendQueue = 5000 }), VerdictTwoWay, ""},
 		{"acknowledgement window", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
@@ -142,7 +142,7 @@ func TestJudge(t *testing.T) {
 			for i := range e.readings {
 				e.readings[i].BytesRecv = uint64(i * 8)
 			}
-		}), VerdictReceivingOnly, "does not receive us"},
+		}), VerdictReceivingOnly, "does not receive our messages"},
 		{"silent", quiet(idle(8)), VerdictSilent, "enable sync on the peer"},
 		{"silent, own socket elsewhere", edited(quiet(idle(8)), func(e *evidence) {
 			e.sockets = Sockets{Address: "0.0.0.0:3780"}
@@ -170,13 +170,13 @@ func TestJudge(t *testing.T) {
 		{"peer under load", edited(busyPeer(idle(2)), func(e *evidence) { e.wire.OwnPlain = e.now }), VerdictTwoWay, "answered"},
 		{"listener just started", edited(busyPeer(idle(2)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Opened = e.now, e.now.Add(-time.Second)
-		}), VerdictUnknown, "not confirmed"},
+		}), VerdictUnknown, "not acknowledged"},
 		{"a state after a pause, of a peer in another mode", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Pause = e.now, e.now.Add(-time.Second)
-		}), VerdictUnknown, "not confirmed ours yet; wait a few seconds; if it stays so, use Mode FTFW"},
+		}), VerdictUnknown, "not acknowledged ours yet; wait a few seconds; if this continues, use Mode FTFW"},
 		{"few states, and nothing confirmed", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 25
-		}), VerdictUnknown, "not confirmed"},
+		}), VerdictUnknown, "not acknowledged"},
 		{"few states, and nothing confirmed yet", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 15
 		}), VerdictTwoWay, "answered"},
@@ -190,18 +190,18 @@ func TestJudge(t *testing.T) {
 		}), VerdictTwoWay, "answered"},
 		{"states, and a pause now", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Last, e.wire.Plain = e.now, e.now.Add(-longPause), e.now.Add(-longPause)
-		}), VerdictUnknown, "not confirmed"},
+		}), VerdictUnknown, "not acknowledged"},
 		{"idle peer that has answered, and does not confirm", edited(busyPeer(idle(2)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Alive = e.now, 1
-		}), VerdictUnknown, "not confirmed"},
-		{"peer under load, nothing of ours seen", busyPeer(idle(2)), VerdictUnknown, "not confirmed"},
+		}), VerdictUnknown, "not acknowledged"},
+		{"peer under load, nothing of ours seen", busyPeer(idle(2)), VerdictUnknown, "not acknowledged"},
 		{"peer under load, our greeting stands", edited(busyPeer(idle(2)), func(e *evidence) {
 			e.service.Since, e.wire.OwnHello = e.now.Add(-time.Second), e.now
-		}), VerdictUnknown, "not confirmed"},
-		{"peer started anew", edited(busyPeer(idle(2)), func(e *evidence) {
+		}), VerdictUnknown, "not acknowledged"},
+		{"peer restarted", edited(busyPeer(idle(2)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Plain, e.wire.Hellos = e.now, e.now.Add(-time.Second), 1
 			e.wire.Last = e.now
-		}), VerdictUnknown, "not confirmed"},
+		}), VerdictUnknown, "not acknowledged"},
 		{"queue of a window and no more", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
 				e.readings[i].ResendQueue = uint64(321 + 40*i)
@@ -212,7 +212,7 @@ func TestJudge(t *testing.T) {
 			for i := range e.readings {
 				e.readings[i].ResendQueue = uint64(321 + i)
 			}
-		}), VerdictReceivingOnly, "does not receive us"},
+		}), VerdictReceivingOnly, "does not receive our messages"},
 		{"other mode, which greets not", edited(idle(8), func(e *evidence) {
 			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now, Alive: 5}
 		}), VerdictMismatch, "never answers"},
@@ -222,7 +222,7 @@ func TestJudge(t *testing.T) {
 		{"ALARM peer that was not heard long enough", edited(idle(8), func(e *evidence) {
 			e.service.Since = e.now.Add(-2 * time.Second)
 			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now}
-		}), VerdictUnknown, "not confirmed"},
+		}), VerdictUnknown, "not acknowledged"},
 		{"file changed and not restarted", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
 				e.readings[i].Reliable = false
@@ -235,7 +235,7 @@ func TestJudge(t *testing.T) {
 			e.wire.Misdirected = []sighting{{From: e.settings.Peer.Addr(), To: e.current(), Port: 3790, Last: e.now, Messages: 1}}
 		}), VerdictTwoWay, ""},
 		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
-		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.interfaceGone = true }), VerdictSilent, "no interface sync0 on this node any more; bring it back under this name"},
+		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.interfaceGone = true }), VerdictSilent, "interface sync0 no longer exists on this node; restore the interface name"},
 		{"no cable", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "NO-CARRIER" }), VerdictSilent, "the sync link sync0 is NO-CARRIER; look at the cable"},
 		{"other port than the file's, and the other's greetings not answered", edited(idle(8), func(e *evidence) {
 			e.settings.Port, e.sockets = 3790, Sockets{Address: "10.77.0.1:3780"}
@@ -251,7 +251,7 @@ func TestJudge(t *testing.T) {
 		}), VerdictSilent, "is not on sync0 any more"},
 		{"another transport", edited(idle(8), func(e *evidence) {
 			e.settings, e.foreign = conntrackd.Defaults(), "line 4: the dedicated link is Multicast on eth1"
-		}), VerdictUnknown, "to measure it by: line 4: the dedicated link is Multicast on eth1; look at it with conntrackd -s, or have a UDP link in its place (connsync apply --replace-transport)"},
+		}), VerdictUnknown, "sync link: line 4: the dedicated link is Multicast on eth1; check it with conntrackd -s, or replace it with a UDP link (connsync apply --replace-transport)"},
 		{"file without settings", edited(idle(8), func(e *evidence) { e.settings = conntrackd.Defaults() }), VerdictUnknown, "no settings of a UDP sync"},
 		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.peerUnresolved = true }), VerdictSilent, "no host answers"},
 		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},
@@ -291,7 +291,7 @@ func TestOff(t *testing.T) {
 		"ended, and enabled by a save":    {evidence{service: service.State{Unbooted: true}, wasEnabled: true}, false},
 		"being started":                   {evidence{service: service.State{Starting: true}}, false},
 		"another conntrackd in its place": {evidence{stranger: service.Daemon{PID: 7}}, false},
-		"could not look":                  {evidence{serviceErr: errors.New("access denied")}, false},
+		"could not be read":               {evidence{serviceErr: errors.New("access denied")}, false},
 	} {
 		h := tt.e.health()
 		if h.Off != tt.want {

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
+	"connsync/plural"
 )
 
 // Holding is what the two nodes hold of each other's connections, beside what coverage
@@ -204,18 +204,18 @@ func (e evidence) judgeTold() judgement {
 	h := e.holding
 	told := h.Told
 	j := judgement{Verdict: VerdictPartial, Next: "on the peer, run connsync status"}
-	lacks := fmt.Sprintf("the peer holds only %d of the %s of this node", h.OnPeer, coverage.Connections(h.Of))
+	lacks := fmt.Sprintf("the peer holds only %d of the %s of this node", h.OnPeer, plural.Of(h.Of, "connection", "connections"))
 	switch told.Cause {
 	case mailbox.CauseTableFull:
 		j.Cause = fmt.Sprintf("%s: its kernel's connection table of %d entries is full", lacks, told.Limit)
-		j.Next = fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes alike", 2*uint64(told.Limit))
+		j.Next = fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes", 2*uint64(told.Limit))
 	case mailbox.CauseCacheFull:
 		j.Cause = fmt.Sprintf("%s: its external cache is full, for HashLimit is %d there", lacks, told.Limit)
 		j.Next = "on the peer, raise HashLimit in conntrackd.conf to twice its nf_conntrack_max"
 	case mailbox.CauseNotWritten:
-		j.Cause = fmt.Sprintf("%s: its kernel refused %s", lacks, control.States(uint64(told.Refused)))
+		j.Cause = fmt.Sprintf("%s: its kernel refused %s", lacks, plural.Of(uint64(told.Refused), "state", "states"))
 	default:
-		j.Cause = lacks + ": the others were removed there, or their timeouts ended there"
+		j.Cause = lacks + ": the others were removed or expired there"
 		j.Next = "send them again (conntrackd -B), and see who empties the connection table on the peer"
 	}
 	return j

@@ -193,7 +193,7 @@ func TestFullTableOnThePeerIsNamed(t *testing.T) {
 	}
 	time.Sleep(3 * time.Second)
 	// They are asked for again meanwhile, and each that is refused counts again.
-	named := says(VerdictPartial, "connection table of this node's kernel is full", "states of the peer could not be written", "nf_conntrack_max")
+	named := says(VerdictPartial, "connection table of this node's kernel is full", "states from the peer could not be written", "nf_conntrack_max")
 	want := func(h Health) bool { return named(h) && h.Holding.Refused >= 500 }
 	expect(t, "b", atB.until(true, want), want)
 	want = says(VerdictPartial, "connection table of", "is full", "nf_conntrack_max")

@@ -58,7 +58,7 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 	}{
 		"nothing lacks": {direct(func(*evidence, *control.Counters) {}), VerdictTwoWay, "", mailbox.CauseNone},
 		"table full": {direct(func(e *evidence, c *control.Counters) { c.InjectFailed, e.holding.Table = 500, 4090 }), VerdictPartial,
-			"full (4090 of 4096 entries): 500 states of the peer could not be written -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseTableFull},
+			"full (4090 of 4096 entries): 500 states from the peer could not be written -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseTableFull},
 		"table full, nothing refused": {direct(func(e *evidence, _ *control.Counters) { e.holding.Table = 4096 }), VerdictTwoWay, "", mailbox.CauseNone},
 		"kernel refused": {direct(func(_ *evidence, c *control.Counters) { c.InjectFailed = 1 }), VerdictPartial,
 			"this node's kernel refused 1 state of the peer -> read conntrackd's log", mailbox.CauseNotWritten},
@@ -66,11 +66,11 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 		"refused again": {direct(func(e *evidence, c *control.Counters) { c.InjectFailed, e.asked = 7, &Received{Refused: 5} }), VerdictPartial,
 			"refused 2 states", mailbox.CauseNotWritten},
 		"external cache full": {direct(func(e *evidence, c *control.Counters) { c.Direct, c.External, c.ExternalNoSpace = false, 200, 300 }), VerdictPartial,
-			"the external cache is full (200 states): 300 states of the peer were refused -> raise HashLimit in conntrackd.conf to 8192", mailbox.CauseCacheFull},
+			"the external cache is full (200 states): 300 states from the peer could not be stored -> raise HashLimit in conntrackd.conf to 8192", mailbox.CauseCacheFull},
 		"told: table full":          {told(mailbox.CauseTableFull, 500), VerdictPartial, "the peer holds only 0 of the 500 connections of this node: its kernel's connection table of 4096 entries is full -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseNone},
 		"told: cache full":          {told(mailbox.CauseCacheFull, 500), VerdictPartial, "HashLimit is 4096 there -> on the peer, raise HashLimit", mailbox.CauseNone},
 		"told: refused":             {told(mailbox.CauseNotWritten, 500), VerdictPartial, "its kernel refused 500 states -> on the peer, run connsync status", mailbox.CauseNone},
-		"told: no cause":            {told(mailbox.CauseNone, 0), VerdictPartial, "were removed there, or their timeouts ended there -> send them again (conntrackd -B)", mailbox.CauseNone},
+		"told: no cause":            {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there -> send them again (conntrackd -B)", mailbox.CauseNone},
 		"told: cause of the future": {told(99, 0), VerdictPartial, "holds only 0 of the 500", mailbox.CauseNone},
 	} {
 		t.Run(name, func(t *testing.T) {

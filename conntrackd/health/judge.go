@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"connsync/conntrackd/control"
 )
@@ -48,9 +49,9 @@ func judge(e evidence) judgement {
 	case in == broken:
 		return e.judgeSilence()
 	}
-	cause := "conntrackd was looked at too briefly to tell whether the peer is heard"
+	cause := fmt.Sprintf("still measuring: no message from the peer in the first %d s", max(1, e.now.Sub(e.readings[0].Time)/time.Second))
 	if e.now.Sub(e.service.Since) < window {
-		cause = "conntrackd has just started; there is no word from the peer yet"
+		cause = "conntrackd has just started; no message from the peer yet"
 	}
 	return judgement{VerdictUnknown, cause, "wait a few seconds"}
 }
@@ -59,10 +60,10 @@ func judge(e evidence) judgement {
 func judgeDaemon(e evidence) (judgement, bool) {
 	switch {
 	case e.serviceErr != nil:
-		return judgement{VerdictUnknown, "the service cannot be looked at: " + e.serviceErr.Error(), "run as root"}, true
+		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(), "run as root"}, true
 	case e.stranger.PID != 0:
 		j := judgement{VerdictUnknown, fmt.Sprintf("conntrackd (process %d) runs with another file, %s, and not with %s", e.stranger.PID, e.stranger.Config, e.config),
-			fmt.Sprintf("look at that one with connsync status --config %s, or start ours with connsync apply --enable", e.stranger.Config)}
+			fmt.Sprintf("show that one with connsync status --config %s, or start this one with connsync apply --enable", e.stranger.Config)}
 		if !e.service.Active {
 			j.Verdict = VerdictStopped
 		}
@@ -88,21 +89,21 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		}
 		return judgement{VerdictStopped, cause, next}, true
 	case errors.Is(e.countersErr, control.ErrStatsMode):
-		return judgement{VerdictStopped, "conntrackd runs and does not sync: its configuration has no Sync section",
+		return judgement{VerdictStopped, "conntrackd runs but does not sync: its configuration has no Sync section",
 			"save the sync settings"}, true
 	case e.countersErr != nil:
-		return judgement{VerdictUnknown, "conntrackd runs and does not answer: " + e.countersErr.Error(),
-			"restart conntrackd if it stays so"}, true
+		return judgement{VerdictUnknown, "conntrackd runs but does not answer: " + e.countersErr.Error(),
+			"restart conntrackd if this continues"}, true
 	case e.foreign != "" || !e.settings.Complete() && !e.onSpare: // of a spare link a prefix length may not be known
-		j := judgement{VerdictUnknown, "conntrackd runs, and its file has no settings of a UDP sync to measure it by",
-			"put the file back (connsync history, connsync rollback), or save the settings"}
+		j := judgement{VerdictUnknown, "conntrackd runs, but its file has no settings of a UDP sync link",
+			"restore the file (connsync history, connsync rollback), or save the settings"}
 		if e.foreign != "" {
 			j.Cause += ": " + e.foreign
-			j.Next = "look at it with conntrackd -s, or have a UDP link in its place (connsync apply --replace-transport)"
+			j.Next = "check it with conntrackd -s, or replace it with a UDP link (connsync apply --replace-transport)"
 		}
 		return j, true
 	case len(e.readings) == 0:
-		return judgement{VerdictUnknown, "nothing was read yet", ""}, true
+		return judgement{VerdictUnknown, "no counters were read yet", ""}, true
 	}
 	return judgement{}, false
 }

@@ -3,6 +3,8 @@ package health
 import (
 	"fmt"
 	"net/netip"
+
+	"connsync/plural"
 )
 
 // judgeOldSocket is for a daemon that runs with the address or port of an earlier file,
@@ -32,7 +34,7 @@ func (e evidence) judgeMode() judgement {
 			fmt.Sprintf("%s sends and never answers conntrackd's greeting: it runs another Mode than FTFW, or lost this node before conntrackd was started here", e.settings.Peer.Addr()),
 			fmt.Sprintf("use Mode FTFW in conntrackd.conf on both nodes; if both do, let UDP port %d in on the peer", e.settings.Port)}
 	}
-	return judgement{VerdictMismatch, "the peer speaks another sync mode than " + e.mode,
+	return judgement{VerdictMismatch, "the peer uses another sync mode than " + e.mode,
 		"use the same Mode in conntrackd.conf on both nodes"}
 }
 
@@ -44,25 +46,25 @@ func (e evidence) judgeLoss() judgement {
 	}
 	switch {
 	case e.drops > 0:
-		return judgement{VerdictLosing, fmt.Sprintf("the receive buffer of %d bytes overflowed: %d messages were dropped here", e.sockets.ReceiveBuffer, e.drops),
-			fmt.Sprintf("raise Receive Buffer Size to %d, on both nodes alike", larger(s.ReceiveBuffer))}
+		return judgement{VerdictLosing, fmt.Sprintf("the receive buffer of %d bytes overflowed: %s dropped", e.sockets.ReceiveBuffer, plural.Of(e.drops, "message was", "messages were")),
+			fmt.Sprintf("raise Receive Buffer Size to %d, on both nodes", larger(s.ReceiveBuffer))}
 	case last.Lost > first.Lost:
-		return judgement{VerdictLosing, fmt.Sprintf("%d messages of the peer were lost on the way", last.Lost-first.Lost),
-			fmt.Sprintf("look for errors on the sync link (ip -s link show %s) and on what lies between", s.Interface)}
+		return judgement{VerdictLosing, plural.Of(last.Lost-first.Lost, "message", "messages") + " from the peer lost on the way",
+			fmt.Sprintf("look for errors on the sync link (ip -s link show %s) and on the devices between the nodes", s.Interface)}
 	case last.Overruns > first.Overruns:
-		return judgement{VerdictLosing, "connections change faster than conntrackd passes them on: the kernel's events overran it",
+		return judgement{VerdictLosing, "connections change faster than conntrackd forwards them: netlink overruns",
 			fmt.Sprintf("raise Send Buffer Size to %d; in conntrackd.conf NetlinkBufferSize to 2097152 and NetlinkBufferSizeMaxGrowth to 8388608, or twice what they are", larger(s.SendBuffer))}
 	case last.NoSpace > first.NoSpace:
-		return judgement{VerdictLosing, fmt.Sprintf("the state table is full: %d states were refused", last.NoSpace-first.NoSpace),
+		return judgement{VerdictLosing, fmt.Sprintf("the state table is full: %s refused", plural.Of(last.NoSpace-first.NoSpace, "state was", "states were")),
 			"raise HashLimit in conntrackd.conf to " + e.hashLimit()}
 	case e.wire.NACKs >= 2:
-		return judgement{VerdictLosing, fmt.Sprintf("the peer asked %d times for messages that it had lost", e.wire.NACKs),
+		return judgement{VerdictLosing, fmt.Sprintf("the peer asked %s for messages that it had lost", plural.Times(e.wire.NACKs)),
 			fmt.Sprintf("on the peer, run connsync status; raise Receive Buffer Size to %d on both nodes if its buffer overflows", larger(s.ReceiveBuffer))}
 	case last.Malformed > first.Malformed:
-		return judgement{VerdictLosing, fmt.Sprintf("%d messages could not be read", last.Malformed-first.Malformed),
+		return judgement{VerdictLosing, plural.Of(last.Malformed-first.Malformed, "message", "messages") + " could not be read",
 			"look for a second sender on the sync link, and compare the versions of conntrackd (conntrackd -v)"}
 	case last.ErrorsSent > first.ErrorsSent:
-		return judgement{VerdictLosing, fmt.Sprintf("%d messages could not be sent", last.ErrorsSent-first.ErrorsSent),
+		return judgement{VerdictLosing, plural.Of(last.ErrorsSent-first.ErrorsSent, "message", "messages") + " could not be sent",
 			fmt.Sprintf("let UDP port %d to %s pass this node's firewall, and look at the sync link (ip -s link show %s)", s.Port, s.Peer.Addr(), s.Interface)}
 	}
 	if j, told := e.judgeCoverage(); told {
@@ -80,9 +82,9 @@ func (e evidence) judgeLoss() judgement {
 func (e evidence) proven() string {
 	switch w := e.wire; {
 	case !w.Listening, w.HelloBack, w.ACKs >= 2:
-		return "messages of the peer arrive and it confirms ours"
+		return "messages from the peer arrive and it acknowledges ours"
 	}
-	return "messages of the peer arrive and it has answered this conntrackd; under load it confirms only every 300 messages"
+	return "messages from the peer arrive and it has answered this conntrackd; under load it acknowledges only every 300 messages"
 }
 
 // roomyBuffer held through every stall that was measured.
@@ -106,10 +108,10 @@ func (e evidence) judgeDeafPeer() judgement {
 		return judgement{VerdictReceivingOnly, fmt.Sprintf("messages to %s cannot be sent from here", peer),
 			fmt.Sprintf("let UDP port %d to %s pass this node's firewall, and look at the route to it (ip route get %s)", port, peer, peer)}
 	case e.recent(e.wire.Refused):
-		return judgement{VerdictReceivingOnly, fmt.Sprintf("%s does not receive us: it refuses UDP port %d by ICMP, so its firewall rejects it or it listens on another address", peer, port),
+		return judgement{VerdictReceivingOnly, fmt.Sprintf("%s does not receive our messages: it refuses UDP port %d by ICMP, so its firewall rejects it or it listens on another address", peer, port),
 			"on the peer, run connsync check"}
 	}
-	cause := fmt.Sprintf("%s does not receive us: its firewall drops UDP port %d, or it listens on another address", peer, port)
+	cause := fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, or it listens on another address", peer, port)
 	if w := e.wire; w.Listening && w.ACKs == 0 && w.Hellos == 0 {
 		cause += ", or it was restarted in another Mode than FTFW"
 	}
@@ -121,17 +123,17 @@ func (e evidence) judgeDeafPeer() judgement {
 func (e evidence) judgeUnproven() judgement {
 	switch {
 	case e.mode != "FTFW":
-		return judgement{VerdictUnknown, "messages of the peer arrive; in mode " + e.mode + " it does not confirm ours",
+		return judgement{VerdictUnknown, "messages from the peer arrive; in mode " + e.mode + " it does not acknowledge ours",
 			"on the peer, run connsync status"}
 	case !e.last().Reliable:
-		return judgement{VerdictUnknown, "messages of the peer arrive; the running conntrackd is not in mode FTFW as its file says, and has them not confirmed",
+		return judgement{VerdictUnknown, "messages from the peer arrive; conntrackd does not run in mode FTFW as its file says, so the messages are not acknowledged",
 			"restart conntrackd"}
 	case !e.wire.Listening:
-		return judgement{VerdictUnknown, "messages of the peer arrive; whether it receives ours cannot be seen",
+		return judgement{VerdictUnknown, "messages from the peer arrive; whether it receives ours is unknown",
 			"run as root, or run connsync status on the peer"}
 	}
-	return judgement{VerdictUnknown, "messages of the peer arrive; it has not confirmed ours yet",
-		"wait a few seconds; if it stays so, use Mode FTFW in conntrackd.conf on both nodes"}
+	return judgement{VerdictUnknown, "messages from the peer arrive; it has not acknowledged ours yet",
+		"wait a few seconds; if this continues, use Mode FTFW in conntrackd.conf on both nodes"}
 }
 
 // judgeSilence names the nearest cause of hearing nothing.
@@ -160,7 +162,7 @@ func (e evidence) judgeSilence() judgement {
 		j.Cause = fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt())
 		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall", s.Port, peer)
 	case last.ErrorsSent > first.ErrorsSent:
-		j.Cause = fmt.Sprintf("no word from %s, and messages to it cannot be sent", peer)
+		j.Cause = fmt.Sprintf("%s sends nothing, and messages to it cannot be sent", peer)
 		j.Next = fmt.Sprintf("see that %s is still on %s, and let UDP port %d pass this node's firewall", s.Current.Addr(), s.Interface, s.Port)
 	case e.recent(e.wire.Refused):
 		j.Cause = fmt.Sprintf("%s is up and refuses UDP port %d: sync is not enabled there, or on another port or address", peer, s.Port)
@@ -169,10 +171,10 @@ func (e evidence) judgeSilence() judgement {
 		j.Cause = fmt.Sprintf("no host answers for %s on %s: the peer is down, off this link, or has another address", peer, s.Interface)
 		j.Next = fmt.Sprintf("see that the peer is up and has %s on its sync interface", peer)
 	case last.PacketsRecv > 0:
-		j.Cause = fmt.Sprintf("no word from %s any more", peer)
+		j.Cause = fmt.Sprintf("%s has stopped sending", peer)
 		j.Next = fmt.Sprintf("on the peer, see that conntrackd runs (connsync status) and that its firewall lets UDP port %d out", s.Port)
 	default:
-		j.Cause = fmt.Sprintf("no word from %s since conntrackd started", peer)
+		j.Cause = fmt.Sprintf("%s has sent nothing since conntrackd started", peer)
 		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
 	}
 	return j
@@ -185,16 +187,16 @@ func (e evidence) gone() (cause, next string) {
 	current, peer := s.Current.Addr(), s.Peer.Addr()
 	switch {
 	case e.swapped:
-		return fmt.Sprintf("these are the other node's settings: Peer IP %s is this node's own address, and Current IP %s is not", peer, current),
+		return fmt.Sprintf("the addresses are swapped: Peer IP %s is this node's own address, and Current IP %s is not", peer, current),
 			"swap the addresses (connsync check prints the command)"
 	case e.interfaceGone:
-		return fmt.Sprintf("there is no interface %s on this node any more", s.Interface),
-			fmt.Sprintf("bring it back under this name, or save the settings with the interface that has %s now", current)
+		return fmt.Sprintf("interface %s no longer exists on this node", s.Interface),
+			fmt.Sprintf("restore the interface name, or save the settings with the interface that has %s now", current)
 	case e.addressGone && s.Current.Bits() < 0:
 		return fmt.Sprintf("%s is not on %s any more, and the file does not record its prefix length", current, s.Interface),
-			fmt.Sprintf("put it back with its prefix length (ip address add %s/%d dev %s)", current, map[bool]int{true: 24, false: 64}[current.Is4()], s.Interface)
+			fmt.Sprintf("restore it with its prefix length (ip address add %s/%d dev %s)", current, map[bool]int{true: 24, false: 64}[current.Is4()], s.Interface)
 	case e.addressGone:
-		return fmt.Sprintf("%s is not on %s any more", current, s.Interface), fmt.Sprintf("put it back (ip address add %s dev %s)", s.Current, s.Interface)
+		return fmt.Sprintf("%s is not on %s any more", current, s.Interface), fmt.Sprintf("restore it (ip address add %s dev %s)", s.Current, s.Interface)
 	}
 	return "", ""
 }

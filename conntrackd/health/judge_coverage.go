@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"connsync/conntrackd/control"
-	"connsync/conntrackd/coverage"
+	"connsync/plural"
 )
 
 // cover looks at the connections that a daemon which answers has to replicate.
@@ -49,11 +49,11 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 	case c == nil:
 		return judgement{}, false
 	case c.Lost() > 0:
-		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), coverage.Connections(c.Total()), c.Cause), c.Next}, true
+		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), plural.Of(c.Total(), "connection", "connections"), c.Cause), c.Next}, true
 	case c.NotHeld > 0:
 		return e.judgeTold(), true
 	case c.Pending:
-		return judgement{VerdictUnknown, fmt.Sprintf("messages go both ways; %s are not in conntrackd's cache at the first look", coverage.Connections(c.Young)),
+		return judgement{VerdictUnknown, fmt.Sprintf("messages go both ways; %s are not in conntrackd's cache at the first look", plural.Of(c.Young, "connection", "connections")),
 			"wait a second"}, true
 	}
 	return judgement{}, false

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"connsync/plural"
 )
 
 // peerOnly keeps everybody but the peer from the port, which knows no password.
@@ -17,7 +19,7 @@ const credibleRate = 1_000_000
 // fewMessages is from where on a sender of messages is more than one stray datagram.
 const fewMessages = 2
 
-// disbelieveForeigners takes back a refusal that came from another host than the one
+// disbelieveForeigners drops a refusal that came from another host than the one
 // that has Peer IP and sends its messages.
 func (e *evidence) disbelieveForeigners() {
 	w := &e.wire
@@ -59,7 +61,7 @@ func (e evidence) provenByOthers() bool {
 	return e.reliable() && (e.wire.ACKs > 0 || e.wire.HelloBack) && e.intruder() != ""
 }
 
-// judgeHeardElsewhere is for a peer that is heard and not as the settings have it: it
+// judgeHeardElsewhere is for a peer whose messages do not match the settings: it
 // sends to another address, port or group, or from another address.
 func (e evidence) judgeHeardElsewhere() (judgement, bool) {
 	w := e.wire
@@ -202,7 +204,7 @@ func (e evidence) judgeIntrusion() (judgement, bool) {
 		j.Cause = fmt.Sprintf("conntrackd drops the peer's messages, %d of them, as older than one that it has seen: %s", before, words)
 		j.Next = "restart conntrackd on this node, which forgets that number, and " + peerOnly
 	case e.intruder() != "" && malformed > 0:
-		j.Cause = fmt.Sprintf("conntrackd could not read %d messages: %s", malformed, words)
+		j.Cause = fmt.Sprintf("conntrackd could not read %s: %s", plural.Of(malformed, "message", "messages"), words)
 	case e.intruder() != "" && lost > 0:
 		j.Cause = fmt.Sprintf("conntrackd counts %d lost messages: %s", lost, words)
 	default:

@@ -40,7 +40,7 @@ func TestJudgeOthers(t *testing.T) {
 		want        Verdict
 		cause, next string
 	}{
-		{"garbage that does no harm", withStranger(0, 9, unchanged), VerdictTwoWay, "it confirms ours; " + third + "datagrams that are no sync messages to UDP port 3780 on sync0", peerOnly},
+		{"garbage that does no harm", withStranger(0, 9, unchanged), VerdictTwoWay, "it acknowledges ours; " + third + "datagrams that are no sync messages to UDP port 3780 on sync0", peerOnly},
 		{"garbage that is kept out", edited(withStranger(0, 9, unchanged), func(e *evidence) { e.keptOut = true }), VerdictTwoWay,
 			third + "datagrams that are no sync messages to UDP port 3780 on sync0, and this node's firewall keeps it out", ""},
 		{"garbage that is counted", withStranger(0, 9, func(c *control.Counters) { c.Malformed, c.BadHeader = 9, 9 }), VerdictLosing, "conntrackd could not read 9 messages: " + third, peerOnly},
@@ -49,7 +49,7 @@ func TestJudgeOthers(t *testing.T) {
 		}), VerdictMismatch, "another sync mode", "same Mode"},
 		{"garbage, and a silent peer", edited(withStranger(0, 9, unchanged), func(e *evidence) {
 			e.wire.Last, e.wire.ACKs, e.wire.Opened = time.Time{}, 0, e.now.Add(-time.Minute)
-		}), VerdictSilent, "no word from 10.77.0.2 any more; " + third, peerOnly},
+		}), VerdictSilent, "10.77.0.2 has stopped sending; " + third, peerOnly},
 		{"forged hellos", withStranger(5, 0, func(c *control.Counters) { c.Lost = 5_387_683_768 }), VerdictLosing,
 			"the sequence number of what arrives jumped by 5387683768, which conntrackd counts as lost messages: " + third, peerOnly},
 		{"forged hellos of somebody who is gone", growth(func(c *control.Counters) { c.Lost = 5_387_683_768 }), VerdictLosing,
@@ -75,7 +75,7 @@ func TestJudgeOthers(t *testing.T) {
 		{"refusals of another host", edited(quiet(idle(8)), func(e *evidence) {
 			e.wire.Refused, e.wire.Refuser, e.peerHardware = e.now, "02:00:00:00:00:66", "02:00:00:00:00:02"
 			e.disbelieveForeigners()
-		}), VerdictSilent, "no word from 10.77.0.2 since conntrackd started; ICMP in the name of 10.77.0.2", "enable sync on the peer"},
+		}), VerdictSilent, "10.77.0.2 has sent nothing since conntrackd started; ICMP in the name of 10.77.0.2", "enable sync on the peer"},
 		{"refusals of the peer", edited(quiet(idle(8)), func(e *evidence) {
 			e.wire.Refused, e.wire.Refuser, e.peerHardware = e.now, "02:00:00:00:00:02", "02:00:00:00:00:02"
 			e.disbelieveForeigners()

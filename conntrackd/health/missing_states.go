@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/mailbox"
+	"connsync/plural"
 )
 
 // missingStates are the states of the peer that this node did not hold although
@@ -200,25 +201,25 @@ func (e evidence) judgeMissingStates() (judgement, bool) {
 		return judgement{VerdictLosing, "this node had refused states of the peer; they were asked for now, and came", ""}, true
 	case m.had:
 		return judgement{VerdictLosing,
-			fmt.Sprintf("this node held none of the peer's %s any more: they had been removed here; they were asked for now, and came", control.States(m.states)),
+			fmt.Sprintf("this node held none of the peer's %s any more: they had been removed here; they were asked for now, and came", plural.Of(m.states, "state", "states")),
 			"see who empties the connection table on this node (conntrack -F, conntrackd -f)"}, true
 	}
 	return judgement{VerdictLosing,
 		fmt.Sprintf("this node held none of the peer's %s, although it heard the peer: conntrackd was started %s before and had not got them; they were asked for now, and came",
-			control.States(m.states), m.uptime.Round(time.Second)),
+			plural.Of(m.states, "state", "states"), m.uptime.Round(time.Second)),
 		"let the service ask for them at every start: save with the host prepared (startup-resync), on both nodes"}, true
 }
 
 // judgeRefused is for a node that could not take states of the peer.
 func (e evidence) judgeRefused() judgement {
-	n := control.States(e.refused())
+	n := plural.Of(e.refused(), "state", "states")
 	switch e.shortage() {
 	case mailbox.CauseTableFull:
 		return judgement{VerdictPartial,
-			fmt.Sprintf("the connection table of this node's kernel is full (%d of %d entries): %s of the peer could not be written", e.holding.Table, e.holding.TableMax, n),
-			fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes alike; then connsync status asks the peer for them again", 2*e.holding.TableMax)}
+			fmt.Sprintf("the connection table of this node's kernel is full (%d of %d entries): %s from the peer could not be written", e.holding.Table, e.holding.TableMax, n),
+			fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes; then connsync status asks the peer for them again", 2*e.holding.TableMax)}
 	case mailbox.CauseCacheFull:
-		return judgement{VerdictPartial, fmt.Sprintf("the external cache is full (%d states): %s of the peer were refused", e.last().External, n),
+		return judgement{VerdictPartial, fmt.Sprintf("the external cache is full (%s): %s from the peer could not be stored", plural.Of(e.last().External, "state", "states"), n),
 			"raise HashLimit in conntrackd.conf to " + e.hashLimit()}
 	}
 	return judgement{VerdictPartial, fmt.Sprintf("this node's kernel refused %s of the peer", n),

@@ -30,7 +30,7 @@ type Proof struct {
 // translated connections would not survive.
 func (p Proof) NATChanged() bool { return p.NATArrived != p.NATSent }
 
-// Done says that there is nothing more to see: states go both ways.
+// Done says that the proof is complete: states go both ways.
 func (p Proof) Done() bool { return p.Arrived && p.Left && p.Confirmed }
 
 // Prover proves the sync by states: both nodes of a pair run one at the same

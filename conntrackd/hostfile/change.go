@@ -34,7 +34,7 @@ type Change struct {
 	// Read is what was read of the file, nil for none. Where it has another
 	// content by now, the change fails with a *[ChangedError].
 	Read []byte
-	// Before is what an undo is to bring back, where that is not what stands
+	// Before is what an undo is to restore, where that is not what stands
 	// there now. It replaces what the journal has of an earlier change.
 	Before *Before
 }
@@ -73,17 +73,17 @@ type FileState struct {
 	ModTime time.Time   `json:"mod_time"`
 }
 
-// Changer changes one kind of thing and puts it back.
+// Changer changes one kind of thing and undoes the change.
 type Changer interface {
 	// Look takes down how the thing stands.
 	Look(Change) (Before, error)
 	// Make makes the change.
 	Make(context.Context, Change) error
-	// Undo puts back what was there and sees that it is. A change that was not
+	// Undo restores what was there and checks that it is. A change that was not
 	// made is no error.
 	Undo(context.Context, JournalEntry) error
-	// Left says why the thing must not be put back, blank where it may be. kept
-	// are the later entries that are not put back.
+	// Left says why the thing must not be restored, blank where it may be. kept
+	// are the later entries that are not restored.
 	Left(e JournalEntry, kept []JournalEntry) (string, error)
 	// Action says what Undo does.
 	Action(JournalEntry) string
@@ -105,7 +105,7 @@ func (f fileChanger) Look(c Change) (Before, error) {
 	case err != nil:
 		return Before{}, err
 	case !info.Mode().IsRegular():
-		return Before{}, fmt.Errorf("%s is no regular file", c.Path)
+		return Before{}, fmt.Errorf("%s is not a regular file", c.Path)
 	}
 	content, err := Read(f.path(c.Path))
 	owner := info.Sys().(*syscall.Stat_t)
@@ -206,5 +206,5 @@ func (f fileChanger) Action(e JournalEntry) string {
 	if e.Before.File == nil {
 		return "remove"
 	}
-	return "put back as it was"
+	return "restored"
 }

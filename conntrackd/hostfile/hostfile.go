@@ -6,8 +6,8 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 )
 
-// Replace makes content the content of a host's file, nil for no file. At
-// every instant the file is the whole old one or the whole new one; mode, owner,
+// Replace makes content the content of a host's file, nil for no file. The
+// write is atomic: a crash leaves the old file or the new one. Mode, owner,
 // extended attributes and a symbolic link stay. Unless the file still is as
 // read, nil for no file, it fails with a *[ChangedError]. After any error but
 // [ErrNotDurable] the file is as before. The caller holds the lock of [LockWriter].
@@ -16,8 +16,8 @@ func Replace(path string, read, content []byte) error {
 }
 
 // Publish makes content that of a file for other programs, which everybody may
-// read where it is new and which keeps its permissions. At every instant it is the
-// whole old one or the whole new one, whoever else publishes it at the same time; it
+// read where it is new and which keeps its permissions. The write is atomic,
+// also when others publish it at the same time: a reader sees the old or the new file. It
 // takes no lock, does not keep the owner and does not wait for the disk. A symbolic
 // link at the path itself is replaced: see [trust.Replaceable].
 func Publish(path string, content []byte) error {

@@ -39,7 +39,7 @@ type JournalOptions struct {
 	// Known says whether a change with that entry could have been made; nil means
 	// that every one could. A journal with another entry is damaged.
 	Known func(JournalEntry) bool
-	// Settle is called when entries were put back, before the journal forgets
+	// Settle is called when entries were undone, before the journal forgets
 	// them; nil does nothing.
 	Settle func(ctx context.Context, back []JournalEntry) error
 }
@@ -118,7 +118,7 @@ func OpenJournal(path string, o JournalOptions) (*Journal, error) {
 	return j, nil
 }
 
-// Entries lists what was changed and not put back, oldest first.
+// Entries lists what was changed and not undone, oldest first.
 func (j *Journal) Entries() []JournalEntry { return slices.Clone(j.entries) }
 
 // Find returns the entry of a thing, false when there is none.

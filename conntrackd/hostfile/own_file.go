@@ -24,7 +24,7 @@ func ReadOwn(path string, limit int64) ([]byte, error) {
 	return trust.ReadFile(path, limit)
 }
 
-// OpenOwn opens a file of connsync's own in dir for writing, with the flags of
+// OpenOwn opens one of connsync's own files in dir for writing, with the flags of
 // [os.OpenFile]: a lock, a note, a log. Both are made when missing. It follows no
 // link, and what somebody else could have put there is an error and stays as it is.
 func OpenOwn(dir, name string, flag int) (*os.File, error) {
@@ -46,7 +46,7 @@ func OpenOwn(dir, name string, flag int) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && (!info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink != 1) {
-		err = fmt.Errorf("%s is no regular file, or has a second name, and is not connsync's own file: remove it", path)
+		err = fmt.Errorf("%s is not a regular file, or has a second name, and is not connsync's own file: remove it", path)
 	}
 	if err == nil {
 		err = trust.OwnedInfo(path, info)

@@ -116,7 +116,7 @@ func SyncDirectory(dir string) error {
 const maxBytes = 64 << 20
 
 // Read returns a file's content, nil without an error when there is none. It waits
-// for nothing that is no regular file.
+// for nothing that is not a regular file.
 func Read(path string) ([]byte, error) {
 	content, err := trust.ReadFile(path, maxBytes)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,8 +125,8 @@ func Read(path string) ([]byte, error) {
 	return content, err
 }
 
-// replace makes content the content of the file at path. At every instant the
-// file is the whole old one or the whole new one. Mode, owner and extended
+// replace makes content the content of the file at path. The
+// write is atomic: a crash leaves the old file or the new one. Mode, owner and extended
 // attributes stay, and a symbolic link stays a link: what it points to is
 // replaced. Unless the file still is as read, nil for no file, replace fails
 // with a *[ChangedError].
@@ -145,7 +145,7 @@ func (fsys files) replace(path string, read, content []byte) error {
 	case err != nil:
 		return err
 	case !old.Mode().IsRegular():
-		return fmt.Errorf("%s is no regular file", target)
+		return fmt.Errorf("%s is not a regular file", target)
 	}
 	sweep(target)
 	temp := tempBeside(target)
@@ -322,7 +322,7 @@ func sweep(target string) {
 	}
 }
 
-// remove takes back a file that a save created. A file that is not there is
+// remove removes a file that a save created. A file that is not there is
 // no error.
 func (fsys files) remove(path string) error {
 	target, err := followLinks(path)

@@ -85,7 +85,7 @@ func TestReplaceNewFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"conntrackd.conf"}, hostfiletest.Listing(t, dir)); diff != "" {
-		t.Errorf("after taking it back (-want +got):\n%s", diff)
+		t.Errorf("after rolling it back (-want +got):\n%s", diff)
 	}
 }
 

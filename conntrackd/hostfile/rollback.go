@@ -63,7 +63,7 @@ func (cs *Changes) Put(ctx context.Context, changes ...Change) error {
 // Forget empties the journal and so removes its file.
 func (cs *Changes) Forget() error { return cs.journal.write(nil) }
 
-// RollBack puts back what the run has changed, and then the journal as it was.
+// RollBack undoes what the run has changed, and then restores the journal.
 // What somebody else has changed since is left alone and is an error; the
 // journal then stays.
 func (cs *Changes) RollBack(ctx context.Context) error {
@@ -87,13 +87,13 @@ func (cs *Changes) RollBack(ctx context.Context) error {
 	return nil
 }
 
-// Undone is one thing that was put back, or was not.
+// Undone is one change that was undone, or was not.
 type Undone struct {
 	JournalEntry
 	Action string // what happens to it, in words
-	// Left says why it is left alone; blank when it is put back.
+	// Left says why it is left alone; blank when it was undone.
 	Left string
-	Err  error // why it could not be put back
+	Err  error // why it could not be undone
 }
 
 // Undo puts everything in the journal back, newest first, and sees that it is.

@@ -121,7 +121,7 @@ func (n *Node) WriteConfig(content string) {
 	}
 }
 
-// Restart starts the node's daemon anew with the file that is there.
+// Restart restarts the node's daemon with the file that is there.
 func (n *Node) Restart() error {
 	var err error
 	n.Do(func() error {

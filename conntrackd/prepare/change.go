@@ -94,7 +94,7 @@ func (p *Preparer) stateOf(c change, j *hostfile.Journal) (ItemState, string) {
 	case err != nil:
 		return ItemUnknown, err.Error()
 	case !info.Mode().IsRegular():
-		return ItemForeign, c.path + " is no regular file, and is left alone"
+		return ItemForeign, c.path + " is not a regular file, and is left alone"
 	}
 	content, err := p.read(c.path)
 	switch {
@@ -120,7 +120,7 @@ func (p *Preparer) sysctlState(c change) (ItemState, string) {
 	now, err := os.ReadFile(p.path(c.path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return ItemInPlace, "" // what is not there yet is set at boot
+		return ItemInPlace, "" // a missing one is set at boot
 	case err != nil:
 		return ItemUnknown, err.Error()
 	case string(bytes.TrimSpace(now)) == string(c.content):

@@ -25,7 +25,7 @@ func TestBootSettingWaitsForNoPipe(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, "30-fifo.conf"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := p.bootSetting(key); err == nil || !strings.Contains(err.Error(), "30-fifo.conf is no regular file") {
+	if _, _, err := p.bootSetting(key); err == nil || !strings.Contains(err.Error(), "30-fifo.conf is not a regular file") {
 		t.Errorf("a FIFO: %v", err)
 	}
 	if err := errors.Join(os.Remove(filepath.Join(dir, "30-fifo.conf")), os.Symlink("/dev/zero", filepath.Join(dir, "30-zero.conf"))); err != nil {

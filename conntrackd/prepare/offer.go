@@ -18,8 +18,8 @@ const ItemOffered ItemState = "offered"
 
 // Mover is the program that moves the addresses, as the caller knows it.
 type Mover struct {
-	// Look says what its configuration would become; false where there is
-	// nothing to say. It changes nothing.
+	// Look says what its configuration would become; false where it makes
+	// no offer. It changes nothing.
 	Look func(ctx context.Context, c *conntrackd.Candidate) (Offer, bool)
 	// Reload has it read its configuration and sees that it runs on.
 	Reload func(ctx context.Context) error

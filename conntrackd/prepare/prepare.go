@@ -15,7 +15,7 @@ import (
 	"connsync/trust"
 )
 
-// ItemID names what an ordinary host does against its own sync; stable, it is in
+// ItemID names a setting of an ordinary host that breaks sync; stable, it is in
 // the JSON and, where there is a check for it, the check's ID.
 type ItemID string
 
@@ -34,7 +34,7 @@ const (
 	ItemInPlace ItemState = "in-place" // nothing to do
 	ItemMissing ItemState = "missing"  // a save can set it right
 	ItemForeign ItemState = "foreign"  // somebody else's file is in the way; it is left alone
-	ItemUnknown ItemState = "unknown"  // we could not look
+	ItemUnknown ItemState = "unknown"  // it could not be read
 )
 
 // Item is one thing about the host, beside the configuration file, that the
@@ -79,7 +79,7 @@ func (p Preparation) Item(id ItemID) (Item, bool) {
 }
 
 // Preparer finds what the host does against its own sync, sets it right and
-// puts it back. What it changes it records under StateDir before the change.
+// undoes it. What it changes it records under StateDir before the change.
 // The caller holds the writer lock of hostfile while it changes anything. Make
 // it with [NewPreparer].
 type Preparer struct {
@@ -195,7 +195,7 @@ func otherHost(own, first, firstName string) error {
 	case own != first:
 		return fmt.Errorf("%w: this process is in another PID namespace than the /proc that it sees", ErrOtherHost)
 	case own != hostPIDs && !slices.Contains([]string{"systemd", "init", "openrc-init", "runit", "s6-svscan", "dinit"}, firstName):
-		return fmt.Errorf("%w: this process is in a PID namespace whose first process, %s, is no init", ErrOtherHost, firstName)
+		return fmt.Errorf("%w: this process is in a PID namespace whose first process, %s, is not an init", ErrOtherHost, firstName)
 	}
 	return nil
 }
@@ -302,7 +302,7 @@ func (prep *Preparing) carryOut(ctx context.Context, id ItemID, c change) error 
 	return prep.run.Make(ctx, wanted)
 }
 
-// RollBack puts back what this save has changed, and sees that it is back.
+// RollBack undoes what this save has changed, and checks that it is undone.
 func (prep *Preparing) RollBack(ctx context.Context) error {
 	if !prep.run.Any() {
 		return nil
@@ -333,5 +333,5 @@ func (p *Preparer) reloadUnits(ctx context.Context) error {
 	return nil
 }
 
-// Any says whether there is anything to take back.
+// Any says whether there is anything to undo.
 func (prep *Preparing) Any() bool { return prep != nil && (prep.run.Any() || prep.units) }

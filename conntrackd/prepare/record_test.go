@@ -44,7 +44,7 @@ func preparedHost(t *testing.T, name string) (p *Preparer, reloads *int) {
 	return p, reloads
 }
 
-// What connsync 1.0.0 has recorded is put back.
+// What connsync 1.0.0 has recorded is undone.
 func TestUndoRecordsOfFirstVersion(t *testing.T) {
 	for name, want := range map[string]map[string]string{
 		"debian":  {logrotateRule: debianRule, "/var/lib/dpkg/diversions": "", eventsSetting: "2\n"},
@@ -62,7 +62,7 @@ func TestUndoRecordsOfFirstVersion(t *testing.T) {
 			}
 			undone, err := p.Undo(t.Context(), t.TempDir(), false)
 			if err != nil || len(undone) == 0 || len(undone) != len(would) {
-				t.Fatalf("%d things were put back, %d would be: %v", len(undone), len(would), err)
+				t.Fatalf("%d things were undone, %d would be: %v", len(undone), len(would), err)
 			}
 			for _, u := range undone {
 				if u.Left != "" || u.Err != nil {
@@ -176,7 +176,7 @@ func leftBy(t *testing.T, p *Preparer) map[string]string {
 	return left
 }
 
-// A record of what no preparation changes is damaged, and nothing is put back.
+// A record of what no preparation changes is damaged, and nothing is undone.
 func TestUndoRefusesForeignPaths(t *testing.T) {
 	for name, entry := range map[string]string{
 		"file":      `"kind": "file", "path": "/etc/shadow", "before": {"file": {"content": "eA=="}}`,

@@ -20,7 +20,7 @@ import (
 const recordFile = "prepared.json"
 
 // RecordedSince says whether anything about the host was changed since a time and
-// not put back. What an interrupted save has prepared is known by that.
+// not undone. What an interrupted save has prepared is known by that.
 func RecordedSince(stateDir string, since time.Time) bool {
 	info, err := os.Stat(filepath.Join(stateDir, recordFile))
 	// Times of files lag by a clock tick.

@@ -120,31 +120,31 @@ func dropIn(c *conntrackd.Candidate, binary, lock string) string {
 	wait := fmt.Sprintf(`command -v ip >/dev/null || exit 0; n=0; `+
 		`until [ -n "$(ip -o address show dev '%s' to %s -tentative 2>/dev/null)" ]; do `+
 		`n=$((n+1)); [ $n -lt %d ] || exit 0; sleep 0.1; done`, s.Interface, address, addressWait)
-	return fmt.Sprintf(`# Written by connsync, and taken away by "connsync unprepare". It is left alone
+	return fmt.Sprintf(`# Written by connsync; "connsync unprepare" removes it. connsync does not touch it
 # once somebody else has changed it.
 
 [Unit]
-# Not before the network and %[1]s. No device is bound or
-# waited for here: where nothing announces devices, as in a container, the
-# start would hang for 90 seconds.
+# After the network and %[1]s. The unit does not bind to the
+# device: where no device units exist, as in a container, the start would hang for
+# 90 seconds.
 After=network.target network-online.target %[2]s
-# A daemon that does not come up is tried again for a while, not five times
-# within a second.
+# If the daemon fails to start, it is started again every 0.2 s for a while,
+# not five times within a second.
 StartLimitIntervalSec=60
 StartLimitBurst=60
 
 [Service]
-# The daemon cannot bind to an address that is not there yet. It is awaited for
-# %[3]d seconds, and then again with the next try.
+# The daemon cannot bind to a missing address. Wait up to %[3]d seconds for it;
+# the next try waits again.
 ExecStartPre=-%[4]s
-# A daemon that was killed leaves its lock file, and none starts beside it. Only an
-# empty file goes.
+# A killed daemon leaves its lock file, which prevents a start. Remove it if it is
+# empty.
 ExecStartPre=-%[5]s
-# A node that starts is sent nothing that it does not ask for, and sends nothing
-# that the other lacks: ask for all states (-n), and send all (-B).
+# After a start the nodes exchange no older states by themselves: request all from
+# the peer (-n), and send all to it (-B).
 ExecStartPost=-%[6]s -n
 ExecStartPost=-%[6]s -B
-# Also after a SIGHUP, which ends the daemon with what looks like success.
+# Also after a SIGHUP, which ends the daemon with exit status 0.
 Restart=always
 RestartSec=200ms
 `, s.Interface, device, addressWait/10, unitWords("/bin/sh", "-c", wait), unitWords(removal(lock)...), client)

@@ -125,7 +125,7 @@ func TestDropInOfEarlierVersionIsReplaced(t *testing.T) {
 		t.Errorf("afterwards it is %s: %s", item.State, item.Detail)
 	}
 	if undone, err := p.Undo(t.Context(), t.TempDir(), false); err != nil || len(undone) != 1 || undone[0].Left != "" || undone[0].Err != nil {
-		t.Errorf("put back: %v, %v", undone, err)
+		t.Errorf("undone: %v, %v", undone, err)
 	}
 	if _, err := os.Stat(p.path(path)); err == nil {
 		t.Error("the drop-in is still there")
@@ -138,7 +138,7 @@ func TestOtherHost(t *testing.T) {
 		{hostPIDs, hostPIDs, "bash", ""},
 		{"pid:[4026532000]", "pid:[4026532000]", "systemd", ""},
 		{"pid:[4026532000]", "pid:[4026532000]", "init", ""},
-		{"pid:[4026532000]", "pid:[4026532000]", "bash", "whose first process, bash, is no init"},
+		{"pid:[4026532000]", "pid:[4026532000]", "bash", "whose first process, bash, is not an init"},
 		{"pid:[4026532000]", hostPIDs, "systemd", "in another PID namespace than the /proc that it sees"},
 	} {
 		err := otherHost(tt.own, tt.first, tt.name)

@@ -22,7 +22,7 @@ type Status struct {
 	PID      int           `json:"pid"`
 	Interval time.Duration `json:"interval_ns"`
 	Lifetime time.Duration `json:"lifetime_ns"` // the shortest of an entry without a packet
-	// Idle says why there is nothing to refresh at the moment; blank where there is.
+	// Idle says why no entry needs a refresh at the moment; blank where one does.
 	Idle      string    `json:"idle,omitempty"`
 	Looked    time.Time `json:"looked"` // the last time; zero for none yet
 	Entries   int       `json:"entries"`

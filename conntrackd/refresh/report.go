@@ -7,7 +7,7 @@ type Report struct {
 	Needed    bool       `json:"needed"`    // the peer's kernel has the states, so that they expire there
 	Installed bool       `json:"installed"` // there is a unit or a script that runs it
 	AtBoot    bool       `json:"at_boot"`
-	Running   *bool      `json:"running"` // null where it could not be looked at: Error says why
+	Running   *bool      `json:"running"` // null where it could not be read: Error says why
 	PID       int        `json:"pid,omitempty"`
 	LastRun   *time.Time `json:"last_run"` // when it last looked at the connections; null for not yet, or not running
 	Seconds   float64    `json:"interval_seconds,omitempty"`

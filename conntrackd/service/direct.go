@@ -27,7 +27,7 @@ const (
 )
 
 // Direct runs conntrackd without a service manager: "conntrackd -d -C file".
-// Nothing starts it at boot, and its state says so.
+// It is not started at boot, and its state says so.
 //
 // It knows its daemon by configuration file and network namespace, the one of
 // the calling thread; daemons of other namespaces are never touched. Its
@@ -62,17 +62,17 @@ func (d *Direct) State(ctx context.Context) (State, error) {
 		return State{}, fmt.Errorf("look for conntrackd: %w", err)
 	}
 	if len(running) == 0 {
-		state.Detail = "nothing starts it at boot"
+		state.Detail = "not started at boot"
 		if state.Killed, err = d.killed(); state.Killed {
-			state.Detail = fmt.Sprintf("killed or crashed, for its lock file %s is left; nothing starts it at boot", d.lock())
+			state.Detail = fmt.Sprintf("killed or crashed (its lock file %s is left), not started at boot", d.lock())
 		}
 		return state, err
 	}
 	p := running[0]
 	state.Active, state.Enabled, state.MainPID = true, true, p.pid
-	state.Detail = "started directly; nothing starts it at boot"
+	state.Detail = "started directly, not started at boot"
 	if len(running) > 1 {
-		state.Detail = fmt.Sprintf("%d daemons run with the same file; nothing starts them at boot", len(running))
+		state.Detail = fmt.Sprintf("%d daemons run with the same file, none is started at boot", len(running))
 	}
 	state.Since, err = p.started()
 	return state, err

@@ -32,7 +32,7 @@ func TestDirectLifeCycle(t *testing.T) {
 		}
 	}
 	first := a.State()
-	if !first.Active || !first.Enabled || first.MainPID == 0 || !strings.Contains(first.Detail, "nothing starts it at boot") {
+	if !first.Active || !first.Enabled || first.MainPID == 0 || !strings.Contains(first.Detail, "not started at boot") {
 		t.Errorf("after the start: %+v", first)
 	}
 	if first.Since.Before(before.Add(-20*time.Millisecond)) || first.Since.After(time.Now()) {

@@ -193,7 +193,7 @@ func (i initService) boot(t *testing.T, s service.Service, _ *time.Duration) {
 		if err := s.Enable(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		check("enabled anew", true)
+		check("enabled again", true)
 	}
 	if after := state(t, s); after.MainPID != before.MainPID {
 		t.Errorf("the daemon was touched: %+v, before %+v", after, before)

@@ -146,7 +146,7 @@ func (s *script) appears(ctx context.Context) (bool, error) {
 }
 
 // gone explains a start whose daemon was seen and did not stay. Where a
-// supervisor has started it again, there is nothing to try: a second daemon
+// supervisor has started it again, no second try is made: a second daemon
 // beside it would complain of the first.
 func (s *script) gone(ctx context.Context, ended error) error {
 	again, err := s.appears(ctx)

@@ -82,7 +82,7 @@ func (s *Systemd) State(ctx context.Context) (State, error) {
 	return state, nil
 }
 
-// Restart starts the daemon anew and watches it for Settle. It clears the
+// Restart restarts the daemon and watches it for Settle. It clears the
 // unit's failures first: after five quick ones systemd refuses even a good
 // start for ten seconds.
 func (s *Systemd) Restart(ctx context.Context) error {

@@ -111,7 +111,7 @@ func disableAndStop(t *testing.T) {
 	}
 }
 
-// restarts is for hosts whose system bus is of no use to root.
+// restarts is for hosts whose system bus does not work for root.
 func restarts(t *testing.T) {
 	s := service.NewSystemd("")
 	began := time.Now()

@@ -19,7 +19,7 @@ const (
 	Done    Status = "done"    // as it should
 	Failed  Status = "failed"  // Detail says why
 	Skipped Status = "skipped" // nothing to do, or not asked for
-	Unknown Status = "unknown" // we could not look
+	Unknown Status = "unknown" // it could not be determined
 )
 
 // Step is one step as it is shown: once as it begins, with [Running], and once as

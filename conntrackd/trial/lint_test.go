@@ -168,7 +168,7 @@ func TestDryStart(t *testing.T) {
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("DryStart: %v, want %q in it", err, tt.want)
 			case errors.Is(err, conntrackd.ErrCannotLook):
-				t.Errorf("DryStart could not look: %v", err)
+				t.Errorf("DryStart could not run: %v", err)
 			}
 			if left, _ := os.ReadDir(dir); len(left) > 0 {
 				t.Errorf("the dry start used the candidate's own paths: %v", left)

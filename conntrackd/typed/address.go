@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"connsync/plural"
 )
 
 const hexDigits = "0123456789abcdefABCDEF"
@@ -148,7 +150,7 @@ func parseLength(s string, addr netip.Addr, length string) (int, string) {
 	case strings.Contains(length, ":"):
 		return 0, fmt.Sprintf("%s has a port or a netmask after the slash; type the prefix length, %s", Show(s), like)
 	case !digits:
-		return 0, fmt.Sprintf("%s has the prefix length %s, which is no number; type it in digits, %s", Show(s), Show(length), like)
+		return 0, fmt.Sprintf("%s has the prefix length %s, which is not a number; type it in digits, %s", Show(s), Show(length), like)
 	case len(length) > 1 && length[0] == '0':
 		return 0, fmt.Sprintf("%s has a prefix length with a leading zero; type it without, %s", Show(s), like)
 	}
@@ -170,7 +172,7 @@ func parseLength(s string, addr netip.Addr, length string) (int, string) {
 func maskLength(s string, addr netip.Addr, length string) string {
 	m, err := netip.ParseAddr(length)
 	if err != nil || !m.Is4() || !addr.Is4() {
-		return fmt.Sprintf("%s has the prefix length %s, which is no whole number; type such as %s/%d",
+		return fmt.Sprintf("%s has the prefix length %s, which is not a whole number; type such as %s/%d",
 			Show(s), Show(length), addr, usualBits(addr))
 	}
 	if n, ok := maskBits(m); ok {
@@ -205,7 +207,7 @@ func parseHost(s string) (netip.Addr, string) {
 	case strings.Count(s, ".") == 3 && strings.Contains(strings.ToLower(s), "0x"):
 		return netip.Addr{}, fmt.Sprintf("%s has a hexadecimal number; type four decimal numbers, such as 10.0.0.101/24", Show(s))
 	}
-	return netip.Addr{}, fmt.Sprintf("%s is a name; conntrackd looks up no names; %s", Show(s), wantAddress)
+	return netip.Addr{}, fmt.Sprintf("%s is a host name; conntrackd needs an IP address; %s", Show(s), wantAddress)
 }
 
 func dottedProblem(s string) string {
@@ -220,7 +222,7 @@ func dottedProblem(s string) string {
 		}
 	}
 	if len(parts) != 4 {
-		return fmt.Sprintf("%s has %d numbers; %s", Show(s), len(parts), want)
+		return fmt.Sprintf("%s has %s; %s", Show(s), plural.Of(len(parts), "number", "numbers"), want)
 	}
 	for _, p := range parts {
 		if len(p) > 1 && p[0] == '0' {
@@ -258,7 +260,7 @@ func colonProblem(s string) string {
 			continue
 		}
 		if i := strings.IndexFunc(g, func(r rune) bool { return !strings.ContainsRune(hexDigits, r) }); i >= 0 {
-			return fmt.Sprintf("%s has %q, which is no hexadecimal digit; %s", Show(s), g[i], want)
+			return fmt.Sprintf("%s has %q, which is not a hexadecimal digit; %s", Show(s), g[i], want)
 		}
 		if len(g) > 4 {
 			return fmt.Sprintf("%s has the group %s, which is longer than four digits; %s", Show(s), g, want)
@@ -273,7 +275,7 @@ func colonProblem(s string) string {
 	case !compressed && (groups[0] == "" || groups[len(groups)-1] == ""):
 		return fmt.Sprintf("%s begins or ends in a single colon; %s", Show(s), want)
 	case !compressed:
-		return fmt.Sprintf("%s has %d groups instead of eight and no ::; %s", Show(s), len(groups), want)
+		return fmt.Sprintf("%s has %s instead of eight and no ::; %s", Show(s), plural.Of(len(groups), "group", "groups"), want)
 	}
 	return fmt.Sprintf("%s is no IPv6 address; %s", Show(s), want)
 }

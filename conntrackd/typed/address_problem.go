@@ -41,7 +41,7 @@ func kindProblem(a netip.Addr, bits int) string {
 		}
 		return fmt.Sprintf("%s is an IPv4 address in IPv6 form; type it as an IPv4 one, such as %s/%d", a, a.Unmap(), n)
 	case a.IsUnspecified():
-		return fmt.Sprintf("%s is no address of a host: conntrackd would listen everywhere; %s", a, want)
+		return fmt.Sprintf("%s is not an address of a host: conntrackd would listen everywhere; %s", a, want)
 	case a.IsLoopback():
 		return fmt.Sprintf("%s is a loopback address, which never leaves the host; %s", a, want)
 	case a.IsMulticast():

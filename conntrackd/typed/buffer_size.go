@@ -74,15 +74,15 @@ func BufferSize(s string) (n int, problem string) {
 	case strings.HasPrefix(strings.ToLower(s), "0x"):
 		return 0, fmt.Sprintf("size %s is hexadecimal; type it in decimal, such as 65536", Show(s))
 	case digits == "":
-		return 0, fmt.Sprintf("size %s is no number; %s", Show(s), WantBufferSize)
+		return 0, fmt.Sprintf("size %s is not a number; %s", Show(s), WantBufferSize)
 	case strings.ContainsAny(rest, ".,'_"):
-		return 0, fmt.Sprintf("size %s is no whole number; type it without point or comma, such as 65536", Show(s))
+		return 0, fmt.Sprintf("size %s is not a whole number; type it without point or comma, such as 65536", Show(s))
 	case rest != "" && strings.Trim(rest, "0123456789") == "":
 		return 0, fmt.Sprintf("size %s is two numbers; type one, such as 65536", Show(s))
 	case !known && strings.EqualFold(rest, "kbit") || strings.EqualFold(rest, "mbit"):
 		return 0, fmt.Sprintf("size %s is in bits; type bytes, such as 65536 or 128K", Show(s))
 	case !known:
-		return 0, fmt.Sprintf("size %s ends in %s, which is no unit; use K or M, or %s", Show(s), Show(rest), WantBufferSize)
+		return 0, fmt.Sprintf("size %s ends in %s, which is not a unit; use K or M, or %s", Show(s), Show(rest), WantBufferSize)
 	case len(digits) > 1 && digits[0] == '0':
 		return 0, fmt.Sprintf("size %s begins with a zero; type it without, such as 65536", Show(s))
 	}
@@ -122,7 +122,7 @@ func FormatBufferSize(n int) string {
 func checkBufferSize(n *big.Int, typed string) string {
 	switch {
 	case n.Sign() == 0:
-		return fmt.Sprintf("size %s is nothing: the daemon would take it as not set; %s", Show(typed), WantBufferSize)
+		return fmt.Sprintf("size %s is not valid: size must be at least 4096 bytes; %s", Show(typed), WantBufferSize)
 	case n.Sign() < 0:
 		return fmt.Sprintf("size %s is negative; %s", Show(typed), WantBufferSize)
 	case n.Cmp(big.NewInt(minBufferSize)) < 0:

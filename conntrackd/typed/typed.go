@@ -88,7 +88,7 @@ func Port(s string) (port uint16, problem string) {
 	case strings.ContainsAny(s, " \t"):
 		return 0, fmt.Sprintf("port %s contains a space; type one number from 1 to 65535, such as 3780", Show(s))
 	case strings.ContainsAny(s, ".,"):
-		return 0, fmt.Sprintf("port %s is no whole number; type it without point or comma, such as 3780", Show(s))
+		return 0, fmt.Sprintf("port %s is not a whole number; type it without point or comma, such as 3780", Show(s))
 	case strings.ContainsAny(s[1:], "-"):
 		return 0, fmt.Sprintf("port %s is a range; type one number from 1 to 65535, such as 3780", Show(s))
 	case strings.ContainsAny(s, "/:"):
@@ -96,5 +96,5 @@ func Port(s string) (port uint16, problem string) {
 	case strings.Trim(s, "0123456789") == s:
 		return 0, fmt.Sprintf("%s is a name; the daemon reads no service names; %s", Show(s), want)
 	}
-	return 0, fmt.Sprintf("port %s is no number; %s", Show(s), want)
+	return 0, fmt.Sprintf("port %s is not a number; %s", Show(s), want)
 }

@@ -188,7 +188,7 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	r.values[errorOn] = w.cost("\t", "! port")
 	w.cost("\x1b[Z")
 	r.values[errorOff] = w.cost("\x7f", "-! port")
-	w.cost("\x12", "-* 3780") // ctrl+r puts it back
+	w.cost("\x12", "-* 3780") // ctrl+r undoes the change
 	w.cost("\x1b[A\x1b[A\x1b[A")
 	r.values[pickerOpen] = w.cost("\r", "Choose the sync interface")
 	w.cost("\x1b", "Connection Sync Settings")

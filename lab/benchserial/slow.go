@@ -61,10 +61,10 @@ func (h held) holds(line tty.Line) (int, error) {
 	if h.shows != "" {
 		w.see(h.shows)
 		right := seat.Shows()
-		w.keys("\x0c") // drawn anew, it has to look the same
+		w.keys("\x0c") // drawn again, it has to look the same
 		w.seat.Quiet(2*time.Second, time.Minute)
 		if again := seat.Shows(); w.err == nil && again != right {
-			w.err = fmt.Errorf("after Tab was held the screen shows\n%s\nand drawn anew\n%s", right, again)
+			w.err = fmt.Errorf("after Tab was held the screen shows\n%s\nand drawn again\n%s", right, again)
 		}
 	}
 	return int(lag.Milliseconds()), w.err

@@ -160,7 +160,7 @@ func (d *demo) configureByHand(ctx context.Context) error {
 		return fmt.Errorf("the configurator ended with %w", err)
 	}
 	if _, err := d.pair.A.ReadFile(lab.ConfigPath); err != nil {
-		return errors.New("nothing was saved on fw-a, so there is nothing to prove")
+		return errors.New("nothing was saved on fw-a, so nothing can be proven")
 	}
 	return nil
 }

@@ -151,7 +151,7 @@ func TestWithoutTerminal(t *testing.T) {
 }
 
 // The configurator opens on the terminal; whoever leaves it without saving is
-// told that there is nothing to prove.
+// told that nothing can be proven.
 func TestOnTerminal(t *testing.T) {
 	p := programs(t)
 	term := onTerminal(t, exec.Command(p.demo, "-connsync", p.connsync))

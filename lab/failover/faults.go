@@ -67,7 +67,7 @@ func kernelFaults() []fault {
 		}},
 		{name: "sync link cut", make: func(_ context.Context, s *stage) error { return s.pair.Sync.Cut(s.pair.A.Port) }},
 		{name: "refresh off, timeouts 6 to 12 s", inUse: 15 * time.Second, before: true, make: func(ctx context.Context, s *stage) error {
-			// Where nothing refreshes there is nothing to stop.
+			// Where nothing refreshes, nothing needs to be stopped.
 			_, _ = s.pair.A.Run(ctx, s.program, "refresh", "--stop")
 			return s.setTimeouts(shortTimeouts)
 		}},

@@ -146,8 +146,8 @@ func start[R any](ctx context.Context, parallel, count int, run func(context.Con
 	return done
 }
 
-// promise says what a result lacks of what is promised; blank where there is
-// nothing to complain of, or nothing is promised.
+// promise says what a result lacks of what is promised; blank where it lacks
+// nothing, or nothing is promised.
 func promise(r row, got result) string {
 	all := result{connections, connections, connections}
 	switch {

@@ -91,7 +91,7 @@ func (x mixed) line(o outcome[tally]) string {
 func (s *said) String() string {
 	switch {
 	case s == nil:
-		return "not asked"
+		return "not tested"
 	case s.Coverage == nil:
 		return s.Verdict
 	case s.Coverage.Error != "":

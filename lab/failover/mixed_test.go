@@ -132,7 +132,7 @@ func TestMixedPromiseCanBeBroken(t *testing.T) {
 func TestMixedLine(t *testing.T) {
 	x := mixed{Name: "every kind", row: row{Sync: true, Hook: hookOurs}}
 	o := outcome[tally]{of: tally{survived: map[flows.Kind]int{flows.TCP: 9}, opened: map[flows.Kind]int{flows.TCP: 10}}}
-	if head, line := mixedHeading(), x.line(o); strings.Count(head, "|") != strings.Count(line, "|") || !strings.Contains(line, "      9 of     10| not asked") {
+	if head, line := mixedHeading(), x.line(o); strings.Count(head, "|") != strings.Count(line, "|") || !strings.Contains(line, "      9 of     10| not tested") {
 		t.Errorf("\n%s\n%s", head, line)
 	}
 	o.err = context.Canceled

@@ -25,7 +25,7 @@ const (
 	hookKeepalived hook = "keepalived, which calls connsync failover"
 )
 
-// row is one scenario: node A fails, B takes over, A returns and takes back.
+// row is one scenario: node A fails, B takes over, A returns and becomes primary again.
 type row struct {
 	Sync    bool
 	Cache   bool // the peer's states stay in the external cache until they are committed
@@ -91,7 +91,7 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 		return res, fmt.Errorf("node A returns: %w", err)
 	}
 	if counts, err = s.during(func() error { return s.takeBack(ctx) }, before, meantime); err != nil {
-		return res, fmt.Errorf("node A takes back: %w", err)
+		return res, fmt.Errorf("node A becomes primary again: %w", err)
 	}
 	res.Before, res.Meantime = counts[0], counts[1]
 	return res, nil

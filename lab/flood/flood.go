@@ -91,7 +91,7 @@ func (w *watched) look(at time.Duration, frames uint64) error {
 		if len(words) < 2 {
 			continue
 		}
-		number, _ := strconv.Atoi(words[1]) // zero where it is no number, which is not looked for
+		number, _ := strconv.Atoi(words[1]) // zero where it is not a number, which is not looked for
 		switch words[0] {
 		case "VmRSS:":
 			s.resident = number

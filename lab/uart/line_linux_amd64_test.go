@@ -23,7 +23,7 @@ const (
 )
 
 // The program at the end of a real serial line, in one machine: the whole main
-// job on a terminal that says its size, kernel messages and held keys on the
+// job on a terminal that says its size, kernel messages and keys held down on the
 // way, and then every way in which a line can end under it.
 func TestSerialLine(t *testing.T) {
 	m := bootMachine(t, 100, 30)

@@ -16,8 +16,8 @@ const (
 	Pending Status = iota // not finished yet
 	Passed                // it is as it has to be
 	Failed                // it is not; Finding.Remedy says what to do
-	Skipped               // something it needs failed, so it was not asked
-	Unknown               // we could not look; Finding.Detail says why
+	Skipped               // a check that it needs failed, so it did not run
+	Unknown               // it could not run; Finding.Detail says why
 )
 
 // Severity is what a failed check means for the save.
@@ -106,9 +106,9 @@ type Verdict string
 
 const (
 	VerdictPass    Verdict = "pass"    // everything was looked at and is good
-	VerdictWarn    Verdict = "warn"    // a warning failed or could not be looked at; a save is possible
+	VerdictWarn    Verdict = "warn"    // a warning failed or could not run; a save is possible
 	VerdictBlocked Verdict = "blocked" // a blocker failed
-	VerdictUnknown Verdict = "unknown" // nothing failed that blocks, but a blocker could not be looked at
+	VerdictUnknown Verdict = "unknown" // no blocker failed, but one could not run
 )
 
 // Verdict weighs the results. A report without results proves nothing and is

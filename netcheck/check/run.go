@@ -93,7 +93,7 @@ func (r *run) startReady(ctx context.Context) {
 			ready, broken := r.needs(c)
 			switch {
 			case broken != "":
-				r.finish(i, Finding{Status: Skipped, Detail: "not asked, because " + string(broken) + " failed"}, 0)
+				r.finish(i, Finding{Status: Skipped, Detail: fmt.Sprintf("needs %q", r.checks[r.byID[broken]].Title)}, 0)
 				changed = true
 			case ready:
 				r.start(ctx, i)

@@ -41,7 +41,7 @@ func ExampleFlow_NftFile() {
 	fmt.Print(flow().NftFile([]firewall.Opening{input}))
 	// Output:
 	// # Written by connsync firewall --install for eth1, 10.0.0.101 and 10.0.0.102, UDP port 3780.
-	// # It is replaced as a whole; connsync firewall --remove takes it away.
+	// # It is replaced as a whole; connsync firewall --remove removes it.
 	//
 	// table inet connsync
 	// delete table inet connsync

@@ -87,7 +87,7 @@ func TestFollowModules(t *testing.T) {
 	}
 }
 
-// A chain that cannot be read, or a table of jumps without end, is no pass.
+// A chain that cannot be read, or a table of jumps without end, does not count as passed.
 func TestFollowTrouble(t *testing.T) {
 	t.Parallel()
 	base := &chain{name: "in", table: "f", family: nftables.TableFamilyINet, base: true, kind: "filter", hook: hookInput}

@@ -14,8 +14,8 @@ import (
 
 // Effect is what a set of rules does to a flow.
 type Effect struct {
-	// Openings are the chains that drop the sync, or may, apart from rules of
-	// connsync's own; in the order in which packets meet them.
+	// Openings are the chains that drop the sync, or may, apart from connsync's
+	// rules; in the order in which packets meet them.
 	Openings []Opening
 	// Foreign are those of other programs.
 	Foreign []Foreign
@@ -24,13 +24,13 @@ type Effect struct {
 
 	flow   Flow
 	names  map[Opening]bool // of all base chains of nftables on the way
-	own    bool             // there is a table of connsync's, whatever its rules
+	own    bool             // connsync's table is there, whatever its rules
 	exact  bool             // and it is the one for the flow
 	refuse bool             // nobody but the peer reaches the port
 	marked []markedRule
 }
 
-// markedRule is a rule of connsync's in a chain of the host.
+// markedRule is one of connsync's rules in a chain of the host.
 type markedRule struct {
 	in      Opening // In is not set
 	handle  uint64
@@ -60,7 +60,7 @@ func read(ctx context.Context, f Flow) (*Effect, error) {
 	return e, nil
 }
 
-// Installed finds what there is of connsync's in the rules that run,
+// Installed finds which of connsync's rules are among those that run,
 // for whatever settings. It judges nothing.
 func Installed(ctx context.Context) (*Effect, error) {
 	rules, err := readRuleset(ctx, Flow{})
@@ -85,7 +85,7 @@ func (c *chain) opening() Opening {
 	return Opening{Family: familyName(c.family), Table: c.table, Chain: c.name, In: c.incoming()}
 }
 
-// find finds what there is of connsync's, in all families.
+// find finds connsync's rules, in all families.
 func (e *Effect) find(rules *ruleset) error {
 	var own []*chain
 	for _, c := range rules.all {
@@ -237,8 +237,8 @@ func (e *Effect) Loads(o Opening) bool { return e.names[o] }
 // KeepsOut says whether everybody but the peer is kept from the port.
 func (e *Effect) KeepsOut() bool { return e.refuse }
 
-// InPlace says whether the rules that admit the sync are there, and nothing
-// else of connsync's, and do what they are for.
+// InPlace says whether the rules that admit the sync are there, without
+// any other of connsync's rules, and do what they are for.
 func (e *Effect) InPlace() bool {
 	if !e.exact || !e.refuse || e.Finding.Status != check.Passed {
 		return false

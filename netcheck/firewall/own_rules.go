@@ -11,12 +11,12 @@ import (
 	"github.com/google/nftables"
 )
 
-// tableName is the table of connsync's own, of the family inet, and the
+// tableName is connsync's own table, of the family inet, and the
 // word with which the comments of all its rules begin.
 const tableName = "connsync"
 
-// Opening is a chain of the host that drops the sync, or may, and so gets rules
-// of connsync's before its own.
+// Opening is a chain of the host that drops the sync, or may, and so gets
+// connsync's rules before its own.
 type Opening struct {
 	Family string `json:"family"` // inet, ip, ip6 or netdev
 	Table  string `json:"table"`
@@ -65,7 +65,7 @@ func (f Flow) admits(in bool) []string {
 		link+" ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }")
 }
 
-// mark is the comment by which a rule of connsync's is found again; it changes
+// mark is the comment by which connsync's rule is found again; it changes
 // with what it stands for.
 func mark(text string) string {
 	sum := sha256.Sum256([]byte(text))
@@ -81,19 +81,19 @@ func (f Flow) admitting(in bool) (rules, marks []string) {
 	return rules, marks
 }
 
-// ownRule is a rule of connsync's table.
+// ownRule is a rule in connsync's own table.
 type ownRule struct {
 	chain, text string
 }
 
-// ownChain is a chain of connsync's table.
+// ownChain is a chain in connsync's own table.
 type ownChain struct {
 	name, hook string
 	priority   int32
 	hookNumber uint32
 }
 
-// The chains of connsync's own table. Connection tracking begins at -200; what
+// The chains in connsync's own table. Connection tracking begins at -200; what
 // others send to the port is dropped before the host's own filter at 0.
 func ownChains() []ownChain {
 	return []ownChain{
@@ -171,7 +171,7 @@ func (f Flow) NftFile(openings []Opening) string {
 		words = append(words, fmt.Sprintf("%s, %v and %v, UDP port %d", l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Port))
 	}
 	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s.
-# It is replaced as a whole; connsync firewall --remove takes it away.
+# It is replaced as a whole; connsync firewall --remove removes it.
 
 `, strings.Join(words, "; "))
 	b.WriteString(f.freshTable())
@@ -221,8 +221,8 @@ func (e *Effect) Script() string {
 	return e.flow.freshTable() + e.deletions() + e.flow.inserts(e.Openings)
 }
 
-// RemoveScript is what nft has to be given so that nothing of connsync's is
-// left; blank where nothing is.
+// RemoveScript is what nft has to be given so that none of connsync's rules
+// is left; blank where there are none.
 func (e *Effect) RemoveScript() string {
 	if !e.own {
 		return e.deletions()

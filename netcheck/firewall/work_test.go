@@ -140,7 +140,7 @@ func nft(comment string, exprs ...expr.Any) *nftRule {
 	return r
 }
 
-// plain follows every jump anew.
+// plain follows every jump again.
 type plain struct {
 	*follower
 	steps, again int
@@ -193,7 +193,7 @@ func (p *plain) jump(c *chain, number int, v *expr.Verdict) (fates, bool) {
 	return out &^ falls, out&falls != 0
 }
 
-// Following chains once gives what following every jump anew gives: the same
+// Following chains once gives what following every jump again gives: the same
 // ends, the same words, and the same state of the flow afterwards.
 func TestFollowLikePlain(t *testing.T) {
 	t.Parallel()

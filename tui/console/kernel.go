@@ -108,7 +108,7 @@ func firstKey(ctx context.Context, consoles []*os.File, names []string, patience
 		polled[i] = unix.PollFd{Fd: int32(f.Fd()), Events: unix.POLLIN}
 		bound := ""
 		if patience > 0 {
-			bound = fmt.Sprintf(" Without it the boot goes on in %s.", patience)
+			bound = fmt.Sprintf(" Without it the boot continues in %s.", patience)
 		}
 		invite(f, "\r\nConnection sync is not set up. Press Enter to set it up on this console."+bound+"\r\n")
 	}

@@ -148,7 +148,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 // A new size is taken while the program runs; after a stop, from which a shell
-// takes the terminal back, it is raw again and drawn anew.
+// returns to the terminal, it is raw again and drawn again.
 func TestRunFollowsItsTerminal(t *testing.T) {
 	ptmx, tty := openPty(t)
 	before := attributes(t, tty)
@@ -182,7 +182,7 @@ func TestRunFollowsItsTerminal(t *testing.T) {
 	}
 	drawn := len(seen.String())
 	signalSelf(t, syscall.SIGCONT)
-	eventually(t, "it is not drawn anew", func() bool { return strings.HasSuffix(seen.String()[drawn:], strings.Repeat("x", 50)) })
+	eventually(t, "it is not drawn again", func() bool { return strings.HasSuffix(seen.String()[drawn:], strings.Repeat("x", 50)) })
 	if diff := cmp.Diff(raw, attributes(t, tty)); diff != "" {
 		t.Errorf("the terminal is not raw again:\n%s", diff)
 	}

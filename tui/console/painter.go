@@ -78,7 +78,7 @@ func (p *painter) typed() {
 	p.mu.Unlock()
 }
 
-// redraw draws everything anew: something else has written on the terminal.
+// redraw draws everything again: something else has written on the terminal.
 func (p *painter) redraw() {
 	p.mu.Lock()
 	p.renew = true

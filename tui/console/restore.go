@@ -16,7 +16,7 @@ func (l *Line) restore(old *unix.Termios) {
 
 // restoreAnew is for a line that was hung up: it takes nothing from this
 // program any more, yet the driver of a UART keeps the attributes for whoever
-// opens it next, who would find it raw. It is opened anew for that, and left
+// opens it next, who would find it raw. It is opened again for that, and left
 // alone when somebody else has set it already. A terminal that is gone, as a
 // pseudo-terminal is, cannot be opened, and there is nobody to tell.
 func (l *Line) restoreAnew(old *unix.Termios) {

@@ -80,7 +80,7 @@ func OutcomeOf(o apply.Outcome, steps []step.Step, sync apply.Sync) Outcome {
 // outcomeSentence says in one sentence how an apply ended.
 func outcomeSentence(o apply.Outcome, sync apply.Sync) string {
 	const inForce = "Saved, and in force."
-	const unseen = "whether conntrackd runs as asked could not be seen."
+	const unseen = "whether conntrackd runs as requested is unknown."
 	switch {
 	case o.Err == nil && o.Unseen() && !o.Changed:
 		return "Nothing was changed; " + unseen

@@ -9,6 +9,7 @@ import (
 
 	"connsync/netcheck"
 	"connsync/netcheck/check"
+	"connsync/plural"
 )
 
 // CheckWord is the word for the result of a check.
@@ -166,30 +167,30 @@ func reportSentence(r check.Report) string {
 	}
 	total := len(r.Results)
 	if slices.ContainsFunc(r.Results, func(res check.Result) bool { return errors.Is(res.Err, context.Canceled) }) {
-		return "The checks were interrupted: no pass."
+		return "The checks were interrupted; their result is inconclusive."
 	}
 	switch r.Verdict() {
 	case check.VerdictPass:
 		return fmt.Sprintf("All %d checks passed.", total)
 	case check.VerdictWarn:
-		return fmt.Sprintf("A save is possible, with %d %s.", warnings, Plural(warnings, "warning", "warnings"))
+		return "A save is possible, with " + plural.Of(warnings, "warning", "warnings") + "."
 	case check.VerdictBlocked:
 		return fmt.Sprintf("A save is blocked by %d of %d checks.", blockers, total)
 	}
 	if total == 0 {
-		return "Nothing was checked, so nothing is known."
+		return "No check ran, so the result is inconclusive."
 	}
-	return fmt.Sprintf("%d of %d checks could not look: no pass.", unknowns, total)
+	return fmt.Sprintf("%d of %d checks could not run; the result is inconclusive.", unknowns, total)
 }
 
 // What the operator has to say explicitly of a report, and what follows from
 // it. The short ones are for narrow screens.
 const (
 	FirstNode             = "This is the first node of the pair: the peer does not exist yet."
-	FirstNodeFollows      = "The way to the peer is then not proven, and nothing is in sync until the peer is set up."
+	FirstNodeFollows      = "The path to the peer is then not proven, and nothing is in sync until the peer is set up."
 	FirstNodeShort        = "First node: no peer yet."
 	FirstNodeFollowsShort = "Nothing is in sync until it is set up."
-	FirstNodeFlag         = "If this is the first node of the pair and the peer is not there yet, add --first-node."
+	FirstNodeFlag         = "If this is the first node of the pair and the peer is not set up yet, add --first-node."
 	GoOnUnknown           = "Go on without knowing."
 )
 
@@ -201,7 +202,7 @@ func Agreement(report check.Report) string {
 	case told.OnlyPeer:
 		return FirstNodeFlag
 	case report.Verdict() == check.VerdictUnknown:
-		return "Agree to what could not be checked with --accept-unknown."
+		return "To save although checks could not run, add --accept-unknown."
 	}
 	return ""
 }

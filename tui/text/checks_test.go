@@ -25,7 +25,7 @@ func TestCheckLines(t *testing.T) {
 			[]string{"FAIL     Peer answers on the link: nobody answers", "         -> plug it in"}},
 		{result(check.Failed, check.Warning, "nobody answers", "plug it in"),
 			[]string{"warn     Peer answers on the link: nobody answers", "         -> plug it in"}},
-		{result(check.Skipped, check.Blocker, "not asked", ""), []string{"skip     Peer answers on the link: not asked"}},
+		{result(check.Skipped, check.Blocker, "needs \"Route\"", ""), []string{"skip     Peer answers on the link: needs \"Route\""}},
 		{result(check.Unknown, check.Blocker, "no permission", ""), []string{"unknown  Peer answers on the link: no permission"}},
 		{result(check.Pending, check.Blocker, "", ""), []string{"...      Peer answers on the link"}},
 		{result(check.Status(99), check.Blocker, "", ""), []string{"unknown  Peer answers on the link"}},
@@ -63,14 +63,14 @@ func TestSentenceOfChecks(t *testing.T) {
 		return r
 	}
 	tests := map[string]string{
-		"":      "Nothing was checked, so nothing is known.",
+		"":      "No check ran, so the result is inconclusive.",
 		"...":   "All 3 checks passed.",
 		".w.":   "A save is possible, with 1 warning.",
 		".wu":   "A save is possible, with 2 warnings.",
 		".wUFs": "A save is blocked by 1 of 5 checks.",
 		"FF":    "A save is blocked by 2 of 2 checks.",
-		".Uw":   "1 of 3 checks could not look: no pass.",
-		".CU":   "The checks were interrupted: no pass.",
+		".Uw":   "1 of 3 checks could not run; the result is inconclusive.",
+		".CU":   "The checks were interrupted; their result is inconclusive.",
 	}
 	for marks, want := range tests {
 		if got := ChecksOf(report(marks)).Sentence; got != want {

@@ -15,7 +15,7 @@ const CleanMax = 512
 // Clean makes text from outside (an interface alias, a log line, a file) safe
 // to show on one line: whole escape sequences, control characters (C0, DEL,
 // C1), bidirectional controls, other invisible characters and bytes that are
-// not UTF-8 are taken out, tabs and line ends become one space, and what is
+// not UTF-8 are removed, tabs and line ends become one space, and what is
 // longer than 512 characters is cut.
 func Clean(s string) string {
 	if len(s) > 4*CleanMax {

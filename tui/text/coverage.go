@@ -6,6 +6,7 @@ import (
 
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
+	"connsync/plural"
 )
 
 // Coverage is which connections would survive if this node died now, in one line;
@@ -20,7 +21,7 @@ func Coverage(h health.Health) string {
 	case c.Total()+c.Unacknowledged+c.NotHeld == 0:
 		return Join("; ", noConnections, ofPeer(c))
 	}
-	return Join("; ", survivors(h), Join(", ", covered(c)...), beginAnew(c), ofPeer(c))
+	return Join("; ", survivors(h), Join(", ", covered(c)...), beginAgain(c), ofPeer(c))
 }
 
 const noConnections = "no connections to replicate now"
@@ -29,9 +30,9 @@ const noConnections = "no connections to replicate now"
 // known only while it confirms.
 func survivors(h health.Health) string {
 	c := h.Coverage
-	of := coverage.Connections(c.Total() + c.Unacknowledged + c.NotHeld)
+	of := plural.Of(c.Total()+c.Unacknowledged+c.NotHeld, "connection", "connections")
 	if !h.Verdict.BothWays() && !c.Pending {
-		return fmt.Sprintf("%d of %s in conntrackd's cache; the peer is not known to have them", c.Survive+c.Unacknowledged+c.NotHeld, of)
+		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld, of)
 	}
 	return fmt.Sprintf("%d of %s would survive a failover", c.Survive, of)
 }
@@ -43,8 +44,8 @@ func covered(c *coverage.Coverage) []string {
 		n    int
 		said string
 	}{
-		{c.Filtered, "kept out by the file"}, {c.Missing, "not in conntrackd's cache"},
-		{c.Unacknowledged, "not confirmed by the peer"}, {c.NotHeld, "not on the peer"}, {c.Young, "just began"},
+		{c.Filtered, "filtered by the file"}, {c.Missing, "not in conntrackd's cache"},
+		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Young, "just began"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))
@@ -53,12 +54,12 @@ func covered(c *coverage.Coverage) []string {
 	return parts
 }
 
-// beginAnew is a word on the kinds that conntrackd cannot carry over.
-func beginAnew(c *coverage.Coverage) string {
-	if c.Anew == 0 {
+// beginAgain is a word on the kinds that conntrackd cannot carry over.
+func beginAgain(c *coverage.Coverage) string {
+	if c.BeginAgain == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of them (GRE or SCTP) only where the peer's rules let them begin", c.Anew)
+	return fmt.Sprintf("%d of them (GRE or SCTP) only if the peer's rules accept them as new", c.BeginAgain)
 }
 
 func ofPeer(c *coverage.Coverage) string {
@@ -82,7 +83,7 @@ func coverageLines(h health.Health) []string {
 		lines = append(lines, fmt.Sprintf("  %-14s%9d%9d%9d%9d%9d", k.Protocol+" "+k.Family, k.Survive, k.Young, k.Filtered, k.Missing, k.Total()))
 	}
 	for _, r := range c.Rules {
-		lines = append(lines, Clean(fmt.Sprintf("  line %d of the file, %s: %s", r.Line, r.Text, coverage.Connections(r.Entries))))
+		lines = append(lines, Clean(fmt.Sprintf("  line %d of the file, %s: %s", r.Line, r.Text, plural.Of(r.Entries, "connection", "connections"))))
 	}
 	return lines
 }
@@ -110,11 +111,11 @@ func ComparisonLines(c coverage.Comparison) []string {
 	if c.Cache {
 		where += " or in conntrackd's external cache"
 	}
-	parts := []string{fmt.Sprintf("%d of %s of the other node %s", c.Held+c.Moving, coverage.Connections(c.Total), where)}
+	parts := []string{fmt.Sprintf("%d of %s of the other node %s", c.Held+c.Moving, plural.Of(c.Total, "connection", "connections"), where)}
 	for _, p := range []struct {
 		n    int
 		said string
-	}{{c.Absent, "not here"}, {c.Differ, "here and not equal"}, {c.Moving, "changed state meanwhile"}, {c.Ended, "ended meanwhile"}} {
+	}{{c.Absent, "not here"}, {c.Differ, "here but different"}, {c.Moving, "changed state meanwhile"}, {c.Ended, "ended meanwhile"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))
 		}

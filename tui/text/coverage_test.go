@@ -25,14 +25,14 @@ func TestCoverage(t *testing.T) {
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(0, 0, 0, 0)}, "no connections to replicate now"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(2540, 2, 0, 0)}, "2540 of 2542 connections would survive a failover; 2 just began"},
 		{health.Health{Verdict: health.VerdictPartial, Coverage: counts(2540, 0, 28, 2)},
-			"2540 of 2570 connections would survive a failover; 28 kept out by the file, 2 not in conntrackd's cache"},
-		{health.Health{Verdict: health.VerdictSilent, Coverage: counts(1, 0, 0, 0)}, "1 of 1 connection in conntrackd's cache; the peer is not known to have them"},
+			"2540 of 2570 connections would survive a failover; 28 filtered by the file, 2 not in conntrackd's cache"},
+		{health.Health{Verdict: health.VerdictSilent, Coverage: counts(1, 0, 0, 0)}, "1 of 1 connection in conntrackd's cache; whether the peer has them is unknown"},
 		{health.Health{Verdict: health.VerdictReceivingOnly, Coverage: edited(counts(10, 0, 0, 0), func(c *coverage.Coverage) { c.Unacknowledged = 5 })},
-			"15 of 15 connections in conntrackd's cache; the peer is not known to have them; 5 not confirmed by the peer"},
+			"15 of 15 connections in conntrackd's cache; whether the peer has them is unknown; 5 not acknowledged by the peer"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(0, 0, 0, 0), func(c *coverage.Coverage) { c.Peers = 530 })},
 			"no connections to replicate now; 530 here for the peer"},
-		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(30, 0, 0, 0), func(c *coverage.Coverage) { c.Anew = 10 })},
-			"30 of 30 connections would survive a failover; 10 of them (GRE or SCTP) only where the peer's rules let them begin"},
+		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(30, 0, 0, 0), func(c *coverage.Coverage) { c.BeginAgain = 10 })},
+			"30 of 30 connections would survive a failover; 10 of them (GRE or SCTP) only if the peer's rules accept them as new"},
 		{health.Health{Verdict: health.VerdictUnknown, CoverageErr: errors.New("not\x1b[2J permitted")}, "connections could not be compared: not permitted"},
 	} {
 		if got := Coverage(tt.h); got != tt.want {
@@ -51,7 +51,7 @@ func TestListedCoverage(t *testing.T) {
 		Rules: []coverage.FilteredBy{{Rule: lost.Rule, Entries: 2}}}
 	got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Cause: "cause", Next: "next", Coverage: c})
 	want := []string{
-		"warn     3 of 5 connections would survive a failover; 2 kept out by the file.",
+		"warn     3 of 5 connections would survive a failover; 2 filtered by the file.",
 		"", "  protocol        survive    young filtered  missing    total", "  udp ipv4              3        0        2        0        5",
 		"  line 41 of the file, Address Ignore 10.1.0.0/16: 2 connections",
 		"         Cause.", "         -> next",
@@ -64,7 +64,7 @@ func TestListedCoverage(t *testing.T) {
 
 func TestComparisonLines(t *testing.T) {
 	got := strings.Join(ComparisonLines(coverage.Comparison{Total: 9, Held: 5, Moving: 1, Differ: 1, Absent: 2, Ended: 4, Cache: true}), "\n")
-	want := "warn     6 of 9 connections of the other node in this kernel's table or in conntrackd's external cache; 2 not here; 1 here and not equal; 1 changed state meanwhile; 4 ended meanwhile."
+	want := "warn     6 of 9 connections of the other node in this kernel's table or in conntrackd's external cache; 2 not here; 1 here but different; 1 changed state meanwhile; 4 ended meanwhile."
 	if got != want {
 		t.Error(cmp.Diff(want, got))
 	}

@@ -99,7 +99,7 @@ func (d *Draft) Take(v conntrackd.Values) {
 	}
 }
 
-// ForgetState is for a service that could not be looked at: whether the sync is
+// ForgetState is for a service that could not be read: whether the sync is
 // enabled is blank, and a problem until it is answered.
 func (d *Draft) ForgetState() {
 	d.stateUnknown = true
@@ -140,7 +140,7 @@ func (d *Draft) Settings() (conntrackd.Settings, []conntrackd.Problem) {
 	s, problems := ParseSettings(d.table, d.values)
 	if d.stateUnknown && d.Value(conntrackd.FieldEnabled) == "" {
 		problems = AddProblem(d.table, problems, conntrackd.Problem{
-			Field: conntrackd.FieldEnabled, Message: "it is not known whether sync is enabled now; choose Enable or Disable",
+			Field: conntrackd.FieldEnabled, Message: "whether sync is enabled now is unknown; choose Enable or Disable",
 		})
 	}
 	return s, problems

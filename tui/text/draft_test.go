@@ -53,9 +53,9 @@ func TestReceiveBufferFollows(t *testing.T) {
 		{"also what was saved equal", savedSettings(), func(d *Draft) { d.Set(send, "1M") }, "1M"},
 		{"not what was saved different", unequal, func(d *Draft) { d.Set(send, "1M") }, "131072"},
 		{"not after it was edited itself", conntrackd.Defaults(), func(d *Draft) { d.Set(receive, "131072"); d.Set(send, "1M") }, "131072"},
-		{"again after it was put back", conntrackd.Defaults(), func(d *Draft) { d.Set(receive, "131072"); d.Revert(receive); d.Set(send, "1M") }, "1M"},
+		{"again after it was undone", conntrackd.Defaults(), func(d *Draft) { d.Set(receive, "131072"); d.Revert(receive); d.Set(send, "1M") }, "1M"},
 		{"back with the send buffer", conntrackd.Defaults(), func(d *Draft) { d.Set(send, "1M"); d.Revert(send) }, "65536"},
-		{"put back alone it stays", conntrackd.Defaults(), func(d *Draft) { d.Set(send, "1M"); d.Revert(receive); d.Set(send, "2M") }, "65536"},
+		{"undone alone it stays", conntrackd.Defaults(), func(d *Draft) { d.Set(send, "1M"); d.Revert(receive); d.Set(send, "2M") }, "65536"},
 	} {
 		d := NewDraft(conntrackd.NewSettingTable(), tc.saved)
 		tc.do(d)
@@ -91,7 +91,7 @@ func TestDraftChanged(t *testing.T) {
 		}
 		d.Revert(tc.field)
 		if d.Dirty() {
-			t.Errorf("%s = %q: put back, the draft is dirty", tc.field, tc.text)
+			t.Errorf("%s = %q: undone, the draft is dirty", tc.field, tc.text)
 		}
 	}
 }

@@ -49,19 +49,19 @@ func NearEvent(e events.Event, now time.Time) string {
 }
 
 // NoEvents is said where no record tells of anything.
-const NoEvents = "Nothing is on record yet."
+const NoEvents = "No events are recorded yet."
 
 // EventNotes say what the records do not tell.
 func EventNotes(l events.Log) []string {
 	var notes []string
 	for _, u := range l.Unread {
-		notes = append(notes, Clean(fmt.Sprintf("Could not be read: %s: %s", u.Source, u.Error)))
+		notes = append(notes, Clean(fmt.Sprintf("cannot read %s: %s", u.Source, u.Error)))
 	}
-	known := "No change of verdict is on record: they are recorded only while the form, connsync status --watch or the metrics timer looks."
+	known := "No change of verdict is recorded"
 	if !l.Since.IsZero() {
-		known = "Changes of verdict are known since " + l.Since.Local().Format(time.DateTime) + ", and only while the form, connsync status --watch or the metrics timer looked."
+		known = "Changes of verdict are known since " + l.Since.Local().Format(time.DateTime)
 	}
-	return append(notes, known)
+	return append(notes, known+"; only the form, connsync status --watch and the metrics timer record them.")
 }
 
 // EventsText is all of them as plain text.

@@ -47,7 +47,7 @@ func TestEventWhat(t *testing.T) {
 
 // What is not known is said.
 func TestEventNotes(t *testing.T) {
-	want := []string{"Could not be read: journal: not allowed", "No change of verdict is on record: they are recorded only while the form, connsync status --watch or the metrics timer looks."}
+	want := []string{"cannot read journal: not allowed", "No change of verdict is recorded; only the form, connsync status --watch and the metrics timer record them."}
 	if diff := cmp.Diff(want, EventNotes(events.Log{Unread: []events.Unread{{Source: "journal", Error: "not allowed"}}})); diff != "" {
 		t.Error(diff)
 	}

@@ -23,7 +23,7 @@ func EntryLines(e apply.Entry) []string {
 	return lines
 }
 
-// What is said where there is nothing to list, and of a save that did not touch
+// What is said where no save is listed, and of a save that did not touch
 // the file.
 const (
 	NothingSaved = "Nothing has been saved yet."
@@ -68,15 +68,15 @@ func EntryBy(e apply.Entry) string {
 func EntryWhat(e apply.Entry) string {
 	var words []string
 	if e.Undoes != 0 {
-		words = append(words, fmt.Sprintf("took back save %d", e.Undoes))
+		words = append(words, fmt.Sprintf("rolled back save %d", e.Undoes))
 	}
 	switch {
 	case e.Outcome == apply.EntryUnreadable:
 		return ""
 	case e.Before == "none":
-		words = append(words, "made the file")
+		words = append(words, "created the file")
 	case e.After == "none":
-		words = append(words, "took the file away")
+		words = append(words, "removed the file")
 	case e.Changed():
 		words = append(words, "changed the file")
 	}
@@ -105,7 +105,7 @@ func repairWords(r apply.RecoveryResult) string {
 	case apply.RecoveryUnchanged:
 		return beforeAnything
 	case apply.RecoveryRolledBack:
-		return "then taken back"
+		return "then rolled back"
 	case apply.RecoveryInForce:
 		return "and is in force"
 	case apply.RecoveryForeign:
@@ -119,7 +119,7 @@ func repairWords(r apply.RecoveryResult) string {
 func RecoverySentence(r apply.Recovery) string {
 	said := recoverySentence(r)
 	if r.HostStays {
-		said = strings.TrimSuffix(said, ".") + ". What it changed about the host beside the file stays: connsync unprepare puts that back."
+		said = strings.TrimSuffix(said, ".") + ". Its changes to the host beside the file stay; connsync unprepare undoes them."
 	}
 	return said
 }
@@ -135,24 +135,24 @@ func recoverySentence(r apply.Recovery) string {
 		return ""
 	case apply.RecoveryUnchanged:
 		if r.Entry.Number == 0 {
-			return subject + " had changed nothing; what it left behind has been removed."
+			return subject + " had changed nothing; its leftover files were removed."
 		}
 		return subject + " " + beforeAnything + ": what was in force still is."
 	case apply.RecoveryRolledBack:
-		return subject + "; it has been taken back: the old file and the old state of the service are in force."
+		return subject + "; it was rolled back: the old file and the old state of the service are in force."
 	case apply.RecoveryInForce:
-		return subject + " after its change was made: the new file is whole and in force."
+		return subject + " after its change was made: the new file is complete and in force."
 	case apply.RecoveryForeign:
-		return subject + ", and someone else has changed " + path + " since: it is left as it is."
+		return subject + ", and someone else has changed " + path + " since: the file was not touched."
 	case apply.RecoveryOther:
-		return subject + " and is not repaired yet: it was made with --service of " + serviceWords(r.Entry) + "; run connsync with that."
+		return subject + " and is not repaired yet: it was made with --service " + serviceWords(r.Entry) + "; run connsync with the same."
 	}
 	why := ""
 	if r.Err != nil {
 		why = ": " + Clean(r.Err.Error())
 	}
 	if r.Entry.Number == 0 {
-		return "Whether a save was interrupted could not be settled" + why
+		return "Whether a save was interrupted is unknown" + why
 	}
 	return subject + " and could NOT be repaired" + why
 }
@@ -166,7 +166,7 @@ func RemovalLines(r apply.Removal) []string {
 	}
 	lines = append(lines, fmt.Sprintf("Lost with save %d: its record, the file that it replaced and the file that it wrote. It can no longer be rolled back.", e.Number))
 	if r.Unfinished() {
-		lines = append(lines, fmt.Sprintf("The save was interrupted and stays unrepaired: %s and the service stay as they are now. Look at them with connsync status.", Clean(e.Path)))
+		lines = append(lines, fmt.Sprintf("The save was interrupted and will not be repaired: %s and the service stay as they are now. Check them with connsync status.", Clean(e.Path)))
 	}
 	return lines
 }

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/mailbox"
+	"connsync/plural"
 )
 
 // OnPeer is what the peer has said that it holds, in one line; blank where the two nodes
@@ -29,9 +29,9 @@ func onPeer(h health.Health, aged func(time.Duration) string) string {
 	case h.Coverage == nil || !h.Verdict.BothWays():
 		return ""
 	case told == nil:
-		return "the peer has not told what it holds: run connsync status --prove on both nodes, or the metrics timer"
+		return "the peer has not reported what it holds: run connsync status --prove on both nodes, or the metrics timer"
 	}
-	return fmt.Sprintf("%d of %s are on the peer, as it said %s", h.Holding.OnPeer, coverage.Connections(h.Holding.Of), aged(told.Age))
+	return fmt.Sprintf("%d of %s are on the peer, as it reported %s", h.Holding.OnPeer, plural.Of(h.Holding.Of, "connection", "connections"), aged(told.Age))
 }
 
 // shortages are the words for the causes that the peer may tell, as they are in JSON.

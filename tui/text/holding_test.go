@@ -20,8 +20,8 @@ func TestOnPeer(t *testing.T) {
 		h    health.Health
 		want string
 	}{
-		"told":        {health.Health{Verdict: health.VerdictPartial, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it said 12 s ago"},
-		"not told":    {health.Health{Verdict: health.VerdictTwoWay, Coverage: counted}, "the peer has not told what it holds: run connsync status --prove on both nodes, or the metrics timer"},
+		"told":        {health.Health{Verdict: health.VerdictPartial, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it reported 12 s ago"},
+		"not told":    {health.Health{Verdict: health.VerdictTwoWay, Coverage: counted}, "the peer has not reported what it holds: run connsync status --prove on both nodes, or the metrics timer"},
 		"not heard":   {health.Health{Verdict: health.VerdictSilent, Coverage: counted, Holding: told}, ""},
 		"not counted": {health.Health{Verdict: health.VerdictTwoWay}, ""},
 	} {
@@ -51,7 +51,7 @@ func TestUnproven(t *testing.T) {
 	lists := []conntrackd.FilterList{{Subject: "Address", Line: 41}, {Subject: "Protocol", Accept: true, Line: 50}}
 	h := health.Health{Coverage: &coverage.Coverage{Counts: coverage.Counts{Survive: 70, Filtered: 30}}}
 	got := Unproven(h, lists)
-	for _, want := range []string{"Address Ignore in line 41, Protocol Accept in line 50", "of 100 connections now it keeps out 30."} {
+	for _, want := range []string{"Address Ignore in line 41, Protocol Accept in line 50", "of 100 connections now it filters 30."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q, without %q", got, want)
 		}

@@ -39,7 +39,7 @@ func linkRows(h health.Health) []Row {
 		case l.InUse && l.Default:
 			rows = append(rows, Row{Text: "link " + path + ": in use"})
 		case l.InUse:
-			rows = append(rows, Row{Word: Warn, Text: fmt.Sprintf("spare link %s: in use instead of %s; conntrackd goes back only when it is restarted, or %s fails", path, standard, l.Interface)})
+			rows = append(rows, Row{Word: Warn, Text: fmt.Sprintf("spare link %s: in use instead of %s; conntrackd returns to it only after a restart, or when %s fails", path, standard, l.Interface)})
 		case l.Problem != "" && l.Default:
 			rows = append(rows, Row{Word: Warn, Text: fmt.Sprintf("link %s: dead, %s", path, l.Problem)})
 		case l.Problem != "":

@@ -28,10 +28,10 @@ func TestStatusLinesOfLinks(t *testing.T) {
 			[]string{"warn     spare link eth5" + path + "dead, eth5 is DOWN; when eth1 fails the sync ends", "         link eth1" + path + "in use"}},
 		{"spare in use", []health.Link{link("eth1", true, false, "eth1 is NO-CARRIER"), link("eth5", false, true, "")},
 			[]string{"warn     link eth1" + path + "dead, eth1 is NO-CARRIER",
-				"warn     spare link eth5" + path + "in use instead of eth1; conntrackd goes back only when it is restarted, or eth5 fails"}},
+				"warn     spare link eth5" + path + "in use instead of eth1; conntrackd returns to it only after a restart, or when eth5 fails"}},
 		{"spare in use, and the other is back", []health.Link{link("eth1", true, false, ""), link("eth5", false, true, "")},
 			[]string{"         link eth1" + path + "ready",
-				"warn     spare link eth5" + path + "in use instead of eth1; conntrackd goes back only when it is restarted, or eth5 fails"}},
+				"warn     spare link eth5" + path + "in use instead of eth1; conntrackd returns to it only after a restart, or when eth5 fails"}},
 	} {
 		got := StatusLines(health.Health{Verdict: health.VerdictTwoWay, Links: tt.links})[1:]
 		if strings.Join(got, "\n") != strings.Join(tt.want, "\n") {

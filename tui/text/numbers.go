@@ -9,6 +9,7 @@ import (
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/refresh"
+	"connsync/plural"
 )
 
 // PairNumbers are what the two nodes have of each other, each in a few cells; "-" where it
@@ -83,7 +84,7 @@ func Losses(h health.Health) string {
 		said string
 	}{
 		{c.Lost, "lost"}, {h.Sockets.Drops, "receive drops"}, {c.ErrorsSent, "send errors"}, {c.Malformed, "malformed"},
-		{c.Overruns, "netlink overruns"}, {c.NoSpace, "cache full"}, {c.InjectFailed + c.ExternalNoSpace, "not taken from the peer"},
+		{c.Overruns, "netlink overruns"}, {c.NoSpace, "cache full"}, {c.InjectFailed + c.ExternalNoSpace, "refused entries of the peer"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, number(p.n)+" "+p.said)
@@ -124,7 +125,7 @@ func Survive(h health.Health) string {
 	if c.Young > 0 {
 		parts[len(parts)-1] = fmt.Sprintf("%d began in the last seconds", c.Young)
 	}
-	return Join("; ", strconv.Itoa(c.Survive)+" of "+coverage.Connections(n), Join(", ", parts...), beginAnew(c))
+	return Join("; ", strconv.Itoa(c.Survive)+" of "+plural.Of(n, "connection", "connections"), Join(", ", parts...), beginAgain(c))
 }
 
 // InSync is the sentence of a sync that works both ways: for how long, and what the peer
@@ -138,7 +139,7 @@ func InSync(h health.Health, since, now time.Time) string {
 	case !known || h.Coverage.Total() == 0:
 	case h.Coverage.Lost()+h.Coverage.Unacknowledged+h.Coverage.NotHeld > 0:
 	case h.Holding.Told != nil && h.Holding.OnPeer >= h.Holding.Of:
-		said += fmt.Sprintf("; all %s are on the peer", coverage.Connections(n))
+		said += fmt.Sprintf("; all %s are on the peer", plural.Of(n, "connection", "connections"))
 	}
 	return said + "."
 }

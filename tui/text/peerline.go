@@ -25,7 +25,7 @@ type ShortPeerLineError struct{ missing string }
 
 // Error says in a sentence what is missing.
 func (e *ShortPeerLineError) Error() string {
-	return "the line is not whole: " + e.missing + " is missing. Paste the rest, or all of it again."
+	return "the line is incomplete: " + e.missing + " is missing. Paste the rest, or all of it again."
 }
 
 // peerLineStart takes a quote before the command, or before apply, where the
@@ -122,7 +122,7 @@ func readPeerCommand(t conntrackd.SettingTable, text string) (conntrackd.Values,
 	v := t.Values(t.Defaults())
 	all := peerLineStart.FindAllStringSubmatchIndex(text, -1)
 	if len(all) == 0 {
-		return v, fmt.Errorf("that is no line of the other node: it holds no \"connsync apply\"")
+		return v, fmt.Errorf("that is not a peer line (it contains no \"connsync apply\")")
 	}
 	at := all[len(all)-1]
 	command := text[at[1]:]
@@ -149,18 +149,18 @@ func readPeerCommand(t conntrackd.SettingTable, text string) (conntrackd.Values,
 		case flag == "--first-node" && !has: // a matter of the node it was meant for
 			continue
 		case !strings.HasPrefix(flag, "--"):
-			return v, fmt.Errorf("%q in the line is out of place: is it the whole line, and nothing more?", flag)
+			return v, fmt.Errorf("unexpected %q in the line: paste the whole line and nothing else", flag)
 		case !known && len(words) == 0 && !has && beginsPeerFlag(t, flag):
 			return v, &ShortPeerLineError{"the end"}
 		case !known:
-			return v, fmt.Errorf("%s in the line is not known here", flag)
+			return v, fmt.Errorf("unknown flag %s in the line", flag)
 		case !has && len(words) == 0, has && value == "":
 			return v, &ShortPeerLineError{"the value of " + flag}
 		case !has:
 			value, words = words[0], words[1:]
 		}
 		if given[flag] {
-			return v, fmt.Errorf("%s stands in the line twice", flag)
+			return v, fmt.Errorf("duplicate flag %s in the line", flag)
 		}
 		v[field], given[flag], ended = value, true, false
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"connsync/conntrackd"
-	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
+	"connsync/plural"
 )
 
 // ProofLines are the steps of a proof that hold, in the order in which they come.
@@ -17,14 +17,14 @@ func ProofLines(p health.Proof) []string {
 		holds bool
 		text  string
 	}{
-		{p.Created, "ok       the test state is in this node's connection table"},
-		{p.Passed, "ok       conntrackd has taken it, to send it"},
-		{p.Arrived, "ok       the peer's test state has arrived here"},
-		{p.Confirmed, "ok       the peer says that this node's has arrived there"},
-		{p.Left, "ok       the peer's is gone again here, as the peer took it out"},
-		{p.NATArrived != "" && !p.NATChanged(), "ok       a NAT address of the peer's has arrived here as it was"},
-		{p.NATChanged(), "FAIL     a NAT address of the peer's, " + p.NATSent + ", has arrived here as " + p.NATArrived},
-		{p.Told, "ok       the peer has told what it holds"},
+		{p.Created, "ok       the test entry is in this node's connection table"},
+		{p.Passed, "ok       conntrackd took it, to send it"},
+		{p.Arrived, "ok       the peer's test entry arrived here"},
+		{p.Confirmed, "ok       the peer reports that this node's entry arrived there"},
+		{p.Left, "ok       the peer's entry was removed here, after the peer removed it"},
+		{p.NATArrived != "" && !p.NATChanged(), "ok       a NAT address of the peer arrived here unchanged"},
+		{p.NATChanged(), "FAIL     the peer's NAT address " + p.NATSent + " arrived here as " + p.NATArrived},
+		{p.Told, "ok       the peer reported what it holds"},
 	} {
 		if s.holds {
 			lines = append(lines, s.text)
@@ -41,17 +41,17 @@ func ProofResult(p health.Proof, within time.Duration) string {
 		return "failed: the peer's NAT address " + p.NATSent + " arrived here as " + p.NATArrived +
 			", so translated connections would not survive; install the same version of conntrackd on both nodes, 1.4.7 or later"
 	case p.Done():
-		return "proven: states go both ways, and go away again"
+		return "proven: entries arrive both ways and are removed again"
 	case !p.Created:
-		return "nothing was tried"
+		return "not tried"
 	case !p.Passed:
-		return "not proven: conntrackd here did not take the test state; a Filter in conntrackd.conf drops it (Address or Protocol), or the kernel reports no new connections (nf_conntrack_events)"
+		return "not proven: conntrackd on this node did not take the test entry; a Filter in conntrackd.conf drops it (Address or Protocol), or the kernel reports no new connections (nf_conntrack_events)"
 	case p.Arrived && p.Confirmed:
-		return "states go both ways; the peer's was not seen to go again"
+		return "entries arrive both ways; the peer's entry was not removed again"
 	case p.Arrived:
-		return "one way only: the peer's state arrived here, and the peer has not said that this node's arrived there"
+		return "one way only: the peer's entry arrived here, but the peer did not report that this node's arrived there"
 	}
-	return fmt.Sprintf("not proven: no test state of the peer was seen within %v; run connsync status --prove there at the same time", within)
+	return fmt.Sprintf("not proven: no test entry of the peer arrived within %v; run connsync status --prove there at the same time", within)
 }
 
 // Unproven is what a proof by test states says nothing about, as a sentence; lists are
@@ -68,9 +68,9 @@ func Unproven(h health.Health, lists []conntrackd.FilterList) string {
 		}
 		names = append(names, fmt.Sprintf("%s %s in line %d", l.Subject, kind, l.Line))
 	}
-	sentence := "The test states are UDP between documentation addresses; they do not prove that the Filter lets other connections pass (" + strings.Join(names, ", ") + ")"
+	sentence := "The test entries are UDP between documentation addresses; they do not prove that the Filter passes other connections (" + strings.Join(names, ", ") + ")"
 	if c := h.Coverage; c != nil {
-		sentence += fmt.Sprintf(": of %s now it keeps out %d", coverage.Connections(c.Total()+c.Unacknowledged+c.NotHeld), c.Filtered)
+		sentence += fmt.Sprintf(": of %s now it filters %d", plural.Of(c.Total()+c.Unacknowledged+c.NotHeld, "connection", "connections"), c.Filtered)
 	}
 	return sentence + "."
 }

@@ -19,9 +19,9 @@ func TestProofTellsOfNAT(t *testing.T) {
 		proof        health.Proof
 		line, result string
 	}{
-		{whole, "", "proven: states go both ways"},
-		{same, "ok       a NAT address of the peer's has arrived here as it was", "proven: states go both ways"},
-		{other, "FAIL     a NAT address of the peer's, 203.0.113.1, has arrived here as 1.113.0.203",
+		{whole, "", "proven: entries arrive both ways"},
+		{same, "ok       a NAT address of the peer arrived here unchanged", "proven: entries arrive both ways"},
+		{other, "FAIL     the peer's NAT address 203.0.113.1 arrived here as 1.113.0.203",
 			"failed: the peer's NAT address 203.0.113.1 arrived here as 1.113.0.203, so translated connections would not survive; install the same version of conntrackd on both nodes, 1.4.7 or later"},
 	} {
 		lines := slices.DeleteFunc(ProofLines(tt.proof), func(l string) bool { return !strings.Contains(l, "NAT") })

@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/prepare"
 	"connsync/netcheck/check"
+	"connsync/plural"
 )
 
 // Change is what a save would do, for a review to tell.
@@ -27,7 +28,7 @@ type Change struct {
 }
 
 // Agree is what the operator says to what a save replaces.
-const Agree = "I agree: what is listed as replaced goes away."
+const Agree = "I agree: what is listed as replaced will be lost."
 
 // Rows tell the change before it happens, without the diff.
 func (c Change) Rows() []Row {
@@ -40,7 +41,7 @@ func (c Change) Rows() []Row {
 		rows = append(rows, row, Row{})
 	}
 	if c.Candidate != nil && c.Candidate.Undoes != 0 {
-		rows = append(rows, Row{Text: fmt.Sprintf("Takes back save %d.", c.Candidate.Undoes)})
+		rows = append(rows, Row{Text: fmt.Sprintf("Rolls back save %d.", c.Candidate.Undoes)})
 	}
 	rows = append(rows, Row{Text: Clean(c.file())})
 	for _, what := range c.Replaces {
@@ -51,7 +52,7 @@ func (c Change) Rows() []Row {
 	}
 	rows = append(rows, c.HostRows()...)
 	if c.FirstNode {
-		rows = append(rows, Row{Label: "note", Text: "first node of the pair: the way to the peer was not proven."})
+		rows = append(rows, Row{Label: "note", Text: "first node of the pair: the path to the peer was not proven."})
 	}
 	if c.Candidate != nil {
 		for _, note := range c.Candidate.Notes {
@@ -81,11 +82,11 @@ func (c Change) file() string {
 	case c.Candidate == nil || c.Diff == "":
 		return "The file stays as it is."
 	case c.Candidate.New == nil:
-		return fmt.Sprintf("Removes %s, %d lines; it did not exist before that save.", c.Candidate.Path, removed)
+		return fmt.Sprintf("Removes %s, %s; it did not exist before that save.", c.Candidate.Path, plural.Of(removed, "line", "lines"))
 	case c.Candidate.Old == nil:
-		return fmt.Sprintf("Creates %s, %d lines.", c.Candidate.Path, added)
+		return fmt.Sprintf("Creates %s, %s.", c.Candidate.Path, plural.Of(added, "line", "lines"))
 	}
-	return fmt.Sprintf("Changes %s: %d lines added, %d taken out.", c.Candidate.Path, added, removed)
+	return fmt.Sprintf("Changes %s: %s added, %d removed.", c.Candidate.Path, plural.Of(added, "line", "lines"), removed)
 }
 
 // HostRows tell what the save does about the host beside the file, and what it
@@ -111,7 +112,7 @@ func (c Change) HostRows() []Row {
 		if item.State == prepare.ItemUnknown { // an error does not say what it stood in the way of
 			detail = string(item.ID) + ": " + detail
 		}
-		rows = append(rows, Row{Label: "! stays", Text: Clean(detail), Word: Warn})
+		rows = append(rows, Row{Label: "Not changed", Text: Clean(detail), Word: Warn})
 	}
 	return rows
 }
@@ -142,7 +143,7 @@ func (c Change) staying() []prepare.Item {
 // HostChoice is what the operator may decide about the host, with so many items
 // listed above.
 func HostChoice(items int) string {
-	return fmt.Sprintf("Prepare the host (%d %s above); connsync unprepare takes it back.", items, Plural(items, "item", "items"))
+	return "Prepare the host (" + plural.Of(items, "item", "items") + " above); connsync unprepare undoes it."
 }
 
 // Sections tell the change as the rehearsal of a command does, without the
@@ -172,7 +173,7 @@ func (c Change) Sections() []Section {
 	var sections []Section
 	for _, s := range []Section{
 		{"This replaces:", cleaned(c.Replaces)}, {"Notes:", cleaned(notes)}, {"These commands would run:", cleaned(c.Commands)},
-		{title, would}, {"This stays:", stays},
+		{title, would}, {"Not changed:", stays},
 		{"This would be done too with --role primary-backup --keepalived-hook:", cleaned(offers)},
 	} {
 		if len(s.Lines) > 0 {
@@ -191,10 +192,10 @@ func cleaned(lines []string) []string {
 }
 
 // RehearsesNothing is said of the rehearsal of what is in force.
-const RehearsesNothing = "These settings are in force: there is nothing to do."
+const RehearsesNothing = "Nothing to do: these settings are in force."
 
 // NoReview says why there is no change to show.
-func NoReview(err error) string { return "The change could not be worked out: " + Clean(err.Error()) }
+func NoReview(err error) string { return "The change could not be computed: " + Clean(err.Error()) }
 
 // What is said of a change of the file by someone else: on the screen, which
 // has a button for it, line by line, and where it came during a save.
@@ -209,7 +210,7 @@ func ForeignSince(path string) string { return foreign(path) + " since it was re
 
 // ForeignRefusal is said where the change can be taken into the form.
 func ForeignRefusal(path string) string {
-	return foreign(path) + " since the form read it. Read Anew takes that into the form; " + typedStays
+	return foreign(path) + " since the form read it. Reload File takes that into the form; " + typedStays
 }
 
 func foreign(path string) string { return "Someone else has changed " + Clean(path) }

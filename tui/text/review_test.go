@@ -21,7 +21,7 @@ func preparation() prepare.Preparation {
 		{ID: "events", Title: "Switch events on", Reason: "nothing is reported", State: prepare.ItemMissing},
 		{ID: "logrotate", Detail: "somebody changed the rule", State: prepare.ItemForeign},
 		{ID: "other", Detail: "permission denied", State: prepare.ItemUnknown},
-		{ID: "fine", Detail: "it is as it should be", State: prepare.ItemInPlace},
+		{ID: "fine", Detail: "the setting is correct", State: prepare.ItemInPlace},
 	}}
 }
 
@@ -32,16 +32,16 @@ func TestRowsOfAChange(t *testing.T) {
 		Preparation: preparation(), PrepareHost: true, FirstNode: true,
 	}
 	want := []Row{
-		{Text: "Takes back save 3."},
-		{Text: "Changes /f: 1 lines added, 2 taken out."},
+		{Text: "Rolls back save 3."},
+		{Text: "Changes /f: 1 line added, 2 removed."},
 		{Label: "! replaces", Text: "Multicast link", Word: Warn},
 		{Label: "runs", Text: "write /f"},
 		{Label: "runs", Text: "restart", Under: true},
 		{Label: "host", Text: "Change the unit: it is killed.", Commands: []string{"write /u", "reload"}},
 		{Label: "host", Text: "Switch events on: nothing is reported.", Under: true},
-		{Label: "! stays", Text: "somebody changed the rule", Word: Warn},
-		{Label: "! stays", Text: "other: permission denied", Word: Warn},
-		{Label: "note", Text: "first node of the pair: the way to the peer was not proven."},
+		{Label: "Not changed", Text: "somebody changed the rule", Word: Warn},
+		{Label: "Not changed", Text: "other: permission denied", Word: Warn},
+		{Label: "note", Text: "first node of the pair: the path to the peer was not proven."},
 		{Label: "note", Text: "a note"},
 	}
 	if diff := cmp.Diff(want, c.Rows()); diff != "" {
@@ -64,7 +64,7 @@ func TestFileOfAChange(t *testing.T) {
 		"no candidate": {nil, someDiff, "The file stays as it is."},
 		"no diff":      {&conntrackd.Candidate{New: []byte("a")}, "", "The file stays as it is."},
 		"removed":      {&conntrackd.Candidate{Path: "/f", Old: []byte("a")}, someDiff, "Removes /f, 2 lines; it did not exist before that save."},
-		"created":      {&conntrackd.Candidate{Path: "/f", New: []byte("a")}, someDiff, "Creates /f, 1 lines."},
+		"created":      {&conntrackd.Candidate{Path: "/f", New: []byte("a")}, someDiff, "Creates /f, 1 line."},
 	} {
 		if got := (Change{Candidate: tc.candidate, Diff: tc.diff}).Rows(); len(got) != 1 || got[0].Text != tc.want {
 			t.Errorf("%s: %+v, want %q", name, got, tc.want)
@@ -76,7 +76,7 @@ func TestSectionsOfAChange(t *testing.T) {
 	c := Change{Preparation: preparation(), PrepareHost: true}
 	host := Section{"This would be done about the host (not with --prepare-host=false):",
 		[]string{"unit: Change the unit", "  write /u", "  reload", "events: Switch events on"}}
-	stays := Section{"This stays:", []string{"logrotate: somebody changed the rule", "other: permission denied"}}
+	stays := Section{"Not changed:", []string{"logrotate: somebody changed the rule", "other: permission denied"}}
 	if diff := cmp.Diff([]Section{host, stays}, c.Sections()); diff != "" {
 		t.Error(diff)
 	}
@@ -91,8 +91,8 @@ func TestSectionsOfAChange(t *testing.T) {
 
 func TestHostChoice(t *testing.T) {
 	for n, want := range map[int]string{
-		1: "Prepare the host (1 item above); connsync unprepare takes it back.",
-		2: "Prepare the host (2 items above); connsync unprepare takes it back.",
+		1: "Prepare the host (1 item above); connsync unprepare undoes it.",
+		2: "Prepare the host (2 items above); connsync unprepare undoes it.",
 	} {
 		if got := HostChoice(n); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -113,7 +113,7 @@ func TestForeignChange(t *testing.T) {
 	if got := ForeignSince(changed.Path); got != "Someone else has changed /f since it was read:" {
 		t.Error(got)
 	}
-	if got := ForeignRefusal(changed.Path); got != "Someone else has changed /f since the form read it. Read Anew takes that into the form; what you have typed stays." {
+	if got := ForeignRefusal(changed.Path); got != "Someone else has changed /f since the form read it. Reload File takes that into the form; what you have typed stays." {
 		t.Error(got)
 	}
 }

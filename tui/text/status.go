@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
+	"connsync/plural"
 )
 
 // VerdictWord is the word that goes before the sentence of a verdict.
@@ -41,7 +42,7 @@ func StatusLines(h health.Health) []string {
 // other.
 func BootNote(h health.Health) string {
 	if half := h.Service.HalfEnabled(); half != "" && h.Service.Active {
-		return "Note: " + half + "; connsync apply --enable sees to that."
+		return "Note: " + half + "; connsync apply --enable fixes that."
 	}
 	return ""
 }
@@ -146,7 +147,7 @@ func daemon(h health.Health) string {
 	case state.Active:
 		parts = append(parts, Join(" for ", "running", uptime(h)))
 	default:
-		parts = append(parts, "not running")
+		parts = append([]string{"stopped"}, parts...)
 	}
 	switch {
 	case state.Unbooted: // the detail says so
@@ -156,7 +157,7 @@ func daemon(h health.Health) string {
 		parts = append(parts, "does NOT start at boot")
 	}
 	if state.Restarts > 0 {
-		parts = append(parts, fmt.Sprintf("restarted %d times by itself", state.Restarts))
+		parts = append(parts, "restarted "+plural.Times(state.Restarts)+" by itself")
 	}
 	return Join(", ", parts...)
 }

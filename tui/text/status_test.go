@@ -99,7 +99,7 @@ func TestAbout(t *testing.T) {
 	}{
 		"nothing known": {health.Health{}, nil},
 		"stopped": {health.Health{Service: service.State{Present: true, Detail: "failed\x1b[2J (Result: exit-code)", Restarts: 2}},
-			[]Row{{Label: "daemon", Text: "failed (Result: exit-code), not running, does NOT start at boot, restarted 2 times by itself"}}},
+			[]Row{{Label: "daemon", Text: "stopped, failed (Result: exit-code), does NOT start at boot, restarted twice by itself"}}},
 		"runs": {health.Health{Service: active, Counters: counted,
 			Sockets: health.Sockets{Bound: true, Address: "10.0.0.101:3780", ReceiveBuffer: 131072, SendBuffer: 4608}},
 			[]Row{
@@ -145,7 +145,7 @@ func TestSpan(t *testing.T) {
 
 func TestNotesOfTheStatus(t *testing.T) {
 	half := health.Health{Service: service.State{Active: true}}
-	if got := BootNote(half); got != "Note: conntrackd runs now, and does not start at boot; connsync apply --enable sees to that." {
+	if got := BootNote(half); got != "Note: conntrackd runs now, and does not start at boot; connsync apply --enable fixes that." {
 		t.Error(got)
 	}
 	half.Service.Enabled = true

@@ -28,11 +28,11 @@ func textOf(v health.Verdict) verdictText {
 	case health.VerdictPartial:
 		return verdictText{Warn, "partly in sync", "Partly in sync: both ways are up, not every connection would survive."}
 	case health.VerdictMismatch:
-		return verdictText{Fail, "not in sync", "Not in sync: the peer is heard, and not as the settings have it."}
+		return verdictText{Fail, "not in sync", "Not in sync: messages from the peer do not match the settings."}
 	case health.VerdictStopped:
 		return verdictText{Fail, "sync stopped", "Stopped: no conntrackd runs with these settings."}
 	}
-	return verdictText{Unknown, "sync unknown", "Unknown: the state of the sync could not be seen."}
+	return verdictText{Unknown, "sync unknown", "Unknown: the state of the sync could not be read."}
 }
 
 // SyncDisabled is a sync that is off on purpose, in a few words.

@@ -41,14 +41,6 @@ type Section struct {
 	Lines []string
 }
 
-// Plural is one for a single thing, else many.
-func Plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
 // Column is word, padded to the column that all words share.
 func Column(word string) string {
 	return fmt.Sprintf("%-*s  ", WordWidth, word)

@@ -83,8 +83,8 @@ func completeDirectories(*cobra.Command, []string, string) ([]cobra.Completion, 
 
 func completeRoles(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	meaning := map[failover.Role]string{
-		failover.RolePrimary: "connections come to this node now",
-		failover.RoleBackup:  "connections come to the peer now",
+		failover.RolePrimary: "this node takes over the connections",
+		failover.RoleBackup:  "the peer takes over the connections",
 		failover.RoleFault:   "this node is faulty",
 	}
 	var roles []cobra.Completion

@@ -42,14 +42,14 @@ type value struct {
 type kind string
 
 const (
-	kindText    kind = "a text"
+	kindText    kind = "text"
 	kindNumber  kind = "a whole number"
 	kindBoolean kind = "true or false"
 	kindNull    kind = "null"
-	kindDecimal kind = "a number in another form"
+	kindDecimal kind = "a number in another notation"
 	kindList    kind = "a list"
 	kindTable   kind = "a table"
-	kindOther   kind = "of a type that no setting has"
+	kindOther   kind = "of an unsupported type"
 )
 
 // namedValue is an entry with its name, in the order of the file.
@@ -133,7 +133,7 @@ func contentOf(ctx context.Context, path string, stdin io.Reader) ([]byte, error
 	defer r.Close()
 	content, err := io.ReadAll(io.LimitReader(r, maxFrom+1))
 	if err == nil && len(content) > maxFrom {
-		err = fmt.Errorf("more than %d KiB: that is no file of settings", maxFrom>>10)
+		err = fmt.Errorf("more than %d KiB: too large for a file of settings", maxFrom>>10)
 	}
 	return content, err
 }
@@ -147,7 +147,7 @@ func (f *File) take(t conntrackd.SettingTable, list []namedValue) []Problem {
 	for _, e := range list {
 		field := conntrackd.Field(e.name)
 		if first, twice := f.values[field]; twice {
-			problems = append(problems, f.problem(e.line, field, fmt.Sprintf("%s stands here a second time, first on line %d; keep one", e.name, first.line)))
+			problems = append(problems, f.problem(e.line, field, fmt.Sprintf("%s is a duplicate of line %d; keep one", e.name, first.line)))
 			continue
 		}
 		f.values[field] = e.value
@@ -186,66 +186,63 @@ func (f *File) roleProblem() string {
 }
 
 const (
-	notText    = "; write a text, in quotes where it could be taken for something else"
-	notBoolean = "; write true or false"
+	wantText    = "text, in quotes where it could be read as another type"
+	wantBoolean = "true or false"
 )
 
 // typeProblem says why the entry cannot be that setting; blank where it can.
 func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e value) string {
-	is := fmt.Sprintf("%s is %s", field, e.kind)
-	if e.kind == kindNull {
-		is = string(field) + " has no value"
-	}
+	must := func(be string) string { return fmt.Sprintf("%s must be %s; it is %s", field, be, e.kind) }
 	setting, ok := t.Find(field)
 	switch {
 	case !ok:
-		return strangerProblem(t, field, e, is)
+		return strangerProblem(t, field, e, must)
 	case field == conntrackd.FieldEnabled:
 		if e.kind != kindBoolean && e.kind != kindNull {
-			return is + "; write true, false, or null for as it is"
+			return must("true, false or null")
 		}
 		return ""
 	}
 	switch setting.Kind {
 	case conntrackd.SwitchSetting:
 		if e.kind != kindBoolean {
-			return is + notBoolean
+			return must(wantBoolean)
 		}
 	case conntrackd.NumberSetting:
 		if e.kind != kindNumber {
-			return is + "; write a whole number without quotes, such as " + setting.Example
+			return must("a whole number without quotes, such as " + setting.Example)
 		}
 	case conntrackd.BytesSetting:
 		text := e.kind == kindText && strings.Trim(e.text, "0123456789") != "" // with a unit
 		if e.kind != kindNumber && !text {
-			return is + "; write the bytes as a whole number without quotes, such as 65536, or with a unit, such as 128K"
+			return must("a number of bytes without quotes, such as 65536, or with a unit, such as 128K")
 		}
 	default:
 		if e.kind != kindText {
-			return is + notText
+			return must(wantText)
 		}
 	}
 	return ""
 }
 
 // strangerProblem is typeProblem for an entry that is no setting.
-func strangerProblem(t conntrackd.SettingTable, field conntrackd.Field, e value, is string) string {
+func strangerProblem(t conntrackd.SettingTable, field conntrackd.Field, e value, must func(string) string) string {
 	switch kind := informs()[field]; {
 	case kind == e.kind:
 		return ""
 	case kind == kindText:
-		return is + notText
+		return must(wantText)
 	case kind == kindBoolean:
-		return is + notBoolean
+		return must(wantBoolean)
 	}
 	if field == "error" && e.kind == kindText {
-		return "it holds no settings, but what show --json could not do: " + e.text
+		return "it contains no settings, but an error of show --json: " + e.text
 	}
 	var known []string
 	for _, f := range t.Fields() {
 		known = append(known, string(f))
 	}
-	return fmt.Sprintf("no setting is called %q; there are %s", field, strings.Join(known, ", "))
+	return fmt.Sprintf("unknown setting %q; known settings: %s", field, strings.Join(known, ", "))
 }
 
 // Over puts the file's values over the saved ones, but for those that a flag
@@ -271,4 +268,4 @@ func (f File) Over(t conntrackd.SettingTable, saved conntrackd.Values, flagged f
 	return v, problems
 }
 
-var errNoTable = errors.New("there are no settings here; write them as name: value, with the names of connsync show --json")
+var errNoTable = errors.New("no settings here; write them as name: value, with the names of connsync show --json")

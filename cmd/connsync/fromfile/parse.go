@@ -34,7 +34,7 @@ func jsonError(content []byte) error {
 	if errors.As(err, &syntax) {
 		line = 1 + bytes.Count(content[:syntax.Offset], []byte("\n"))
 	}
-	return fmt.Errorf("%d: this is no JSON: %w", line, err)
+	return fmt.Errorf("%d: invalid JSON: %w", line, err)
 }
 
 func parseJSON(content []byte) ([]namedValue, error) {
@@ -106,7 +106,7 @@ func parseYAML(content []byte) ([]namedValue, error) {
 	}
 	var next yaml.Node
 	if err := d.Decode(&next); err == nil {
-		return nil, fmt.Errorf("%d: a second document begins here; give one node's settings", next.Line)
+		return nil, fmt.Errorf("%d: a second document begins here; give the settings of one node", next.Line)
 	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
@@ -155,5 +155,5 @@ func yamlError(err error) error {
 	if line == "" {
 		line = "1"
 	}
-	return fmt.Errorf("%s: this is neither YAML nor JSON: %s", line, strings.TrimPrefix(err.Error(), m[0]))
+	return fmt.Errorf("%s: invalid YAML or JSON: %s", line, strings.TrimPrefix(err.Error(), m[0]))
 }

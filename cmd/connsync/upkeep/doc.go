@@ -1,5 +1,5 @@
 // Package upkeep is the commands that look after what connsync leaves on a host:
-// refresh, which goes on beside conntrackd, unprepare, which puts back what a save has
+// refresh, which goes on beside conntrackd, unprepare, which undoes what a save has
 // changed, and events, which lists what is on record. The program gives them its options,
 // its JSON and its errors as a [Host].
 package upkeep

@@ -13,9 +13,9 @@ change of verdict, save, rollback and call of connsync failover, and every start
 and end of conntrackd, with its time.
 
 Saves come from the history, failovers from failover.log, and starts of conntrackd
-from the journal, its log file and the looks at it. A change of verdict is recorded
-while the form is open, connsync status --watch runs or the metrics timer is
-enabled; what changed and changed back between two looks is not known.
+from the journal, its log file and the recorded verdicts. A change of verdict is
+recorded only while the form is open, connsync status --watch runs or the metrics
+timer is enabled. A change that was reversed between two readings is not recorded.
 
 Exit status: 0 listed, 1 failed, 2 a record could not be read, 64 wrong usage.`
 

@@ -12,20 +12,21 @@ import (
 
 	"connsync/conntrackd/refresh"
 	"connsync/node"
+	"connsync/plural"
 )
 
-const refreshHelp = `refresh keeps the connections alive on the peer that are in use here. With the
-states in the kernel (DisableExternalCache on) the peer's kernel lets an entry
-expire of which it sees no packets, and a packet that changes no state is not
-replicated. refresh finds the entries whose lifetime packets have renewed on this
-node, and has the kernel report them again; conntrackd sends them. An entry that
-is idle, that has ended, or that only the peer uses is left alone.
+const refreshHelp = `refresh keeps the connections that are in use here alive on the peer. With the
+states in the kernel (DisableExternalCache on), the peer's kernel sees none of their
+packets and expires their entries: a packet that changes no state is not replicated.
+refresh finds the entries whose lifetime was renewed by packets on this node, and
+makes the kernel report them again; conntrackd sends them. Entries that are idle, that
+have ended, or that only the peer uses are not touched.
 
-Without --every it looks for three seconds, refreshes what was used meanwhile and
-ends. With --every it goes on until it is stopped; auto is a quarter of the shortest
-lifetime that this kernel gives an entry in use (net.netfilter.nf_conntrack_*_timeout*),
-between 1 s and 1 min. With the states in the external cache there is nothing
-to refresh, and it waits. A save with --prepare-host has it run at boot.
+Without --every it watches for three seconds, refreshes what was used and ends. With
+--every it runs until it is stopped; auto is a quarter of the shortest lifetime that
+this kernel gives an entry in use (net.netfilter.nf_conntrack_*_timeout*), between 1 s
+and 1 min. With the states in the external cache, no entry needs a refresh, and it
+waits. A save with --prepare-host makes it run at boot.
 
 Exit status: 0 done, 1 failed, 64 wrong usage.`
 
@@ -76,11 +77,11 @@ func NewRefresh(h Host) *cobra.Command {
 			return h.once(cmd.Context(), f.asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&f.every, "every", "", "go on, with this `interval` between two looks, such as 10s, or auto")
-	cmd.Flags().BoolVar(&f.background, "background", false, "with --every: go on as a process of its own, and return when it runs")
+	cmd.Flags().StringVar(&f.every, "every", "", "keep running, and refresh at this `interval`, such as 10s, or auto")
+	cmd.Flags().BoolVar(&f.background, "background", false, "with --every: run in the background, and return when it has started")
 	cmd.Flags().BoolVar(&f.whileRunning, "while-running", false, "with --every: end a minute after conntrackd")
-	cmd.Flags().BoolVar(&f.stop, "stop", false, "end the refresh that runs on this node")
-	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON; not with --every")
+	cmd.Flags().BoolVar(&f.stop, "stop", false, "stop the refresh that runs on this node")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print JSON; cannot be combined with --every")
 	return cmd
 }
 
@@ -88,11 +89,11 @@ func NewRefresh(h Host) *cobra.Command {
 func (f refreshFlags) interval() (time.Duration, error) {
 	switch {
 	case f.stop && (f.every != "" || f.background || f.whileRunning):
-		return 0, errors.New("--stop takes no other flag of refresh")
+		return 0, errors.New("--stop cannot be combined with other flags of refresh")
 	case f.every == "" && (f.background || f.whileRunning):
 		return 0, errors.New("--background and --while-running need --every")
 	case f.every != "" && f.asJSON:
-		return 0, errors.New("--json is not for --every")
+		return 0, errors.New("--json cannot be combined with --every")
 	case f.every == "" || f.every == "auto":
 		return 0, nil
 	}
@@ -158,6 +159,6 @@ func (h Host) once(ctx context.Context, asJSON bool) error {
 	if asJSON {
 		return h.PrintJSON(refreshed{round.Entries, round.Due, round.Refreshed})
 	}
-	_, err = fmt.Fprintf(h.Out, "Refreshed %d of %d entries: those that packets used within %v.\n", round.Refreshed, round.Entries, watched)
+	_, err = fmt.Fprintf(h.Out, "Refreshed %d of %s: those that packets used within %v.\n", round.Refreshed, plural.Of(round.Entries, "entry", "entries"), watched)
 	return err
 }

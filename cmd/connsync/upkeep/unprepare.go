@@ -11,10 +11,10 @@ import (
 	"connsync/tui/text"
 )
 
-const unprepareHelp = `unprepare puts back what apply has changed about the host beside
+const unprepareHelp = `unprepare undoes what apply changed on the host beside
 conntrackd.conf, byte for byte: the unit's drop-in, the kernel's setting now and at
-boot, logrotate's rule, the refresh and keepalived's hook. It does not touch conntrackd.conf or the daemon. What
-somebody else has changed since is left alone, and said.
+boot, logrotate's rule, the refresh and keepalived's hook. It does not touch
+conntrackd.conf or the daemon. What somebody else changed since then stays, and is listed.
 
 Exit status: 0 done, 1 something is not as it was before, 64 wrong usage.`
 
@@ -29,7 +29,7 @@ type undoneReport struct {
 	ID     prepare.ItemID `json:"id"`
 	Path   string         `json:"path"`
 	Action string         `json:"action"`
-	Left   string         `json:"left_alone"` // why; blank when it is put back
+	Left   string         `json:"left_alone"` // why; blank when it is restored
 	Error  string         `json:"error,omitempty"`
 }
 
@@ -38,7 +38,7 @@ func NewUnprepare(h Host) *cobra.Command {
 	var dryRun, asJSON bool
 	cmd := &cobra.Command{
 		Use:     "unprepare",
-		Short:   "Put back what apply has changed about the host beside the file",
+		Short:   "Undo what apply changed on the host beside the file",
 		Long:    unprepareHelp,
 		Example: "  connsync unprepare --dry-run\n  connsync unprepare",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,7 +66,7 @@ func NewUnprepare(h Host) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be put back; do nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be undone; do nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -103,7 +103,7 @@ func printUnprepared(w io.Writer, u unprepared, dryRun bool) {
 	switch {
 	case u.Error != "":
 	case len(u.Items) == 0:
-		fmt.Fprintln(w, "Nothing about the host was changed: there is nothing to put back.")
+		fmt.Fprintln(w, "The host was not changed: nothing to undo.")
 	case dryRun:
 		fmt.Fprintln(w, text.NothingChanged)
 	case u.Done:
