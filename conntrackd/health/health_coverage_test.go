@@ -114,9 +114,16 @@ func coverageScenarios() []*scenario {
 			late: func(a, b *pairtest.Node) {
 				forwarded(b, 100)
 				tellOwn(b, 100)
-				go func() { // a report is soon too old for a slow host
-					for b.T.Context().Err() == nil {
-						time.Sleep(20 * time.Second)
+				ended := make(chan struct{})
+				b.T.Cleanup(func() { <-ended }) // before the namespace ends
+				go func() {                     // a report is soon too old for a slow host
+					defer close(ended)
+					for {
+						select {
+						case <-b.T.Context().Done():
+							return
+						case <-time.After(20 * time.Second):
+						}
 						_ = b.Namespace.Do(func() error {
 							box := mailbox.Box{Low: b.Settings.Current.Addr().Less(b.Settings.Peer.Addr())}
 							return box.Leave(b.T.Context(), mailbox.Report{Direct: true, Kernel: 100})
