@@ -219,9 +219,7 @@ func (c *cli) carryOut(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 	stopTelling()
 	waits()
 	if asJSON {
-		if err := printJSON(w, text.AppliedOf(c.table, r, outcome)); err != nil {
-			return err
-		}
+		_ = printJSON(w, text.AppliedOf(c.table, r, outcome)) // what is lost of it is told at the end
 	} else {
 		printOutcome(w, c.table, r, outcome)
 	}

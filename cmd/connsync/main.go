@@ -105,17 +105,27 @@ func run(args []string, s streams) int {
 	return s.end(cmd, err, out, errs)
 }
 
-// end says how the command ended, and returns its status.
+// end says how the command ended, and returns its status. A reader that has read
+// enough, such as head, is no fault, and nothing is said of it, unless a change did not end
+// well.
 func (s streams) end(cmd *cobra.Command, err error, out, errs *outlet.Outlet) int {
 	if failed := out.Flush(); failed != nil {
 		if f, ok := s.screen(); ok && errors.Is(failed, outlet.ErrStalled) && isTerminal(f) {
 			console.Discard(f)
 		}
-		// A reader that has read enough, such as head, is no fault.
-		if !errors.Is(failed, syscall.EPIPE) || changesHost(cmd) {
+		unsaid := errors.Is(err, failed)
+		switch {
+		case !errors.Is(failed, syscall.EPIPE):
 			fmt.Fprintln(errs, "connsync: print the result:", failed)
+			unsaid = unsaid || err == nil
+		case changesHost(cmd):
+			if err != nil {
+				fmt.Fprintln(errs, unheard)
+			}
+		default: // what the reader's end has cut short is not told either
+			unsaid = unsaid || err == nil || errors.Is(err, context.Canceled)
 		}
-		if err == nil || errors.Is(err, failed) {
+		if unsaid {
 			err = &exitError{unprinted(cmd), nil} // it has been said
 		}
 	}
@@ -148,13 +158,26 @@ func interrupted(cmd *cobra.Command, err error) error {
 	return &exitError{exit.status, errors.New("interrupted; nothing was changed")}
 }
 
+// unheard is said of a change that failed, was cut short or is not known to work, where
+// nobody read so.
+const unheard = "connsync: the output was closed before the result of the change: look at the host before you repeat the command"
+
 // changesHost says that the command may have changed the host, so that a result
 // which nobody read is missed.
 func changesHost(cmd *cobra.Command) bool {
-	if help := cmd.Flags().Lookup("help"); help != nil && help.Changed {
+	given := func(flag string) bool { f := cmd.Flags().Lookup(flag); return f != nil && f.Changed }
+	if given("help") || given("dry-run") {
 		return false
 	}
-	return slices.Contains([]string{"apply", "rollback", "unprepare", "firewall", "failover", "setup", "application"}, cmd.Name())
+	switch cmd.Name() {
+	case "application":
+		return given("enforce")
+	case "firewall":
+		return given("install") || given("remove")
+	case "history":
+		return given("forget")
+	}
+	return slices.Contains([]string{"apply", "rollback", "unprepare", "failover", "setup"}, cmd.Name())
 }
 
 // unprinted is the status of a command whose result could not be printed: where
