@@ -7,12 +7,15 @@ import (
 )
 
 // wrap breaks s at spaces into lines of at most width cells; a word that is
-// longer is cut into pieces.
+// longer is cut into pieces. A flag stays whole, so that a command can be copied.
 func wrap(s string, width int) []string {
 	if width < 1 {
 		return nil
 	}
-	return strings.Split(ansi.Wrap(s, width, ""), "\n")
+	// ansi.Wrap breaks at every hyphen. No text that is shown has a unit separator.
+	const whole = "\x1f"
+	wrapped := ansi.Wrap(strings.ReplaceAll(s, "-", whole), width, "")
+	return strings.Split(strings.ReplaceAll(wrapped, whole, "-"), "\n")
 }
 
 // pad fills s with spaces up to width cells, or cuts it there.
