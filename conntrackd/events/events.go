@@ -28,10 +28,11 @@ type Event struct {
 	Time time.Time
 	Kind Kind
 
-	Verdict health.Verdict // since then
-	Before  health.Verdict // until then; blank where it is not known
-	Off     bool           // Verdict is that of a sync that is off on purpose
-	Cause   string         // of the verdict, or how a failover ended; raw
+	Verdict   health.Verdict // since then
+	Before    health.Verdict // until then; blank where it is not known
+	Off       bool           // Verdict is that of a sync that is off on purpose
+	OffBefore bool           // Before is
+	Cause     string         // of the verdict, or how a failover ended; raw
 
 	Save apply.Entry // of a save and a rollback
 	Role failover.Role
@@ -131,7 +132,7 @@ func (l *Log) turns(ctx context.Context, s Sources) {
 	last := map[service.TurnKind]time.Time{}
 	for _, t := range turns {
 		if before, ok := last[t.What]; !ok || t.Time.Sub(before) > sameTurn {
-			l.Events = append(l.Events, Event{Time: t.Time, Kind: KindDaemon, Turn: t.What})
+			l.Events = append(l.Events, Event{Time: t.Time.Truncate(time.Millisecond), Kind: KindDaemon, Turn: t.What})
 			last[t.What] = t.Time
 		}
 	}

@@ -110,6 +110,12 @@ func TestRecorderSettled(t *testing.T) {
 	if diff := cmp.Diff(want, summary(Sources{StateDir: dir}.Read(t.Context()))); diff != "" {
 		t.Error(diff)
 	}
+	if err := (&Recorder{StateDir: dir}).Settled(look(health.VerdictTwoWay, 7, since)); err != nil {
+		t.Error(err)
+	}
+	if e := (Sources{StateDir: dir}).Read(t.Context()).Events[0]; e.Before != health.VerdictStopped || !e.OffBefore || e.Off {
+		t.Errorf("%+v, want that it was off", e)
+	}
 	if err := os.Chmod(filepath.Join(dir, verdictsName), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +183,10 @@ func TestRead(t *testing.T) {
 		if e.Role == failover.RolePrimary && e.Cause != "Primary: 20 connections" {
 			t.Errorf("it ended with %q", e.Cause)
 		}
+	}
+	s.state.Since = at.Add(time.Hour + 1234567)
+	if e := (Sources{StateDir: t.TempDir(), Service: s}).Read(t.Context()).Events[0]; !e.Time.Equal(at.Add(time.Hour + time.Millisecond)) {
+		t.Errorf("started at %v, want whole milliseconds", e.Time)
 	}
 	s.err = errors.New("not allowed")
 	if l := (Sources{StateDir: dir, Service: s}).Read(t.Context()); len(l.Unread) != 1 || l.Unread[0].Source != "journal" {

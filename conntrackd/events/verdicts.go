@@ -62,7 +62,8 @@ func (l *Log) verdicts(stateDir string) {
 			l.Since = v.Time
 		}
 		if v.Verdict != before.Verdict || v.Off != before.Off {
-			l.Events = append(l.Events, Event{Time: v.Time, Kind: KindVerdict, Verdict: v.Verdict, Off: v.Off, Before: before.Verdict, Cause: v.Cause})
+			l.Events = append(l.Events, Event{Time: v.Time, Kind: KindVerdict, Verdict: v.Verdict, Off: v.Off,
+				Before: before.Verdict, OffBefore: before.Off, Cause: v.Cause})
 		}
 		if v.PID != before.PID && v.Since != nil {
 			l.Events = append(l.Events, Event{Time: *v.Since, Kind: KindDaemon, Turn: service.TurnStarted})

@@ -16,7 +16,7 @@ func EventWhat(e events.Event) string {
 	case events.KindVerdict:
 		said := ShortStatus(health.Health{Verdict: e.Verdict, Off: e.Off})
 		if e.Before != "" {
-			said += " (before: " + ShortVerdict(e.Before) + ")"
+			said += " (before: " + ShortStatus(health.Health{Verdict: e.Before, Off: e.OffBefore}) + ")"
 		}
 		return Join(": ", said, Clean(e.Cause))
 	case events.KindSave, events.KindRollback:
@@ -81,18 +81,19 @@ func EventsText(l events.Log) string {
 
 // EventReport is an event as JSON. It is stable.
 type EventReport struct {
-	Time    time.Time      `json:"time"`
-	Kind    events.Kind    `json:"kind"`
-	Text    string         `json:"text"`
-	Verdict health.Verdict `json:"verdict,omitempty"`
-	Before  health.Verdict `json:"verdict_before,omitempty"`
-	Off     bool           `json:"off,omitempty"`
-	Cause   string         `json:"cause,omitempty"`
-	Save    int            `json:"save,omitempty"` // its number
-	Outcome string         `json:"outcome,omitempty"`
-	User    string         `json:"user,omitempty"`
-	Role    string         `json:"role,omitempty"`
-	Daemon  string         `json:"daemon,omitempty"` // started, stopped, failed
+	Time      time.Time      `json:"time"`
+	Kind      events.Kind    `json:"kind"`
+	Text      string         `json:"text"`
+	Verdict   health.Verdict `json:"verdict,omitempty"`
+	Before    health.Verdict `json:"verdict_before,omitempty"`
+	Off       bool           `json:"off,omitempty"`
+	OffBefore bool           `json:"off_before,omitempty"`
+	Cause     string         `json:"cause,omitempty"`
+	Save      int            `json:"save,omitempty"` // its number
+	Outcome   string         `json:"outcome,omitempty"`
+	User      string         `json:"user,omitempty"`
+	Role      string         `json:"role,omitempty"`
+	Daemon    string         `json:"daemon,omitempty"` // started, stopped, failed
 }
 
 // EventsReport is what connsync events --json prints. It is stable.
@@ -110,7 +111,7 @@ func NewEventsReport(l events.Log) EventsReport {
 	}
 	for _, e := range l.Events {
 		r.Events = append(r.Events, EventReport{
-			Time: e.Time, Kind: e.Kind, Text: EventWhat(e), Verdict: e.Verdict, Before: e.Before, Off: e.Off, Cause: Clean(e.Cause),
+			Time: e.Time, Kind: e.Kind, Text: EventWhat(e), Verdict: e.Verdict, Before: e.Before, Off: e.Off, OffBefore: e.OffBefore, Cause: Clean(e.Cause),
 			Save: e.Save.Number, Outcome: string(e.Save.Outcome), User: Clean(e.Save.By.User), Role: Clean(string(e.Role)), Daemon: string(e.Turn),
 		})
 	}

@@ -21,6 +21,8 @@ func TestEventWhat(t *testing.T) {
 		"in sync both ways (before: no word from the peer)":              {Kind: events.KindVerdict, Verdict: health.VerdictTwoWay, Before: health.VerdictSilent, Cause: ""},
 		"no word from the peer: the cable":                               {Kind: events.KindVerdict, Verdict: health.VerdictSilent, Cause: "the\x1b[2J cable"},
 		"sync disabled (before: in sync both ways)":                      {Kind: events.KindVerdict, Verdict: health.VerdictStopped, Off: true, Before: health.VerdictTwoWay},
+		"in sync both ways (before: sync disabled)":                      {Kind: events.KindVerdict, Verdict: health.VerdictTwoWay, Before: health.VerdictStopped, OffBefore: true},
+		"in sync both ways (before: sync stopped)":                       {Kind: events.KindVerdict, Verdict: health.VerdictTwoWay, Before: health.VerdictStopped},
 		"save by root on ttyS0 (save 12): changed the file":              {Kind: events.KindSave, Save: save},
 		"save by root on ttyS0 (save 12): rolled back, changed the file": {Kind: events.KindSave, Save: failed},
 		"failover to primary: Primary: 20 connections":                   {Kind: events.KindFailover, Role: failover.RolePrimary, Cause: "Primary: 20 connections"},
