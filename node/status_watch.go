@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -45,6 +46,9 @@ func (w *StatusWatch) Observe(ctx context.Context) (health.Health, conntrackd.Se
 	}
 	o := w.by(saved)
 	found := o.Observe(ctx)
+	if errors.Is(ctx.Err(), context.Canceled) { // what was not looked at to its end says nothing of the sync
+		return found, saved.Settings, ctx.Err()
+	}
 	if w.tells(found) {
 		_ = o.Tell(ctx) // a peer that is not told says so
 	}

@@ -58,7 +58,7 @@ func TestFirstBootSetsUpAPair(t *testing.T) {
 	a.press(enter)
 	a.see("[2 review]", "> [ Back ]") // nothing listens there yet
 	a.ponder()
-	a.press(tab, enter)
+	a.press("\x1b[Z", enter) // shift+tab
 	a.see("[3 apply]", "Saved and in force, but the nodes are NOT in sync.", "At the other node")
 	a.ponder()
 	a.press(enter)

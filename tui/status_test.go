@@ -123,6 +123,47 @@ func TestStatusLooks(t *testing.T) {
 	})
 }
 
+// A look at a large table takes its time; keys do not cut it short.
+func TestStatusLetsALookEnd(t *testing.T) {
+	f := &fakeObserver{at: func(time.Duration) (health.Health, error) {
+		time.Sleep(3 * time.Second)
+		return health.Health{Verdict: health.VerdictTwoWay}, nil
+	}}
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: f, Events: &fakeEvents{}}}, 80, 24, func(d *driver) {
+		toStatus(time.Second, "r", "r", "r")(d)
+		d.wait(1900 * time.Millisecond)
+		d.lacks("In sync both ways.")
+		if f.looks != 1 {
+			t.Errorf("%d looks at once", f.looks)
+		}
+		d.wait(200 * time.Millisecond)
+		d.wants("In sync both ways.")
+	})
+}
+
+// A verdict comes into the records once it has lasted: the list has it soon after.
+func TestStatusReadsWhatCameOnRecord(t *testing.T) {
+	e := &fakeEvents{}
+	f := &fakeObserver{at: func(after time.Duration) (health.Health, error) {
+		if after < 10*time.Second {
+			return health.Health{Verdict: health.VerdictTwoWay}, nil
+		}
+		return health.Health{Verdict: health.VerdictSilent}, nil
+	}}
+	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: f, Events: e}}, 80, 24, func(d *driver) {
+		toStatus(9 * time.Second)(d)
+		before := e.reads
+		d.wait(2 * time.Second)
+		if e.reads != before+1 {
+			t.Errorf("read %d times at the change", e.reads-before)
+		}
+		d.wait(10 * time.Second)
+		if e.reads != before+2 {
+			t.Errorf("read %d times until after it was recorded", e.reads-before)
+		}
+	})
+}
+
 // The plots go on when the status is left, and keep their past.
 func TestStatusKeepsItsPast(t *testing.T) {
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: busy}}}, 80, 24, func(d *driver) {

@@ -52,22 +52,27 @@ type pulse struct {
 	env *env
 	now func() time.Time
 
-	run    *run
-	cancel context.CancelFunc
-	begun  time.Time // when the looks of this file began
-	seen   bool      // an answer has come
-	health health.Health
-	since  time.Time // when its verdict was first seen
-	trace  trace
-	log    *events.Log // nil until it was read
+	run     *run
+	cancel  context.CancelFunc
+	looking bool      // an answer is awaited
+	again   bool      // the records are read once more: a verdict that lasts comes into them later
+	begun   time.Time // when the looks of this file began
+	seen    bool      // an answer has come
+	health  health.Health
+	since   time.Time // when its verdict was first seen
+	trace   trace
+	log     *events.Log // nil until it was read
 }
 
 func newPulse(e *env) *pulse { return &pulse{env: e, now: time.Now, cancel: func() {}} }
 
-// start looks now. What an older look still answers is dropped, so that there
-// is never more than one chain of looks.
+// start looks now, unless a look is under way: of a large table each takes its time. So
+// there is never more than one chain of looks.
 func (p *pulse) start() tea.Cmd {
-	p.cancel()
+	if p.looking {
+		return nil
+	}
+	p.looking = true
 	if p.begun.IsZero() {
 		p.begun = p.now()
 	}
@@ -84,10 +89,10 @@ func (p *pulse) start() tea.Cmd {
 	}
 }
 
-// close ends the looking.
+// close ends the looking; what a look still answers is dropped.
 func (p *pulse) close() {
 	p.cancel()
-	p.run = newRun(p.run)
+	p.looking, p.run = false, newRun(p.run)
 }
 
 // saved begins anew, for other settings.
@@ -95,6 +100,7 @@ func (p *pulse) saved() tea.Cmd {
 	if p.run == nil {
 		return nil
 	}
+	p.close()
 	p.begun = p.now()
 	return p.start()
 }
@@ -134,6 +140,14 @@ func (p *pulse) known() bool {
 	return true
 }
 
+// recordedAfter is how long a verdict has to last until it is on record, with time to spare.
+func (p *pulse) recordedAfter() time.Duration {
+	if p.health.Verdict == health.VerdictUnknown {
+		return 12 * time.Second
+	}
+	return 4 * time.Second
+}
+
 // lasting is since when the verdict is as it is: as this program has seen it, or a record
 // that goes back further.
 func (p *pulse) lasting() time.Time {
@@ -160,6 +174,7 @@ func (m *Model) beat(msg tea.Msg) tea.Cmd {
 		if msg.run != p.run {
 			return nil
 		}
+		p.looking = false
 		every, changed := pulseEvery, p.take(msg)
 		_, inSight := m.top().(*status)
 		if inSight {
@@ -170,7 +185,9 @@ func (m *Model) beat(msg tea.Msg) tea.Cmd {
 		}
 		current := msg.run
 		next := tea.Tick(every, func(time.Time) tea.Msg { return pulseDue{current} })
-		if changed && inSight {
+		onRecord := p.again && p.now().Sub(p.since) >= p.recordedAfter()
+		p.again = changed || p.again && !(onRecord && inSight)
+		if inSight && (changed || onRecord) {
 			return tea.Batch(next, p.readEvents())
 		}
 		return next

@@ -2,6 +2,7 @@ package coverage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/netip"
@@ -87,7 +88,11 @@ func (l *Looker) LookNow(ctx context.Context) (Coverage, error) {
 
 func (l *Looker) takeLook(ctx context.Context) (Coverage, error) {
 	before := processorTime()
-	l.last, l.lastErr = l.look(ctx)
+	c, err := l.look(ctx)
+	if errors.Is(ctx.Err(), context.Canceled) { // nobody waits for it; it says nothing of the tables
+		return c, err
+	}
+	l.last, l.lastErr = c, err
 	l.at, l.cost = time.Now(), processorTime()-before
 	return l.last, l.lastErr
 }

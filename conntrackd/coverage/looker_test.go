@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/control"
 )
 
 // A calm node is looked at every five seconds, one with news every second, and a large
@@ -30,6 +32,19 @@ func TestPause(t *testing.T) {
 		if got := tt.l.pause(); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// A look that its caller gave up says nothing: the one before it stands.
+func TestLookGivenUp(t *testing.T) {
+	l := &Looker{Client: control.NewClient("/nowhere"), File: &conntrackd.File{}, last: Coverage{Table: 7}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.LookNow(ctx); err == nil {
+		t.Fatal("it looked")
+	}
+	if l.last.Table != 7 || l.lastErr != nil || !l.at.IsZero() {
+		t.Errorf("kept %+v, %v", l.last, l.lastErr)
 	}
 }
 
