@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -121,36 +122,35 @@ func (m *Model) keyLine() string {
 	} else if m.setup != nil && !m.setup.done && m.setup.gate == "" {
 		quit.SetHelp("ctrl+c", "later")
 	}
-	always = append(always, rootKeys.redraw, quit)
+	always = append(always, quit)
 	return " " + strings.Join(fitKeys(own, always, m.width-2), "  ")
 }
 
 func fitKeys(own, always []key.Binding, width int) []string {
 	text := func(b key.Binding) string { return b.Help().Key + " " + b.Help().Desc }
 	usable := func(b key.Binding) bool { return b.Enabled() && b.Help().Key != "" }
-	if width < 60 { // redrawing is explained on the help screen
-		always = append([]key.Binding(nil), always...)
-		for i := range always {
-			if always[i].Help().Key == rootKeys.redraw.Help().Key {
-				always = append(always[:i], always[i+1:]...)
-				break
-			}
-		}
-	}
 	var tail []string
 	for _, b := range always {
 		tail = append(tail, text(b))
 		width -= len(text(b)) + 2
 	}
 	var out []string
+	fits := func(b key.Binding) bool {
+		width -= len(text(b)) + 2
+		return width >= -2
+	}
+	wide := width >= 40
 	for _, b := range own {
 		if !usable(b) {
 			continue
 		}
-		if need := len(text(b)) + 2; need <= width+2 {
-			out = append(out, text(b))
-			width -= need
+		if !fits(b) {
+			return append(out, tail...) // what comes next matters less
 		}
+		out = append(out, text(b))
+	}
+	if redraw := rootKeys.redraw; wide && fits(redraw) { // the help screen explains it
+		tail = slices.Insert(tail, len(tail)-1, text(redraw))
 	}
 	return append(out, tail...)
 }

@@ -94,12 +94,12 @@ func (s *status) help() []key.Binding {
 	k.down.SetEnabled(len(s.text()) > s.textHeight())
 	k.coverage.SetEnabled(s.covered())
 	k.events.SetEnabled(s.env.effects.Events != nil)
-	bindings := []key.Binding{k.back}
+	bindings := []key.Binding{k.back, k.coverage, k.events}
 	for _, o := range offers {
 		o.binding.SetEnabled(s.operable())
 		bindings = append(bindings, o.binding)
 	}
-	return append(bindings, k.coverage, k.events, k.down, k.again)
+	return append(bindings, k.down, k.again)
 }
 
 func (s *status) title() string { return "Connection Sync: status" }
