@@ -234,6 +234,12 @@ func TestJudge(t *testing.T) {
 		{"another link of the peer", edited(idle(8), func(e *evidence) {
 			e.wire.Misdirected = []sighting{{From: e.settings.Peer.Addr(), To: e.current(), Port: 3790, Last: e.now, Messages: 1}}
 		}), VerdictTwoWay, ""},
+		{"heard, and refused now", edited(quiet(idle(8)), func(e *evidence) {
+			e.wire.Refused = e.now
+			for i := range e.readings {
+				e.readings[i].PacketsRecv = 90
+			}
+		}), VerdictSilent, "was heard, and refuses UDP port 3780 now: conntrackd ended there"},
 		{"silent and refused", edited(quiet(idle(8)), func(e *evidence) { e.wire.Refused = e.now }), VerdictSilent, "refuses UDP port 3780: sync is not enabled there"},
 		{"no interface", edited(quiet(idle(8)), func(e *evidence) { e.interfaceGone = true }), VerdictSilent, "interface sync0 no longer exists on this node; restore the interface name"},
 		{"no cable", edited(quiet(idle(8)), func(e *evidence) { e.readings[7].Link = "NO-CARRIER" }), VerdictSilent, "the sync link sync0 is NO-CARRIER; look at the cable"},

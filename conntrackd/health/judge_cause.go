@@ -164,6 +164,9 @@ func (e evidence) judgeSilence() judgement {
 	case last.ErrorsSent > first.ErrorsSent:
 		j.Cause = fmt.Sprintf("%s sends nothing, and messages to it cannot be sent", peer)
 		j.Next = fmt.Sprintf("see that %s is still on %s, and let UDP port %d pass this node's firewall", s.Current.Addr(), s.Interface, s.Port)
+	case e.recent(e.wire.Refused) && last.PacketsRecv > 0:
+		j.Cause = fmt.Sprintf("%s was heard, and refuses UDP port %d now: conntrackd ended there, or listens on another port or address", peer, s.Port)
+		j.Next = fmt.Sprintf("ask connsync status on the peer; sync needs port %d there", s.Port)
 	case e.recent(e.wire.Refused):
 		j.Cause = fmt.Sprintf("%s is up and refuses UDP port %d: sync is not enabled there, or on another port or address", peer, s.Port)
 		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)

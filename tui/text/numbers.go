@@ -41,8 +41,11 @@ func NewPairNumbers(h health.Health) PairNumbers {
 	if r := h.Rates; r != nil {
 		n.Sent, n.Received = rate(r.SentPackets), rate(r.RecvPackets)
 	}
-	if !h.Heard.IsZero() {
+	switch {
+	case !h.Heard.IsZero():
 		n.Heard = ago(h.Counters.Time.Sub(h.Heard))
+	case h.Counters.PacketsRecv > 0: // before the first look
+		n.Heard = "earlier"
 	}
 	return n
 }

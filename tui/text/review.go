@@ -256,8 +256,12 @@ func DiffBody(diff string) iter.Seq[string] {
 // ChangeOf is what r does, for its review to be told; diff is the change of the
 // file.
 func ChangeOf(t conntrackd.SettingTable, r apply.Review, diff string) Change {
+	tense := Future
+	if r.Candidate != nil && r.Candidate.Undoes != 0 {
+		tense = Back
+	}
 	return Change{
-		Consequence: ConsequenceOf(t, r.Before, r.After(), Future),
+		Consequence: ConsequenceOf(t, r.Before, r.After(), tense),
 		Candidate:   r.Candidate, Diff: diff, Replaces: r.Replaced(), Commands: r.Commands,
 		Preparation: r.Preparation, PrepareHost: r.PrepareHost, FirstNode: r.FirstNode,
 	}

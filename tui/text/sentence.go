@@ -15,6 +15,7 @@ type Tense int
 const (
 	Future Tense = iota
 	Past
+	Back // a change to come that rolls back a save
 )
 
 // Consequence is what a change means to whoever runs the pair.
@@ -67,6 +68,8 @@ func changed(t conntrackd.SettingTable, before, after conntrackd.Settings, over 
 		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "stays", "stayed")}
 	case tense == Past:
 		return Consequence{said + ".", link || before.Port != after.Port}
+	case tense == Back && (link || before.Port != after.Port):
+		return Consequence{Sentence: said + ", as before the save: sync works with a peer that is set up to match."}
 	case link:
 		return Consequence{said + ": sync stops until the peer is set up to match.", true}
 	case before.Port != after.Port:

@@ -54,4 +54,9 @@ func TestConsequence(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+	// The save that is rolled back may be what stopped the sync.
+	got := ConsequenceOf(conntrackd.NewSettingTable(), before(on), standing(on, port), Back)
+	if want := (Consequence{"Port 3780 -> 3790, as before the save: sync works with a peer that is set up to match.", false}); got != want {
+		t.Errorf("rolled back: %+v, want %+v", got, want)
+	}
 }
