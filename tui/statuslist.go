@@ -82,7 +82,7 @@ func (l *statusList) coverage() []string {
 		return hang(l.env.fitting(text.Join(": ", "The connections could not be read", text.Coverage(h))), " ", l.width)
 	}
 	var lines []string
-	for _, line := range text.ListedCoverage(h) {
+	for _, line := range text.ListedCoverage(h, l.width < 60) {
 		said := strings.TrimLeft(line, " ")
 		indent := " " + line[:len(line)-len(said)]
 		if word, rest, ok := strings.Cut(said, "  "); ok && said == line { // the word of the verdict

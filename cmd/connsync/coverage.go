@@ -111,7 +111,7 @@ func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) er
 	if f.asJSON {
 		err = printJSON(s.out, h.ListedCoverage())
 	} else {
-		err = sayLines(s.out, text.ListedCoverage(h))
+		err = sayLines(s.out, text.ListedCoverage(h, false))
 	}
 	if err == nil && h.Coverage.Lost() > 0 {
 		err = &exitError{exitRefused, nil}

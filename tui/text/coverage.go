@@ -70,22 +70,40 @@ func ofPeer(c *coverage.Coverage) string {
 }
 
 // coverageLines are the connections by protocol, and what keeps some from surviving.
-func coverageLines(h health.Health) []string {
+func coverageLines(h health.Health, narrow bool) []string {
 	lines := []string{Column(VerdictWord(h.Verdict)) + Capital(Coverage(h)) + "."}
 	c := h.Coverage
 	if c == nil {
 		return lines
 	}
-	if len(c.Kinds) > 0 {
+	if len(c.Kinds) > 0 && !narrow {
 		lines = append(lines, "", fmt.Sprintf("  %-14s%9s%9s%9s%9s%9s", "protocol", "survive", "young", "filtered", "missing", "total"))
 	}
 	for _, k := range c.Kinds {
+		if narrow {
+			lines = append(lines, fmt.Sprintf("  %s %s: %s", k.Protocol, k.Family, countsOf(k.Counts)))
+			continue
+		}
 		lines = append(lines, fmt.Sprintf("  %-14s%9d%9d%9d%9d%9d", k.Protocol+" "+k.Family, k.Survive, k.Young, k.Filtered, k.Missing, k.Total()))
 	}
 	for _, r := range c.Rules {
 		lines = append(lines, Clean(fmt.Sprintf("  line %d of the file, %s: %s", r.Line, r.Text, plural.Of(r.Entries, "connection", "connections"))))
 	}
 	return lines
+}
+
+// countsOf are the counts that are not zero, in words.
+func countsOf(c coverage.Counts) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		said string
+	}{{c.Survive, "survive"}, {c.Young, "young"}, {c.Filtered, "filtered"}, {c.Missing, "missing"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // lostLines are entries that would be lost, one a line, with what filters them.
@@ -135,9 +153,10 @@ func moreLines(more, shown int) []string {
 	return []string{fmt.Sprintf("  and %d more; --all lists them", more)}
 }
 
-// ListedCoverage is the list of what would be lost, with why and what to do.
-func ListedCoverage(h health.Health) []string {
-	lines := coverageLines(h)
+// ListedCoverage is the list of what would be lost, with why and what to do. narrow is
+// for a terminal that has no room for a table.
+func ListedCoverage(h health.Health, narrow bool) []string {
+	lines := coverageLines(h, narrow)
 	if h.Verdict != health.VerdictTwoWay {
 		if cause := Clean(h.Cause); cause != "" {
 			lines = append(lines, Column("")+Capital(cause)+".")

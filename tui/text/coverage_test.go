@@ -49,7 +49,7 @@ func TestListedCoverage(t *testing.T) {
 	c := &coverage.Coverage{Counts: coverage.Counts{Survive: 3, Filtered: 2}, Sample: []coverage.LostEntry{lost},
 		Kinds: []coverage.Kind{{Family: "ipv4", Protocol: "udp", Counts: coverage.Counts{Survive: 3, Filtered: 2}}},
 		Rules: []coverage.FilteredBy{{Rule: lost.Rule, Entries: 2}}}
-	got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Cause: "cause", Next: "next", Coverage: c})
+	got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Cause: "cause", Next: "next", Coverage: c}, false)
 	want := []string{
 		"warn     3 of 5 connections would survive a failover; 2 filtered by the file.",
 		"", "  protocol        survive    young filtered  missing    total", "  udp ipv4              3        0        2        0        5",
@@ -59,6 +59,9 @@ func TestListedCoverage(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	if got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Coverage: c}, true)[1]; got != "  udp ipv4: 3 survive, 2 filtered" {
+		t.Errorf("narrow: %q", got)
 	}
 }
 
