@@ -32,7 +32,7 @@ func enabledSetting() Setting {
 		Standard: "Disable", Example: "Enable",
 		About: []string{
 			"Enable starts conntrackd now and at every boot; Disable stops it, now and at boot. The settings stay in the file, so that enabling again needs no typing.",
-			"Both nodes have to be enabled. With one alone the sync goes one way.",
+			"Both nodes have to be enabled. With one alone nothing is replicated.",
 		},
 		Value: switchValue(func(s *Settings) *bool { return &s.Enabled }, typed.Enabled, "enable", "disable"),
 	}

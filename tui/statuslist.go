@@ -115,7 +115,7 @@ func (l *statusList) events() []string {
 		lines = append(lines, hang(what, first, l.width)...)
 	}
 	if lines == nil {
-		lines = append(lines, " "+text.NoEvents)
+		lines = append(lines, " "+text.NoEvents(*log))
 	}
 	lines = append(lines, "")
 	for _, note := range text.EventNotes(*log) {

@@ -19,6 +19,9 @@ import (
 // full one is kept as .1.
 const verdictsName = "verdicts.log"
 
+// SourceVerdicts is the name of these records in [Log.Unread].
+const SourceVerdicts = verdictsName
+
 // verdictsMax is where a new file is begun: some 400 changes.
 const verdictsMax = 64 << 10
 
@@ -55,7 +58,7 @@ func readVerdicts(stateDir string) ([]verdict, error) {
 // same looks have seen.
 func (l *Log) verdicts(stateDir string) {
 	all, err := readVerdicts(stateDir)
-	l.unread(verdictsName, err)
+	l.unread(SourceVerdicts, err)
 	var before verdict
 	for i, v := range all {
 		if i == 0 {

@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,8 +49,13 @@ func NearEvent(e events.Event, now time.Time) string {
 	return at + "  " + EventWhat(e)
 }
 
-// NoEvents is said where no record tells of anything.
-const NoEvents = "No events are recorded yet."
+// NoEvents is said where nothing that can be read tells of an event.
+func NoEvents(l events.Log) string {
+	if len(l.Unread) > 0 {
+		return "No events can be read."
+	}
+	return "No events are recorded yet."
+}
 
 // EventNotes say what the records do not tell.
 func EventNotes(l events.Log) []string {
@@ -58,6 +64,9 @@ func EventNotes(l events.Log) []string {
 		notes = append(notes, Clean(fmt.Sprintf("cannot read %s: %s", u.Source, u.Error)))
 	}
 	known := "No change of verdict is recorded"
+	if slices.ContainsFunc(l.Unread, func(u events.Unread) bool { return u.Source == events.SourceVerdicts }) {
+		known = "Changes of verdict are not known"
+	}
 	if !l.Since.IsZero() {
 		known = "Changes of verdict are known since " + l.Since.Local().Format(time.DateTime)
 	}
@@ -71,7 +80,7 @@ func EventsText(l events.Log) string {
 		fmt.Fprintln(&b, EventLine(e))
 	}
 	if len(l.Events) == 0 {
-		fmt.Fprintln(&b, NoEvents)
+		fmt.Fprintln(&b, NoEvents(l))
 	}
 	for _, note := range EventNotes(l) {
 		fmt.Fprintln(&b, note)
