@@ -22,7 +22,7 @@ func (f *File) SyncsExpectations(helper string) bool {
 }
 
 // ExpectationSyncOff returns the line in which the file says that no expectation
-// is synchronised; zero where script it does not ask.
+// is synchronised; zero where it does not.
 func (f *File) ExpectationSyncOff() (line int) {
 	if all := f.expectationSync(); len(all) > 0 && f.argKind(all[len(all)-1]) == kindOff {
 		return f.line(all[len(all)-1])

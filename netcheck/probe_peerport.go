@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	peerPortTries    = 2
-	peerPortInterval = 100 * time.Millisecond
+	// A kernel sends one host an ICMP error a second once it has sent some: the tries
+	// last longer, so that a limited one is heard too.
+	peerPortTries    = 3
+	peerPortInterval = 500 * time.Millisecond
 )
 
 // runPeerPort asks whether the peer refuses datagrams to the sync port.

@@ -61,7 +61,7 @@ func (s Saved) HalfEnabled() string {
 }
 
 // ForeignFile says that conntrackd runs with a file that holds no settings of ours,
-// for statistics or over another transport, and why; blank where script it does not ask.
+// for statistics or over another transport, and why; blank where it does not.
 func (s Saved) ForeignFile() string {
 	if s.StateErr != nil || s.WhyNoSettings == "" || !s.State.Active {
 		return ""

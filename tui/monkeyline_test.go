@@ -16,7 +16,7 @@ import (
 	"connsync/conntrackd/step"
 )
 
-// monkeyAnswers are what the line mode asks for, and what script it does not ask.
+// monkeyAnswers are what the line mode asks for, and what it does not.
 var monkeyAnswers = []string{
 	"", "", "", "y", "y", "yes", "n", "no", "Y", " y ", "e", "4", "1", "eth1", "10.0.0.101/24", "10.0.0.102/24", "3780", "256K", ".", "<", "?", "??", "d", "h",
 	"c", "q", "s", "m", "r", "f", "t", "a", "agree", "enable", "disable", "later", "never", "0", "-1", "99999999999999999999", "yy\b", "no\x15yes", "yes\x15no",

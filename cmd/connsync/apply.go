@@ -184,7 +184,7 @@ func (f applyFlags) onlyDisables(cmd *cobra.Command) bool {
 	return f.disable && !f.enable
 }
 
-// mayProceed says why a report stops the save, nil when script it does not ask.
+// mayProceed says why a report stops the save, nil when it does not.
 func (c *cli) mayProceed(report check.Report, f applyFlags, w io.Writer) error {
 	err := verdictError(report)
 	if report.Verdict() == check.VerdictUnknown && f.acceptUnknown {

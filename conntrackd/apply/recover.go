@@ -170,7 +170,7 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 }
 
 // finish is for a new file that is in its place: it stays where the service
-// runs with it, and is rolled back where script it does not ask.
+// runs with it, and is rolled back where it does not.
 func (t *transaction) finish(ctx context.Context, state service.State) (RecoveryResult, error) {
 	// What could not be read does not count as in force.
 	if runs, _ := t.runs(state); runs {

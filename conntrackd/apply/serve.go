@@ -120,7 +120,7 @@ func (t *transaction) boot(ctx context.Context, on bool) error {
 }
 
 // ask has the service do something, in bounded time, and tells in the
-// daemon's own words why when script it does not ask.
+// daemon's own words why when it does not.
 func (t *transaction) ask(ctx context.Context, id step.ID, title string, do func(context.Context) error) error {
 	t.touched = true
 	return t.step(id, title, func() (step.Status, string, error) {
