@@ -78,7 +78,7 @@ func TestSaveAsksForTheSave(t *testing.T) {
 		t.Errorf("check of a disabled sync gave %#v", got)
 	}
 	f.draft.Set(conntrackd.FieldPeerIP, "")
-	if o := f.check(); o != nil || !f.focused(conntrackd.FieldPeerIP) {
+	if o := f.check(); o != nil || f.refused || !f.focused(conntrackd.FieldPeerIP) {
 		t.Errorf("check without a peer gave %#v, focus %d", o, f.focus)
 	}
 }

@@ -70,6 +70,7 @@ func (f *form) check() outcome {
 	s, problems := text.ParseSettings(f.env.table, f.draft.Values().With(conntrackd.FieldEnabled, "enable"))
 	if len(problems) > 0 {
 		f.refuse(problems)
+		f.refused = false // nothing was to be saved
 		return nil
 	}
 	s.Enabled = f.draft.Enabled()
