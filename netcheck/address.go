@@ -92,7 +92,11 @@ func swapFinding(all []Interface, t Target) check.Finding {
 	current, peer := t.Current.Addr().Unmap(), t.Peer.Addr().Unmap()
 	for _, i := range all {
 		if own, ok := i.prefixOf(peer); ok {
-			return check.Fail(fmt.Sprintf("connsync apply --interface %s --current-ip %v --peer-ip %v", i.Name, own, netip.PrefixFrom(current, own.Bits())),
+			enable := ""
+			if t.Enabled {
+				enable = " --enable"
+			}
+			return check.Fail(fmt.Sprintf("connsync apply%s --interface %s --current-ip %v --peer-ip %v", enable, i.Name, own, netip.PrefixFrom(current, own.Bits())),
 				"these are the other node's settings: Peer IP %v is this node's own address, on %s, and Current IP %v is not", peer, i.Name, current)
 		}
 	}

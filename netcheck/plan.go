@@ -15,6 +15,8 @@ type Target struct {
 	// FirstNode is the operator's statement that the peer is not set up yet: what
 	// only the peer can answer warns instead of blocking.
 	FirstNode bool
+	// Enabled says that the settings are those of a sync that is to run.
+	Enabled bool `json:",omitempty"`
 	// DaemonPIDs are the processes of our own conntrackd, which may hold Port.
 	DaemonPIDs []int
 	// Virtual are the addresses that keepalived moves between the nodes.

@@ -17,12 +17,12 @@ import (
 type target struct {
 	Interface, Current, Peer string
 	Port                     uint16
-	FirstNode                bool
+	FirstNode, Enabled       bool
 	DaemonPIDs               []int
 }
 
 func (t target) Target() Target {
-	return Target{firewall.Flow{Interface: t.Interface, Current: prefix(t.Current), Peer: prefix(t.Peer), Port: t.Port}, t.FirstNode, t.DaemonPIDs, nil}
+	return Target{firewall.Flow{Interface: t.Interface, Current: prefix(t.Current), Peer: prefix(t.Peer), Port: t.Port}, t.FirstNode, t.Enabled, t.DaemonPIDs, nil}
 }
 
 // checkTarget and listInterfaces run in processes of their own, see TestMain.

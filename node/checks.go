@@ -71,7 +71,7 @@ func (n *Node) spares(ctx context.Context) []conntrackd.Settings {
 // Plan joins netcheck's plan with the daemon's own checks, so that neither
 // package has to know the other.
 func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode bool) []check.Check {
-	target := netcheck.Target{Flow: n.FlowOf(ctx, settings), FirstNode: firstNode}
+	target := netcheck.Target{Flow: n.FlowOf(ctx, settings), FirstNode: firstNode, Enabled: settings.Enabled}
 	// Those that cannot be read are told with the candidate and by the hook's check.
 	target.Virtual, _ = virtualAddresses()
 	state, err := n.Service.State(ctx)

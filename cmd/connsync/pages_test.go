@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"connsync/conntrackd"
+	"connsync/netcheck"
 	"connsync/netcheck/check"
 	"connsync/node"
 )
@@ -42,7 +43,13 @@ func pages(t *testing.T) map[string]string {
 	return all
 }
 
-// The table of checks is the plan: every id, in order, with what a failure means.
+// mildly are the blockers with a finding that is [check.Finding.Mild].
+var mildly = []check.ID{
+	netcheck.CheckCarrier, netcheck.CheckSameSubnet, netcheck.CheckRoute, netcheck.CheckPeerPing, netcheck.CheckPeerPort, netcheck.CheckConntrack,
+}
+
+// The table of checks is the plan: every id, in order, with what a failure means, and
+// where it is a warning of a blocker.
 func TestPagesListTheChecks(t *testing.T) {
 	n, err := node.Find(t.Context(), node.Options{Config: "/nowhere/conntrackd.conf", RunBy: "none"})
 	if err != nil {
@@ -68,11 +75,20 @@ func TestPagesListTheChecks(t *testing.T) {
 		case always[id] == check.Blocker:
 			meaning = "blocker; warning with `--first-node`"
 		}
+		if slices.Contains(mildly, id) {
+			meaning += ", where"
+		}
 		want = append(want, string(id)+": "+meaning)
 	}
 	row := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| [^|]+ \\| [^|]+ \\| ((?:blocker|warning)[^|]*) \\|$")
 	for _, m := range row.FindAllStringSubmatch(page(t, "docs/checks.md"), -1) {
-		got = append(got, m[1]+": "+m[2])
+		meaning := m[2]
+		for _, mild := range []string{"; warning where ", ", or where "} {
+			if before, _, ok := strings.Cut(meaning, mild); ok {
+				meaning = before + ", where"
+			}
+		}
+		got = append(got, m[1]+": "+meaning)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("checks (-plan +docs/checks.md):\n%s", diff)
