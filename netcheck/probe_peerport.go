@@ -18,7 +18,8 @@ const (
 	// A kernel sends one host an ICMP error a second once it has sent some: the tries
 	// last longer, so that a limited one is heard too.
 	peerPortTries    = 3
-	peerPortInterval = 500 * time.Millisecond
+	peerPortInterval = 510 * time.Millisecond
+	peerPortPatience = 200 * time.Millisecond // with the last one
 )
 
 // runPeerPort asks whether the peer refuses datagrams to the sync port.
@@ -50,11 +51,15 @@ func runPeerPort(t Target) func(context.Context) check.Finding {
 
 // knock sends empty datagrams and returns what comes back; nil is silence.
 func knock(ctx context.Context, k *talk) error {
-	for range peerPortTries {
+	for try := range peerPortTries {
 		if err := k.send(ctx, nil); err != nil {
 			return err
 		}
-		waiting, cancel := context.WithTimeout(ctx, peerPortInterval)
+		patience := peerPortInterval
+		if try == peerPortTries-1 {
+			patience = peerPortPatience
+		}
+		waiting, cancel := context.WithTimeout(ctx, patience)
 		_, _, err := k.hear(waiting)
 		cancel()
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
