@@ -4,14 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
 	"strconv"
 	"strings"
 	"time"
-
-	"connsync/trust"
 )
 
 // Turn is a start or an end of the daemon.
@@ -81,28 +77,12 @@ var turnWords = map[string]TurnKind{
 // LogTurns returns the starts and ends that the end of conntrackd's log file tells of, the
 // oldest first; none where there is no such file. Their times are whole seconds.
 func LogTurns(path string) ([]Turn, error) {
-	f, err := trust.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := f.Seek(max(info.Size()-maxLogTail, 0), io.SeekStart); err != nil {
-		return nil, err
-	}
+	lines, err := logSince(path, time.Time{}, -1)
 	var turns []Turn
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, maxLogTail+1)
-	for s.Scan() {
-		stamp, rest, ok := strings.Cut(strings.TrimPrefix(s.Text(), "["), "]")
+	for _, line := range lines {
+		stamp, rest, _ := strings.Cut(strings.TrimPrefix(line, "["), "]")
 		written, err := time.ParseInLocation(time.ANSIC, stamp, time.Local)
-		if !ok || err != nil {
+		if err != nil {
 			continue
 		}
 		for words, what := range turnWords {
@@ -112,5 +92,5 @@ func LogTurns(path string) ([]Turn, error) {
 			}
 		}
 	}
-	return turns, s.Err()
+	return turns, err
 }
