@@ -234,6 +234,25 @@ func (t SettingTable) Advice(s Settings) []Problem {
 	})
 }
 
+// Difference is a setting whose value differs between two [Settings].
+type Difference struct {
+	Setting Field  `json:"setting"`
+	From    string `json:"from"` // as it is typed, blank where it was not set
+	To      string `json:"to"`
+}
+
+// Differences are the settings in which the two differ, in the order of the table.
+// Whether the sync is enabled is no matter of them: the service knows.
+func (t SettingTable) Differences(from, to Settings) []Difference {
+	var all []Difference
+	for _, e := range t {
+		if was, is := e.Text(from), e.Text(to); e.Field != FieldEnabled && was != is {
+			all = append(all, Difference{e.Field, was, is})
+		}
+	}
+	return all
+}
+
 // problems are the messages that are not blank, in the order of the table.
 func (t SettingTable) problems(message func(Setting) string) []Problem {
 	var out []Problem

@@ -55,6 +55,9 @@ type Entry struct {
 	// no file.
 	Before string `json:"before"`
 	After  string `json:"after"`
+	// Changes are the settings that the save changed in a file that had settings before;
+	// none in a record of connsync 1.0.0.
+	Changes []conntrackd.Difference `json:"changes,omitempty"`
 	// Service is the name of the service, blank where it was left alone.
 	Service string             `json:"service,omitempty"`
 	Was     conntrackd.Running `json:"was"`   // before the save

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -115,7 +116,7 @@ func (l *ledger) prune() {
 func (t *transaction) begin() error {
 	e := &Entry{
 		Time: t.began.UTC(), Path: t.c.Path, By: t.a.By, Undoes: t.c.Undoes, Verdict: health.VerdictUnknown,
-		Asked: t.c.WantedService(), Bound: t.beforeBound, Boot: bootID(),
+		Changes: changesOf(t.c), Asked: t.c.WantedService(), Bound: t.beforeBound, Boot: bootID(),
 	}
 	if t.service != nil {
 		e.Service, e.Was = t.service.Name(), conntrackd.Running{Active: t.before.Active, Enabled: t.before.Enabled}
@@ -130,6 +131,19 @@ func (t *transaction) begin() error {
 	}
 	t.entry, t.history = e, l
 	return nil
+}
+
+// changesOf are the settings that a save changes, none where there were none.
+func changesOf(c *conntrackd.Candidate) []conntrackd.Difference {
+	if c.Old == nil || c.New == nil {
+		return nil
+	}
+	before, _ := conntrackd.Parse(c.Path, c.Old)
+	old, err := before.Settings()
+	if err != nil {
+		return nil
+	}
+	return conntrackd.NewSettingTable().Differences(old, SettingsOf(c.Path, c.New))
 }
 
 // conclude writes down how the save ended.
@@ -152,7 +166,7 @@ func (t *transaction) conclude(err error) error {
 	default:
 		e.Outcome, e.Detail = EntryFailed, err.Error()
 	}
-	if e == *t.entry {
+	if reflect.DeepEqual(e, *t.entry) {
 		return nil
 	}
 	if err := t.history.record(e); err != nil {

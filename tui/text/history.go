@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/health"
 )
@@ -77,6 +78,8 @@ func EntryWhat(e apply.Entry) string {
 		words = append(words, "created the file")
 	case e.After == "none":
 		words = append(words, "removed the file")
+	case e.Changed() && len(e.Changes) > 0:
+		words = append(words, differences(conntrackd.NewSettingTable(), e.Changes)...)
 	case e.Changed():
 		words = append(words, "changed the file")
 	}

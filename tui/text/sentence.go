@@ -54,13 +54,7 @@ func (tense Tense) of(format, future, past string) string {
 
 // changed is for a sync that was on and stays on.
 func changed(t conntrackd.SettingTable, before, after conntrackd.Settings, over string, tense Tense) Consequence {
-	var parts []string
-	old, now := t.Values(before), t.Values(after)
-	for _, e := range t {
-		if e.Field != conntrackd.FieldEnabled && old[e.Field] != now[e.Field] {
-			parts = append(parts, fmt.Sprintf("%s %s -> %s", e.Label, orNone(old[e.Field]), orNone(now[e.Field])))
-		}
-	}
+	parts := differences(t, t.Differences(before, after))
 	link := before.Current.Addr() != after.Current.Addr() || before.Peer.Addr() != after.Peer.Addr()
 	said := Join(", ", parts...)
 	switch {
@@ -76,6 +70,19 @@ func changed(t conntrackd.SettingTable, before, after conntrackd.Settings, over 
 		return Consequence{said + ": sync stops until the peer has the same.", true}
 	}
 	return Consequence{Sentence: said + ": sync pauses while conntrackd restarts."}
+}
+
+// differences tells what became of each setting, by its name for people.
+func differences(t conntrackd.SettingTable, all []conntrackd.Difference) []string {
+	var parts []string
+	for _, d := range all {
+		label := Clean(string(d.Setting)) // a record of another version may have one that this one lacks
+		if e, ok := t.Find(d.Setting); ok {
+			label = e.Label
+		}
+		parts = append(parts, fmt.Sprintf("%s %s -> %s", label, orNone(d.From), orNone(d.To)))
+	}
+	return parts
 }
 
 func orNone(value string) string {
