@@ -84,10 +84,32 @@ func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode
 		target.DaemonPIDs = []int{state.MainPID}
 	}
 	checks := []check.Check{n.inPlace(), nameReadable(settings.Interface)}
-	checks = append(checks, netcheck.Plan(target)...)
+	checks = append(checks, n.mendable(target.Flow, netcheck.Plan(target))...)
 	settings = withUsualLengths(settings) // for a file; what is not known is another check's
 	checks = append(checks, spareLinks(target), n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
 	return append(checks, n.hostChecks(settings)...)
+}
+
+// mendable are the checks, of which that of the firewall offers connsync's own rules only
+// where they can be installed, and says otherwise why they cannot.
+func (n *Node) mendable(flow firewall.Flow, checks []check.Check) []check.Check {
+	for i, c := range checks {
+		if c.ID != netcheck.CheckFirewall {
+			continue
+		}
+		checks[i].Run = func(ctx context.Context) check.Finding {
+			f := c.Run(ctx)
+			if f.Mend != check.MendFirewall {
+				return f
+			}
+			if _, err := n.PlanFirewall(ctx, "", flow); err != nil && ctx.Err() == nil {
+				f.Mend, f.Remedy = "", flow.PrintCommand()
+				f.Detail += "; connsync cannot install its rules: " + err.Error()
+			}
+			return f
+		}
+	}
+	return checks
 }
 
 // inPlace asks whether this appliance is one with connection sync.

@@ -128,6 +128,11 @@ func (f Flow) remedy(rules *ruleset, w weighed) string {
 
 // InstallCommand is connsync's own, with the settings of the target. It knows the
 // spare links by the file.
-func (f Flow) InstallCommand() string {
-	return fmt.Sprintf("connsync firewall --install --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
+func (f Flow) InstallCommand() string { return "connsync firewall --install" + f.flags() }
+
+// PrintCommand prints the rules that [Flow.InstallCommand] would install.
+func (f Flow) PrintCommand() string { return "connsync firewall" + f.flags() }
+
+func (f Flow) flags() string {
+	return fmt.Sprintf(" --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
 }

@@ -6,14 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// enough is far more time than the whole budget takes, with the race detector on a
-// busy host too.
-const enough = 3 * time.Minute
 
 func load(t *testing.T, content []byte) *Config {
 	t.Helper()
@@ -21,13 +16,9 @@ func load(t *testing.T, content []byte) *Config {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	c, err := Load(path, "node")
 	if err != nil {
 		t.Fatal(err)
-	}
-	if took := time.Since(start); took > enough {
-		t.Errorf("reading %d bytes took %v", len(content), took)
 	}
 	return c
 }
@@ -53,19 +44,16 @@ func TestLoadEnds(t *testing.T) {
 	}
 }
 
-// A parameter of two megabytes is read in the time that its bytes take.
+// A parameter of two megabytes is read to its end. In a time that grew with the square of
+// its bytes that would take longer than all tests may.
 func TestLoadTakesALargeParameter(t *testing.T) {
 	content := bytes.NewBufferString("$A= \\\n")
 	for content.Len() < 2<<20 {
 		content.WriteString("# a comment \\\n")
 	}
 	content.WriteString("vrrp_instance V {\n}\n$A\nvrrp_instance W {\n}\n")
-	start := time.Now()
 	if c := load(t, content.Bytes()); len(c.Unread) != 0 || len(c.Instances) != 1 {
 		t.Errorf("%d instances, unread: %q", len(c.Instances), c.Unread)
-	}
-	if took := time.Since(start); took > 20*time.Second {
-		t.Errorf("it took %v", took)
 	}
 }
 
