@@ -39,6 +39,7 @@ type Looker struct {
 	at      time.Time     // when the last look ended; zero where there was none
 	cost    time.Duration // of the last look, in time of the processor
 	suspect keySet        // not in the cache at the last look
+	cached  keySet        // in the cache at the last look
 }
 
 // Told is what the peer has told of itself.
@@ -122,7 +123,7 @@ func (l *Looker) pause() time.Duration {
 func (l *Looker) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.at, l.suspect, l.last, l.lastErr = time.Time{}, nil, Coverage{}, nil
+	l.at, l.suspect, l.cached, l.last, l.lastErr = time.Time{}, nil, nil, Coverage{}, nil
 }
 
 // Settle looks until no second look is pending, twice at least.
@@ -199,7 +200,7 @@ func (l *Looker) look(ctx context.Context) (Coverage, error) {
 		p.injected = p.atMost(after)
 	}
 	c := p.finish()
-	l.suspect = p.suspect
+	l.suspect, l.cached = p.suspect, p.cache
 	c.Time, c.Took = time.Now(), time.Since(begin)
 	if c.Lost() > 0 {
 		c.Cause, c.Next = l.explain(ctx, c, tables)
@@ -221,7 +222,7 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 		return nil, tables, err
 	}
 	p := &pass{
-		filter: NewFilter(l.File, protocols), before: l.suspect, first: l.at.IsZero() || l.lastErr != nil,
+		filter: NewFilter(l.File, protocols), before: l.suspect, cached: l.cached, first: l.at.IsZero() || l.lastErr != nil,
 		flagged: !l.File.TCPWindowTracking(), injected: -1, most: l.Most, main: newGroup(), beyond: newGroup(), role: RoleUnknown,
 	}
 	if p.most == 0 {

@@ -138,3 +138,22 @@ func TestWhatBeginsAnew(t *testing.T) {
 		}
 	}
 }
+
+// An entry that is in no cache is young only where the look before saw it nowhere.
+func TestWhatIsYoung(t *testing.T) {
+	e := Entry{Protocol: unix.IPPROTO_UDP, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}}
+	key := keySet{e.key(seed)}
+	for name, tt := range map[string]struct {
+		p    pass
+		want outcome
+	}{
+		"seen nowhere":                 {pass{}, young},
+		"not in the cache before":      {pass{before: key}, missing},
+		"in the cache before, a flush": {pass{cached: key}, missing},
+		"in the cache, before and now": {pass{cache: key, cached: key}, survives},
+	} {
+		if got, _ := tt.p.judge(&e, key[0]); got != tt.want {
+			t.Errorf("%s: outcome %v, want %v", name, got, tt.want)
+		}
+	}
+}

@@ -11,17 +11,19 @@ import (
 
 // pass is one way through the kernel's table.
 type pass struct {
-	filter        Filter
-	own           ownAddresses
-	cache, before keySet
-	fresh         keySet // part of cache
-	first         bool   // there was no look before
-	flagged       bool   // the daemon marks TCP connections that it puts into the kernel
-	role          Role
-	injected      int // how many entries the daemon has put into the kernel at most; -1 where it puts none there
-	told          Told
-	fault         bool // something here keeps connections out of the cache
-	most          int
+	filter   Filter
+	own      ownAddresses
+	cache    keySet
+	before   keySet // not in the cache at the look before
+	cached   keySet // in it then
+	fresh    keySet // part of cache
+	first    bool   // there was no look before
+	flagged  bool   // the daemon marks TCP connections that it puts into the kernel
+	role     Role
+	injected int // how many entries the daemon has put into the kernel at most; -1 where it puts none there
+	told     Told
+	fault    bool // something here keeps connections out of the cache
+	most     int
 
 	table, peers int
 	settled      int
@@ -82,7 +84,7 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	if rule, dropped := p.filter.Drops(e); dropped {
 		return filtered, rule
 	}
-	if p.before.has(key) {
+	if p.before.has(key) || p.cached.has(key) { // or it was there, before a flush
 		return missing, Rule{}
 	}
 	return young, Rule{}

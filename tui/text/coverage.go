@@ -150,7 +150,7 @@ func moreLines(more, shown int) []string {
 	if more <= 0 || shown == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("  and %d more; --all lists them", more)}
+	return []string{fmt.Sprintf("  and %d more; connsync coverage --all lists them", more)}
 }
 
 // ListedCoverage is the list of what would be lost, with why and what to do. narrow is

@@ -55,7 +55,7 @@ func TestListedCoverage(t *testing.T) {
 		"", "  protocol        survive    young filtered  missing    total", "  udp ipv4              3        0        2        0        5",
 		"  line 41 of the file, Address Ignore 10.1.0.0/16: 2 connections",
 		"         Cause.", "         -> next",
-		"  line 41   udp 10.1.0.2:2001 -> 10.2.0.2:53 NAT 203.0.113.1:2001 -> 10.2.0.2:53", "  and 1 more; --all lists them",
+		"  line 41   udp 10.1.0.2:2001 -> 10.2.0.2:53 NAT 203.0.113.1:2001 -> 10.2.0.2:53", "  and 1 more; connsync coverage --all lists them",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
