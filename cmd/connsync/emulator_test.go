@@ -177,6 +177,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`\b\d\d:\d\d(:\d\d)?\b`), "#"},
 	{regexp.MustCompile(`(save by root on )pts/\d+( .*:).*`), "${1}pts/#$2 #"},
 	{regexp.MustCompile(`\(\d+ more (below|above)\)`), "(# more $1)"},
+	// The verdict is an event when it has lasted, and moves what is under it.
+	{regexp.MustCompile(`(?s)\n #  [^\n]*(save by|conntrackd|in sync).*?\n ---`), "\n # events\n ---"},
 }
 
 // screenText is a screen to be compared.
