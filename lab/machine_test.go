@@ -220,7 +220,7 @@ func TestKilledLabTakesItsMachineAlong(t *testing.T) {
 	if _, err := os.Stat(left.dir); err != nil {
 		t.Errorf("nothing to sweep: %v", err)
 	}
-	next, err := newPlace(within(t, 10*time.Second), filepath.Dir(left.dir))
+	next, err := newPlace(within(t, time.Minute), filepath.Dir(left.dir))
 	if err != nil {
 		t.Fatal(err)
 	}

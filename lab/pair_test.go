@@ -35,12 +35,12 @@ func within(t *testing.T, d time.Duration) context.Context {
 
 func connect(t *testing.T, p *Pair, count int) *Connections {
 	t.Helper()
-	c, err := p.Connect(within(t, 10*time.Second), count)
+	c, err := p.Connect(within(t, time.Minute), count)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if alive := c.Alive(5 * time.Second); alive != count {
+	if alive := c.Alive(time.Minute); alive != count {
 		t.Fatalf("%d of %d connections alive at the start", alive, count)
 	}
 	return c
@@ -48,7 +48,7 @@ func connect(t *testing.T, p *Pair, count int) *Connections {
 
 func TestConnectionsReplicateBothWays(t *testing.T) {
 	p := newPair(t, Options{})
-	if err := p.StartDaemons(within(t, 20*time.Second)); err != nil {
+	if err := p.StartDaemons(within(t, 2*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	first := connect(t, p, 20)
@@ -58,7 +58,7 @@ func TestConnectionsReplicateBothWays(t *testing.T) {
 	if err := p.Activate(p.B); err != nil {
 		t.Fatal(err)
 	}
-	if alive := first.Alive(10 * time.Second); alive != 20 {
+	if alive := first.Alive(time.Minute); alive != 20 {
 		t.Errorf("after the failover %d of 20 connections are alive", alive)
 	}
 	second := connect(t, p, 20)
@@ -91,7 +91,7 @@ func TestNothingSurvivesWithoutSync(t *testing.T) {
 			if err := p.Activate(p.A); err != nil {
 				t.Fatal(err)
 			}
-			if alive := c.Alive(10 * time.Second); alive != 5 {
+			if alive := c.Alive(time.Minute); alive != 5 {
 				t.Errorf("back on A %d of 5 are alive", alive)
 			}
 		})
@@ -100,7 +100,7 @@ func TestNothingSurvivesWithoutSync(t *testing.T) {
 
 func TestNATKeepsItsTranslationAcrossAFailover(t *testing.T) {
 	p := newPair(t, Options{NAT: true})
-	if err := p.StartDaemons(within(t, 20*time.Second)); err != nil {
+	if err := p.StartDaemons(within(t, 2*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	c := connect(t, p, 10)
@@ -117,7 +117,7 @@ func TestNATKeepsItsTranslationAcrossAFailover(t *testing.T) {
 	if err := p.Activate(p.B); err != nil {
 		t.Fatal(err)
 	}
-	if alive := c.Alive(10 * time.Second); alive != 10 {
+	if alive := c.Alive(time.Minute); alive != 10 {
 		t.Errorf("%d of 10 connections are alive on B", alive)
 	}
 }
@@ -216,7 +216,7 @@ func passes(t *testing.T, from, to *Member, address netip.Prefix, size int) bool
 
 func TestPairsDoNotCollide(t *testing.T) {
 	first, second := newPair(t, Options{}), newPair(t, Options{})
-	if err := first.StartDaemons(within(t, 20*time.Second)); err != nil {
+	if err := first.StartDaemons(within(t, 2*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	c := connect(t, first, 3)

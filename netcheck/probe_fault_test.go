@@ -34,7 +34,7 @@ func TestForbiddenSendDoesNotHang(t *testing.T) {
 		}
 		for _, id := range []check.ID{CheckPeerPing, CheckPathMTU, CheckPeerPort} {
 			r := n.one(n.own, question{Target: target, ID: id})
-			if r.Status != check.Failed || !strings.Contains(r.Detail, detail) || !strings.Contains(r.Remedy, remedy) || r.Took > 5*time.Second {
+			if r.Status != check.Failed || !strings.Contains(r.Detail, detail) || !strings.Contains(r.Remedy, remedy) || r.Took > time.Minute {
 				t.Errorf("%s %v after %v: %s; remedy: %s", id, r.Status, r.Took, r.Detail, r.Remedy)
 			}
 		}
@@ -45,7 +45,7 @@ func TestForbiddenSendDoesNotHang(t *testing.T) {
 			}
 			// A raw socket may send to a broadcast address, which nobody answers.
 			silent := mode == "raw" && target.Family() == 4 && got.Err == ""
-			if got.Err != unix.EACCES.Error() && !silent || got.Took > 5*time.Second || got.Goroutines > 0 {
+			if got.Err != unix.EACCES.Error() && !silent || got.Took > time.Minute || got.Goroutines > 0 {
 				t.Errorf("%s, %d goroutines left after %v: %q", mode, got.Goroutines, got.Took, got.Err)
 			}
 			n.run(n.own, "sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")

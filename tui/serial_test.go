@@ -59,7 +59,7 @@ func startSerial(t *testing.T, term string, w, h int, options ...func(*Options))
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Error("the program did not end")
 		}
 		tty.Close()
@@ -95,7 +95,7 @@ func (s *serial) shows(text string) {
 	if rest, ok := strings.CutPrefix(text, "-"); ok {
 		text, want = rest, false
 	}
-	limit := time.After(20 * time.Second)
+	limit := time.After(2 * time.Minute)
 	for {
 		s.mu.Lock()
 		screen := s.screen.String()

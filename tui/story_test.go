@@ -66,7 +66,7 @@ func (s *story) ends() {
 	if err := s.Quit(); err != nil {
 		s.t.Fatal(err)
 	}
-	stream, err := io.ReadAll(s.FinalOutput(s.t, teatest.WithFinalTimeout(20*time.Second)))
+	stream, err := io.ReadAll(s.FinalOutput(s.t, teatest.WithFinalTimeout(2*time.Minute)))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -27,12 +27,12 @@ func carriesOn(t *testing.T, ctx context.Context, pair *lab.Pair) {
 		t.Fatal(err)
 	}
 	defer connections.Close()
-	waiting, cancel := context.WithTimeout(ctx, 5*time.Second)
+	waiting, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := pair.B.WaitEstablished(waiting, connections); err != nil {
 		t.Error(err)
 	}
-	if alive := connections.Alive(2 * time.Second); alive != 3 {
+	if alive := connections.Alive(time.Minute); alive != 3 {
 		t.Errorf("%d of 3 connections are alive", alive)
 	}
 }

@@ -234,7 +234,7 @@ func TestLineModeFinishesTheSaveThatHasBegun(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	s.ends(10*time.Second, exitDone)
+	s.ends(patience, exitDone)
 	s.says("Saved, and in force.")
 	if out, err := pair.A.Run(ctx, program, "show"); err != nil || !strings.Contains(out, lab.SyncInterface) {
 		t.Errorf("show: %v\n%s", err, out)

@@ -71,7 +71,7 @@ func TestPairIsConfiguredFromTheForm(t *testing.T) {
 	if err := pair.A.WaitEstablished(ctx, back); err != nil {
 		t.Errorf("through B, in the kernel of A: %v", err)
 	}
-	if alive := connections.Alive(10 * time.Second); alive != 20 {
+	if alive := connections.Alive(time.Minute); alive != 20 {
 		t.Errorf("%d of 20 connections survived the move to B", alive)
 	}
 

@@ -360,8 +360,8 @@ func (p *preparedPair) flows(n *lab.Node, count int) {
 func (p *preparedPair) noFlows(n *lab.Node) {
 	p.t.Helper()
 	shellOn(p.t, p.ctx, n, "conntrack -D -s 192.0.2.1 >/dev/null 2>&1; true")
-	p.awaitFlows(p.machine.Node, 0, 5*time.Second, "after their end")
-	p.awaitFlows(p.peer, 0, 5*time.Second, "after their end")
+	p.awaitFlows(p.machine.Node, 0, patience, "after their end")
+	p.awaitFlows(p.peer, 0, patience, "after their end")
 }
 
 func (p *preparedPair) awaitFlows(n *lab.Node, want int, limit time.Duration, when string) {

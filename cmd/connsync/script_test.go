@@ -63,7 +63,7 @@ func TestScript(t *testing.T) {
 }
 
 // scriptPatience is how long a program of a script may take.
-const scriptPatience = time.Minute
+const scriptPatience = 3 * time.Minute
 
 type stageKey struct{}
 

@@ -27,7 +27,7 @@ const (
 	columns = 80
 	lines   = 24
 	// patience is how long a screen may take; checks and restarts included.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // open starts cmd on a terminal of its own. The start function starts it, so

@@ -70,7 +70,7 @@ func observeVerdict(n *pairtest.Node, want health.Verdict) health.Health {
 		Service: n.Service, Client: control.NewClient(f.ControlSocket()), Settings: n.Settings,
 		Mode: f.Mode(), Listen: pairtest.Listen[health.Overheard],
 	}
-	ctx, cancel := context.WithTimeout(n.T.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(n.T.Context(), time.Minute)
 	defer cancel()
 	var seen health.Health
 	n.Do(func() error {

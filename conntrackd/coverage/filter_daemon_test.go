@@ -124,7 +124,7 @@ func startDaemon(t testing.TB, lines string) daemon {
 	t.Cleanup(func() { _ = exec.Command("conntrackd", "-C", path, "-k").Run() })
 	file, _ := conntrackd.Parse("conntrackd.conf", []byte(config))
 	d := daemon{ns, control.NewClient(filepath.Join(dir, "ctl")), file}
-	for deadline := time.Now().Add(20 * time.Second); !d.client.Alive(t.Context()); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !d.client.Alive(t.Context()); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("conntrackd does not answer")
 		}
@@ -134,7 +134,7 @@ func startDaemon(t testing.TB, lines string) daemon {
 
 func agreesWithDaemon(t *testing.T, filter string, protocols map[string]uint8) {
 	d := startDaemon(t, filter)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	load(t, d.ns, "-I "+strings.Join(filterSample(), "\n-I "))
 	f := NewFilter(d.file, protocols)

@@ -122,7 +122,7 @@ func coverageScenarios() []*scenario {
 						select {
 						case <-b.T.Context().Done():
 							return
-						case <-time.After(20 * time.Second):
+						case <-time.After(2 * time.Minute):
 						}
 						_ = b.Namespace.Do(func() error {
 							box := mailbox.Box{Low: b.Settings.Current.Addr().Less(b.Settings.Peer.Addr())}
@@ -181,7 +181,7 @@ func othersAfterThePeers(a, b *pairtest.Node, tell bool) {
 	}
 	await := func(what string, done func(control.CacheStats) bool) {
 		a.T.Helper()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 			c, err := a.Client().Cache(a.T.Context())
 			if err == nil && done(c) {
 				return

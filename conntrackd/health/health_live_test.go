@@ -357,7 +357,7 @@ func TestHealthAfterARestart(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	a.Do(func() error {
-		if h := o.Watch(ctx, 10*time.Second, nil); h.Verdict != VerdictTwoWay {
+		if h := o.Watch(ctx, time.Minute, nil); h.Verdict != VerdictTwoWay {
 			t.Errorf("healed: %s, %s", h.Verdict, h.Cause)
 		}
 		return nil

@@ -29,7 +29,7 @@ func box(n *pairtest.Node, external bool) Box {
 // await returns the peer's report once it is as wanted, or the last one after five seconds.
 func await(t *testing.T, n *pairtest.Node, b Box, wanted func(*Told) bool) (told *Told) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		n.Do(func() (err error) {
 			told, _, err = b.Peer(context.Background())
 			return err

@@ -261,7 +261,7 @@ func badFile(t *testing.T) {
 	t.Logf("measured: refused after %v: %v", time.Since(began).Round(time.Millisecond), err)
 	wantRefusal(t, err, service.ErrFailed, "Result: exit-code, status=1")
 	wantLine(t, err, "symbol 'Banana'")
-	for deadline := time.Now().Add(10 * time.Second); !strings.HasPrefix(state(t, s).Detail, "failed"); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.HasPrefix(state(t, s).Detail, "failed"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("systemd does not give up: %+v", state(t, s))
 		}
@@ -289,7 +289,7 @@ func systemdOff(t *testing.T) {
 	err := s.Restart(t.Context())
 	wantRefusal(t, err, service.ErrTimeout, `activating (start) after 3s, a Type=notify unit waits for the daemon's word, which "Systemd off"`)
 	wantLine(t, err, "initialization completed")
-	if took := time.Since(began); took > s.Wait+20*time.Second {
+	if took := time.Since(began); took > s.Wait+2*time.Minute {
 		t.Errorf("it took %v", took)
 	}
 	write(t, goodFile)

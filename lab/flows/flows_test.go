@@ -21,7 +21,7 @@ func TestKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pair.Close()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		if sync {
 			if err := pair.StartDaemons(ctx); err != nil {

@@ -176,7 +176,7 @@ func start(t *testing.T, typed string) *running {
 	case <-ready:
 	case err := <-r.done:
 		t.Fatal(err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the program did not start")
 	}
 	return r
@@ -199,7 +199,7 @@ func (r *running) wait(t *testing.T) error {
 	select {
 	case err := <-r.done:
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the program did not end")
 		return nil
 	}

@@ -140,7 +140,7 @@ func (w *watched) String() string {
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal(what)
 		}
@@ -236,7 +236,7 @@ func TestFindSizeOnABlockedLine(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it still waits for the line")
 	}
 	if diff := cmp.Diff(before, attributes(t, tty)); diff != "" {
@@ -308,7 +308,7 @@ func TestRunOutlivesAPanic(t *testing.T) {
 				if !errors.As(err, &crash) || !strings.Contains(crash.Error(), "internal error: it broke in "+where) {
 					t.Errorf("Run: %v", err)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("the program did not end")
 			}
 			if diff := cmp.Diff(before, attributes(t, tty)); diff != "" {
@@ -354,7 +354,7 @@ func TestRunEndsWithItsInput(t *testing.T) {
 		if !errors.Is(err, ErrLineLost) {
 			t.Errorf("Run: %v, want %v", err, ErrLineLost)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the program did not end")
 	}
 }
