@@ -3,6 +3,7 @@ package netcheck
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -137,6 +138,20 @@ func judgeCarrier(i Interface) check.Finding {
 	return check.Pass("%s has a carrier", i.Name)
 }
 
+// carries says why an interface carries production traffic; blank where nothing tells
+// that it does.
+func (t Target) carries(i Interface) string {
+	if i.DefaultRoute {
+		return "the default route leaves through " + i.Name
+	}
+	for _, virtual := range t.Virtual {
+		if slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Contains(virtual) }) {
+			return fmt.Sprintf("%v, a virtual address of keepalived, is in the network of %s", virtual, i.Name)
+		}
+	}
+	return ""
+}
+
 // runDedicated asks whether the interface leads to the outside world too.
 func runDedicated(t Target) func(context.Context) check.Finding {
 	return func(ctx context.Context) check.Finding {
@@ -148,11 +163,12 @@ func runDedicated(t Target) func(context.Context) check.Finding {
 		if n < 0 {
 			return check.CouldNotRun(fmt.Errorf("interface %s has gone", t.Interface))
 		}
-		if !all[n].DefaultRoute {
+		why := t.carries(all[n])
+		if why == "" {
 			return check.Pass("no default route leaves through %s", t.Interface)
 		}
-		others := slices.Delete(slices.Clone(all), n, n+1)
+		others := slices.DeleteFunc(slices.Clone(all), func(i Interface) bool { return t.carries(i) != "" })
 		return check.Fail("Interface Name: "+choose("choose a dedicated interface", others),
-			"the default route leaves through %s, so production traffic shares it with sync", t.Interface)
+			"%s, so production traffic shares it with sync", why)
 	}
 }

@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -147,6 +148,9 @@ var dedicatedFaults = []fault{
 		set: func(l *wired, _ *target) { l.wire("eth2", "eth2") }, want: []failure{
 			{CheckDedicated, check.Warning, "the default route leaves through eth1, so production traffic shares it with sync",
 				"Interface Name: choose a dedicated interface: eth2"}}},
+	{name: "a virtual address in its network", set: func(_ *wired, t *target) { t.Virtual = []netip.Addr{netip.MustParseAddr("10.0.0.9")} }, want: []failure{
+		{CheckDedicated, check.Warning, "10.0.0.9, a virtual address of keepalived, is in the network of eth1, so production traffic shares it with sync",
+			"Interface Name: choose a dedicated interface"}}},
 }
 
 // TestWithoutRights: a check that may not look says so. Root without

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -19,10 +20,11 @@ type target struct {
 	Port                     uint16
 	FirstNode, Enabled       bool
 	DaemonPIDs               []int
+	Virtual                  []netip.Addr
 }
 
 func (t target) Target() Target {
-	return Target{firewall.Flow{Interface: t.Interface, Current: prefix(t.Current), Peer: prefix(t.Peer), Port: t.Port}, t.FirstNode, t.Enabled, t.DaemonPIDs, nil}
+	return Target{firewall.Flow{Interface: t.Interface, Current: prefix(t.Current), Peer: prefix(t.Peer), Port: t.Port}, t.FirstNode, t.Enabled, t.DaemonPIDs, t.Virtual}
 }
 
 // checkTarget and listInterfaces run in processes of their own, see TestMain.
