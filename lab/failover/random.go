@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"sync"
 
 	"connsync/lab"
 	"connsync/lab/flows"
@@ -85,8 +86,12 @@ func (t trial) run(ctx context.Context, program string) (f found, err error) {
 	}
 	stop := used.keep(sets)
 	if t.Fault.there {
-		// The proof asks the peer what it has; its own verdict is another.
-		_, _ = pair.A.Run(ctx, program, "status", "--prove")
+		// In a proof each node reports what it has; its own verdict is another.
+		var both sync.WaitGroup
+		for _, m := range []*lab.Member{pair.A, pair.B} {
+			both.Go(func() { _, _ = m.Run(ctx, program, "status", "--prove") })
+		}
+		both.Wait()
 	}
 	f.said, err = s.status(ctx, pair.A)
 	stop()

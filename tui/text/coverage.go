@@ -34,6 +34,9 @@ func survivors(h health.Health) string {
 	if !h.Verdict.BothWays() && !c.Pending {
 		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld, of)
 	}
+	if h.Holding.Told == nil && !c.Pending && c.Survive > 0 {
+		return fmt.Sprintf("%d of %s acknowledged by the peer", c.Survive, of)
+	}
 	return fmt.Sprintf("%d of %s would survive a failover", c.Survive, of)
 }
 

@@ -10,12 +10,14 @@ import (
 
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/mailbox"
 )
 
 func TestCoverage(t *testing.T) {
 	counts := func(survive, young, filtered, missing int) *coverage.Coverage {
 		return &coverage.Coverage{Counts: coverage.Counts{Survive: survive, Young: young, Filtered: filtered, Missing: missing}}
 	}
+	told := health.Holding{Told: &mailbox.Told{}}
 	edited := func(c *coverage.Coverage, edit func(*coverage.Coverage)) *coverage.Coverage { edit(c); return c }
 	for _, tt := range []struct {
 		h    health.Health
@@ -23,15 +25,16 @@ func TestCoverage(t *testing.T) {
 	}{
 		{health.Health{Verdict: health.VerdictTwoWay}, ""},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(0, 0, 0, 0)}, "no connections to replicate now"},
-		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(2540, 2, 0, 0)}, "2540 of 2542 connections would survive a failover; 2 just began"},
-		{health.Health{Verdict: health.VerdictPartial, Coverage: counts(2540, 0, 28, 2)},
+		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(2540, 2, 0, 0), Holding: told}, "2540 of 2542 connections would survive a failover; 2 just began"},
+		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(2540, 2, 0, 0)}, "2540 of 2542 connections acknowledged by the peer; 2 just began"},
+		{health.Health{Verdict: health.VerdictPartial, Coverage: counts(2540, 0, 28, 2), Holding: told},
 			"2540 of 2570 connections would survive a failover; 28 filtered by the file, 2 not in conntrackd's cache"},
 		{health.Health{Verdict: health.VerdictSilent, Coverage: counts(1, 0, 0, 0)}, "1 of 1 connection in conntrackd's cache; whether the peer has them is unknown"},
 		{health.Health{Verdict: health.VerdictReceivingOnly, Coverage: edited(counts(10, 0, 0, 0), func(c *coverage.Coverage) { c.Unacknowledged = 5 })},
 			"15 of 15 connections in conntrackd's cache; whether the peer has them is unknown; 5 not acknowledged by the peer"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(0, 0, 0, 0), func(c *coverage.Coverage) { c.Peers = 530 })},
 			"no connections to replicate now; 530 here for the peer"},
-		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(30, 0, 0, 0), func(c *coverage.Coverage) { c.BeginAgain = 10 })},
+		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(30, 0, 0, 0), func(c *coverage.Coverage) { c.BeginAgain = 10 }), Holding: told},
 			"30 of 30 connections would survive a failover; 10 of them (GRE or SCTP) only if the peer's rules accept them as new"},
 		{health.Health{Verdict: health.VerdictUnknown, CoverageErr: errors.New("not\x1b[2J permitted")}, "connections could not be compared: not permitted"},
 	} {
@@ -51,7 +54,7 @@ func TestListedCoverage(t *testing.T) {
 		Rules: []coverage.FilteredBy{{Rule: lost.Rule, Entries: 2}}}
 	got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Cause: "cause", Next: "next", Coverage: c}, false)
 	want := []string{
-		"warn     3 of 5 connections would survive a failover; 2 filtered by the file.",
+		"warn     3 of 5 connections acknowledged by the peer; 2 filtered by the file.",
 		"", "  protocol        survive    young filtered  missing    total", "  udp ipv4              3        0        2        0        5",
 		"  line 41 of the file, Address Ignore 10.1.0.0/16: 2 connections",
 		"         Cause.", "         -> next",
