@@ -127,7 +127,11 @@ func (n *testNet) judged(t *testing.T, target Target, status check.Status, detai
 	if f.Status != status || !strings.Contains(f.Detail, detail) {
 		t.Errorf("%v: %s, want %v: %s", f.Status, f.Detail, status, detail)
 	}
-	got := n.passes(target)
+	within := quick
+	if f.Status == check.Passed {
+		within = surely
+	}
+	got := n.passes(target, within)
 	switch {
 	case f.Status == check.Passed && got != "in and out", f.Status == check.Failed && got == "in and out":
 		t.Errorf("%s, but datagrams pass %s", f.Detail, got)
@@ -139,7 +143,7 @@ func (n *testNet) judged(t *testing.T, target Target, status check.Status, detai
 	if f := n.ask(t, target.Flow.Check); f.Status != check.Passed {
 		t.Errorf("after the remedy: %v: %s; remedy: %s", f.Status, f.Detail, f.Remedy)
 	}
-	if got := n.passes(target); got != "in and out" {
+	if got := n.passes(target, surely); got != "in and out" {
 		t.Errorf("after the remedy datagrams pass %s; remedy: %s", got, f.Remedy)
 	}
 }
@@ -163,15 +167,21 @@ func (n *testNet) heal(t *testing.T, target Target, remedy string) {
 	}
 }
 
+// How long a datagram may take that is to be dropped, and one that is to arrive.
+const (
+	quick  = 100 * time.Millisecond
+	surely = 10 * time.Second
+)
+
 // passes says in which directions the kernel lets sync datagrams through.
-func (n *testNet) passes(target Target) string {
+func (n *testNet) passes(target Target, within time.Duration) string {
 	n.t.Helper()
 	if target.Family() == 6 {
 		n.forget(n.own)
 		n.forget(n.peer)
 	}
-	in := n.carries(n.peer, n.own, target.Peer.Addr(), target.Current.Addr())
-	out := n.carries(n.own, n.peer, target.Current.Addr(), target.Peer.Addr())
+	in := n.carries(n.peer, n.own, target.Peer.Addr(), target.Current.Addr(), within)
+	out := n.carries(n.own, n.peer, target.Current.Addr(), target.Peer.Addr(), within)
 	switch {
 	case in && out:
 		return "in and out"
@@ -205,7 +215,7 @@ func (n *testNet) forget(h *lab.Namespace) {
 
 // carries sends a datagram to the sync port of a host, as conntrackd does, and
 // says whether it arrived.
-func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Addr) bool {
+func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Addr, within time.Duration) bool {
 	n.t.Helper()
 	var listener net.PacketConn
 	err := to.Do(func() (err error) {
@@ -239,7 +249,7 @@ func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Add
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	listener.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	listener.SetReadDeadline(time.Now().Add(within))
 	_, _, err = listener.ReadFrom(make([]byte, 16))
 	return err == nil
 }
@@ -266,19 +276,19 @@ func TestAdmittedToThisNodeAlone(t *testing.T) {
 		n.run(n.peer, "ip", ip, "route", "add", prefix(nets[0]).Masked().String(), "via", target.Current.Addr().String())
 		n.settle(n.own, behind)
 		there := prefix(nets[1]).Addr()
-		if !n.carries(n.peer, behind, target.Peer.Addr(), there) {
+		if !n.carries(n.peer, behind, target.Peer.Addr(), there, surely) {
 			t.Fatal("the node does not forward")
 		}
 		nd := "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
 		n.nft(n.own, "table inet f {\nchain pre { type filter hook prerouting priority -150; policy drop\n "+nd+"\n}\n}\n")
-		if got := n.passes(target); got == "in and out" {
+		if got := n.passes(target, quick); got == "in and out" {
 			t.Fatal("the rules drop nothing")
 		}
 		n.heal(t, target, target.InstallCommand())
-		if got := n.passes(target); got != "in and out" {
+		if got := n.passes(target, surely); got != "in and out" {
 			t.Errorf("datagrams pass %s", got)
 		}
-		if n.carries(n.peer, behind, target.Peer.Addr(), there) {
+		if n.carries(n.peer, behind, target.Peer.Addr(), there, quick) {
 			t.Errorf("the peer reaches UDP port %d of %v behind this node\n%s", n.port, there, n.run(n.own, "nft", "list", "ruleset"))
 		}
 	})

@@ -47,7 +47,7 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 	supervisor := exec.Command("sh", "-c", `while :; do "$0" -C "$1"; done`, at("conntrackd"), at("conntrackd.conf"))
 	supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	s := newScript(&Direct{Binary: at("explain"), Config: at("conntrackd.conf"), LockFile: at("lock"), LogFile: at("log")}, "script")
-	s.Settle = 3 * time.Second
+	s.Settle = 8 * time.Second
 	s.run = func(context.Context, ...string) ([]byte, error) { return nil, supervisor.Start() }
 	t.Cleanup(func() {
 		if supervisor.Process != nil {
