@@ -216,7 +216,6 @@ func TestTerminalOutlivesTheForm(t *testing.T) {
 				return err
 			}
 			time.Sleep(300 * time.Millisecond)
-			defer s.Type(xon)
 			return kill(syscall.SIGKILL)(s)
 		}},
 		{name: "SIGKILL of the one on the line", status: -1, do: func(s *tty.Seat) error {

@@ -78,6 +78,7 @@ func (s streams) guarded(line *console.Line) error {
 	status, err := line.Guard(s.signals, cleaned{s.err})
 	switch {
 	case err == nil && status.Signaled():
+		s.hangUp() // on a stopped line it is said to nobody
 		return &exitError{128 + int(status.Signal()), fmt.Errorf("ended by %v; the next start completes or rolls back a save that was interrupted", status.Signal())}
 	case err == nil && status.ExitStatus() != exitDone:
 		return &exitError{status.ExitStatus(), nil} // it has been said

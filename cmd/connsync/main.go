@@ -60,6 +60,7 @@ type streams struct {
 	program string                    // path of this program; blank where it cannot be started again
 	stage   func(tea.Model) tea.Model // puts something before the screens, in tests; may be nil
 	signals *console.Signals
+	hangUp  func() // ends the context: no output waits for its line any more
 }
 
 func (s streams) staged(model tea.Model) tea.Model {
@@ -88,7 +89,7 @@ func run(args []string, s streams) int {
 	defer hangUp()
 	// Who does not take the output any more has hung up, as on a line.
 	out, errs := outlet.New(ctx, s.out, hangUp), outlet.New(ctx, s.err, nil)
-	s.out, s.err = out, errs
+	s.out, s.err, s.hangUp = out, errs, hangUp
 	if f, ok := s.screen(); ok {
 		defer console.Drain(f)
 	}
