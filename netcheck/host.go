@@ -149,6 +149,12 @@ func (t Target) carries(i Interface) string {
 			return fmt.Sprintf("%v, a virtual address of keepalived, is in the network of %s", virtual, i.Name)
 		}
 	}
+	// keepalived gives its addresses the length of one host.
+	for _, p := range i.Addresses {
+		if p.Addr().Is4() && p.IsSingleIP() && len(i.Addresses) > 1 && !i.Loopback {
+			return fmt.Sprintf("%v, as virtual addresses are, is on %s", p, i.Name)
+		}
+	}
 	return ""
 }
 

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/trial"
@@ -84,32 +87,79 @@ func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode
 		target.DaemonPIDs = []int{state.MainPID}
 	}
 	checks := []check.Check{n.inPlace(), nameReadable(settings.Interface)}
-	checks = append(checks, n.mendable(target.Flow, netcheck.Plan(target))...)
+	checks = append(checks, n.refined(settings, target.Flow, netcheck.Plan(target))...)
 	settings = withUsualLengths(settings) // for a file; what is not known is another check's
 	checks = append(checks, spareLinks(target), n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
 	return append(checks, n.hostChecks(settings)...)
 }
 
-// mendable are the checks, of which that of the firewall offers connsync's own rules only
-// where they can be installed, and says otherwise why they cannot.
-func (n *Node) mendable(flow firewall.Flow, checks []check.Check) []check.Check {
+// refined are the checks with what netcheck cannot know: whether connsync's own rules can
+// be installed, which connections pass through an interface, and the settings that a
+// command has to give again.
+func (n *Node) refined(settings conntrackd.Settings, flow firewall.Flow, checks []check.Check) []check.Check {
 	for i, c := range checks {
-		if c.ID != netcheck.CheckFirewall {
-			continue
-		}
 		checks[i].Run = func(ctx context.Context) check.Finding {
 			f := c.Run(ctx)
-			if f.Mend != check.MendFirewall {
-				return f
-			}
-			if _, err := n.PlanFirewall(ctx, "", flow); err != nil && ctx.Err() == nil {
-				f.Mend, f.Remedy = "", flow.PrintCommand()
-				f.Detail += "; connsync cannot install its rules: " + err.Error()
+			switch {
+			case c.ID == netcheck.CheckFirewall && f.Mend == check.MendFirewall:
+				if _, err := n.PlanFirewall(ctx, "", flow); err != nil && ctx.Err() == nil {
+					f.Mend, f.Remedy = "", flow.PrintCommand()
+					f.Detail += "; connsync cannot install its rules: " + err.Error()
+				}
+			case c.ID == netcheck.CheckDedicated && f.Status == check.Passed:
+				return shared(ctx, flow, f)
+			case strings.HasPrefix(f.Remedy, "connsync apply ") && strings.Contains(f.Remedy, " --current-ip "):
+				f.Remedy += n.otherFlags(ctx, settings)
 			}
 			return f
 		}
 	}
 	return checks
+}
+
+// otherFlags are those of the settings beside the interface and the addresses that differ
+// from the saved ones.
+func (n *Node) otherFlags(ctx context.Context, settings conntrackd.Settings) string {
+	saved, err := n.Load(ctx)
+	if err != nil {
+		return ""
+	}
+	flags := ""
+	for _, d := range conntrackd.NewSettingTable().Differences(saved.Settings, settings) {
+		switch d.Setting {
+		case conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
+		default:
+			if d.To != "" {
+				flags += fmt.Sprintf(" --%s %s", d.Setting.Flag(), d.To)
+			}
+		}
+	}
+	return flags
+}
+
+// shared says of an interface that looked dedicated which forwarded connection uses its
+// network; f where none does, or nobody can look.
+func shared(ctx context.Context, flow firewall.Flow, f check.Finding) check.Finding {
+	network := flow.Current.Masked()
+	if !network.IsValid() || network.IsSingleIP() {
+		return f
+	}
+	own := []netip.Addr{flow.Current.Addr(), flow.Peer.Addr()}
+	var through *coverage.Entry
+	err := coverage.Dump(ctx, func(e *coverage.Entry) {
+		local := slices.Contains(own, e.Original.Source) || slices.Contains(own, e.Original.Destination)
+		uses := network.Contains(e.Original.Source) || network.Contains(e.Reply.Source)
+		if through == nil && uses && !local && e.Mark != coverage.MessageMark && !e.Original.Destination.IsMulticast() {
+			found := *e
+			through = &found
+		}
+	})
+	if err != nil || through == nil {
+		return f
+	}
+	return check.Fail("Interface Name: choose a dedicated interface",
+		"the connection from %v to %v passes through the network of %s, so production traffic shares it with sync",
+		through.Original.Source, through.Original.Destination, flow.Interface)
 }
 
 // inPlace asks whether this appliance is one with connection sync.

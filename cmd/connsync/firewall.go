@@ -165,9 +165,15 @@ func accepting(t firewall.Flow, in bool) []string {
 	return rules
 }
 
+// hostOf is an address without the length of its prefix.
+func hostOf(address string) string {
+	host, _, _ := strings.Cut(address, "/")
+	return host
+}
+
 // print is a file for nft, with what else there is to say in its comments.
 func (a admitted) print(w io.Writer) error {
-	lines := []string{fmt.Sprintf("# These rules admit UDP port %d from %s on %s, and from no other host.", a.Port, a.PeerIP, a.Interface), ""}
+	lines := []string{fmt.Sprintf("# These rules admit UDP port %d from %s on %s, and from no other host.", a.Port, hostOf(a.PeerIP), a.Interface), ""}
 	lines = append(lines, strings.Split(strings.TrimSuffix(a.Nft, "\n"), "\n")...)
 	if len(a.Openings) == 0 {
 		lines = append(lines, "", "# No nftables chain is known to drop the sync now. In a chain that does, before its own rules:", "# in")

@@ -45,7 +45,7 @@ func judge(e evidence) judgement {
 	case in == broken && by == works:
 		return judgement{VerdictSendingOnly,
 			fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt()),
-			fmt.Sprintf("let UDP port %d from %s pass this node's firewall", e.settings.Port, e.settings.Peer.Addr())}
+			fmt.Sprintf("let UDP port %d from %s pass this node's firewall: connsync firewall --install", e.settings.Port, e.settings.Peer.Addr())}
 	case in == broken:
 		return e.judgeSilence()
 	}

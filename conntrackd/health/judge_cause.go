@@ -160,7 +160,7 @@ func (e evidence) judgeSilence() judgement {
 		j.Next = "save the settings again"
 	case e.recent(e.wire.Last):
 		j.Cause = fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt())
-		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall", s.Port, peer)
+		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall: connsync firewall --install", s.Port, peer)
 	case last.ErrorsSent > first.ErrorsSent:
 		j.Cause = fmt.Sprintf("%s sends nothing, and messages to it cannot be sent", peer)
 		j.Next = fmt.Sprintf("see that %s is still on %s, and let UDP port %d pass this node's firewall", s.Current.Addr(), s.Interface, s.Port)

@@ -117,13 +117,22 @@ func (e evidence) judgeOtherSource(s sighting) judgement {
 		j.Next = fmt.Sprintf("on the peer, see that UDP port %d leaves from %s: no other address of the link comes before it, no rule translates the source (SNAT); or set Peer IP on this node to %v",
 			e.settings.Port, peer, s.From)
 	case e.peerHardware == "":
-		j.Cause = fmt.Sprintf("%s come from %s %s, and no host answers for Peer IP %s", s.what(), s.who(), where, peer)
-		j.Next = fmt.Sprintf("if that is the peer, set Peer IP on this node to %v", s.From)
+		j.Cause = fmt.Sprintf("%s come from %s %s, and no host answers for Peer IP %s", s.what(), s.who(), strings.TrimSuffix(where, ","), peer)
+		j.Next = e.takeForPeer(s)
 	default:
-		j.Cause = fmt.Sprintf("%s come from %s %s, and none from Peer IP %s (hardware address %s)", s.what(), s.who(), where, peer, e.peerHardware)
-		j.Next = fmt.Sprintf("if that is the peer, set Peer IP on this node to %v; if not, %s", s.From, peerOnly)
+		j.Cause = fmt.Sprintf("%s come from %s %s, and none from Peer IP %s (hardware address %s)", s.what(), s.who(), strings.TrimSuffix(where, ","), peer, e.peerHardware)
+		j.Next = e.takeForPeer(s) + "; if not, " + peerOnly
 	}
 	return j
+}
+
+// takeForPeer is what to do where it is the peer that was seen: both addresses have to be
+// of one subnet.
+func (e evidence) takeForPeer(s sighting) string {
+	if e.settings.Current.IsValid() && !e.settings.Current.Contains(s.From.WithZone("")) {
+		return fmt.Sprintf("if that is the peer, the nodes are set up on two different links: set Interface Name and Current IP on one of them to the link of the other; %v is on that of the peer", s.From)
+	}
+	return fmt.Sprintf("if that is the peer, set Peer IP on this node to %v", s.From)
 }
 
 // intruder says in words who else sends to the sync port of this node, or in the

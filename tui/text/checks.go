@@ -155,14 +155,15 @@ func onlyPeerPasses() map[check.ID]bool {
 func reportSentence(r check.Report) string {
 	var blockers, unknowns, warnings int
 	for _, res := range r.Results {
+		if res.Status == check.Unknown {
+			unknowns++
+		}
 		switch {
 		case res.Status == check.Passed || res.Status == check.Skipped:
 		case res.Severity == check.Warning:
 			warnings++
 		case res.Status == check.Failed:
 			blockers++
-		default:
-			unknowns++
 		}
 	}
 	total := len(r.Results)
