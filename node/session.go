@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/step"
 	"connsync/netcheck"
 	"connsync/netcheck/check"
+	"connsync/netcheck/live"
 )
 
 // Session is what the screens do to this host, from the opening of the form to
@@ -63,6 +64,13 @@ func (s *Session) Plan(settings conntrackd.Settings, firstNode bool) []check.Che
 	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
 	defer cancel()
 	return s.node.Plan(ctx, settings, firstNode)
+}
+
+// LinkPlan asks how the link of the settings is now, with the daemon left alone.
+func (s *Session) LinkPlan(settings conntrackd.Settings) []check.Check {
+	// Those that cannot be read are told by the checks before a save.
+	virtual, _ := virtualAddresses()
+	return live.Plan(netcheck.Target{Flow: flowOf(settings), Enabled: settings.Enabled, Virtual: virtual})
 }
 
 // Review is what a save of the settings would do. It returns a

@@ -41,6 +41,7 @@ type form struct {
 	advice  []conntrackd.Problem
 	first   int // the first field in the window, where they do not all fit
 	layout  layout
+	link    linkNow
 }
 
 // The buttons, in their order after the fields.
@@ -128,6 +129,8 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 		f.settle()
 	case savePressed:
 		return f.save(), nil
+	case linkDue, linkLooked:
+		return nil, f.updateLink(msg)
 	case enableAndSave, saveOff:
 		_, enable := msg.(enableAndSave)
 		return f.saveAnswered(enable), nil

@@ -188,6 +188,11 @@ func (f *form) view() string {
 	if f.gate != "" {
 		return f.gateView()
 	}
+	lines := f.fieldsAndButtons()
+	return strings.Join(append(lines, f.linkLines(f.layout.height-len(lines))...), "\n")
+}
+
+func (f *form) fieldsAndButtons() []string {
 	l := f.layout
 	var lines []string
 	for i := f.first; i < min(len(f.fields), f.first+l.fieldRows); i++ {
@@ -212,7 +217,7 @@ func (f *form) view() string {
 	}
 	lines = append(lines, problem...)
 	row, _ := f.buttons()
-	return strings.Join(append(lines, row), "\n")
+	return append(lines, row)
 }
 
 // row is one field.
@@ -305,7 +310,7 @@ func (f *form) cursor() (x, y int, ok bool) {
 		return x, strings.Count(f.gateView(), "\n"), true
 	case f.focus >= len(f.fields):
 		_, x = f.buttons()
-		return x, strings.Count(f.view(), "\n"), true
+		return x, len(f.fieldsAndButtons()) - 1, true
 	}
 	_, x = f.valueText(f.focus)
 	return l.value + x, f.focus - f.first, true

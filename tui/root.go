@@ -67,6 +67,7 @@ type Effects struct {
 	Interfaces Interfaces
 	Neighbours Neighbours
 	Planner    Planner
+	Linker     Linker
 	Reviewer   Reviewer
 	Applier    Applier
 	Observer   Observer
@@ -220,40 +221,46 @@ func (m *Model) start() tea.Cmd {
 	return tea.Batch(m.form.start(), m.ask(said))
 }
 
-// Update dispatches a message: keys to the dialog or the topmost screen,
-// everything else to every screen, which knows its own messages.
+// Update dispatches a message, and looks at the link where the form has changed.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := m.dispatch(msg)
+	return m, tea.Batch(cmd, m.form.lookAtLink(m.top() == screen(m.form)))
+}
+
+// dispatch gives keys to the dialog or the topmost screen, everything else to every
+// screen, which knows its own messages.
+func (m *Model) dispatch(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.resize(msg.Width, msg.Height)
-		return m, nil
+		return nil
 	case tea.KeyPressMsg:
-		m.idle.key()
-		return m, m.press(msg)
+		m.touch()
+		return m.press(msg)
 	case tea.PasteMsg:
-		m.idle.key()
-		return m, m.hand(len(m.screens)-1, msg)
+		m.touch()
+		return m.hand(len(m.screens)-1, msg)
 	case dialogWoke:
 		if m.dialog != nil && m.dialog.run == msg.run {
 			m.dialog.deaf = false
 		}
-		return m, nil
+		return nil
 	case quitConfirmed:
-		return m, m.quit()
+		return m.quit()
 	case leaveChosen, left, idleDue:
-		return m, m.leaveSetup(msg)
+		return m.leaveSetup(msg)
 	case stateNoted:
 		m.note(msg.text, "")
-		return m, nil
+		return nil
 	case observed, pulseDue, eventsRead:
-		return m, m.beat(msg)
+		return m.beat(msg)
 	case savePressed:
 		m.backToForm()
 	case settingsSaved:
 		m.note(syncState(msg.settings), "")
-		return m, tea.Batch(m.broadcast(msg), m.pulse.saved())
+		return tea.Batch(m.broadcast(msg), m.pulse.saved())
 	}
-	return m, m.broadcast(msg)
+	return m.broadcast(msg)
 }
 
 func (m *Model) press(k tea.KeyPressMsg) tea.Cmd {
