@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"netcheck/keepalived": {"trust"},
 	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "trust"},
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/packet", "netcheck/firewall", "plural", "trust"},
+	"netcheck/live":       {"netcheck", "netcheck/check"},
 
 	"node":         libraries("both", "", "plural", "trust", "outlet"),
 	"tui/text":     libraries("both", "", "plural"),
@@ -111,7 +112,7 @@ func libraries(which, but string, more ...string) []string {
 		all = append(all, "conntrackd/events") // which is made of the others
 	}
 	if which == "both" {
-		all = append(all, "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/keepalived")
+		all = append(all, "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/keepalived", "netcheck/live")
 	}
 	all = slices.DeleteFunc(all, func(name string) bool { return name == but })
 	return append(all, more...)

@@ -176,7 +176,7 @@ func (f *form) linkLines(room int) []string {
 		return append(make([]string, min(room-1, 1)), line)
 	}
 	if f.layout.note == 0 {
-		counts = margin
+		counts = margin + e.role(now.Word).Render(now.Word) + "  "
 	}
 	says := hang(e.shown(now.Sentence), counts, width-1)
 	if most := room - 3; len(says) > most {

@@ -33,6 +33,16 @@ func (p monkeyPlanner) Plan(s conntrackd.Settings, firstNode bool) []check.Check
 	return (&fakePlanner{findings: p.findings, delays: p.delays}).Plan(s, firstNode)
 }
 
+// monkeyLinker is a fakeLinker that does not count.
+type monkeyLinker struct {
+	findings map[check.ID]check.Finding
+	after    time.Duration
+}
+
+func (l monkeyLinker) LinkPlan(s conntrackd.Settings) []check.Check {
+	return (&fakeLinker{findings: l.findings, after: l.after}).LinkPlan(s)
+}
+
 // options are a host, a form or a setup, as chance has it.
 func (k *monkey) options() Options {
 	chance := func(n int) bool { return k.Intn(n) == 0 }
@@ -47,6 +57,7 @@ func (k *monkey) options() Options {
 	if chance(4) {
 		planner.findings = noPeer
 	}
+	o.Effects.Linker = monkeyLinker{after: time.Duration(k.Intn(900)) * time.Millisecond, findings: planner.findings}
 	o.Effects.Interfaces, o.Effects.Planner, o.Effects.Applier = watchedList{}, planner, k
 	o.Effects.Reviewer = fakeReviewer{review: review, after: time.Duration(k.Intn(900)) * time.Millisecond, saved: savedSettings()}
 	o.Effects.Observer, o.Effects.Operator = monkeyHost{}, monkeyHost{}

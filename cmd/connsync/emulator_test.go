@@ -64,7 +64,7 @@ func mainJob(d *workplace, current, peer string) {
 	d.types(lab.SyncInterface + enter + tab + "10.0.9.102/24" + tab)
 	d.shows("error", "! Peer IP:", true)
 	d.types(shiftTab + ctrlU + peer + down + down + ctrlU + "256K" + tab + tab)
-	d.shows("filled", "* 256K", true)
+	d.shows("filled", "is heard on UDP port", true)
 	d.types(enter)
 	d.shows("checks", "Enter goes on to the review.", false)
 	d.ponders(enter)
@@ -74,7 +74,7 @@ func mainJob(d *workplace, current, peer string) {
 	d.ponders(enter)
 	d.shows("status", "In sync both ways.", false)
 	d.types("q")
-	d.shows("saved", "Save Changes:", true)
+	d.shows("saved", "is heard on UDP port", true)
 	d.types(ctrlC)
 }
 

@@ -32,6 +32,7 @@ func TestPairIsConfiguredFromTheForm(t *testing.T) {
 	tm := open(t, pair.A.Command(program), func(start func() error) error { return start() })
 	tm.see("Connection Sync Settings", "sync disabled", "Interface Name")
 	fillForm(tm, pair.A.Sync.String(), pair.B.Sync.String())
+	linkChanges(tm, pair)
 	save(tm)
 	tm.see("In sync both ways")
 
@@ -109,6 +110,26 @@ func fillForm(tm *terminal, current, peer string) {
 	tm.see("Receive Buffer Size * 256K") // follows
 	tm.press(tab)
 	tm.see("> [ Save Changes ]")
+}
+
+// linkChanges has the link fail and return under the form, without a key.
+func linkChanges(tm *terminal, pair *lab.Pair) {
+	tm.t.Helper()
+	must := func(err error) {
+		tm.t.Helper()
+		if err != nil {
+			tm.t.Fatal(err)
+		}
+	}
+	whole := []string{"---- up ----", "replies to ARP and ping", "warning 0   failed 0   " + pair.B.Sync.Addr().String() + " is heard on UDP port 3780"}
+	tm.see(append(whole, "The link, as it is now")...)
+	must(pair.Sync.Cut(pair.A.Port))
+	tm.see("---- no carrier ----", "was not asked", "failed 1")
+	must(pair.Sync.Cut(pair.B.Port))
+	must(pair.Sync.Mend(pair.A.Port))
+	tm.see("---- up ----", "does not reply to ARP", "failed 1   nobody answers ARP for")
+	must(pair.Sync.Mend(pair.B.Port))
+	tm.see(whole...)
 }
 
 // save goes from Save Changes through checks and review to the apply.

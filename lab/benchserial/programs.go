@@ -170,7 +170,7 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	w.settle()
 	r.values[firstFrame] = seat.Sent()
 	r.values[firstLeast] = vt102.Least("", seat.Shows())
-	w.see("in sync both ways") // the title has the verdict once it is known
+	w.see("in sync both ways", linkHeard) // once they are known
 	w.settle()
 
 	for range 4 { // to Port
@@ -181,7 +181,7 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 			r.values[focusMove], r.values[focusHint] = cost-hint, hint
 		}
 	}
-	w.cost("1", "* 37801") // the first one marks the field as changed too
+	r.values[linkGoes] = w.cost("1", "* 37801", "-"+linkTitle) // and marks the field as changed
 	r.values[character] = max(w.cost("2", "37801", "[cursor 31,6]"), w.cost("3", "[cursor 32,6]"), w.cost("4", "[cursor 33,6]"))
 	r.values[backspace] = max(w.cost("\x7f", "[cursor 32,6]"), w.cost("\x7f", "[cursor 31,6]"), w.cost("\x7f", "[cursor 30,6]"))
 	w.cost("9")
@@ -189,6 +189,9 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	w.cost("\x1b[Z")
 	r.values[errorOff] = w.cost("\x7f", "-! port")
 	w.cost("\x12", "-* 3780") // ctrl+r undoes the change
+	gone := seat.Shows()
+	r.values[linkAppears] = w.cost("", linkHeard) // by itself
+	r.values[linkLeast] = vt102.Least(gone, seat.Shows())
 	w.cost("\x1b[A\x1b[A\x1b[A")
 	r.values[pickerOpen] = w.cost("\r", "Choose the sync interface")
 	w.cost("\x1b", "Connection Sync Settings")
@@ -200,13 +203,18 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	time.Sleep(seconds * time.Second)
 	r.values[statusRefresh] = (seat.Sent() - before + seconds - 1) / seconds
 	w.keys("\x1b")
-	w.see("Connection Sync Settings")
+	w.see("Connection Sync Settings", linkHeard)
 	w.settle()
 	r.values[idleMinute] = w.idles(idle)
 	r.values[exit] = w.ends("\x03")
 	r.err = w.err
 	return r
 }
+
+const (
+	linkTitle = "The link, as it is now"
+	linkHeard = "is heard on UDP port"
+)
 
 // hintLine is the line of the form that says what the field is for.
 const hintLine = 10

@@ -24,6 +24,9 @@ const (
 	focusHint
 	errorOn
 	errorOff
+	linkAppears
+	linkLeast
+	linkGoes
 	pickerOpen
 	statusRefresh
 	idleMinute
@@ -45,6 +48,9 @@ func metrics() [metricCount]metric {
 		focusHint:     {"  the help text's minimum", -1, ""},
 		errorOn:       {"error appears, with the next hint", -1, ""},
 		errorOff:      {"error goes with the key that cures it", -1, ""},
+		linkAppears:   {"the link, as it is now, appears", 260, "at most 260, after a pause"},
+		linkLeast:     {"  its computed minimum", -1, ""},
+		linkGoes:      {"  goes with the key that changes it", 60, "at most 60, once"},
 		pickerOpen:    {"picker opens", -1, ""},
 		statusRefresh: {"status refresh, numbers change", 24, "at most 24 a second"},
 		idleMinute:    {"idle minute", 0, "0"},
