@@ -10,7 +10,7 @@ PACKAGES ?= ./cmd/connsync ./packaging ./conntrackd/health ./conntrackd/refresh 
 # the host needs glibc's loader. BUILDMODE=exe builds one that needs nothing.
 BUILDMODE ?= pie
 
-.PHONY: build package run demo failover random test lint golden monkey fuzz crash flood bench bench-serial bench-refresh deps clean root bin
+.PHONY: build package run demo failover random test lint golden monkey fuzz crash flood bench bench-serial bench-refresh screenshots deps clean root bin
 
 build: bin
 
@@ -111,6 +111,13 @@ bench-refresh: root
 	@$(MAKE) --no-print-directory bin
 	@CGO_ENABLED=0 $(GO) build -o bin/benchrefresh ./lab/benchrefresh
 	@bin/benchrefresh -connsync bin/connsync $(ARGS)
+
+# What a person sees on the way from an empty form to the status, into docs/pictures.
+screenshots: root
+	@scripts/deps demo
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/screenshots ./lab/screenshots
+	@bin/screenshots -connsync bin/connsync
 
 deps: root
 	@scripts/deps test

@@ -87,6 +87,7 @@ var allowed = map[string][]string{
 	"lab/emulator":     {},
 	"lab/benchrefresh": {"lab"},
 	"lab/benchserial":  {"lab", "lab/tty", "lab/vt102"},
+	"lab/screenshots":  {"lab", "lab/tty", "lab/vt102"},
 	"lab/crash":        {"lab", "lab/tty"},
 	"lab/flood":        {"lab", "lab/tty"},
 	"lab/uart":         {"lab", "lab/tty", "lab/uart/wire"},

@@ -30,7 +30,7 @@ func TestDocumentsReadmeIsShort(t *testing.T) {
 
 // README shows the form as the program draws it.
 func TestDocumentsReadmeShowsTheForm(t *testing.T) {
-	golden := readDocument(t, "tui/testdata/TestGolden/form-filled-80x24.golden")
+	golden := readDocument(t, "tui/testdata/TestLinkPages/good/80x24.golden")
 	var screen strings.Builder
 	for line := range strings.Lines(golden) {
 		if !strings.HasPrefix(line, "[cursor ") {

@@ -193,3 +193,6 @@ func (t *Terminal) Resize(width, height int) {
 
 // Close ends the emulation. The line is its owner's.
 func (t *Terminal) Close() error { return t.screen.Close() }
+
+// Runs is the screen as it looks; see [vt102.Screen.Runs].
+func (t *Terminal) Runs() [][]vt102.Run { return t.screen.Runs() }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	uv "github.com/charmbracelet/ultraviolet"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/vt"
 )
 
@@ -112,4 +114,66 @@ func (s *Screen) Close() error {
 		return c.Close()
 	}
 	return nil
+}
+
+// Run is text in one line of a screen that looks the same throughout.
+type Run struct {
+	Column  int
+	Text    string
+	Bold    bool
+	Reverse bool
+	// Colour is one of the 16 of a terminal, or -1 for its own.
+	Colour int
+}
+
+// Runs are the lines of the screen as they look. A run ends before two blanks, unless
+// they are reversed.
+func (s *Screen) Runs() [][]Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := make([][]Run, s.emulator.Height())
+	for y := range lines {
+		for x := 0; x < s.emulator.Width(); x++ {
+			cell := s.emulator.CellAt(x, y)
+			if cell == nil || cell.Width == 0 {
+				continue // the second half of a wide character
+			}
+			now := Run{Column: x, Text: cell.Content, Bold: cell.Style.Attrs&uv.AttrBold != 0, Reverse: cell.Style.Attrs&uv.AttrReverse != 0, Colour: -1}
+			if c, ok := cell.Style.Fg.(ansi.BasicColor); ok {
+				now.Colour = int(c)
+			}
+			last := len(lines[y]) - 1
+			if now.Text == "" {
+				now.Text = " "
+			}
+			if last >= 0 && lines[y][last].Bold == now.Bold && lines[y][last].Reverse == now.Reverse && lines[y][last].Colour == now.Colour {
+				lines[y][last].Text += now.Text
+			} else {
+				lines[y] = append(lines[y], now)
+			}
+		}
+		lines[y] = atWords(lines[y])
+	}
+	return lines
+}
+
+// atWords parts runs at two blanks and more, which are left out.
+func atWords(runs []Run) []Run {
+	var parted []Run
+	for _, r := range runs {
+		if r.Reverse {
+			parted = append(parted, r)
+			continue
+		}
+		column := r.Column
+		for _, text := range strings.SplitAfter(r.Text, "  ") {
+			part := r
+			blank := len(text) - len(strings.TrimLeft(text, " "))
+			part.Column, part.Text = column+blank, strings.TrimSpace(text)
+			if column += utf8.RuneCountInString(text); part.Text != "" {
+				parted = append(parted, part)
+			}
+		}
+	}
+	return parted
 }

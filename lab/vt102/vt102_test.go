@@ -1,6 +1,10 @@
 package vt102
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
 
 func TestInsertMode(t *testing.T) {
 	s := New(10, 2)
@@ -30,5 +34,20 @@ func TestForeign(t *testing.T) {
 		if Foreign([]byte(strange)) == nil {
 			t.Errorf("%q passes", strange)
 		}
+	}
+}
+
+func TestRuns(t *testing.T) {
+	s := New(40, 2)
+	defer s.Close()
+	if _, err := s.Write([]byte(" a b   \x1b[32mok\x1b[m 1\x1b[K\r\n\x1b[7m x  y \x1b[m z\x1b[1m!")); err != nil {
+		t.Fatal(err)
+	}
+	want := [][]Run{
+		{{Column: 1, Text: "a b", Colour: -1}, {Column: 7, Text: "ok", Colour: 2}, {Column: 10, Text: "1", Colour: -1}},
+		{{Text: " x  y ", Reverse: true, Colour: -1}, {Column: 7, Text: "z", Colour: -1}, {Column: 8, Text: "!", Bold: true, Colour: -1}},
+	}
+	if diff := cmp.Diff(want, s.Runs()); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The pictures of the pages show the screens that TestMainJobInEmulators has just seen;
+// "make screenshots" takes them again.
+func TestPicturesAreNotStale(t *testing.T) {
+	for picture, golden := range map[string]string{"form": "filled", "checks": "checks", "review": "review", "apply": "apply", "status": "status"} {
+		t.Run(picture, func(t *testing.T) {
+			svg, err := os.ReadFile(filepath.Join("..", "..", "docs", "pictures", picture+".svg"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile(filepath.Join("testdata", "emulator", golden+".golden"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _, _ := strings.Cut(string(want), "cursor ")
+			if diff := cmp.Diff(inWords(text), inWords(textOf(t, svg))); diff != "" {
+				t.Errorf("the picture is stale: make screenshots (-screen +picture):\n%s", diff)
+			}
+		})
+	}
+}
+
+// textOf is what an SVG picture of a screen says, a line each.
+func textOf(t *testing.T, svg []byte) string {
+	t.Helper()
+	const margin, cell = 10, 8 // as in lab/screenshots
+	var picture struct {
+		Lines []struct {
+			Runs []struct {
+				X     int    `xml:"x,attr"`
+				Width int    `xml:"textLength,attr"`
+				Text  string `xml:",chardata"`
+			} `xml:"tspan"`
+		} `xml:"g>text"`
+	}
+	if err := xml.Unmarshal(svg, &picture); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, l := range picture.Lines {
+		line, end := "", margin
+		for _, r := range l.Runs {
+			line, end = line+strings.Repeat(" ", (r.X-end)/cell)+r.Text, r.X+r.Width
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}
+
+// inWords are the lines of a screen without what differs from run to run, and between
+// the glyphs of ASCII and of Unicode: width included, so that what is cut is compared
+// as far as both have it.
+func inWords(text string) []string {
+	text = strings.NewReplacer("─", "-", "›", ">", "•", "*", "→", "->", "…", "...").Replace(text)
+	text = screenText(text, 0, 0, false)
+	var lines []string
+	for line := range strings.Lines(text) {
+		words := strings.Join(strings.Fields(line), " ")
+		if cut, was := strings.CutSuffix(words, "..."); was {
+			words = cut[:max(0, len(cut)-4)]
+		}
+		if words != "" {
+			lines = append(lines, words)
+		}
+	}
+	return lines
+}
