@@ -25,6 +25,7 @@ const (
 type held struct {
 	open  opener
 	key   string
+	ready string // is shown by itself before; blank where nothing is
 	shows string // by a screen that is right after heldKeys; blank where nobody says
 }
 
@@ -48,6 +49,7 @@ func (h held) holds(line tty.Line) (int, error) {
 	defer seat.Close()
 	w := &watch{seat: seat}
 	time.Sleep(time.Second)
+	w.see(h.ready)
 	w.settle()
 	beat := time.NewTicker(heldEvery)
 	defer beat.Stop()
@@ -104,7 +106,7 @@ func echoes(seat *tty.Seat) (worst, lost int, err error) {
 func (s *stand) slow(t terminal) result {
 	r := result{values: map[int]int{}}
 	open := func(l tty.Line) (*tty.Seat, error) { return tty.Open(exec.Command(s.connsync), l, s.pair.A.Enter) }
-	h := held{open: open, key: "\t", shows: "> [ Save Changes ]"} // 150 of 11 places
+	h := held{open: open, key: "\t", ready: linkHeard, shows: "> [ Save Changes ]"} // 150 of 11 places
 	for metric, line := range slowLines(t) {
 		if r.values[metric], r.err = h.holds(line); r.err != nil {
 			return r
