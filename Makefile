@@ -92,9 +92,15 @@ flood: root
 	@CGO_ENABLED=0 $(GO) build -o bin/flood ./lab/flood
 	@bin/flood -connsync bin/connsync $(ARGS)
 
+# connsync beside what does the same or a part of it, as ratios with their targets, into
+# docs/measurements.md and docs/pictures; within twenty minutes, on a machine that does
+# nothing else. make bench ARGS='-only screens' measures a section and writes nothing;
+# what goes into no report is under go test -bench.
 bench: root
-	@scripts/deps demo
-	$(GO) test -run '^$$' -bench . -count=1 $(TESTFLAGS) $(PACKAGES)
+	@scripts/deps bench-serial
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/bench ./lab/bench
+	@bin/bench -connsync bin/connsync $(ARGS)
 
 # What the screens cost on a serial line, in bytes, beside those of others:
 # make bench-serial ARGS=-quick idles for seconds instead of a minute. What else

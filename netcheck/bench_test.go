@@ -62,7 +62,7 @@ func BenchmarkInterfaces(b *testing.B) {
 			return len(list), err
 		}},
 	}
-	for _, count := range []int{10, 1000, 4000} {
+	for _, count := range []int{10, 100, 1000, 4000} {
 		n := manyInterfaces(b, count)
 		for _, way := range ways {
 			b.Run(fmt.Sprintf("%d/%s", count, way.name), func(b *testing.B) {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
 
+	"connsync/lab/others"
 	"connsync/lab/tty"
 	"connsync/lab/vt102"
 )
@@ -20,27 +20,13 @@ type program struct {
 }
 
 func (s *stand) programs(idle time.Duration) []program {
-	fields := []string{
-		"Enable Sync", "Enable", "Interface Name", "eth1", "Current IP", "10.0.0.101/24", "Peer IP", "10.0.0.102/24",
-		"Port", "3780", "Send Buffer Size", "65536", "Receive Buffer Size", "65536",
+	here := func(command []string) opener {
+		return func(l tty.Line) (*tty.Seat, error) { return tty.Open(exec.Command(command[0], command[1:]...), l, nil) }
 	}
-	const title = "Connection Sync Settings"
-	form := []string{"--title", title, "--form", "Tab to the buttons, arrows between the fields.", "18", "70", "7"}
-	for i := 0; i < len(fields); i += 2 {
-		row := fmt.Sprint(i/2 + 1)
-		form = append(form, fields[i], row, "1", fields[i+1], row, "25", "30", "40")
-	}
-	menu := []string{"--title", "Choose the sync interface", "--menu", "", "18", "70", "10"}
-	for i := range 10 {
-		menu = append(menu, fmt.Sprintf("eth%d", i), "up         10 Gb/s  physical  10.0.0.101/24")
-	}
-	here := func(name string, args ...string) opener {
-		return func(l tty.Line) (*tty.Seat, error) { return tty.Open(exec.Command(name, args...), l, nil) }
-	}
-	dialog := peer{open: here("dialog", form...), menu: here("dialog", menu...), down: true, idle: idle}
-	whiptail := peer{open: here("whiptail", "--title", title, "--inputbox", "Port", "18", "70", "3780"), menu: here("whiptail", menu...), idle: idle}
+	dialog := peer{open: here(others.Dialog()), menu: here(others.Menu("dialog")), down: true, idle: idle}
+	whiptail := peer{open: here(others.Whiptail()), menu: here(others.Menu("whiptail")), idle: idle}
 	nmtui := peer{idle: idle, open: func(l tty.Line) (*tty.Seat, error) {
-		return tty.Open(exec.Command("nmtui", "edit", "bench"), l, s.office.Enter)
+		return tty.Open(exec.Command(others.Nmtui()[0], others.Nmtui()[1:]...), l, s.office.Enter)
 	}}
 	return []program{
 		{"connsync", func(_ context.Context, t terminal) result { return s.measureConnsync(t, idle) }, s.slow},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connsync/lab"
+	"connsync/lab/others"
 	"connsync/lab/tty"
 )
 
@@ -20,10 +21,8 @@ type stand struct {
 }
 
 func newStand(ctx context.Context, connsync string) (s *stand, err error) {
-	for _, needed := range []string{"dialog", "whiptail", "nmtui", "dbus-daemon", "NetworkManager"} {
-		if _, err := exec.LookPath(needed); err != nil {
-			return nil, fmt.Errorf("%s is not installed (scripts/deps bench): %w", needed, err)
-		}
+	if missing := others.Missing(); missing != "" {
+		return nil, fmt.Errorf("%s is not installed (scripts/deps bench-serial)", missing)
 	}
 	s = &stand{connsync: connsync}
 	defer func() {
@@ -44,41 +43,8 @@ func newStand(ctx context.Context, connsync string) (s *stand, err error) {
 			return s, fmt.Errorf("configure %s: %w", m.Name(), err)
 		}
 	}
-	return s, s.openOffice(ctx)
-}
-
-// profile is a connection for nmtui to edit.
-const profile = `[connection]
-id=bench
-type=ethernet
-interface-name=eth1
-autoconnect=false
-
-[ipv4]
-method=manual
-address1=10.0.0.101/24,10.0.0.1
-`
-
-func (s *stand) openOffice(ctx context.Context) (err error) {
-	if s.office, err = lab.NewNode(ctx, "office"); err != nil {
-		return err
-	}
-	const file = "/etc/NetworkManager/system-connections/bench.nmconnection"
-	if err := s.office.WriteFile(file, []byte(profile)); err != nil {
-		return err
-	}
-	_, err = s.office.Run(ctx, "sh", "-ec", `
-		chmod 600 `+file+`
-		mkdir -p /run/dbus
-		dbus-daemon --system --fork
-		NetworkManager </dev/null >/dev/null 2>&1
-		for try in $(seq 50); do
-			nmcli -t -f NAME connection show 2>/dev/null | grep -qx bench && exit 0
-			sleep 0.2
-		done
-		echo "NetworkManager does not show its connection" >&2
-		exit 1`)
-	return err
+	s.office, err = others.OpenOffice(ctx)
+	return s, err
 }
 
 func (s *stand) close() error {
