@@ -41,7 +41,7 @@ type options struct{ program, document, picture, only string }
 
 // sectionLimit is how long a section may take: all of them, and what they wait for, end
 // within twenty minutes.
-const sectionLimit = 4 * time.Minute
+const sectionLimit = 5 * time.Minute
 
 // section is rows that are measured together.
 type section struct {
