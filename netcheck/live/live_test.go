@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -46,14 +47,15 @@ func TestTheLinkOfAPairOfNamespaces(t *testing.T) {
 	var target netcheck.Target
 	target.Interface, target.Port = "eth1", 3780
 	target.Current, target.Peer = netip.MustParsePrefix("10.0.0.101/24"), netip.MustParsePrefix("10.0.0.102/24")
-	look := func() check.Report {
+	lookAs := func(who lab.Commander) check.Report {
 		t.Helper()
 		var r check.Report
-		if err := lab.Call(t.Context(), a, "live", target, &r); err != nil {
+		if err := lab.Call(t.Context(), who, "live", target, &r); err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}
+	look := func() check.Report { t.Helper(); return lookAs(a) }
 	wants := func(r check.Report, id check.ID, want check.Status) {
 		t.Helper()
 		if res, _ := r.Result(id); res.Status != want {
@@ -81,6 +83,15 @@ func TestTheLinkOfAPairOfNamespaces(t *testing.T) {
 	}
 	if len(r.Results) != 12 {
 		t.Errorf("%d checks", len(r.Results))
+	}
+
+	// Without the capability for it nothing passes that could not be asked.
+	r = lookAs(lab.CommandFunc(func(name string, args ...string) *exec.Cmd {
+		return a.Command("setpriv", append([]string{"--bounding-set", "-net_raw", "--inh-caps", "-net_raw", name}, args...)...)
+	}))
+	wants(r, netcheck.CheckCarrier, check.Passed)
+	for _, id := range []check.ID{netcheck.CheckDuplicateAddress, netcheck.CheckPeerLink, CheckPeerHeard} {
+		wants(r, id, check.Unknown)
 	}
 
 	peer.Close()
