@@ -140,6 +140,8 @@ func TestTheLinkIsNeverInTheWayOfTyping(t *testing.T) {
 		if took := time.Since(before); took > 100*time.Millisecond {
 			t.Errorf("the key took %v", took)
 		}
+		d.wait(2 * linkPause)
+		d.lacks(linkTitle) // what the look that was ended has answered
 	})
 }
 
