@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -42,10 +43,15 @@ func benchmark(ctx context.Context, pkg, pattern, times string) (map[string]figu
 // interfaces measures the list of all interfaces with their addresses beside the two
 // ways that ask for each by itself, and how it grows.
 func interfaces(ctx context.Context, b *bench) error {
-	found, err := benchmark(ctx, "./netcheck", "^BenchmarkInterfaces$", "1x")
+	found, err := benchmark(ctx, "./netcheck", "^BenchmarkInterfaces$/./^(per-link|standard-library)$", "1x")
 	if err != nil {
 		return err
 	}
+	dumps, err := benchmark(ctx, "./netcheck", "^BenchmarkInterfaces$/./^dumps$", "20x")
+	if err != nil {
+		return err
+	}
+	maps.Copy(found, dumps)
 	of := func(count int, way string) time.Duration {
 		return found[fmt.Sprintf("Interfaces/%d/%s", count, way)].time()
 	}
