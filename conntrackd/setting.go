@@ -17,8 +17,10 @@ type Setting struct {
 	// Label is its name for people, Short the same where the screen is narrow.
 	Label, Short string
 	Kind         SettingKind
-	// Words are the two values of a [SwitchSetting], that for true first.
-	Words [2]string
+	// Words are the two values of a [SwitchSetting], that for true first; those of a
+	// [ChoiceSetting] in the order in which they are offered; and what is usual in a
+	// [ListSetting], which may have others.
+	Words []string
 	// Usage is the help of its flag, with the name of the value in backquotes;
 	// blank where no flag takes its value.
 	Usage string
@@ -32,6 +34,9 @@ type Setting struct {
 	// Advanced says that only the command line sets it: the form keeps what is
 	// saved, and needs no hint and no help.
 	Advanced bool
+	// Optional says that the file may leave the value to conntrackd: typed as
+	// [DefaultWord], which takes it out of the file, and null in JSON.
+	Optional bool
 	// Required says that an enabled sync does not work without it.
 	Required bool
 	// Shared says that it has to be equal on both nodes. It is then part of the
@@ -50,7 +55,7 @@ type Setting struct {
 }
 
 // SettingKind is what kind of value a setting has. It decides how it is asked
-// for, and its type in JSON: a text, a whole number or true and false.
+// for, and its type in JSON: a text, a whole number, true and false, or an array.
 type SettingKind int
 
 const (
@@ -60,7 +65,13 @@ const (
 	NumberSetting                       // a whole number
 	BytesSetting                        // a size, in bytes or with a unit
 	SwitchSetting                       // true or false, typed as one of two words
+	ChoiceSetting                       // one of several words
+	ListSetting                         // texts with commas between them, in JSON an array of texts
 )
+
+// DefaultWord is how the value of an Optional setting is typed that the file leaves
+// to conntrackd.
+const DefaultWord = typed.DefaultWord
 
 // Flag is the field's name on the command line, without the dashes.
 func (f Field) Flag() string { return strings.ReplaceAll(string(f), "_", "-") }
@@ -68,9 +79,16 @@ func (f Field) Flag() string { return strings.ReplaceAll(string(f), "_", "-") }
 // Text is the value in s as it is typed; blank where it is not set.
 func (s Setting) Text(in Settings) string { return s.Value.text(in) }
 
-// JSON is the value in s as it stands in JSON. A size that is not set is 0.
+// JSON is the value in s as it stands in JSON. A size that is not set is 0, an
+// Optional value null.
 func (s Setting) JSON(in Settings) any {
+	text := s.Value.text(in)
+	if s.Optional && (text == "" || text == DefaultWord) {
+		return nil
+	}
 	switch s.Kind {
+	case ListSetting:
+		return strings.Split(text, ",")
 	case NumberSetting, SwitchSetting:
 		return s.Value.held(in)
 	case BytesSetting:
@@ -79,7 +97,7 @@ func (s Setting) JSON(in Settings) any {
 		}
 		return 0 // not set in the file
 	}
-	return s.Value.text(in)
+	return text
 }
 
 // Word is the one of the two words of a [SwitchSetting] that says on or off.

@@ -27,7 +27,7 @@ func NewSettingTable() SettingTable {
 func enabledSetting() Setting {
 	return Setting{
 		Field: FieldEnabled, Label: "Enable Sync", Short: "Enable Sync",
-		Kind: SwitchSetting, Words: [2]string{"enable", "disable"},
+		Kind: SwitchSetting, Words: []string{"enable", "disable"},
 		Hint:     "conntrackd runs now and at boot, or not at all.",
 		Standard: "Disable", Example: "Enable",
 		About: []string{
@@ -158,7 +158,7 @@ func receiveBufferSetting() Setting {
 
 func externalCacheSetting() Setting {
 	return Setting{
-		Field: FieldExternalCache, Label: "External Cache", Short: "External Cache", Kind: SwitchSetting, Words: [2]string{"on", "off"},
+		Field: FieldExternalCache, Label: "External Cache", Short: "External Cache", Kind: SwitchSetting, Words: []string{"on", "off"},
 		Advanced: true, Shared: true,
 		Usage:     "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)",
 		Value:     switchValue(func(s *Settings) *bool { return &s.ExternalCache }, typed.Switch, "on", "off"),

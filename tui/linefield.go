@@ -96,7 +96,7 @@ func (f field) letters() (yes, no string) {
 // valueText is a value as people say it.
 func valueText(f field, value string) string {
 	switch {
-	case f.Kind == conntrackd.SwitchSetting && slices.Contains(f.Words[:], value):
+	case f.Kind == conntrackd.SwitchSetting && slices.Contains(f.Words, value):
 		return f.title(f.On(value))
 	case value == "":
 		return "blank"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"connsync/conntrackd"
@@ -35,7 +36,8 @@ type File struct {
 type value struct {
 	line int
 	kind kind
-	text string
+	text string // of a list of texts, with commas between them
+	odd  bool   // a list that has something else than texts
 }
 
 // kind is a JSON or YAML type, in the words of a message.
@@ -202,8 +204,22 @@ func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e value) str
 			return must("true, false or null")
 		}
 		return ""
+	case setting.Optional && (e.kind == kindNull || e.kind == kindText && strings.EqualFold(strings.TrimSpace(e.text), conntrackd.DefaultWord)):
+		return ""
 	}
 	switch setting.Kind {
+	case conntrackd.ListSetting:
+		if e.kind == kindList && e.odd {
+			return fmt.Sprintf("%s must be a list of texts alone", field)
+		}
+		if e.kind != kindText && e.kind != kindList {
+			return must("a list of texts")
+		}
+	case conntrackd.ChoiceSetting:
+		onOff := e.kind == kindBoolean && slices.Contains(setting.Words, "on")
+		if e.kind != kindText && !onOff {
+			return must("one of " + strings.Join(setting.Words, ", "))
+		}
 	case conntrackd.SwitchSetting:
 		if e.kind != kindBoolean {
 			return must(wantBoolean)
@@ -256,7 +272,8 @@ func (f File) Over(t conntrackd.SettingTable, saved conntrackd.Values, flagged f
 		if !ok || e.kind == kindNull || flagged(field) {
 			continue
 		}
-		unset := strings.TrimSpace(e.text) == "" || e.kind == kindNumber && e.text == "0"
+		setting, _ := t.Find(field)
+		unset := strings.TrimSpace(e.text) == "" || e.kind == kindNumber && e.text == "0" && !setting.Optional
 		switch {
 		case unset && (v[field] == "" || v[field] == conntrackd.SystemBufferWord):
 		case strings.TrimSpace(e.text) == "":

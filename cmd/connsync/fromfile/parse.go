@@ -73,6 +73,9 @@ func jsonEntry(raw json.RawMessage, line int) value {
 		e.kind = kindNull
 	case '[':
 		e.kind = kindList
+		var texts []string
+		e.odd = json.Unmarshal(raw, &texts) != nil
+		e.text = strings.Join(texts, ",")
 	case '{':
 		e.kind = kindTable
 	default:
@@ -126,6 +129,12 @@ func yamlEntry(node *yaml.Node, line int) value {
 	switch {
 	case node.Kind == yaml.SequenceNode:
 		e.kind = kindList
+		var texts []string
+		for _, item := range node.Content {
+			e.odd = e.odd || item.Tag != "!!str"
+			texts = append(texts, item.Value)
+		}
+		e.text = strings.Join(texts, ",")
 	case node.Kind == yaml.MappingNode:
 		e.kind = kindTable
 	case node.Kind != yaml.ScalarNode: // an alias
