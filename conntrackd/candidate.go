@@ -13,7 +13,7 @@ import (
 // know about the change before it happens.
 type Candidate struct {
 	Path     string   // the configuration file
-	Settings Settings // what the candidate was made from
+	Settings Settings // what the candidate was made from, the advanced ones as New has them
 	Old      []byte   // nil when there is no file yet
 	New      []byte   // nil where the save takes the file away
 	// Replaces lists what the save would take away and the operator has to
@@ -52,6 +52,9 @@ func NewCandidate(path string, s Settings, h Host) (*Candidate, error) {
 		return nil, err
 	}
 	c.New = f.Bytes()
+	if got, err := f.Settings(); err == nil {
+		c.Settings.Advanced = got.OnHost(h).Advanced // without the words for a default
+	}
 	if h.ConntrackMax <= 0 && c.Changed() {
 		c.Notes = append(c.Notes, fmt.Sprintf("The kernel does not say how many connections it tracks; %d is assumed.", h.table()))
 	}

@@ -29,10 +29,9 @@ func (e *SettingsError) Error() string {
 // what the sync needs and the file lacks; comments and everything tuned stay.
 // Where the settings are in force already, no byte changes.
 //
-// A link of another transport becomes one of UDP, with what it states; a mode
-// without any answer from the peer, and a Stats section that is no
-// distribution's own, are taken away. replaces lists them, for the operator to
-// agree to. notes are sentences on whatever else
+// A link of another transport becomes one of UDP, with what it states; a Stats
+// section that is no distribution's own is taken away. replaces lists them, for
+// the operator to agree to. notes are sentences on whatever else
 // changes or deserves a look.
 //
 // Enabled settings have to be valid. In disabled ones a zero buffer or port, and
@@ -62,6 +61,8 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		return nil, nil, err
 	}
 	m.before, _ = m.f.Settings()
+	m.before = m.before.OnHost(h)
+	m.s = m.s.OnHost(h)
 	steps := []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.settings, m.ignore, m.expectations}
 	if m.f.alreadyHas(s, h) {
 		steps = []func(){m.expectations}
@@ -74,7 +75,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		}
 	}
 	m.tellReplaced()
-	if got, err := m.f.Settings(); err != nil || !same(got, s) {
+	if got, err := m.f.Settings(); err != nil || !same(got.OnHost(h).withHelpers(h), m.s.withHelpers(h)) {
 		return nil, nil, fmt.Errorf("%w: %s: the settings would not be in force after the edit", ErrDamaged, f.name)
 	}
 	*f = *m.f
@@ -120,7 +121,7 @@ func (f *File) unendedComment() bool {
 // mended in any case.
 func (f *File) alreadyHas(s Settings, h Host) bool {
 	got, err := f.Settings()
-	if err != nil || !same(got, s) || len(named(f.top, "Stats")) > 0 {
+	if err != nil || !same(got.OnHost(h).withHelpers(h), s.OnHost(h).withHelpers(h)) || len(named(f.top, "Stats")) > 0 {
 		return false
 	}
 	for _, slot := range [][]string{

@@ -9,45 +9,6 @@ import (
 	"connsync/conntrackd/typed"
 )
 
-// mode sees to it that there is a mode in which the peer's states can go where
-// the settings want them.
-func (m *merge) mode() {
-	mode := m.f.modeNode()
-	switch {
-	case mode == nil:
-		m.f.insert(last(m.f.top, "Sync"), append([]string{""}, lines(newMode(m.s, ""))...)...)
-		return
-	case mode.block == inAlarm && !m.s.ExternalCache:
-		m.replacing(mode, "Mode ALARM: it always keeps the peer's states in the external cache")
-		m.f.replace(mode, m.inPlace(mode, newMode(m.s, "")))
-		return
-	case mode.block == inAlarm:
-		m.note("Mode ALARM is kept: an idle pair sends nothing in this mode, so its health is unknown.")
-		return
-	case mode.block == inNotrack:
-		m.note("Mode NOTRACK is kept: the peer never acknowledges messages in this mode.")
-	}
-	m.switchMode("DisableExternalCache", !m.s.ExternalCache, m.f.externalCache() != m.s.ExternalCache)
-	m.f.reparse()
-	resync := m.f.modeSetting("StartupResync")
-	m.switchMode("StartupResync", true, resync == nil)
-	if resync != nil && m.f.argKind(resync) == kindOff {
-		m.note("StartupResync off is kept: after a restart, a node has no states of the peer until they change.")
-	}
-}
-
-// switchMode sets an on/off directive of the mode in force where it is due.
-func (m *merge) switchMode(name string, on, due bool) {
-	if !due {
-		return
-	}
-	if n := m.f.modeSetting(name); n != nil {
-		m.f.setArg(n, onOff(on))
-		return
-	}
-	m.f.insert(m.f.modeNode(), name+" "+onOff(on))
-}
-
 // commitTimeout takes away what means nothing without the external cache, and
 // of which the daemon warns then.
 func (m *merge) commitTimeout() {

@@ -106,6 +106,9 @@ func TestRandomFiles(t *testing.T) {
 		src := []byte(s.b.String() + " \nGeneral { UNIX { Path /nonexistent/last } }\n")
 		want := pairSettings()
 		want.ExternalCache = s.IntN(2) == 0
+		if seed%2 == 1 {
+			want = anyAdvanced(t, s.Rand, want)
+		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			file, diags := Parse("random", src)
 			ours := firstError(diags) == nil
@@ -162,6 +165,9 @@ func TestGluedFiles(t *testing.T) {
 		}
 		want := pairSettings()
 		want.ExternalCache = s.IntN(2) == 0
+		if seed%2 == 1 {
+			want = anyAdvanced(t, s.Rand, want)
+		}
 		if applyLaws(t, []byte(s.b.String()), want) {
 			edited++
 		}

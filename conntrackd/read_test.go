@@ -19,7 +19,9 @@ func TestReadSettings(t *testing.T) {
 		want      Settings
 	}{
 		{"complete", tuned, Settings{Interface: "eth1", Current: bare("10.9.0.101", 24), Peer: bare("10.9.0.102", 24),
-			Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536}},
+			Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536, Advanced: Advanced{
+				ResendQueueSize: 262144, IgnoreAddresses: "192.0.2.7", HashSize: 4096, HashLimit: 1000000, NetlinkBuffer: 1, NetlinkMaxGrowth: 2, Checksum: "off",
+			}}},
 		{"empty link", "Sync { UDP { } }", Settings{ExternalCache: true}},
 		{"no prefix length", "Sync { UDP { IPv4_address 10.0.0.1 # /33\n IPv4_Destination_Address 10.0.0.2 # see /etc/hosts\n } }",
 			Settings{ExternalCache: true, Current: bare("10.0.0.1", -1), Peer: bare("10.0.0.2", -1)}},
@@ -38,7 +40,7 @@ func TestReadSettings(t *testing.T) {
 			Settings{ExternalCache: true, Port: 65535, SendBuffer: 705032704}},
 		{"first link", "Sync { UDP { Port 1 } UDP { Port 2 } }", Settings{ExternalCache: true, Port: 1}},
 		{"default link", "Sync { UDP { Port 1 } UDP Default { Port 2 } UDP Default { Port 3 } UDP { Port 4 } }", Settings{ExternalCache: true, Port: 3}},
-		{"two sections", "Sync { Mode NOTRACK { DisableExternalCache on } } Sync { UDP { Port 1 } }", Settings{Port: 1}},
+		{"two sections", "Sync { Mode NOTRACK { DisableExternalCache on } } Sync { UDP { Port 1 } }", Settings{Port: 1, Advanced: Advanced{Mode: modeNotrack}}},
 		{"cache of the last mode", "Sync { Mode FTFW { DisableExternalCache on } Mode NOTRACK { DisableExternalCache off } UDP { } }", Settings{ExternalCache: true}},
 		{"octal", "Sync { UDP { IPv4_address 010.0.0.010 } }", Settings{ExternalCache: true, Current: bare("8.0.0.8", -1)}},
 		{"behind the end", "Sync { UDP { Port 1 } }\n\x80 Sync { UDP Default { Port 2 } }", Settings{ExternalCache: true, Port: 1}},

@@ -45,6 +45,9 @@ type Setting struct {
 	// Follows is the setting whose value this one takes until it is given
 	// itself; blank for none.
 	Follows Field
+	// Usual are texts of an advanced setting that need no mention, since conntrackd does
+	// so by itself or a new file has them.
+	Usual []string
 	// Value is how it lies in Settings; a [Value].
 	Value settingValue
 	// Rule says why the value cannot be used, and Advice why it should not be;
@@ -52,6 +55,10 @@ type Setting struct {
 	Rule, Advice func(Settings) string
 
 	directive *directive // nil where the file does not have it
+	// computed is what connsync puts into a file on the host; nil where it puts nothing.
+	computed func(Host, Settings) int
+	// takes reports whether the value means something beside the others; nil is always.
+	takes func(Settings) bool
 }
 
 // SettingKind is what kind of value a setting has. It decides how it is asked

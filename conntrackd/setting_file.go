@@ -15,7 +15,7 @@ import (
 type directive struct {
 	// in is the section that it stands in: inUDP for the link with which the
 	// daemon starts, inFTFW for the Mode in force whichever it is, inSync,
-	// inOptions or inGeneral.
+	// inOptions, inGeneral or inScheduler.
 	in section
 	// place orders the directives of a block in a new file.
 	place int
@@ -84,6 +84,8 @@ func (f *File) contents(in section) []*node {
 		return inside(sync, "Options")
 	case inGeneral:
 		return inside(f.top, "General")
+	case inScheduler:
+		return inside(inside(f.top, "General"), "Scheduler")
 	}
 	return sync
 }
@@ -104,6 +106,8 @@ func (f *File) block(in section) *node {
 		return last(inside(f.top, "Sync"), "Options")
 	case inGeneral:
 		return last(f.top, "General")
+	case inScheduler:
+		return last(inside(f.top, "General"), "Scheduler")
 	}
 	return last(f.top, "Sync")
 }

@@ -18,10 +18,12 @@ const (
 // [Settings] and an entry here; where the file has it, its directive is a line
 // of the schema.
 func NewSettingTable() SettingTable {
-	return SettingTable{
+	t := SettingTable{
 		enabledSetting(), interfaceSetting(), currentSetting(), peerSetting(),
 		portSetting(), sendBufferSetting(), receiveBufferSetting(), externalCacheSetting(),
 	}
+	t = append(t, advancedSettings()...)
+	return t
 }
 
 func enabledSetting() Setting {

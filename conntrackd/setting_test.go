@@ -111,11 +111,14 @@ func TestSettingTableIsComplete(t *testing.T) {
 	table := NewSettingTable()
 	for i, e := range table {
 		missing := e.Field == "" || e.Label == "" || e.Short == "" || e.Value == nil
-		if !e.Advanced {
+		if e.Field != FieldExternalCache {
 			missing = missing || e.Hint == "" || e.Standard == "" || e.Example == "" || len(e.About) == 0
 		}
 		if e.Kind == SwitchSetting {
 			missing = missing || e.Word(true) == "" || e.Word(false) == "" || !e.On(e.Word(true)) || e.On(e.Word(false))
+		}
+		if e.Kind == ChoiceSetting {
+			missing = missing || len(e.Words) < 2 || e.Optional != slices.Contains(e.Words, DefaultWord)
 		}
 		if missing {
 			t.Errorf("something is missing: %+v", e)

@@ -46,6 +46,7 @@ type Settings struct {
 	// script commits them. False writes them straight into the kernel table
 	// (DisableExternalCache on).
 	ExternalCache bool
+	Advanced
 }
 
 // SystemBuffer is the size of a buffer that a file leaves to the kernel, and

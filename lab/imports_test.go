@@ -62,10 +62,12 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", "", "plural"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "plural", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/upkeep"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd"},
 	"cmd/connsync/completion": {"conntrackd", "conntrackd/apply", "conntrackd/failover", "conntrackd/service", "netcheck", "node", "tui/text"},
+
+	"cmd/connsync/flaghelp": {"conntrackd"},
 
 	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "plural", "tui/text"},
 

@@ -31,21 +31,21 @@ func (h *hostChecks) coverage(ctx context.Context) check.Finding {
 	counted := fmt.Sprintf("with this file, %d of %s now would be replicated", min(c.Survive, room), plural.Of(c.Total(), "connection", "connections"))
 	switch {
 	case c.Filtered > 0:
-		return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s; %d would not: %s", counted, c.Filtered, c.Cause), Remedy: c.Next}
+		return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s; %d would not: %s (now: %s)", counted, c.Filtered, c.Cause, c.ByProtocol()), Remedy: c.Next}
 	case poll > 0:
 		return check.Finding{Status: check.Failed,
 			Detail: fmt.Sprintf("PollSecs in line %d: conntrackd would learn of a connection up to %d s after its begin, and until then it does not survive", file.LineOf("General", "PollSecs"), poll),
-			Remedy: "remove PollSecs from " + h.n.Config}
+			Remedy: "connsync apply --poll-secs default"}
 	case c.Survive > room:
 		return check.Finding{Status: check.Failed,
 			Detail: fmt.Sprintf("%s; conntrackd's cache would have no room for %d: HashLimit %d in line %d", counted, c.Survive-room, room, file.LineOf("General", "HashLimit")),
-			Remedy: "raise HashLimit in " + h.n.Config + " to twice nf_conntrack_max"}
+			Remedy: "connsync apply --hash-limit default"}
 	case coverage.EventsOff():
 		return h.eventsOff(c.Total())
 	case c.Total() == 0:
 		return check.Finding{Status: check.Passed, Detail: "no connection goes through this node at the moment"}
 	}
-	return check.Finding{Status: check.Passed, Detail: counted}
+	return check.Finding{Status: check.Passed, Detail: counted + " (" + c.ByProtocol() + ")"}
 }
 
 // eventsOff is for a kernel that reports none of its connections, of which there are

@@ -47,7 +47,7 @@ func (h *hostChecks) expectations(ctx context.Context) check.Finding {
 	// A save leaves what may harm the peer, what the operator has switched off, and
 	// what no list can name.
 	if slices.ContainsFunc(missing, func(name string) bool { return !h.file().SyncsExpectations(name) }) {
-		f.Remedy = "on both nodes, the backup first: ExpectationSync on, in Options within the Sync section of " + h.n.Config + "; then connsync apply"
+		f.Remedy = "on both nodes, the backup first: connsync apply --expectation-sync on"
 	}
 	return f
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -121,7 +122,7 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 		return s, nil
 	}
 	settings.Enabled = state.Active && state.Enabled || state.Killed
-	s.Settings = n.withPrefixes(ctx, settings)
+	s.Settings = ignoredByHand(n.withPrefixes(ctx, settings))
 	links, _ := file.EachLink()
 	for _, l := range links {
 		s.Links = append(s.Links, n.withPrefixes(ctx, l))
@@ -129,6 +130,26 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	s.Spares = file.Spares()
 	s.NoPrefix = noPrefix(ctx, s.Settings)
 	return s, nil
+}
+
+// ignoredByHand is s without this host's own addresses among those that are ignored. Where
+// they cannot be read, all that the file ignores is as if typed.
+func ignoredByHand(s conntrackd.Settings) conntrackd.Settings {
+	if s.IgnoreAddresses == "" {
+		return s
+	}
+	var h conntrackd.Host
+	own, _ := net.InterfaceAddrs()
+	for _, a := range own {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			h.OwnAddresses = append(h.OwnAddresses, p.Addr())
+		}
+	}
+	if s = s.OnHost(h); s.IgnoreAddresses == "" {
+		return s
+	}
+	h.OwnAddresses, _ = virtualAddresses()
+	return s.OnHost(h)
 }
 
 // standing is what is in force; nil where the service could not be asked.

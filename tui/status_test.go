@@ -299,7 +299,7 @@ func TestStatusPatience(t *testing.T) {
 	f := &fakeObserver{block: true}
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: f}}, 80, 24, func(d *driver) {
 		toStatus(20 * time.Second)(d)
-		d.wants("Unknown: the state of the sync could not be read.", "context deadline exceeded", "sync unknown")
+		d.wants("Unknown: whether the nodes are in sync could not be told.", "context deadline exceeded", "sync unknown")
 	})
 }
 

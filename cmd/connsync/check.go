@@ -109,29 +109,12 @@ func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Valu
 		return values, err
 	}
 	values, err := f.over(values, cmd.Flags().Changed)
-	values = text.Followed(f.table, values, f.table.Values(s.Settings), func(field conntrackd.Field) bool {
-		return f.given.Names(field) || f.flagged(cmd, field)
-	})
+	given := func(field conntrackd.Field) bool { return f.given.States(field) || f.flagged(cmd, field) }
+	values = text.Followed(f.table, values, f.table.Values(s.Settings), given)
 	if values[conntrackd.FieldEnabled] == "enable" {
-		values = withDefaults(f.table, values)
+		values = text.WithDefaults(f.table, values)
 	}
-	return values, err
-}
-
-// withDefaults fills in what a file made by hand may leave out and a sync that
-// is enabled has to state. A receive buffer is as the send buffer.
-func withDefaults(t conntrackd.SettingTable, v conntrackd.Values) conntrackd.Values {
-	standard := t.Values(t.Defaults())
-	for _, e := range t {
-		switch {
-		case v[e.Field] != "":
-		case e.Follows != "":
-			v = v.With(e.Field, v[e.Follows])
-		default:
-			v = v.With(e.Field, standard[e.Field])
-		}
-	}
-	return v
+	return f.table.Settle(values, given), err
 }
 
 // complain names the flag of every problem, or the file and its line.

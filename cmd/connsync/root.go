@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/cmd/connsync/completion"
+	"connsync/cmd/connsync/flaghelp"
 	"connsync/cmd/connsync/fromfile"
 	"connsync/cmd/connsync/upkeep"
 	"connsync/conntrackd"
@@ -74,7 +75,8 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.AddCommand(newFailover(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g), newCoverage(s, &g))
 	root.AddCommand(upkeepCommands(s, &g)...)
 	root.AddCommand(manualCommands()...)
-	completion.Complete(root, []string{formatText, formatJSON, formatMetrics}, g.saves)
+	completion.Complete(root, t, []string{formatText, formatJSON, formatMetrics}, g.saves)
+	flaghelp.Group(root, t)
 	strict(root)
 	return root
 }

@@ -132,7 +132,8 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 	line := func(label, value string) {
 		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Clean(value), "-"))
 	}
-	for _, e := range c.table {
+	host, _ := conntrackd.ReadHost() // else the usual size is assumed
+	for _, e := range c.table.Told(s.Settings, host) {
 		line(e.Label, v[e.Field])
 	}
 	for _, l := range s.Spares {

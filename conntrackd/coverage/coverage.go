@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -89,6 +90,24 @@ type Coverage struct {
 // file does not keep out.
 func (c *Coverage) Here() int {
 	return c.Survive + c.Unacknowledged + c.NotHeld + c.Young + c.Missing + c.Peers
+}
+
+// ByProtocol says how many connections of each protocol there are, the largest number
+// first, such as "tcp 90, udp 12".
+func (c *Coverage) ByProtocol() string {
+	var names []string
+	counts := map[string]int{}
+	for _, k := range c.Kinds {
+		if counts[k.Protocol] == 0 {
+			names = append(names, k.Protocol)
+		}
+		counts[k.Protocol] += k.Total()
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return counts[b] - counts[a] })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %d", name, counts[name])
+	}
+	return strings.Join(names, ", ")
 }
 
 // LostEntry is an entry that would not survive.

@@ -216,6 +216,19 @@ func TestJudge(t *testing.T) {
 		{"other mode, which greets not", edited(idle(8), func(e *evidence) {
 			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now, Alive: 5}
 		}), VerdictMismatch, "never answers"},
+		{"ALARM on both, idle", edited(quiet(idle(8)), func(e *evidence) { e.mode = "ALARM" }), VerdictUnknown, "in mode ALARM an idle peer sends none"},
+		{"ALARM on both, link down", edited(quiet(idle(8)), func(e *evidence) {
+			e.mode = "ALARM"
+			for i := range e.readings {
+				e.readings[i].Link = "DOWN"
+			}
+		}), VerdictSilent, "is down"},
+		{"NOTRACK on both", edited(idle(8), func(e *evidence) {
+			e.mode, e.wire = "NOTRACK", wire{Listening: true, Last: e.now, Plain: e.now, Alive: 5}
+			for i := range e.readings {
+				e.readings[i].Reliable = false
+			}
+		}), VerdictUnknown, "in mode NOTRACK it does not acknowledge ours"},
 		{"ALARM peer with traffic", edited(idle(8), func(e *evidence) {
 			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now}
 		}), VerdictMismatch, "never answers"},

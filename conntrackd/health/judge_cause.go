@@ -173,6 +173,8 @@ func (e evidence) judgeSilence() judgement {
 	case e.peerUnresolved:
 		j.Cause = fmt.Sprintf("no host answers for %s on %s: the peer is down, off this link, or has another address", peer, s.Interface)
 		j.Next = fmt.Sprintf("see that the peer is up and has %s on its sync interface", peer)
+	case e.mode == "ALARM":
+		j = judgement{VerdictUnknown, "no message from the peer arrives; in mode ALARM an idle peer sends none", "on the peer, run connsync status"}
 	case last.PacketsRecv > 0:
 		j.Cause = fmt.Sprintf("%s has stopped sending", peer)
 		j.Next = fmt.Sprintf("on the peer, see that conntrackd runs (connsync status) and that its firewall lets UDP port %d out", s.Port)

@@ -57,8 +57,39 @@ func BufferSize(s string) (n int, problem string) {
 	case strings.EqualFold(s, SystemBufferWord):
 		return SystemBuffer, ""
 	}
+	size, problem := bytes(s)
+	if problem == "" {
+		problem = checkBufferSize(size, s)
+	}
+	if problem != "" {
+		return 0, problem
+	}
+	return int(size.Int64()), ""
+}
+
+// EventBuffer reads the size of a buffer for the kernel's events as [BufferSize] does.
+// [DefaultWord] is [DefaultNumber].
+func EventBuffer(s string) (n int, problem string) {
+	switch {
+	case s == "":
+		return 0, ""
+	case strings.EqualFold(s, DefaultWord):
+		return DefaultNumber, ""
+	}
+	size, problem := bytes(s)
+	switch {
+	case problem != "":
+		return 0, problem
+	case size.Cmp(big.NewInt(1)) < 0 || size.Cmp(big.NewInt(maxBufferSize)) > 0:
+		return 0, fmt.Sprintf("size %s is out of range; type 1 to %d bytes, such as 2097152 or 2M", Show(s), maxBufferSize)
+	}
+	return int(size.Int64()), ""
+}
+
+// bytes reads a number of bytes with or without a unit.
+func bytes(s string) (size *big.Int, problem string) {
 	if f := Foreign(s); f != "" {
-		return 0, fmt.Sprintf("the size contains %s; %s", f, WantBufferSize)
+		return nil, fmt.Sprintf("the size contains %s; %s", f, WantBufferSize)
 	}
 	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 	if end < 0 {
@@ -68,35 +99,32 @@ func BufferSize(s string) (n int, problem string) {
 	unit, known := bufferUnit(rest)
 	switch {
 	case s[0] == '-':
-		return 0, fmt.Sprintf("size %s is negative; %s", Show(s), WantBufferSize)
+		return nil, fmt.Sprintf("size %s is negative; %s", Show(s), WantBufferSize)
 	case s[0] == '+':
-		return 0, fmt.Sprintf("size %s has a sign; %s", Show(s), WantBufferSize)
+		return nil, fmt.Sprintf("size %s has a sign; %s", Show(s), WantBufferSize)
 	case strings.HasPrefix(strings.ToLower(s), "0x"):
-		return 0, fmt.Sprintf("size %s is hexadecimal; type it in decimal, such as 65536", Show(s))
+		return nil, fmt.Sprintf("size %s is hexadecimal; type it in decimal, such as 65536", Show(s))
 	case digits == "":
-		return 0, fmt.Sprintf("size %s is not a number; %s", Show(s), WantBufferSize)
+		return nil, fmt.Sprintf("size %s is not a number; %s", Show(s), WantBufferSize)
 	case strings.ContainsAny(rest, ".,'_"):
-		return 0, fmt.Sprintf("size %s is not a whole number; type it without point or comma, such as 65536", Show(s))
+		return nil, fmt.Sprintf("size %s is not a whole number; type it without point or comma, such as 65536", Show(s))
 	case rest != "" && strings.Trim(rest, "0123456789") == "":
-		return 0, fmt.Sprintf("size %s is two numbers; type one, such as 65536", Show(s))
+		return nil, fmt.Sprintf("size %s is two numbers; type one, such as 65536", Show(s))
 	case !known && strings.EqualFold(rest, "kbit") || strings.EqualFold(rest, "mbit"):
-		return 0, fmt.Sprintf("size %s is in bits; type bytes, such as 65536 or 128K", Show(s))
+		return nil, fmt.Sprintf("size %s is in bits; type bytes, such as 65536 or 128K", Show(s))
 	case !known:
-		return 0, fmt.Sprintf("size %s ends in %s, which is not a unit; use K or M, or %s", Show(s), Show(rest), WantBufferSize)
+		return nil, fmt.Sprintf("size %s ends in %s, which is not a unit; use K or M, or %s", Show(s), Show(rest), WantBufferSize)
 	case len(digits) > 1 && digits[0] == '0':
-		return 0, fmt.Sprintf("size %s begins with a zero; type it without, such as 65536", Show(s))
+		return nil, fmt.Sprintf("size %s begins with a zero; type it without, such as 65536", Show(s))
 	}
 	// Beyond any integer type: such a number must not wrap, as it does in the
 	// daemon.
 	if len(digits) > 18 {
 		digits = "999999999999999999"
 	}
-	size, _ := new(big.Int).SetString(digits, 10)
+	size, _ = new(big.Int).SetString(digits, 10)
 	size.Mul(size, big.NewInt(unit))
-	if problem := checkBufferSize(size, s); problem != "" {
-		return 0, problem
-	}
-	return int(size.Int64()), ""
+	return size, ""
 }
 
 // BufferSizeProblem says why n bytes cannot be the size of a socket buffer; blank

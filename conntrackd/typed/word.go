@@ -3,6 +3,7 @@ package typed
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -58,4 +59,45 @@ func List(s string, one func(string) (string, string)) (list, problem string) {
 		return "", "the list has nothing but commas; type words with commas between them"
 	}
 	return strings.Join(all, ","), ""
+}
+
+// DefaultNumber is the number for [DefaultWord]. No number that stands in a file is
+// read as it.
+const DefaultNumber = SystemBuffer
+
+// Number reads a whole number within bounds, without blank space around it; what names
+// it, for the sentence. [DefaultWord] is [DefaultNumber], a blank text zero and no
+// problem.
+func Number(s, what string, least, most int) (n int, problem string) {
+	switch {
+	case s == "":
+		return 0, ""
+	case strings.EqualFold(s, DefaultWord):
+		return DefaultNumber, ""
+	}
+	want := fmt.Sprintf("type a number from %d to %d, or %s", least, most, DefaultWord)
+	switch f := Foreign(s); {
+	case f != "":
+		return 0, fmt.Sprintf("%s contains %s; %s", what, f, want)
+	case strings.Trim(s, "0123456789") != "":
+		return 0, fmt.Sprintf("%s %s is not a whole number; %s", what, Show(s), want)
+	case len(s) > 1 && s[0] == '0':
+		return 0, fmt.Sprintf("%s %s begins with a zero; type it without", what, Show(s))
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Sprintf("%s %s is out of range; %s", what, Show(s), want)
+	}
+	return n, ""
+}
+
+// FormatNumber is the text for a number of [Number]; blank for zero.
+func FormatNumber(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case DefaultNumber:
+		return DefaultWord
+	}
+	return strconv.Itoa(n)
 }

@@ -84,15 +84,36 @@ type Draft struct {
 
 // NewDraft is a draft of what is saved, with the defaults where that is blank.
 func NewDraft(t conntrackd.SettingTable, saved conntrackd.Settings) *Draft {
-	d := &Draft{table: t, saved: t.Values(t.WithDefaults(saved))}
+	d := &Draft{table: t, saved: shown(t, saved)}
 	d.Take(d.saved)
 	return d
+}
+
+// shown are saved settings as a draft has them: with the defaults, and with the word for
+// the default where conntrackd has its own.
+func shown(t conntrackd.SettingTable, saved conntrackd.Settings) conntrackd.Values {
+	v := t.Values(t.WithDefaults(saved))
+	for _, e := range t {
+		if e.Optional && v[e.Field] == "" {
+			v[e.Field] = conntrackd.DefaultWord
+		}
+	}
+	return v
 }
 
 // Take takes other values as a whole, as if they had been typed.
 func (d *Draft) Take(v conntrackd.Values) {
 	d.values, d.filled, d.following = v, "", nil
+	saved, _ := d.table.Settings(d.saved)
 	for _, e := range d.table {
+		if e.Optional && v[e.Field] == "" {
+			// What both nodes have is as there; of the rest each has its own.
+			text := d.saved[e.Field]
+			if e.Shared && e.Told(saved, conntrackd.Host{}) {
+				text = conntrackd.DefaultWord
+			}
+			d.values = d.values.With(e.Field, text)
+		}
 		if e.Follows != "" && v[e.Field] == v[e.Follows] {
 			d.following = append(d.following, e.Field)
 		}
@@ -109,8 +130,31 @@ func (d *Draft) ForgetState() {
 // StateUnknown reports whether ForgetState was called since the last save.
 func (d *Draft) StateUnknown() bool { return d.stateUnknown }
 
-// Values are the texts of all fields.
-func (d *Draft) Values() conntrackd.Values { return d.values }
+// Values are the texts of all fields, as they are saved: without those that stay as they
+// are in the file, and those that mean nothing beside the others any more.
+func (d *Draft) Values() conntrackd.Values {
+	v := d.values
+	for _, e := range d.table {
+		if !e.Optional {
+			continue
+		}
+		text := d.optional(e.Field)
+		if text == conntrackd.DefaultWord && d.saved[e.Field] == text {
+			text = ""
+		}
+		v = v.With(e.Field, text)
+	}
+	return d.table.Settle(v, d.Changed)
+}
+
+// optional is the text of an optional field, where blank leaves it to conntrackd.
+func (d *Draft) optional(f conntrackd.Field) string {
+	text := strings.TrimSpace(d.values[f])
+	if text == "" || strings.EqualFold(text, conntrackd.DefaultWord) {
+		return conntrackd.DefaultWord
+	}
+	return text
+}
 
 // Saved are the texts that the fields had when they were last saved or read.
 func (d *Draft) Saved() conntrackd.Values { return d.saved }
@@ -137,7 +181,7 @@ func (d *Draft) Enabled() bool { return d.Value(conntrackd.FieldEnabled) == "ena
 
 // Settings is the one conversion from what was typed to what it means.
 func (d *Draft) Settings() (conntrackd.Settings, []conntrackd.Problem) {
-	s, problems := ParseSettings(d.table, d.values)
+	s, problems := ParseSettings(d.table, d.Values())
 	if d.stateUnknown && d.Value(conntrackd.FieldEnabled) == "" {
 		problems = AddProblem(d.table, problems, conntrackd.Problem{
 			Field: conntrackd.FieldEnabled, Message: "whether sync is enabled now is unknown; choose Enable or Disable",
@@ -156,6 +200,9 @@ func (d *Draft) Problem(f conntrackd.Field) string {
 // 64K and 65536 are the same.
 func (d *Draft) Changed(f conntrackd.Field) bool {
 	now, saved := d.Value(f), d.SavedValue(f)
+	if e, _ := d.table.Find(f); e.Optional {
+		now = d.optional(f)
+	}
 	return now != saved && d.Meaning(f, now) != d.Meaning(f, saved)
 }
 
@@ -197,9 +244,9 @@ func (d *Draft) Revert(f conntrackd.Field) {
 func (d *Draft) Rebase(s conntrackd.Settings) {
 	typed, changed := d.values, d.Changes()
 	settings, problems := d.Settings()
-	d.saved, d.stateUnknown = d.table.Values(d.table.WithDefaults(s)), false
+	d.saved, d.stateUnknown = shown(d.table, s), false
 	d.values = d.saved
-	if len(problems) == 0 && maps.Equal(d.table.Values(settings), d.saved) {
+	if len(problems) == 0 && maps.Equal(shown(d.table, settings), d.saved) {
 		return
 	}
 	for _, f := range changed {
@@ -283,6 +330,22 @@ func Followed(t conntrackd.SettingTable, v, saved conntrackd.Values, given func(
 	for _, e := range t {
 		if e.Follows != "" && !given(e.Field) && saved[e.Field] == conntrackd.SystemBufferWord && saved[e.Field] == saved[e.Follows] {
 			v = v.With(e.Field, v[e.Follows])
+		}
+	}
+	return v
+}
+
+// WithDefaults fills in what a file made by hand may leave out and a sync that
+// is enabled has to state. A receive buffer is as the send buffer.
+func WithDefaults(t conntrackd.SettingTable, v conntrackd.Values) conntrackd.Values {
+	standard := t.Values(t.Defaults())
+	for _, e := range t {
+		switch {
+		case v[e.Field] != "":
+		case e.Follows != "":
+			v = v.With(e.Field, v[e.Follows])
+		default:
+			v = v.With(e.Field, standard[e.Field])
 		}
 	}
 	return v

@@ -55,7 +55,7 @@ func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings) []string {
 	for _, e := range t {
 		flag, value := "--"+e.Field.Flag(), v[e.Field]
 		switch {
-		case e.Usage == "" || value == "":
+		case e.Usage == "" || value == "" || !tellPeer(e, s):
 		case e.Kind != conntrackd.SwitchSetting:
 			words = append(words, flag+" "+shellWord(Clean(value)))
 		case e.On(value): // off is what the other node has by itself
@@ -63,6 +63,12 @@ func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings) []string {
 		}
 	}
 	return append(words, peerLineEnd)
+}
+
+// tellPeer says whether the other node has to be told of the setting: it has the same
+// defaults, and its own sizes.
+func tellPeer(e conntrackd.Setting, s conntrackd.Settings) bool {
+	return !e.Advanced || e.Shared && e.Told(s, conntrackd.Host{})
 }
 
 // Prefix is p as it is typed. A prefix length that is not known is taken
@@ -92,15 +98,21 @@ func shellWord(s string) string {
 
 // Fingerprint is eight hexadecimal digits in two groups over what must be
 // equal on both nodes: the pair of addresses and the settings that are shared,
-// which are the port, both buffers and the cache mode. Both nodes of a pair show
-// the same one.
+// which are the port, both buffers and the cache mode, and the advanced ones where
+// they are not as everywhere. Both nodes of a pair show the same one.
 func Fingerprint(t conntrackd.SettingTable, s conntrackd.Settings) string {
 	pair := []netip.Addr{s.Current.Addr(), s.Peer.Addr()}
 	slices.SortFunc(pair, netip.Addr.Compare)
 	bits := cmp.Or(max(s.Current.Bits(), 0), max(s.Peer.Bits(), 0))
 	shared := fmt.Appendf(nil, "%v %v %d", pair[0], pair[1], bits)
 	for _, e := range t {
-		if e.Shared {
+		switch list, isList := e.JSON(s).([]string); {
+		case !e.Shared || !e.Told(s, conntrackd.Host{}):
+		case isList:
+			shared = fmt.Appendf(shared, " %s=%v", e.Field, slices.Sorted(slices.Values(list)))
+		case e.Optional:
+			shared = fmt.Appendf(shared, " %s=%v", e.Field, e.JSON(s))
+		default:
 			shared = fmt.Appendf(shared, " %v", e.JSON(s))
 		}
 	}

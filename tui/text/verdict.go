@@ -32,7 +32,7 @@ func textOf(v health.Verdict) verdictText {
 	case health.VerdictStopped:
 		return verdictText{Fail, "sync stopped", "Stopped: no conntrackd runs with these settings."}
 	}
-	return verdictText{Unknown, "sync unknown", "Unknown: the state of the sync could not be read."}
+	return verdictText{Unknown, "sync unknown", "Unknown: whether the nodes are in sync could not be told."}
 }
 
 // SyncDisabled is a sync that is off on purpose, in a few words.

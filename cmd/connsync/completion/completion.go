@@ -4,6 +4,7 @@ package completion
 import (
 	"context"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,8 +28,8 @@ type History func(context.Context) ([]apply.Entry, error)
 
 // Complete gives every flag and argument of root the values that a shell offers
 // for it, each with what it is. A command without arguments offers no files. formats
-// are those of status.
-func Complete(root *cobra.Command, formats []string, saves History) {
+// are those of status; the settings with words of their own offer these.
+func Complete(root *cobra.Command, t conntrackd.SettingTable, formats []string, saves History) {
 	flags := map[string]cobra.CompletionFunc{
 		"interface":   completeInterfaces,
 		"service":     completeWords(service.Choices()),
@@ -38,6 +39,15 @@ func Complete(root *cobra.Command, formats []string, saves History) {
 		"format":      completeWords(formats),
 		"diff":        saves.complete,
 		"forget":      saves.complete,
+	}
+	for _, e := range t {
+		if e.Usage != "" && len(e.Words) > 0 {
+			words := slices.Clone(e.Words)
+			if e.Kind == conntrackd.ListSetting {
+				words = append(words, conntrackd.DefaultWord)
+			}
+			flags[e.Field.Flag()] = completeWords(words)
+		}
 	}
 	arguments := map[string]cobra.CompletionFunc{
 		"failover": completeRoles,

@@ -95,6 +95,11 @@ func (f File) Names(field conntrackd.Field) bool {
 	return ok
 }
 
+// States reports whether the file gives the setting a value.
+func (f File) States(field conntrackd.Field) bool {
+	return f.Names(field) && f.values[field].kind != kindNull
+}
+
 // StatesEnabled reports whether the file says if the sync is to be enabled.
 func (f File) StatesEnabled() bool { return f.values[conntrackd.FieldEnabled].kind == kindBoolean }
 

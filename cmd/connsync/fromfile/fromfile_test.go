@@ -3,6 +3,8 @@ package fromfile
 import (
 	"bytes"
 	"connsync/conntrackd"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,6 +54,46 @@ func TestRoleInAFile(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %q, want %q", content, got, want)
+		}
+	}
+}
+
+// Lists, choices and optional numbers are read in JSON and YAML alike; null keeps what is
+// saved, and the word for the default is a value.
+func TestAdvancedSettingsInAFile(t *testing.T) {
+	for content, want := range map[string]string{
+		"protocols: [tcp, udp]\nmode: notrack\n":            "mode=notrack protocols=tcp,udp",
+		`{"protocols": ["tcp"], "checksum": false}`:         "checksum=false protocols=tcp",
+		"protocols: default\nhash_size: default\n":          "hash_size=default protocols=default",
+		"protocols: null\npoll_secs: null\n":                "poll_secs=keep",
+		"poll_secs: 0\n":                                    "poll_secs=0",
+		"protocols: [1]\n":                                  "protocols must be a list of texts alone",
+		"protocols: 1\n":                                    "protocols must be a list of texts; it is a whole number",
+		"mode: true\n":                                      "mode must be one of ftfw, notrack, alarm; it is true or false",
+		"hash_size: many\n":                                 "hash_size must be a whole number without quotes, such as 65536; it is text",
+		"ignore_addresses:\n  - 192.0.2.1\n  - 2001:db8::1": "ignore_addresses=192.0.2.1,2001:db8::1",
+	} {
+		list, err := parse([]byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, f := conntrackd.NewSettingTable(), new(File)
+		problems := f.take(table, list)
+		v, more := f.Over(table, conntrackd.Values{conntrackd.FieldPollSecs: "keep"}, func(conntrackd.Field) bool { return false })
+		if !strings.Contains(content, "poll_secs") {
+			delete(v, conntrackd.FieldPollSecs)
+		}
+		var got []string
+		for _, p := range append(problems, more...) {
+			got = append(got, p.Message)
+		}
+		if got == nil {
+			for _, field := range slices.Sorted(maps.Keys(v)) {
+				got = append(got, string(field)+"="+v[field])
+			}
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%q: %q, want %q", content, text, want)
 		}
 	}
 }
