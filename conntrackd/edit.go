@@ -36,6 +36,15 @@ func (f *File) ReplaceValues(values map[string]string) {
 	}
 }
 
+// dropArg takes the value of a directive out that may be without one.
+func (f *File) dropArg(n *node) {
+	at := n.args[0]
+	if lead := f.toks[at].lead; strings.Trim(lead, " \t") != "" {
+		f.toks[at+1].lead = lead + f.toks[at+1].lead
+	}
+	f.toks, f.dirty = append(f.toks[:at:at], f.toks[at+1:]...), true
+}
+
 // setKeyword renames a directive.
 func (f *File) setKeyword(n *node, keyword string) {
 	f.toks[n.first].text, f.dirty = keyword, true
@@ -71,6 +80,14 @@ func (f *File) insert(block *node, lines ...string) {
 // its last directive, without the lines that only explain. A path would swallow a
 // brace that follows at once, and a comment everything up to the end of the line.
 func (f *File) insertInline(brace *token, lines []string) {
+	if brace.lead == "" {
+		brace.lead = " "
+	}
+	brace.lead = f.inline(lines) + brace.lead
+}
+
+// inline are directives on one line, each behind a space.
+func (f *File) inline(lines []string) string {
 	newline := f.newline()
 	var b strings.Builder
 	for _, l := range lines {
@@ -84,10 +101,25 @@ func (f *File) insertInline(brace *token, lines []string) {
 			b.WriteString(newline)
 		}
 	}
-	if brace.lead == "" {
-		brace.lead = " "
+	return b.String()
+}
+
+// insertAfter adds a block, whose lines are indented by tabs, behind another one in
+// the layout of that: on lines of its own where that ends its line, with a blank line
+// between them where that has one before it.
+func (f *File) insertAfter(n *node, text string) {
+	f.dirty = true
+	next := f.after(n)
+	line, rest, ended := strings.Cut(*next, "\n")
+	if blank := strings.Trim(line, " \t\r"); !ended || blank != "" && blank[0] != '#' {
+		*next = f.inline(lines(text)) + *next
+		return
 	}
-	brace.lead = b.String() + brace.lead
+	gap := ""
+	if strings.Count(f.toks[n.first].lead, "\n")-strings.Count(f.toks[n.first].lead, "#") > 1 {
+		gap = f.newline()
+	}
+	*next = line + "\n" + gap + shift(f.outer(n), f.laidOut(n, text)) + rest
 }
 
 // remove takes a directive out, with its line where it has the line to itself.
@@ -123,6 +155,18 @@ func (f *File) replace(n *node, text string) {
 	f.dirty = true
 	f.toks[n.first].text = text
 	f.toks = append(f.toks[:n.first+1:n.first+1], f.toks[n.last+1:]...)
+}
+
+// text is a directive with its block as it stands.
+func (f *File) text(n *node) string {
+	var b strings.Builder
+	for i, t := range f.toks[n.first : n.last+1] {
+		if i > 0 {
+			b.WriteString(t.lead)
+		}
+		b.WriteString(t.text)
+	}
+	return b.String()
 }
 
 // appendText adds sections at the end of the file.

@@ -19,7 +19,7 @@ func seeds() []string {
 		"Sync { Mode FTFW { } UDP Default { IPv4_address 1.2.3.4 # /24\n } }\n", "General { UNIX { Path /x } LockFile /x\r\n }\n",
 		"General { Filter { Address Ignore { IPv4_address 1.2.3.4 } } }\n", "Sync { TCP { } Multicast { } }\n", "Sync { UDP { Port 3780#x\n} }\n",
 		"Sync { UDP { IPv6_address ::1 # ::1/64 } }\n", "Stats { LogFile on }\nGeneral { Syslog on UNIX { Backlog 20 } }\n",
-		"Sync { Mode ALARM { } UDP { } }\n", "Sync { CommitTimeout 1 Mode NOTRACK { CommitTimeout 2 } UDP { } }\n", "Helper { Type a b c { Policy x { } } }",
+		"Sync { Mode ALARM { } UDP { } }\n", "Sync { UDP { } UDP Default { Interface eth2 } UDP { IPv4_address 10.9.0.101 } }\n", "Sync { CommitTimeout 1 Mode NOTRACK { CommitTimeout 2 } UDP { } }\n", "Helper { Type a b c { Policy x { } } }",
 	}
 }
 
@@ -90,6 +90,9 @@ func FuzzApply(f *testing.F) {
 		}
 		if port%5 == 0 {
 			s.SendBuffer, s.ReceiveBuffer = typed.SystemBuffer, typed.SystemBuffer
+		}
+		if port%3 == 0 {
+			s.SpareLinks = spares(t, manySpares)
 		}
 		applyLaws(t, src, s)
 	})

@@ -105,7 +105,8 @@ func (h Host) hashLimit() int { return min(2*h.table(), 1<<30) }
 // second time. There are no prefixes among them: a network in the list would
 // not be replicated.
 func (h Host) ignored(s Settings) []netip.Addr {
-	all := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback(), s.Current.Addr(), s.Peer.Addr()}
+	all := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+	all = append(all, s.linkAddresses()...)
 	all = append(all, h.OwnAddresses...)
 	seen := map[netip.Addr]bool{}
 	var unique []netip.Addr

@@ -19,6 +19,9 @@ func pairSettings() Settings {
 	}
 }
 
+// manySpares are as many spare links as there can be.
+const manySpares = "eth2 10.1.0.101/24 10.1.0.102/24 3781 1M, bond0.100 fd00:1::1/64 fd00:1::2/64 3782 system, eth4 10.4.0.1/30 10.4.0.2/30"
+
 func pairHost() Host {
 	return Host{ConntrackMax: 262144, UnitNotify: true, OwnAddresses: []netip.Addr{
 		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("10.9.0.101"), netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("2001:db8::1"),
@@ -93,6 +96,7 @@ func TestSamplesLoadAfterAnEdit(t *testing.T) {
 			"IPv6": func(s *Settings) {
 				s.Current, s.Peer = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
 			},
+			"spare links": func(s *Settings) { s.SpareLinks = spares(t, manySpares) },
 		} {
 			t.Run(name+" "+mode, func(t *testing.T) {
 				want := pairSettings()
@@ -176,6 +180,7 @@ func TestNewFile(t *testing.T) {
 			s.Current, s.Peer = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
 		},
 		"external cache": func(s *Settings, _ *Host) { s.ExternalCache = true },
+		"spare links":    func(s *Settings, _ *Host) { s.SpareLinks = spares(t, manySpares) },
 		"unknown host":   func(_ *Settings, h *Host) { *h = Host{} },
 		"small table":    func(_ *Settings, h *Host) { h.ConntrackMax = 4096 },
 		"large table":    func(_ *Settings, h *Host) { h.ConntrackMax = 1 << 30 },

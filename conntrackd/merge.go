@@ -43,7 +43,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 	if problems := s.unwritable(); problems != nil {
 		return nil, nil, &SettingsError{Problems: problems}
 	}
-	m := &merge{s: s, h: h}
+	m := &merge{s: s, h: h, at: -1}
 	src := f.Bytes()
 	if len(bytes.TrimSpace(src)) == 0 {
 		src = newFile(s, h)
@@ -63,7 +63,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 	m.before, _ = m.f.Settings()
 	m.before = m.before.OnHost(h)
 	m.s = m.s.OnHost(h)
-	steps := []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.settings, m.ignore, m.expectations}
+	steps := []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.links, m.settings, m.ignore, m.expectations}
 	if m.f.alreadyHas(s, h) {
 		steps = []func(){m.expectations}
 	}
@@ -124,13 +124,10 @@ func (f *File) alreadyHas(s Settings, h Host) bool {
 	if err != nil || !same(got.OnHost(h).withHelpers(h), s.OnHost(h).withHelpers(h)) || len(named(f.top, "Stats")) > 0 {
 		return false
 	}
-	for _, slot := range [][]string{
-		{"IPv4_address", "IPv6_address"}, {"IPv4_Destination_Address", "IPv6_Destination_Address"},
-	} {
-		if n := last(f.contents(inUDP), slot...); n != nil {
-			if _, ok := readAddress(n.text, f.arg(n, 0)); !ok {
-				return false
-			}
+	all, _ := f.EachLink()
+	for i, link := range f.udp() {
+		if all[i].usable() && !f.bareAddresses(link) {
+			return false
 		}
 	}
 	general := inside(f.top, "General")
@@ -139,6 +136,20 @@ func (f *File) alreadyHas(s Settings, h Host) bool {
 		return false
 	}
 	return last(inside(general, "UNIX"), "Path") != nil
+}
+
+// bareAddresses reports whether the daemon takes the addresses of a link.
+func (f *File) bareAddresses(link *node) bool {
+	for _, slot := range [][]string{
+		{"IPv4_address", "IPv6_address"}, {"IPv4_Destination_Address", "IPv6_Destination_Address"},
+	} {
+		if n := last(link.children, slot...); n != nil {
+			if _, ok := readAddress(n.text, f.arg(n, 0)); !ok {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // same compares what a file keeps of two settings; what b leaves open does not
@@ -152,6 +163,7 @@ type merge struct {
 	f            *File
 	s            Settings
 	h            Host
+	at           int // the place of the UDP link whose directives are set; -1 for that of the daemon's start
 	before       Settings
 	distribution bool
 	replaces     []string
@@ -212,12 +224,9 @@ func (m *merge) sync() {
 	_, err := m.f.link()
 	switch {
 	case errors.Is(err, ErrNoLink):
-		m.f.insert(last(m.f.top, "Sync"), lines(newLink(m.s, ""))...)
+		m.f.insert(last(m.f.top, "Sync"), lines(newLinks(m.s, ""))...)
 	case err != nil:
 		m.f.appendText(syncSection(m.s))
-	}
-	if n := len(named(inside(m.f.top, "Sync"), "UDP")); n > 1 {
-		m.note("The file has %d UDP links; only the one that the daemon starts with is set.", n)
 	}
 }
 

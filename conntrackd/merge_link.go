@@ -39,6 +39,10 @@ func (m *merge) settings() {
 // either is nil where there is none.
 func (m *merge) find(in section, names ...string) (block, n *node) {
 	m.f.reparse()
+	if in == inUDP && m.at >= 0 {
+		block = m.f.udp()[m.at]
+		return block, last(block.children, names...)
+	}
 	return m.f.block(in), last(m.f.contents(in), names...)
 }
 
@@ -97,16 +101,15 @@ func (m *merge) address(p netip.Prefix, format string) {
 // ignore keeps the sync addresses in the list of addresses whose connections
 // are not replicated, where the file has such a list.
 func (m *merge) ignore() {
-	for _, change := range []struct{ old, now netip.Addr }{
-		{m.before.Current.Addr(), m.s.Current.Addr()}, {m.before.Peer.Addr(), m.s.Peer.Addr()},
-	} {
+	wanted := m.s.linkAddresses()
+	for _, change := range m.addressChanges() {
 		m.f.reparse()
 		list := m.ignoreList()
 		if list == nil {
 			return
 		}
-		entry, covered := m.f.listed(list, change.old), m.f.covers(list, change.now)
-		keep := change.old == m.s.Current.Addr() || change.old == m.s.Peer.Addr() || slices.Contains(m.h.OwnAddresses, change.old)
+		entry, covered := m.f.listed(list, change.old), !change.now.IsValid() || m.f.covers(list, change.now)
+		keep := slices.Contains(wanted, change.old) || slices.Contains(m.h.OwnAddresses, change.old)
 		switch {
 		case change.old == change.now && covered, covered && (entry == nil || keep):
 		case entry != nil && !keep && covered:
@@ -118,6 +121,35 @@ func (m *merge) ignore() {
 			m.f.insert(list, ignoreLine(change.now))
 		}
 	}
+}
+
+// addressChange is an address of a link that becomes another one; one of them is not
+// valid where it goes, or is new.
+type addressChange struct{ old, now netip.Addr }
+
+// addressChanges are those of the default link, then those of the spare ones.
+func (m *merge) addressChanges() []addressChange {
+	changes := []addressChange{{m.before.Current.Addr(), m.s.Current.Addr()}, {m.before.Peer.Addr(), m.s.Peer.Addr()}}
+	before, now := m.before.linkAddresses(), m.s.linkAddresses()
+	for _, a := range before[2:] {
+		if !slices.Contains(now, a) {
+			changes = append(changes, addressChange{old: a})
+		}
+	}
+	for _, a := range now[2:] {
+		changes = append(changes, addressChange{now: a})
+	}
+	return changes
+}
+
+// linkAddresses are the addresses of each link, this node's before the peer's, those
+// of the default link first.
+func (s Settings) linkAddresses() []netip.Addr {
+	var all []netip.Addr
+	for _, l := range s.Links() {
+		all = append(all, l.Current.Addr(), l.Peer.Addr())
+	}
+	return all
 }
 
 // ignoreList returns the last Address Ignore of the file, or nil.

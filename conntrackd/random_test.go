@@ -106,6 +106,9 @@ func TestRandomFiles(t *testing.T) {
 		src := []byte(s.b.String() + " \nGeneral { UNIX { Path /nonexistent/last } }\n")
 		want := pairSettings()
 		want.ExternalCache = s.IntN(2) == 0
+		if seed%3 == 0 {
+			want.SpareLinks = spares(t, s.pick("eth0 10.9.0.1/24 10.9.0.3/24", manySpares, "bond0.1 fd00::1/64 fd00::2/64 50"))
+		}
 		if seed%2 == 1 {
 			want = anyAdvanced(t, s.Rand, want)
 		}
@@ -165,6 +168,9 @@ func TestGluedFiles(t *testing.T) {
 		}
 		want := pairSettings()
 		want.ExternalCache = s.IntN(2) == 0
+		if seed%3 == 0 {
+			want.SpareLinks = spares(t, s.pick("eth0 10.9.0.1/24 10.9.0.3/24", manySpares))
+		}
 		if seed%2 == 1 {
 			want = anyAdvanced(t, s.Rand, want)
 		}

@@ -58,11 +58,16 @@ func (f *File) Settings() (Settings, error) {
 	if err != nil {
 		return Defaults(), err
 	}
-	return f.settingsOf(link), nil
+	return f.settingsOf(link, f.Spares()), nil
 }
 
-func (f *File) settingsOf(link *node) (s Settings) {
+// settingsOf are the settings with the link and those spare ones.
+func (f *File) settingsOf(link *node, spares []Settings) (s Settings) {
+	s = s.WithSpares(spares)
 	for _, d := range NewSettingTable().inFile() {
+		if d.read == nil {
+			continue
+		}
 		from := f.contents(d.in)
 		if d.in == inUDP {
 			from = link.children // which may be of another transport
@@ -76,7 +81,7 @@ func (f *File) settingsOf(link *node) (s Settings) {
 // a link of another transport states them.
 func (f *File) convertedSettings() Settings {
 	link := f.starting(named(inside(f.top, "Sync"), "UDP", "TCP", "Multicast"))
-	s := f.settingsOf(link)
+	s := f.settingsOf(link, nil)
 	if link.rule.keyword == "Multicast" { // its addresses are the group's
 		s.Current, s.Peer = f.address(link.children, "IPv4_interface"), netip.Prefix{}
 		if n := last(link.children, "Group"); n != nil {
@@ -88,23 +93,15 @@ func (f *File) convertedSettings() Settings {
 
 // EachLink returns the settings of every UDP link in the order of the file, and the
 // place of the one with which the daemon starts, whose are [File.Settings]. What is no
-// matter of a link, such as the external cache, is equal in all. There is none where
-// those cannot be read.
+// matter of a link, such as the external cache, is equal in all, and none has spare
+// links. There is none where those cannot be read.
 func (f *File) EachLink() (all []Settings, standard int) {
 	chosen, err := f.link()
 	if err != nil {
 		return nil, 0
 	}
-	for i, l := range named(inside(f.top, "Sync"), "UDP") {
-		var s Settings
-		for _, d := range NewSettingTable().inFile() {
-			contents := l.children
-			if d.in != inUDP {
-				contents = f.contents(d.in)
-			}
-			d.read(f, contents, &s)
-		}
-		all = append(all, s)
+	for i, l := range f.udp() {
+		all = append(all, f.settingsOf(l, nil))
 		if l == chosen {
 			standard = i
 		}
@@ -119,7 +116,7 @@ func (f *File) Spares() []Settings {
 	all, standard := f.EachLink()
 	var spares []Settings
 	for i, s := range all {
-		if i != standard && s.Interface != "" && s.Current.Addr().IsValid() && s.Peer.Addr().IsValid() && s.Port != 0 {
+		if i != standard && s.usable() {
 			spares = append(spares, s)
 		}
 	}

@@ -179,7 +179,7 @@ func TestFileSpares(t *testing.T) {
 	f, _ := Parse("", []byte("Sync { Mode FTFW { DisableExternalCache off } "+first+second+" }"))
 	spare.ExternalCache, chosen.ExternalCache = true, true
 	all, standard := f.EachLink()
-	if settings, err := f.Settings(); err != nil || len(all) != 2 || standard != 1 || all[0] != spare || all[1] != settings || settings != chosen {
+	if settings, err := f.Settings(); err != nil || len(all) != 2 || standard != 1 || all[0] != spare || all[1] != chosen || settings != chosen.WithSpares([]Settings{spare}) {
 		t.Errorf("links %+v, the default is %d, settings %+v, %v", all, standard, settings, err)
 	}
 }

@@ -74,6 +74,7 @@ const (
 	SwitchSetting                       // true or false, typed as one of two words
 	ChoiceSetting                       // one of several words
 	ListSetting                         // texts with commas between them, in JSON an array of texts
+	LinksSetting                        // up to [MaxSpareLinks] links with commas between them
 )
 
 // DefaultWord is how the value of an Optional setting is typed that the file leaves
@@ -81,7 +82,12 @@ const (
 const DefaultWord = typed.DefaultWord
 
 // Flag is the field's name on the command line, without the dashes.
-func (f Field) Flag() string { return strings.ReplaceAll(string(f), "_", "-") }
+func (f Field) Flag() string {
+	if f == FieldSpareLinks {
+		return "spare-link" // once for each
+	}
+	return strings.ReplaceAll(string(f), "_", "-")
+}
 
 // Text is the value in s as it is typed; blank where it is not set.
 func (s Setting) Text(in Settings) string { return s.Value.text(in) }
@@ -103,6 +109,8 @@ func (s Setting) JSON(in Settings) any {
 			return n
 		}
 		return 0 // not set in the file
+	case LinksSetting:
+		return in.spareLinksJSON()
 	}
 	return text
 }

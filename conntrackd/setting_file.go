@@ -25,7 +25,8 @@ type directive struct {
 	// line is the directive in a new file, blank where the settings leave it out; nil
 	// where the template has it.
 	line func(Settings) string
-	// read takes the value in force into the Settings, from what stands in the block.
+	// read takes the value in force into the Settings, from what stands in the block;
+	// nil where another step of the reading does.
 	read func(f *File, inBlock []*node, s *Settings)
 	// write sets the directive in its block; nil where another step of the merge does.
 	write func(m *merge)

@@ -21,6 +21,7 @@ func NewSettingTable() SettingTable {
 	t := SettingTable{
 		enabledSetting(), interfaceSetting(), currentSetting(), peerSetting(),
 		portSetting(), sendBufferSetting(), receiveBufferSetting(), externalCacheSetting(),
+		spareLinksSetting(),
 	}
 	t = append(t, advancedSettings()...)
 	return t

@@ -46,6 +46,8 @@ type Settings struct {
 	// script commits them. False writes them straight into the kernel table
 	// (DisableExternalCache on).
 	ExternalCache bool
+	// SpareLinks are those to which the daemon goes over when the link fails.
+	SpareLinks SpareLinks
 	Advanced
 }
 
@@ -83,7 +85,11 @@ func (s Settings) Complete() bool {
 // withLengths gives each address whose prefix length is not known that of a single
 // one.
 func (s Settings) withLengths() Settings {
-	for _, p := range []*netip.Prefix{&s.Current, &s.Peer} {
+	lengths := []*netip.Prefix{&s.Current, &s.Peer}
+	for i := range s.SpareLinks {
+		lengths = append(lengths, &s.SpareLinks[i].Current, &s.SpareLinks[i].Peer)
+	}
+	for _, p := range lengths {
 		if a := p.Addr(); p.Bits() < 0 && a.IsValid() {
 			*p = netip.PrefixFrom(a, a.BitLen())
 		}

@@ -3,6 +3,7 @@ package conntrackd
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -27,7 +28,7 @@ func onOff(on bool) string {
 }
 
 func syncSection(s Settings) string {
-	return "Sync {\n" + newLines(inSync, s, "\t") + newMode(s, "\t") + "\n" + newLink(s, "\t") + "\n" + shift("\t", optionsBlock) + "}\n"
+	return "Sync {\n" + newLines(inSync, s, "\t") + newMode(s, "\t") + "\n" + newLinks(s, "\t") + "\n" + shift("\t", optionsBlock) + "}\n"
 }
 
 func newMode(s Settings, indent string) string {
@@ -45,14 +46,29 @@ Mode FTFW {
 `, onOff(!s.ExternalCache), newLines(inFTFW, s, "\t")))
 }
 
+// newLinks are the default link and the spare ones.
+func newLinks(s Settings, indent string) string {
+	text := newLink(s, indent)
+	for _, l := range s.withDefaults().Spares() {
+		text += "\n" + shift(indent, "# A spare link: the daemon goes over to it when the interface above loses its\n# carrier.\n"+spareBlock(l))
+	}
+	return text
+}
+
 func newLink(s Settings, indent string) string {
 	return shift(indent, `# The dedicated link: this node's address, the peer's, and the port, which is
 # the same on both nodes.
-UDP {
-`+shift("\t", NewSettingTable().lines(inUDP, s.withDefaults()))+`
-	Checksum on
+`+linkBlock(s))
 }
-`)
+
+// spareBlock is a spare link, without the comments that the default one has.
+func spareBlock(s Settings) string {
+	plain := slices.DeleteFunc(lines(linkBlock(s)), func(l string) bool { return l == "" || strings.HasPrefix(l, "\t#") })
+	return strings.Join(plain, "\n") + "\n"
+}
+
+func linkBlock(s Settings) string {
+	return "UDP {\n" + newLines(inUDP, s, "\t") + "\n\tChecksum on\n}\n"
 }
 
 // newLines are the lines of the settings in a block that has others as well.

@@ -58,13 +58,16 @@ var allowed = map[string][]string{
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/packet", "netcheck/firewall", "plural", "trust"},
 	"netcheck/live":       {"netcheck", "netcheck/check"},
 
-	"node":         libraries("both", "", "plural", "trust", "outlet"),
+	"netcheck/spare": {"netcheck", "netcheck/check", "netcheck/firewall"},
+
+	"node":         libraries("both", "", "netcheck/spare", "plural", "trust", "outlet"),
 	"tui/text":     libraries("both", "", "plural"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "plural", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/upkeep"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd"},
+	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "tui/text"},
 	"cmd/connsync/completion": {"conntrackd", "conntrackd/apply", "conntrackd/failover", "conntrackd/service", "netcheck", "node", "tui/text"},
 
 	"cmd/connsync/flaghelp": {"conntrackd"},

@@ -45,6 +45,9 @@ type Interface struct {
 	// Master is the bond, bridge or VRF this interface is a member of;
 	// MasterKind is its Kind. Blank when it is in none.
 	Master, MasterKind string
+	// Parent is the interface on which a VLAN, macvlan or ipvlan stands; blank for
+	// others, and where that is in another network namespace.
+	Parent string
 	// DefaultRoute says that a default route of either family, in any table,
 	// leaves through this interface, or that outside addresses are reached
 	// through it in another way.
@@ -88,6 +91,9 @@ func Interfaces(ctx context.Context) ([]Interface, error) {
 	return join(links, addrs, outside), nil
 }
 
+// onAnother are the kinds whose IFLA_LINK is the interface that they stand on.
+var onAnother = []string{"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap"}
+
 // join puts links, addresses and the set of outward links together.
 func join(links []netlink.Link, addrs []netlink.Addr, outside map[int]bool) []Interface {
 	eth := ethtool.Open()
@@ -102,6 +108,9 @@ func join(links []netlink.Link, addrs []netlink.Addr, outside map[int]bool) []In
 	}
 	for _, l := range links {
 		a := l.Attrs()
+		if p, ok := byIndex[a.ParentIndex]; ok && slices.Contains(onAnother, l.Type()) && a.NetNsID < 0 {
+			out[byIndex[a.Index]].Parent = out[p].Name
+		}
 		if m, ok := byIndex[a.MasterIndex]; ok && a.MasterIndex != 0 {
 			i := &out[byIndex[a.Index]]
 			i.Master, i.MasterKind = out[m].Name, out[m].Kind

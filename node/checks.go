@@ -18,6 +18,7 @@ import (
 	"connsync/netcheck"
 	"connsync/netcheck/check"
 	"connsync/netcheck/firewall"
+	"connsync/netcheck/spare"
 )
 
 // The checks that need to know the daemon; the others are netcheck's.
@@ -26,7 +27,6 @@ const (
 	checkNameReadable check.ID = "name-readable"
 	checkDaemon       check.ID = "daemon"
 	checkDaemonLint   check.ID = "daemon-lint"
-	checkSpareLinks   check.ID = "spare-links"
 )
 
 // asRoot is the remedy where something could not be seen: to be root, unless root it is
@@ -47,28 +47,13 @@ func flowOf(s conntrackd.Settings) firewall.Flow {
 	return firewall.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port}
 }
 
-// FlowOf is the sync of the settings with the spare links of the file in force, as the
-// network sees it.
+// FlowOf is the sync of the settings with their spare links, as the network sees it.
 func (n *Node) FlowOf(ctx context.Context, s conntrackd.Settings) firewall.Flow {
 	flow := flowOf(s)
-	for _, spare := range n.spares(ctx) {
-		flow.Spares = append(flow.Spares, flowOf(spare))
+	for _, l := range n.withPrefixes(ctx, s).Spares() {
+		flow.Spares = append(flow.Spares, flowOf(l))
 	}
 	return flow
-}
-
-// spares are the spare links of the file in force; none where it cannot be read.
-func (n *Node) spares(ctx context.Context) []conntrackd.Settings {
-	content, err := conntrackd.ReadConfig(n.Config)
-	if err != nil {
-		return nil
-	}
-	file, _ := conntrackd.Parse(n.Config, content)
-	spares := file.Spares()
-	for i := range spares {
-		spares[i] = n.withPrefixes(ctx, spares[i])
-	}
-	return spares
 }
 
 // Plan joins netcheck's plan with the daemon's own checks, so that neither
@@ -89,7 +74,7 @@ func (n *Node) Plan(ctx context.Context, settings conntrackd.Settings, firstNode
 	checks := []check.Check{n.inPlace(), nameReadable(settings.Interface)}
 	checks = append(checks, n.refined(settings, target.Flow, netcheck.Plan(target))...)
 	settings = withUsualLengths(settings) // for a file; what is not known is another check's
-	checks = append(checks, spareLinks(target), n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
+	checks = append(checks, spare.Open(target), spare.Reach(target), n.daemon(), n.daemonLint(settings), n.failoverHook(settings), n.failoverTiming(settings))
 	return append(checks, n.hostChecks(settings)...)
 }
 
@@ -184,37 +169,6 @@ func (n *Node) inPlace() check.Check {
 				f.Remedy = "connsync apply --disable"
 			}
 			return f
-		},
-	}
-}
-
-// spareLinks asks of every spare link of the file what is asked of the sync link: a
-// fault there is seen by nobody until the day on which the sync goes over to it.
-func spareLinks(t netcheck.Target) check.Check {
-	return check.Check{
-		ID: checkSpareLinks, Title: "Spare links reach the peer", Severity: check.Warning,
-		Run: func(ctx context.Context) check.Finding {
-			var found []string
-			for _, spare := range t.Spares {
-				of := t
-				of.Flow = spare
-				report := check.Run(ctx, netcheck.Plan(of), nil)
-				for _, r := range report.Results {
-					// What is one for the whole host, or is judged with the sync link. A spare
-					// link may well be one that carries something else.
-					if r.ID == netcheck.CheckConntrack || r.ID == netcheck.CheckFirewall || r.ID == netcheck.CheckDedicated || r.Status != check.Failed && r.Status != check.Unknown {
-						continue
-					}
-					f := r.Finding
-					f.Detail = fmt.Sprintf("spare link %s: %s", spare.Interface, f.Detail)
-					return f
-				}
-				found = append(found, fmt.Sprintf("%s from %v to %v, UDP port %d", spare.Interface, spare.Current.Addr(), spare.Peer.Addr(), spare.Port))
-			}
-			if len(found) == 0 {
-				return check.Pass("the file has one link and no spare one")
-			}
-			return check.Pass("%s", strings.Join(found, "; "))
 		},
 	}
 }

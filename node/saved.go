@@ -20,9 +20,8 @@ type Saved struct {
 	Settings conntrackd.Settings
 	// Links are all UDP links of the file in its order, the one of Settings among them.
 	Links    []conntrackd.Settings
-	Spares   []conntrackd.Settings // see [conntrackd.File.Spares]
-	Content  []byte                // of the file, nil when there is none
-	File     *conntrackd.File      // what the content says
+	Content  []byte           // of the file, nil when there is none
+	File     *conntrackd.File // what the content says
 	State    service.State
 	StateErr error // why the state is not known, nil when it is
 	// Warnings are what conntrackd takes for something else than it says.
@@ -33,23 +32,6 @@ type Saved struct {
 	// NoPrefix says why the prefix length of Current IP is not known, and what to do;
 	// blank where it is. The file does not record it, and nothing on this host has it.
 	NoPrefix string
-}
-
-// Spare is a spare link as JSON has it; it is stable.
-type Spare struct {
-	Interface string     `json:"interface"`
-	Current   netip.Addr `json:"current_ip"`
-	Peer      netip.Addr `json:"peer_ip"`
-	Port      uint16     `json:"port"`
-}
-
-// SpareLinks are the spare links for JSON.
-func (s Saved) SpareLinks() []Spare {
-	var links []Spare
-	for _, l := range s.Spares {
-		links = append(links, Spare{l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Port})
-	}
-	return links
 }
 
 // HalfEnabled says how the service is neither enabled nor disabled, such as one that
@@ -127,7 +109,6 @@ func (n *Node) loadWith(ctx context.Context, read func(context.Context) (service
 	for _, l := range links {
 		s.Links = append(s.Links, n.withPrefixes(ctx, l))
 	}
-	s.Spares = file.Spares()
 	s.NoPrefix = noPrefix(ctx, s.Settings)
 	return s, nil
 }
@@ -222,14 +203,24 @@ func withUsualLengths(s conntrackd.Settings) conntrackd.Settings {
 // withPrefixes fills in prefix lengths that the file does not record, from the
 // interface's addresses.
 func (n *Node) withPrefixes(ctx context.Context, s conntrackd.Settings) conntrackd.Settings {
-	if s.Current.Bits() >= 0 && s.Peer.Bits() >= 0 {
+	known := func(l conntrackd.Settings) bool { return l.Current.Bits() >= 0 && l.Peer.Bits() >= 0 }
+	links := s.Links()
+	if !slices.ContainsFunc(links, func(l conntrackd.Settings) bool { return !known(l) }) {
 		return s
 	}
+	interfaces, err := netcheck.Interfaces(ctx)
+	if err != nil {
+		return s // the lengths stay unknown, and the form asks for them
+	}
+	spares := s.Spares()
+	for i := range spares {
+		spares[i] = linkWithPrefixes(interfaces, spares[i])
+	}
+	return linkWithPrefixes(interfaces, s).WithSpares(spares)
+}
+
+func linkWithPrefixes(interfaces []netcheck.Interface, s conntrackd.Settings) conntrackd.Settings {
 	if s.Current.Bits() < 0 {
-		interfaces, err := netcheck.Interfaces(ctx)
-		if err != nil {
-			return s // the length stays unknown, and the form asks for it
-		}
 		s.Current = prefixOf(interfaces, s.Interface, s.Current)
 	}
 	if s.Peer.Bits() < 0 && s.Current.Bits() >= 0 {
@@ -250,4 +241,25 @@ func prefixOf(interfaces []netcheck.Interface, name string, current netip.Prefix
 		}
 	}
 	return current
+}
+
+// KeepBare keeps the addresses whose prefix length is not in the file, and that v
+// has as they are saved: nothing is wrong with what was typed. It returns the
+// settings with them, and the other problems.
+func (s Saved) KeepBare(v conntrackd.Values, settings conntrackd.Settings, problems []conntrackd.Problem) (conntrackd.Settings, []conntrackd.Problem) {
+	if s.NoPrefix == "" {
+		return settings, problems
+	}
+	problems = slices.Clone(problems)
+	for _, bare := range []struct {
+		field conntrackd.Field
+		was   netip.Prefix
+		now   *netip.Prefix
+	}{{conntrackd.FieldCurrentIP, s.Settings.Current, &settings.Current}, {conntrackd.FieldPeerIP, s.Settings.Peer, &settings.Peer}} {
+		if bare.was.Bits() < 0 && v[bare.field] == bare.was.Addr().String() {
+			*bare.now = bare.was
+			problems = slices.DeleteFunc(problems, func(p conntrackd.Problem) bool { return p.Field == bare.field })
+		}
+	}
+	return settings, problems
 }

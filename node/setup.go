@@ -49,7 +49,7 @@ func (n *Node) NeedsSetup(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// maxAnswers bounds the file of answers: a value has at most some ten characters.
+// maxAnswers bounds the file of answers.
 const maxAnswers = 16 << 10
 
 func (n *Node) answersFile() string { return filepath.Join(n.StateDir, "setup-answers.json") }
@@ -96,8 +96,8 @@ func (n *Node) SetupAnswers() conntrackd.Values {
 	return known
 }
 
-// maxAnswer bounds one answer, as the fields of the screens do.
-const maxAnswer = 64
+// maxAnswer bounds one answer: three spare links are the longest.
+const maxAnswer = 512
 
 func (n *Node) setupFile() string { return filepath.Join(n.StateDir, "setup") }
 

@@ -94,13 +94,32 @@ func (f *settingFlags) settings(cmd *cobra.Command, s node.Saved) (conntrackd.Se
 	}
 	settings, problems := text.ParseSettings(f.table, values)
 	kept, left := s.KeepBare(values, settings, problems)
+	if f.defaultLink != "" && len(left) == 0 {
+		if kept, err = f.withDefaultLink(cmd, kept); err != nil {
+			return kept, err
+		}
+	}
 	switch {
-	case len(problems) > len(left) && len(left) == 0 && kept.Enabled:
+	case len(problems) > len(left) && len(left) == 0 && kept.Enabled && kept.Current.Bits() < 0:
 		return kept, refused("%s", s.NoPrefix)
 	case len(left) > 0:
 		err = f.complain(cmd, left)
 	}
 	return kept, err
+}
+
+// withDefaultLink has the daemon start with the link on the interface of --default-link.
+func (f *settingFlags) withDefaultLink(cmd *cobra.Command, s conntrackd.Settings) (conntrackd.Settings, error) {
+	for _, field := range conntrackd.LinkFields() {
+		if f.flagged(cmd, field) {
+			return s, &exitError{exitUsage, fmt.Errorf("--default-link cannot be combined with --%s, since it is open which link that is for", field.Flag())}
+		}
+	}
+	swapped, ok := s.WithDefaultLink(f.defaultLink)
+	if !ok {
+		return s, &exitError{exitUsage, fmt.Errorf("--default-link %s is invalid: no link is on that interface; --spare-link adds one", text.Clean(f.defaultLink))}
+	}
+	return swapped, nil
 }
 
 func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Values, error) {

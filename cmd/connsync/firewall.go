@@ -17,7 +17,7 @@ import (
 
 const firewallHelp = `firewall prints the rules that admit the sync: datagrams to this node's sync port
 from the peer, on the sync interface alone, for the settings in force or the ones
-given, and the same for each spare link of the file.
+given, and the same for each spare link.
 An accept in a table of its own would not help where another chain drops, so the
 rules go to the beginning of the host's own chains that do. connsync's own table
 exempts the sync from connection tracking and blocks all other hosts from the port.
@@ -238,7 +238,7 @@ func nothingTo(to string) error {
 
 // registerLink registers the settings that say who talks to whom.
 func (f *settingFlags) registerLink(cmd *cobra.Command) {
-	f.registerValues(cmd, conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP, conntrackd.FieldPort)
+	f.registerValues(cmd, conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP, conntrackd.FieldPort, conntrackd.FieldSpareLinks)
 }
 
 // cleanLines makes a text from outside fit for a terminal, line by line.

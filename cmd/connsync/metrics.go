@@ -6,25 +6,14 @@ import (
 	"io"
 	"time"
 
-	"connsync/conntrackd"
+	"connsync/cmd/connsync/metrics"
 	"connsync/conntrackd/health"
 )
 
-// measured is what the metrics are made of.
-type measured struct {
-	time       time.Time
-	health     health.Health
-	settings   conntrackd.Settings
-	configured bool // there are settings
-	mode       string
-	seen       bool // the service was looked at
-	outOfPlace bool
-}
-
-// metrics prints the metrics, also when the state is unknown: a file that is not
+// printMetrics prints the metrics, also when the state is unknown: a file that is not
 // written again would keep old values. It tells the peer what is here and records a
 // change of verdict; an interrupted save is left to the next command of a person.
-func metrics(ctx context.Context, s streams, g globals, file string) error {
+func printMetrics(ctx context.Context, s streams, g globals, file string) error {
 	c, err := findCLI(ctx, g)
 	if err != nil {
 		return err
@@ -33,21 +22,21 @@ func metrics(ctx context.Context, s streams, g globals, file string) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // cut short, it has nothing to say
 	}
-	if err := printTo(s.out, file, func(w io.Writer) error { return writeMetrics(w, m.metrics()) }); err != nil {
+	if err := printTo(s.out, file, func(w io.Writer) error { return metrics.Write(w, m.Metrics()) }); err != nil {
 		return err
 	}
 	return verdict
 }
 
 // measure looks at the node; the error says how status would end.
-func (c *cli) measure(ctx context.Context) (measured, error) {
-	m := measured{health: health.Health{Verdict: health.VerdictUnknown}}
+func (c *cli) measure(ctx context.Context) (metrics.Measured, error) {
+	m := metrics.Measured{Version: version(), Health: health.Health{Verdict: health.VerdictUnknown}}
 	err := c.measureInto(ctx, &m)
-	m.time = time.Now()
+	m.Time = time.Now()
 	return m, err
 }
 
-func (c *cli) measureInto(ctx context.Context, m *measured) error {
+func (c *cli) measureInto(ctx context.Context, m *metrics.Measured) error {
 	if c.Unmanaged() {
 		return errUnmanaged()
 	}
@@ -55,20 +44,20 @@ func (c *cli) measureInto(ctx context.Context, m *measured) error {
 	if err != nil {
 		return err
 	}
-	m.settings, m.configured, m.mode = saved.Settings, saved.WhyNoSettings == "" && saved.Content != nil, saved.File.Mode()
-	m.outOfPlace = c.OutOfPlace(saved) != ""
+	m.Settings, m.Configured, m.Mode = saved.Settings, saved.WhyNoSettings == "" && saved.Content != nil, saved.File.Mode()
+	m.OutOfPlace = c.OutOfPlace(saved) != ""
 	o := c.Observer(saved)
 	_ = o.Start(ctx) // without it the verdict says less
-	m.health = o.Settle(ctx)
-	m.seen = saved.StateErr == nil
-	_ = c.RecordVerdict(m.health) // what is not on record, nobody has seen
-	if !m.health.Time.IsZero() {
+	m.Health = o.Settle(ctx)
+	m.Seen = saved.StateErr == nil
+	_ = c.RecordVerdict(m.Health) // what is not on record, nobody has seen
+	if !m.Health.Time.IsZero() {
 		_ = o.Tell(ctx) // a peer that is not told says so
 	}
-	if err := healthError(m.health.Verdict); err != nil {
+	if err := healthError(m.Health.Verdict); err != nil {
 		return err
 	}
-	if m.outOfPlace {
+	if m.OutOfPlace {
 		return &exitError{exitRefused, nil} // both ways, where there should be none
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"connsync/cmd/connsync/metrics"
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/health"
@@ -17,12 +18,12 @@ import (
 )
 
 // everything has all metrics.
-func everything() measured {
-	return measured{
-		time: time.UnixMilli(1795740815587), configured: true, mode: "FTFW", seen: true, outOfPlace: true,
-		settings: conntrackd.Settings{Interface: "eth1", Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
+func everything() metrics.Measured {
+	return metrics.Measured{
+		Time: time.UnixMilli(1795740815587), Configured: true, Mode: "FTFW", Seen: true, OutOfPlace: true,
+		Settings: conntrackd.Settings{Interface: "eth1", Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
 			Current: netip.MustParsePrefix("10.0.0.101/24"), Peer: netip.MustParsePrefix("10.0.0.102/24")},
-		health: health.Health{
+		Health: health.Health{
 			Verdict:  health.VerdictLosing,
 			Service:  service.State{Active: true, Since: time.Unix(1795740000, 0)},
 			Sockets:  health.Sockets{Bound: true},
@@ -35,19 +36,19 @@ func everything() measured {
 func TestMetricsAreNamedAndDocumented(t *testing.T) {
 	text := page(t, "docs/fleet-and-monitoring.md")
 	seen := map[string]bool{}
-	for _, m := range everything().metrics() {
-		if seen[m.name] {
-			t.Errorf("%s is there twice", m.name)
+	for _, m := range everything().Metrics() {
+		if seen[m.Name] {
+			t.Errorf("%s is there twice", m.Name)
 		}
-		seen[m.name] = true
-		if !regexp.MustCompile(`^connsync_[a-z_]+$`).MatchString(m.name) || !strings.HasSuffix(m.help, ".") {
-			t.Errorf("%s %q: no name or no sentence", m.name, m.help)
+		seen[m.Name] = true
+		if !regexp.MustCompile(`^connsync_[a-z_]+$`).MatchString(m.Name) || !strings.HasSuffix(m.Help, ".") {
+			t.Errorf("%s %q: no name or no sentence", m.Name, m.Help)
 		}
-		if total := strings.HasSuffix(m.name, "_total"); total != (m.kind == counter) {
-			t.Errorf("%s is a %s", m.name, m.kind)
+		if total := strings.HasSuffix(m.Name, "_total"); total != (m.Kind == metrics.Counter) {
+			t.Errorf("%s is a %s", m.Name, m.Kind)
 		}
-		if !strings.Contains(text, "`"+m.name+"`") && !strings.Contains(text, "`"+m.name+"{") {
-			t.Errorf("%s is not in docs/fleet-and-monitoring.md", m.name)
+		if !strings.Contains(text, "`"+m.Name+"`") && !strings.Contains(text, "`"+m.Name+"{") {
+			t.Errorf("%s is not in docs/fleet-and-monitoring.md", m.Name)
 		}
 	}
 }
@@ -67,8 +68,8 @@ func TestPagesListTheVerdicts(t *testing.T) {
 // What was not seen has no metric: a zero would be a statement.
 func TestMetricsOfWhatWasNotSeen(t *testing.T) {
 	var b strings.Builder
-	m := measured{health: health.Health{Verdict: health.VerdictUnknown}, time: time.UnixMilli(1795740815587)}
-	if err := writeMetrics(&b, m.metrics()); err != nil {
+	m := metrics.Measured{Health: health.Health{Verdict: health.VerdictUnknown}, Time: time.UnixMilli(1795740815587)}
+	if err := metrics.Write(&b, m.Metrics()); err != nil {
 		t.Fatal(err)
 	}
 	names := map[string]bool{}
@@ -83,28 +84,6 @@ func TestMetricsOfWhatWasNotSeen(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "connsync_status_timestamp_seconds 1795740815.587\n") {
 		t.Errorf("the time is not in it:\n%s", b.String())
-	}
-}
-
-func TestMetricsAsText(t *testing.T) {
-	var b strings.Builder
-	all := []metric{
-		{"connsync_x_info", gauge, "X.", []sample{{[]string{"a", "q\"b\\c\x1b[2J\nd", "e", ""}, 1}}},
-		single("connsync_y_total", counter, "Y.", 1<<50),
-	}
-	if err := writeMetrics(&b, all); err != nil {
-		t.Fatal(err)
-	}
-	want := `# HELP connsync_x_info X.
-# TYPE connsync_x_info gauge
-connsync_x_info{a="q\"b\\c d",e=""} 1
-# HELP connsync_y_total Y.
-# TYPE connsync_y_total counter
-connsync_y_total 1125899906842624
-# EOF
-`
-	if got := b.String(); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -188,7 +188,7 @@ func TestPagesCommandsAreAccepted(t *testing.T) {
 			root := newRoot(streams{}, conntrackd.NewSettingTable())
 			root.InitDefaultCompletionCmd()
 			root.InitDefaultVersionFlag()
-			words := strings.Fields(call)
+			words := regexp.MustCompile(`'[^']*'|\S+`).FindAllString(call, -1)
 			if i := slices.Index(words, "N"); i >= 0 {
 				words[i] = "12" // the number of a save
 			}

@@ -108,6 +108,7 @@ type settingFlags struct {
 	enable, disable bool
 	firstNode       bool
 	role            string
+	defaultLink     string
 	values          map[conntrackd.Field]*string // of the flags that the command has
 	from            string
 	given           fromfile.File
@@ -120,6 +121,7 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	f.registerValues(cmd, f.table.Fields()...)
 	flags.StringVar(&f.from, "from", "", "settings from a YAML or JSON `file` with the fields of show --json, or from standard input with -; flags override it")
 	flags.StringVar(&f.role, "role", "", roleHelp)
+	flags.StringVar(&f.defaultLink, "default-link", "", "`interface` of the spare link that becomes the default link; the default link becomes a spare link")
 	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not set up yet; do not require it to be reachable")
 }
 
@@ -127,10 +129,32 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 func (f *settingFlags) registerValues(cmd *cobra.Command, fields ...conntrackd.Field) {
 	f.values = map[conntrackd.Field]*string{}
 	for _, e := range f.table {
-		if e.Usage != "" && slices.Contains(fields, e.Field) {
-			f.values[e.Field] = cmd.Flags().String(e.Field.Flag(), "", e.Usage)
+		if e.Usage == "" || !slices.Contains(fields, e.Field) {
+			continue
+		}
+		f.values[e.Field] = new(string)
+		if e.Kind == conntrackd.LinksSetting {
+			cmd.Flags().Var((*repeated)(f.values[e.Field]), e.Field.Flag(), e.Usage)
+		} else {
+			cmd.Flags().StringVar(f.values[e.Field], e.Field.Flag(), "", e.Usage)
 		}
 	}
+}
+
+// repeated is a list of which each use of the flag gives one.
+type repeated string
+
+func (r *repeated) String() string { return string(*r) }
+
+func (r *repeated) Type() string { return "string" }
+
+// Set adds one.
+func (r *repeated) Set(text string) error {
+	if *r != "" {
+		text = string(*r) + ", " + text
+	}
+	*r = repeated(text)
+	return nil
 }
 
 // roleHelp is the help of --role.

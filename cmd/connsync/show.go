@@ -30,14 +30,13 @@ type shownSetting struct {
 }
 
 type shownBeside struct {
-	Config      string       `json:"config"`
-	ConfigWhy   string       `json:"config_why,omitempty"`  // why it is this one, where the service was asked
-	Spares      []node.Spare `json:"spare_links,omitempty"` // to which conntrackd goes over
-	Role        node.Role    `json:"role,omitempty"`        // what external_cache comes down to
-	Running     *bool        `json:"running,omitempty"`
-	AtBoot      *bool        `json:"at_boot,omitempty"`
-	Application string       `json:"application,omitempty"`  // what states one says
-	OutOfPlace  string       `json:"out_of_place,omitempty"` // why there should be no sync here
+	Config      string    `json:"config"`
+	ConfigWhy   string    `json:"config_why,omitempty"` // why it is this one, where the service was asked
+	Role        node.Role `json:"role,omitempty"`       // what external_cache comes down to
+	Running     *bool     `json:"running,omitempty"`
+	AtBoot      *bool     `json:"at_boot,omitempty"`
+	Application string    `json:"application,omitempty"`  // what states one says
+	OutOfPlace  string    `json:"out_of_place,omitempty"` // why there should be no sync here
 }
 
 // MarshalJSON is one object: the settings, then what is beside them.
@@ -89,7 +88,7 @@ func newShow(s streams, g *globals) *cobra.Command {
 }
 
 func (c *cli) shown(saved node.Saved) shown {
-	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Spares: saved.SpareLinks(), Role: node.RoleOf(saved.Settings)}
+	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Role: node.RoleOf(saved.Settings)}
 	if a, err := c.Appliance(); err == nil {
 		out.Application = a.Word
 	}
@@ -134,9 +133,11 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 	}
 	host, _ := conntrackd.ReadHost() // else the usual size is assumed
 	for _, e := range c.table.Told(s.Settings, host) {
-		line(e.Label, v[e.Field])
+		if e.Kind != conntrackd.LinksSetting {
+			line(e.Label, v[e.Field])
+		}
 	}
-	for _, l := range s.Spares {
+	for _, l := range s.Settings.Spares() {
 		r := text.SpareRow(l)
 		line(r.Label, r.Text)
 	}

@@ -108,7 +108,7 @@ func (f *statusFlags) check(changed func(flag string) bool) error {
 
 func (f statusFlags) run(ctx context.Context, s streams, g globals) error {
 	if f.format == formatMetrics {
-		return metrics(ctx, s, g, f.output)
+		return printMetrics(ctx, s, g, f.output)
 	}
 	c, err := openNode(ctx, g)
 	if err != nil {

@@ -113,13 +113,13 @@ func removal(lock string) []string {
 
 // dropIn is the text of the unit's drop-in.
 func dropIn(c *conntrackd.Candidate, binary, lock string) string {
-	s := c.Settings
-	address := netip.PrefixFrom(s.Current.Addr().WithZone(""), s.Current.Addr().BitLen())
-	device := "sys-subsystem-net-devices-" + sdunit.UnitNamePathEscape("/"+s.Interface) + ".device"
+	var names, devices, waits []string
+	for _, l := range c.Settings.Links() { // it does not start without the address of each
+		names = append(names, l.Interface)
+		devices = append(devices, "sys-subsystem-net-devices-"+sdunit.UnitNamePathEscape("/"+l.Interface)+".device")
+		waits = append(waits, "ExecStartPre=-"+awaitAddress(l))
+	}
 	client := unitWords(binary, "-C", c.Path)
-	wait := fmt.Sprintf(`command -v ip >/dev/null || exit 0; n=0; `+
-		`until [ -n "$(ip -o address show dev '%s' to %s -tentative 2>/dev/null)" ]; do `+
-		`n=$((n+1)); [ $n -lt %d ] || exit 0; sleep 0.1; done`, s.Interface, address, addressWait)
 	return fmt.Sprintf(`# Written by connsync; "connsync unprepare" removes it. connsync does not touch it
 # once somebody else has changed it.
 
@@ -136,7 +136,7 @@ StartLimitBurst=60
 [Service]
 # The daemon cannot bind to a missing address. Wait up to %[3]d seconds for it;
 # the next try waits again.
-ExecStartPre=-%[4]s
+%[4]s
 # A killed daemon leaves its lock file, which prevents a start. Remove it if it is
 # empty.
 ExecStartPre=-%[5]s
@@ -147,7 +147,16 @@ ExecStartPost=-%[6]s -B
 # Also after a SIGHUP, which ends the daemon with exit status 0.
 Restart=always
 RestartSec=200ms
-`, s.Interface, device, addressWait/10, unitWords("/bin/sh", "-c", wait), unitWords(removal(lock)...), client)
+`, strings.Join(slices.Compact(names), ", "), strings.Join(slices.Compact(devices), " "), addressWait/10, strings.Join(waits, "\n"), unitWords(removal(lock)...), client)
+}
+
+// awaitAddress is the command that waits until this node's address is on the interface
+// of a link, and gives up without an error.
+func awaitAddress(l conntrackd.Settings) string {
+	address := netip.PrefixFrom(l.Current.Addr().WithZone(""), l.Current.Addr().BitLen())
+	return unitWords("/bin/sh", "-c", fmt.Sprintf(`command -v ip >/dev/null || exit 0; n=0; `+
+		`until [ -n "$(ip -o address show dev '%s' to %s -tentative 2>/dev/null)" ]; do `+
+		`n=$((n+1)); [ $n -lt %d ] || exit 0; sleep 0.1; done`, l.Interface, address, addressWait))
 }
 
 // unitWords quotes the words of a command line for a unit file

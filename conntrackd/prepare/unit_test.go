@@ -81,6 +81,25 @@ func TestKeepsLock(t *testing.T) {
 
 // The drop-in of an earlier version removes whatever has the lock's name: it is
 // known, replaced by the next preparation, and undone.
+// The daemon binds to the address of each link, so a start waits for each.
+func TestDropInWaitsForEachLink(t *testing.T) {
+	c := &conntrackd.Candidate{Path: "/etc/conntrackd/conntrackd.conf", Settings: conntrackd.Settings{Interface: "eth1", Current: netip.MustParsePrefix("10.0.0.101/24")}}
+	one := dropIn(c, "/usr/sbin/conntrackd", "/run/lock/conntrackd.lock")
+	c.Settings.SpareLinks[0] = conntrackd.SpareLink{Interface: "eth2", Current: netip.MustParsePrefix("fd00::1/64")}
+	two := dropIn(c, "/usr/sbin/conntrackd", "/run/lock/conntrackd.lock")
+	for want, count := range map[string]int{
+		"show dev 'eth1' to 10.0.0.101/32 ": 1, "show dev 'eth2' to fd00::1/128 ": 1,
+		"online.target sys-subsystem-net-devices-eth1.device sys-subsystem-net-devices-eth2.device\n": 1, "# After the network and eth1, eth2.": 1,
+	} {
+		if strings.Count(two, want) != count {
+			t.Errorf("%q is there %d times:\n%s", want, strings.Count(two, want), two)
+		}
+	}
+	if strings.Count(two, "\nExecStartPre=") != strings.Count(one, "\nExecStartPre=")+1 || strings.Contains(one, "eth2") {
+		t.Errorf("with one link:\n%s", one)
+	}
+}
+
 func TestDropInOfEarlierVersionIsReplaced(t *testing.T) {
 	const lock = "/run/lock/conntrackd.lock"
 	p := NewPreparer(service.NewSystemd(service.DefaultUnit), "/var/lib/connsync", Refresh{})

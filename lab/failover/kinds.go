@@ -94,7 +94,7 @@ func (x mixed) run(ctx context.Context, program string) (t tally, err error) {
 		return t, err
 	}
 	defer func() { err = errors.Join(err, pair.Close()) }()
-	s := &stage{pair, program, x.row}
+	s := &stage{pair: pair, program: program, row: x.row}
 	timeouts := x.Timeouts
 	if timeouts == nil {
 		timeouts = calmTimeouts()

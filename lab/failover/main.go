@@ -63,7 +63,7 @@ func run(ctx context.Context, program string, parallel int, long, random bool, s
 	if random {
 		return showRandom(ctx, os.Stdout, program, parallel, seed, runs)
 	}
-	return errors.Join(show(ctx, os.Stdout, program, parallel), showMixed(ctx, os.Stdout, program, parallel, long))
+	return errors.Join(show(ctx, os.Stdout, program, parallel), showLinks(ctx, os.Stdout, program, parallel), showMixed(ctx, os.Stdout, program, parallel, long))
 }
 
 func show(ctx context.Context, out io.Writer, program string, parallel int) error {

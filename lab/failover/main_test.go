@@ -52,6 +52,26 @@ func TestPromise(t *testing.T) {
 	}
 }
 
+// Entries go over the second link when the first is cut, and status is silent when
+// both are. The other row of "make failover" is the first half of this one.
+func TestLinksAreCut(t *testing.T) {
+	t.Parallel()
+	rows := allLinks()[1:2]
+	o := <-startLinks(t.Context(), build(t), 1, rows)[0]
+	t.Logf("%s (%s)", rows[0].line(o), o.took.Round(time.Second))
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if problem := rows[0].promise(o.of); problem != "" {
+		t.Error(problem)
+	}
+	for _, got := range []linksResult{{"two-way", []int{connections, connections, 0}}, {"silent", []int{connections, connections, 1}}, {"silent", []int{connections, 199, 0}}} {
+		if rows[0].promise(got) == "" {
+			t.Errorf("%v was taken for a promise kept", got)
+		}
+	}
+}
+
 func TestFailureSaysWhy(t *testing.T) {
 	for _, tt := range []struct{ program, want string }{
 		{"/nowhere/connsync", "the program to show is not built"},

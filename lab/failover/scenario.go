@@ -52,6 +52,7 @@ type stage struct {
 	pair    *lab.Pair
 	program string
 	row     row
+	links   map[*lab.Member]string // the spare link of each node, as it is typed; nil for none
 }
 
 func (r row) run(ctx context.Context, program string) (res result, err error) {
@@ -60,7 +61,7 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 		return res, err
 	}
 	defer func() { err = errors.Join(err, pair.Close()) }()
-	s := &stage{pair, program, r}
+	s := &stage{pair: pair, program: program, row: r}
 	if err := s.configure(ctx); err != nil {
 		return res, err
 	}
@@ -69,7 +70,7 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 		return res, err
 	}
 	defer before.Close()
-	if err := s.replicated(ctx, s.pair.B, before); err != nil {
+	if err := s.replicated(ctx, s.pair.B, before, connections); err != nil {
 		return res, err
 	}
 
@@ -111,6 +112,9 @@ func (s *stage) configure(ctx context.Context) error {
 				cache = "on"
 			}
 			args = append(args, "--external-cache", cache)
+			if link := s.links[m]; link != "" {
+				args = append(args, "--spare-link", link)
+			}
 			if m == s.pair.B {
 				args = append(args, "--first-node")
 			}
@@ -142,8 +146,8 @@ func (s *stage) connect(ctx context.Context) (*lab.Connections, error) {
 
 var externalCache = regexp.MustCompile(`cache:external\s+active objects:\s+(\d+)`)
 
-// replicated waits until a node has the peer's connections.
-func (s *stage) replicated(ctx context.Context, m *lab.Member, c *lab.Connections) error {
+// replicated waits until a node has the peer's connections, which are so many in all.
+func (s *stage) replicated(ctx context.Context, m *lab.Member, c *lab.Connections, all int) error {
 	if !s.row.Sync {
 		return nil
 	}
@@ -158,7 +162,7 @@ func (s *stage) replicated(ctx context.Context, m *lab.Member, c *lab.Connection
 			return err
 		}
 		if found := externalCache.FindStringSubmatch(out); found != nil {
-			if n, err := strconv.Atoi(found[1]); err == nil && n >= connections {
+			if n, err := strconv.Atoi(found[1]); err == nil && n >= all {
 				return nil
 			}
 		}

@@ -126,13 +126,16 @@ func (f Flow) remedy(rules *ruleset, w weighed) string {
 	return f.InstallCommand()
 }
 
-// InstallCommand is connsync's own, with the settings of the target. It knows the
-// spare links by the file.
+// InstallCommand is connsync's own, with the settings of the target.
 func (f Flow) InstallCommand() string { return "connsync firewall --install" + f.flags() }
 
 // PrintCommand prints the rules that [Flow.InstallCommand] would install.
 func (f Flow) PrintCommand() string { return "connsync firewall" + f.flags() }
 
 func (f Flow) flags() string {
-	return fmt.Sprintf(" --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
+	flags := fmt.Sprintf(" --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
+	for _, l := range f.Spares {
+		flags += fmt.Sprintf(" --spare-link '%s %v %v %d'", l.Interface, l.Current, l.Peer, l.Port)
+	}
+	return flags
 }

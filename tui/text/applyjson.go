@@ -49,7 +49,7 @@ type Peered struct {
 
 // PeeredOf is what there is to do at the other node of s.
 func PeeredOf(t conntrackd.SettingTable, s conntrackd.Settings) Peered {
-	return Peered{Command: PeerCommand(t, s), Note: PeerNote, Fingerprint: Fingerprint(t, s)}
+	return Peered{Command: PeerCommand(t, s), Note: peerNoteFor(s), Fingerprint: Fingerprint(t, s)}
 }
 
 // AppliedOf is the save of r that ended as o.

@@ -16,23 +16,32 @@ import (
 // screens, the line mode and the command line all go through it.
 func ParseSettings(t conntrackd.SettingTable, v conntrackd.Values) (conntrackd.Settings, []conntrackd.Problem) {
 	s, problems := t.Settings(v)
-	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
-		if !p.Warning {
-			problems = AddProblem(t, problems, pairProblem(p))
+	return s, addPairProblems(t, problems, s, false)
+}
+
+// addPairProblems adds what the two addresses of each link have with each other, or
+// what is unusual about them.
+func addPairProblems(t conntrackd.SettingTable, problems []conntrackd.Problem, s conntrackd.Settings, warnings bool) []conntrackd.Problem {
+	for i, l := range s.Links() {
+		if i > 0 && l.Current.Bits() < 0 {
+			continue // which a file need not record
+		}
+		for _, p := range netcheck.SameSubnet(l.Current, l.Peer) {
+			switch {
+			case p.Warning != warnings:
+			case i == 0:
+				problems = AddProblem(t, problems, pairProblem(p))
+			default:
+				problems = AddProblem(t, problems, conntrackd.Problem{Field: conntrackd.FieldSpareLinks, Message: "spare link " + l.Interface + ": " + p.Message})
+			}
 		}
 	}
-	return s, problems
+	return problems
 }
 
 // Warnings are what is unusual about settings that can be used, keyed by field.
 func Warnings(t conntrackd.SettingTable, s conntrackd.Settings) []conntrackd.Problem {
-	out := t.Advice(s)
-	for _, p := range netcheck.SameSubnet(s.Current, s.Peer) {
-		if p.Warning {
-			out = AddProblem(t, out, pairProblem(p))
-		}
-	}
-	return out
+	return addPairProblems(t, t.Advice(s), s, true)
 }
 
 func pairProblem(p netcheck.PairProblem) conntrackd.Problem {

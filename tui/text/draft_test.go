@@ -183,6 +183,8 @@ func TestParseSettings(t *testing.T) {
 			v[conntrackd.FieldPort] = "0"
 			v[conntrackd.FieldPeerIP] = v[conntrackd.FieldCurrentIP]
 		}, []conntrackd.Field{"peer_ip", "port"}},
+		{"spare link in two subnets", func(v conntrackd.Values) { v[conntrackd.FieldSpareLinks] = "eth2 10.1.0.1/24 10.2.0.2/24" }, []conntrackd.Field{"spare_links"}},
+		{"spare link without prefix lengths", func(v conntrackd.Values) { v[conntrackd.FieldSpareLinks] = "eth2 10.1.0.1 10.1.0.2" }, nil},
 		{"one problem a field", func(v conntrackd.Values) { v[conntrackd.FieldPeerIP] = "nonsense" }, []conntrackd.Field{"peer_ip"}},
 		{"enabled and blank", func(v conntrackd.Values) { clear(v); v[conntrackd.FieldEnabled] = "enable" },
 			[]conntrackd.Field{"interface", "current_ip", "peer_ip", "port", "send_buffer", "receive_buffer"}},

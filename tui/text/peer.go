@@ -22,7 +22,7 @@ func PeerCommand(t conntrackd.SettingTable, s conntrackd.Settings) string {
 func PeerLines(t conntrackd.SettingTable, s conntrackd.Settings) []string {
 	return []string{
 		"On the other node: " + PeerCommand(t, s),
-		"  " + PeerNote,
+		"  " + peerNoteFor(s),
 		fingerprintBegin + ", the same on both nodes: " + Fingerprint(t, s),
 	}
 }
@@ -45,17 +45,29 @@ const (
 // PeerNote says what has to be adapted in [PeerCommand].
 const PeerNote = "put the peer's own interface name after --interface"
 
+// peerNoteFor is [PeerNote], with what is to be adapted of spare links.
+func peerNoteFor(s conntrackd.Settings) string {
+	if len(s.Spares()) == 0 {
+		return PeerNote
+	}
+	return PeerNote + ", and first in each --" + conntrackd.FieldSpareLinks.Flag()
+}
+
 // PeerWords are the words of the command, each flag together with its value,
 // so that a line break never parts them. The last one has no value: of a number
 // nobody could tell whether its end was cut off.
 func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings) []string {
 	words := []string{"connsync apply"}
-	v := t.Values(s)
-	v[conntrackd.FieldCurrentIP], v[conntrackd.FieldPeerIP] = Prefix(s.Peer, s.Current), Prefix(s.Current, s.Peer)
+	v := t.Values(otherEnd(s))
 	for _, e := range t {
 		flag, value := "--"+e.Field.Flag(), v[e.Field]
 		switch {
-		case e.Usage == "" || value == "" || !tellPeer(e, s):
+		case e.Usage == "" || value == "":
+		case e.Kind == conntrackd.LinksSetting:
+			for link := range strings.SplitSeq(value, ", ") {
+				words = append(words, flag+" "+shellWord(Clean(link)))
+			}
+		case !tellPeer(e, s):
 		case e.Kind != conntrackd.SwitchSetting:
 			words = append(words, flag+" "+shellWord(Clean(value)))
 		case e.On(value): // off is what the other node has by itself
@@ -63,6 +75,19 @@ func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings) []string {
 		}
 	}
 	return append(words, peerLineEnd)
+}
+
+// otherEnd are the settings with the addresses of each link swapped.
+func otherEnd(s conntrackd.Settings) conntrackd.Settings {
+	swap := func(s conntrackd.Settings) conntrackd.Settings {
+		s.Current, s.Peer = withLength(s.Peer, s.Current), withLength(s.Current, s.Peer)
+		return s
+	}
+	spares := s.Spares()
+	for i := range spares {
+		spares[i] = swap(spares[i])
+	}
+	return swap(s).WithSpares(spares)
 }
 
 // tellPeer says whether the other node has to be told of the setting: it has the same
@@ -74,15 +99,21 @@ func tellPeer(e conntrackd.Setting, s conntrackd.Settings) bool {
 // Prefix is p as it is typed. A prefix length that is not known is taken
 // from the other end of the link, which has the same one.
 func Prefix(p, other netip.Prefix) string {
+	p = withLength(p, other)
 	switch {
 	case !p.Addr().IsValid():
 		return ""
 	case p.Bits() >= 0:
 		return p.String()
-	case other.Bits() >= 0 && other.Addr().Is4() == p.Addr().Is4():
-		return netip.PrefixFrom(p.Addr(), other.Bits()).String()
 	}
 	return p.Addr().String()
+}
+
+func withLength(p, other netip.Prefix) netip.Prefix {
+	if p.Bits() < 0 && p.Addr().IsValid() && other.Bits() >= 0 && other.Addr().Is4() == p.Addr().Is4() {
+		return netip.PrefixFrom(p.Addr(), other.Bits())
+	}
+	return p
 }
 
 // shellWord quotes s for a POSIX shell where it has to be.
@@ -97,25 +128,41 @@ func shellWord(s string) string {
 }
 
 // Fingerprint is eight hexadecimal digits in two groups over what must be
-// equal on both nodes: the pair of addresses and the settings that are shared,
-// which are the port, both buffers and the cache mode, and the advanced ones where
-// they are not as everywhere. Both nodes of a pair show the same one.
+// equal on both nodes: of each link the pair of addresses and the settings that are
+// shared, which are the port and both buffers, in whatever order; the cache mode; and the
+// advanced settings where they are not as everywhere. Both nodes of a pair show the same one.
 func Fingerprint(t conntrackd.SettingTable, s conntrackd.Settings) string {
-	pair := []netip.Addr{s.Current.Addr(), s.Peer.Addr()}
-	slices.SortFunc(pair, netip.Addr.Compare)
-	bits := cmp.Or(max(s.Current.Bits(), 0), max(s.Peer.Bits(), 0))
-	shared := fmt.Appendf(nil, "%v %v %d", pair[0], pair[1], bits)
+	ofLink := func(e conntrackd.Setting) bool { return slices.Contains(conntrackd.LinkFields(), e.Field) }
+	var links []string
+	for _, l := range s.Links() {
+		link := pairOf(l)
+		for _, e := range t {
+			if e.Shared && ofLink(e) {
+				link += fmt.Sprintf(" %v", e.JSON(l))
+			}
+		}
+		links = append(links, link)
+	}
+	slices.Sort(links) // either may be the default
+	shared := strings.Join(links, "; ")
 	for _, e := range t {
 		switch list, isList := e.JSON(s).([]string); {
-		case !e.Shared || !e.Told(s, conntrackd.Host{}):
+		case !e.Shared || ofLink(e) || !e.Told(s, conntrackd.Host{}):
 		case isList:
-			shared = fmt.Appendf(shared, " %s=%v", e.Field, slices.Sorted(slices.Values(list)))
+			shared += fmt.Sprintf(" %s=%v", e.Field, slices.Sorted(slices.Values(list)))
 		case e.Optional:
-			shared = fmt.Appendf(shared, " %s=%v", e.Field, e.JSON(s))
+			shared += fmt.Sprintf(" %s=%v", e.Field, e.JSON(s))
 		default:
-			shared = fmt.Appendf(shared, " %v", e.JSON(s))
+			shared += fmt.Sprintf(" %v", e.JSON(s))
 		}
 	}
-	sum := sha256.Sum256(shared)
+	sum := sha256.Sum256([]byte(shared))
 	return fmt.Sprintf("%02x%02x-%02x%02x", sum[0], sum[1], sum[2], sum[3])
+}
+
+// pairOf are the two addresses of a link, in the same order on both nodes.
+func pairOf(s conntrackd.Settings) string {
+	pair := []netip.Addr{s.Current.Addr(), s.Peer.Addr()}
+	slices.SortFunc(pair, netip.Addr.Compare)
+	return fmt.Sprintf("%v %v %d", pair[0], pair[1], cmp.Or(max(s.Current.Bits(), 0), max(s.Peer.Bits(), 0)))
 }

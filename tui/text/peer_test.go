@@ -27,6 +27,11 @@ func TestPeerCommand(t *testing.T) {
 		{"IPv6", func(s *conntrackd.Settings) {
 			s.Current, s.Peer = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
 		}, "connsync apply --interface eth1 --current-ip fd00::2/64 --peer-ip fd00::1/64 --port 3780 --send-buffer 65536 --receive-buffer 65536 --enable"},
+		{"spare links", func(s *conntrackd.Settings) {
+			s.SpareLinks = spareLinks()
+			s.SpareLinks[0].Peer = netip.PrefixFrom(s.SpareLinks[0].Peer.Addr(), -1)
+		}, "connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536" +
+			" --spare-link 'eth2 10.1.0.102/24 10.1.0.101/24 3781 131072 131072' --spare-link 'eth3 fd00::2/64 fd00::1/64 3780 65536 65536' --enable"},
 		{"nothing known", func(s *conntrackd.Settings) { *s = conntrackd.Settings{} }, "connsync apply --enable"},
 		{"a name that a shell would run", func(s *conntrackd.Settings) { *s = conntrackd.Settings{Interface: "e;`reboot`'\x1b[2J"} },
 			`connsync apply --interface 'e;` + "`reboot`" + `'\''' --enable`},
@@ -38,6 +43,12 @@ func TestPeerCommand(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
+}
+
+// spareLinks are two of [pairSettings].
+func spareLinks() conntrackd.SpareLinks {
+	s, _ := pairSettings().Values().With(conntrackd.FieldSpareLinks, "eth2 10.1.0.101/24 10.1.0.102/24 3781 131072, eth3 fd00::1/64 fd00::2/64").Settings()
+	return s.SpareLinks
 }
 
 // What is typed at the other node gives settings whose own command leads back.
@@ -87,6 +98,11 @@ func TestFingerprintSeesWhatMustBeEqual(t *testing.T) {
 		"send":    func(s *conntrackd.Settings) { s.SendBuffer++ },
 		"receive": func(s *conntrackd.Settings) { s.ReceiveBuffer++ },
 		"cache":   func(s *conntrackd.Settings) { s.ExternalCache = true },
+		"links":   func(s *conntrackd.Settings) { s.SpareLinks = spareLinks() },
+		"a link's port": func(s *conntrackd.Settings) {
+			s.SpareLinks = spareLinks()
+			s.SpareLinks[1].Port++
+		},
 		"address": func(s *conntrackd.Settings) { s.Peer = netip.MustParsePrefix("10.0.0.103/24") },
 		"prefix": func(s *conntrackd.Settings) {
 			s.Current, s.Peer = netip.MustParsePrefix("10.0.0.101/25"), netip.MustParsePrefix("10.0.0.102/25")
@@ -103,6 +119,16 @@ func TestFingerprintSeesWhatMustBeEqual(t *testing.T) {
 	}
 	s := pairSettings()
 	s.Enabled, s.Interface = false, "bond0"
+	there := otherEnd(s)
+	s.SpareLinks = spareLinks()
+	there.SpareLinks = otherEnd(s).SpareLinks
+	there.SpareLinks[0], there.SpareLinks[1] = there.SpareLinks[1], there.SpareLinks[0]
+	there.SpareLinks[0].Interface = "bond1"
+	there, _ = there.WithDefaultLink("bond1")
+	if Fingerprint(conntrackd.NewSettingTable(), s) != Fingerprint(conntrackd.NewSettingTable(), there) {
+		t.Error("the order of the links, or their interfaces, change the fingerprint")
+	}
+	s.SpareLinks = conntrackd.SpareLinks{}
 	if Fingerprint(conntrackd.NewSettingTable(), s) != Fingerprint(conntrackd.NewSettingTable(), pairSettings()) {
 		t.Error("what may differ changes the fingerprint")
 	}

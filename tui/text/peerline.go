@@ -12,7 +12,7 @@ import (
 )
 
 // PeerLineMax bounds what is read as the other node's line, in bytes. The
-// longest one is a third of it.
+// longest one is half of it.
 const PeerLineMax = 2048
 
 // peerLineEnd is the last word of the line. Without it the value before it, or
@@ -159,7 +159,9 @@ func readPeerCommand(t conntrackd.SettingTable, text string) (conntrackd.Values,
 		case !has:
 			value, words = words[0], words[1:]
 		}
-		if given[flag] {
+		if e, _ := t.Find(field); given[flag] && e.Kind == conntrackd.LinksSetting {
+			value = v[field] + ", " + value // each has one link
+		} else if given[flag] {
 			return v, fmt.Errorf("duplicate flag %s in the line", flag)
 		}
 		v[field], given[flag], ended = value, true, false

@@ -17,10 +17,9 @@ func TestPeerLineComesThrough(t *testing.T) {
 	line := PeerCommand(conntrackd.NewSettingTable(), s)
 	cached := s
 	cached.ExternalCache = true
-	want := func(s conntrackd.Settings) conntrackd.Values {
-		s.Current, s.Peer = s.Peer, s.Current
-		return s.Values()
-	}
+	linked := s
+	linked.SpareLinks = spareLinks()
+	want := func(s conntrackd.Settings) conntrackd.Values { return otherEnd(s).Values() }
 	for name, tc := range map[string]struct {
 		text string
 		from conntrackd.Settings
@@ -31,6 +30,8 @@ func TestPeerLineComesThrough(t *testing.T) {
 		"sudo and path":       {"$ sudo /usr/sbin/" + line, s},
 		"peer's whole answer": {"On the other node: " + line + "\n  " + PeerNote + "\nFingerprint, the same on both nodes: " + Fingerprint(conntrackd.NewSettingTable(), s) + "\n", s},
 		"external cache":      {PeerCommand(conntrackd.NewSettingTable(), cached), cached},
+		"spare links":         {PeerCommand(conntrackd.NewSettingTable(), linked), linked},
+		"broken spare link":   {strings.Replace(PeerCommand(conntrackd.NewSettingTable(), linked), " 10.1.0.101", "\n10.1.0.101", 1) + "\n  " + peerNoteFor(linked), linked},
 		"second prompt":       {strings.ReplaceAll(line, " --port", " \\\n> --port"), s},
 		"the end comes later": {strings.Replace(line, "apply", "apply --enable", 1), s},
 		"typed twice":         {"connsync apply --en\n" + line, s},

@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"connsync/conntrackd"
@@ -55,18 +56,24 @@ func (tense Tense) of(format, future, past string) string {
 // changed is for a sync that was on and stays on.
 func changed(t conntrackd.SettingTable, before, after conntrackd.Settings, over string, tense Tense) Consequence {
 	parts := differences(t, t.Differences(before, after))
-	link := before.Current.Addr() != after.Current.Addr() || before.Peer.Addr() != after.Peer.Addr()
+	// Of two links either node may have either one as its default: conntrackd follows the
+	// peer to the link on which it hears it.
+	known := slices.ContainsFunc(before.Links(), func(l conntrackd.Settings) bool {
+		return l.Current.Addr() == after.Current.Addr() && l.Peer.Addr() == after.Peer.Addr() && l.Port == after.Port
+	})
+	link := !known && (before.Current.Addr() != after.Current.Addr() || before.Peer.Addr() != after.Peer.Addr())
+	port := !known && before.Port != after.Port
 	said := Join(", ", parts...)
 	switch {
 	case len(parts) == 0:
 		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "stays", "stayed")}
 	case tense == Past:
-		return Consequence{said + ".", link || before.Port != after.Port}
-	case tense == Back && (link || before.Port != after.Port):
+		return Consequence{said + ".", link || port}
+	case tense == Back && (link || port):
 		return Consequence{Sentence: said + ", as before the save: sync works with a peer that is set up to match."}
 	case link:
 		return Consequence{said + ": sync stops until the peer is set up to match.", true}
-	case before.Port != after.Port:
+	case port:
 		return Consequence{said + ": sync stops until the peer has the same.", true}
 	}
 	return Consequence{Sentence: said + ": sync pauses while conntrackd restarts."}

@@ -2,6 +2,7 @@ package text
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,6 +29,9 @@ func TestConsequence(t *testing.T) {
 	alone := standing(on, nil)
 	alone.Alone = true
 	before := func(r conntrackd.Running) *apply.Standing { s := standing(r, nil); return &s }
+	linked := standing(on, func(s *conntrackd.Settings) { s.SpareLinks = spareLinks() })
+	swapped := linked
+	swapped.Settings, _ = linked.Settings.WithDefaultLink("eth2")
 	for name, tc := range map[string]struct {
 		before       *apply.Standing
 		after        apply.Standing
@@ -46,9 +50,13 @@ func TestConsequence(t *testing.T) {
 		"port":           {before(on), standing(on, port), "Port 3780 -> 3790: sync stops until the peer has the same.", "Port 3780 -> 3790.", true},
 		"peer":           {before(on), standing(on, peer), "Peer IP 10.0.0.102/24 -> 10.0.0.103/24: sync stops until the peer is set up to match.", "Peer IP 10.0.0.102/24 -> 10.0.0.103/24.", true},
 		"buffer":         {before(on), standing(on, buffer), "Send Buffer Size 65536 -> 131072: sync pauses while conntrackd restarts.", "Send Buffer Size 65536 -> 131072.", false},
+		"default link":   {&linked, swapped, "Interface Name eth1 -> eth2, Current IP 10.0.0.101/24 -> 10.1.0.101/24, Peer IP 10.0.0.102/24 -> 10.1.0.102/24, Port 3780 -> 3781, Send Buffer Size 65536 -> 131072, Receive Buffer Size 65536 -> 131072, Spare Links eth2 10.1.0.101/24 10.1.0.102/24 3781 131072 131072, eth3 fd00::1/64 fd00::2/64 3780 65536 65536 -> eth1 10.0.0.101/24 10.0.0.102/24 3780 65536 65536, eth3 fd00::1/64 fd00::2/64 3780 65536 65536: sync pauses while conntrackd restarts.", "", false},
 		"left alone":     {nil, alone, "Only the file is written; conntrackd is left alone.", "Only the file was written; conntrackd is left alone.", false},
 	} {
 		table := conntrackd.NewSettingTable()
+		if tc.past == "" {
+			tc.past = strings.Replace(tc.future, ": sync pauses while conntrackd restarts", "", 1)
+		}
 		want := []Consequence{{tc.future, tc.warns}, {tc.past, tc.warns}}
 		if diff := cmp.Diff(want, []Consequence{ConsequenceOf(table, tc.before, tc.after, Future), ConsequenceOf(table, tc.before, tc.after, Past)}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -12,7 +12,7 @@ import (
 	"connsync/conntrackd"
 )
 
-// maxFrom bounds what is read of a --from file: eight settings are far less,
+// maxFrom bounds what is read of a --from file: the settings are far less,
 // and a device or an endless pipe has no end.
 const maxFrom = 64 << 10
 
@@ -34,10 +34,11 @@ type File struct {
 
 // value is that of one "name: value", as it stands in the file.
 type value struct {
-	line int
-	kind kind
-	text string // of a list of texts, with commas between them
-	odd  bool   // a list that has something else than texts
+	line  int
+	kind  kind
+	text  string     // of a list of texts, with commas between them
+	odd   bool       // a list that has something else than texts
+	items []listItem // of a list
 }
 
 // kind is a JSON or YAML type, in the words of a message.
@@ -157,8 +158,12 @@ func (f *File) take(t conntrackd.SettingTable, list []namedValue) []Problem {
 			problems = append(problems, f.problem(e.line, field, fmt.Sprintf("%s is a duplicate of line %d; keep one", e.name, first.line)))
 			continue
 		}
+		m := typeProblem(t, field, e.value)
+		if setting, ok := t.Find(field); ok && setting.Kind == conntrackd.LinksSetting && m == "" {
+			e.text, m = linksText(t, e.items)
+		}
 		f.values[field] = e.value
-		if m := typeProblem(t, field, e.value); m != "" {
+		if m != "" {
 			problems = append(problems, f.problem(e.line, field, m))
 		}
 	}
@@ -237,6 +242,10 @@ func typeProblem(t conntrackd.SettingTable, field conntrackd.Field, e value) str
 		text := e.kind == kindText && strings.Trim(e.text, "0123456789") != "" // with a unit
 		if e.kind != kindNumber && !text {
 			return must("a number of bytes without quotes, such as 65536, or with a unit, such as 128K")
+		}
+	case conntrackd.LinksSetting:
+		if e.kind != kindList && e.kind != kindNull {
+			return must("a list of links")
 		}
 	default:
 		if e.kind != kindText {

@@ -11,6 +11,7 @@ import (
 
 func FuzzFrom(f *testing.F) {
 	for _, seed := range []string{
+		`{"spare_links": [{"interface": "eth2", "port": 1}, 2, [3]]}`, "spare_links:\n- interface: eth2\n  port: 3\n- x\n",
 		`{"enabled": null, "port": 3780}`, "port: 3780\ninterface: eth1\n", "a: &x [1]\nb: *x\n", "<<: {}\n", "---\n...\n", "? a\n: b\n", "{", "\xef\xbb\xbf{}", `{"a":1}{`,
 	} {
 		f.Add([]byte(seed))
@@ -94,6 +95,41 @@ func TestAdvancedSettingsInAFile(t *testing.T) {
 		}
 		if text := strings.Join(got, " "); text != want {
 			t.Errorf("%q: %q, want %q", content, text, want)
+		}
+	}
+}
+
+// Spare links are a list of tables, with the names and the types of the settings.
+func TestLinksInAFile(t *testing.T) {
+	const eth2 = `{"interface": "eth2", "current_ip": "10.1.0.1/24", "peer_ip": "10.1.0.2/24"`
+	for content, want := range map[string]string{
+		`{"spare_links": []}`:              "none",
+		`{"spare_links": [` + eth2 + `}]}`: "eth2 10.1.0.1/24 10.1.0.2/24 - -",
+		`{"spare_links": [` + eth2 + `, "port": 3781, "send_buffer": "128K", "receive_buffer": 0}, ` + eth2 + `, "receive_buffer": 65536}]}`: "eth2 10.1.0.1/24 10.1.0.2/24 3781 128K system, eth2 10.1.0.1/24 10.1.0.2/24 - - 65536",
+		"spare_links:\n- interface: eth2\n  current_ip: fd00::1/64\n  peer_ip: fd00::2/64\n  port: 3781\n":                                   "eth2 fd00::1/64 fd00::2/64 3781 -",
+		`{"spare_links": "eth2"}`:                                 "! spare_links must be a list of links; it is text",
+		`{"spare_links": ["eth2"]}`:                               "! spare_links, link 1: write it as names and values: interface, current_ip, peer_ip and perhaps port, send_buffer, receive_buffer",
+		`{"spare_links": [` + eth2 + `}, {"interface": "eth3"}]}`: "! spare_links, link 2: current_ip is missing",
+		`{"spare_links": [` + eth2 + `, "mtu": 1500}]}`:           `! spare_links, link 1: unknown name "mtu"`,
+		`{"spare_links": [` + eth2 + `, "port": "3781"}]}`:        "! spare_links, link 1: port must be a whole number without quotes, such as 3780; it is text",
+		`{"spare_links": [` + eth2 + `, "interface": "eth3"}]}`:   "! spare_links, link 1: interface is a duplicate; keep one",
+		`{"spare_links": [{"interface": "eth2, none"}]}`:          "! spare_links, link 1: interface must be one word",
+		`{"spare_links": [{"interface": ""}]}`:                    "! spare_links, link 1: interface must be one word",
+	} {
+		list, err := parse([]byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f File
+		got := ""
+		for _, p := range f.take(conntrackd.NewSettingTable(), list) {
+			got += "! " + p.Message
+		}
+		if got == "" {
+			got = f.values[conntrackd.FieldSpareLinks].text
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", content, got, want)
 		}
 	}
 }

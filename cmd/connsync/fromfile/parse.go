@@ -76,6 +76,7 @@ func jsonEntry(raw json.RawMessage, line int) value {
 		var texts []string
 		e.odd = json.Unmarshal(raw, &texts) != nil
 		e.text = strings.Join(texts, ",")
+		e.items = jsonItems(raw)
 	case '{':
 		e.kind = kindTable
 	default:
@@ -113,6 +114,11 @@ func parseYAML(content []byte) ([]namedValue, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
+	return yamlTable(root)
+}
+
+// yamlTable are the entries of a table.
+func yamlTable(root *yaml.Node) ([]namedValue, error) {
 	var list []namedValue
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		name, value := root.Content[i], root.Content[i+1]
@@ -135,6 +141,7 @@ func yamlEntry(node *yaml.Node, line int) value {
 			texts = append(texts, item.Value)
 		}
 		e.text = strings.Join(texts, ",")
+		e.items = yamlItems(node)
 	case node.Kind == yaml.MappingNode:
 		e.kind = kindTable
 	case node.Kind != yaml.ScalarNode: // an alias
