@@ -6,11 +6,11 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 GO ?= go
 # Those whose tests wait longest come first, so that the others fill their time.
 PACKAGES ?= ./cmd/connsync ./packaging ./conntrackd/health ./conntrackd/refresh ./lab/uart ./...
-# Position-independent, so that its addresses differ in each run: 1.1 MB more, and
+# Position-independent, so that its addresses differ in each run: 1.3 MB more, and
 # the host needs glibc's loader. BUILDMODE=exe builds one that needs nothing.
 BUILDMODE ?= pie
 
-.PHONY: build package run demo failover random test lint golden monkey fuzz crash flood bench bench-serial bench-refresh screenshots deps clean root bin
+.PHONY: build package run demo failover random test test-systems lint golden monkey fuzz crash flood bench bench-serial bench-refresh weigh screenshots deps clean root bin
 
 build: bin
 
@@ -47,6 +47,14 @@ random: root
 	@$(MAKE) --no-print-directory bin
 	@CGO_ENABLED=0 $(GO) build -o bin/failover ./lab/failover
 	@bin/failover -connsync bin/connsync -random -seed $(or $(SEED),1) -runs $(or $(RUNS),50)
+
+# What works on which system, as a matrix; a cell that could not run says why.
+# make test-systems ARGS='-only debian12,debian13'
+test-systems: root
+	@scripts/deps test
+	@$(MAKE) --no-print-directory bin
+	@CGO_ENABLED=0 $(GO) build -o bin/systems ./lab/systems
+	@bin/systems -connsync bin/connsync $(ARGS)
 
 # Every test, end to end on real namespaces, daemons and a booted Debian. They
 # wait more than they work: four packages run beside each other, six tests of each.
@@ -124,6 +132,10 @@ screenshots: root
 	@$(MAKE) --no-print-directory bin
 	@CGO_ENABLED=0 $(GO) build -o bin/screenshots ./lab/screenshots
 	@bin/screenshots -connsync bin/connsync
+
+# What each module adds to the program, into docs/measurements.md; no root.
+weigh:
+	@$(GO) run ./lab/weigh $(ARGS)
 
 deps: root
 	@scripts/deps test

@@ -85,6 +85,8 @@ var allowed = map[string][]string{
 	"lab":              {},
 	"lab/demo":         {"lab"},
 	"lab/failover":     {"lab", "lab/flows"},
+	"lab/systems":      {"lab", "lab/vt102"},
+	"lab/weigh":        {},
 	"lab/flows":        {"lab"},
 	"lab/vt102":        {},
 	"lab/trees":        {"lab"},

@@ -29,6 +29,9 @@ type Options struct {
 	// Kinds lets every protocol through, not TCP, UDP and ICMP alone, gives FTP
 	// its helper, and IPv6 to client, server and the virtual addresses.
 	Kinds bool
+	// Nodes are A and B, such as those of two machines; they stay the caller's. Nil
+	// makes a new one.
+	Nodes [2]*Node
 }
 
 // Pair is two firewalls side by side between a client and a server:
@@ -63,6 +66,8 @@ type Member struct {
 	Sync, Sync6 netip.Prefix
 	// LAN and WAN are the node's own addresses on the other interfaces.
 	LAN, WAN netip.Prefix
+
+	given bool // the node is the caller's
 }
 
 // Addresses of a pair.
@@ -118,8 +123,10 @@ func (p *Pair) build(ctx context.Context, opts Options) (err error) {
 	if p.Server, err = NewNamespace(); err != nil {
 		return err
 	}
-	for _, m := range []*Member{p.A, p.B} {
-		if m.Node, err = NewNode(ctx, "fw-"+m.Port); err != nil {
+	for i, m := range []*Member{p.A, p.B} {
+		if m.Node = opts.Nodes[i]; m.Node != nil {
+			m.given = true
+		} else if m.Node, err = NewNode(ctx, "fw-"+m.Port); err != nil {
 			return err
 		}
 		if err := p.connect(ctx, m, opts); err != nil {
@@ -276,7 +283,7 @@ func (p *Pair) Close() error {
 		p.echo = nil
 	}
 	for _, m := range []*Member{p.A, p.B} {
-		if m.Node != nil {
+		if m.Node != nil && !m.given {
 			errs = append(errs, m.Node.Close())
 		}
 	}

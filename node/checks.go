@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
-	"slices"
 	"strings"
 
 	"connsync/conntrackd"
@@ -129,20 +127,11 @@ func shared(ctx context.Context, flow firewall.Flow, f check.Finding) check.Find
 	if !network.IsValid() || network.IsSingleIP() {
 		return f
 	}
-	own := []netip.Addr{flow.Current.Addr(), flow.Peer.Addr()}
-	var through *coverage.Entry
-	err := coverage.Dump(ctx, func(e *coverage.Entry) {
-		local := slices.Contains(own, e.Original.Source) || slices.Contains(own, e.Original.Destination)
-		uses := network.Contains(e.Original.Source) || network.Contains(e.Reply.Source)
-		if through == nil && uses && !local && e.Mark != coverage.MessageMark && !e.Original.Destination.IsMulticast() {
-			found := *e
-			through = &found
-		}
-	})
+	through, err := coverage.Through(ctx, network, flow.Current.Addr(), flow.Peer.Addr())
 	if err != nil || through == nil {
 		return f
 	}
-	return check.Fail("Interface Name: choose a dedicated interface",
+	return check.Fail("Interface Name: one that carries nothing else",
 		"the connection from %v to %v passes through the network of %s, so production traffic shares it with sync",
 		through.Original.Source, through.Original.Destination, flow.Interface)
 }
@@ -218,6 +207,12 @@ func (n *Node) daemon() check.Check {
 			}
 			if n.Unread != "" {
 				return check.Finding{Status: check.Failed, Detail: n.Unread, Remedy: "leave --config out"}
+			}
+			if k := state.Keeper; k != (service.Keeper{}) {
+				return check.Finding{Status: check.Failed, Mild: true, Detail: (&service.KeptError{PID: state.MainPID, Keeper: k}).Error(), Remedy: "connsync apply --service none"}
+			}
+			if state.Refusal != "" && !state.Active {
+				return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s would not start: %s", n.Service.Name(), state.Refusal), Remedy: state.Unmask}
 			}
 			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.Service.Name())
 			if n.ConfigWhy != "" {

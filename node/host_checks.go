@@ -136,8 +136,11 @@ func (h *hostChecks) unit(ctx context.Context) check.Finding {
 	if h.n.Unmanaged() {
 		return check.Finding{Status: check.Unknown, Detail: "--service none does not read the service, so its unit is unknown", Remedy: "connsync check --service auto"}
 	}
+	if k := h.saved.State.Keeper; k != (service.Keeper{}) {
+		return check.Pass("%s starts it again, unless a stale lock file stands in its way", k)
+	}
 	return check.Finding{Status: check.Passed,
-		Detail: "no unit runs conntrackd here; connsync removes a stale lock when it starts it, and nothing else starts it again"}
+		Detail: "no unit runs conntrackd here; connsync removes a stale lock when it starts it; what else starts it again is not known"}
 }
 
 // resync needs both: that the daemon asks, and that it sends.

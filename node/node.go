@@ -52,11 +52,12 @@ func Find(ctx context.Context, o Options) (*Node, error) {
 		}
 		*path = absolute
 	}
-	found, err := service.Find(ctx, o.RunBy, &service.Direct{Config: o.Config})
+	n := &Node{Options: o}
+	found, err := service.Find(ctx, o.RunBy, &service.Direct{Config: o.Config, WasEnabled: n.wasEnabled})
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{Options: o, Service: found}
+	n.Service = found
 	if s, ok := found.(*service.Systemd); ok {
 		n.askForConfig(ctx, s)
 	}
@@ -91,6 +92,21 @@ func (o Options) ReadOnly() string {
 		}
 	}
 	return ""
+}
+
+// StateInRAM says that a reboot takes the history and the record of what was changed
+// about the host, since the state directory is in RAM; blank where it is not, or where
+// that is not seen.
+func (o Options) StateInRAM() string {
+	dir := o.StateDir
+	for !isDir(dir) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil || int64(fs.Type) != unix.TMPFS_MAGIC && int64(fs.Type) != unix.RAMFS_MAGIC {
+		return ""
+	}
+	return fmt.Sprintf("%s is in RAM, so a reboot deletes the history of saves and what unprepare needs; give a directory on disk with --state-dir", o.StateDir)
 }
 
 func isDir(path string) bool {

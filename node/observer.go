@@ -23,8 +23,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	}
 	return &health.Observer{
 		Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, WhyNoSettings: foreign, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
-		WasEnabled: n.wasEnabled,
-		Mode:       s.File.Mode(), Listen: heard, Asked: n.asked, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
+		Mode: s.File.Mode(), Listen: heard, Asked: n.asked, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
 	}
 }
 

@@ -43,6 +43,14 @@ func (s Saved) HalfEnabled() string {
 	return s.State.HalfEnabled()
 }
 
+// HalfChoice says what to give for a service that is half enabled.
+func (s Saved) HalfChoice() string {
+	if s.State.Ended {
+		return "give --enable to start it or --disable to keep it off"
+	}
+	return "give --enable for both or --disable for neither"
+}
+
 // ForeignFile says that conntrackd runs with a file that holds no settings of ours,
 // for statistics or over another transport, and why; blank where it does not.
 func (s Saved) ForeignFile() string {

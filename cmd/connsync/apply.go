@@ -166,7 +166,7 @@ func (c *cli) undecided(s node.Saved) error {
 	case s.StateErr != nil && !c.Unmanaged():
 		return &exitError{exitUnknown, fmt.Errorf("it is unknown whether the sync is enabled (%w); run connsync as root, or give --enable or --disable", s.StateErr)}
 	case halfEnabled != "":
-		return refused("%s: give --enable for both or --disable for neither; nothing was changed", halfEnabled)
+		return refused("%s: %s; nothing was changed", halfEnabled, s.HalfChoice())
 	case foreignFile != "":
 		return refused("%s: give --enable, or --disable, which stops it; nothing was changed", foreignFile)
 	}

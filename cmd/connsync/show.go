@@ -17,7 +17,7 @@ import (
 // shown is what show --json prints: the settings in the order of the table,
 // then what else is known. Enabled is null where the service could not be read,
 // or is left alone, and where the sync is neither enabled nor disabled: then
-// Running and AtBoot are there. Running is there too where an enabled sync was
+// Running is there, and AtBoot where it is known. Running is there too where an enabled sync was
 // killed.
 type shown struct {
 	settings []shownSetting
@@ -35,6 +35,7 @@ type shownBeside struct {
 	Role        node.Role `json:"role,omitempty"`       // what external_cache comes down to
 	Running     *bool     `json:"running,omitempty"`
 	AtBoot      *bool     `json:"at_boot,omitempty"`
+	StateInRAM  bool      `json:"state_in_ram,omitempty"`
 	Application string    `json:"application,omitempty"`  // what states one says
 	OutOfPlace  string    `json:"out_of_place,omitempty"` // why there should be no sync here
 }
@@ -88,17 +89,15 @@ func newShow(s streams, g *globals) *cobra.Command {
 }
 
 func (c *cli) shown(saved node.Saved) shown {
-	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Role: node.RoleOf(saved.Settings)}
+	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Role: node.RoleOf(saved.Settings), StateInRAM: c.StateInRAM() != "", OutOfPlace: c.OutOfPlace(saved)}
 	if a, err := c.Appliance(); err == nil {
 		out.Application = a.Word
 	}
-	out.OutOfPlace = c.OutOfPlace(saved)
 	known := false // whether the sync is enabled
 	switch {
 	case saved.StateErr != nil, c.Unmanaged():
 	case saved.HalfEnabled() != "", saved.ForeignFile() != "":
-		atBoot := saved.State.AtBoot()
-		out.Running, out.AtBoot = &saved.State.Active, &atBoot
+		out.Running, out.AtBoot = &saved.State.Active, saved.State.AtBoot()
 	default:
 		known = true
 		if saved.Crashed() != "" {
@@ -145,8 +144,10 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 	if why := cmp.Or(c.Unread, c.ConfigWhy); why != "" {
 		line("", "("+why+")")
 	}
-	if crashed := s.Crashed(); crashed != "" {
-		fmt.Fprintln(w, "Note: "+crashed+".")
+	for _, note := range []string{s.Crashed(), c.StateInRAM()} {
+		if note != "" {
+			fmt.Fprintln(w, "Note: "+note+".")
+		}
 	}
 	for _, d := range s.Warnings {
 		fmt.Fprintln(w, "Note: "+text.Clean(fmt.Sprintf("%s:%d:%d: %s.", c.Config, d.Line, d.Column, d.Message)))

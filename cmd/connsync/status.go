@@ -145,7 +145,7 @@ func (c *cli) status(ctx context.Context, s streams, f statusFlags) error {
 			return printJSON(w, report)
 		}
 		lines := append(text.StatusLines(health), text.StatusNumbers(health, c.table, saved.Settings, c.RefreshReport(saved.Settings))...)
-		if note := text.BootNote(health); note != "" {
+		if note := text.ServiceNote(health); note != "" {
 			lines = append(lines, note)
 		}
 		if out != "" {
@@ -180,7 +180,7 @@ type reported struct {
 	Remedy        string         `json:"remedy"`
 	Next          string         `json:"next"`            // Remedy under its name of 1.0
 	Since         *time.Time     `json:"since,omitempty"` // when the daemon was started
-	AtBoot        bool           `json:"at_boot"`
+	AtBoot        *bool          `json:"at_boot"`
 	Interface     string         `json:"interface"`
 	Device        string         `json:"device"` // Interface under its name of 1.0
 	Link          string         `json:"link"`

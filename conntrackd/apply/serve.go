@@ -85,7 +85,7 @@ func (t *transaction) stopped(ctx context.Context) error {
 	if err := t.boot(ctx, t.c.WantedService().Enabled); err != nil {
 		return err
 	}
-	if !t.before.Active && !t.before.Starting && !t.before.Killed {
+	if !t.before.Active && !t.before.Starting && !t.before.Killed && !t.before.Ended {
 		t.skip(StepStop, "Stop conntrackd", "it is stopped already")
 		return nil
 	}
@@ -109,7 +109,7 @@ func (t *transaction) boot(ctx context.Context, on bool) error {
 	}
 	switch {
 	case len(t.service.Commands(action)) == 0:
-		t.skip(id, title, "no service manager: conntrackd is not started at boot")
+		t.skip(id, title, "no service manager: connsync does not start conntrackd at boot")
 		return nil
 	case t.before.Enabled == on:
 		t.skip(id, title, "it is set so already")

@@ -160,6 +160,9 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 			return err
 		}
 	}
+	if t.before.Keeper != (service.Keeper{}) && !t.nothingLeft() {
+		return &service.KeptError{PID: t.before.MainPID, Keeper: t.before.Keeper}
+	}
 	if old, ok := t.c.OldListening(); ok && t.before.Active {
 		sockets, err := t.sockets(t.before.MainPID, old)
 		t.beforeBound = err == nil && sockets.Bound
@@ -238,7 +241,7 @@ func (t *transaction) runs(state service.State) (bool, error) {
 	case state.Active != asked.Active || state.Enabled != asked.Enabled:
 		return false, nil
 	case !state.Active:
-		return !state.Starting && !state.Killed, nil
+		return !state.Starting && !state.Killed && !state.Ended, nil
 	case t.startedBefore(state):
 		return false, nil
 	case !t.c.Syncs():

@@ -93,16 +93,13 @@ type evidence struct {
 	hashLimitSet int
 	// lastHeard is when the daemon last received something; zero is not known.
 	lastHeard time.Time
-	// wasEnabled says that the sync was enabled the last time that somebody settled it, where
-	// no service manager knows.
-	wasEnabled bool
 }
 
 // off says that no daemon has to run: nothing enables it, and nothing ended it but a stop.
 func (e evidence) off() bool {
 	s := e.service
-	return e.serviceErr == nil && !s.Active && !s.Enabled && !s.Killed && !s.Starting && !s.Changing && s.Restarts == 0 &&
-		!e.wasEnabled && e.stranger.PID == 0 && !strings.HasPrefix(s.Detail, "failed")
+	return e.serviceErr == nil && !s.Active && !s.Enabled && !s.Killed && !s.Ended && !s.Starting && !s.Changing && s.Restarts == 0 &&
+		e.stranger.PID == 0 && !strings.HasPrefix(s.Detail, "failed")
 }
 
 // rates are how fast the counters grow; nil where there are not two readings.

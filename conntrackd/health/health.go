@@ -112,9 +112,6 @@ type Observer struct {
 	// MayAsk says whether the peer may be asked for its states, which a node does that
 	// lacks some: once for what has come; nil means yes.
 	MayAsk func(run service.State, now Received) bool
-	// WasEnabled says whether the sync was enabled the last time that somebody settled it;
-	// it is asked where no service manager knows. Nil means no.
-	WasEnabled func() bool
 
 	// reportLifetime is how long what a node tells is good for; zero is [mailbox.Lifetime].
 	reportLifetime time.Duration
@@ -176,7 +173,6 @@ func (o *Observer) gather(ctx context.Context) evidence {
 		e.conntrackMax = host.ConntrackMax
 	}
 	e.service, e.serviceErr = o.Service.State(ctx)
-	e.wasEnabled = e.service.Unbooted && o.WasEnabled != nil && o.WasEnabled()
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
 		o.cover(ctx, &e)

@@ -307,7 +307,7 @@ func TestOff(t *testing.T) {
 		"starts at boot":                  {evidence{service: service.State{Enabled: true}}, false},
 		"failed":                          {evidence{service: service.State{Detail: "failed (Result: exit-code)"}}, false},
 		"killed":                          {evidence{service: service.State{Unbooted: true, Killed: true}}, false},
-		"ended, and enabled by a save":    {evidence{service: service.State{Unbooted: true}, wasEnabled: true}, false},
+		"ended, and enabled by a save":    {evidence{service: service.State{Unbooted: true, Ended: true}}, false},
 		"being started":                   {evidence{service: service.State{Starting: true}}, false},
 		"another conntrackd in its place": {evidence{stranger: service.Daemon{PID: 7}}, false},
 		"could not be read":               {evidence{serviceErr: errors.New("access denied")}, false},

@@ -71,10 +71,17 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case e.off() && !e.settings.Complete():
 		return judgement{VerdictStopped, "nothing is set up on this node", "set it up: connsync, or line by line connsync setup"}, true
 	case e.off():
-		return judgement{VerdictStopped, "conntrackd does not run, and is not started at boot", "turn it on: connsync apply --enable"}, true
+		cause := "conntrackd does not run, and is not started at boot"
+		if e.service.AtBoot() == nil {
+			cause = "conntrackd does not run"
+		}
+		return judgement{VerdictStopped, cause, "turn it on: connsync apply --enable"}, true
 	case !e.service.Active:
 		cause := "conntrackd does not run"
-		if e.service.Detail != "" {
+		switch {
+		case e.service.Ended:
+			cause = e.service.HalfEnabled()
+		case e.service.Detail != "":
 			cause += ": " + e.service.Detail
 		}
 		if e.service.Enabled {
@@ -86,6 +93,8 @@ func judgeDaemon(e evidence) (judgement, bool) {
 			cause, next = cause+"; "+why, mend
 		case e.service.Killed:
 			next = "start it with connsync apply, and read the daemon's log"
+		case e.service.Ended:
+			next = "start it (connsync apply --enable), or keep it off (connsync apply --disable)"
 		}
 		return judgement{VerdictStopped, cause, next}, true
 	case errors.Is(e.countersErr, control.ErrStatsMode):

@@ -27,7 +27,8 @@ const (
 )
 
 // Direct runs conntrackd without a service manager: "conntrackd -d -C file".
-// It is not started at boot, and its state says so.
+// It starts nothing at boot, and never stops a daemon that something else would start
+// again: see [KeptError].
 //
 // It knows its daemon by configuration file and network namespace, the one of
 // the calling thread; daemons of other namespaces are never touched. Its
@@ -39,6 +40,11 @@ type Direct struct {
 	LockFile   string // blank means the one that the configuration file names
 	SocketPath string // the same
 	LogFile    string // the daemon's, for Log; blank means the same
+	// NoBoot says that the host's service manager has nothing that starts the daemon.
+	NoBoot bool
+	// WasEnabled says whether the sync was enabled the last time that somebody settled
+	// it; nil means no.
+	WasEnabled func() bool
 
 	mu     sync.Mutex
 	starts []directStart
@@ -56,26 +62,39 @@ func (d *Direct) State(ctx context.Context) (State, error) {
 	}
 	var state State
 	_, err := FindBinary(d.Binary)
-	state.Present, state.Unbooted = err == nil, true
+	state.Present, state.Unbooted, state.NoBoot = err == nil, true, d.NoBoot
 	running, err := d.running()
 	if err != nil {
 		return State{}, fmt.Errorf("look for conntrackd: %w", err)
 	}
 	if len(running) == 0 {
-		state.Detail = "not started at boot"
+		state.Detail = d.boot()
 		if state.Killed, err = d.killed(); state.Killed {
-			state.Detail = fmt.Sprintf("killed or crashed (its lock file %s is left), not started at boot", d.lock())
+			state.Detail = fmt.Sprintf("killed or crashed (its lock file %s is left), %s", d.lock(), d.boot())
 		}
+		state.Ended = err == nil && !state.Killed && d.WasEnabled != nil && d.WasEnabled()
 		return state, err
 	}
 	p := running[0]
-	state.Active, state.Enabled, state.MainPID = true, true, p.pid
-	state.Detail = "started directly, not started at boot"
-	if len(running) > 1 {
-		state.Detail = fmt.Sprintf("%d daemons run with the same file, none is started at boot", len(running))
+	state.Active, state.Enabled, state.MainPID, state.Keeper = true, true, p.pid, p.keeper()
+	switch {
+	case len(running) > 1:
+		state.Detail = fmt.Sprintf("%d daemons run with the same file, %s", len(running), d.boot())
+	case state.Keeper != Keeper{}:
+		state.Detail = "run by " + state.Keeper.String()
+	default:
+		state.Detail = "started directly, " + d.boot()
 	}
 	state.Since, err = p.started()
 	return state, err
+}
+
+// boot says what is known of the next boot.
+func (d *Direct) boot() string {
+	if d.NoBoot {
+		return "not started at boot"
+	}
+	return "not started at boot by connsync"
 }
 
 // running returns this service's daemons, the oldest first; more than one is
@@ -113,6 +132,9 @@ func (d *Direct) Restart(ctx context.Context) error {
 		return fmt.Errorf("start conntrackd: %w", err)
 	}
 	if err := d.start(ctx, binary); err != nil {
+		if again := d.cameBack(); again != nil {
+			err = again // which holds the lock
+		}
 		return fmt.Errorf("start conntrackd: %w", err)
 	}
 	return d.serves(ctx)
@@ -184,16 +206,25 @@ func (d *Direct) serves(ctx context.Context) error {
 
 // Stop ends the daemon with SIGTERM, which lets it take its lock and socket
 // away, and after 15 seconds with SIGKILL. A lock that was left all the same
-// goes too: the daemon is stopped now, not dead.
+// goes too: the daemon is stopped now, not dead. One that something would start
+// again is not touched; the error is a *[KeptError] then.
 func (d *Direct) Stop(ctx context.Context) error {
 	running, err := d.running()
 	if err != nil {
 		return fmt.Errorf("stop conntrackd: %w", err)
 	}
 	for _, p := range running {
+		if k := p.keeper(); k != (Keeper{}) {
+			return &KeptError{PID: p.pid, Keeper: k}
+		}
+	}
+	for _, p := range running {
 		if err := stopProcess(ctx, p); err != nil {
 			return fmt.Errorf("stop conntrackd (process %d): %w", p.pid, err)
 		}
+	}
+	if again := d.cameBack(); again != nil && len(running) > 0 {
+		return again
 	}
 	killed, err := d.killed()
 	if killed {

@@ -33,10 +33,11 @@ func Find(ctx context.Context, choice string, direct *Direct) (Service, error) {
 			return err == nil
 		},
 		bootedWithSysV: bootedWithSysV,
+		direct:         direct,
 		systemd:        NewSystemd(DefaultUnit),
 		openRC:         NewOpenRC(direct),
 		sysV:           NewSysV(direct),
-	}.find(ctx, choice, direct)
+	}.find(ctx, choice)
 }
 
 // bootedWithSysV looks for the first process and the pipe that it is told
@@ -57,12 +58,13 @@ func bootedWithSysV() bool {
 type serviceFinder struct {
 	bootedWithSystemd, bootedWithOpenRC, bootedWithSysV func() bool
 
+	direct  *Direct
 	systemd *Systemd
 	openRC  *OpenRC
 	sysV    *SysV
 }
 
-func (f serviceFinder) find(ctx context.Context, choice string, direct Service) (Service, error) {
+func (f serviceFinder) find(ctx context.Context, choice string) (Service, error) {
 	switch choice {
 	case "systemd":
 		return f.systemd, nil
@@ -71,7 +73,7 @@ func (f serviceFinder) find(ctx context.Context, choice string, direct Service) 
 	case "sysv":
 		return f.sysV, nil
 	case "direct":
-		return direct, nil
+		return f.direct, nil
 	case "none":
 		return Unmanaged{}, nil
 	case "auto", "":
@@ -95,8 +97,11 @@ func (f serviceFinder) find(ctx context.Context, choice string, direct Service) 
 		if f.sysV.scripted() {
 			return f.sysV, nil
 		}
+	default:
+		return f.direct, nil // whatever starts things here is not known
 	}
-	return direct, nil
+	f.direct.NoBoot = true
+	return f.direct, nil
 }
 
 // Unmanaged is a service that is left alone: nothing of it is read, and every

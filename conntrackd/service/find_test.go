@@ -7,7 +7,7 @@ import (
 )
 
 func TestFindService(t *testing.T) {
-	direct := &struct{ Service }{Unmanaged{}}
+	var direct *Direct
 	present := &fakeSystemd{states: []map[string]any{props()}}
 	masked := &fakeSystemd{states: []map[string]any{inactive("masked")}}
 	absent := &fakeSystemd{states: []map[string]any{inactive("not-found")}}
@@ -32,12 +32,14 @@ func TestFindService(t *testing.T) {
 		{"sysv", true, present, "sysv"},
 		{"upstart", true, present, "error"},
 	} {
+		direct = &Direct{}
 		f := serviceFinder{
+			direct:            direct,
 			bootedWithSystemd: func() bool { return test.booted }, systemd: newFake(test.fake),
 			bootedWithOpenRC: never, bootedWithSysV: never, openRC: NewOpenRC(nil), sysV: NewSysV(nil),
 		}
 		got := "error"
-		found, err := f.find(t.Context(), test.choice, direct)
+		found, err := f.find(t.Context(), test.choice)
 		switch {
 		case err != nil:
 		case found == Service(direct):
@@ -53,6 +55,9 @@ func TestFindService(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("choice %q, booted %v: %s (%v), want %s", test.choice, test.booted, got, err, test.want)
+		}
+		if want := test.fake == absent && test.choice == "auto"; direct.NoBoot != want {
+			t.Errorf("choice %q, booted %v: NoBoot %v, want %v", test.choice, test.booted, direct.NoBoot, want)
 		}
 		if want := !slices.Contains(Choices(), test.choice) && test.choice != ""; (err != nil) != want {
 			t.Errorf("choice %q: error %v", test.choice, err)

@@ -109,6 +109,19 @@ func (i initService) restart(t *testing.T, s service.Service, _ *time.Duration) 
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// A save may have given the daemon another socket than the one that runs has.
+	write(t, strings.Replace(initFile, "conntrackd.ctl", "other.ctl", 1))
+	began := time.Now()
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("a restart with another socket took %v", took)
+	}
+	write(t, initFile)
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	first := state(t, s)
 	if !first.Present || !first.Active || !first.Enabled || first.Masked || first.Notify || first.Unbooted || first.MainPID == 0 || first.Since.IsZero() {
 		t.Errorf("restarted: %+v", first)
@@ -143,6 +156,9 @@ func (i initService) killed(t *testing.T, s service.Service, _ *time.Duration) {
 	}
 	if _, err := os.Stat("/var/lock/conntrackd.lock"); err != nil {
 		t.Fatalf("there is no stale lock: %v", err)
+	}
+	if got := state(t, s); !got.Killed || got.HalfEnabled() != "" || !strings.Contains(got.Detail, "crashed") {
+		t.Errorf("killed: %+v", got)
 	}
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)

@@ -14,12 +14,13 @@ import (
 type OpenRC struct {
 	script
 	runlevels string // directory
+	records   string // directory of the services' states
 }
 
 // NewOpenRC returns the service that starts the given daemon. It does not look
 // whether there is one.
 func NewOpenRC(daemon *Direct) *OpenRC {
-	return &OpenRC{newScript(daemon, "conntrackd, by OpenRC"), "/etc/runlevels"}
+	return &OpenRC{newScript(daemon, "conntrackd, by OpenRC"), "/etc/runlevels", "/run/openrc"}
 }
 
 var _ Service = (*OpenRC)(nil)
@@ -31,16 +32,21 @@ const defaultRunlevel = "default"
 func (o *OpenRC) State(ctx context.Context) (State, error) {
 	state, err := o.look(ctx)
 	if err != nil || !state.Present || state.Masked {
-		return state, err
+		return state.atBoot(false), err
 	}
-	state.Enabled = o.levels() != nil
-	if words := o.status(ctx); words != "" {
+	words := o.status(ctx)
+	state.Killed = state.Killed || !state.Active && words == crashed
+	state = state.atBoot(o.levels() != nil)
+	if words != "" {
 		state.Detail += "; OpenRC says: " + words
 		state.Starting = !state.Active && words == "starting"
 		state.Changing = !state.Active && (words == "starting" || words == "stopping")
 	}
 	return state, nil
 }
+
+// crashed is OpenRC's word for a service that it has started and whose daemon is gone.
+const crashed = "crashed"
 
 // status is OpenRC's word for the service's state, such as "started" or
 // "crashed"; blank where it has none, as of a script of SysV's without status.
@@ -57,6 +63,14 @@ func (o *OpenRC) status(ctx context.Context) string {
 		return ""
 	}
 	return strings.TrimSpace(strings.SplitN(words, "\n", 2)[0])
+}
+
+// recorded says whether OpenRC takes the service for one that it has started (librc.c),
+// which keeps it from another start. A script of SysV's that answers to status by itself,
+// as Debian's does since conntrackd 1.4.8, tells nothing of that.
+func (o *OpenRC) recorded() bool {
+	_, err := os.Lstat(filepath.Join(o.records, "started", filepath.Base(o.path)))
+	return err == nil
 }
 
 // Restart stops the daemon, waits for its end and starts it. What needs the
@@ -87,19 +101,20 @@ func (o *OpenRC) end(ctx context.Context, line ...string) error {
 		return o.daemon.Stop(ctx)
 	}
 	status := o.status(ctx)
-	known := status != "" && status != "stopped"
-	if !state.Active && !known {
-		return nil
-	}
 	if state.Active {
 		if err := o.stop(ctx, line...); err != nil {
 			return err
 		}
 		status = o.status(ctx)
-		known = status != "" && status != "stopped"
 	}
-	if known {
-		return o.change(ctx, ActionStop, "rc-service", filepath.Base(o.path), "zap")
+	zap := []string{"rc-service", filepath.Base(o.path), "zap"}
+	switch {
+	case status != "" && status != "stopped":
+		return o.change(ctx, ActionStop, zap...)
+	case status == "" && o.recorded():
+		// Before OpenRC 0.64 a script of SysV's got the word itself: it knows none such,
+		// and is not kept from a start either.
+		_, _ = o.call(ctx, zap...)
 	}
 	return nil
 }

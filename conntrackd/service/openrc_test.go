@@ -2,6 +2,9 @@ package service
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,4 +22,68 @@ func TestOpenRCStateSaysThatThereIsNoAnswer(t *testing.T) {
 			t.Errorf("status %q", words)
 		}
 	})
+}
+
+// Where a script answers with words of its own, as Debian's does since conntrackd 1.4.8,
+// OpenRC's record tells what keeps it from starting the daemon again.
+func TestOpenRCForgetsWhatItStarted(t *testing.T) {
+	for _, test := range []struct {
+		recorded bool
+		said     string
+		want     []string
+	}{
+		{true, "conntrackd is not running ... failed!\n", []string{"status", "zap"}},
+		{false, "conntrackd is not running ... failed!\n", []string{"status"}},
+		{true, " * status: crashed\n", []string{"status", "zap"}},
+		{true, " * status: stopped\n", []string{"status"}},
+	} {
+		dir := t.TempDir()
+		o := NewOpenRC(&Direct{Config: filepath.Join(dir, "conntrackd.conf")})
+		o.records, o.path = dir, filepath.Join(dir, "conntrackd")
+		if err := os.WriteFile(o.path, []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if test.recorded {
+			if err := os.MkdirAll(filepath.Join(dir, "started/conntrackd"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		o.run = func(_ context.Context, line ...string) ([]byte, error) {
+			got = append(got, line[len(line)-1])
+			return []byte(test.said), nil
+		}
+		if err := o.Stop(t.Context()); err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("recorded %v, %q: %v, %v", test.recorded, test.said, got, err)
+		}
+	}
+}
+
+// Alpine's script refuses a start with a kernel that drops segments out of window.
+func TestScriptsRefusalIsKnownBefore(t *testing.T) {
+	alpine, err := os.ReadFile("testdata/alpine.initd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "it starts conntrackd only where net.netfilter.nf_conntrack_tcp_be_liberal is 1"
+	for _, test := range []struct{ script, value, want string }{
+		{string(alpine), "0", want},
+		{string(alpine), "1", ""},
+		{string(alpine), "", ""}, // the kernel does not say
+		{"#!/bin/sh\n", "0", ""},
+	} {
+		why, mend := refusalIn(test.script, func(string) string { return test.value })
+		if why != test.want || (mend == "sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1") != (why != "") {
+			t.Errorf("value %q: %q, %q", test.value, why, mend)
+		}
+	}
+}
+
+// A service that is not to start at boot is not to run either, so nothing was killed.
+func TestScriptIsKilledOnlyWhereItIsToRun(t *testing.T) {
+	for enabled, want := range map[bool]State{true: {Enabled: true, Killed: true}, false: {}} {
+		if got := (State{Killed: true}).atBoot(enabled); got != want {
+			t.Errorf("enabled %v: %+v", enabled, got)
+		}
+	}
 }

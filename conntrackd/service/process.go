@@ -27,6 +27,7 @@ type process struct {
 	config      string // as given to -C
 	network     string // its network namespace, as /proc shows it
 	mounts      string
+	detached    bool   // it was started with -d, so that its parent did not start it
 	hidden      bool   // only root can see which namespaces it is in
 	program     string // what it was found as
 	ticks       uint64 // start time in clock ticks since boot: tells reused PIDs apart
@@ -114,7 +115,9 @@ func (p process) readCommand() (process, bool) {
 		return process{}, false
 	}
 	var daemon bool
-	p.config, daemon = daemonConfig(strings.Split(strings.TrimSuffix(string(arguments), "\x00"), "\x00"))
+	words := strings.Split(strings.TrimSuffix(string(arguments), "\x00"), "\x00")
+	p.config, daemon = daemonConfig(words)
+	p.detached = slices.Contains(words, "-d")
 	if !daemon {
 		return process{}, false
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"connsync/conntrackd/control"
 	"connsync/trust"
 )
 
@@ -22,6 +23,9 @@ const scriptPath = "/etc/init.d/conntrackd"
 // appearTimeout is how long a daemon may take to be seen after the program that
 // was to start it has ended; under a supervisor it comes by itself.
 const appearTimeout = 1500 * time.Millisecond
+
+// unreachedTimeout is how long a script gets that can stop the daemon by signal alone.
+const unreachedTimeout = 300 * time.Millisecond
 
 // script is what the services that an init script starts have in common. What
 // such a script says of its success is not believed: Debian's always ends with
@@ -47,14 +51,18 @@ func (s *script) Name() string { return s.name }
 // Log returns what the script said and the daemon's log file.
 func (s *script) Log(ctx context.Context, t time.Time) ([]string, error) { return s.daemon.Log(ctx, t) }
 
-// look reads the script and the daemon; whether it starts at boot is for the
-// service to add.
+// look reads the script and the daemon; whether it starts at boot, and so whether a
+// daemon that was killed is to run, is for the service to settle: see [script.atBoot].
 func (s *script) look(ctx context.Context) (State, error) {
 	state, err := s.daemon.State(ctx)
 	if err != nil {
 		return State{}, &Error{Name: s.name, Reason: ErrUnreachable, Err: err}
 	}
-	state.Unbooted, state.Killed, state.Enabled, state.Detail = false, false, false, "stopped"
+	state.Unbooted, state.NoBoot, state.Ended, state.Enabled, state.Keeper, state.Detail = false, false, false, false, Keeper{}, "stopped"
+	if state.Killed {
+		state.Detail = fmt.Sprintf("killed or crashed (its lock file %s is left)", s.daemon.lock())
+	}
+	state.Refusal, state.Unmask = refusalIn(scriptDirectories(s.path).script, readSwitch)
 	if state.Active {
 		state.Detail = fmt.Sprintf("running, process %d", state.MainPID)
 	}
@@ -65,6 +73,28 @@ func (s *script) look(ctx context.Context) (State, error) {
 		state.Detail = s.path + " is not executable"
 	}
 	return state, nil
+}
+
+// atBoot adds whether the service starts at boot. One that does not is not to run now.
+func (s State) atBoot(enabled bool) State {
+	s.Enabled, s.Killed = enabled, s.Killed && enabled
+	return s
+}
+
+// refusalIn reads an init script. Those of Gentoo and Alpine start conntrackd only where
+// the kernel accepts TCP segments out of window; read gives such a setting, by its name.
+func refusalIn(script string, read func(name string) string) (why, mend string) {
+	const liberal = "net.netfilter.nf_conntrack_tcp_be_liberal"
+	if !strings.Contains(script, "nf_conntrack_tcp_be_liberal") || read(liberal) != "0" {
+		return "", ""
+	}
+	return "it starts conntrackd only where " + liberal + " is 1", "sysctl -w " + liberal + "=1"
+}
+
+// readSwitch reads a setting of the kernel; blank where it cannot be read.
+func readSwitch(name string) string {
+	content, _ := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+	return strings.TrimSpace(string(content))
 }
 
 // scripted says whether there is a script, executable or not.
@@ -83,6 +113,8 @@ func (s *script) usable(ctx context.Context, a Action) error {
 		return s.failure(a, ErrNotFound, "there is no "+s.path, nil)
 	case state.Masked:
 		return s.failure(a, ErrMasked, state.Detail+"; "+state.Unmask+" mends that", nil)
+	case state.Refusal != "" && a == ActionRestart:
+		return s.failure(a, ErrRefused, state.Refusal+"; "+state.Unmask+" sets that", nil)
 	}
 	return nil
 }
@@ -184,18 +216,23 @@ func (s *script) noDaemon(ctx context.Context, ended error) error {
 }
 
 // stop runs the line that is to stop the daemon, and waits for its end. One that
-// the script does not stop is ended by signal.
+// the script does not stop is ended by signal: at once where nobody answers at the
+// socket of the file as it is now, since "conntrackd -k" cannot reach it there.
 func (s *script) stop(ctx context.Context, line ...string) error {
 	running, err := s.daemon.running()
 	if err != nil {
 		return s.failure(ActionStop, ErrUnreachable, "", err)
+	}
+	limit := directStopTimeout
+	if !control.NewClient(s.daemon.socket()).Alive(ctx) {
+		limit = unreachedTimeout
 	}
 	_, err = s.call(ctx, line...)
 	if ctx.Err() != nil {
 		return s.failure(ActionStop, ErrTimeout, "", ctx.Err())
 	}
 	for _, p := range running {
-		gone, waitErr := awaitEnd(ctx, p, directStopTimeout)
+		gone, waitErr := awaitEnd(ctx, p, limit)
 		if waitErr != nil {
 			return s.failure(ActionStop, ErrTimeout, detailOf(err), waitErr)
 		}

@@ -26,10 +26,7 @@ var _ Service = (*SysV)(nil)
 // State looks at the script, its links and the process.
 func (s *SysV) State(ctx context.Context) (State, error) {
 	state, err := s.look(ctx)
-	if err == nil && state.Present {
-		state.Enabled = s.links("S") != nil
-	}
-	return state, err
+	return state.atBoot(err == nil && state.Present && s.links("S") != nil), err
 }
 
 // Restart stops the daemon, waits for its end and starts it. The script's own

@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
 	"connsync/plural"
 )
 
@@ -38,9 +39,12 @@ func StatusLines(h health.Health) []string {
 	return lines
 }
 
-// BootNote is for a daemon that runs and does not start at boot; blank for any
-// other.
-func BootNote(h health.Health) string {
+// ServiceNote is for a daemon that runs and does not start at boot, or that something else
+// runs; blank for any other.
+func ServiceNote(h health.Health) string {
+	if k := h.Service.Keeper; k != (service.Keeper{}) {
+		return Clean("Note: conntrackd is run by " + k.String() + ", so connsync does not restart it.")
+	}
 	if half := h.Service.HalfEnabled(); half != "" && h.Service.Active {
 		return "Note: " + half + "; connsync apply --enable fixes that."
 	}

@@ -145,14 +145,18 @@ func TestSpan(t *testing.T) {
 
 func TestNotesOfTheStatus(t *testing.T) {
 	half := health.Health{Service: service.State{Active: true}}
-	if got := BootNote(half); got != "Note: conntrackd runs now, and does not start at boot; connsync apply --enable fixes that." {
+	if got := ServiceNote(half); got != "Note: conntrackd runs now, and does not start at boot; connsync apply --enable fixes that." {
 		t.Error(got)
 	}
 	half.Service.Enabled = true
-	if got := BootNote(half); got != "" {
+	if got := ServiceNote(half); got != "" {
 		t.Error(got)
 	}
-	if got := BootNote(health.Health{Service: service.State{Enabled: true}}); got != "" {
+	kept := health.Health{Service: service.State{Active: true, Enabled: true, Unbooted: true, Keeper: service.Keeper{Name: "runit", PID: 40}}}
+	if got := ServiceNote(kept); got != "Note: conntrackd is run by runit (process 40), so connsync does not restart it." {
+		t.Errorf("run by another program: %q", got)
+	}
+	if got := ServiceNote(health.Health{Service: service.State{Enabled: true}}); got != "" {
 		t.Error(got)
 	}
 	if got := OutOfPlace("it is\x1b[2J SLB"); got != "warn     Out of place: it is SLB." {
