@@ -57,7 +57,7 @@ type Advanced struct {
 
 // advancedSettings are the entries of the table for [Advanced].
 func advancedSettings() []Setting {
-	return slices.Concat(modeSettings(), filterSettings(), generalSettings())
+	return slices.Concat(grouped(ModeGroup, modeSettings()), grouped(ScopeGroup, filterSettings()), grouped(LimitGroup, generalSettings()))
 }
 
 // Told reports whether the setting is worth a line where not everything is said: an

@@ -31,8 +31,8 @@ type Setting struct {
 	Standard, Example string
 	// About says what it is, what may be typed and what follows from it.
 	About []string
-	// Advanced says that only the command line sets it: the form keeps what is
-	// saved, and needs no hint and no help.
+	// Advanced says that the form has it on a page of its own, and line mode behind
+	// a question of its own.
 	Advanced bool
 	// Optional says that the file may leave the value to conntrackd: typed as
 	// [DefaultWord], which takes it out of the file, and null in JSON.
@@ -54,6 +54,7 @@ type Setting struct {
 	// blank where it can. Nil is no rule and no advice.
 	Rule, Advice func(Settings) string
 
+	group     SettingGroup
 	directive *directive // nil where the file does not have it
 	// computed is what connsync puts into a file on the host; nil where it puts nothing.
 	computed func(Host, Settings) int

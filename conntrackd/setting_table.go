@@ -163,7 +163,13 @@ func externalCacheSetting() Setting {
 	return Setting{
 		Field: FieldExternalCache, Label: "External Cache", Short: "External Cache", Kind: SwitchSetting, Words: []string{"on", "off"},
 		Advanced: true, Shared: true,
-		Usage:     "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)",
+		Usage:    "`on` keeps the peer's states in the daemon until a failover script commits them; off puts them into the kernel (default off)",
+		Hint:     "on where a failover script commits the peer's states.",
+		Standard: "Off", Example: "On",
+		About: []string{
+			"On keeps the peer's states in the daemon, where no connection expires, until a failover script commits them: for a pair of which one node at a time forwards.",
+			"Off writes them straight into the kernel's table: for a pair of which both nodes forward. It has to be the same on both nodes.",
+		},
 		Value:     switchValue(func(s *Settings) *bool { return &s.ExternalCache }, typed.Switch, "on", "off"),
 		directive: externalCacheDirective(),
 	}

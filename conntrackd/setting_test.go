@@ -110,10 +110,7 @@ func TestNumberOutsideTheLink(t *testing.T) {
 func TestSettingTableIsComplete(t *testing.T) {
 	table := NewSettingTable()
 	for i, e := range table {
-		missing := e.Field == "" || e.Label == "" || e.Short == "" || e.Value == nil
-		if e.Field != FieldExternalCache {
-			missing = missing || e.Hint == "" || e.Standard == "" || e.Example == "" || len(e.About) == 0
-		}
+		missing := e.Field == "" || e.Label == "" || e.Short == "" || e.Value == nil || e.Hint == "" || e.Standard == "" || e.Example == "" || len(e.About) == 0
 		if e.Kind == SwitchSetting {
 			missing = missing || e.Word(true) == "" || e.Word(false) == "" || !e.On(e.Word(true)) || e.On(e.Word(false))
 		}

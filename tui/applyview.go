@@ -126,7 +126,7 @@ func (a *saving) buttonRow() (string, int) {
 	for _, b := range a.buttons() {
 		labels = append(labels, b.label())
 	}
-	return buttonRow(labels, a.focus, a.width, a.env.glyphs)
+	return a.env.buttonRow(labels, a.focus, a.width)
 }
 
 // verdict is how it ended in a sentence or two, and all there is to say of it.

@@ -78,7 +78,7 @@ func (d *dialog) help() []key.Binding {
 }
 
 // lines draws the dialog and says where the cursor is in it.
-func (d *dialog) lines(width int, g Glyphs) (lines []string, x, y int) {
+func (d *dialog) lines(width int, e *env) (lines []string, x, y int) {
 	for _, t := range d.text {
 		for _, l := range wrap(t, width-4) {
 			lines = append(lines, "   "+l)
@@ -89,14 +89,14 @@ func (d *dialog) lines(width int, g Glyphs) (lines []string, x, y int) {
 	for i, a := range d.answers {
 		labels[i] = a.label
 	}
-	row, x := buttonRow(labels, d.focus, width, g)
+	row, x := e.buttonRow(labels, d.focus, width)
 	return append(lines, row), x, len(lines)
 }
 
 // buttonRow draws buttons beside each other with the mark before the one that
 // has the focus (none when focus is negative), and returns the column of its
 // first letter. Where they do not fit they stand closer.
-func buttonRow(labels []string, focus, width int, g Glyphs) (string, int) {
+func (e *env) buttonRow(labels []string, focus, width int) (string, int) {
 	need := 0
 	for _, l := range labels {
 		need += len(l) + 7
@@ -108,16 +108,18 @@ func buttonRow(labels []string, focus, width int, g Glyphs) (string, int) {
 	var b strings.Builder
 	x := 0
 	for i, l := range labels {
-		mark := " "
-		if i == focus {
-			mark = g.Mark
-		}
 		pad := strings.Repeat(" ", gap/2)
-		b.WriteString(pad + mark + pad + "[ ")
+		mark, button := " ", "[ "+l+" ]"
 		if i == focus {
 			x = gap + 3 + i*(gap+5) + sum(labels[:i])
+			mark = e.glyphs.Mark
+			if e.theme.Bar {
+				button = e.theme.Focus.Render(button)
+			} else {
+				mark = e.theme.Focus.Render(mark)
+			}
 		}
-		b.WriteString(l + " ]")
+		b.WriteString(pad + mark + pad + button)
 	}
 	return b.String(), x
 }

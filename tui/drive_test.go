@@ -190,7 +190,7 @@ func checkPages(t *testing.T, pages []page, rich ...string) {
 		}
 		for _, size := range goldenSizes {
 			t.Run(p.name+"/unicode-"+size.name, func(t *testing.T) {
-				checkPage(t, p, UnicodeGlyphs(), ColourTheme(), size.width, size.height)
+				checkPage(t, p, UnicodeGlyphs(), ThemeOf(true, true), size.width, size.height)
 			})
 		}
 	}

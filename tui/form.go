@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -28,20 +29,19 @@ type form struct {
 	stillEnabled bool
 	gateFocus    int                 // of its buttons
 	inForce      conntrackd.Settings // as they were at the start
-	fields       []field
-	inputs       []textinput.Model // beside fields; unused for a radio field
-	focus        int               // a field, then the buttons
+	*formPage                        // the one in sight
+	main, more   *formPage           // more is nil where it is not offered
 	// shown are the problems that the person has been told about: a field's
 	// when it was left or a save was refused, until a keystroke cures it.
-	shown   map[conntrackd.Field]string
-	edited  bool // something was typed since the focus came here
-	refused bool // the last save was refused because of what is shown
-	notes   []string
-	hint    string
-	advice  []conntrackd.Problem
-	first   int // the first field in the window, where they do not all fit
-	layout  layout
-	link    linkNow
+	shown  map[conntrackd.Field]string
+	edited bool // something was typed since the focus came here
+	// undoable says that the focused field is changed: of when it got the focus,
+	// or was changed by more than typing.
+	undoable bool
+	refused  bool // the last save was refused because of what is shown
+	hint     string
+	advice   []conntrackd.Problem
+	link     linkNow
 }
 
 // The buttons, in their order after the fields.
@@ -49,13 +49,14 @@ const (
 	saveButton = iota
 	checkButton
 	statusButton
-	quitButton
+	quitButton     // on the advanced page it leads back
+	advancedButton // where there is more room than on the smallest usual screen
 )
 
 // savePressed saves as the button does; the quit dialog sends it.
 type savePressed struct{}
 
-var formKeys = struct{ next, prev, choose, change, left, right, undo, back, history key.Binding }{
+var formKeys = struct{ next, prev, choose, change, left, right, undo, back, history, advanced, basic key.Binding }{
 	next:   key.NewBinding(key.WithKeys("tab", "down"), key.WithHelp("tab", "next")),
 	prev:   key.NewBinding(key.WithKeys("shift+tab", "up"), key.WithHelp("shift+tab", "back")),
 	choose: key.NewBinding(key.WithKeys("enter", "ctrl+j"), key.WithHelp("enter", "choose")),
@@ -65,16 +66,19 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back, hist
 	undo:   key.NewBinding(key.WithKeys("ctrl+r"), key.WithHelp("ctrl+r", "undo field")),
 	back:   key.NewBinding(key.WithKeys("esc")),
 	// On the buttons alone: in the fields it is a letter.
-	history: key.NewBinding(key.WithKeys("h"), key.WithHelp("h", "history")),
+	history:  key.NewBinding(key.WithKeys("h"), key.WithHelp("h", "history")),
+	advanced: key.NewBinding(key.WithKeys("ctrl+o"), key.WithHelp("ctrl+o", "advanced")),
+	basic:    key.NewBinding(key.WithKeys("ctrl+o", "esc"), key.WithHelp("ctrl+o", "first page")),
 }
 
 func newForm(e *env, saved conntrackd.Settings, gate string, stillEnabled bool) *form {
-	f := &form{env: e, draft: text.NewDraft(e.table, saved), gate: gate, stillEnabled: gate != "" && stillEnabled, inForce: saved, fields: fields(e.table), shown: map[conntrackd.Field]string{}}
-	f.inputs = make([]textinput.Model, len(f.fields))
-	f.notes = make([]string, len(f.fields))
-	for i := range f.inputs {
-		f.inputs[i] = newInput()
+	f := &form{env: e, draft: text.NewDraft(e.table, saved), gate: gate, stillEnabled: gate != "" && stillEnabled, inForce: saved, shown: map[conntrackd.Field]string{}}
+	f.main = newFormPage(fields(e.table))
+	if advanced := advancedFields(e.table); len(advanced) > 0 {
+		f.more = newFormPage(advanced)
+		f.more.advanced = true
 	}
+	f.formPage = f.main
 	f.enter(0)
 	return f
 }
@@ -156,6 +160,8 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		return nil, f.moveTo(len(f.fields) - 1)
 	case key.Matches(k, formKeys.prev):
 		return nil, f.move(-1)
+	case f.more != nil && key.Matches(k, f.turnKey()):
+		return nil, f.turn()
 	case key.Matches(k, formKeys.back):
 		return nil, f.moveTo(len(f.fields) + quitButton)
 	case f.focus >= len(f.fields):
@@ -166,13 +172,11 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		f.settle()
 		return nil, nil
 	}
-	switch f.fields[f.focus].Kind {
-	case conntrackd.SwitchSetting:
+	switch fd := f.fields[f.focus]; {
+	case fd.choices() != nil:
 		return f.pressRadio(k)
-	case conntrackd.InterfaceSetting:
-		if key.Matches(k, formKeys.change) || key.Matches(k, formKeys.choose) && !f.nameTyped() {
-			return pickWanted{strings.TrimSpace(f.value())}, nil
-		}
+	case fd.Kind == conntrackd.InterfaceSetting && (key.Matches(k, formKeys.change) || key.Matches(k, formKeys.choose) && !f.nameTyped()):
+		return pickWanted{strings.TrimSpace(f.value())}, nil
 	}
 	if key.Matches(k, formKeys.choose) {
 		return nil, f.move(+1)
@@ -193,20 +197,23 @@ func (f *form) nameTyped() bool {
 
 func (f *form) pressRadio(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 	fd := f.fields[f.focus]
-	on := fd.On(f.value())
+	choices := fd.choices()
+	at, last := slices.Index(choices, f.value()), len(choices)-1
 	switch {
 	case key.Matches(k, formKeys.choose):
 		return nil, f.move(+1)
 	case key.Matches(k, formKeys.change):
-		on = !on
+		at = (at + 1) % len(choices)
 	case key.Matches(k, formKeys.left):
-		on = true
+		at = max(at-1, 0)
+	case key.Matches(k, formKeys.right) && at >= 0:
+		at = min(at+1, last)
 	case key.Matches(k, formKeys.right):
-		on = false
+		at = last
 	default:
 		return nil, nil
 	}
-	f.draft.Set(fd.Field, fd.Word(on))
+	f.draft.Set(fd.Field, choices[at])
 	f.recheck()
 	f.settle()
 	return nil, nil
@@ -231,12 +238,16 @@ func (f *form) pressButton(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		return f.check(), nil
 	case statusButton:
 		return statusWanted{}, nil
+	case quitButton:
+		if !f.advanced {
+			return quitWanted{}, nil
+		}
 	}
-	return quitWanted{}, nil
+	return nil, f.turn()
 }
 
 // stops is how many places the focus can be in.
-func (f *form) stops() int { return len(f.fields) + quitButton + 1 }
+func (f *form) stops() int { return len(f.fields) + len(f.buttonLabels()) }
 
 // move goes to the next place, or to the one before: round and round with tab,
 // and from the buttons, which stand beside each other, up to the last field.
@@ -272,7 +283,7 @@ func (f *form) leave() tea.Cmd {
 func (f *form) enter(to int) {
 	f.focus, f.refused, f.edited = to, false, false
 	f.settle()
-	if to < len(f.fields) && f.fields[to].Kind != conntrackd.SwitchSetting {
+	if to < len(f.fields) && f.fields[to].choices() == nil {
 		f.inputs[to].Focus()
 		f.inputs[to].CursorEnd()
 	}
@@ -289,7 +300,7 @@ func (f *form) lookAround() tea.Cmd {
 
 // edit gives a key or a paste to the line editor of the focused field.
 func (f *form) edit(msg tea.Msg) {
-	if f.gate != "" || f.focus >= len(f.fields) || f.fields[f.focus].Kind == conntrackd.SwitchSetting {
+	if !f.typing() {
 		return
 	}
 	typeInto(&f.inputs[f.focus], msg)
@@ -342,11 +353,14 @@ func (f *form) choosePicked(name string) {
 }
 
 // Value is the text of the focused field.
-func (f *form) value() string { return f.draft.Value(f.fields[f.focus].Field) }
+func (f *form) value() string { return f.text(f.fields[f.focus]) }
+
+// text is that of a field, as it is drawn.
+func (f *form) text(fd field) string { return fd.drawn(f.draft.Value(fd.Field)) }
 
 // typing says whether letters are text here, so that the root leaves them alone.
 func (f *form) typing() bool {
-	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].Kind != conntrackd.SwitchSetting
+	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].choices() == nil
 }
 
 func (f *form) help() []key.Binding {
@@ -354,7 +368,14 @@ func (f *form) help() []key.Binding {
 		return f.gateHelp()
 	}
 	if f.focus >= len(f.fields) {
-		return []key.Binding{formKeys.next, formKeys.choose, formKeys.history, formKeys.prev}
+		return []key.Binding{formKeys.next, formKeys.choose, formKeys.history, formKeys.prev, f.turnKey()}
 	}
-	return []key.Binding{formKeys.next, formKeys.prev, formKeys.choose, formKeys.undo}
+	return []key.Binding{formKeys.next, formKeys.prev, formKeys.choose, f.undoKey(), f.turnKey()}
+}
+
+// undoKey is in sight where there is something to undo.
+func (f *form) undoKey() key.Binding {
+	undo := formKeys.undo
+	undo.SetEnabled(f.undoable)
+	return undo
 }

@@ -83,12 +83,7 @@ func (f *form) refuse(problems []conntrackd.Problem) {
 	for _, p := range problems {
 		f.shown[p.Field] = p.Message
 	}
-	for i := range f.fields {
-		if f.shown[f.fields[i].Field] != "" {
-			f.enter(i)
-			break
-		}
-	}
+	f.goTo(problems[0].Field)
 	f.refused = true
 }
 
@@ -137,10 +132,8 @@ func (f *form) disabledReason() string {
 }
 
 func (f *form) labelOf(id conntrackd.Field) string {
-	for i := range f.fields {
-		if f.fields[i].Field == id {
-			return f.fields[i].Label
-		}
+	if e, ok := f.env.table.Find(id); ok {
+		return e.Label
 	}
 	return string(id)
 }

@@ -12,54 +12,18 @@ import (
 	"connsync/tui/text"
 )
 
-// layout is where things stand on the form; columns are cells from the left.
-type layout struct {
-	width, height int
-	mark, label   int
-	flag, value   int
-	note          int // 0: no room for notes
-	fieldRows     int // how many fields are visible at a time
-	hintRows      int
-	problemRows   int
-	tight         bool // hint and problem share their rows, no blank lines
-}
-
-// layoutFor is the form's layout for a body of that many cells.
-func layoutFor(width, height, fields int) layout {
-	l := layout{width: width, height: height, mark: 1, label: 3, flag: 23, value: 25, note: 42, fieldRows: fields, hintRows: 1, problemRows: 2}
-	if width < 60 {
-		l.mark, l.label, l.flag, l.value, l.note = 0, 2, 16, 18, 0
-	}
-	if width < 80 {
-		l.hintRows, l.problemRows = 2, 3
-	}
-	if height < fields+1+l.hintRows+l.problemRows+2 {
-		l.tight = true
-		l.hintRows, l.problemRows = 0, 2
-		l.fieldRows = max(1, min(fields, height-3))
-	}
-	return l
-}
-
 func (f *form) resize(width, height int) {
-	f.layout = layoutFor(width, height, len(f.fields))
+	for _, p := range f.pages() {
+		p.resize(width, height)
+	}
 	f.settle()
-	f.scroll()
-}
-
-// scroll moves the window of fields as little as shows the focused one.
-func (f *form) scroll() {
-	rows := max(1, f.layout.fieldRows)
-	last := min(f.focus, len(f.fields)-1)
-	f.first = min(max(f.first, last-rows+1), last)
-	f.first = max(0, min(f.first, len(f.fields)-rows))
 }
 
 // settle brings everything beside and below the fields up to date.
 func (f *form) settle() {
 	s, problems := f.draft.Settings()
 	for i, fd := range f.fields {
-		if v := f.draft.Value(fd.Field); f.inputs[i].Value() != v {
+		if v := f.text(fd); f.inputs[i].Value() != v {
 			f.inputs[i].SetValue(v)
 			f.inputs[i].CursorEnd()
 		}
@@ -77,6 +41,7 @@ func (f *form) settle() {
 		}
 	}
 	f.hint = f.hintText(s)
+	f.undoable = f.focus < len(f.fields) && f.draft.Changed(f.fields[f.focus].Field)
 }
 
 // halfNote says what to do about a service that is neither enabled nor disabled.
@@ -84,7 +49,14 @@ func halfNote(half string) string { return half + ": Enable does both, Disable n
 
 // note is the short word beside a field.
 func (f *form) note(i int, s conntrackd.Settings) string {
-	switch fd := f.fields[i]; fd.Kind {
+	fd := f.fields[i]
+	switch {
+	case f.advanced && f.text(fd) == "":
+		return "as conntrackd has it: " + fd.Standard
+	case f.advanced && fd.Kind != conntrackd.BytesSetting:
+		return "default: " + fd.Standard
+	}
+	switch fd.Kind {
 	case conntrackd.InterfaceSetting:
 		return f.host.interfaceNote(f.draft.Value(conntrackd.FieldInterface))
 	case conntrackd.BytesSetting:
@@ -120,7 +92,12 @@ func (f *form) hintText(s conntrackd.Settings) string {
 		return "Check: only run the checks; nothing is written."
 	case statusButton:
 		return "Status: the state of the sync now."
+	case advancedButton:
+		return "Advanced: settings that few pairs need."
 	case quitButton:
+		if f.advanced {
+			return "Back: the settings that every pair needs."
+		}
 		return "Quit: leave connsync."
 	}
 	fd := f.fields[f.focus]
@@ -128,13 +105,17 @@ func (f *form) hintText(s conntrackd.Settings) string {
 	if on := f.draft.Value(conntrackd.FieldInterface); fd.Field == conntrackd.FieldCurrentIP && on != "" {
 		hint = strings.Replace(hint, "the interface", f.env.shown(on), 1)
 	}
+	standard := ""
+	if f.advanced {
+		standard = " (default " + fd.Standard + ")"
+	}
 	if f.layout.note > 0 {
-		return fd.Label + ": " + hint
+		return fd.Label + standard + ": " + hint
 	}
 	if offer := f.suggestion(f.focus); offer != "" {
 		return fd.Short + ": the right arrow accepts " + offer + "."
 	}
-	return fd.Short + ": " + hint
+	return fd.Short + standard + ": " + hint
 }
 
 // message is the one line about what is in the way: of the focused field
@@ -151,7 +132,7 @@ func (f *form) message() string {
 		}
 	}
 	for _, id := range f.order() {
-		if m := text.ProblemOf(f.advice, id); m != "" {
+		if m := text.ProblemOf(f.advice, id); m != "" && f.index(id) >= 0 {
 			return f.env.glyphs.Bad + " " + f.told(id, m)
 		}
 	}
@@ -172,14 +153,16 @@ func (f *form) told(id conntrackd.Field, message string) string {
 	return f.env.shown(message)
 }
 
-// order is all fields, the focused one first.
+// order is all fields, the focused one first, then those of the page in sight.
 func (f *form) order() []conntrackd.Field {
-	out := make([]conntrackd.Field, 0, len(f.fields)+1)
+	var out []conntrackd.Field
 	if f.focus < len(f.fields) {
 		out = append(out, f.fields[f.focus].Field)
 	}
-	for i := range f.fields {
-		out = append(out, f.fields[i].Field)
+	for _, p := range f.pages() {
+		for _, fd := range p.fields {
+			out = append(out, fd.Field)
+		}
 	}
 	return out
 }
@@ -195,10 +178,15 @@ func (f *form) view() string {
 func (f *form) fieldsAndButtons() []string {
 	l := f.layout
 	var lines []string
-	for i := f.first; i < min(len(f.fields), f.first+l.fieldRows); i++ {
-		lines = append(lines, f.row(i))
+	rows := f.rows()
+	for _, r := range rows[f.first:min(len(rows), f.first+l.fieldRows)] {
+		if r.heading != "" {
+			lines = append(lines, strings.Repeat(" ", l.mark)+f.env.theme.Title.Render(string(r.heading)))
+			continue
+		}
+		lines = append(lines, f.row(r.field))
 	}
-	markMore(lines, l.width, f.first > 0, f.first+len(lines) < len(f.fields))
+	markMore(lines, l.width, f.first > 0, f.first+len(lines) < len(rows))
 	bad := f.env.theme.Bad
 	problem := f.paragraph(f.message(), l.problemRows)
 	for i := range problem {
@@ -238,7 +226,7 @@ func (f *form) row(i int) string {
 		n = ansi.Truncate(n, l.width-l.note-1, f.env.glyphs.Ellipsis)
 		s = pad(s, l.note) + f.env.theme.Dim.Render(n)
 	}
-	return s
+	return f.env.focused(i == f.focus, l.width, s)[0]
 }
 
 // flag is the sign before a value: bad, else changed.
@@ -255,29 +243,16 @@ func (f *form) flag(id conntrackd.Field) string {
 // valueText is the value as it is drawn, and the column of the cursor in it.
 // What is wider than its room is drawn from where the cursor is visible.
 func (f *form) valueText(i int) (text string, x int) {
-	l, g, fd := f.layout, f.env.glyphs, f.fields[i]
-	if fd.Kind == conntrackd.SwitchSetting {
-		gap := "   "
-		if l.note == 0 {
-			gap = " "
-		}
-		on, off := g.On, g.Off
-		yes, no := " "+fd.title(true), " "+fd.title(false)
-		if v := f.draft.Value(fd.Field); v == "" && fd.Field == conntrackd.FieldEnabled {
-			return off + yes + gap + off + no, 1 // nobody knows
-		} else if !fd.On(v) {
-			on, off = off, on
-			x = ansi.StringWidth(on+yes+gap) + 1
-			return on + yes + gap + off + no, x
-		}
-		return on + yes + gap + off + no, 1
-	}
+	l, fd := f.layout, f.fields[i]
 	room := max(4, l.width-l.value-1)
+	if fd.choices() != nil {
+		return f.radio(fd, l.width-l.value)
+	}
 	runes, pos := []rune(f.inputs[i].Value()), f.inputs[i].Position()
 	if i != f.focus {
 		pos = 0
 	}
-	from := 0
+	from := max(0, pos-room) // a list may be long
 	for ansi.StringWidth(f.env.shown(string(runes[from:pos]))) >= room {
 		from++
 	}
@@ -285,19 +260,51 @@ func (f *form) valueText(i int) (text string, x int) {
 	return text, ansi.StringWidth(f.env.shown(string(runes[from:pos])))
 }
 
+// radio is the choices of a field, or the one that is taken where they have no room
+// beside each other, and the column of the cursor in it.
+func (f *form) radio(fd field, room int) (drawn string, x int) {
+	gap, g, value := "   ", f.env.glyphs, f.text(fd)
+	if f.layout.note == 0 {
+		gap = " "
+	}
+	x = 1 // also where nobody knows the value
+	for i, choice := range fd.choices() {
+		if i > 0 {
+			drawn += gap
+		}
+		on := g.Off
+		if choice == value {
+			on = g.On
+			x = ansi.StringWidth(drawn) + 1
+		}
+		drawn += on + " " + fd.title(choice)
+	}
+	if ansi.StringWidth(drawn) > room {
+		return ansi.Truncate("< "+fd.title(value)+" >", room, ""), 0
+	}
+	return drawn, x
+}
+
 func (f *form) paragraph(text string, rows int) []string {
 	return paragraph(text, f.layout.label, f.layout.width, rows, f.env.glyphs.Ellipsis)
 }
 
 func (f *form) buttonLabels() []string {
-	if f.layout.note == 0 {
-		return []string{"Save", "Check", "Status", "Quit"}
+	l, labels := f.layout, []string{"Save Changes", "Check", "Status", "Quit"}
+	if l.note == 0 {
+		labels[saveButton] = "Save"
 	}
-	return []string{"Save Changes", "Check", "Status", "Quit"}
+	switch {
+	case f.advanced:
+		labels[quitButton] = "Back"
+	case f.more != nil && l.width >= 80 && (l.width > 80 || l.height > 20):
+		labels = append(labels, "Advanced")
+	}
+	return labels
 }
 
 func (f *form) buttons() (string, int) {
-	return buttonRow(f.buttonLabels(), f.focus-len(f.fields), f.layout.width, f.env.glyphs)
+	return f.env.buttonRow(f.buttonLabels(), f.focus-len(f.fields), f.layout.width)
 }
 
 // cursor is where the person is: at the text, on the radio mark, or on the
@@ -313,7 +320,7 @@ func (f *form) cursor() (x, y int, ok bool) {
 		return x, len(f.fieldsAndButtons()) - 1, true
 	}
 	_, x = f.valueText(f.focus)
-	return l.value + x, f.focus - f.first, true
+	return l.value + x, f.focusRow() - f.first, true
 }
 
 // explain is the help of the focused field: its rule, default and an example,

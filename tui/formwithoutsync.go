@@ -50,7 +50,7 @@ func (f *form) gateLabels() []string {
 
 func (f *form) gateButtons() (string, int) {
 	labels := f.gateLabels()
-	return buttonRow(labels, min(f.gateFocus, len(labels)-1), f.layout.width, f.env.glyphs)
+	return f.env.buttonRow(labels, min(f.gateFocus, len(labels)-1), f.layout.width)
 }
 
 // pressGate handles the keys where there are no fields: a sync that is left

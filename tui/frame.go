@@ -44,7 +44,7 @@ func (m *Model) body() (lines []string, x, y int, cursor bool) {
 		lines[i] = strings.TrimRight(ansi.Truncate(lines[i], m.width, ""), " ")
 	}
 	if m.dialog != nil {
-		box, bx, by := m.dialog.lines(m.width, m.env.glyphs)
+		box, bx, by := m.dialog.lines(m.width, m.env)
 		box = append([]string{" " + strings.Repeat(m.env.glyphs.Rule, m.width-2)}, box...)
 		from := max(0, room-len(box))
 		return append(lines[:from], box...)[:room], bx, from + 1 + by, true
@@ -56,7 +56,7 @@ func (m *Model) body() (lines []string, x, y int, cursor bool) {
 }
 
 func (m *Model) title() string {
-	left := "Connection Sync Settings"
+	left := ""
 	if t, ok := m.top().(interface{ title() string }); ok {
 		left = t.title()
 	}

@@ -30,7 +30,7 @@ func (h *history) view() string {
 	height := h.listHeight()
 	lines := make([]string, 0, h.height)
 	for i := h.top; i < min(len(h.entries), h.top+height); i++ {
-		lines = append(lines, h.line(h.entries[i], i == h.selected))
+		lines = append(lines, h.env.focused(i == h.selected, h.width, h.line(h.entries[i], i == h.selected))...)
 	}
 	lines = window(lines, 0, min(height, len(h.entries)))
 	lines = append(lines, h.env.theme.Dim.Render(more(h.top, len(h.entries), height)), "")
@@ -118,13 +118,13 @@ func (s *entryView) view() string {
 	lines := window(s.text, s.top, height)
 	lines = append(lines, s.env.theme.Dim.Render(more(s.top, len(s.text), height)))
 	labels, focus := s.labels()
-	row, _ := buttonRow(labels, focus, s.width, s.env.glyphs)
+	row, _ := s.env.buttonRow(labels, focus, s.width)
 	return strings.Join(append(lines, row), "\n")
 }
 
 // cursor stands on the button with the focus.
 func (s *entryView) cursor() (x, y int, ok bool) {
 	labels, focus := s.labels()
-	_, x = buttonRow(labels, focus, s.width, s.env.glyphs)
+	_, x = s.env.buttonRow(labels, focus, s.width)
 	return x, s.textHeight() + 1, true
 }

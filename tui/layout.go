@@ -48,6 +48,22 @@ func (e *env) mark(focused bool) string {
 	return "  "
 }
 
+// focused gives lines the style of what has the focus. The first one begins with
+// the mark. Without focus they stay as they are.
+func (e *env) focused(focus bool, width int, lines ...string) []string {
+	switch {
+	case !focus:
+	case e.theme.Bar:
+		for i := range lines {
+			lines[i] = e.theme.Focus.Render(pad(ansi.Strip(lines[i]), width-1))
+		}
+	default:
+		before, after, _ := strings.Cut(lines[0], e.glyphs.Mark)
+		lines[0] = e.theme.Focus.Render(before+e.glyphs.Mark) + after
+	}
+	return lines
+}
+
 // pair is the two addresses and their port on one line.
 func (e *env) pair(s conntrackd.Settings) string {
 	return e.shown(s.Interface) + "  " + text.Prefix(s.Current, s.Peer) + " " + e.glyphs.Arrow + " " +

@@ -42,7 +42,8 @@ type lineTalk struct {
 	ctx    context.Context
 	in     *lineReader
 	out    *lineWriter
-	fields []field
+	fields []field // the advanced ones last
+	basic  int     // how many stand before those
 	draft  *text.Draft
 	host   host
 	// toldList is the list of interfaces that has been told, once told.
@@ -76,9 +77,10 @@ func TalkLines(o LineOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	e := &env{ctx: ctx, table: o.table(), glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
+	basic := fields(e.table)
 	t := &lineTalk{
 		env: e, ctx: ctx, in: newLineReader(o.In), out: newLineWriter(e, o.Out, o.Width, o.Silent),
-		fields: fields(e.table), draft: text.NewDraft(e.table, o.Saved), found: o.Saved,
+		fields: append(basic, advancedFields(e.table)...), basic: len(basic), draft: text.NewDraft(e.table, o.Saved), found: o.Saved,
 	}
 	defer t.in.close()
 	if o.StateUnknown && !o.Unmanaged {
@@ -270,7 +272,10 @@ func (t *lineTalk) questions(from int) stage {
 			rest = rest || m == moveRest
 			i++
 		}
-		return t.save, nil
+		if rest || t.setup != nil || t.basic == len(t.fields) {
+			return t.save, nil
+		}
+		return t.askAdvanced, nil
 	}
 }
 
@@ -288,13 +293,10 @@ func (t *lineTalk) change() (stage, error) {
 	if t.gated {
 		return nil, nil
 	}
-	for i, f := range t.fields {
-		mark := ""
-		if t.draft.Changed(f.Field) {
-			mark = " (changed)"
-		}
-		t.out.line(fmt.Sprintf("%d %s: %s%s", i+1, f.Label, valueText(f, t.draft.Value(f.Field)), mark))
+	for i, f := range t.fields[:t.basic] {
+		t.out.line(fmt.Sprintf("%d %s", i+1, t.valued(f)))
 	}
+	t.tellAdvanced()
 	for {
 		answer, err := t.ask("Change (number or name; Enter continues, q quits):")
 		if err != nil {
@@ -304,10 +306,14 @@ func (t *lineTalk) change() (stage, error) {
 		switch {
 		case answer == "":
 			return t.save, nil
+		case t.meansAdvanced(answer):
+			if _, err := t.askFields(t.basic); err != nil {
+				return nil, err
+			}
 		case oneOf(answer, "q", "quit"):
 			return t.quit, nil
 		case answer == "<":
-			return t.questions(len(t.fields) - 1), nil
+			return t.questions(t.basic - 1), nil
 		case answer == "?":
 			t.out.say("A number or a name asks that question again. Enter checks the settings and shows the change. < goes back through the questions, q quits without saving.")
 		case why != "":
@@ -324,17 +330,19 @@ func (t *lineTalk) change() (stage, error) {
 // other has; why says why there is none.
 func (t *lineTalk) fieldNamed(answer string) (i int, why string) {
 	if n, err := strconv.Atoi(answer); err == nil {
-		if n >= 1 && n <= len(t.fields) {
+		if n >= 1 && n <= t.basic {
 			return n - 1, ""
 		}
-		return 0, fmt.Sprintf("Number %d is not in the list; the numbers are 1 to %d.", n, len(t.fields))
+		return 0, fmt.Sprintf("Number %d is not in the list; the numbers are 1 to %d.", n, t.numbers())
 	}
 	var found []int
 	for i, f := range t.fields {
 		if strings.EqualFold(answer, f.Label) || strings.EqualFold(answer, f.Short) || strings.EqualFold(answer, string(f.Field)) {
 			return i, ""
 		}
-		if strings.Contains(strings.ToLower(f.Label), strings.ToLower(answer)) {
+		// A part means an advanced field where it means no other.
+		part := strings.Contains(strings.ToLower(f.Label), strings.ToLower(answer))
+		if part && (i < t.basic || len(found) == 0 || found[0] >= t.basic) {
 			found = append(found, i)
 		}
 	}

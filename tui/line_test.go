@@ -30,18 +30,19 @@ func TestLineDialogues(t *testing.T) {
 		err    error
 	}{
 		{name: "whole-job", lines: append(append([]string{}, wholeJob...), "s", "m", "q")},
-		{name: "help", change: saved, lines: []string{"?", "", "?", "<", "", "", "?", "", "?", "", "?", "", "128K", "?", "", "?", "<", "?", "", "?"}, err: ErrUnfinished},
+		{name: "help", change: saved, lines: []string{"?", "", "?", "<", "", "", "?", "", "?", "", "?", "", "128K", "?", "", "?", "", "?", "<", "?", "", "?"}, err: ErrUnfinished},
 		{name: "errors", lines: []string{
 			"maybe", "e", "", "3x", "99", "fe0", "3", "lo", "eth9", "eth", "2", "<", "4", "10.0.0.101/33", "10.0.0", "",
-			"10.0.9.102/24", "10.0.0.101/24", "10.0.0.102/24", "0", "70000", "", "much", "-1", "", "", "n", "q", "n", "q", "y"}},
-		{name: "back", change: saved, lines: []string{"", "<", "", "", "", "<", "", "<", "<", "<", "<", "", "<", "<", "?", "x", "", "c", "<", "<", "<", "<", "<", "<", "<", "<", "<", "q"}},
+			"10.0.9.102/24", "10.0.0.101/24", "10.0.0.102/24", "0", "70000", "", "much", "-1", "", "", "", "n", "q", "n", "q", "y"}},
+		{name: "back", change: saved, lines: []string{"", "<", "", "", "", "<", "", "<", "<", "<", "<", "", "<", "<", "?", "x", "", "", "c", "<", "<", "<", "<", "<", "<", "<", "<", "<", "q"}},
+		{name: "advanced", change: saved, lines: []string{"", "", "", "", "", "", "", "?", "x", "<", "", "yes", "", "alarm", "", "<", "ftfw", "?", "0", "4096", ".", "<", "advanced", "", "<", "<", "purge", "default", "checksum", "no", "q", "y"}},
 		{name: "rest", change: saved, lines: []string{"."}, err: ErrUnfinished},
-		{name: "rest-of-nothing", lines: []string{"e", ".", "bond0", "", "", "", "", ""}, err: ErrUnfinished},
+		{name: "rest-of-nothing", lines: []string{"e", ".", "bond0", "", "", "", "", "", ""}, err: ErrUnfinished},
 		{name: "suggestions", change: func(o *LineOptions) {
 			withNeighbours("10.0.0.103", "10.0.0.102")(&o.Options)
 			o.Effects.Interfaces = listed(appliance()[:4])
-		}, lines: []string{"e", "", "", "", "", "128K", "", ""}, err: ErrUnfinished},
-		{name: "several-addresses", lines: []string{"e", "eth10", "10.1.0.5/30", "", "", "", ""}, err: ErrUnfinished},
+		}, lines: []string{"e", "", "", "", "", "128K", "", "", ""}, err: ErrUnfinished},
+		{name: "several-addresses", lines: []string{"e", "eth10", "10.1.0.5/30", "", "", "", "", ""}, err: ErrUnfinished},
 		{name: "default-route", lines: []string{"e", "eth0", "10.0.0.7/24"}, err: ErrUnfinished},
 		{name: "cure-what-is-missing", lines: []string{"d", ".", "<", "1", "e", "", "eth1", "<", "", "10.0.0.102/24"}, err: ErrUnfinished},
 		{name: "length-not-recorded", change: func(o *LineOptions) {
@@ -53,35 +54,35 @@ func TestLineDialogues(t *testing.T) {
 		{name: "end-after-save", lines: wholeJob},
 		{name: "end-with-changes-after-save", lines: append(append([]string{}, wholeJob...), "c", "port", "3781"), err: ErrUnfinished},
 		{name: "blocked", change: with(func(e *Effects) { e.Planner = &fakePlanner{findings: badHost} }),
-			lines: append(append([]string{}, wholeJob[:7]...), "?", "x", "8", "ip", "peer", "<", "3", "10.0.0.7/24", "", "q", "y")},
+			lines: append(append([]string{}, wholeJob[:8]...), "?", "zz", "9", "ip", "peer", "<", "3", "10.0.0.7/24", "", "q", "y")},
 		{name: "first-node", change: with(func(e *Effects) {
 			e.Planner = &fakePlanner{findings: noPeer}
 			e.Applier = &fakeApplier{steps: silentSteps(), outcome: apply.Outcome{Changed: true, Verdict: health.VerdictSilent}}
 			e.Observer = &fakeObserver{at: idle(health.VerdictSilent, "nothing has come from 10.0.0.102", "set up the peer")}
-		}), lines: append(append([]string{}, wholeJob[:7]...), "y", "yes", "y", "s", "q")},
+		}), lines: append(append([]string{}, wholeJob[:8]...), "y", "yes", "y", "s", "q")},
 		{name: "no-first-node", change: with(func(e *Effects) { e.Planner = &fakePlanner{findings: noPeer} }),
-			lines: append(append([]string{}, wholeJob[:7]...), "", "q", "y")},
+			lines: append(append([]string{}, wholeJob[:8]...), "", "q", "y")},
 		{name: "unknown", change: with(func(e *Effects) { e.Planner = &fakePlanner{findings: unknownBlocker} }),
-			lines: append(append([]string{}, wholeJob[:7]...), "no", "", "YES", "n", "q", "y")},
+			lines: append(append([]string{}, wholeJob[:8]...), "no", "", "YES", "n", "q", "y")},
 		{name: "warnings", change: with(func(e *Effects) { e.Planner = &fakePlanner{findings: warned} }),
-			lines: append(append([]string{}, wholeJob[:7]...), "<", "q", "y")},
-		{name: "nothing-planned", change: with(func(e *Effects) { e.Planner = nil }), lines: wholeJob[:7], err: ErrUnfinished},
+			lines: append(append([]string{}, wholeJob[:8]...), "<", "q", "y")},
+		{name: "nothing-planned", change: with(func(e *Effects) { e.Planner = nil }), lines: wholeJob[:8], err: ErrUnfinished},
 		{name: "disable", change: saved, lines: []string{"d", ".", "?", "x", "n", "q", "y"}},
 		{name: "replaces", change: with(func(e *Effects) { e.Reviewer = fakeReviewer{review: replacingReview()} }),
 			lines: append(append([]string{}, wholeJob...), "", "c", "", "yes", "y", "q")},
 		{name: "long-diff", change: with(func(e *Effects) { e.Reviewer = fakeReviewer{review: longReview()} }),
-			lines: append(append([]string{}, wholeJob[:7]...), "d", "y", "q")},
+			lines: append(append([]string{}, wholeJob[:8]...), "d", "y", "q")},
 		{name: "host", change: with(func(e *Effects) { e.Reviewer = fakeReviewer{review: preparingReview()} }),
-			lines: append(append([]string{}, wholeJob[:7]...), "h", "h", "h", "y", "q")},
+			lines: append(append([]string{}, wholeJob[:8]...), "h", "h", "h", "y", "q")},
 		{name: "host-only", change: with(func(e *Effects) { e.Reviewer = fakeReviewer{review: onlyHostReview()} }),
-			lines: append(append([]string{}, wholeJob[:7]...), "h", "y", "q", "y")},
+			lines: append(append([]string{}, wholeJob[:8]...), "h", "y", "q", "y")},
 		{name: "unchanged", change: func(o *LineOptions) {
 			saved(o)
 			o.Effects.Reviewer = fakeReviewer{review: apply.Review{Unchanged: true, Candidate: changedReview().Candidate}}
 		}, lines: []string{"."}},
 		{name: "review-failed", change: with(func(e *Effects) {
 			e.Reviewer = fakeReviewer{err: errors.New("/etc/conntrackd/conntrackd.conf:7:3: unexpected }")}
-		}), lines: wholeJob[:7], err: ErrUnfinished},
+		}), lines: wholeJob[:8], err: ErrUnfinished},
 		{name: "rolled-back", change: with(func(e *Effects) {
 			e.Applier = &fakeApplier{steps: rolledBackSteps(), outcome: apply.Outcome{RolledBack: true, Err: errors.New("restart conntrackd.service: failed")}}
 		}), lines: append(append([]string{}, wholeJob...), "q", "y"), err: ErrUnfinished},
@@ -89,7 +90,7 @@ func TestLineDialogues(t *testing.T) {
 			e.Applier = &fakeApplier{steps: rollbackFailedSteps(), outcome: apply.Outcome{Changed: true, Err: errors.New("no space left on device")}}
 		}), lines: wholeJob, err: ErrUnfinished},
 		{name: "no-effects", change: func(o *LineOptions) { saved(o); o.Effects = Effects{Planner: &fakePlanner{}} },
-			lines: []string{".", "<", "", "c", "", "s", "m", "q"}, err: ErrUnfinished},
+			lines: []string{".", "<", "", "", "c", "", "s", "m", "q"}, err: ErrUnfinished},
 		{name: "unlisted", change: with(func(e *Effects) { e.Interfaces = unlisted{} }), lines: []string{"e", "eth1", "10.0.0.101/24"}, err: ErrUnfinished},
 		{name: "many-interfaces", change: with(func(e *Effects) { e.Interfaces = listed(manyInterfaces(4000)) }),
 			lines: []string{"e", ".398", "10.0.14.", "9", "", ""}, err: ErrUnfinished},
@@ -135,7 +136,7 @@ func longReview() apply.Review {
 func TestLineAgreementIsExplicit(t *testing.T) {
 	for _, answer := range []string{"", "y", "Y", "ye", "yess", "yes please", "ok", "1", "e", "."} {
 		p := &fakePlanner{findings: noPeer}
-		_, _ = dialogue(t, with(func(e *Effects) { e.Planner = p }), append(append([]string{}, wholeJob[:7]...), answer)...)
+		_, _ = dialogue(t, with(func(e *Effects) { e.Planner = p }), append(append([]string{}, wholeJob[:8]...), answer)...)
 		for _, first := range p.asked {
 			if first {
 				t.Errorf("%q was taken for the word that the peer does not exist yet", answer)
@@ -145,7 +146,7 @@ func TestLineAgreementIsExplicit(t *testing.T) {
 	for _, answer := range []string{"", "n", "no", "ye", "yes please", "1", "<", "d", "?"} {
 		a := &fakeApplier{steps: savedSteps()}
 		applied := &countedApplier{Applier: a}
-		_, _ = dialogue(t, with(func(e *Effects) { e.Applier = applied }), append(append([]string{}, wholeJob[:7]...), answer)...)
+		_, _ = dialogue(t, with(func(e *Effects) { e.Applier = applied }), append(append([]string{}, wholeJob[:8]...), answer)...)
 		if applied.times > 0 {
 			t.Errorf("%q was taken for the word to apply", answer)
 		}
@@ -172,7 +173,7 @@ func TestLineTellsTheDecisionOnTheHost(t *testing.T) {
 	}{{[]string{"y"}, true}, {[]string{"h", "y"}, false}, {[]string{"h", "h", "y"}, true}} {
 		a := &countedApplier{Applier: &fakeApplier{steps: savedSteps()}}
 		effects := func(e *Effects) { e.Applier, e.Reviewer = a, fakeReviewer{review: preparingReview()} }
-		if _, err := dialogue(t, with(effects), append(append([]string{}, wholeJob[:7]...), tt.answers...)...); err != nil {
+		if _, err := dialogue(t, with(effects), append(append([]string{}, wholeJob[:8]...), tt.answers...)...); err != nil {
 			t.Fatal(err)
 		}
 		if len(a.given) != 1 || a.given[0].PrepareHost != tt.want {
@@ -185,7 +186,7 @@ func TestLineTellsTheDecisionOnTheHost(t *testing.T) {
 func TestLineAppliesWhatWasTyped(t *testing.T) {
 	a := &countedApplier{Applier: &fakeApplier{steps: savedSteps()}}
 	effects := func(e *Effects) { e.Applier = a }
-	lines := []string{"e", "eth1", "", "10.0.0.102/24", "4000", "256K", "", "<", "5", "4001", "", "y"}
+	lines := []string{"e", "eth1", "", "10.0.0.102/24", "4000", "256K", "", "", "<", "5", "4001", "", "y"}
 	if _, err := dialogue(t, with(effects), lines...); err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +198,7 @@ func TestLineAppliesWhatWasTyped(t *testing.T) {
 
 	first := &countedApplier{Applier: &fakeApplier{steps: silentSteps()}}
 	_, err := dialogue(t, with(func(e *Effects) { e.Applier, e.Planner = first, &fakePlanner{findings: noPeer} }),
-		append(append([]string{}, wholeJob[:7]...), "yes", "y")...)
+		append(append([]string{}, wholeJob[:8]...), "yes", "y")...)
 	if err != nil || first.times != 1 || !first.given[0].FirstNode {
 		t.Errorf("first node: applied %d times, error %v", first.times, err)
 	}
@@ -212,11 +213,11 @@ func TestLineEndsWhenToldTo(t *testing.T) {
 		after time.Duration
 	}{
 		{name: "question", lines: []string{"e", "4"}},
-		{name: "checks", lines: wholeJob[:7], after: time.Second, slow: func(e *Effects) {
+		{name: "checks", lines: wholeJob[:8], after: time.Second, slow: func(e *Effects) {
 			e.Planner = &fakePlanner{delays: map[check.ID]time.Duration{"peer-link": time.Hour}}
 		}},
-		{name: "review", lines: wholeJob[:7], after: time.Second, slow: func(e *Effects) { e.Reviewer = fakeReviewer{block: true} }},
-		{name: "agreement", lines: wholeJob[:7], after: time.Second},
+		{name: "review", lines: wholeJob[:8], after: time.Second, slow: func(e *Effects) { e.Reviewer = fakeReviewer{block: true} }},
+		{name: "agreement", lines: wholeJob[:8], after: time.Second},
 		{name: "menu", lines: []string{"<"}, after: time.Second},
 		{name: "status", lines: []string{"<", "s"}, after: time.Second, slow: func(e *Effects) { e.Observer = &fakeObserver{block: true} }},
 	} {
@@ -348,7 +349,7 @@ func TestLineShowsNothingHostile(t *testing.T) {
 		o.Effects.Reviewer = fakeReviewer{review: review}
 		o.Effects.Applier = &fakeApplier{steps: steps}
 		o.Effects.Observer = &fakeObserver{at: idle(health.VerdictLosing, hostile, hostile)}
-	}, "e", "1", "<", "eth1", "\u00e9\u202e", "", "10.0.0.102/24", "", "", "", "d", "y", "m", "q")
+	}, "e", "1", "<", "eth1", "\u00e9\u202e", "", "10.0.0.102/24", "", "", "", "", "d", "y", "m", "q")
 	if err != nil {
 		t.Error(err)
 	}

@@ -71,13 +71,15 @@ func prompt(f field, value, offer string) string {
 	case conntrackd.SwitchSetting:
 		yes, no := f.letters()
 		q += " (" + yes + " or " + no + ")"
+	case conntrackd.ChoiceSetting:
+		q += " (" + strings.Join(f.Words, ", ") + ")"
 	case conntrackd.InterfaceSetting:
 		q += " (number or name)"
 	}
 	switch {
 	case offer != "":
 		return q + ", suggested [" + offer + "]:"
-	case value != "":
+	case value != "" || f.Optional:
 		return q + " [" + valueText(f, value) + "]:"
 	}
 	return q + ":"
@@ -97,7 +99,9 @@ func (f field) letters() (yes, no string) {
 func valueText(f field, value string) string {
 	switch {
 	case f.Kind == conntrackd.SwitchSetting && slices.Contains(f.Words, value):
-		return f.title(f.On(value))
+		return f.title(value)
+	case f.left(value):
+		return conntrackd.DefaultWord
 	case value == "":
 		return "blank"
 	}
@@ -173,8 +177,8 @@ func (t *lineTalk) suggestions(f field) []string {
 
 // Take puts an answer into the draft and says why it cannot be used.
 func (t *lineTalk) take(f field, answer string) (problem string) {
-	if len(answer) > inputLimit {
-		return fmt.Sprintf("That is too long: %d characters, at most %d.", len(answer), inputLimit)
+	if len(answer) > f.limit() {
+		return fmt.Sprintf("That is too long: %d characters, at most %d.", len(answer), f.limit())
 	}
 	switch f.Kind {
 	case conntrackd.SwitchSetting:
@@ -185,6 +189,8 @@ func (t *lineTalk) take(f field, answer string) (problem string) {
 		case no, "n":
 			answer = f.Words[1]
 		}
+		t.draft.Set(f.Field, t.draft.Meaning(f.Field, answer))
+	case conntrackd.ChoiceSetting:
 		t.draft.Set(f.Field, t.draft.Meaning(f.Field, answer))
 	case conntrackd.InterfaceSetting:
 		if problem := t.takeInterface(f, answer); problem != "" {

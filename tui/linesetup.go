@@ -132,7 +132,7 @@ func (t *lineTalk) openFields(enabled bool) map[int]bool {
 		switch {
 		case f.Field == conntrackd.FieldEnabled:
 			only[i] = enabled
-		case t.draft.Value(f.Field) == "" || t.problemAt(i) != "":
+		case t.draft.Value(f.Field) == "" && !f.Advanced || t.problemAt(i) != "":
 			only[i] = true
 		}
 		if !only[i] {
@@ -142,15 +142,19 @@ func (t *lineTalk) openFields(enabled bool) map[int]bool {
 	return only
 }
 
-// asks says that a field is one to ask for; without a setup all are.
-func (t *lineTalk) asks(i int) bool { return t.only == nil || t.only[i] }
+// asks says that a field is one to ask for; without a setup all are that every pair
+// needs.
+func (t *lineTalk) asks(i int) bool { return t.only == nil && i < t.basic || t.only[i] }
 
 // tellSet tells the fields that are not asked for.
 func (t *lineTalk) tellSet(title string) {
-	for i, f := range t.fields {
+	for i, f := range t.fields[:t.basic] {
 		if !t.asks(i) {
 			t.out.line(title + ": " + f.Label + " " + valueText(f, t.draft.Value(f.Field)))
 		}
+	}
+	if told := advancedText(t.env.table, t.draft, t.fields); told != "" {
+		t.out.say(title + ": " + told)
 	}
 }
 

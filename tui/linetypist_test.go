@@ -147,4 +147,4 @@ func with(change func(*Effects)) func(*LineOptions) {
 func saved(o *LineOptions) { o.Saved = savedSettings() }
 
 // answers that fill an empty form and agree to everything.
-var wholeJob = []string{"e", "4", "", "10.0.0.102/24", "", "", "", "y"}
+var wholeJob = []string{"e", "4", "", "10.0.0.102/24", "", "", "", "", "y"}

@@ -77,7 +77,8 @@ func (p *picker) row(it *pick) string {
 		s = pad(s, c.kind) + p.env.shown(it.Kind)
 		s = pad(s, c.last-1)
 	}
-	return pad(s, c.last) + ansi.Truncate(p.remark(it), p.width-c.last, g.Ellipsis)
+	s = pad(s, c.last) + ansi.Truncate(p.remark(it), p.width-c.last, g.Ellipsis)
+	return p.env.focused(it.Name == p.selected, p.width, s)[0]
 }
 
 // remark is the last column: what speaks against the interface, then its

@@ -51,7 +51,7 @@ func (p *preflight) list() []string {
 	title := p.titleWidth()
 	rows := p.rows()
 	for i, r := range rows {
-		lines = append(lines, p.line(r, i == p.selected, title))
+		lines = append(lines, p.env.focused(i == p.selected, p.width, p.line(r, i == p.selected, title))...)
 		if i == p.selected {
 			lines = append(lines, p.detail(r, title)...)
 		}

@@ -378,7 +378,8 @@ func (r *review) hostDecision() []string {
 	if r.review.PrepareHost {
 		box = "[x] h  "
 	}
-	lines := hang(text.HostChoice(len(r.review.Preparation.Missing())), " "+r.env.mark(r.focus == itemHost)+box, r.width)
+	focus := r.focus == itemHost
+	lines := r.env.focused(focus, r.width, hang(text.HostChoice(len(r.review.Preparation.Missing())), " "+r.env.mark(focus)+box, r.width)...)
 	if r.review.OnlyHost && !r.review.PrepareHost && r.focus == itemApply {
 		lines = append(lines, "   "+r.blocked())
 	}

@@ -111,7 +111,7 @@ func (r *review) footer() []string {
 	}
 	lines = append(lines, r.hookLines()...)
 	if len(labels) > 0 {
-		row, _ := buttonRow(labels, focus, r.width, r.env.glyphs)
+		row, _ := r.env.buttonRow(labels, focus, r.width)
 		lines = append(lines, row)
 	}
 	return lines
@@ -122,7 +122,8 @@ func (r *review) agreement() []string {
 	if r.agreed {
 		box = "[x] a  "
 	}
-	lines := hang(text.Agree, " "+r.env.mark(r.focus == itemAgree)+box, r.width)
+	focus := r.focus == itemAgree
+	lines := r.env.focused(focus, r.width, hang(text.Agree, " "+r.env.mark(focus)+box, r.width)...)
 	if why := r.blocked(); why != "" && r.focus == itemApply && !r.agreed {
 		lines = append(lines, "   "+why)
 	}
@@ -191,6 +192,6 @@ func (r *review) cursor() (x, y int, ok bool) {
 		}
 		labels = append(labels, itemLabel(item))
 	}
-	_, x = buttonRow(labels, focus, r.width, r.env.glyphs)
+	_, x = r.env.buttonRow(labels, focus, r.width)
 	return x, r.textHeight() + len(r.footer()), true
 }

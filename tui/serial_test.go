@@ -42,7 +42,7 @@ func startSerial(t *testing.T, term string, w, h int, options ...func(*Options))
 	}
 	lists := make(chan []netcheck.Interface, 1)
 	lists <- appliance()
-	o := Options{Saved: savedSettings(), Hostname: "fw-a", Glyphs: ASCIIGlyphs(), Effects: Effects{Interfaces: &watched{lists: lists}}}
+	o := Options{Saved: savedSettings(), Hostname: "fw-a", Glyphs: ASCIIGlyphs(), Theme: ReverseTheme(), Effects: Effects{Interfaces: &watched{lists: lists}}}
 	for _, c := range options {
 		c(&o)
 	}
@@ -185,6 +185,13 @@ func TestBytesOnASerialLine(t *testing.T) {
 				hint := vt102.Least(lineOf(before, 10), lineOf(s.shown(), 10))
 				check("to "+f.Label+", beside its hint of "+fmt.Sprint(hint), got-hint, 24)
 			}
+			s.cost("\t", "> [ Save Changes ]")
+			for _, to := range []string{"Check", "Status", "Quit"} { // no row to go to by the margin
+				before := s.shown()
+				got := s.cost("\t", "> [ "+to+" ]")
+				check("to the button "+to, got-vt102.Least(lineOf(before, 10), lineOf(s.shown(), 10)), 30)
+			}
+			s.cost("\x1b[A", "[cursor 31,8]")
 			s.cost("\x1b[A\x1b[A", "[cursor 29,6]")
 			s.cost("1", "* 37801")
 			for i, c := range "2345" {
@@ -203,6 +210,18 @@ func TestBytesOnASerialLine(t *testing.T) {
 			s.cost("\x1b[A", ",6]")
 			check("an error goes", s.cost("\x7f\x7f", "-! port"), 40)
 			check("nothing", s.cost("", ""), 0)
+			before := s.shown()
+			opens := s.cost("\x0f", "Transport and mode")
+			check("the advanced page opens", opens, vt102.Least(before, s.shown())*12/10)
+			for range 3 {
+				before = s.shown()
+				got, hint := s.cost("\t", ""), 0
+				for y := 16; y < 18; y++ {
+					hint += vt102.Least(lineOf(before, y), lineOf(s.shown(), y))
+				}
+				check("to a field of it, beside its hint of "+fmt.Sprint(hint), got-hint, 28) // two lines of it
+			}
+			s.cost("\x0f", "Enable Sync")
 			check("drawn again", s.cost("\x0c", ""), vt102.Least("", s.shown())*12/10)
 			s.plainStream()
 		})
@@ -225,7 +244,8 @@ func TestPickerOnASerialLine(t *testing.T) {
 	}
 	s.shows(" >   eth1")
 	for _, name := range []string{"eth2", "eth3"} {
-		if got := s.cost("\x1b[B", " >   "+name); got > 24 && name == "eth2" {
+		got := s.cost("\x1b[B", " >   "+name)
+		if t.Logf("a move in the picker to %s: %d bytes", name, got); got > 24 && name == "eth2" {
 			t.Errorf("a move in the picker costs %d bytes", got)
 		}
 	}

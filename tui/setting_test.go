@@ -107,7 +107,7 @@ func TestMadeUpSettingOnTheForm(t *testing.T) {
 // The line mode asks for it and says its rule.
 func TestMadeUpSettingLineByLine(t *testing.T) {
 	change := func(o *LineOptions) { o.Table, o.Saved = withBurst(), burstSettings() }
-	paper, _ := dialogue(t, change, "", "", "", "", "", "", "9001", "?", "7000", "on", "<", "burst", "")
+	paper, _ := dialogue(t, change, "", "", "", "", "", "", "9001", "?", "7000", "on", "", "<", "burst", "")
 	said := string(paper)
 	for _, want := range []string{
 		"Burst Limit [6000]:", "burst limit 9001 is above 9000", "How many messages may go out at once.", "Example: 7000",

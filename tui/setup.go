@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"charm.land/bubbles/v2/key"
@@ -92,6 +93,7 @@ type question struct {
 type setup struct {
 	*form
 	options Setup
+	unasked []field // the advanced ones
 	pages   []question
 	at      int
 
@@ -116,6 +118,9 @@ var setupKeys = struct{ next, prev, choose, list key.Binding }{
 // newSetup makes the setup around a form.
 func newSetup(f *form, o Setup) *setup {
 	s := &setup{form: f, options: o, done: f.inForce.Enabled && f.inForce.Complete() && !o.Fresh}
+	if f.more != nil {
+		s.unasked, f.more = f.more.fields, nil
+	}
 	if !s.done {
 		o.takeAnswers(f.draft)
 	}
@@ -171,6 +176,13 @@ func (s *setup) goTo(at int) {
 
 // goToField shows the page of a field, which may not have been asked for.
 func (s *setup) goToField(id conntrackd.Field) {
+	for i, fd := range s.unasked {
+		if fd.Field == id {
+			s.add(fd)
+			s.unasked = slices.Delete(s.unasked, i, i+1)
+			break
+		}
+	}
 	for i, fd := range s.fields {
 		if fd.Field != id {
 			continue
@@ -341,7 +353,11 @@ func (s *setup) help() []key.Binding {
 	case p.kind == fieldPage && s.fields[p.field].Kind == conntrackd.InterfaceSetting:
 		return []key.Binding{setupKeys.next, setupKeys.prev, setupKeys.list}
 	}
-	return []key.Binding{setupKeys.next, setupKeys.prev, formKeys.undo}
+	undo := formKeys.undo
+	if s.page().kind == fieldPage {
+		undo = s.undoKey()
+	}
+	return []key.Binding{setupKeys.next, setupKeys.prev, undo}
 }
 
 func (s *setup) title() string { return "Connection Sync: setup" }

@@ -121,7 +121,7 @@ func (s *setup) drawApplication(d *drawn) {
 			on, mark = g.On, g.Mark
 			d.x, d.y = 4, len(d.lines)
 		}
-		d.add(s.env.fit(" "+mark+" "+on+" "+name, s.layout.width-1))
+		d.add(s.env.focused(i == s.choice, s.layout.width, s.env.fit(" "+mark+" "+on+" "+name, s.layout.width-1))...)
 	}
 	if !s.tight() {
 		d.add("")
@@ -152,7 +152,7 @@ func (s *setup) drawLine(d *drawn) {
 			mark = " " + s.env.glyphs.Mark + " "
 		}
 		d.x, d.y = 3+ansi.StringWidth(l), len(d.lines)
-		d.add(mark + l)
+		d.add(s.env.focused(i == 0, s.layout.width, mark+l)...)
 	}
 	if !s.tight() {
 		for range lineRows - len(rows) + 1 { // what stands below keeps its place
@@ -217,13 +217,16 @@ func (s *setup) buttonsOfLast() []string {
 }
 
 func (s *setup) drawLast(d *drawn) {
-	for i := range s.fields {
+	for i := range s.fields[:min(len(s.fields), s.layout.height-1)] {
 		d.add(s.row(i))
+	}
+	if told := advancedText(s.env.table, s.draft, s.unasked); told != "" && !s.tight() {
+		d.add(s.env.fit("   "+s.env.shown(told), s.layout.width-1))
 	}
 	if !s.tight() {
 		d.add("")
 	}
-	row, x := buttonRow(s.buttonsOfLast(), s.button, s.layout.width, s.env.glyphs)
+	row, x := s.env.buttonRow(s.buttonsOfLast(), s.button, s.layout.width)
 	d.x, d.y = x, len(d.lines)
 	d.add(row)
 	if s.tight() {

@@ -56,9 +56,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	if line.ASCII() {
 		options.Glyphs = tui.ASCIIGlyphs()
 	}
-	if line.Profile() != colorprofile.ASCII {
-		options.Theme = tui.ColourTheme()
-	}
+	options.Theme = tui.ThemeOf(line.Profile() != colorprofile.ASCII, line.Kind() == console.Rich)
 	typed, err := line.FindSize()
 	if err != nil {
 		return err
@@ -116,7 +114,7 @@ func (c *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	e := effects{node.NewSession(ctx, c.Node, saved)}
 	o := tui.Options{
 		Context: ctx, Table: c.table, Saved: saved.Settings, StateUnknown: saved.StateErr != nil || c.Unmanaged(), Unmanaged: c.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: c.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
-		Glyphs: tui.UnicodeGlyphs(), Theme: tui.PlainTheme(),
+		Glyphs:  tui.UnicodeGlyphs(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Linker: e, Reviewer: e, Applier: e, Observer: e, Events: e, Operator: e, History: e},
 	}
 	o.ReadOnly = c.ReadOnly()

@@ -33,8 +33,12 @@ func TestPairIsConfiguredFromTheForm(t *testing.T) {
 	tm.see("Connection Sync Settings", "sync disabled", "Interface Name")
 	fillForm(tm, pair.A.Sync.String(), pair.B.Sync.String())
 	linkChanges(tm, pair)
+	setAdvanced(tm)
 	save(tm)
 	tm.see("In sync both ways")
+	if out, err := pair.A.Run(ctx, "grep", "-w", "PurgeTimeout 15", "/etc/conntrackd/conntrackd.conf"); err != nil {
+		t.Errorf("the advanced value is not in the file: %v\n%s", err, out)
+	}
 
 	for _, m := range []*lab.Member{pair.A, pair.B} {
 		out, err := m.Run(ctx, program, "status", "--json")
@@ -130,6 +134,22 @@ func linkChanges(tm *terminal, pair *lab.Pair) {
 	tm.see("---- up ----", "does not reply to ARP", "failed 1   nobody answers ARP for")
 	must(pair.Sync.Mend(pair.B.Port))
 	tm.see(whole...)
+}
+
+// setAdvanced opens the page behind the first one, sets a value there with a mistake on
+// the way, and goes back.
+func setAdvanced(tm *terminal) {
+	tm.t.Helper()
+	tm.press(ctrlO)
+	tm.see("Connection Sync: advanced settings", "> External Cache")
+	tm.press(tab, tab, tab)
+	tm.see("> Purge Timeout ", "as conntrackd has it: 60")
+	tm.press("1", "5", "s", tab)
+	tm.see(`! purge timeout "15s" is not a whole number`)
+	tm.press(shiftTab, "\x7f")
+	tm.see("> Purge Timeout       * 15")
+	tm.press(ctrlO)
+	tm.see("Connection Sync Settings", "> [ Save Changes ]")
 }
 
 // save goes from Save Changes through checks and review to the apply.

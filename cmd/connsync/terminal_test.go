@@ -108,6 +108,7 @@ const (
 	down     = "\x1b[B"
 	escKey   = "\x1b"
 	ctrlC    = "\x03"
+	ctrlO    = "\x0f"
 	ctrlU    = "\x15"
 )
 

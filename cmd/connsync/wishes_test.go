@@ -13,6 +13,7 @@ import (
 func TestFormHeedsWishes(t *testing.T) {
 	t.Parallel()
 	colour := regexp.MustCompile(`\x1b\[[0-9;]*\b(3[0-7]|4[0-7]|9[0-7])[0-9;]*m`)
+	focus := regexp.MustCompile(`\x1b\[(0;)?(7|30;46)m`)
 	beyondASCII := regexp.MustCompile(`[^\x00-\x7f]`)
 	for _, tt := range []struct {
 		name          string
@@ -54,6 +55,9 @@ func TestFormHeedsWishes(t *testing.T) {
 			}
 			if got := colour.Match(seat.Stream()); got != tt.colour {
 				t.Errorf("colour: %v, want %v; it sent %q", got, tt.colour, seat.Stream())
+			}
+			if !focus.Match(seat.Stream()) {
+				t.Errorf("nothing shows the focus; it sent %q", seat.Stream())
 			}
 			if got := beyondASCII.Match(seat.Stream()); got != tt.rich {
 				t.Errorf("characters beyond ASCII: %v, want %v; it sent %q", got, tt.rich, seat.Stream())

@@ -104,9 +104,14 @@ func writeRow(p *pen, have, want []cell, y, erase int) []cell {
 	return row
 }
 
-// moveTo puts the cursor where the person is.
+// moveTo puts the cursor where the person is. A style that is not that place's ends
+// with it, so that the next key does not have to end it, nor a message of the kernel
+// has it.
 func (d *display) moveTo(x, y int) []byte {
 	d.pen.out = nil
+	if d.cells[y][x].style != d.pen.style {
+		d.pen.restyle("")
+	}
 	d.pen.goTo(x, y, d.cells[y])
 	return d.pen.out
 }

@@ -97,6 +97,28 @@ func TestPaintWide(t *testing.T) {
 	}
 }
 
+// A style does not outlast a frame whose cursor is at a place without it.
+func TestStyleEndsWithTheFrame(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		x    int
+		want string
+	}{
+		{"Port 37\x1b[32m80\x1b[m", 0, "\x1b[m\r"},
+		{"Port 37\x1b[32m80\x1b[m", 8, "\b"},
+		{"\x1b[32mPort\x1b[m 3780", 0, "\r"},
+	} {
+		d := clearDisplay(20, 2)
+		d.paint(parse(tt.text, 20, 2, true), everyRow)
+		if got := string(d.moveTo(tt.x, 0)); got != tt.want {
+			t.Errorf("%q, cursor in %d: %q, want %q", tt.text, tt.x, got, tt.want)
+		}
+		if again := d.moveTo(tt.x, 0); len(again) > 0 {
+			t.Errorf("%q, cursor in %d: again %q", tt.text, tt.x, again)
+		}
+	}
+}
+
 // randomText is sometimes a page of its own, sometimes a small change.
 func randomText(r *rand.Rand, have grid) string {
 	if r.IntN(3) > 0 {
