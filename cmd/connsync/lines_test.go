@@ -48,6 +48,7 @@ func TestPairIsConfiguredLineByLine(t *testing.T) {
 	a.asks("Send Buffer Size [65536]:", "256K")
 	a.asks("Receive Buffer Size [256K]:", "")
 	a.asks("Advanced settings? [no]:", "y")
+	a.asks("Spare Links:", "")
 	a.asks("External Cache (on or off) [Off]:", "")
 	a.asks("Mode (ftfw, notrack, alarm) [ftfw]:", "")
 	a.asks("Resend Queue [default]:", "")
