@@ -2,6 +2,7 @@ package conntrackd
 
 import (
 	"fmt"
+	"math"
 
 	"connsync/conntrackd/typed"
 )
@@ -30,7 +31,7 @@ func hashSizeSetting() Setting {
 		About: []string{
 			"How many buckets each of conntrackd's tables has; one takes 64 bytes in all. With 8192 and less, conntrackd refuses to flush its caches at a failover with the external cache. " + onHost,
 		},
-		Value: optionalNumber(at, "hash size", 1, mostBuckets),
+		Value: optionalNumber(at, "hash size", 1, mostNumber),
 		Advice: func(s Settings) string {
 			if !s.ExternalCache || s.HashSize <= 0 || s.HashSize > CommitStep {
 				return ""
@@ -42,9 +43,9 @@ func hashSizeSetting() Setting {
 	}
 }
 
-// mostBuckets is far below the number with which the daemon's product with 16 does not
-// fit an int, and it ends.
-const mostBuckets = 1 << 24
+// mostNumber is what the daemon's numbers hold. Whether it can start with one the host's
+// own daemon says, at the trial: a file that runs with a large one is no fault.
+const mostNumber = math.MaxInt32
 
 func hashLimitSetting() Setting {
 	at := func(s *Settings) *int { return &s.HashLimit }
@@ -56,7 +57,7 @@ func hashLimitSetting() Setting {
 		About: []string{
 			"How many states each of conntrackd's caches holds at most. What comes beyond is lost without a word, so it should be twice nf_conntrack_max. " + onHost,
 		},
-		Value:     optionalNumber(at, "hash limit", 1, 1<<30),
+		Value:     optionalNumber(at, "hash limit", 1, mostNumber),
 		computed:  func(h Host, _ Settings) int { return h.hashLimit() },
 		directive: computedDirective("HashLimit", at),
 	}
@@ -140,7 +141,7 @@ func pollSetting() Setting {
 		About: []string{
 			"With a number conntrackd reads the kernel's table at intervals instead of listening to its events. Connections that begin and end in between are not replicated, and newer ones are only after up to so many seconds. " + leftOut,
 		},
-		Value: optionalNumber(at, "poll seconds", 1, 86400),
+		Value: optionalNumber(at, "poll seconds", 1, mostNumber),
 		Advice: func(s Settings) string {
 			if s.PollSecs <= 0 {
 				return ""

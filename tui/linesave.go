@@ -114,7 +114,7 @@ func (t *lineTalk) reviewed(r *review) stage {
 		case err != nil:
 			return t.foreign(err)
 		case made.Unchanged:
-			t.out.say(text.NothingToDo)
+			t.out.say(text.NothingToSave(r.settings))
 			t.settled(r.settings)
 			return t.onward(), nil
 		}

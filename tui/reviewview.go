@@ -26,7 +26,7 @@ func (r *review) layOut() {
 		return
 	}
 	if r.review.Unchanged {
-		r.text = hang(text.NothingToDo+" "+text.AppliesNothing, " ", r.width)
+		r.text = hang(text.NothingToSave(r.settings)+" "+text.AppliesNothing, " ", r.width)
 		return
 	}
 	r.text = r.summary()

@@ -26,7 +26,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	}
 	out, ok := s.screen()
 	if !ok || !isTerminal(s.in) || !isTerminal(out) {
-		return &exitError{exitUsage, errors.New(nameOfScreens(first) + " needs a terminal for input and output; without one use connsync show, check, apply or status (see connsync --help)")}
+		return &exitError{exitUsage, errors.New(nameOfScreens(first) + " needs a terminal for input and output; without one use connsync --plain, which asks line by line, or connsync show, check, apply or status (see connsync --help)")}
 	}
 	line := console.Open(s.in, out, s.environ)
 	line.Restrict(g.ascii, g.noColor)

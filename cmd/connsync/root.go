@@ -38,8 +38,8 @@ the settings can work, writes conntrackd.conf, restarts conntrackd, and proves
 from the daemon's own traffic that the nodes sync.
 
 Without a command it opens the form, or asks line by line with --plain and where
-the terminal cannot place the cursor (TERM is dumb or not set). Every setting, check and verdict is also
-available as text and, with --json, as JSON.
+the terminal cannot place the cursor (TERM is dumb or not set). Every setting,
+check and verdict is also available as text and, with --json, as JSON.
 
 ` + exitStatuses
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,8 +58,11 @@ func (l *writerLock) release() error {
 // wait: the error is a *[BusyError] when somebody else is writing.
 func LockWriter(runtimeDir string) (io.Closer, error) {
 	f, err := OpenOwn(runtimeDir, "lock", os.O_RDWR)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		err = &CauseError{Cause: "only root may write there", Remedy: "run connsync as root", Err: err}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("take the writer lock: %w", err)
+		return nil, fmt.Errorf("lock %s: %w", filepath.Join(runtimeDir, "lock"), err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -75,7 +80,7 @@ func LockWriter(runtimeDir string) (io.Closer, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("take the writer lock: %w", Explain(f.Name(), err))
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), Explain(f.Name(), err))
 	}
 	writing.Add(1)
 	return &writerLock{file: f}, nil

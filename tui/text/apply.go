@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/step"
 )
@@ -121,6 +122,14 @@ const (
 	AppliesNothing = "No file is written and nothing is restarted."
 	NothingChanged = "Nothing was changed."
 )
+
+// NothingToSave is what is said of a review that found nothing to do for the settings.
+func NothingToSave(s conntrackd.Settings) string {
+	if begun := s.Interface != "" || s.Current.IsValid() || s.Peer.IsValid(); begun && !s.Enabled && !s.Complete() {
+		return "Nothing is saved: sync stays disabled, and the settings are not complete. They need an interface, both addresses and a port."
+	}
+	return NothingToDo
+}
 
 // unsaid is why a save failed; blank where a failed step has said it.
 func unsaid(err error, steps []step.Step) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/hostfile"
@@ -135,6 +136,19 @@ func TestUnderway(t *testing.T) {
 	} {
 		if got := Underway(tc.steps, tc.stopping); !strings.HasPrefix(got, tc.want) {
 			t.Errorf("%d steps, stopping %t: %q, want %q", len(tc.steps), tc.stopping, got, tc.want)
+		}
+	}
+}
+
+func TestNothingToSave(t *testing.T) {
+	begun := conntrackd.Defaults()
+	begun.Interface = "eth1"
+	for want, s := range map[string]conntrackd.Settings{
+		NothingToDo:        conntrackd.Defaults(),
+		"Nothing is saved": begun,
+	} {
+		if got := NothingToSave(s); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
