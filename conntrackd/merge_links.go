@@ -16,12 +16,14 @@ func spareLinksDirective() *directive {
 
 // sameSpares compares the spare links in their order, in which the daemon tries them.
 func sameSpares(a, b Settings) bool {
-	return slices.EqualFunc(a.Spares(), b.Spares(), func(a, b Settings) bool { return sameLink(a, b.asRecorded(a)) })
+	all := linkDirectives()
+	return slices.EqualFunc(a.Spares(), b.Spares(), func(a, b Settings) bool { return sameLink(all, a, b.asRecorded(a)) })
 }
 
-// sameLink compares what the file keeps of two links; what b leaves open does not count.
-func sameLink(a, b Settings) bool {
-	return !slices.ContainsFunc(linkDirectives(), func(d *directive) bool { return !d.same(a, b) })
+// sameLink compares what the file keeps of two links, all of [linkDirectives]; what b
+// leaves open does not count.
+func sameLink(all []*directive, a, b Settings) bool {
+	return !slices.ContainsFunc(all, func(d *directive) bool { return !d.same(a, b) })
 }
 
 // asRecorded is the link of s without the prefix lengths that the block of a spare link
@@ -90,7 +92,8 @@ func assign(wanted, standing []Settings, standard int) []int {
 			}
 		}
 	}
-	take(func(i, block int) bool { return sameLink(standing[block], wanted[i]) })
+	all := linkDirectives()
+	take(func(i, block int) bool { return sameLink(all, standing[block], wanted[i]) })
 	take(func(i, block int) bool { return standing[block].Interface == wanted[i].Interface })
 	take(func(i, block int) bool { return sameHost(standing[block].Current, wanted[i].Current) })
 	take(func(i, block int) bool { return i == 0 && block == standard })

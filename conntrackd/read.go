@@ -100,8 +100,14 @@ func (f *File) EachLink() (all []Settings, standard int) {
 	if err != nil {
 		return nil, 0
 	}
+	inLink := slices.DeleteFunc(NewSettingTable(), func(e Setting) bool { return e.directive == nil || e.directive.in != inUDP })
+	s := f.settingsOf(chosen, nil)
 	for i, l := range f.udp() {
-		all = append(all, f.settingsOf(l, nil))
+		for _, e := range inLink {
+			e.Value.clear(&s)
+			e.directive.read(f, l.children, &s)
+		}
+		all = append(all, s)
 		if l == chosen {
 			standard = i
 		}
