@@ -79,7 +79,6 @@ func (s Settings) modeAdvice() string { return unacknowledged[s.Mode] }
 type modeNumber struct {
 	field             Field
 	label, keyword    string
-	unit              string
 	least, most       int
 	shared            bool
 	standard, example string

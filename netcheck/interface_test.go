@@ -62,7 +62,7 @@ func TestInterfaces(t *testing.T) {
 			SpeedMbps: 10000, MTU: 9000, DefaultRoute: true,
 			Addresses: []netip.Prefix{prefix("10.0.0.101/24"), prefix("10.0.0.1/32"), prefix("fd00::101/64"), linkLocal}},
 		"br0":   {Name: "br0", Kind: "bridge", MTU: 1500},
-		"mv0":   {Name: "mv0", Kind: "macvlan", MTU: 9000},
+		"mv0":   {Name: "mv0", Kind: "macvlan", MTU: 9000, Parent: "eth1"},
 		"port0": {Name: "port0", Kind: "veth", Up: true, Carrier: true, SpeedMbps: 10000, MTU: 1500, Master: "br0", MasterKind: "bridge"},
 		"port1": {Name: "port1", Kind: "veth", Up: true, Carrier: true, SpeedMbps: 10000, MTU: 1500},
 		"lo":    {Name: "lo", Kind: "loopback", Up: true, Carrier: true, MTU: 65536, Loopback: true, Addresses: []netip.Prefix{prefix("127.0.0.1/8"), prefix("::1/128")}},
