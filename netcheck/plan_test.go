@@ -148,6 +148,9 @@ var dedicatedFaults = []fault{
 		set: func(l *wired, _ *target) { l.wire("eth2", "eth2") }, want: []failure{
 			{CheckDedicated, check.Warning, "the default route leaves through eth1, so production traffic shares it with sync",
 				"Interface Name: choose a dedicated interface: eth2"}}},
+	{name: "an address of the length of one host", do: "ip address add 10.0.0.9/32 dev eth1", want: []failure{
+		{CheckDedicated, check.Warning, "10.0.0.9/32, as virtual addresses are, is on eth1, so production traffic shares it with sync",
+			"Interface Name: choose a dedicated interface"}}},
 	{name: "a virtual address in its network", set: func(_ *wired, t *target) { t.Virtual = []netip.Addr{netip.MustParseAddr("10.0.0.9")} }, want: []failure{
 		{CheckDedicated, check.Warning, "10.0.0.9, a virtual address of keepalived, is in the network of eth1, so production traffic shares it with sync",
 			"Interface Name: choose a dedicated interface"}}},
