@@ -90,13 +90,23 @@ func (c *connection) echoes(line string, deadline time.Time) bool {
 	}
 }
 
-// Addresses returns the client's end of every connection.
-func (c *Connections) Addresses() []netip.AddrPort {
-	addrs := make([]netip.AddrPort, len(c.conns))
+// Ends are the two ends of a connection, the client's first. One of them does not
+// tell two connections apart: the kernel gives a local port to several of them
+// that go to different places.
+type Ends struct{ Source, Destination netip.AddrPort }
+
+// EndsOf returns those of a connected socket of this process.
+func EndsOf(c net.Conn) Ends {
+	return Ends{netip.MustParseAddrPort(c.LocalAddr().String()), netip.MustParseAddrPort(c.RemoteAddr().String())}
+}
+
+// Ends returns those of every connection.
+func (c *Connections) Ends() []Ends {
+	all := make([]Ends, len(c.conns))
 	for i, conn := range c.conns {
-		addrs[i] = conn.LocalAddr().(*net.TCPAddr).AddrPort()
+		all[i] = EndsOf(conn)
 	}
-	return addrs
+	return all
 }
 
 // Close closes every connection.
@@ -110,9 +120,8 @@ func (c *Connections) Close() error {
 
 // Flow is one entry of a node's kernel table, in its original direction.
 type Flow struct {
-	Protocol    uint8 // as in the IP header: 6 is TCP
-	Source      netip.AddrPort
-	Destination netip.AddrPort
+	Ends
+	Protocol    uint8         // as in the IP header: 6 is TCP
 	Established bool          // TCP only
 	Timeout     time.Duration // until the kernel drops it
 }
@@ -159,15 +168,15 @@ func (m *Member) Established(c *Connections) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	known := make(map[netip.AddrPort]bool, len(flows))
+	known := make(map[Ends]bool, len(flows))
 	for _, f := range flows {
 		if f.Protocol == unix.IPPROTO_TCP && f.Established {
-			known[f.Source] = true
+			known[f.Ends] = true
 		}
 	}
 	count := 0
-	for _, addr := range c.Addresses() {
-		if known[addr] {
+	for _, ends := range c.Ends() {
+		if known[ends] {
 			count++
 		}
 	}

@@ -133,17 +133,17 @@ func (d *datagrams) send() {
 	}
 }
 
-func (d *datagrams) addresses() []netip.AddrPort {
-	var list []netip.AddrPort
+func (d *datagrams) ends() []lab.Ends {
+	var list []lab.Ends
 	for _, c := range d.conns {
-		list = append(list, c.LocalAddr().(*net.UDPAddr).AddrPort())
+		list = append(list, lab.EndsOf(c))
 	}
 	return list
 }
 
 // idleConnections are TCP connections of which neither end sends anything, not
 // even keepalives.
-func idleConnections(t *testing.T, p *lab.Pair, count int) (from []netip.AddrPort) {
+func idleConnections(t *testing.T, p *lab.Pair, count int) (idle []lab.Ends) {
 	t.Helper()
 	var server net.Listener
 	if err := p.Server.Do(func() (err error) {
@@ -161,23 +161,23 @@ func idleConnections(t *testing.T, p *lab.Pair, count int) (from []netip.AddrPor
 				return err
 			}
 			t.Cleanup(func() { c.Close() })
-			from = append(from, c.LocalAddr().(*net.TCPAddr).AddrPort())
+			idle = append(idle, lab.EndsOf(c))
 		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return from
+	return idle
 }
 
 // holds counts the connections that a node's kernel has.
-func holds(t *testing.T, m *lab.Member, protocol uint8, from []netip.AddrPort) int {
+func holds(t *testing.T, m *lab.Member, protocol uint8, ends []lab.Ends) int {
 	t.Helper()
-	return keeps(t, m, protocol, from, 0)
+	return keeps(t, m, protocol, ends, 0)
 }
 
 // keeps counts those that it has for so long at least, without a packet.
-func keeps(t *testing.T, m *lab.Member, protocol uint8, from []netip.AddrPort, left time.Duration) int {
+func keeps(t *testing.T, m *lab.Member, protocol uint8, ends []lab.Ends, left time.Duration) int {
 	t.Helper()
 	flows, err := m.Flows()
 	if err != nil {
@@ -185,7 +185,7 @@ func keeps(t *testing.T, m *lab.Member, protocol uint8, from []netip.AddrPort, l
 	}
 	count := 0
 	for _, f := range flows {
-		if f.Protocol == protocol && f.Destination.Addr().String() == "10.2.0.10" && slices.Contains(from, f.Source) && f.Timeout >= left {
+		if f.Protocol == protocol && slices.Contains(ends, f.Ends) && f.Timeout >= left {
 			count++
 		}
 	}
@@ -227,11 +227,11 @@ func TestConnectionsInUseStayOnPeer(t *testing.T) {
 				}
 			}
 			want := map[bool]int{true: 100, false: 0}[refreshed]
-			gotTCP, gotUDP := holds(t, p.B, unix.IPPROTO_TCP, tcp.Addresses()), holds(t, p.B, unix.IPPROTO_UDP, udp.addresses())
+			gotTCP, gotUDP := holds(t, p.B, unix.IPPROTO_TCP, tcp.Ends()), holds(t, p.B, unix.IPPROTO_UDP, udp.ends())
 			if gotTCP != want || gotUDP != want {
 				t.Errorf("B has %d TCP and %d UDP of those in use, want %d each", gotTCP, gotUDP, want)
 			}
-			if n := holds(t, p.B, unix.IPPROTO_TCP, idleTCP) + holds(t, p.B, unix.IPPROTO_UDP, idleUDP.addresses()); n != 0 {
+			if n := holds(t, p.B, unix.IPPROTO_TCP, idleTCP) + holds(t, p.B, unix.IPPROTO_UDP, idleUDP.ends()); n != 0 {
 				t.Errorf("B has %d of the idle ones", n)
 			}
 			mu.Lock()
@@ -288,7 +288,7 @@ func TestSwitchMovesTheRefresh(t *testing.T) {
 		for end := time.Now().Add(2 * time.Minute); ; use(time.Second) {
 			var short []string
 			for _, m := range members {
-				gotTCP, gotUDP := keeps(t, m, unix.IPPROTO_TCP, tcp.Addresses(), left), keeps(t, m, unix.IPPROTO_UDP, udp.addresses(), left)
+				gotTCP, gotUDP := keeps(t, m, unix.IPPROTO_TCP, tcp.Ends(), left), keeps(t, m, unix.IPPROTO_UDP, udp.ends(), left)
 				if gotTCP != 100 || gotUDP != 100 {
 					short = append(short, fmt.Sprintf("%s has %d TCP and %d UDP for %v, want 100 each", m.Name(), gotTCP, gotUDP, left))
 				}
@@ -315,10 +315,10 @@ func TestSwitchMovesTheRefresh(t *testing.T) {
 		t.Error("B has reported nothing since it has the addresses")
 	}
 	mu.Unlock()
-	addresses := tcp.Addresses()
+	connections := tcp.Ends()
 	tcp.Close()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
-		open := established(t, p.A, addresses) + established(t, p.B, addresses)
+		open := established(t, p.A, connections) + established(t, p.B, connections)
 		if open == 0 {
 			break
 		}
@@ -328,13 +328,13 @@ func TestSwitchMovesTheRefresh(t *testing.T) {
 	}
 	// A refresh would bring them back within a lifetime.
 	for end := time.Now().Add(udpLifetime * time.Second); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
-		if open := established(t, p.A, addresses) + established(t, p.B, addresses); open != 0 {
+		if open := established(t, p.A, connections) + established(t, p.B, connections); open != 0 {
 			t.Fatalf("%d entries of connections that have ended came back", open)
 		}
 	}
 }
 
-func established(t *testing.T, m *lab.Member, from []netip.AddrPort) int {
+func established(t *testing.T, m *lab.Member, connections []lab.Ends) int {
 	t.Helper()
 	flows, err := m.Flows()
 	if err != nil {
@@ -342,7 +342,7 @@ func established(t *testing.T, m *lab.Member, from []netip.AddrPort) int {
 	}
 	count := 0
 	for _, f := range flows {
-		if f.Established && slices.Contains(from, f.Source) {
+		if f.Established && slices.Contains(connections, f.Ends) {
 			count++
 		}
 	}

@@ -233,7 +233,7 @@ func (d *demo) prove(ctx context.Context) error {
 	if err := d.pair.B.WaitEstablished(replicated, conns); err != nil {
 		return fmt.Errorf("the states did not reach fw-b: %w", err)
 	}
-	port := conns.Addresses()[0].Port()
+	port := conns.Ends()[0].Source.Port()
 	out, err := d.pair.B.Run(ctx, "conntrack", "-L", "-p", "tcp", "--sport", fmt.Sprint(port))
 	if err != nil {
 		return err
