@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -99,24 +100,24 @@ func (d Debian) tree(ctx context.Context, cache string) (string, error) {
 	if os.Geteuid() != 0 {
 		return "", errors.New("debootstrap needs root")
 	}
-	host, mirror, err := debianArchive(ctx)
+	host, err := hostArchive()
 	if err != nil {
 		return "", err
 	}
-	release := cmp.Or(d.Release, os.Getenv(ReleaseVariable), host)
+	release := cmp.Or(d.Release, os.Getenv(ReleaseVariable), host.release)
 	arch, err := output(ctx, "dpkg", "--print-architecture")
 	if err != nil {
 		return "", err
 	}
 	recipe := "1 " + release + " " + arch + " " + strings.Join(debianPackages(), " ")
-	build := func(dir string) error { return bootstrapDebian(ctx, release, dir, mirror) }
+	build := func(dir string) error { return bootstrapDebian(ctx, release, dir, host.mirror) }
 	if added := d.added(); len(added) > 0 {
 		stock, err := Debian{Release: d.Release}.tree(ctx, cache)
 		if err != nil {
 			return "", err
 		}
 		recipe += " and " + strings.Join(added, " ")
-		build = func(dir string) error { return extendDebian(ctx, stock, dir, release == host, added) }
+		build = func(dir string) error { return extendDebian(ctx, stock, dir, release == host.release, added) }
 	}
 	sum := sha256.Sum256([]byte(recipe))
 	root := filepath.Join(cache, fmt.Sprintf("debian-%s-%x", release, sum[:6]))
@@ -226,19 +227,23 @@ func apart(ctx context.Context, line ...string) error {
 	return nil
 }
 
-// debianArchive is this host's release and the mirror that it has it from.
-func debianArchive(ctx context.Context) (release, mirror string, err error) {
+// archive is a release and the mirror that this host has it from.
+type archive struct{ release, mirror string }
+
+// hostArchive is this host's. apt takes a second of the processor to say it, so it is
+// asked once.
+var hostArchive = sync.OnceValues(func() (archive, error) {
 	codename, err := debianCodename()
 	if err != nil {
-		return "", "", err
+		return archive{}, err
 	}
 	// What apt's sources say, such as stable, and, after apt-get update, the code name.
-	targets, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages")
+	targets, err := output(context.Background(), "apt-get", "indextargets", "--format", "$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages")
 	if err != nil {
-		return "", "", err
+		return archive{}, err
 	}
 	return findRelease(codename, targets)
-}
+})
 
 // debianCodename is what this host calls its release, such as bookworm.
 func debianCodename() (string, error) {
@@ -261,16 +266,16 @@ func debianCodename() (string, error) {
 
 // findRelease finds a release in apt's list. sid calls itself by the name of the release
 // that it is to become.
-func findRelease(codename, targets string) (release, mirror string, err error) {
+func findRelease(codename, targets string) (archive, error) {
 	for _, name := range []string{codename, "sid", "unstable"} {
 		for line := range strings.Lines(targets) {
 			f := strings.Split(strings.TrimSpace(line), "|")
 			if len(f) == 4 && (f[1] == name || f[2] == name) && f[3] == "main" {
-				return strings.Replace(name, "unstable", "sid", 1), f[0], nil
+				return archive{strings.Replace(name, "unstable", "sid", 1), f[0]}, nil
 			}
 		}
 	}
-	return "", "", fmt.Errorf("apt has no source for the main component of %s", codename)
+	return archive{}, fmt.Errorf("apt has no source for the main component of %s", codename)
 }
 
 func aptProxy(ctx context.Context) (string, error) {

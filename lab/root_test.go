@@ -76,9 +76,9 @@ func TestRelease(t *testing.T) {
 		{"testing", "forky", mirror + "|testing|forky|main", "forky", mirror},
 		{"no source", "bookworm", other + "|bookworm-security|bookworm-security|main\n", "", ""},
 	} {
-		release, mirror, err := findRelease(tt.codename, tt.targets)
-		if release != tt.release || mirror != tt.mirror || (err == nil) != (release != "") {
-			t.Errorf("%s: %q from %q, %v", tt.name, release, mirror, err)
+		got, err := findRelease(tt.codename, tt.targets)
+		if got != (archive{tt.release, tt.mirror}) || (err == nil) != (tt.release != "") {
+			t.Errorf("%s: %+v, %v", tt.name, got, err)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func TestDebianIsConfiguredFromTheForm(t *testing.T) {
 	before := unit(t, ctx, machine)
 
 	tm := open(t, machine.Command("connsync"), func(start func() error) error { return start() })
-	tm.see("Connection Sync Settings", "sync disabled")
+	tm.see("Connection Sync Settings", "(*) Disable")
 	fillForm(tm, "10.0.0.101/24", "10.0.0.102/24")
 	save(tm)
 	tm.see("In sync both ways")

@@ -122,7 +122,7 @@ func coverageScenarios() []*scenario {
 						select {
 						case <-b.T.Context().Done():
 							return
-						case <-time.After(2 * time.Minute):
+						case <-time.After(5 * time.Second):
 						}
 						_ = b.Namespace.Do(func() error {
 							box := mailbox.Box{Low: b.Settings.Current.Addr().Less(b.Settings.Peer.Addr())}

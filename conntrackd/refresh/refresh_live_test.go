@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -271,12 +272,13 @@ func TestSwitchMovesTheRefresh(t *testing.T) {
 	}
 	defer tcp.Close()
 	udp := openDatagrams(t, p, 100)
+	moved := time.Now()
 	use := func(d time.Duration) {
 		t.Helper()
 		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Second) {
 			udp.send()
 			if alive := tcp.Alive(time.Minute); alive != 100 {
-				t.Fatalf("%d of 100 connections are alive", alive)
+				t.Fatalf("%d of 100 connections are alive %v after the switch; %s", alive, time.Since(moved), absent(t, p, tcp.Ends()))
 			}
 		}
 	}
@@ -305,6 +307,7 @@ func TestSwitchMovesTheRefresh(t *testing.T) {
 	if err := p.Activate(p.B); err != nil {
 		t.Fatal(err)
 	}
+	moved = time.Now()
 	mu.Lock()
 	before := reports["fw-b"]
 	mu.Unlock()
@@ -347,4 +350,22 @@ func established(t *testing.T, m *lab.Member, connections []lab.Ends) int {
 		}
 	}
 	return count
+}
+
+// absent says which of the connections a node lacks.
+func absent(t *testing.T, p *lab.Pair, connections []lab.Ends) string {
+	t.Helper()
+	var b strings.Builder
+	for _, m := range []*lab.Member{p.A, p.B} {
+		flows, err := m.Flows()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range connections {
+			if !slices.ContainsFunc(flows, func(f lab.Flow) bool { return f.Ends == c }) {
+				fmt.Fprintf(&b, "%s lacks %v; ", m.Name(), c)
+			}
+		}
+	}
+	return b.String()
 }

@@ -25,15 +25,19 @@ func Drain(f *os.File) {
 	if rdev, ok := device(f); !ok || !isUART(rdev) {
 		return
 	}
-	stuck := 200*time.Millisecond + transmission(f, fifo)
-	for least, moved := -1, time.Now(); time.Since(moved) < stuck; time.Sleep(5 * time.Millisecond) {
+	// Looks are counted: where a virtual machine has to wait, its clock goes on and its
+	// UART does not.
+	const looks = 200 // without a byte sent, a second or more
+	pause := 5*time.Millisecond + transmission(f, fifo)/looks
+	for least, still := -1, 0; still < looks; still++ {
 		left, err := unsent(f)
 		if err != nil || left == 0 {
 			return
 		}
 		if least < 0 || left < least {
-			least, moved = left, time.Now()
+			least, still = left, 0
 		}
+		time.Sleep(pause)
 	}
 }
 
