@@ -3,7 +3,9 @@ package conntrackd
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
+	"sync"
 
 	"connsync/conntrackd/typed"
 )
@@ -18,13 +20,20 @@ const (
 // [Settings] and an entry here; where the file has it, its directive is a line
 // of the schema.
 func NewSettingTable() SettingTable {
-	t := SettingTable{
-		enabledSetting(), interfaceSetting(), currentSetting(), peerSetting(),
-		portSetting(), sendBufferSetting(), receiveBufferSetting(), externalCacheSetting(),
-		spareLinksSetting(),
-	}
-	t = append(t, advancedSettings()...)
-	return t
+	made.Do(func() {
+		made.table = append(SettingTable{
+			enabledSetting(), interfaceSetting(), currentSetting(), peerSetting(),
+			portSetting(), sendBufferSetting(), receiveBufferSetting(), externalCacheSetting(),
+			spareLinksSetting(),
+		}, advancedSettings()...)
+	})
+	return slices.Clone(made.table)
+}
+
+// made is the table as the first caller had it made: every reading of a file asks for it.
+var made struct {
+	sync.Once
+	table SettingTable
 }
 
 func enabledSetting() Setting {

@@ -25,8 +25,11 @@ type Refresher struct {
 	seed  maphash.Seed
 	began time.Time
 	known map[uint64]seen
-	// written are the entries that a program has written since the last round.
-	written map[uint64]bool
+	// written are the entries that a program has written since the last round, with when
+	// they end by that, at the earliest: the peer's copies end then, too, whatever is
+	// used here since.
+	written map[uint64]time.Duration
+	heard   time.Duration // all that was written until then is
 	missed  bool // more were written than could be heard of
 	rounds  uint32
 	last    time.Time
@@ -65,7 +68,7 @@ const (
 // New returns a Refresher of the table of the calling thread's network
 // namespace. It needs CAP_NET_ADMIN.
 func New() (*Refresher, error) {
-	r := &Refresher{seed: maphash.MakeSeed(), began: time.Now(), known: map[uint64]seen{}, written: map[uint64]bool{}}
+	r := &Refresher{seed: maphash.MakeSeed(), began: time.Now(), known: map[uint64]seen{}, written: map[uint64]time.Duration{}}
 	var err error
 	for _, s := range []**socket{&r.table, &r.reporter, &r.news} {
 		if *s, err = openSocket(); err != nil {
@@ -94,14 +97,16 @@ func (r *Refresher) Close() {
 // is to be called when there is something to hear.
 func (r *Refresher) Hear() error {
 	for {
+		now := time.Since(r.began)
 		_, err := r.news.receive(unix.MSG_DONTWAIT, func(_ uint16, body []byte) (bool, error) {
 			if e, ok := readEntry(body); ok {
-				r.written[e.key(r.seed)] = true
+				r.written[e.key(r.seed)] = r.heard + time.Duration(e.timeout)*time.Second
 			}
 			return true, nil
 		})
 		switch {
 		case errors.Is(err, unix.EAGAIN):
+			r.heard = now
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
 			r.missed = true
@@ -192,7 +197,7 @@ func (r *Refresher) look(now time.Time, interval time.Duration) (round Round, du
 		return round, nil, err
 	}
 	for key, name := range names {
-		if !r.written[key] {
+		if _, told := r.written[key]; !told {
 			due = append(due, name)
 		}
 	}
@@ -212,10 +217,11 @@ func (r *Refresher) own(e entry) bool {
 func (r *Refresher) next(key uint64, end ending, horizon time.Duration) (s seen, mustTell bool) {
 	s, found := r.known[key]
 	s.round = r.rounds
+	theirs, written := r.written[key]
 	switch {
-	case r.written[key]:
+	case written:
 		// The peer told us, and knows.
-		s.base, s.told = end.latest, end.earliest
+		s.base, s.told = end.latest, min(end.earliest, theirs)
 	case !found && r.rounds == 1:
 		// Nobody knows what the peer was told, nor whether it is in use here.
 		s.base, s.told = end.latest, 0

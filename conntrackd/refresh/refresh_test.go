@@ -19,33 +19,36 @@ func TestNext(t *testing.T) {
 	for name, test := range map[string]struct {
 		before  *seen // at the look before; nil for a new entry
 		round   uint32
-		written bool
+		written int // when it ends by what the peer told
 		missed  bool
 		end     int
 		tell    bool
+		then    int  // the end at the next look, where it was used until that
+		again   bool // told then
 	}{
 		"idle":                                 {before: known(15, 15), end: 15},
 		"idle, read a moment late":             {before: known(15, 15), end: 16},
 		"used, soon to end on the peer":        {before: known(15, 15), end: 40, tell: true},
 		"used, long to live on the peer":       {before: known(100, 100), end: 130},
 		"used before, idle since, soon to end": {before: known(10, 15), end: 40, tell: true},
-		"written by the peer's news":           {before: known(15, 15), end: 40, written: true},
-		"written or used, which is not known":  {before: known(15, 15), end: 40, missed: true},
-		"its state has changed":                {before: known(100, 100), end: 15},
-		"new":                                  {end: 30},
-		"at the first look":                    {round: 1, end: 30},
-		"used since the first look":            {before: known(30, 0), round: 2, end: 35, tell: true},
+		"written by the peer's news":           {before: known(15, 15), end: 40, written: 40},
+		"written by the peer's news, and used since: the peer's copy ends before": {before: known(15, 15), end: 45, written: 15, then: 50, again: true},
+		"written or used, which is not known":                                     {before: known(15, 15), end: 40, missed: true},
+		"its state has changed":                                                   {before: known(100, 100), end: 15},
+		"new":                                                                     {end: 30},
+		"at the first look":                                                       {round: 1, end: 30},
+		"used since the first look":                                               {before: known(30, 0), round: 2, end: 35, tell: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Refresher{known: map[uint64]seen{}, written: map[uint64]bool{}, rounds: max(test.round, 5), missed: test.missed, last: time.Now()}
+			r := &Refresher{known: map[uint64]seen{}, written: map[uint64]time.Duration{}, rounds: max(test.round, 5), missed: test.missed, last: time.Now()}
 			if test.round > 0 {
 				r.rounds = test.round
 			}
 			if test.before != nil {
 				r.known[key] = *test.before
 			}
-			if test.written {
-				r.written[key] = true
+			if test.written > 0 {
+				r.written[key] = time.Duration(test.written) * time.Second
 			}
 			s, tell := r.next(key, end(test.end), horizon)
 			if tell != test.tell || s.round != r.rounds {
@@ -55,8 +58,8 @@ func TestNext(t *testing.T) {
 			r.known[key] = s
 			clear(r.written)
 			r.missed = false
-			if _, again := r.next(key, end(test.end), horizon); again {
-				t.Error("told again at the next look, without any use")
+			if _, again := r.next(key, end(max(test.end, test.then)), horizon); again != test.again {
+				t.Errorf("told at the next look: %v, want %v", again, test.again)
 			}
 		})
 	}
