@@ -30,7 +30,7 @@ type Refresher struct {
 	// used here since.
 	written map[uint64]time.Duration
 	heard   time.Duration // all that was written until then is
-	missed  bool // more were written than could be heard of
+	missed  bool          // more were written than could be heard of
 	rounds  uint32
 	last    time.Time
 }

@@ -77,11 +77,27 @@ func readProcess(pid int, program string) (process, bool) {
 	return p.readCommand()
 }
 
+// isNamed says whether the process of a directory of /proc has the daemon's name. All
+// others are passed over at the cost of three system calls each.
+func isNamed(dir string) bool {
+	fd, err := unix.Open(filepath.Join(dir, "comm"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var name [32]byte
+	n, err := unix.Read(fd, name[:])
+	return err == nil && string(name[:n]) == "conntrackd\n"
+}
+
 // readNamed reads what the kernel says of a process with the daemon's name; false
 // where there is none. It touches no memory of the process's, which can make
 // whoever reads it wait.
 func readNamed(pid int) (process, bool) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	if !isNamed(dir) {
+		return process{}, false
+	}
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
 		return process{}, false
