@@ -193,7 +193,8 @@ func TestTracerSeesWhatStraceSees(t *testing.T) {
 
 // A save that is killed at any of its system calls leaves the whole old or the
 // whole new file. The next start finds what was left, says so in one sentence
-// and leaves nothing; the one after it has nothing to say.
+// and leaves nothing; the one after it has nothing to say. Of calls in a row that
+// change nothing the first stands for all.
 func TestSaveKilledAtEveryCall(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -209,6 +210,9 @@ func TestSaveKilledAtEveryCall(t *testing.T) {
 	kept := make([]string, len(calls))
 	t.Run("calls", func(t *testing.T) {
 		for i, c := range calls {
+			if i > 0 && i < len(calls)-1 && !c.mayChange() && !calls[i-1].mayChange() {
+				continue
+			}
 			t.Run(fmt.Sprintf("%03d %s", i, c.name), func(t *testing.T) {
 				t.Parallel()
 				kept[i] = killedAt(t, d.copy(t), i, calls, old, saved)
