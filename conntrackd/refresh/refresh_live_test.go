@@ -18,11 +18,11 @@ import (
 	"connsync/lab"
 )
 
-// Lifetimes of the tests, in seconds: a quarter of the kernel's for UDP. With
+// Lifetimes of the tests, in seconds: less than half of the kernel's for UDP streams. With
 // shorter ones a busy host has no time for the three looks that a refresh takes.
 const (
-	tcpLifetime = 45
-	udpLifetime = 30
+	tcpLifetime = 75
+	udpLifetime = 50
 )
 
 // agingPair is a pair whose daemons write the states into the kernel and whose
@@ -193,7 +193,7 @@ func keeps(t *testing.T, m *lab.Member, protocol uint8, ends []lab.Ends, left ti
 	return count
 }
 
-// In use for three times the longest lifetime, 100 of 100 of each protocol are
+// In use for twice the longest lifetime, 100 of 100 of each protocol are
 // in the peer's kernel and go on over it; without a refresh there are none. What
 // is idle ends on both nodes.
 func TestConnectionsInUseStayOnPeer(t *testing.T) {
@@ -221,7 +221,7 @@ func TestConnectionsInUseStayOnPeer(t *testing.T) {
 			idleTCP := idleConnections(t, p, 20)
 			udp, idleUDP := openDatagrams(t, p, 100), openDatagrams(t, p, 20)
 			idleUDP.send()
-			for end := time.Now().Add(3 * tcpLifetime * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+			for end := time.Now().Add(2 * tcpLifetime * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
 				udp.send()
 				if alive := tcp.Alive(time.Minute); alive != 100 {
 					t.Fatalf("%d of 100 connections are alive over A", alive)
@@ -311,7 +311,7 @@ func TestSwitchMovesTheRefresh(t *testing.T) {
 	mu.Lock()
 	before := reports["fw-b"]
 	mu.Unlock()
-	use(3 * tcpLifetime * time.Second)
+	use(2 * tcpLifetime * time.Second)
 	keep(0, p.A, p.B)
 	mu.Lock()
 	if reports["fw-b"] == before {
