@@ -78,8 +78,9 @@ func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd.Path, cmd.Err = Program(name) // with an error it does not start
 	cmd.Env = Environment()
 	cmd.Dir = "/"
-	// A child of its own may have kept its output open.
-	cmd.WaitDelay = time.Second
+	// A child of its own may have kept its output open; a slow host may not have
+	// read it yet.
+	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
 

@@ -75,9 +75,9 @@ const (
 	fragileEnv = "CONNSYNC_TEST_FRAGILE"
 	// endsWithin is how long a program may take to be gone; it is far more than
 	// the two seconds of its own clock, for the sake of a busy machine.
-	endsWithin = 8 * time.Second
+	endsWithin = 20 * time.Second
 	// cpuLimit tells waiting from spinning.
-	cpuLimit = 1500 * time.Millisecond
+	cpuLimit = 5 * time.Second
 )
 
 // fragile is the program's model, but for a key that breaks a command.

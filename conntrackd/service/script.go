@@ -325,6 +325,7 @@ func runServiceProgram(ctx context.Context, line ...string) ([]byte, error) {
 	var out bytes.Buffer
 	cmd := trust.Command(ctx, line[0], line[1:]...)
 	cmd.Env = append(cmd.Env, "TERM=dumb")
+	cmd.WaitDelay = time.Second // a daemon that it started keeps its output open
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }

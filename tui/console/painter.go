@@ -203,9 +203,15 @@ func (p *painter) send(out []byte) {
 // nothing for that long has its queue thrown away.
 func (p *painter) close(limit time.Duration) {
 	close(p.stop)
-	select {
-	case <-p.done:
-	case <-time.After(limit):
+	drawn := func() bool {
+		select {
+		case <-p.done:
+			return true
+		default:
+			return false
+		}
+	}
+	if !sending(limit, drawn, func() int { left, _ := unsent(p.line.out); return left }) {
 		discard(p.line.out)
 		select {
 		case <-p.done:

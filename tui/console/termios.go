@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -25,20 +26,36 @@ func Drain(f *os.File) {
 	if rdev, ok := device(f); !ok || !isUART(rdev) {
 		return
 	}
-	// Looks are counted: where a virtual machine has to wait, its clock goes on and its
-	// UART does not.
-	const looks = 200 // without a byte sent, a second or more
-	pause := 5*time.Millisecond + transmission(f, fifo)/looks
-	for least, still := -1, 0; still < looks; still++ {
+	// Others that write there too do not hold this up.
+	least := math.MaxInt
+	left := func() int {
 		left, err := unsent(f)
-		if err != nil || left == 0 {
-			return
+		if err != nil {
+			left = 0
 		}
-		if least < 0 || left < least {
-			least, still = left, 0
-		}
-		time.Sleep(pause)
+		least = min(least, left)
+		return least
 	}
+	sending(time.Second+transmission(f, fifo), func() bool { return left() == 0 }, left)
+}
+
+// sending waits until done, or until what is left has not become less for that long:
+// false then. Looks are counted, since where a virtual machine has to wait its clock
+// goes on and its UART does not.
+func sending(limit time.Duration, done func() bool, left func() int) bool {
+	const looks = 100
+	for before, still := left(), 0; still < looks; still++ {
+		if done() {
+			return true
+		}
+		now := left()
+		if now < before {
+			still = 0
+		}
+		before = now
+		time.Sleep(limit / looks)
+	}
+	return done()
 }
 
 // unsent is how many bytes a UART has still to send, as far as it can be told:
