@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +14,8 @@ import (
 
 // Check asks whether this node's own rules let the flow in and out. It reads
 // the rules and follows them as far as it understands them; where it does not,
-// it says so. The proof comes after the start, from the traffic.
+// it says so. The proof comes after the start, from the traffic. Rules of connsync's
+// that are not those for the flow are told too: they stay when the settings change.
 func (f Flow) Check(ctx context.Context) check.Finding {
 	rules, err := readRuleset(ctx, f)
 	if err != nil {
@@ -23,7 +25,30 @@ func (f Flow) Check(ctx context.Context) check.Finding {
 	if err != nil {
 		return rulesUnknown(err)
 	}
-	return f.judge(rules, verdicts)
+	found := f.judge(rules, verdicts)
+	if found.Status != check.Passed {
+		return found
+	}
+	leftOver, err := f.leftOver(rules)
+	if err != nil {
+		return rulesUnknown(err)
+	}
+	if leftOver {
+		found = check.Fail(f.InstallCommand(), "connsync's firewall rules on this node are not those for UDP port %d from %v on %s: "+
+			"they open and protect what was set before", f.Port, f.Peer.Addr(), f.Interface)
+		found.Mend = check.MendFirewall
+	}
+	return found
+}
+
+// leftOver says that connsync's table is there, and is not the one for the flow.
+func (f Flow) leftOver(rules *ruleset) (bool, error) {
+	if !slices.ContainsFunc(rules.all, (*chain).isOwn) {
+		return false, nil
+	}
+	e := &Effect{flow: f, names: make(map[Opening]bool)}
+	err := e.find(rules)
+	return !e.exact, err
 }
 
 func rulesUnknown(err error) check.Finding {
