@@ -242,7 +242,7 @@ func (h History) Change(e Entry) (Change, error) {
 	}
 	alone := e.Service == ""
 	return Change{
-		Diff: hostfile.Diff(e.Path, old, wrote), Before: Standing{SettingsOf(e.Path, old), e.Was, alone}, After: Standing{SettingsOf(e.Path, wrote), e.Asked, alone},
+		Diff: hostfile.Diff(e.Path, old, wrote), Before: Standing{SettingsOf(e.Path, old), e.Was, alone, nil}, After: Standing{SettingsOf(e.Path, wrote), e.Asked, alone, nil},
 	}, nil
 }
 

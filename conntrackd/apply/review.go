@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"slices"
+
 	"connsync/conntrackd"
 	"connsync/conntrackd/prepare"
 )
@@ -9,7 +11,18 @@ import (
 type Standing struct {
 	Settings conntrackd.Settings
 	Running  conntrackd.Running
-	Alone    bool // the service is left alone, so that Running is not known
+	Alone    bool  // the service is left alone, so that Running is not known
+	Heard    *bool // the peer was heard to send as Settings expect; nil is not known
+}
+
+// PeerHasToMatch says that the peer needs other settings too after a change: for other
+// addresses of the link, or another port.
+func PeerHasToMatch(before, after conntrackd.Settings) bool {
+	// Of two links either node may have either one as its default: conntrackd follows the
+	// peer to the link on which it hears it.
+	return !slices.ContainsFunc(before.Links(), func(l conntrackd.Settings) bool {
+		return l.Current.Addr() == after.Current.Addr() && l.Peer.Addr() == after.Peer.Addr() && l.Port == after.Port
+	})
 }
 
 // Review is what a save would do, for the operator to agree to.
@@ -21,6 +34,9 @@ type Review struct {
 	// Alone says that the service is left alone.
 	Before *Standing
 	Alone  bool
+	// Heard says whether the peer sends already as the settings to come expect; nil where
+	// nobody listened.
+	Heard *bool
 	// Commands are what will run, in order, in shell words.
 	Commands []string
 	// FirstNode is the operator's statement that the peer does not exist yet. The
@@ -56,7 +72,7 @@ func (r Review) After() Standing {
 	if r.Candidate == nil {
 		return Standing{Alone: r.Alone}
 	}
-	return Standing{Settings: r.Candidate.Settings, Running: r.Candidate.WantedService(), Alone: r.Alone}
+	return Standing{Settings: r.Candidate.Settings, Running: r.Candidate.WantedService(), Alone: r.Alone, Heard: r.Heard}
 }
 
 // Replaced lists what the operator has to agree to lose.

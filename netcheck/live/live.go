@@ -37,6 +37,17 @@ func Plan(t netcheck.Target) []check.Check {
 	})
 }
 
+// Heard says whether the peer's daemon sends to the target's port; nil where nobody could
+// listen. It takes up to two seconds.
+func Heard(ctx context.Context, t netcheck.Target) *bool {
+	found := peerHeard(ctx, t)
+	if found.Status == check.Unknown {
+		return nil
+	}
+	heard := found.Status == check.Passed
+	return &heard
+}
+
 // heardPatience is how long the peer's daemon is listened for: it sends at least one
 // message a second.
 const heardPatience = 2200 * time.Millisecond

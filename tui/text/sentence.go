@@ -2,7 +2,6 @@ package text
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"connsync/conntrackd"
@@ -43,7 +42,7 @@ func ConsequenceOf(t conntrackd.SettingTable, before *apply.Standing, after appl
 	case before == nil, !before.Running.Active, !before.Running.Enabled, !before.Settings.Complete():
 		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "will be", "was")}
 	}
-	return changed(t, before.Settings, after.Settings, over, tense)
+	return changed(t, before.Settings, after, over, tense)
 }
 
 func (tense Tense) of(format, future, past string) string {
@@ -54,29 +53,27 @@ func (tense Tense) of(format, future, past string) string {
 }
 
 // changed is for a sync that was on and stays on.
-func changed(t conntrackd.SettingTable, before, after conntrackd.Settings, over string, tense Tense) Consequence {
-	parts := differences(t, t.Differences(before, after))
-	// Of two links either node may have either one as its default: conntrackd follows the
-	// peer to the link on which it hears it.
-	known := slices.ContainsFunc(before.Links(), func(l conntrackd.Settings) bool {
-		return l.Current.Addr() == after.Current.Addr() && l.Peer.Addr() == after.Peer.Addr() && l.Port == after.Port
-	})
-	link := !known && (before.Current.Addr() != after.Current.Addr() || before.Peer.Addr() != after.Peer.Addr())
-	port := !known && before.Port != after.Port
+func changed(t conntrackd.SettingTable, before conntrackd.Settings, after apply.Standing, over string, tense Tense) Consequence {
+	parts := differences(t, t.Differences(before, after.Settings))
+	matching := apply.PeerHasToMatch(before, after.Settings)
 	said := Join(", ", parts...)
 	switch {
 	case len(parts) == 0:
 		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "stays", "stayed")}
 	case tense == Past:
-		return Consequence{said + ".", link || port}
-	case tense == Back && (link || port):
+		return Consequence{said + ".", matching}
+	case tense == Back && matching:
 		return Consequence{Sentence: said + ", as before the save: sync works with a peer that is set up to match."}
-	case link:
-		return Consequence{said + ": sync stops until the peer is set up to match.", true}
-	case port:
+	case !matching:
+		return Consequence{Sentence: said + ": sync pauses while conntrackd restarts."}
+	case after.Heard == nil:
+		return Consequence{said + ": sync works only with a peer that is set up to match; whether it is, is unknown.", true}
+	case *after.Heard:
+		return Consequence{Sentence: said + ": the peer is set up to match already; sync works after conntrackd's restart."}
+	case before.Current.Addr() == after.Settings.Current.Addr() && before.Peer.Addr() == after.Settings.Peer.Addr():
 		return Consequence{said + ": sync stops until the peer has the same.", true}
 	}
-	return Consequence{Sentence: said + ": sync pauses while conntrackd restarts."}
+	return Consequence{said + ": sync stops until the peer is set up to match.", true}
 }
 
 // differences tells what became of each setting, by its name for people.
