@@ -58,12 +58,15 @@ var allowed = map[string][]string{
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/packet", "netcheck/firewall", "plural", "trust"},
 	"netcheck/live":       {"netcheck", "netcheck/check"},
 
-	"netcheck/spare": {"netcheck", "netcheck/check", "netcheck/firewall"},
+	"netcheck/spare":  {"netcheck", "netcheck/check", "netcheck/firewall"},
+	"netcheck/likely": {"netcheck"},
 
-	"node":         libraries("both", "", "netcheck/spare", "plural", "trust", "outlet"),
+	"node/candidates": {"conntrackd/coverage", "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/likely"},
+
+	"node":         libraries("both", "", "netcheck/spare", "node/candidates", "plural", "trust", "outlet"),
 	"tui/text":     libraries("both", "", "plural"),
 	"tui/console":  {"tui/console/keys"},
-	"tui":          libraries("both", "", "plural", "tui/text", "tui/console"),
+	"tui":          libraries("both", "", "netcheck/likely", "plural", "tui/text", "tui/console"),
 	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd"},

@@ -138,9 +138,9 @@ func judgeCarrier(i Interface) check.Finding {
 	return check.Pass("%s has a carrier", i.Name)
 }
 
-// carries says why an interface carries production traffic; blank where nothing tells
+// Carries says why an interface carries production traffic; blank where nothing tells
 // that it does.
-func (t Target) carries(i Interface) string {
+func (t Target) Carries(i Interface) string {
 	if i.DefaultRoute {
 		return "the default route leaves through " + i.Name
 	}
@@ -169,12 +169,16 @@ func runDedicated(t Target) func(context.Context) check.Finding {
 		if n < 0 {
 			return check.CouldNotRun(fmt.Errorf("interface %s has gone", t.Interface))
 		}
-		why := t.carries(all[n])
+		why := t.Carries(all[n])
 		if why == "" {
 			return check.Pass("no default route leaves through %s", t.Interface)
 		}
-		others := slices.DeleteFunc(slices.Clone(all), func(i Interface) bool { return t.carries(i) != "" })
-		return check.Fail("Interface Name: "+choose("choose a dedicated interface", others),
-			"%s, so production traffic shares it with sync", why)
+		others := slices.DeleteFunc(slices.Clone(all), func(i Interface) bool { return t.Carries(i) != "" })
+		return NotDedicated("Interface Name: "+choose("choose a dedicated interface", others), why)
 	}
+}
+
+// NotDedicated is the finding of [CheckDedicated] about an interface that carries more.
+func NotDedicated(remedy, why string) check.Finding {
+	return check.Fail(remedy, "%s, so production traffic shares it with sync", why)
 }

@@ -53,6 +53,8 @@ type Interface struct {
 	// through it in another way.
 	DefaultRoute bool
 	Loopback     bool
+	// Carries is why it carries production traffic; [Interfaces] leaves it blank.
+	Carries string
 }
 
 // Has reports whether addr is on the interface.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
-	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/trial"
@@ -17,6 +16,7 @@ import (
 	"connsync/netcheck/check"
 	"connsync/netcheck/firewall"
 	"connsync/netcheck/spare"
+	"connsync/node/candidates"
 )
 
 // The checks that need to know the daemon; the others are netcheck's.
@@ -90,7 +90,7 @@ func (n *Node) refined(settings conntrackd.Settings, flow firewall.Flow, checks 
 					f.Detail += "; connsync cannot install its rules: " + err.Error()
 				}
 			case c.ID == netcheck.CheckDedicated && f.Status == check.Passed:
-				return shared(ctx, flow, f)
+				return candidates.Shared(ctx, flow, f)
 			case strings.HasPrefix(f.Remedy, "connsync apply ") && strings.Contains(f.Remedy, " --current-ip "):
 				f.Remedy += n.otherFlags(ctx, settings)
 			}
@@ -118,22 +118,6 @@ func (n *Node) otherFlags(ctx context.Context, settings conntrackd.Settings) str
 		}
 	}
 	return flags
-}
-
-// shared says of an interface that looked dedicated which forwarded connection uses its
-// network; f where none does, or nobody can look.
-func shared(ctx context.Context, flow firewall.Flow, f check.Finding) check.Finding {
-	network := flow.Current.Masked()
-	if !network.IsValid() || network.IsSingleIP() {
-		return f
-	}
-	through, err := coverage.Through(ctx, network, flow.Current.Addr(), flow.Peer.Addr())
-	if err != nil || through == nil {
-		return f
-	}
-	return check.Fail("Interface Name: one that carries nothing else",
-		"the connection from %v to %v passes through the network of %s, so production traffic shares it with sync",
-		through.Original.Source, through.Original.Destination, flow.Interface)
 }
 
 // inPlace asks whether this appliance is one with connection sync.

@@ -16,6 +16,7 @@ import (
 	"connsync/netcheck"
 	"connsync/netcheck/check"
 	"connsync/netcheck/live"
+	"connsync/node/candidates"
 )
 
 // Session is what the screens do to this host, from the opening of the form to
@@ -50,7 +51,8 @@ func (s *Session) Wait() { s.running.Wait() }
 
 // Watch sends the interfaces, and again whenever they change.
 func (s *Session) Watch(ctx context.Context) (<-chan []netcheck.Interface, error) {
-	return netcheck.Watch(ctx)
+	virtual, _ := virtualAddresses() // those that could be read
+	return candidates.Watch(ctx, virtual)
 }
 
 // Neighbours are the addresses that were seen on an interface.
@@ -108,6 +110,17 @@ func (s *Session) stale(now []byte) error {
 		return nil
 	}
 	return &hostfile.ChangedError{Path: s.node.Config, Read: s.base, Now: now}
+}
+
+// Elsewhere returns the settings of the file where it is not the one that the form was
+// filled from, or was left with by this session; nil where it is.
+func (s *Session) Elsewhere(ctx context.Context) (*conntrackd.Settings, error) {
+	content, err := conntrackd.ReadConfig(s.node.Config)
+	if err != nil || s.stale(content) == nil {
+		return nil, err
+	}
+	saved, err := s.node.Load(ctx)
+	return &saved.Settings, err
 }
 
 // Reread takes the file as it is now as what the form is filled from, and returns

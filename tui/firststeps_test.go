@@ -89,6 +89,29 @@ func TestUnknownStateSelectsNothing(t *testing.T) {
 	})
 }
 
+// With a service that is left alone nobody knows whether sync is enabled, neither before
+// a save nor after it, and a save needs no answer.
+func TestUnmanagedStateSelectsNothing(t *testing.T) {
+	const open = "( ) Enable ( ) Disable"
+	unmanaged := func(o *Options) { o.Unmanaged, o.StateUnknown = true, true }
+	filledIn(t, unmanaged, func(d *driver) {
+		d.wants(open, "sync not known")
+		d.pressSave()
+		d.wantScreen(&preflight{})
+	})
+	filledIn(t, unmanaged, func(d *driver) {
+		d.do(d.m.form.moveTo(0))
+		d.press("left")
+		d.wants("(*) Enable ( ) Disable")
+		saved, _ := d.m.form.draft.Settings()
+		d.send(settingsSaved{saved})
+		d.wants(open, "sync not known")
+		if n := d.m.form.lost(); n != 0 {
+			t.Errorf("after a save %d changes would be lost", n)
+		}
+	})
+}
+
 // Who cannot save is told before anything is typed, and again in the place of a
 // save.
 func TestReadOnlyForm(t *testing.T) {
@@ -124,7 +147,7 @@ func TestPickerProposes(t *testing.T) {
 		{"eth2", []netcheck.Interface{eth("eth1", "physical"), eth("eth2", "physical", "10.0.0.101/24")}},
 		{"bond1", []netcheck.Interface{eth("bond1", "bond", "10.0.0.1/30"), eth("docker0", "bridge", "172.17.0.1/16")}},
 		{"veth1", []netcheck.Interface{lan, eth("veth1", "veth"), down}},
-		{"eth1", []netcheck.Interface{eth("eth1", "physical"), eth("eth2", "physical", "fe80::1/64")}},
+		{"", []netcheck.Interface{eth("eth1", "physical"), eth("eth2", "physical", "fe80::1/64")}},
 	} {
 		if _, p := openedPicker(t, tc.list); p.selected != tc.want {
 			t.Errorf("%s was proposed, want %s", p.selected, tc.want)

@@ -42,6 +42,8 @@ type form struct {
 	hint     string
 	advice   []conntrackd.Problem
 	link     linkNow
+	// elsewhere are the settings of the file where somebody else has changed it.
+	elsewhere *conntrackd.Settings
 }
 
 // The buttons, in their order after the fields.
@@ -56,11 +58,12 @@ const (
 // savePressed saves as the button does; the quit dialog sends it.
 type savePressed struct{}
 
-var formKeys = struct{ next, prev, choose, change, left, right, undo, back, history, advanced, basic key.Binding }{
+var formKeys = struct{ next, prev, choose, change, left, right, undo, back, history, advanced, basic, reload key.Binding }{
 	next:   key.NewBinding(key.WithKeys("tab", "down"), key.WithHelp("tab", "next")),
 	prev:   key.NewBinding(key.WithKeys("shift+tab", "up"), key.WithHelp("shift+tab", "back")),
-	choose: key.NewBinding(key.WithKeys("enter", "ctrl+j"), key.WithHelp("enter", "choose")),
-	change: key.NewBinding(key.WithKeys("space")),
+	choose: bind("enter", "choose", "enter", "ctrl+j"),
+	// On a slow line the key line is the same in all fields: space opens the list too.
+	change: bind("space", "choose", "space"),
 	left:   key.NewBinding(key.WithKeys("left")),
 	right:  key.NewBinding(key.WithKeys("right")),
 	undo:   key.NewBinding(key.WithKeys("ctrl+r"), key.WithHelp("ctrl+r", "undo field")),
@@ -69,6 +72,7 @@ var formKeys = struct{ next, prev, choose, change, left, right, undo, back, hist
 	history:  key.NewBinding(key.WithKeys("h"), key.WithHelp("h", "history")),
 	advanced: key.NewBinding(key.WithKeys("ctrl+o"), key.WithHelp("ctrl+o", "advanced")),
 	basic:    key.NewBinding(key.WithKeys("ctrl+o", "esc"), key.WithHelp("ctrl+o", "first page")),
+	reload:   bind("ctrl+t", "reload file", "ctrl+t"),
 }
 
 func newForm(e *env, saved conntrackd.Settings, gate string, stillEnabled bool) *form {
@@ -128,13 +132,15 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case settingsSaved:
 		f.draft.Rebase(msg.settings)
 		f.stillEnabled = f.stillEnabled && msg.settings.Enabled
-		f.half, f.foreign, f.inForce = "", false, msg.settings
+		f.half, f.foreign, f.inForce, f.elsewhere = "", false, msg.settings, nil
 		f.recheck()
 		f.settle()
 	case savePressed:
 		return f.save(), nil
 	case linkDue, linkLooked:
 		return nil, f.updateLink(msg)
+	case fileDue, fileLooked, fileReread:
+		return f.updateFile(msg)
 	case enableAndSave, saveOff:
 		_, enable := msg.(enableAndSave)
 		return f.saveAnswered(enable), nil
@@ -162,6 +168,8 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		return nil, f.move(-1)
 	case f.more != nil && key.Matches(k, f.turnKey()):
 		return nil, f.turn()
+	case f.elsewhere != nil && key.Matches(k, formKeys.reload):
+		return nil, f.reload()
 	case key.Matches(k, formKeys.back):
 		return nil, f.moveTo(len(f.fields) + quitButton)
 	case f.focus >= len(f.fields):
@@ -361,21 +369,4 @@ func (f *form) text(fd field) string { return fd.drawn(f.draft.Value(fd.Field)) 
 // typing says whether letters are text here, so that the root leaves them alone.
 func (f *form) typing() bool {
 	return f.gate == "" && f.focus < len(f.fields) && f.fields[f.focus].choices() == nil
-}
-
-func (f *form) help() []key.Binding {
-	if f.gate != "" {
-		return f.gateHelp()
-	}
-	if f.focus >= len(f.fields) {
-		return []key.Binding{formKeys.next, formKeys.choose, formKeys.history, formKeys.prev, f.turnKey()}
-	}
-	return []key.Binding{formKeys.next, formKeys.prev, formKeys.choose, f.undoKey(), f.turnKey()}
-}
-
-// undoKey is in sight where there is something to undo.
-func (f *form) undoKey() key.Binding {
-	undo := formKeys.undo
-	undo.SetEnabled(f.undoable)
-	return undo
 }

@@ -126,6 +126,9 @@ func (f *form) message() string {
 			return f.env.glyphs.Bad + " " + f.told(id, m)
 		}
 	}
+	if f.elsewhere != nil {
+		return f.env.glyphs.Bad + " " + f.env.shown(text.ForeignOnForm(formKeys.reload.Help().Key))
+	}
 	if f.focus == len(f.fields)+saveButton {
 		if r := f.disabledReason(); r != "" {
 			return f.env.glyphs.Bad + " Not possible yet. " + f.env.shown(r)
@@ -333,11 +336,8 @@ func (f *form) explain() (string, []string) {
 		return "Help: the form", []string{f.hint}
 	}
 	fd := f.fields[f.focus]
-	lines := append([]string(nil), fd.About...)
-	if fd.keys() != "" {
-		lines = append(lines, fd.keys())
-	}
-	lines = append(lines, "Tab and the up and down arrows move from field to field.", "", "Default: "+fd.Standard, "Example: "+fd.Example)
+	lines := f.about(fd)
+	lines = append(lines, "Tab and the up and down arrows move from field to field.", "", defaultOf(fd), exampleOf(fd))
 	if f.draft.Changed(fd.Field) {
 		saved := f.draft.SavedValue(fd.Field)
 		if saved == "" {
@@ -351,9 +351,21 @@ func (f *form) explain() (string, []string) {
 	return "Help: " + fd.Label, lines
 }
 
+// about is what a field is for, and its keys.
+func (f *form) about(fd field) []string {
+	lines := append([]string(nil), fd.About...)
+	if fd.keys() != "" {
+		lines = append(lines, fd.keys())
+	}
+	return lines
+}
+
+func defaultOf(fd field) string { return "Default: " + fd.Standard }
+func exampleOf(fd field) string { return "Example: " + fd.Example }
+
 // quitDialog asks before typed values are lost. It starts on No.
 func (f *form) quitDialog() *dialog {
-	n := len(f.draft.Changes())
+	n := f.lost()
 	text := "Leave without saving? One change would be lost."
 	if n > 1 {
 		text = fmt.Sprintf("Leave without saving? %s would be lost.", plural.Of(n, "change", "changes"))

@@ -89,12 +89,22 @@ func shortTitle(title string) string {
 // state is what is known of the service at the start, in a few words.
 func (o Options) state() string {
 	switch {
-	case o.StateUnknown:
+	case o.StateUnknown, o.Unmanaged:
 		return "sync not known"
 	case o.HalfEnabled != "":
 		return "sync half enabled"
 	}
 	return syncState(o.Saved)
+}
+
+// forget leaves open whether the sync is enabled, where that is not known.
+func (o Options) forget(d *text.Draft) {
+	switch {
+	case o.Unmanaged:
+		d.LeaveState()
+	case o.StateUnknown:
+		d.ForgetState()
+	}
 }
 
 func syncState(s conntrackd.Settings) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -165,6 +166,8 @@ func (h *host) interfaceNote(name string) string {
 	switch {
 	case i.DefaultRoute:
 		return note + ", default route here"
+	case i.Carries != "":
+		return note + ", carries traffic"
 	case i.Master != "":
 		return note + ", in " + i.Master
 	}
@@ -174,6 +177,19 @@ func (h *host) interfaceNote(name string) string {
 // carriesTraffic is said of an interface that has the default route.
 func carriesTraffic(name string) string {
 	return name + " has the default route: it carries production traffic; choose a dedicated interface"
+}
+
+// carriesOther is said of an interface that carries something else than the sync.
+func carriesOther(i netcheck.Interface) string { return i.Carries + "; choose a dedicated interface" }
+
+// lookAlike is said where none of several interfaces is likelier than the others.
+func lookAlike(names []string) string {
+	more := ""
+	if len(names) > 3 {
+		more = fmt.Sprintf(" and %d more", len(names)-3)
+		names = names[:3]
+	}
+	return "None is preselected: " + strings.Join(names, ", ") + more + " look equally likely. Choose the one that leads to the peer."
 }
 
 // notOnHost is said of an interface that the host does not have.
@@ -197,8 +213,11 @@ func (h *host) advice(v conntrackd.Values, s conntrackd.Settings) []conntrackd.P
 		return []conntrackd.Problem{{Field: conntrackd.FieldInterface, Message: notOnHost(name)}}
 	}
 	var out []conntrackd.Problem
-	if i.DefaultRoute {
+	switch {
+	case i.DefaultRoute:
 		out = append(out, conntrackd.Problem{Field: conntrackd.FieldInterface, Message: carriesTraffic(i.Name)})
+	case i.Carries != "":
+		out = append(out, conntrackd.Problem{Field: conntrackd.FieldInterface, Message: carriesOther(i)})
 	}
 	if s.Current.Addr().IsValid() && !i.Has(s.Current.Addr()) {
 		out = append(out, conntrackd.Problem{Field: conntrackd.FieldCurrentIP, Message: fmt.Sprintf("%s is not on %s; %s", v[conntrackd.FieldCurrentIP], i.Name, has(i))})

@@ -83,9 +83,7 @@ func TalkLines(o LineOptions) error {
 		fields: append(basic, advancedFields(e.table)...), basic: len(basic), draft: text.NewDraft(e.table, o.Saved), found: o.Saved,
 	}
 	defer t.in.close()
-	if o.StateUnknown && !o.Unmanaged {
-		t.draft.ForgetState()
-	}
+	o.forget(t.draft)
 	first := t.questions(0)
 	if t.gated = o.Gate != ""; t.gated {
 		t.out.say(o.Gate)

@@ -37,7 +37,7 @@ func TestLineDialogues(t *testing.T) {
 		{name: "back", change: saved, lines: []string{"", "<", "", "", "", "<", "", "<", "<", "<", "<", "", "<", "<", "?", "x", "", "", "c", "<", "<", "<", "<", "<", "<", "<", "<", "<", "q"}},
 		{name: "advanced", change: saved, lines: []string{"", "", "", "", "", "", "", "?", "x", "<", "", "yes", "", "alarm", "", "<", "ftfw", "?", "0", "4096", ".", "<", "advanced", "", "<", "<", "purge", "default", "checksum", "no", "q", "y"}},
 		{name: "rest", change: saved, lines: []string{"."}, err: ErrUnfinished},
-		{name: "rest-of-nothing", lines: []string{"e", ".", "bond0", "", "", "", "", "", ""}, err: ErrUnfinished},
+		{name: "rest-of-nothing", lines: []string{"e", ".", "bond0", "", "10.0.2.2/24", "", "", "", ""}, err: ErrUnfinished},
 		{name: "suggestions", change: func(o *LineOptions) {
 			withNeighbours("10.0.0.103", "10.0.0.102")(&o.Options)
 			o.Effects.Interfaces = listed(appliance()[:4])

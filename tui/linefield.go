@@ -11,6 +11,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
+	"connsync/netcheck/likely"
 	"connsync/tui/text"
 )
 
@@ -116,8 +117,8 @@ func (t *lineTalk) explain(f field) {
 	if f.Kind == conntrackd.InterfaceSetting {
 		t.listInterfaces()
 	}
-	t.out.say("Default: " + f.Standard)
-	t.out.say("Example: " + f.Example)
+	t.out.say(defaultOf(f))
+	t.out.say(exampleOf(f))
 	if t.draft.Changed(f.Field) {
 		t.out.say("Saved: " + valueText(f, t.draft.SavedValue(f.Field)))
 	}
@@ -154,7 +155,7 @@ func (t *lineTalk) offer(f field) string {
 	switch f.Kind {
 	case conntrackd.InterfaceSetting:
 		if t.draft.Value(f.Field) == "" {
-			return t.onlyCandidate()
+			return t.likeliest().Only()
 		}
 	case conntrackd.AddressSetting:
 		if all := t.suggestions(f); len(all) > 0 {
@@ -183,6 +184,9 @@ func (t *lineTalk) take(f field, answer string) (problem string) {
 	switch f.Kind {
 	case conntrackd.SwitchSetting:
 		answer = strings.ToLower(answer)
+		if answer == "" && f.Field == conntrackd.FieldEnabled {
+			break // what is not known stays open
+		}
 		switch yes, no := f.letters(); answer {
 		case yes, "y":
 			answer = f.Words[0]
@@ -243,6 +247,9 @@ func (t *lineTalk) listInterfaces() {
 		return
 	}
 	t.tellInterfaces("")
+	if alike := t.likeliest().Names; len(alike) > 1 && t.draft.Value(conntrackd.FieldInterface) == "" {
+		t.out.say(lookAlike(alike))
+	}
 }
 
 // firstList is the list of this moment.
@@ -307,6 +314,8 @@ func interfaceText(it pick) string {
 		against = "REFUSED: " + it.refusal
 	case it.DefaultRoute:
 		against = "WARNING: default route here, it carries production traffic"
+	case it.Carries != "":
+		against = "WARNING: " + it.Carries
 	case it.Master != "":
 		against = "WARNING: part of " + it.Master + ", choose that"
 	}
@@ -317,19 +326,14 @@ func interfaceText(it pick) string {
 	return text.Join("; ", text.Join(", ", facts...), alias, against)
 }
 
-// onlyCandidate is the one interface that looks most like one for the sync, if
-// there is only one.
-func (t *lineTalk) onlyCandidate() string {
-	name, most := "", goodRank-1
-	for _, i := range t.host.list {
-		switch it := newPick(i); {
-		case it.rank() > most:
-			name, most = it.Name, it.rank()
-		case it.rank() == most:
-			name = ""
-		}
+// likeliest are the interfaces that look most like the one for the sync; none where
+// something speaks against each.
+func (t *lineTalk) likeliest() likely.Choice {
+	usable := slices.DeleteFunc(slices.Clone(t.host.list), func(i netcheck.Interface) bool { return newPick(i).refusal != "" })
+	if c := likely.Of(usable); c.Dedicated {
+		return c
 	}
-	return name
+	return likely.Choice{}
 }
 
 // takeInterface takes a number of the list or a name, and says why it cannot.

@@ -16,7 +16,7 @@ func (t *lineTalk) foreign(err error) (stage, error) {
 	}
 	saved, err := t.env.effects.Reviewer.Reread(t.ctx)
 	if err != nil {
-		t.out.say("It could not be read again: " + err.Error())
+		t.out.say(text.NotReread(err))
 		return t.change, nil
 	}
 	t.draft.Rebase(saved)

@@ -100,12 +100,20 @@ func (unlisted) Watch(context.Context) (<-chan []netcheck.Interface, error) {
 // lineEffects are those of a host on which all is well.
 func lineEffects() Effects {
 	return Effects{
-		Interfaces: listed(appliance()),
+		Interfaces: listed(lookAlikes()),
 		Planner:    &fakePlanner{},
 		Reviewer:   fakeReviewer{review: changedReview()},
 		Applier:    &fakeApplier{steps: savedSteps(), outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}},
 		Observer:   &fakeObserver{at: idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")},
 	}
+}
+
+// lookAlikes is the appliance with two interfaces that are equally likely the one for
+// the sync.
+func lookAlikes() []netcheck.Interface {
+	list := appliance()
+	list[6].Addresses = prefixes("10.0.2.1/24")
+	return list
 }
 
 // dialogue runs the line mode over typed lines and returns the paper.

@@ -10,7 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck"
-	"connsync/tui/text"
+	"connsync/netcheck/likely"
 )
 
 // pick is one line of the picker.
@@ -29,10 +29,11 @@ type pick struct {
 type picker struct {
 	env      *env
 	host     *host
-	items    []pick // in the order of names
-	matches  []int  // those of items that the filter lets through
-	selected string
-	first    int // the first visible of matches
+	items    []pick   // in the order of names
+	matches  []int    // those of items that the filter lets through
+	selected string   // blank where none is likelier than the others
+	alike    []string // the likeliest ones, where there is more than one
+	first    int      // the first visible of matches
 	filter   textinput.Model
 	width    int
 	height   int
@@ -190,40 +191,27 @@ func (p *picker) match() {
 }
 
 // proposal is where the selection starts: the interface that looks most like one
-// for the sync.
+// for the sync, or the one that was typed. Of several that look alike none is.
 func (p *picker) proposal() string {
-	best, most := "", 0
-	for _, i := range p.matches {
-		if r := p.items[i].rank(); r > most {
-			best, most = p.items[i].Name, r
+	var list []netcheck.Interface
+	for _, usable := range []bool{true, false} {
+		for _, i := range p.matches {
+			switch it := p.items[i]; {
+			case it.Name == p.filter.Value():
+				p.alike = nil
+				return it.Name
+			case (it.refusal == "") == usable:
+				list = append(list, it.Interface)
+			}
+		}
+		if len(list) > 0 {
+			break
 		}
 	}
-	return best
+	choice := likely.Of(list)
+	p.alike = choice.Names
+	return choice.Only()
 }
-
-// rank says how much speaks for an interface: from goodRank on nothing speaks
-// against it. What has an address of its own was made ready, and what is a port
-// of the host, or several of them, leads to another host; a bridge may not.
-func (it *pick) rank() int {
-	switch {
-	case it.refusal != "":
-		return 1
-	case it.DefaultRoute || it.Master != "":
-		return 2
-	case !it.Up || !it.Carrier:
-		return 3
-	}
-	rank := goodRank
-	if len(text.OwnAddresses(it.Interface)) > 0 {
-		rank += 2
-	}
-	if it.Kind == "physical" || it.Kind == "bond" || it.Kind == "team" || it.Kind == "vlan" {
-		rank++
-	}
-	return rank
-}
-
-const goodRank = 4
 
 // index is the place of the selection in matches, -1 when it is not there.
 func (p *picker) index() int {

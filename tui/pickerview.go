@@ -92,6 +92,8 @@ func (p *picker) remark(it *pick) string {
 		warn = "unusable"
 	case it.DefaultRoute:
 		warn = "default route"
+	case it.Carries != "":
+		warn = "traffic"
 	case it.Master != "":
 		warn = "in " + p.env.shown(it.Master)
 	}
@@ -140,6 +142,8 @@ func (p *picker) info() []string {
 	var text string
 	if i := p.index(); i >= 0 {
 		text = p.about(&p.items[p.matches[i]])
+	} else if len(p.alike) > 1 {
+		text = p.env.shown(lookAlike(p.alike))
 	}
 	lines := paragraph(text, 3, p.width, 2, p.env.glyphs.Ellipsis)
 	if p.infoRows() > len(lines) {
@@ -156,6 +160,8 @@ func (p *picker) about(it *pick) string {
 		return bad + cannotBeChosen(name, p.env.shown(it.refusal))
 	case it.DefaultRoute:
 		parts = append(parts, bad+carriesTraffic(name))
+	case it.Carries != "":
+		parts = append(parts, bad+p.env.shown(carriesOther(it.Interface)))
 	case it.Master != "":
 		parts = append(parts, bad+name+" is part of "+p.env.shown(it.Master)+"; choose that")
 	}

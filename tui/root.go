@@ -69,6 +69,7 @@ type Effects struct {
 	Planner    Planner
 	Linker     Linker
 	Reviewer   Reviewer
+	File       File
 	Applier    Applier
 	Observer   Observer
 	Events     Events
@@ -160,9 +161,7 @@ func New(o Options) *Model {
 	}
 	m.notice = o.Notice
 	m.form.half, m.form.foreign, m.form.readOnly = o.HalfEnabled, o.ForeignFile, o.ReadOnly
-	if o.StateUnknown && !o.Unmanaged {
-		m.form.draft.ForgetState()
-	}
+	o.forget(m.form.draft)
 	m.form.settle()
 	m.screens = []screen{m.form}
 	if o.Setup != nil {
@@ -213,12 +212,13 @@ func (m *Model) start() tea.Cmd {
 			say = append(say, m.env.shown(text))
 		}
 	}
+	begin := tea.Batch(m.form.start(), m.form.watchFile())
 	if say == nil {
-		return m.form.start()
+		return begin
 	}
 	said := &dialog{text: say, answers: []answer{{label: "Go On"}}, sudden: true}
 	m.notice = ""
-	return tea.Batch(m.form.start(), m.ask(said))
+	return tea.Batch(begin, m.ask(said))
 }
 
 // Update dispatches a message, and looks at the link where the form has changed.
@@ -257,7 +257,9 @@ func (m *Model) dispatch(msg tea.Msg) tea.Cmd {
 	case savePressed:
 		m.backToForm()
 	case settingsSaved:
-		m.note(syncState(msg.settings), "")
+		if !m.env.unmanaged {
+			m.note(syncState(msg.settings), "")
+		}
 		return tea.Batch(m.broadcast(msg), m.pulse.saved())
 	}
 	return m.broadcast(msg)
@@ -375,7 +377,7 @@ func (m *Model) askQuit() tea.Cmd {
 	if m.setup != nil {
 		return m.askLeave()
 	}
-	if m.leaving != nil && m.leaving == m.dialog || !m.form.draft.Dirty() {
+	if m.leaving != nil && m.leaving == m.dialog || m.form.lost() == 0 {
 		return m.quit()
 	}
 	m.leaving = m.form.quitDialog()

@@ -108,10 +108,11 @@ type setup struct {
 	done    bool   // the sync is set up
 }
 
-var setupKeys = struct{ next, prev, choose, list key.Binding }{
+var setupKeys = struct{ next, prev, choose, change, list key.Binding }{
 	next:   bind("enter", "next", "enter", "ctrl+j", "tab", "down"),
 	prev:   bind("shift+tab", "back", "shift+tab", "up", "esc"),
 	choose: bind("enter", "choose", "enter", "ctrl+j"),
+	change: bind("space", "change", "space"),
 	list:   bind("space", "list", "space"),
 }
 
@@ -345,7 +346,7 @@ func (s *setup) help() []key.Binding {
 	}
 	switch p := s.page(); {
 	case p.kind == applicationPage:
-		return []key.Binding{setupKeys.choose, bind("up/down", "other")}
+		return []key.Binding{setupKeys.next, setupKeys.change}
 	case p.kind == lastPage && s.done:
 		return []key.Binding{setupKeys.choose, formKeys.next}
 	case p.kind == lastPage:
@@ -353,11 +354,13 @@ func (s *setup) help() []key.Binding {
 	case p.kind == fieldPage && s.fields[p.field].Kind == conntrackd.InterfaceSetting:
 		return []key.Binding{setupKeys.next, setupKeys.prev, setupKeys.list}
 	}
-	undo := formKeys.undo
-	if s.page().kind == fieldPage {
+	undo, change := formKeys.undo, setupKeys.change
+	change.SetEnabled(false)
+	if p := s.page(); p.kind == fieldPage {
 		undo = s.undoKey()
+		change.SetEnabled(s.fields[p.field].choices() != nil)
 	}
-	return []key.Binding{setupKeys.next, setupKeys.prev, undo}
+	return []key.Binding{setupKeys.next, change, setupKeys.prev, undo}
 }
 
 func (s *setup) title() string { return "Connection Sync: setup" }

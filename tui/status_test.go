@@ -210,7 +210,7 @@ func TestVerdictInTheTitle(t *testing.T) {
 		want string
 	}{
 		{Options{Effects: Effects{Observer: blind}}, "sync unknown"},
-		{Options{Effects: Effects{Observer: blind}, Unmanaged: true}, "sync enabled"}, // nobody asks
+		{Options{Effects: Effects{Observer: blind}, Unmanaged: true}, "sync not known"}, // nobody asks
 		{Options{}, "sync enabled"},
 	} {
 		tt.o.Glyphs = ASCIIGlyphs()

@@ -115,7 +115,7 @@ func (c *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	o := tui.Options{
 		Context: ctx, Table: c.table, Saved: saved.Settings, StateUnknown: saved.StateErr != nil || c.Unmanaged(), Unmanaged: c.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: c.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
 		Glyphs:  tui.UnicodeGlyphs(),
-		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Linker: e, Reviewer: e, Applier: e, Observer: e, Events: e, Operator: e, History: e},
+		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Linker: e, Reviewer: e, File: e, Applier: e, Observer: e, Events: e, Operator: e, History: e},
 	}
 	o.ReadOnly = c.ReadOnly()
 	if crashed := saved.Crashed(); crashed != "" && reason == "" {

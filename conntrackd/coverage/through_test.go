@@ -24,12 +24,15 @@ func TestThrough(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := loaded(t, tt.entry)
-			var found *Entry
+			network, idle := netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("10.9.0.0/24")
+			var found map[netip.Prefix]Entry
 			err := ns.Do(func() (err error) {
-				found, err = Through(t.Context(), netip.MustParsePrefix("10.1.0.0/24"), netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("10.1.0.2"))
+				found, err = Through(t.Context(), []netip.Prefix{idle, network}, netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("10.1.0.2"))
 				return err
 			})
-			if err != nil || (found != nil) != tt.want {
+			_, some := found[network]
+			_, other := found[idle]
+			if err != nil || some != tt.want || other {
 				t.Errorf("found %v, %v; want %v", found, err, tt.want)
 			}
 		})

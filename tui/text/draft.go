@@ -87,8 +87,8 @@ type Draft struct {
 	// filled is what choosing an interface put into Current IP; as long as it
 	// stands there unedited, the next choice may replace it.
 	filled string
-	// stateUnknown: see ForgetState.
-	stateUnknown bool
+	// stateUnknown: see ForgetState; stateLeft: see LeaveState.
+	stateUnknown, stateLeft bool
 }
 
 // NewDraft is a draft of what is saved, with the defaults where that is blank.
@@ -134,6 +134,13 @@ func (d *Draft) Take(v conntrackd.Values) {
 func (d *Draft) ForgetState() {
 	d.stateUnknown = true
 	d.values = d.values.With(conntrackd.FieldEnabled, "")
+}
+
+// LeaveState is for a service that is left alone: whether the sync is enabled is blank,
+// also after a save, and needs no answer.
+func (d *Draft) LeaveState() {
+	d.ForgetState()
+	d.stateLeft = true
 }
 
 // StateUnknown reports whether ForgetState was called since the last save.
@@ -191,7 +198,7 @@ func (d *Draft) Enabled() bool { return d.Value(conntrackd.FieldEnabled) == "ena
 // Settings is the one conversion from what was typed to what it means.
 func (d *Draft) Settings() (conntrackd.Settings, []conntrackd.Problem) {
 	s, problems := ParseSettings(d.table, d.Values())
-	if d.stateUnknown && d.Value(conntrackd.FieldEnabled) == "" {
+	if d.stateUnknown && !d.stateLeft && d.Value(conntrackd.FieldEnabled) == "" {
 		problems = AddProblem(d.table, problems, conntrackd.Problem{
 			Field: conntrackd.FieldEnabled, Message: "whether sync is enabled now is unknown; choose Enable or Disable",
 		})
@@ -253,8 +260,14 @@ func (d *Draft) Revert(f conntrackd.Field) {
 func (d *Draft) Rebase(s conntrackd.Settings) {
 	typed, changed := d.values, d.Changes()
 	settings, problems := d.Settings()
-	d.saved, d.stateUnknown = shown(d.table, s), false
+	s.Enabled = s.Enabled && !d.stateLeft
+	d.saved, d.stateUnknown = shown(d.table, s), d.stateLeft
 	d.values = d.saved
+	if d.stateLeft {
+		d.values = d.values.With(conntrackd.FieldEnabled, "")
+		changed = slices.DeleteFunc(changed, func(f conntrackd.Field) bool { return f == conntrackd.FieldEnabled })
+		settings.Enabled = false
+	}
 	if len(problems) == 0 && maps.Equal(shown(d.table, settings), d.saved) {
 		return
 	}

@@ -205,6 +205,14 @@ const (
 	ForeignMeanwhile = "Someone else changed the file meanwhile:"
 )
 
+// ForeignOnForm is said on the form, where a key takes the change into it.
+func ForeignOnForm(key string) string {
+	return "Someone else changed the file. " + key + " reloads it; " + typedStays
+}
+
+// NotReread is said where that failed.
+func NotReread(err error) string { return "It could not be read again: " + Clean(err.Error()) }
+
 // ForeignSince is said where the diff follows.
 func ForeignSince(path string) string { return foreign(path) + " since it was read:" }
 

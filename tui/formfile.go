@@ -1,0 +1,85 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
+	"connsync/tui/text"
+)
+
+// File tells what others do to the file meanwhile.
+type File interface {
+	// Elsewhere returns the settings of the file where it is not the one that the form
+	// was filled from; nil where it is.
+	Elsewhere(ctx context.Context) (*conntrackd.Settings, error)
+}
+
+// fileEvery is the time between two looks at the file.
+const fileEvery = 2 * time.Second
+
+type (
+	// fileDue tells that it is time to look at the file.
+	fileDue struct{}
+	// fileLooked is what the File said.
+	fileLooked struct {
+		settings *conntrackd.Settings
+		err      error
+	}
+	// fileReread is the end of a reload; the settings are broadcast where it went well.
+	fileReread struct{ err error }
+)
+
+// watchFile begins to look at the file, again and again.
+func (f *form) watchFile() tea.Cmd {
+	if f.env.effects.File == nil {
+		return nil
+	}
+	return tea.Tick(fileEvery, func(time.Time) tea.Msg { return fileDue{} })
+}
+
+func (f *form) updateFile(msg tea.Msg) (outcome, tea.Cmd) {
+	switch msg := msg.(type) {
+	case fileDue:
+		ctx, file := f.env.ctx, f.env.effects.File
+		return nil, func() tea.Msg {
+			s, err := file.Elsewhere(ctx)
+			return fileLooked{s, err}
+		}
+	case fileLooked:
+		if msg.err == nil { // else it may be half written
+			f.elsewhere = msg.settings
+		}
+		return nil, f.watchFile()
+	case fileReread:
+		return dialogWanted{&dialog{text: []string{f.env.shown(text.NotReread(msg.err))}, answers: []answer{{label: "Back"}}}}, nil
+	}
+	return nil, nil
+}
+
+// reload takes the file as it is now; what was typed stays.
+func (f *form) reload() tea.Cmd {
+	ctx, reviewer := f.env.ctx, f.env.effects.Reviewer
+	if reviewer == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		s, err := reviewer.Reread(ctx)
+		if err != nil {
+			return fileReread{err}
+		}
+		return settingsSaved{s}
+	}
+}
+
+// lost is how many changes would be lost by leaving: those that the file does not have,
+// whoever saved them.
+func (f *form) lost() int {
+	d := *f.draft
+	if f.elsewhere != nil {
+		d.Rebase(*f.elsewhere)
+	}
+	return len(d.Changes())
+}
