@@ -42,6 +42,7 @@ type form struct {
 	hint     string
 	advice   []conntrackd.Problem
 	link     linkNow
+	alone    bool // nothing stands beside it, however wide the window is
 	// elsewhere are the settings of the file where somebody else has changed it.
 	elsewhere *conntrackd.Settings
 }

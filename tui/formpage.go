@@ -67,6 +67,7 @@ func (p *formPage) focusRow() int {
 // layout is where things stand on the form; columns are cells from the left.
 type layout struct {
 	width, height int
+	side          int // how wide the column beside the form is; 0 for none
 	mark, label   int
 	flag, value   int
 	note          int // 0: no room for notes
@@ -80,9 +81,9 @@ type layout struct {
 // own below them.
 const leastScrolled = 5
 
-// resize lays the page out for a body of that many cells.
-func (p *formPage) resize(width, height int) {
-	l := layout{width: width, height: height, mark: 1, label: 3, flag: 23, value: 25, note: 42, hintRows: 1, problemRows: 2}
+// resize lays the page out for so many cells, with a column of side cells beside it.
+func (p *formPage) resize(width, side, height int) {
+	l := layout{width: width, side: side, height: height, mark: 1, label: 3, flag: 23, value: 25, note: 42, hintRows: 1, problemRows: 2}
 	if width < 60 {
 		l.mark, l.label, l.flag, l.value, l.note = 0, 2, 16, 18, 0
 	}

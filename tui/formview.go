@@ -14,7 +14,11 @@ import (
 
 func (f *form) resize(width, height int) {
 	for _, p := range f.pages() {
-		p.resize(width, height)
+		form, side := width, 0
+		if !f.alone && f.gate == "" {
+			form, side = p.columns(width)
+		}
+		p.resize(form, side, height)
 	}
 	f.settle()
 }
@@ -175,6 +179,9 @@ func (f *form) view() string {
 		return f.gateView()
 	}
 	lines := f.fieldsAndButtons()
+	if f.layout.side > 0 {
+		return strings.Join(f.beside(lines), "\n")
+	}
 	return strings.Join(append(lines, f.linkLines(f.layout.height-len(lines))...), "\n")
 }
 
@@ -300,7 +307,7 @@ func (f *form) buttonLabels() []string {
 	switch {
 	case f.advanced:
 		labels[quitButton] = "Back"
-	case f.more != nil && l.width >= 80 && (l.width > 80 || l.height > 20):
+	case f.more != nil && (l.side > 0 || l.width > 80 || l.width == 80 && l.height > 20):
 		labels = append(labels, "Advanced")
 	}
 	return labels

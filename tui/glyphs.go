@@ -7,6 +7,7 @@ import "strings"
 type Glyphs struct {
 	ASCII    bool // nothing outside ASCII may be sent, whatever it comes from
 	Rule     string
+	Line     string // between two columns
 	Mark     string // before what has the focus
 	On, Off  string // a radio button
 	Changed  string // a field that differs from what is saved
@@ -22,7 +23,7 @@ type Glyphs struct {
 // ASCIIGlyphs is the set for serial lines, and for a locale without UTF-8.
 func ASCIIGlyphs() Glyphs {
 	return Glyphs{
-		ASCII: true, Rule: "-", Mark: ">", On: "(*)", Off: "( )", Changed: "*", Bad: "!",
+		ASCII: true, Rule: "-", Line: "|", Mark: ">", On: "(*)", Off: "( )", Changed: "*", Bad: "!",
 		Ellipsis: "...", Arrow: "->", Plot: strings.Split(" .:-=+*#", ""),
 	}
 }
@@ -31,7 +32,7 @@ func ASCIIGlyphs() Glyphs {
 // keeps to characters that the fonts of the Linux console have too.
 func UnicodeGlyphs() Glyphs {
 	return Glyphs{
-		Rule: "─", Mark: "›", On: "(•)", Off: "( )", Changed: "•", Bad: "!",
+		Rule: "─", Line: "│", Mark: "›", On: "(•)", Off: "( )", Changed: "•", Bad: "!",
 		Ellipsis: "…", Arrow: "→", Plot: strings.Split(" ▁▂▃▄▅▆▇█", ""), Spinner: strings.Split(`|/-\`, ""),
 	}
 }

@@ -163,14 +163,7 @@ func (f *form) linkLines(room int) []string {
 	e, width, s := f.env, f.layout.width, l.about.settings
 	now := text.LinkNowOf(*l.answer, s.Peer.Addr().Unmap().Is6())
 	margin := strings.Repeat(" ", f.layout.label)
-	counts := margin
-	for _, c := range now.Counts {
-		said := c.Text
-		if c.N > 0 {
-			said = e.role(c.Word).Render(said)
-		}
-		counts += said + "   "
-	}
+	counts := margin + f.linkCounts(now) + "   "
 	if room < 4 {
 		line := e.fit(margin+"Link: "+e.role(now.Word).Render(now.Word)+"  "+e.shown(now.Sentence), width-1)
 		return append(make([]string, min(room-1, 1)), line)
@@ -183,7 +176,22 @@ func (f *form) linkLines(room int) []string {
 		says[most-1] = e.fit(says[most-1]+" "+strings.TrimSpace(says[most]), width-1)
 		says = says[:most]
 	}
-	return append([]string{"", margin + e.theme.Title.Render("The link, as it is now"), f.linkPath(now, margin)}, says...)
+	return append([]string{"", margin + e.theme.Title.Render(linkTitle), f.linkPath(now, margin)}, says...)
+}
+
+const linkTitle = "The link, as it is now"
+
+// linkCounts are how many checks came to each word.
+func (f *form) linkCounts(now text.LinkNow) string {
+	var words []string
+	for _, c := range now.Counts {
+		said := c.Text
+		if c.N > 0 {
+			said = f.env.role(c.Word).Render(said)
+		}
+		words = append(words, said)
+	}
+	return strings.Join(words, "   ")
 }
 
 // linkPath is both ends of the link and what is between them; where that is too wide,

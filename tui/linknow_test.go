@@ -87,8 +87,6 @@ func (d *driver) has(list []netcheck.Interface) {
 	d.send(nil)
 }
 
-const linkTitle = "The link, as it is now"
-
 func TestLinkPages(t *testing.T) {
 	of := func(findings map[check.ID]check.Finding, keys ...string) page {
 		return page{effects: Effects{Linker: &fakeLinker{findings: findings}}, do: func(d *driver) {

@@ -119,6 +119,7 @@ var setupKeys = struct{ next, prev, choose, change, list key.Binding }{
 // newSetup makes the setup around a form.
 func newSetup(f *form, o Setup) *setup {
 	s := &setup{form: f, options: o, done: f.inForce.Enabled && f.inForce.Complete() && !o.Fresh}
+	f.alone = true
 	if f.more != nil {
 		s.unasked, f.more = f.more.fields, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd"
 )
 
 // The pictures of the pages show the screens that TestMainJobInEmulators has just seen;
@@ -28,6 +30,31 @@ func TestPicturesAreNotStale(t *testing.T) {
 				t.Errorf("the picture is stale: make screenshots (-screen +picture):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The wide picture has both columns: the fields with their keys, and the link with the
+// help of the field that has the focus.
+func TestWidePictureIsNotStale(t *testing.T) {
+	svg, err := os.ReadFile(filepath.Join("..", "..", "docs", "pictures", "form-wide.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := strings.Join(strings.Fields(textOf(t, svg)), " ")
+	want := []string{"The link, as it is now", "is heard on UDP port", "[ Save Changes ]", "ctrl+o advanced"}
+	for _, e := range conntrackd.NewSettingTable() {
+		if !e.Advanced {
+			want = append(want, e.Label)
+		}
+		if e.Field == conntrackd.FieldPeerIP {
+			first, _, _ := strings.Cut(e.About[0], " ")
+			want = append(want, e.Hint, "│ "+first)
+		}
+	}
+	for _, text := range want {
+		if !strings.Contains(shown, text) {
+			t.Errorf("the picture is stale: make screenshots; it lacks %q", text)
+		}
 	}
 }
 

@@ -49,20 +49,33 @@ func run(ctx context.Context, program, into string) (err error) {
 	if _, err := pair.A.Run(ctx, "install", "-D", program, installed); err != nil {
 		return err
 	}
-	line := tty.Line{Width: 80, Height: 24, Environ: []string{"TERM=xterm-256color", "LC_ALL=C.UTF-8", "COLORTERM="}, Answers: true}
-	seat, err := tty.Open(exec.Command(installed), line, pair.A.Enter)
-	if err != nil {
-		return err
+	for _, way := range []struct {
+		width, height int
+		shows         func(*walk) error
+	}{
+		{80, 24, func(w *walk) error { return w.all(pair.B.Sync.String()) }},
+		{132, 30, (*walk).wide},
+	} {
+		line := tty.Line{Width: way.width, Height: way.height, Environ: []string{"TERM=xterm-256color", "LC_ALL=C.UTF-8", "COLORTERM="}, Answers: true}
+		seat, err := tty.Open(exec.Command(installed), line, pair.A.Enter)
+		if err != nil {
+			return err
+		}
+		err = way.shows(&walk{seat: seat, into: into, columns: way.width})
+		seat.Close()
+		if err != nil {
+			return err
+		}
 	}
-	defer seat.Close()
-	return (&walk{seat: seat, into: into}).all(pair.B.Sync.String())
+	return nil
 }
 
 // walk is the way from an empty form to the status.
 type walk struct {
-	seat *tty.Seat
-	into string
-	err  error
+	seat    *tty.Seat
+	into    string
+	columns int
+	err     error
 }
 
 // patience is how long a screen may take; checks and restarts included.
@@ -97,6 +110,19 @@ func (w *walk) all(peer string) error {
 	w.takes("status")
 	w.types("q")
 	w.see("Save Changes:")
+	return w.quits()
+}
+
+// wide is the form on a terminal of two columns, with the pair in sync.
+func (w *walk) wide() error {
+	w.see("in sync both ways", "is heard on UDP port")
+	w.types("\t\t\t")
+	w.see("› Peer IP")
+	w.takes("form-wide")
+	return w.quits()
+}
+
+func (w *walk) quits() error {
 	w.types(ctrlC)
 	if w.err == nil {
 		_, w.err = w.seat.Wait(patience)
@@ -129,6 +155,6 @@ func (w *walk) takes(name string) {
 		return
 	}
 	if w.err = os.MkdirAll(w.into, 0o755); w.err == nil {
-		w.err = os.WriteFile(filepath.Join(w.into, name+".svg"), picture("connsync: "+name, 80, w.seat.Runs()), 0o644)
+		w.err = os.WriteFile(filepath.Join(w.into, name+".svg"), picture("connsync: "+name, w.columns, w.seat.Runs()), 0o644)
 	}
 }

@@ -35,8 +35,8 @@ func picture(title string, columns int, lines [][]vt102.Run) []byte {
 	for y, runs := range lines {
 		base := margin + y*cellHeight + 13
 		for _, r := range runs {
-			if r.Reverse {
-				fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", margin+r.Column*cellWidth, base-13, cells(r)*cellWidth, cellHeight, colourOf(r))
+			if r.Filled() {
+				fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", margin+r.Column*cellWidth, base-13, cells(r)*cellWidth, cellHeight, behind(r))
 			}
 		}
 		if len(runs) == 0 {
@@ -59,6 +59,14 @@ func colourOf(r vt102.Run) string {
 		return ink
 	}
 	return colours[r.Colour%len(colours)]
+}
+
+// behind is the colour of what a filled run stands on.
+func behind(r vt102.Run) string {
+	if r.Reverse {
+		return colourOf(r)
+	}
+	return colours[r.Behind%len(colours)]
 }
 
 func looks(r vt102.Run) string {

@@ -3,6 +3,7 @@
 package vt102
 
 import (
+	"image/color"
 	"io"
 	"strings"
 	"sync"
@@ -122,12 +123,16 @@ type Run struct {
 	Text    string
 	Bold    bool
 	Reverse bool
-	// Colour is one of the 16 of a terminal, or -1 for its own.
-	Colour int
+	// Colour is one of the 16 of a terminal, or -1 for its own; Behind that of the
+	// background.
+	Colour, Behind int
 }
 
+// Filled says that the blanks of a run are seen too.
+func (r Run) Filled() bool { return r.Reverse || r.Behind >= 0 }
+
 // Runs are the lines of the screen as they look. A run ends before two blanks, unless
-// they are reversed.
+// they are filled.
 func (s *Screen) Runs() [][]Run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,15 +143,12 @@ func (s *Screen) Runs() [][]Run {
 			if cell == nil || cell.Width == 0 {
 				continue // the second half of a wide character
 			}
-			now := Run{Column: x, Text: cell.Content, Bold: cell.Style.Attrs&uv.AttrBold != 0, Reverse: cell.Style.Attrs&uv.AttrReverse != 0, Colour: -1}
-			if c, ok := cell.Style.Fg.(ansi.BasicColor); ok {
-				now.Colour = int(c)
-			}
+			now := Run{Column: x, Text: cell.Content, Bold: cell.Style.Attrs&uv.AttrBold != 0, Reverse: cell.Style.Attrs&uv.AttrReverse != 0, Colour: basic(cell.Style.Fg), Behind: basic(cell.Style.Bg)}
 			last := len(lines[y]) - 1
 			if now.Text == "" {
 				now.Text = " "
 			}
-			if last >= 0 && lines[y][last].Bold == now.Bold && lines[y][last].Reverse == now.Reverse && lines[y][last].Colour == now.Colour {
+			if last >= 0 && lines[y][last].looksLike(now) {
 				lines[y][last].Text += now.Text
 			} else {
 				lines[y] = append(lines[y], now)
@@ -157,11 +159,23 @@ func (s *Screen) Runs() [][]Run {
 	return lines
 }
 
+func (r Run) looksLike(other Run) bool {
+	return r.Bold == other.Bold && r.Reverse == other.Reverse && r.Colour == other.Colour && r.Behind == other.Behind
+}
+
+// basic is one of the 16 colours, -1 for any other.
+func basic(c color.Color) int {
+	if c, ok := c.(ansi.BasicColor); ok {
+		return int(c)
+	}
+	return -1
+}
+
 // atWords parts runs at two blanks and more, which are left out.
 func atWords(runs []Run) []Run {
 	var parted []Run
 	for _, r := range runs {
-		if r.Reverse {
+		if r.Filled() {
 			parted = append(parted, r)
 			continue
 		}

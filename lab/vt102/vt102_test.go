@@ -38,14 +38,15 @@ func TestForeign(t *testing.T) {
 }
 
 func TestRuns(t *testing.T) {
-	s := New(40, 2)
+	s := New(40, 3)
 	defer s.Close()
-	if _, err := s.Write([]byte(" a b   \x1b[32mok\x1b[m 1\x1b[K\r\n\x1b[7m x  y \x1b[m z\x1b[1m!")); err != nil {
+	if _, err := s.Write([]byte(" a b   \x1b[32mok\x1b[m 1\x1b[K\r\n\x1b[7m x  y \x1b[m z\x1b[1m!\r\n\x1b[m\x1b[30;46m x  y \x1b[mz")); err != nil {
 		t.Fatal(err)
 	}
 	want := [][]Run{
-		{{Column: 1, Text: "a b", Colour: -1}, {Column: 7, Text: "ok", Colour: 2}, {Column: 10, Text: "1", Colour: -1}},
-		{{Text: " x  y ", Reverse: true, Colour: -1}, {Column: 7, Text: "z", Colour: -1}, {Column: 8, Text: "!", Bold: true, Colour: -1}},
+		{{Column: 1, Text: "a b", Colour: -1, Behind: -1}, {Column: 7, Text: "ok", Colour: 2, Behind: -1}, {Column: 10, Text: "1", Colour: -1, Behind: -1}},
+		{{Text: " x  y ", Reverse: true, Colour: -1, Behind: -1}, {Column: 7, Text: "z", Colour: -1, Behind: -1}, {Column: 8, Text: "!", Bold: true, Colour: -1, Behind: -1}},
+		{{Text: " x  y ", Colour: 0, Behind: 6}, {Column: 6, Text: "z", Colour: -1, Behind: -1}},
 	}
 	if diff := cmp.Diff(want, s.Runs()); diff != "" {
 		t.Error(diff)
