@@ -43,8 +43,10 @@ type form struct {
 	advice   []conntrackd.Problem
 	link     linkNow
 	alone    bool // nothing stands beside it, however wide the window is
-	// elsewhere are the settings of the file where somebody else has changed it.
+	// elsewhere are the settings of the file where somebody else has changed it, and
+	// switched says that somebody else has turned the sync on or off.
 	elsewhere *conntrackd.Settings
+	switched  bool
 }
 
 // The buttons, in their order after the fields.
@@ -133,7 +135,8 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case settingsSaved:
 		f.draft.Rebase(msg.settings)
 		f.stillEnabled = f.stillEnabled && msg.settings.Enabled
-		f.half, f.foreign, f.inForce, f.elsewhere = "", false, msg.settings, nil
+		f.half, f.foreign, f.inForce = "", false, msg.settings
+		f.elsewhere, f.switched = nil, false
 		f.recheck()
 		f.settle()
 	case savePressed:
@@ -169,7 +172,7 @@ func (f *form) press(k tea.KeyPressMsg) (outcome, tea.Cmd) {
 		return nil, f.move(-1)
 	case f.more != nil && key.Matches(k, f.turnKey()):
 		return nil, f.turn()
-	case f.elsewhere != nil && key.Matches(k, formKeys.reload):
+	case f.outdated() != "" && key.Matches(k, formKeys.reload):
 		return nil, f.reload()
 	case key.Matches(k, formKeys.back):
 		return nil, f.moveTo(len(f.fields) + quitButton)

@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 	"connsync/tui/text"
 )
 
@@ -74,12 +75,42 @@ func (f *form) reload() tea.Cmd {
 	}
 }
 
-// lost is how many changes would be lost by leaving: those that the file does not have,
-// whoever saved them.
+// noteSwitch takes from a look at the sync whether somebody else has turned it on or off.
+// A setup is on its way to turn it on.
+func (f *form) noteSwitch(h health.Health) {
+	f.switched = !f.alone && !f.draft.StateUnknown() && f.half == "" && !f.foreign &&
+		(f.inForce.Enabled && h.Off || !f.inForce.Enabled && h.Verdict.BothWays())
+}
+
+// outdated is what somebody else did since the form was filled; blank for nothing.
+func (f *form) outdated() string {
+	switch {
+	case f.elsewhere != nil:
+		return "changed the file"
+	case f.switched && f.inForce.Enabled:
+		return "turned sync off"
+	case f.switched:
+		return "turned sync on"
+	}
+	return ""
+}
+
+// lost is how many changes would be lost by leaving.
 func (f *form) lost() int {
-	d := *f.draft
-	if f.elsewhere != nil {
-		d.Rebase(*f.elsewhere)
+	now := f.elsewhere
+	if now == nil && f.switched {
+		other := f.inForce
+		other.Enabled = !other.Enabled
+		now = &other
+	}
+	return lost(*f.draft, now)
+}
+
+// lost is how many changes of a draft are not saved now, whoever saved them; nil is as
+// the draft knows.
+func lost(d text.Draft, now *conntrackd.Settings) int {
+	if now != nil {
+		d.Rebase(*now)
 	}
 	return len(d.Changes())
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/health"
 )
 
 // foreignFile is a File that somebody else has changed, once there are settings.
@@ -45,7 +47,7 @@ func TestFormFollowsTheFile(t *testing.T) {
 		file.settings, file.err = &elsewhere, nil
 		before := d.content()
 		d.wait(fileEvery)
-		d.wants("Someone else changed the file. ctrl+t reloads it; what you have typed stays.", "ctrl+t reload file", "* 4000")
+		d.wants("Someone else changed the file. ctrl+t reloads the settings; what you have typed stays.", "ctrl+t reload file", "* 4000")
 		shown := d.content()
 		if before == shown {
 			t.Error("nothing was drawn")
@@ -76,6 +78,48 @@ func TestNothingIsLostThatIsSavedElsewhere(t *testing.T) {
 			t.Errorf("what is in the file is asked about:\n%s", d.content())
 		}
 	})
+}
+
+// A sync that somebody else has turned off, or on, is told too.
+func TestFormFollowsTheSwitch(t *testing.T) {
+	for name, tt := range map[string]struct {
+		enabled bool
+		seen    health.Health
+		want    string
+	}{
+		"off":      {true, health.Health{Verdict: health.VerdictStopped, Off: true}, "Someone else turned sync off. ctrl+t"},
+		"on":       {false, health.Health{Verdict: health.VerdictTwoWay}, "Someone else turned sync on. ctrl+t"},
+		"as it is": {true, health.Health{Verdict: health.VerdictTwoWay}, ""},
+		"crashed":  {true, health.Health{Verdict: health.VerdictStopped}, ""},
+		"still":    {false, health.Health{Verdict: health.VerdictStopped, Off: true}, ""},
+	} {
+		saved := pairSettings()
+		saved.Enabled = tt.enabled
+		now := saved
+		now.Enabled = !saved.Enabled
+		o := Options{Glyphs: ASCIIGlyphs(), Saved: saved, Effects: Effects{
+			Reviewer: fakeReviewer{saved: now},
+			Observer: &fakeObserver{at: func(time.Duration) (health.Health, error) { return tt.seen, nil }},
+		}}
+		driveAsIs(t, o, 80, 24, func(d *driver) {
+			d.do(d.m.Init())
+			d.wait(2 * pulseEvery)
+			if tt.want == "" {
+				d.lacks("Someone else")
+				return
+			}
+			d.wants(tt.want)
+			d.press("space") // as the other did
+			if n := d.m.form.lost(); n != 0 {
+				t.Errorf("%s: %d changes would be lost", name, n)
+			}
+			d.press("ctrl+t")
+			d.lacks("Someone else")
+			if d.m.form.draft.Enabled() == tt.enabled || d.m.form.draft.Dirty() {
+				t.Errorf("%s: not taken\n%s", name, d.content())
+			}
+		})
+	}
 }
 
 // A file that cannot be read again is told, and the form stays as it is.

@@ -11,7 +11,7 @@ func (f *form) help() []key.Binding {
 		return f.gateHelp()
 	}
 	reload := formKeys.reload
-	reload.SetEnabled(f.elsewhere != nil)
+	reload.SetEnabled(f.outdated() != "")
 	if f.focus >= len(f.fields) {
 		return []key.Binding{formKeys.next, reload, formKeys.choose, formKeys.history, formKeys.prev, f.turnKey()}
 	}

@@ -130,8 +130,8 @@ func (f *form) message() string {
 			return f.env.glyphs.Bad + " " + f.told(id, m)
 		}
 	}
-	if f.elsewhere != nil {
-		return f.env.glyphs.Bad + " " + f.env.shown(text.ForeignOnForm(formKeys.reload.Help().Key))
+	if now := f.outdated(); now != "" {
+		return f.env.glyphs.Bad + " " + text.ForeignOnForm(now, formKeys.reload.Help().Key)
 	}
 	if f.focus == len(f.fields)+saveButton {
 		if r := f.disabledReason(); r != "" {

@@ -3,6 +3,7 @@ package tui
 import (
 	"errors"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
 	"connsync/tui/text"
 )
@@ -33,4 +34,14 @@ func (t *lineTalk) tellForeign(err error) bool {
 	t.out.say(text.ForeignSince(changed.Path))
 	t.lines(t.env.diffLines(changed.Diff(), unbroken))
 	return true
+}
+
+// lost is how many changes would be lost by leaving: those that the file does not have,
+// whoever saved them.
+func (t *lineTalk) lost() int {
+	var now *conntrackd.Settings
+	if file := t.env.effects.File; file != nil {
+		now, _ = file.Elsewhere(t.ctx) // of one that cannot be read nothing is known
+	}
+	return lost(*t.draft, now)
 }

@@ -61,7 +61,7 @@ func (t *lineTalk) menu() (stage, error) {
 
 // quit leaves, after a question where something would be lost.
 func (t *lineTalk) quit() (stage, error) {
-	n := len(t.draft.Changes())
+	n := t.lost()
 	if n == 0 {
 		return nil, nil
 	}

@@ -176,6 +176,7 @@ func (m *Model) beat(msg tea.Msg) tea.Cmd {
 		}
 		p.looking = false
 		every, changed := pulseEvery, p.take(msg)
+		m.form.noteSwitch(p.health)
 		_, inSight := m.top().(*status)
 		if inSight {
 			every = statusEvery

@@ -205,9 +205,10 @@ const (
 	ForeignMeanwhile = "Someone else changed the file meanwhile:"
 )
 
-// ForeignOnForm is said on the form, where a key takes the change into it.
-func ForeignOnForm(key string) string {
-	return "Someone else changed the file. " + key + " reloads it; " + typedStays
+// ForeignOnForm is said on the form of what someone else did, where a key takes that
+// into it.
+func ForeignOnForm(did, key string) string {
+	return "Someone else " + did + ". " + key + " reloads the settings; " + typedStays
 }
 
 // NotReread is said where that failed.
