@@ -221,6 +221,9 @@ func TestBytesOnASerialLine(t *testing.T) {
 				}
 				check("to a field of it, beside its hint of "+fmt.Sprint(hint), got-hint, 28) // two lines of it
 			}
+			s.cost("\x1b[A\x1b[A", "[cursor 35,5]")
+			check("a choice of it changes", s.cost(" ", "* (*) On"), 48)
+			s.cost("\x12", "(*) Off")
 			s.cost("\x0f", "Enable Sync")
 			check("drawn again", s.cost("\x0c", ""), vt102.Least("", s.shown())*12/10)
 			s.plainStream()

@@ -181,6 +181,7 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	w.cost("\x1b[A\x1b[A\x1b[A")
 	r.values[pickerOpen] = w.cost("\r", "Choose the sync interface")
 	w.cost("\x1b", "Connection Sync Settings")
+	s.measureAdvanced(w, r.values)
 	w.cost("\x1b[A\x1b[Z\x1b[Z\r", "Connection Sync: status")
 	w.see("In sync both ways", "one column")
 	time.Sleep(3 * time.Second)
@@ -197,10 +198,34 @@ func (s *stand) measureConnsync(t terminal, idle time.Duration) result {
 	return r
 }
 
+// measureAdvanced goes to a choice of the advanced page, changes it, and comes back.
+func (s *stand) measureAdvanced(w *watch, values map[int]int) {
+	before := w.seat.Shows()
+	values[advancedOpen] = w.cost("\x0f", "Transport and mode")
+	values[advancedLeast] = vt102.Least(before, w.seat.Shows())
+	for range 2 { // by External Cache to Mode
+		before := w.seat.Shows()
+		cost, hint := w.cost("\t"), 0
+		for y := advancedHintLine; y < advancedHintLine+2; y++ {
+			hint += vt102.Least(line(before, y), line(w.seat.Shows(), y))
+		}
+		if cost-hint >= values[advancedMove] {
+			values[advancedMove], values[advancedHint] = cost-hint, hint
+		}
+	}
+	w.cost("\x1b[A")
+	values[advancedChoice] = w.cost(" ", "* (*) On")
+	w.cost("\x12", "(*) Off") // ctrl+r undoes the change
+	w.cost("\x0f", "Connection Sync Settings")
+}
+
 const (
 	linkTitle = "The link, as it is now"
 	linkHeard = "is heard on UDP port"
 )
+
+// advancedHintLine is the first of two of the advanced page.
+const advancedHintLine = 16
 
 // hintLine is the line of the form that says what the field is for.
 const hintLine = 10

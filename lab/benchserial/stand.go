@@ -75,7 +75,7 @@ func (s *stand) stillStatus(ctx context.Context) (int, error) {
 	w.see("Save Changes")
 	w.keys("\x1b[Z\x1b[Z\r") // to Quit, to Status
 	w.see("Connection Sync: status", "-Looking.")
-	time.Sleep(2 * time.Second)
+	seat.Quiet(2*stillTime, time.Minute) // until the end of the sync is among the events
 	before := seat.Sent()
 	time.Sleep(stillTime)
 	return seat.Sent() - before, w.err
