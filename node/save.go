@@ -5,8 +5,6 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
-	"connsync/netcheck"
-	"connsync/netcheck/live"
 	"context"
 	"fmt"
 	"time"
@@ -47,9 +45,6 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 	}
 	if c.Changed() {
 		r.Commands = append(r.Commands, "write "+n.Config)
-	}
-	if on := r.Before != nil && r.Before.Running.Active && settings.Enabled; on && apply.PeerHasToMatch(r.Before.Settings, settings) {
-		r.Heard = live.Heard(ctx, netcheck.Target{Flow: flowOf(settings)})
 	}
 	for _, action := range actions(settings.Enabled) {
 		r.Commands = append(r.Commands, n.Service.Commands(action)...)

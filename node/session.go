@@ -87,6 +87,9 @@ func (s *Session) Review(ctx context.Context, settings conntrackd.Settings, fire
 		return apply.Review{}, err
 	}
 	r, err := s.node.Review(ctx, saved, settings, true)
+	if r.NeedsPeer() {
+		r.Heard = live.Heard(ctx, netcheck.Target{Flow: flowOf(settings)})
+	}
 	if err == nil && firewall {
 		aside, err := s.node.firewallAside(ctx, settings)
 		return r.With(aside), err

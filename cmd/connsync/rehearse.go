@@ -8,13 +8,18 @@ import (
 	"strings"
 
 	"connsync/conntrackd/apply"
+	"connsync/netcheck"
 	"connsync/netcheck/check"
+	"connsync/netcheck/live"
 	"connsync/tui/text"
 )
 
 // rehearseApply prints what a save would change, and ends as the save would before
 // it begins: what it would be refused for is the error.
 func (c *cli) rehearseApply(ctx context.Context, w io.Writer, f applyFlags, r apply.Review, used bool) error {
+	if r.NeedsPeer() {
+		r.Heard = live.Heard(ctx, netcheck.Target{Flow: c.FlowOf(ctx, r.Candidate.Settings)})
+	}
 	refusal := f.agreed(r)
 	if refusal != nil || r.Unchanged || !used {
 		return c.rehearse(ctx, w, r, f.asJSON, refusal, nil)

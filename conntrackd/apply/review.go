@@ -35,7 +35,7 @@ type Review struct {
 	Before *Standing
 	Alone  bool
 	// Heard says whether the peer sends already as the settings to come expect; nil where
-	// nobody listened.
+	// nobody listened, as whoever shows the review does where it [Review.NeedsPeer].
 	Heard *bool
 	// Commands are what will run, in order, in shell words.
 	Commands []string
@@ -56,6 +56,13 @@ type Review struct {
 	Aside *Aside
 	// OnlyHost says that nothing but the host's preparation is left to do.
 	OnlyHost bool
+}
+
+// NeedsPeer says that a sync which is on stays on, and that the peer has to match the
+// settings to come. Whether it does is for Heard.
+func (r Review) NeedsPeer() bool {
+	return r.Candidate != nil && r.Candidate.Settings.Enabled && r.Before != nil && r.Before.Running.Active &&
+		PeerHasToMatch(r.Before.Settings, r.Candidate.Settings)
 }
 
 // With returns the review of a save with which something goes; nil is nothing.
