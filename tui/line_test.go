@@ -38,6 +38,9 @@ func TestLineDialogues(t *testing.T) {
 		{name: "advanced", change: saved, lines: []string{"", "", "", "", "", "", "", "?", "x", "<", "", "yes", "", "alarm", "", "<", "ftfw", "?", "0", "4096", ".", "<", "advanced", "", "<", "<", "purge", "default", "checksum", "no", "q", "y"}},
 		{name: "rest", change: saved, lines: []string{"."}, err: ErrUnfinished},
 		{name: "rest-of-nothing", lines: []string{"e", ".", "bond0", "", "10.0.2.2/24", "", "", "", ""}, err: ErrUnfinished},
+		{name: "unmanaged", change: func(o *LineOptions) { o.Unmanaged, o.StateUnknown = true, true },
+			lines: []string{"", "eth1", "", "10.0.0.102/24", ".", "", "c"}, err: ErrUnfinished},
+		{name: "unknown-state", change: func(o *LineOptions) { o.StateUnknown = true }, lines: []string{"", "d"}, err: ErrUnfinished},
 		{name: "suggestions", change: func(o *LineOptions) {
 			withNeighbours("10.0.0.103", "10.0.0.102")(&o.Options)
 			o.Effects.Interfaces = listed(appliance()[:4])

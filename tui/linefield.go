@@ -103,6 +103,8 @@ func valueText(f field, value string) string {
 		return f.title(value)
 	case f.left(value):
 		return conntrackd.DefaultWord
+	case value == "" && f.Field == conntrackd.FieldEnabled:
+		return text.Unknown // to everybody
 	case value == "":
 		return "blank"
 	}

@@ -101,6 +101,7 @@ func TestLinkPages(t *testing.T) {
 	}
 	checkPages(t, pages, "good", "warned")
 	checkWide(t, pages, "warned")
+	t.Run("warned/unicode-200x60", func(t *testing.T) { checkPage(t, pages[1], UnicodeGlyphs(), ThemeOf(true, true), 200, 60) })
 	for _, p := range pages[:3] {
 		t.Run(p.name+"/45x24", func(t *testing.T) { checkPage(t, p, ASCIIGlyphs(), PlainTheme(), 45, 24) })
 		t.Run(p.name+"/80x18", func(t *testing.T) { checkPage(t, p, ASCIIGlyphs(), PlainTheme(), 80, 18) })
