@@ -14,7 +14,7 @@ import (
 
 // Check asks whether this node's own rules let the flow in and out. It reads
 // the rules and follows them as far as it understands them; where it does not,
-// it says so. The proof comes after the start, from the traffic. Rules of connsync's
+// it says so. The proof comes after the start, from the traffic. Its own rules
 // that are not those for the flow are told too: they stay when the settings change.
 func (f Flow) Check(ctx context.Context) check.Finding {
 	rules, err := readRuleset(ctx, f)
