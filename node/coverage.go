@@ -1,22 +1,17 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"io"
-	"io/fs"
 	"net/netip"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/events"
 	"connsync/conntrackd/failover"
 	"connsync/netcheck"
-	"connsync/trust"
 )
 
 // looker looks at the connections that a daemon which runs with the file has to
@@ -66,48 +61,13 @@ func (n *Node) role(ctx context.Context) coverage.Role {
 
 // lastRole is the role of the newest call that the failover log tells of.
 func lastRole(stateDir string) coverage.Role {
-	for _, name := range []string{failover.LogName, failover.LogName + ".1"} {
-		lines, err := logTail(filepath.Join(stateDir, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return coverage.RoleUnknown
-		}
-		for _, line := range slices.Backward(lines) {
-			// "2026-11-28T14:02:10Z [4711] failover primary: committed 20 states"
-			if words := strings.Fields(line); len(words) > 3 && words[2] == "failover" {
-				switch failover.Role(strings.TrimSuffix(words[3], ":")) {
-				case failover.RolePrimary:
-					return coverage.RolePrimary
-				case failover.RoleBackup:
-					return coverage.RoleBackup
-				case failover.RoleFault:
-					return coverage.RoleUnknown
-				}
-			}
-		}
+	switch role, _ := events.LastRole(stateDir); role { // blank where the log cannot be read
+	case failover.RolePrimary:
+		return coverage.RolePrimary
+	case failover.RoleBackup:
+		return coverage.RoleBackup
 	}
 	return coverage.RoleUnknown
-}
-
-// logTail returns the last lines of a log.
-func logTail(path string) ([]string, error) {
-	const tail = 8 << 10
-	if err := own(path); err != nil {
-		return nil, err
-	}
-	file, err := trust.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	content, err := io.ReadAll(io.NewSectionReader(file, max(info.Size()-tail, 0), tail))
-	if err != nil {
-		return nil, err
-	}
-	return strings.Split(string(bytes.TrimSpace(content)), "\n"), nil
 }
 
 // ExportConnections writes the connections of this node that need to survive, for

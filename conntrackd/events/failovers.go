@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,18 @@ func (l *Log) failovers(stateDir string) {
 		calls[key] = len(l.Events)
 		l.Events = append(l.Events, call)
 	}
+}
+
+// LastRole is the role of the newest call of connsync failover on record; blank where there
+// is none.
+func LastRole(stateDir string) (failover.Role, error) {
+	lines, err := ownLines(stateDir, failover.LogName)
+	for _, line := range slices.Backward(lines) {
+		if call, _, ok := parseFailover(line); ok {
+			return call.Role, nil
+		}
+	}
+	return "", err
 }
 
 // parseFailover reads "2026-11-28T14:02:10Z [4711] failover primary: committed 20 states".
