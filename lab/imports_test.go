@@ -64,6 +64,7 @@ var allowed = map[string][]string{
 	"node/candidates": {"conntrackd/coverage", "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/likely"},
 
 	"node":         libraries("both", "", "netcheck/spare", "node/candidates", "plural", "trust", "outlet"),
+	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "tui/text", "tui/console"),
@@ -75,7 +76,7 @@ var allowed = map[string][]string{
 
 	"cmd/connsync/flaghelp": {"conntrackd"},
 
-	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "plural", "tui/text"},
+	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "node/report", "plural", "tui/text"},
 
 	"tui/console/keys": {},
 

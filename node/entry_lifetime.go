@@ -27,7 +27,7 @@ var lifetimes = []struct {
 // entryLifetime asks whether connections that are in use would expire on the peer.
 func (h *hostChecks) entryLifetime(ctx context.Context) check.Finding {
 	if h.settings.ExternalCache {
-		return check.Finding{Status: check.Passed, Detail: "the peer keeps the states in its external cache, where connections in use do not expire"}
+		return h.reports(ctx)
 	}
 	lives, shortest, err := readLifetimes()
 	switch {
@@ -55,6 +55,20 @@ func (h *hostChecks) entryLifetime(ctx context.Context) check.Finding {
 		f.Remedy = "connsync refresh --every auto --background"
 	}
 	return f
+}
+
+// reports is entryLifetime where nothing expires on the peer: the refresh only reports
+// to it then.
+func (h *hostChecks) reports(ctx context.Context) check.Finding {
+	const kept = "the peer keeps the states in its external cache, where connections in use do not expire"
+	status, err := refresh.Running(h.n.RuntimeDir)
+	if _ = h.look(ctx); err == nil && status == nil && h.syncRuns(ctx) {
+		if i, _ := h.found.Item(prepare.ItemRefresh); i.State == prepare.ItemMissing {
+			return check.Finding{Status: check.Failed, Remedy: "connsync apply --prepare-host", Mend: check.MendHost,
+				Detail: kept + "; connsync refresh does not run, so the peer is not told whether its connections would survive"}
+		}
+	}
+	return check.Finding{Status: check.Passed, Detail: kept}
 }
 
 // syncRuns says whether a daemon answers where the file in force has it; one that

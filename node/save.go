@@ -68,7 +68,7 @@ func (n *Node) Unmanaged() bool {
 
 // Preparer sets right what the host does against its sync.
 func (n *Node) Preparer() *prepare.Preparer {
-	p := prepare.NewPreparer(n.Service, n.StateDir, prepare.Refresh{Program: n.Program, RuntimeDir: n.RuntimeDir})
+	p := prepare.NewPreparer(n.Service, n.StateDir, prepare.Refresh{Program: n.Program, RuntimeDir: n.RuntimeDir, RunBy: n.RunBy})
 	p.Mover = &prepare.Mover{Look: n.offerHook, Reload: reloadMover}
 	return p
 }

@@ -34,6 +34,7 @@ type Looker struct {
 	Most int
 
 	mu      sync.Mutex
+	pid     int // of the daemon that was looked at
 	last    Coverage
 	lastErr error
 	at      time.Time     // when the last look ended; zero where there was none
@@ -119,11 +120,21 @@ func (l *Looker) pause() time.Duration {
 	return max(secondLook, rest)
 }
 
-// Forget starts over, for a daemon that was started since.
-func (l *Looker) Forget() {
+// Follow says which process is looked at: what was seen of another is forgotten.
+func (l *Looker) Follow(pid int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.at, l.suspect, l.cached, l.last, l.lastErr = time.Time{}, nil, nil, Coverage{}, nil
+	if pid != l.pid {
+		l.pid, l.at, l.suspect, l.cached, l.last, l.lastErr = pid, time.Time{}, nil, nil, Coverage{}, nil
+	}
+}
+
+// Rest is how long to wait after the last look, so that looks take a fortieth of a
+// processor: a minute at most.
+func (l *Looker) Rest() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return min(share*l.cost, longestPause)
 }
 
 // Settle looks until no second look is pending, twice at least.

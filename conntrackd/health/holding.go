@@ -35,9 +35,13 @@ type Holding struct {
 	Daemon [3]uint8
 }
 
-// toldMargin is how long an entry may take to the peer. What is younger than the peer's
-// report and this is not asked of it.
-const toldMargin = 2 * time.Second
+const (
+	// countedBefore is how old the count of a report is at most when it is told.
+	countedBefore = 3 * time.Second
+	// toldMargin is that, and how long an entry may take to the peer. What is younger than
+	// the peer's report and this is not asked of it.
+	toldMargin = countedBefore + 2*time.Second
+)
 
 func (o *Observer) box(direct bool) mailbox.Box {
 	b := mailbox.Box{Low: o.Settings.Current.Addr().Less(o.Settings.Peer.Addr()), Lifetime: o.toldLifetime()}
@@ -113,6 +117,10 @@ func readNumber(path string) (int, bool) {
 // observation, and works in the network namespace of the calling thread.
 func (o *Observer) Tell(ctx context.Context) error {
 	e := o.gather(ctx)
+	if e.coverage != nil && time.Since(e.coverage.Time) > countedBefore {
+		_, _ = o.Coverage.LookNow(ctx) // gather has its answer
+		e = o.gather(ctx)
+	}
 	switch {
 	case e.serviceErr != nil:
 		return e.serviceErr

@@ -14,9 +14,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 	if o.Coverage == nil || e.countersErr != nil || len(e.readings) == 0 {
 		return
 	}
-	if len(e.readings) == 1 {
-		o.Coverage.Forget() // what was seen is of another run of the daemon
-	}
+	o.Coverage.Follow(e.service.MainPID)
 	o.hears.Do(func() { o.Coverage.Told = o.hearPeer })
 	c, err := o.Coverage.Look(ctx)
 	if err != nil {

@@ -107,6 +107,7 @@ type Preparer struct {
 type Refresh struct {
 	Program    string // connsync's path; blank has nothing started
 	RuntimeDir string // of the refresh's lock
+	RunBy      string // who runs conntrackd, as --service
 }
 
 // NewPreparer returns a preparer of this host. It looks at nothing yet.

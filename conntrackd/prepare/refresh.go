@@ -22,6 +22,7 @@ const (
 	packagedProgram    = "/usr/sbin/connsync"
 	packagedConfig     = "/etc/conntrackd/conntrackd.conf"
 	packagedRuntimeDir = "/run/connsync"
+	packagedStateDir   = "/var/lib/connsync"
 )
 
 // The managers that may start the refresh, in [hostfile.Change.To].
@@ -45,9 +46,10 @@ ExecStart=%s
 Restart=always
 RestartSec=5
 
-# It reads the kernel's connection table, asks conntrackd what it holds and keeps
-# its state in /run/connsync. It has to be root for conntrackd's control socket.
-CapabilityBoundingSet=CAP_NET_ADMIN
+# It reads the kernel's connection table, asks conntrackd what it holds, listens to the
+# sync link for the verdict that it records, and keeps its state in /run/connsync. It has
+# to be root for conntrackd's control socket.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_PTRACE
 NoNewPrivileges=yes
 ProtectHome=read-only
 PrivateDevices=yes
@@ -57,7 +59,9 @@ ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
-RestrictAddressFamilies=AF_UNIX AF_NETLINK
+# It listens to the link's packets, and neither sends nor takes any by IP.
+IPAddressDeny=any
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
@@ -131,15 +135,19 @@ func (p *Preparer) manager() string {
 	return ""
 }
 
-// refresh looks whether connections in use are kept alive on the peer; false
-// where the peer does not let them expire.
+// refresh looks whether connections in use are kept alive on the peer, and the peer is told
+// what this node holds; false where nothing can be started for it.
 func (l *hostLook) refresh() (Item, bool) {
 	i := Item{
 		ID: ItemRefresh, Title: "Keep connections in use alive on the peer (connsync refresh), now and at boot",
 		Reason: "with the states in the kernel, the peer lets a connection expire that is in use without changing its state",
 	}
+	if l.c.Settings.ExternalCache {
+		i.Title = "Report to the peer what this node holds (connsync refresh), now and at boot"
+		i.Reason = "without reports from this node, the peer does not know whether its connections would survive"
+	}
 	manager, program := l.p.manager(), l.p.Refresh.Program
-	if manager == "" || program == "" || l.c.Settings.ExternalCache {
+	if manager == "" || program == "" {
 		return i, false
 	}
 	if l.err != nil {
@@ -149,9 +157,15 @@ func (l *hostLook) refresh() (Item, bool) {
 		i.State, i.Detail = ItemUnknown, "this is not the host's network namespace, so its services are not looked at"
 		return i, true
 	}
-	arguments := refresh.Arguments(l.c.Path, l.p.Refresh.RuntimeDir, "auto", manager == managerDirect)
-	words := append([]string{program}, arguments...)
-	packaged := program == packagedProgram && l.c.Path == packagedConfig && l.p.Refresh.RuntimeDir == packagedRuntimeDir
+	c := refresh.Command{Config: l.c.Path, RuntimeDir: l.p.Refresh.RuntimeDir, Every: "auto", WhileRunning: manager == managerDirect}
+	if manager == managerDirect && l.p.Refresh.RunBy == managerDirect { // where a service manager would be found
+		c.RunBy = managerDirect
+	}
+	if l.p.StateDir != packagedStateDir {
+		c.StateDir = l.p.StateDir
+	}
+	words := append([]string{program}, c.Arguments()...)
+	packaged := program == packagedProgram && c == refresh.Command{Config: packagedConfig, RuntimeDir: packagedRuntimeDir, Every: "auto"}
 	switch manager {
 	case managerSystemd:
 		if packaged && l.p.exists("/usr/lib/systemd/system/"+refreshService+".service") {

@@ -17,16 +17,18 @@ import (
 	"connsync/trust"
 )
 
-// Keeper refreshes again and again, as long as conntrackd runs and writes the
-// peer's states into the kernel; meanwhile it waits for that.
+// Keeper refreshes again and again, as long as conntrackd runs and the peer's kernel has
+// the states; meanwhile it waits for that.
 type Keeper struct {
 	Config     string // conntrackd's configuration file
 	SocketPath string // the control socket, where the file names none
 	RuntimeDir string // of the lock
 	// Every is the interval; zero takes it from the shortest lifetime of entries.
 	Every time.Duration
-	// WhileRunning ends it when there was nothing to refresh for a minute.
+	// WhileRunning ends it when conntrackd did not run for a minute.
 	WhileRunning bool
+	// Beside, which may be nil, runs beside it on a thread of its own until ctx ends.
+	Beside func(ctx context.Context)
 	// Say is called with what an operator has to know, one sentence without a
 	// full stop, when it changes; nil says nothing.
 	Say func(string)
@@ -38,6 +40,8 @@ type Keeper struct {
 const (
 	// idlePause is the time between two looks for a conntrackd to refresh for.
 	idlePause = 2 * time.Second
+	// calmPause is the same where one runs for which nothing needs a refresh.
+	calmPause = 10 * time.Second
 	// idleEnd is how long a restart of conntrackd may take at most.
 	idleEnd = time.Minute
 )
@@ -51,18 +55,24 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 	defer held.Close()
 	defer k.drop()
+	defer k.beside(ctx)()
 	status := Status{PID: os.Getpid()}
-	worked := time.Now()
+	ran := time.Now()
 	for ctx.Err() == nil {
-		var settings conntrackd.Settings
-		settings, status.Idle = k.needed(ctx)
+		settings, runs, idle := k.needed(ctx)
+		status.Idle = idle
 		pause := idlePause
-		if status.Idle == "" {
+		if idle == "" {
 			pause = k.round(ctx, settings, &status)
-			worked = time.Now()
 		} else {
 			k.drop()
-			k.say(status.Idle)
+			k.say(idle)
+			if runs {
+				pause = calmPause
+			}
+		}
+		if runs {
+			ran = time.Now()
 		}
 		if ctx.Err() != nil {
 			break
@@ -70,12 +80,29 @@ func (k *Keeper) Run(ctx context.Context) error {
 		if err := writeStatus(held, status); err != nil {
 			return fmt.Errorf("write the state of the refresh: %w", err)
 		}
-		if k.WhileRunning && time.Since(worked) > idleEnd {
+		if k.WhileRunning && time.Since(ran) > idleEnd {
 			return nil
 		}
 		k.wait(ctx, pause)
 	}
 	return nil
+}
+
+// beside starts what runs beside the refresh, and returns what ends it.
+func (k *Keeper) beside(ctx context.Context) (end func()) {
+	if k.Beside == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		k.Beside(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 func (k *Keeper) say(line string) {
@@ -105,32 +132,27 @@ func (k *Keeper) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// needed says what the sync is, and why it needs no refresh; blank where it does.
-func (k *Keeper) needed(ctx context.Context) (conntrackd.Settings, string) {
+// needed says what the sync is, whether conntrackd runs, and why nothing needs a refresh;
+// blank where something does.
+func (k *Keeper) needed(ctx context.Context) (s conntrackd.Settings, runs bool, idle string) {
 	content, err := trust.ReadFile(k.Config, conntrackd.MaxFileBytes)
 	if err != nil {
-		return conntrackd.Settings{}, err.Error()
+		return s, false, err.Error()
 	}
 	f, _ := conntrackd.Parse(k.Config, content)
-	settings, err := f.Settings()
-	switch {
-	case err != nil:
-		return settings, err.Error()
-	case settings.ExternalCache:
-		return settings, "nothing to refresh: the peer keeps the states in its external cache"
+	if s, err = f.Settings(); err != nil {
+		return s, false, err.Error()
 	}
-	socket := f.ControlSocket()
-	if socket == "" {
-		socket = k.SocketPath
-	}
-	_, err = control.NewClient(socket).Tables(ctx)
+	_, err = control.NewClient(cmp.Or(f.ControlSocket(), k.SocketPath)).Tables(ctx)
 	switch {
 	case errors.Is(err, control.ErrNotListening):
-		return settings, "nothing to refresh: conntrackd does not run"
+		return s, false, "nothing to refresh: conntrackd does not run"
+	case s.ExternalCache:
+		return s, true, "nothing to refresh: the peer keeps the states in its external cache"
 	case err != nil:
-		return settings, err.Error()
+		return s, false, err.Error()
 	}
-	return settings, ""
+	return s, true, ""
 }
 
 func addresses(s conntrackd.Settings) []netip.Addr {
@@ -194,10 +216,25 @@ func Start(ctx context.Context, runtimeDir, program string, arguments ...string)
 	return err
 }
 
-// Arguments are those of connsync for a refresh that goes on.
-func Arguments(config, runtimeDir, every string, whileRunning bool) []string {
-	arguments := []string{"refresh", "--every", every, "--config", config, "--runtime-dir", runtimeDir}
-	if whileRunning {
+// Command is a "connsync refresh" that goes on.
+type Command struct {
+	Config, RuntimeDir string
+	StateDir           string // blank is the default
+	RunBy              string // who runs conntrackd, as --service; blank finds it
+	Every              string
+	WhileRunning       bool
+}
+
+// Arguments are those of connsync.
+func (c Command) Arguments() []string {
+	arguments := []string{"refresh", "--every", c.Every, "--config", c.Config, "--runtime-dir", c.RuntimeDir}
+	if c.StateDir != "" {
+		arguments = append(arguments, "--state-dir", c.StateDir)
+	}
+	if c.RunBy != "" {
+		arguments = append(arguments, "--service", c.RunBy)
+	}
+	if c.WhileRunning {
 		arguments = append(arguments, "--while-running")
 	}
 	return arguments

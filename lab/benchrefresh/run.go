@@ -48,7 +48,15 @@ type stage struct {
 }
 
 // run measures both ways with so many UDP connections through node A.
-func run(ctx context.Context, program string, count int) (costs []cost, err error) {
+func run(ctx context.Context, program string, count int) (rows string, err error) {
+	costs, err := compare(ctx, program, count)
+	for _, c := range costs {
+		rows += c.String() + "\n"
+	}
+	return strings.TrimSuffix(rows, "\n"), err
+}
+
+func compare(ctx context.Context, program string, count int) (costs []cost, err error) {
 	pair, err := lab.NewPair(ctx, lab.Options{})
 	if err != nil {
 		return nil, err
@@ -256,19 +264,28 @@ func number(pattern *regexp.Regexp, text string) uint64 {
 	return n
 }
 
-// processor is the time that a node's conntrackd has had, in ticks of 10 ms.
+// processor is the time that a node's conntrackd has had.
 func processor(ctx context.Context, m *lab.Member) (time.Duration, error) {
-	out, err := m.Run(ctx, "sh", "-c", "cat /proc/$(pidof conntrackd)/stat")
+	return used(ctx, m, "$(pidof conntrackd)")
+}
+
+// used is the processor time of a process and of its children that have ended, in ticks of
+// 10 ms.
+func used(ctx context.Context, m *lab.Member, pid string) (time.Duration, error) {
+	out, err := m.Run(ctx, "sh", "-c", "cat /proc/"+pid+"/stat")
 	if err != nil {
 		return 0, err
 	}
 	fields := strings.Fields(out[strings.LastIndex(out, ")")+1:])
-	if len(fields) < 13 {
+	if len(fields) < 15 {
 		return 0, fmt.Errorf("processor time: %q", out)
 	}
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond, nil
+	ticks := 0
+	for _, field := range fields[11:15] { // user and system; of the children
+		n, _ := strconv.Atoi(field)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
 func entries(ctx context.Context, m *lab.Member) (int, error) {

@@ -29,7 +29,7 @@ func onPeer(h health.Health, aged func(time.Duration) string) string {
 	case h.Coverage == nil || !h.Verdict.BothWays():
 		return ""
 	case told == nil:
-		return "the peer has not reported what it holds: run connsync status --prove on both nodes, or enable connsync-metrics.timer there"
+		return "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run connsync status --prove on both nodes"
 	}
 	return fmt.Sprintf("%d of %s are on the peer, as it reported %s", h.Holding.OnPeer, plural.Of(h.Holding.Of, "connection", "connections"), aged(told.Age))
 }

@@ -231,8 +231,10 @@ func Refresh(r refresh.Report) string {
 	switch {
 	case r.Running == nil && r.Needed:
 		return Clean("refresh unknown: " + r.Error)
-	case r.Running == nil, !*r.Running && !r.Needed:
+	case r.Running == nil, !*r.Running && !r.Needed && !r.Installed:
 		return ""
+	case !*r.Running && !r.Needed:
+		return "refresh stopped: the peer is not told what this node holds"
 	case !*r.Running:
 		state := "not installed"
 		if r.Installed {

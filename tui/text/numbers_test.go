@@ -119,6 +119,7 @@ func TestRefresh(t *testing.T) {
 		"refresh unknown: not allowed": {Needed: true, Error: "not allowed"},
 		"refresh not installed: connections in use expire on the peer":             {Needed: true, Running: &no},
 		"refresh stopped: connections in use expire on the peer":                   {Needed: true, Running: &no, Installed: true},
+		"refresh stopped: the peer is not told what this node holds":               {Running: &no, Installed: true},
 		"refresh running (process 7), idle: conntrackd does not run":               {Running: &yes, PID: 7, Idle: "conntrackd does not run"},
 		"refresh running (process 7), last run failed: no table":                   {Running: &yes, PID: 7, Error: "no table"},
 		"refresh running (process 7), last run 3 s ago: 2 of 40 entries refreshed": {Running: &yes, PID: 7, LastRun: &at, Refreshed: 2, Entries: 40},

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd/refresh"
 	"connsync/node"
+	"connsync/node/report"
 	"connsync/plural"
 )
 
@@ -22,11 +24,15 @@ refresh finds the entries whose lifetime was renewed by packets on this node, an
 makes the kernel report them again; conntrackd sends them. Entries that are idle, that
 have ended, or that only the peer uses are not touched.
 
+With --every it also tells the peer twice a minute what this node holds of the peer's
+connections, and records the verdict (connsync events), with the external cache too. So
+connsync status on the peer can say how many of its connections would survive.
+
 Without --every it watches for three seconds, refreshes what was used and ends. With
 --every it runs until it is stopped; auto is a quarter of the shortest lifetime that
 this kernel gives an entry in use (net.netfilter.nf_conntrack_*_timeout*), between 1 s
-and 1 min. With the states in the external cache, no entry needs a refresh, and it
-waits. A save with --prepare-host makes it run at boot.
+and 1 min. With the states in the external cache, no entry needs a refresh, and it only
+reports. A save with --prepare-host makes it run at boot.
 
 Exit status: 0 done, 1 failed, 64 wrong usage.`
 
@@ -105,7 +111,7 @@ func (f refreshFlags) interval() (time.Duration, error) {
 }
 
 func absolute(o node.Options) (node.Options, error) {
-	for _, path := range []*string{&o.Config, &o.RuntimeDir} {
+	for _, path := range []*string{&o.Config, &o.RuntimeDir, &o.StateDir} {
 		full, err := filepath.Abs(*path)
 		if err != nil {
 			return o, err
@@ -116,14 +122,21 @@ func absolute(o node.Options) (node.Options, error) {
 }
 
 func startInBackground(ctx context.Context, o node.Options, f refreshFlags) error {
-	return refresh.Start(ctx, o.RuntimeDir, o.Program, refresh.Arguments(o.Config, o.RuntimeDir, f.every, f.whileRunning)...)
+	c := refresh.Command{Config: o.Config, RuntimeDir: o.RuntimeDir, StateDir: o.StateDir, RunBy: o.RunBy, Every: f.every, WhileRunning: f.whileRunning}
+	return refresh.Start(ctx, o.RuntimeDir, o.Program, c.Arguments()...)
 }
 
 func keep(ctx context.Context, out io.Writer, o node.Options, f refreshFlags, every time.Duration) error {
+	var mu sync.Mutex
+	say := func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(out, line)
+	}
+	reporter := report.Reporter{Options: o, Say: say}
 	k := &refresh.Keeper{
 		Config: o.Config, RuntimeDir: o.RuntimeDir, Every: every, WhileRunning: f.whileRunning,
-		SocketPath: o.ControlSocket(),
-		Say:        func(line string) { fmt.Fprintln(out, line) },
+		SocketPath: o.ControlSocket(), Say: say, Beside: reporter.Run,
 	}
 	return k.Run(ctx)
 }

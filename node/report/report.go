@@ -1,0 +1,127 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/events"
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
+	"connsync/node"
+)
+
+// Reporter settles on a verdict again and again, records it and tells the peer.
+type Reporter struct {
+	Options node.Options // of the node
+	// Say is called with why the peer could not be told, when that changes, and with
+	// "reports to the peer" when it was; nil says nothing.
+	Say func(string)
+
+	node   *node.Node
+	record events.Recorder
+	said   string
+	// looker is kept for the next report, so that this needs one look at the connections
+	// and not two. It is of the file with the content.
+	looker  *coverage.Looker
+	content []byte
+}
+
+const (
+	// every is the time between two reports. The peer believes one for three times as long.
+	every = 30 * time.Second
+	// first is the time until the first report: a daemon that has just started is still
+	// greeting its peer.
+	first = 10 * time.Second
+)
+
+// Run reports until ctx ends, in the network namespace of the calling thread.
+func (r *Reporter) Run(ctx context.Context) {
+	for pause := first; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		began := time.Now()
+		err := r.report(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			r.say("failed to report to the peer: " + err.Error())
+		}
+		pause = rest(time.Since(began), r.lookRest())
+	}
+}
+
+// rest is the time to the next report after one that took so long; lookRest is how long
+// the connections are not to be looked at again, a minute at most.
+func rest(took, lookRest time.Duration) time.Duration {
+	return max(max(every, lookRest)-took, every/2)
+}
+
+func (r *Reporter) lookRest() time.Duration {
+	if r.looker == nil {
+		return 0
+	}
+	return r.looker.Rest()
+}
+
+func (r *Reporter) say(line string) {
+	if line != r.said && r.Say != nil {
+		r.Say(line)
+	}
+	r.said = line
+}
+
+// report makes one report. Of a daemon that does not run there is nothing to tell.
+func (r *Reporter) report(ctx context.Context) error {
+	if r.node == nil {
+		found, err := node.Find(ctx, r.Options)
+		if err != nil {
+			return err
+		}
+		r.node, r.record.StateDir = found, found.StateDir
+	}
+	saved, err := r.node.Load(ctx)
+	if err != nil {
+		return err
+	}
+	o := r.observer(saved)
+	if h := o.Observe(ctx); h.Verdict == health.VerdictStopped {
+		return r.record.Look(h) // it may be on its way to run again
+	}
+	listening, stop := context.WithCancel(ctx)
+	defer stop()
+	_ = o.Start(listening) // without it the verdict says less
+	h := o.Settle(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err() // cut short, it has nothing to say
+	}
+	var recorded error
+	if !r.node.Unmanaged() {
+		recorded = r.record.Settled(h)
+	}
+	if h.Verdict == health.VerdictStopped {
+		return recorded
+	}
+	if err := o.Tell(ctx); err != nil {
+		return err
+	}
+	r.say("reports to the peer")
+	return recorded
+}
+
+// observer is a new one for each report: what one saw half a minute ago says nothing of
+// the sync now. What the node lacks of the peer it tells, and does not ask for.
+func (r *Reporter) observer(saved node.Saved) *health.Observer {
+	o := r.node.Observer(saved)
+	o.MayAsk = func(service.State, health.Received) bool { return false }
+	if r.looker == nil || !bytes.Equal(r.content, saved.Content) {
+		r.looker, r.content = o.Coverage, saved.Content
+	}
+	o.Coverage = r.looker
+	return o
+}
