@@ -35,13 +35,9 @@ type Holding struct {
 	Daemon [3]uint8
 }
 
-const (
-	// countedBefore is how old the count of a report is at most when it is told.
-	countedBefore = 3 * time.Second
-	// toldMargin is that, and how long an entry may take to the peer. What is younger than
-	// the peer's report and this is not asked of it.
-	toldMargin = countedBefore + 2*time.Second
-)
+// toldMargin is how long an entry may take to the peer. What is younger than the count of
+// the peer's report and this is not asked of it.
+const toldMargin = 2 * time.Second
 
 func (o *Observer) box(direct bool) mailbox.Box {
 	b := mailbox.Box{Low: o.Settings.Current.Addr().Less(o.Settings.Peer.Addr()), Lifetime: o.toldLifetime()}
@@ -68,7 +64,7 @@ func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
 	if told == nil {
 		return coverage.Told{}
 	}
-	return coverage.Told{Known: told.Age <= o.toldLifetime(), Connections: ownOf(told.Report), SettledAfter: told.Age + toldMargin}
+	return coverage.Told{Known: told.Age <= o.toldLifetime(), Connections: ownOf(told.Report), SettledAfter: told.Age + told.Counted + toldMargin}
 }
 
 // holds says what both nodes hold, at a look at the connections.
@@ -117,7 +113,7 @@ func readNumber(path string) (int, bool) {
 // observation, and works in the network namespace of the calling thread.
 func (o *Observer) Tell(ctx context.Context) error {
 	e := o.gather(ctx)
-	if e.coverage != nil && time.Since(e.coverage.Time) > countedBefore {
+	if e.coverage != nil && time.Since(e.coverage.Time) > mailbox.MaxCounted {
 		_, _ = o.Coverage.LookNow(ctx) // gather has its answer
 		e = o.gather(ctx)
 	}
@@ -144,7 +140,7 @@ func (e evidence) report() mailbox.Report {
 	here := c.Here()
 	r := mailbox.Report{
 		Direct: e.last().Direct, Cause: e.shortage(), Refused: clip(e.refused()),
-		Kernel: clip(uint64(here)), Foreign: clip(uint64(c.Peers + c.Missing + c.Young)), External: clip(uint64(e.holding.External)), Limit: uint32(e.conntrackMax),
+		Counted: e.now.Sub(c.Time), Kernel: clip(uint64(here)), Foreign: clip(uint64(c.Peers + c.Missing + c.Young)), External: clip(uint64(e.holding.External)), Limit: uint32(e.conntrackMax),
 	}
 	if !r.Direct {
 		r.Limit = uint32(e.hashLimitSet)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net/netip"
+	"time"
 )
 
 // Cause says why a node holds less of the peer's connections than the peer has.
@@ -22,8 +23,9 @@ const (
 // arrives as the largest one that can.
 type Report struct {
 	Cause    Cause
-	Direct   bool   // the peer's connections go straight into this node's kernel
-	Sequence uint16 // grows with each report of a node
+	Direct   bool          // the peer's connections go straight into this node's kernel
+	Sequence uint16        // grows with each report of a node
+	Counted  time.Duration // how long before the report it was counted; it arrives in whole seconds
 	// Daemon is the version of conntrackd, such as 1, 4, 7; zeros are not known.
 	Daemon [3]uint8
 	// Kernel are the connections in this node's kernel, whoever opened them, without
@@ -42,6 +44,11 @@ const (
 
 	flagLow    = 1 << 0 // the writer has the lower one of the two sync addresses
 	flagDirect = 1 << 1
+	// The seconds since the count stand beside the flags; none is a moment.
+	countedBit = 2
+
+	// MaxCounted is the oldest count that a report can have.
+	MaxCounted = 3 * time.Second
 )
 
 // prefix is the network for documentation (RFC 3849).
@@ -66,6 +73,7 @@ func (r Report) carrier(low bool) carrier {
 	if r.Direct {
 		b[0] |= flagDirect
 	}
+	b[0] |= byte(min(max(r.Counted, 0), MaxCounted).Round(time.Second)/time.Second) << countedBit
 	b[1] = byte(r.Cause)
 	binary.BigEndian.PutUint16(b[2:], r.Sequence)
 	copy(b[4:], r.Daemon[:])
@@ -93,6 +101,7 @@ func (c carrier) report() (r Report, low, ok bool) {
 		return Report{}, false, false
 	}
 	r = Report{Cause: Cause(b[1]), Direct: b[0]&flagDirect != 0, Sequence: binary.BigEndian.Uint16(b[2:])}
+	r.Counted = time.Duration(b[0]>>countedBit&3) * time.Second
 	r.Daemon = [3]uint8(b[4:7])
 	for i, n := range []*uint32{&r.Kernel, &r.Foreign, &r.External, &r.Refused, &r.Limit} {
 		*n = uint32(b[7+3*i])<<16 | uint32(b[8+3*i])<<8 | uint32(b[9+3*i])

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -10,7 +11,7 @@ import (
 func TestReportTravels(t *testing.T) {
 	for _, r := range []Report{
 		{},
-		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144},
+		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Counted: 2 * time.Second, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144},
 		{Cause: 200, Sequence: 1, External: largest, Kernel: 1},
 	} {
 		for _, low := range []bool{false, true} {
@@ -23,6 +24,11 @@ func TestReportTravels(t *testing.T) {
 	huge, _, _ := Report{Kernel: 1 << 31}.carrier(true).report()
 	if huge.Kernel != largest {
 		t.Errorf("a number that is too large arrives as %d", huge.Kernel)
+	}
+	for counted, want := range map[time.Duration]time.Duration{-time.Second: 0, 400 * time.Millisecond: 0, 1600 * time.Millisecond: 2 * time.Second, time.Minute: MaxCounted} {
+		if got, _, _ := (Report{Counted: counted}).carrier(true).report(); got.Counted != want {
+			t.Errorf("counted %v before arrives as %v, want %v", counted, got.Counted, want)
+		}
 	}
 }
 
