@@ -38,13 +38,13 @@ func measureReports(ctx context.Context, program string, count int) (row string,
 	}
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		err = errors.Join(err, cmd.Wait())
+		_ = cmd.Wait()
 	}()
 	// The first report comes after the only look of the refresh, and has to look twice.
 	if err := s.awaitReports(ctx, 1); err != nil {
 		return "", err
 	}
-	before, err := s.readReporter(ctx, cmd.Process.Pid)
+	before, err := s.readReporter(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -52,7 +52,7 @@ func measureReports(ctx context.Context, program string, count int) (row string,
 	if err := s.awaitReports(ctx, reportsCounted); err != nil {
 		return "", err
 	}
-	after, err := s.readReporter(ctx, cmd.Process.Pid)
+	after, err := s.readReporter(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -60,16 +60,17 @@ func measureReports(ctx context.Context, program string, count int) (row string,
 	idle := uint64(16 * time.Since(began).Seconds())
 	sent := after.bytes - before.bytes
 	per := func(d time.Duration) time.Duration { return (d / reportsCounted).Round(time.Millisecond) }
-	memory, err := residentMemory(ctx, pair.A, cmd.Process.Pid)
+	memory, err := residentMemory(ctx, pair.A)
 	return fmt.Sprintf("| %d | %d | %v, %v | %s |", count, (sent-min(sent, idle))/reportsCounted,
 		per(after.connsync-before.connsync), per(after.here-before.here), memory), err
 }
 
-// readReporter reads what the nodes have used, the refresh with the process among it.
-func (s *stage) readReporter(ctx context.Context, pid int) (counters, error) {
+// readReporter reads what the nodes have used, and the refresh, which is the one connsync
+// there.
+func (s *stage) readReporter(ctx context.Context) (counters, error) {
 	c, err := s.read(ctx)
 	if err == nil {
-		c.connsync, err = used(ctx, s.pair.A, fmt.Sprint(pid))
+		c.connsync, err = used(ctx, s.pair.A, "$(pidof connsync)")
 	}
 	return c, err
 }
@@ -104,8 +105,8 @@ func (s *stage) reportEntry(ctx context.Context) (string, error) {
 	return ends, nil
 }
 
-func residentMemory(ctx context.Context, m *lab.Member, pid int) (string, error) {
-	out, err := m.Run(ctx, "sh", "-c", fmt.Sprintf("grep VmRSS /proc/%d/status", pid))
+func residentMemory(ctx context.Context, m *lab.Member) (string, error) {
+	out, err := m.Run(ctx, "sh", "-c", "grep VmRSS /proc/$(pidof connsync)/status")
 	var kB int
 	if err == nil {
 		_, err = fmt.Sscanf(strings.TrimPrefix(strings.TrimSpace(out), "VmRSS:"), "%d", &kB)
