@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 
 	"connsync/conntrackd/health"
 	"connsync/tui/text"
@@ -27,6 +28,10 @@ type proved struct {
 	OnPeer   *text.PeerReport `json:"on_peer"`       // null where the peer has not told
 	Unproven string           `json:"unproven"`      // what the proof says nothing about
 }
+
+// afterProof bounds the look after a proof, so that the proof ends whatever conntrackd
+// does.
+const afterProof = 10 * time.Second
 
 // prove carries out the active proof after a look that gave before.
 func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.Health, f statusFlags) error {
@@ -59,7 +64,9 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	if err != nil {
 		return &exitError{exitUnknown, err}
 	}
-	after := o.Observe(ctx)
+	lately, end := context.WithTimeout(ctx, afterProof)
+	defer end()
+	after := o.Observe(lately)
 	status := proofStatus(proof, after)
 	result.After, result.OnPeer, result.Unproven = after.Verdict, text.NewPeerReport(after.Holding), unproven(after, o)
 	result.Proven, result.Created, result.Passed = status == exitDone, proof.Created, proof.Passed
@@ -91,7 +98,7 @@ func unproven(h health.Health, o *health.Observer) string {
 		return ""
 	}
 	lists, _ := o.Coverage.File.FilterLists()
-	return text.Unproven(h, lists)
+	return text.Unproven(h, lists, o.Mode)
 }
 
 func endProof(w io.Writer, result proved, f statusFlags, status int) error {

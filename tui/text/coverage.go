@@ -26,12 +26,17 @@ func Coverage(h health.Health) string {
 
 const noConnections = "no connections to replicate now"
 
-// survivors says how many would survive, where that is known: what the peer has is
-// known only while it confirms.
+// peerKnown says that what the peer has is known: it confirms it, or where nothing is
+// confirmed (mode NOTRACK) it has reported it.
+func peerKnown(h health.Health) bool {
+	return h.Verdict.BothWays() || h.Verdict == health.VerdictUnknown && h.Holding.Told != nil
+}
+
+// survivors says how many would survive, where that is known.
 func survivors(h health.Health) string {
 	c := h.Coverage
 	of := plural.Of(c.Total()+c.Unacknowledged+c.NotHeld, "connection", "connections")
-	if !h.Verdict.BothWays() && !c.Pending {
+	if !peerKnown(h) && !c.Pending {
 		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld, of)
 	}
 	if h.Holding.Told == nil && !c.Pending && c.Survive > 0 {

@@ -26,7 +26,7 @@ func lately(age time.Duration) string {
 func onPeer(h health.Health, aged func(time.Duration) string) string {
 	told := h.Holding.Told
 	switch {
-	case h.Coverage == nil || !h.Verdict.BothWays():
+	case h.Coverage == nil || !peerKnown(h):
 		return ""
 	case told == nil:
 		return "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run connsync status --prove on both nodes"

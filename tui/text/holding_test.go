@@ -20,9 +20,11 @@ func TestOnPeer(t *testing.T) {
 		h    health.Health
 		want string
 	}{
-		"told":        {health.Health{Verdict: health.VerdictPartial, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it reported 12 s ago"},
-		"not told":    {health.Health{Verdict: health.VerdictTwoWay, Coverage: counted}, "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run connsync status --prove on both nodes"},
-		"not heard":   {health.Health{Verdict: health.VerdictSilent, Coverage: counted, Holding: told}, ""},
+		"told":                                 {health.Health{Verdict: health.VerdictPartial, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it reported 12 s ago"},
+		"not told":                             {health.Health{Verdict: health.VerdictTwoWay, Coverage: counted}, "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run connsync status --prove on both nodes"},
+		"not heard":                            {health.Health{Verdict: health.VerdictSilent, Coverage: counted, Holding: told}, ""},
+		"told, and no message is acknowledged": {health.Health{Verdict: health.VerdictUnknown, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it reported 12 s ago"},
+		"not told, and no message is acknowledged": {health.Health{Verdict: health.VerdictUnknown, Coverage: counted}, ""},
 		"not counted": {health.Health{Verdict: health.VerdictTwoWay}, ""},
 	} {
 		if got := OnPeer(tc.h); got != tc.want {
@@ -50,13 +52,20 @@ func TestPeerReport(t *testing.T) {
 func TestUnproven(t *testing.T) {
 	lists := []conntrackd.FilterList{{Subject: "Address", Line: 41}, {Subject: "Protocol", Accept: true, Line: 50}}
 	h := health.Health{Coverage: &coverage.Coverage{Counts: coverage.Counts{Survive: 70, Filtered: 30}}}
-	got := Unproven(h, lists)
+	got := Unproven(h, lists, "FTFW")
 	for _, want := range []string{"Address Ignore in line 41, Protocol Accept in line 50", "of 100 connections now it filters 30."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q, without %q", got, want)
 		}
 	}
-	if got := Unproven(h, nil); got != "" {
+	if got := Unproven(h, nil, "FTFW"); got != "" {
 		t.Errorf("without a filter: %q", got)
+	}
+	const lossy = "In mode NOTRACK a lost message is not sent again, so the test entries do not prove that no connection was lost."
+	if got := Unproven(h, nil, "NOTRACK"); got != lossy {
+		t.Errorf("in mode NOTRACK without a filter: %q", got)
+	}
+	if got := Unproven(h, lists, "NOTRACK"); !strings.HasSuffix(got, " it filters 30. "+lossy) {
+		t.Errorf("in mode NOTRACK: %q", got)
 	}
 }

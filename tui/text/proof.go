@@ -54,12 +54,20 @@ func ProofResult(p health.Proof, within time.Duration) string {
 	return fmt.Sprintf("not proven: no test entry of the peer arrived within %v; run connsync status --prove there at the same time", within)
 }
 
-// Unproven is what a proof by test states says nothing about, as a sentence; lists are
-// those of the file's Filter. It is blank where the file has none.
-func Unproven(h health.Health, lists []conntrackd.FilterList) string {
-	if len(lists) == 0 {
-		return ""
+// Unproven is what a proof by test states says nothing about, in sentences; lists are
+// those of the file's Filter, mode is its sync mode. It is blank where that is nothing.
+func Unproven(h health.Health, lists []conntrackd.FilterList, mode string) string {
+	var sentences []string
+	if len(lists) > 0 {
+		sentences = append(sentences, unprovenFilter(h, lists))
 	}
+	if mode == "NOTRACK" {
+		sentences = append(sentences, "In mode NOTRACK a lost message is not sent again, so the test entries do not prove that no connection was lost.")
+	}
+	return strings.Join(sentences, " ")
+}
+
+func unprovenFilter(h health.Health, lists []conntrackd.FilterList) string {
 	var names []string
 	for _, l := range lists {
 		kind := "Ignore"
