@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
@@ -27,6 +28,9 @@ type Holding struct {
 	Refused uint64
 	// Told is the peer's newest report; nil where it has not said a thing for too long.
 	Told *mailbox.Told
+	// Differ are the settings that the peer has otherwise, as it told; nil where it has
+	// all as here, or is of a version that does not tell.
+	Differ []Difference
 	// OnPeer is how many of Of connections the peer holds, as it told: of those that this
 	// node had when the peer counted, and still has. Both are -1 where that is not known,
 	// which is not none.
@@ -48,6 +52,34 @@ func (o *Observer) box(direct bool) mailbox.Box {
 }
 
 func (o *Observer) toldLifetime() time.Duration { return cmp.Or(o.reportLifetime, mailbox.Lifetime) }
+
+// Difference names settings that must be equal on both nodes. Stable: it is in the JSON.
+type Difference string
+
+// The differences. One of DifferOther is told where it is none of the others.
+const (
+	DifferBuffers Difference = "buffers" // Send or Receive Buffer Size of a link
+	DifferCache   Difference = "external-cache"
+	DifferOther   Difference = "other"
+)
+
+// differ compares the settings here with what the peer told of its own.
+func differ(own conntrackd.Settings, direct bool, told mailbox.Report) (d []Difference) {
+	buffers, all := conntrackd.NewSettingTable().Digests(own)
+	if told.Settings == 0 || !own.Complete() {
+		return nil
+	}
+	if told.Buffers != buffers {
+		d = append(d, DifferBuffers)
+	}
+	if told.Direct != direct {
+		d = append(d, DifferCache)
+	}
+	if d == nil && told.Settings != all {
+		d = append(d, DifferOther)
+	}
+	return d
+}
 
 // hearPeer reads the peer's newest report.
 func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
@@ -76,6 +108,7 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 		return h
 	}
 	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.heardAt)}
+	h.Differ = differ(o.Settings, e.last().Direct, o.told.Report)
 	h.Of = min(c.Settled, c.Survive)
 	h.OnPeer = min(h.Of, onPeer(h.Told.Report, c.Peers, e.last().PeersAtMost(), h.Of))
 	return h
@@ -131,6 +164,9 @@ func (o *Observer) Tell(ctx context.Context) error {
 	}
 	r := e.report()
 	r.Daemon = o.ownVersion(ctx, e.service.MainPID)
+	if o.Settings.Complete() {
+		r.Buffers, r.Settings = conntrackd.NewSettingTable().Digests(o.Settings)
+	}
 	return o.box(e.last().Direct).Leave(ctx, r)
 }
 

@@ -5,6 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
@@ -141,5 +145,29 @@ func TestVersionsThatSwapNAT(t *testing.T) {
 	e.holding = Holding{Daemon: [3]uint8{1, 4, 7}, Told: &mailbox.Told{Report: mailbox.Report{Daemon: [3]uint8{1, 4, 6}}}}
 	if j := judge(e); j.Verdict != VerdictMismatch || !strings.Contains(j.Cause, "conntrackd 1.4.7 and the peer 1.4.6") {
 		t.Errorf("%+v", j)
+	}
+}
+
+// What differs is named; a peer that does not tell has nothing that differs.
+func TestDiffer(t *testing.T) {
+	own := conntracktest.Settings()
+	buffers, all := conntrackd.NewSettingTable().Digests(own)
+	for name, test := range map[string]struct {
+		told mailbox.Report
+		want []Difference
+	}{
+		"the same":         {mailbox.Report{Direct: true, Buffers: buffers, Settings: all}, nil},
+		"an older version": {mailbox.Report{Direct: false}, nil},
+		"buffers":          {mailbox.Report{Direct: true, Buffers: buffers + 1, Settings: all + 1}, []Difference{DifferBuffers}},
+		"cache":            {mailbox.Report{Buffers: buffers, Settings: all + 1}, []Difference{DifferCache}},
+		"both":             {mailbox.Report{Buffers: buffers + 1, Settings: all + 1}, []Difference{DifferBuffers, DifferCache}},
+		"another":          {mailbox.Report{Direct: true, Buffers: buffers, Settings: all + 1}, []Difference{DifferOther}},
+	} {
+		if diff := cmp.Diff(test.want, differ(own, true, test.told)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if d := differ(conntrackd.Settings{}, true, mailbox.Report{Buffers: 1, Settings: 1}); d != nil {
+		t.Errorf("without settings here: %v", d)
 	}
 }

@@ -34,6 +34,8 @@ type Report struct {
 	External        uint32 // entries in the external cache
 	Refused         uint32 // writes of the peer's entries that failed and were not made good
 	Limit           uint32 // nf_conntrack_max, or what the external cache holds at most; 0 is not known
+	// Buffers and Settings are the writer's [conntrackd.SettingTable.Digests]; 0 is not known.
+	Buffers, Settings uint8
 }
 
 const (
@@ -81,6 +83,7 @@ func (r Report) carrier(low bool) carrier {
 		n = min(n, largest)
 		b[7+3*i], b[8+3*i], b[9+3*i] = byte(n>>16), byte(n>>8), byte(n)
 	}
+	b[22], b[23] = r.Buffers, r.Settings
 	sum := crc32.ChecksumIEEE(b[:])
 	return carrier{documentation(b[:12]), documentation(b[12:24]), uint16(sum >> 16), uint16(sum)}
 }
@@ -106,6 +109,7 @@ func (c carrier) report() (r Report, low, ok bool) {
 	for i, n := range []*uint32{&r.Kernel, &r.Foreign, &r.External, &r.Refused, &r.Limit} {
 		*n = uint32(b[7+3*i])<<16 | uint32(b[8+3*i])<<8 | uint32(b[9+3*i])
 	}
+	r.Buffers, r.Settings = b[22], b[23]
 	return r, b[0]&flagLow != 0, true
 }
 

@@ -11,7 +11,7 @@ import (
 func TestReportTravels(t *testing.T) {
 	for _, r := range []Report{
 		{},
-		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Counted: 2 * time.Second, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144},
+		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Counted: 2 * time.Second, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144, Buffers: 255, Settings: 1},
 		{Cause: 200, Sequence: 1, External: largest, Kernel: 1},
 	} {
 		for _, low := range []bool{false, true} {

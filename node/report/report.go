@@ -76,7 +76,7 @@ func (r *Reporter) say(line string) {
 	r.said = line
 }
 
-// report makes one report. Of a daemon that does not run there is nothing to tell.
+// report makes one report, unless the daemon does not run.
 func (r *Reporter) report(ctx context.Context) error {
 	if r.node == nil {
 		found, err := node.Find(ctx, r.Options)

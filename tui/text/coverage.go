@@ -39,7 +39,7 @@ func survivors(h health.Health) string {
 	if !peerKnown(h) && !c.Pending {
 		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld, of)
 	}
-	if h.Holding.Told == nil && !c.Pending && c.Survive > 0 {
+	if (h.Holding.Told == nil || h.Holding.Of == 0) && !c.Pending && c.Survive > 0 { // none of them is older than the report
 		return fmt.Sprintf("%d of %s acknowledged by the peer", c.Survive, of)
 	}
 	return fmt.Sprintf("%d of %s would survive a failover", c.Survive, of)

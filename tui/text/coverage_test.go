@@ -17,7 +17,7 @@ func TestCoverage(t *testing.T) {
 	counts := func(survive, young, filtered, missing int) *coverage.Coverage {
 		return &coverage.Coverage{Counts: coverage.Counts{Survive: survive, Young: young, Filtered: filtered, Missing: missing}}
 	}
-	told := health.Holding{Told: &mailbox.Told{}}
+	told := health.Holding{Told: &mailbox.Told{}, Of: 1}
 	edited := func(c *coverage.Coverage, edit func(*coverage.Coverage)) *coverage.Coverage { edit(c); return c }
 	for _, tt := range []struct {
 		h    health.Health
@@ -27,6 +27,7 @@ func TestCoverage(t *testing.T) {
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(0, 0, 0, 0)}, "no connections to replicate now"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(2540, 2, 0, 0), Holding: told}, "2540 of 2542 connections would survive a failover; 2 just began"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(2540, 2, 0, 0)}, "2540 of 2542 connections acknowledged by the peer; 2 just began"},
+		{health.Health{Verdict: health.VerdictTwoWay, Coverage: counts(2540, 2, 0, 0), Holding: health.Holding{Told: &mailbox.Told{}}}, "2540 of 2542 connections acknowledged by the peer; 2 just began"},
 		{health.Health{Verdict: health.VerdictPartial, Coverage: counts(2540, 0, 28, 2), Holding: told},
 			"2540 of 2570 connections would survive a failover; 28 filtered by the file, 2 not in conntrackd's cache"},
 		{health.Health{Verdict: health.VerdictSilent, Coverage: counts(1, 0, 0, 0)}, "1 of 1 connection in conntrackd's cache; whether the peer has them is unknown"},

@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"connsync/conntrackd/health"
@@ -31,7 +32,23 @@ func onPeer(h health.Health, aged func(time.Duration) string) string {
 	case told == nil:
 		return "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run connsync status --prove on both nodes"
 	}
-	return fmt.Sprintf("%d of %s are on the peer, as it reported %s", h.Holding.OnPeer, plural.Of(h.Holding.Of, "connection", "connections"), aged(told.Age))
+	return Join("; ", fmt.Sprintf("%d of %s are on the peer, as it reported %s", h.Holding.OnPeer, plural.Of(h.Holding.Of, "connection", "connections"), aged(told.Age)),
+		differ(h.Holding.Differ))
+}
+
+// differ says which settings have to be equal on both nodes and are not.
+func differ(d []health.Difference) string {
+	var names []string
+	for _, one := range d {
+		names = append(names, map[health.Difference]string{
+			health.DifferBuffers: "Send or Receive Buffer Size", health.DifferCache: "External Cache",
+			health.DifferOther: "an advanced setting (compare connsync show of both nodes)",
+		}[one])
+	}
+	if names == nil {
+		return ""
+	}
+	return "it has another value than this node for " + strings.Join(names, " and ")
 }
 
 // shortages are the words for the causes that the peer may tell, as they are in JSON.
@@ -68,6 +85,8 @@ type PeerReport struct {
 	Refused  uint32 `json:"refused"`  // writes that failed there and were not made good
 	Limit    uint32 `json:"limit"`    // its nf_conntrack_max, or with an external cache its HashLimit
 	Daemon   string `json:"conntrackd"`
+	// Differ are the settings that it has otherwise than this node.
+	Differ []health.Difference `json:"settings_differ"`
 }
 
 // NewPeerReport is what the peer told; nil where it has not told, which is not zero.
@@ -76,5 +95,6 @@ func NewPeerReport(h health.Holding) *PeerReport {
 	if t == nil {
 		return nil
 	}
-	return &PeerReport{h.OnPeer, h.Of, int(t.Age / time.Second), Shortage(t.Cause), t.Kernel, t.External, t.Refused, t.Limit, daemonVersion(t.Daemon)}
+	return &PeerReport{h.OnPeer, h.Of, int(t.Age / time.Second), Shortage(t.Cause), t.Kernel, t.External, t.Refused, t.Limit, daemonVersion(t.Daemon),
+		append([]health.Difference{}, h.Differ...)}
 }

@@ -40,7 +40,7 @@ func TestPeerReport(t *testing.T) {
 	}
 	h := health.Holding{OnPeer: 1, Of: 2, Told: &mailbox.Told{Age: 3 * time.Second, Report: mailbox.Report{
 		Cause: mailbox.CauseTableFull, Kernel: 4, External: 5, Refused: 6, Limit: 7, Daemon: [3]uint8{1, 4, 8}}}}
-	want := &PeerReport{Held: 1, Of: 2, Seconds: 3, Cause: "table-full", Kernel: 4, External: 5, Refused: 6, Limit: 7, Daemon: "1.4.8"}
+	want := &PeerReport{Held: 1, Of: 2, Seconds: 3, Cause: "table-full", Kernel: 4, External: 5, Refused: 6, Limit: 7, Daemon: "1.4.8", Differ: []health.Difference{}}
 	if diff := cmp.Diff(want, NewPeerReport(h)); diff != "" {
 		t.Error(diff)
 	}

@@ -1,11 +1,7 @@
 package text
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"connsync/conntrackd"
@@ -127,42 +123,5 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// Fingerprint is eight hexadecimal digits in two groups over what must be
-// equal on both nodes: of each link the pair of addresses and the settings that are
-// shared, which are the port and both buffers, in whatever order; the cache mode; and the
-// advanced settings where they are not as everywhere. Both nodes of a pair show the same one.
-func Fingerprint(t conntrackd.SettingTable, s conntrackd.Settings) string {
-	ofLink := func(e conntrackd.Setting) bool { return slices.Contains(conntrackd.LinkFields(), e.Field) }
-	var links []string
-	for _, l := range s.Links() {
-		link := pairOf(l)
-		for _, e := range t {
-			if e.Shared && ofLink(e) {
-				link += fmt.Sprintf(" %v", e.JSON(l))
-			}
-		}
-		links = append(links, link)
-	}
-	slices.Sort(links) // either may be the default
-	shared := strings.Join(links, "; ")
-	for _, e := range t {
-		switch list, isList := e.JSON(s).([]string); {
-		case !e.Shared || ofLink(e) || !e.Told(s, conntrackd.Host{}):
-		case isList:
-			shared += fmt.Sprintf(" %s=%v", e.Field, slices.Sorted(slices.Values(list)))
-		case e.Optional:
-			shared += fmt.Sprintf(" %s=%v", e.Field, e.JSON(s))
-		default:
-			shared += fmt.Sprintf(" %v", e.JSON(s))
-		}
-	}
-	sum := sha256.Sum256([]byte(shared))
-	return fmt.Sprintf("%02x%02x-%02x%02x", sum[0], sum[1], sum[2], sum[3])
-}
-
-// pairOf are the two addresses of a link, in the same order on both nodes.
-func pairOf(s conntrackd.Settings) string {
-	pair := []netip.Addr{s.Current.Addr(), s.Peer.Addr()}
-	slices.SortFunc(pair, netip.Addr.Compare)
-	return fmt.Sprintf("%v %v %d", pair[0], pair[1], cmp.Or(max(s.Current.Bits(), 0), max(s.Peer.Bits(), 0)))
-}
+// Fingerprint is [conntrackd.SettingTable.Fingerprint].
+func Fingerprint(t conntrackd.SettingTable, s conntrackd.Settings) string { return t.Fingerprint(s) }

@@ -1,0 +1,67 @@
+package conntrackd
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Fingerprint is eight hexadecimal digits in two groups over what must be
+// equal on both nodes: of each link the pair of addresses and the settings that are
+// shared, which are the port and both buffers, in whatever order; the cache mode; and the
+// advanced settings where they are not as everywhere. Both nodes of a pair show the same one.
+func (t SettingTable) Fingerprint(s Settings) string {
+	sum := sha256.Sum256([]byte(t.shared(s)))
+	return fmt.Sprintf("%02x%02x-%02x%02x", sum[0], sum[1], sum[2], sum[3])
+}
+
+// Digests are a byte over the buffers of all links and one over all that the fingerprint is
+// over, for a node to tell its peer; they are never zero. Where they differ the settings
+// do, and where these differ one in 255 has the same.
+func (t SettingTable) Digests(s Settings) (buffers, all uint8) {
+	digest := func(text string) uint8 { return uint8(sha256.Sum256([]byte(text))[0])%255 + 1 }
+	return digest(t.links(s, FieldSendBuffer, FieldReceiveBuffer)), digest(t.shared(s))
+}
+
+// shared are the settings that must be equal on both nodes.
+func (t SettingTable) shared(s Settings) string {
+	shared := t.links(s, LinkFields()...)
+	for _, e := range t {
+		switch list, isList := e.JSON(s).([]string); {
+		case !e.Shared || slices.Contains(LinkFields(), e.Field) || !e.Told(s, Host{}):
+		case isList:
+			shared += fmt.Sprintf(" %s=%v", e.Field, slices.Sorted(slices.Values(list)))
+		case e.Optional:
+			shared += fmt.Sprintf(" %s=%v", e.Field, e.JSON(s))
+		default:
+			shared += fmt.Sprintf(" %v", e.JSON(s))
+		}
+	}
+	return shared
+}
+
+// links are those fields of each link that must be equal on both nodes.
+func (t SettingTable) links(s Settings, fields ...Field) string {
+	var links []string
+	for _, l := range s.Links() {
+		link := pairOf(l)
+		for _, e := range t {
+			if e.Shared && slices.Contains(fields, e.Field) {
+				link += fmt.Sprintf(" %v", e.JSON(l))
+			}
+		}
+		links = append(links, link)
+	}
+	slices.Sort(links) // either may be the default
+	return strings.Join(links, "; ")
+}
+
+// pairOf are the two addresses of a link, in the same order on both nodes.
+func pairOf(s Settings) string {
+	pair := []netip.Addr{s.Current.Addr(), s.Peer.Addr()}
+	slices.SortFunc(pair, netip.Addr.Compare)
+	return fmt.Sprintf("%v %v %d", pair[0], pair[1], cmp.Or(max(s.Current.Bits(), 0), max(s.Peer.Bits(), 0)))
+}
