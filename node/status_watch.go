@@ -29,7 +29,7 @@ type StatusWatch struct {
 }
 
 // tellEvery is how often a node that is watched tells the peer what it holds, as the
-// metrics timer does.
+// refresh does.
 const tellEvery = 30 * time.Second
 
 // NewStatusWatch watches n until ctx ends.

@@ -51,6 +51,27 @@ func TestMetricsTimerOnADebian(t *testing.T) {
 	in(machine.Node, "connsync"+settings+"--current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24")
 	in(peer, program+settings+"--current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24")
 
+	// The refresh that the save has started reports to the peer with what its unit allows,
+	// and records the verdict.
+	await := func(command, want string) {
+		t.Helper()
+		for {
+			said := in(machine.Node, command)
+			if strings.Contains(said, want) {
+				return
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("%s: no %q in %s", command, want, said)
+			}
+			time.Sleep(time.Second)
+		}
+	}
+	await("journalctl -q -u connsync-refresh.service", "reports to the peer")
+	await("connsync events", "  in sync both ways")
+	if said := in(machine.Node, "journalctl -q -u connsync-refresh.service"); strings.Contains(said, "failed") {
+		t.Errorf("the refresh says %s", said)
+	}
+
 	// Without the directory of node_exporter nothing is done, and nothing fails.
 	in(machine.Node, "systemctl start connsync-metrics.service && systemctl is-system-running")
 	in(machine.Node, "mkdir -p /var/lib/prometheus/node-exporter && chown nobody /var/lib/prometheus/node-exporter")

@@ -18,7 +18,7 @@ import (
 	"connsync/conntrackd/service"
 )
 
-// watcher observes a node and tells the peer what is there, as the metrics timer does.
+// watcher observes a node and tells the peer what is there, as the refresh does.
 type watcher struct {
 	*Observer
 	n *pairtest.Node

@@ -27,8 +27,8 @@ type Box struct {
 	Connections *coverage.Looker
 }
 
-// Lifetime is how long a report lies in the box. The metrics timer writes one every
-// half minute.
+// Lifetime is how long a report lies in the box. The refresh writes one every half minute,
+// at a very large table every minute.
 const Lifetime = 90 * time.Second
 
 // Told is the newest report of the peer.

@@ -70,7 +70,7 @@ func EventNotes(l events.Log) []string {
 	if !l.Since.IsZero() {
 		known = "Changes of verdict are known since " + l.Since.Local().Format(time.DateTime)
 	}
-	return append(notes, known+"; only the form, connsync status --watch and the metrics timer record them.")
+	return append(notes, known+"; the refresh, the form, status --watch and the metrics timer record them.")
 }
 
 // EventsText is all of them as plain text.

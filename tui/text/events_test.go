@@ -54,7 +54,7 @@ func TestEventWhat(t *testing.T) {
 
 // What is not known is said.
 func TestEventNotes(t *testing.T) {
-	want := []string{"cannot read journal: not allowed", "No change of verdict is recorded; only the form, connsync status --watch and the metrics timer record them."}
+	want := []string{"cannot read journal: not allowed", "No change of verdict is recorded; the refresh, the form, status --watch and the metrics timer record them."}
 	hidden := events.Log{Unread: []events.Unread{{Source: events.SourceVerdicts, Error: "not allowed"}}}
 	if got := EventsText(hidden); !strings.HasPrefix(got, "No events can be read.\n") || !strings.Contains(got, "\nChanges of verdict are not known;") {
 		t.Errorf("of records that cannot be read: %q", got)
