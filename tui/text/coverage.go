@@ -27,9 +27,9 @@ func Coverage(h health.Health) string {
 const noConnections = "no connections to replicate now"
 
 // peerKnown says that what the peer has is known: it confirms it, or where nothing is
-// confirmed (mode NOTRACK) it has reported it.
+// confirmed (mode NOTRACK) it has reported on some of them.
 func peerKnown(h health.Health) bool {
-	return h.Verdict.BothWays() || h.Verdict == health.VerdictUnknown && h.Holding.Told != nil
+	return h.Verdict.BothWays() || h.Verdict == health.VerdictUnknown && h.Holding.Told != nil && h.Holding.Of > 0
 }
 
 // survivors says how many would survive, where that is known.

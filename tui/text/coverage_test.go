@@ -32,6 +32,7 @@ func TestCoverage(t *testing.T) {
 			"2540 of 2570 connections would survive a failover; 28 filtered by the file, 2 not in conntrackd's cache"},
 		{health.Health{Verdict: health.VerdictSilent, Coverage: counts(1, 0, 0, 0)}, "1 of 1 connection in conntrackd's cache; whether the peer has them is unknown"},
 		{health.Health{Verdict: health.VerdictUnknown, Coverage: counts(1, 0, 0, 0)}, "1 of 1 connection in conntrackd's cache; whether the peer has them is unknown"},
+		{health.Health{Verdict: health.VerdictUnknown, Coverage: counts(1, 0, 0, 0), Holding: health.Holding{Told: &mailbox.Told{}}}, "1 of 1 connection in conntrackd's cache; whether the peer has them is unknown"},
 		{health.Health{Verdict: health.VerdictUnknown, Coverage: counts(1, 0, 0, 0), Holding: told}, "1 of 1 connection would survive a failover"},
 		{health.Health{Verdict: health.VerdictReceivingOnly, Coverage: edited(counts(10, 0, 0, 0), func(c *coverage.Coverage) { c.Unacknowledged = 5 })},
 			"15 of 15 connections in conntrackd's cache; whether the peer has them is unknown; 5 not acknowledged by the peer"},

@@ -141,7 +141,7 @@ func InSync(h health.Health, since, now time.Time) string {
 	switch n, known := h.Acknowledged(); {
 	case !known || h.Coverage.Total() == 0:
 	case h.Coverage.Lost()+h.Coverage.Unacknowledged+h.Coverage.NotHeld > 0:
-	case h.Holding.Told != nil && h.Holding.OnPeer >= h.Holding.Of:
+	case h.Holding.Told != nil && h.Holding.Of > 0 && h.Holding.OnPeer >= h.Holding.Of:
 		said += fmt.Sprintf("; all %s are on the peer", plural.Of(n, "connection", "connections"))
 	}
 	return said + "."
