@@ -176,11 +176,13 @@ func (h *host) interfaceNote(name string) string {
 
 // carriesTraffic is said of an interface that has the default route.
 func carriesTraffic(name string) string {
-	return name + " has the default route: it carries production traffic; choose a dedicated interface"
+	return name + " has the default route: it carries production traffic" + chooseDedicated
 }
 
 // carriesOther is said of an interface that carries something else than the sync.
-func carriesOther(i netcheck.Interface) string { return i.Carries + "; choose a dedicated interface" }
+func carriesOther(i netcheck.Interface) string { return i.Carries + chooseDedicated }
+
+const chooseDedicated = "; choose a dedicated interface"
 
 // lookAlike is said where none of several interfaces is likelier than the others.
 func lookAlike(names []string) string {
