@@ -80,15 +80,16 @@ func Plan(t Target) []check.Check {
 		// shows beside a wrong route.
 		{ID: CheckPeerLink, Title: "Peer is on the wire", Severity: ofPeer,
 			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runPeerLink(t)},
-		// Replies go to whoever has Current IP, so these need to know whose it is.
+		// Replies go to whoever has Current IP, so these say nothing until it is known
+		// whose it is.
 		{ID: CheckPeerPing, Title: "Peer answers ping", Severity: ofPeer,
-			Needs: []check.ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPing(t)},
+			Needs: []check.ID{CheckRoute, CheckPeerLink}, Beside: []check.ID{CheckDuplicateAddress}, Run: runPeerPing(t)},
 		{ID: CheckPathMTU, Title: "Full-size packets reach the peer", Severity: ofPeer,
 			Needs: []check.ID{CheckPeerPing}, Run: runPathMTU(t)},
 		{ID: CheckPortFree, Title: "Port is free on this node", Severity: check.Blocker,
 			Needs: []check.ID{CheckCurrentAssigned}, Run: runPortFree(t)},
 		{ID: CheckPeerPort, Title: "Peer does not refuse the port", Severity: ofPeer,
-			Needs: []check.ID{CheckRoute, CheckPeerLink, CheckDuplicateAddress}, Run: runPeerPort(t)},
+			Needs: []check.ID{CheckRoute, CheckPeerLink}, Beside: []check.ID{CheckDuplicateAddress}, Run: runPeerPort(t)},
 		{ID: CheckFirewall, Title: "Firewall lets sync through", Severity: check.Warning,
 			Needs: []check.ID{CheckInterface}, Run: t.Flow.Check},
 		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: check.Blocker, Run: runConntrack},

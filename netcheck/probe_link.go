@@ -24,6 +24,9 @@ const (
 	neighbourInterval = 300 * time.Millisecond
 	neighbourTries    = 3
 	neighbourSettle   = 50 * time.Millisecond
+	// Shorter than that of the peer: another host that has Current IP is known before
+	// anything is sent from it.
+	duplicateSettle = neighbourSettle / 2
 )
 
 // runDuplicateAddress asks whether another host has Current IP.
@@ -34,7 +37,7 @@ func runDuplicateAddress(t Target) func(context.Context) check.Finding {
 			return check.CouldNotRun(err)
 		}
 		addr := t.Current.Addr().Unmap().WithZone("")
-		q := inquiry{link: link, addr: addr, tries: neighbourTries, interval: duplicateInterval, settle: neighbourSettle,
+		q := inquiry{link: link, addr: addr, tries: neighbourTries, interval: duplicateInterval, settle: duplicateSettle,
 			// Whoever has our address cannot answer a question from it.
 			source: solicitationSource(link, addr, netip.IPv6Unspecified())}
 		got, err := q.ask(ctx)

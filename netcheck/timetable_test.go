@@ -15,7 +15,8 @@ import (
 	"connsync/netcheck/firewall"
 )
 
-// TestPlan reads the plan as a timetable: id, severity, what it waits for.
+// TestPlan reads the plan as a timetable: id, severity, what it waits for, and what its
+// finding waits for.
 func TestPlan(t *testing.T) {
 	four := target{Interface: "eth1", Current: "10.0.0.101/24", Peer: "10.0.0.102/24", Port: 3780}
 	six := target{Interface: "eth1", Current: "fd00::101/64", Peer: "fd00::102/64", Port: 3780}
@@ -27,6 +28,9 @@ func TestPlan(t *testing.T) {
 			fmt.Fprintf(&b, "%s %v", c.ID, c.Severity)
 			for _, id := range c.Needs {
 				fmt.Fprintf(&b, " %s", id)
+			}
+			for _, id := range c.Beside {
+				fmt.Fprintf(&b, " beside %s", id)
 			}
 			b.WriteByte('\n')
 		}
@@ -42,10 +46,10 @@ same-subnet blocker peer-distinct
 route blocker carrier current-ip-assigned same-subnet
 duplicate-address blocker carrier current-ip-assigned
 peer-link blocker carrier current-ip-assigned same-subnet
-peer-ping blocker route peer-link duplicate-address
+peer-ping blocker route peer-link beside duplicate-address
 path-mtu blocker peer-ping
 port-free blocker current-ip-assigned
-peer-port blocker route peer-link duplicate-address
+peer-port blocker route peer-link beside duplicate-address
 firewall warning interface
 conntrack blocker
 `
@@ -76,7 +80,7 @@ func TestPlanIsSound(t *testing.T) {
 			t.Errorf("%s: title %q, run %t", c.ID, c.Title, c.Run != nil)
 		}
 		titles[c.Title] = true
-		for _, need := range c.Needs {
+		for _, need := range append(slices.Clone(c.Needs), c.Beside...) {
 			if !slices.Contains(ids, need) {
 				t.Errorf("%s needs %s, which does not stand before it", c.ID, need)
 			}
@@ -101,6 +105,7 @@ func TestRootCauses(t *testing.T) {
 		{CheckDedicated, nil},
 		{CheckPeerDistinct, []check.ID{CheckSameSubnet, CheckRoute, CheckPeerLink, CheckPeerPing, CheckPathMTU, CheckPeerPort}},
 		{CheckRoute, []check.ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
+		{CheckDuplicateAddress, []check.ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
 		{CheckPeerLink, []check.ID{CheckPeerPing, CheckPathMTU, CheckPeerPort}},
 		{CheckPeerPing, []check.ID{CheckPathMTU}},
 		{CheckPortFree, nil},
@@ -117,8 +122,11 @@ func TestRootCauses(t *testing.T) {
 					if checks[i].ID == tt.fails {
 						status = check.Failed
 					}
-					checks[i].Run = func(context.Context) check.Finding {
-						time.Sleep(time.Second)
+					checks[i].Run = func(ctx context.Context) check.Finding {
+						select {
+						case <-time.After(time.Second):
+						case <-ctx.Done():
+						}
 						return check.Finding{Status: status}
 					}
 				}

@@ -82,6 +82,10 @@ type Check struct {
 	// unknown or failed mildly this one still runs. IDs that are not in the
 	// plan are ignored.
 	Needs []ID
+	// Beside are the checks that may still run with this one, but without which its
+	// finding says nothing: it waits for theirs. If one failed or was skipped, this
+	// one is interrupted and skipped.
+	Beside []ID
 	// Run asks. It returns promptly when ctx ends.
 	Run func(ctx context.Context) Finding
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,11 +22,11 @@ func Run(ctx context.Context, checks []Check, each func(Result)) Report {
 	r := newRun(checks, each)
 	for r.unfinished > 0 {
 		if ctx.Err() != nil {
-			r.drain()
+			r.drain(ctx)
 			r.cancel(ctx)
 			break
 		}
-		r.startReady(ctx)
+		r.advance(ctx)
 		if r.unfinished == 0 {
 			break
 		}
@@ -35,7 +36,7 @@ func Run(ctx context.Context, checks []Check, each func(Result)) Report {
 		}
 		select {
 		case a := <-r.answers:
-			r.finish(a.index, a.finding, a.took)
+			r.receive(a)
 		case <-ctx.Done():
 		}
 	}
@@ -56,6 +57,8 @@ type run struct {
 	byID       map[ID]int
 	results    []Result
 	started    []time.Time // zero when not started
+	stop       []context.CancelFunc
+	held       []*answer // which wait for those beside them
 	done       []bool
 	unfinished int
 	running    int
@@ -70,6 +73,8 @@ func newRun(checks []Check, each func(Result)) *run {
 		byID:       make(map[ID]int, len(checks)),
 		results:    make([]Result, len(checks)),
 		started:    make([]time.Time, len(checks)),
+		stop:       make([]context.CancelFunc, len(checks)),
+		held:       make([]*answer, len(checks)),
 		done:       make([]bool, len(checks)),
 		unfinished: len(checks),
 		answers:    make(chan answer, len(checks)),
@@ -81,59 +86,77 @@ func newRun(checks []Check, each func(Result)) *run {
 	return r
 }
 
-// startReady starts or skips every check whose needs are answered. A skip can
-// make others ready, so it goes on until nothing changes.
-func (r *run) startReady(ctx context.Context) {
+// advance starts, skips or finishes every check that can be. One that ends can make
+// others ready, so it goes on until nothing changes.
+func (r *run) advance(ctx context.Context) {
 	for changed := true; changed; {
 		changed = false
-		for i, c := range r.checks {
-			if r.done[i] || !r.started[i].IsZero() {
-				continue
-			}
-			ready, broken := r.needs(c)
-			switch {
-			case broken != "":
-				r.finish(i, Finding{Status: Skipped, Detail: fmt.Sprintf("needs %q", r.checks[r.byID[broken]].Title)}, 0)
+		for i := range r.checks {
+			if !r.done[i] && r.step(ctx, i) {
 				changed = true
-			case ready:
-				r.start(ctx, i)
 			}
 		}
 	}
 }
 
-// needs reports whether all needs of c are answered, and the root of the
+// step brings one check on, and reports whether that has finished it.
+func (r *run) step(ctx context.Context, i int) (finished bool) {
+	c := r.checks[i]
+	ready, broken := r.answered(c.Needs)
+	judged, brokenBeside := r.answered(c.Beside)
+	broken = cmp.Or(broken, brokenBeside)
+	switch {
+	case broken != "":
+		r.finish(i, Finding{Status: Skipped, Detail: fmt.Sprintf("needs %q", r.checks[r.byID[broken]].Title)}, 0)
+		return true
+	case r.held[i] != nil && judged:
+		r.finish(i, r.held[i].finding, r.held[i].took)
+		return true
+	case r.started[i].IsZero() && ready && ctx.Err() == nil:
+		r.start(ctx, i)
+	}
+	return false
+}
+
+// answered reports whether all of the checks are answered, and the root of the
 // failure when one of them failed or was skipped.
-func (r *run) needs(c Check) (ready bool, broken ID) {
-	ready = true
-	for _, id := range c.Needs {
+func (r *run) answered(ids []ID) (all bool, broken ID) {
+	all = true
+	for _, id := range ids {
 		i, ok := r.byID[id]
 		switch {
 		case !ok:
 		case !r.done[i]:
-			ready = false
+			all = false
 		case r.results[i].Status == Failed && !r.results[i].Mild:
 			return false, id
 		case r.results[i].Status == Skipped:
-			_, root := r.needs(r.checks[i])
-			if root == "" { // the check itself said skipped
-				root = id
-			}
-			return false, root
+			_, needed := r.answered(r.checks[i].Needs)
+			_, beside := r.answered(r.checks[i].Beside)
+			return false, cmp.Or(needed, beside, id) // id where the check itself said skipped
 		}
 	}
-	return ready, ""
+	return all, ""
 }
 
 func (r *run) start(ctx context.Context, i int) {
 	r.running++
 	r.started[i] = time.Now()
+	ctx, r.stop[i] = context.WithCancel(ctx)
 	check := r.checks[i].Run
 	go func() {
 		begin := time.Now()
 		f := protect(ctx, check)
 		r.answers <- answer{i, f, time.Since(begin)}
 	}()
+}
+
+// receive takes an answer; that of an interrupted check is nobody's any more.
+func (r *run) receive(a answer) {
+	r.running--
+	if !r.done[a.index] {
+		r.held[a.index] = &a
+	}
 }
 
 // protect asks and turns everything that is no answer into Unknown.
@@ -158,8 +181,8 @@ func protect(ctx context.Context, ask func(context.Context) Finding) (f Finding)
 }
 
 func (r *run) finish(i int, f Finding, took time.Duration) {
-	if !r.started[i].IsZero() {
-		r.running--
+	if r.stop[i] != nil {
+		r.stop[i]()
 	}
 	r.done[i] = true
 	r.unfinished--
@@ -174,12 +197,13 @@ func (r *run) finish(i int, f Finding, took time.Duration) {
 }
 
 // drain takes the answers that had arrived when ctx ended.
-func (r *run) drain() {
+func (r *run) drain(ctx context.Context) {
 	for {
 		select {
 		case a := <-r.answers:
-			r.finish(a.index, a.finding, a.took)
+			r.receive(a)
 		default:
+			r.advance(ctx)
 			return
 		}
 	}

@@ -24,6 +24,13 @@ func answering(id ID, after time.Duration, s Status, needs ...ID) Check {
 	}}
 }
 
+// answeringBeside makes a check that passes after a while, beside another one.
+func answeringBeside(id ID, after time.Duration, beside ...ID) Check {
+	c := answering(id, after, Passed)
+	c.Beside = beside
+	return c
+}
+
 // outcome is a report in short: id, status and milliseconds.
 type outcome struct {
 	ID     ID
@@ -77,6 +84,24 @@ func TestRunIsATimetable(t *testing.T) {
 			[]Check{answering("b", ms, Passed, "a"), answering("a", ms, Passed, "b"), answering("c", 5*ms, Passed)}, 5 * ms,
 			[]outcome{{"b", Unknown, 0, "these checks wait for one another: a, b"},
 				{"a", Unknown, 0, "these checks wait for one another: a, b"}, {"c", Passed, 5, ""}}},
+		{"one beside another takes no longer than both",
+			[]Check{answering("a", 300*ms, Passed), answeringBeside("b", 200*ms, "a"), answering("c", 50*ms, Passed, "b")}, 350 * ms,
+			[]outcome{{"a", Passed, 300, ""}, {"b", Passed, 200, ""}, {"c", Passed, 50, ""}}},
+		{"one beside another that passes first",
+			[]Check{answering("a", 100*ms, Passed), answeringBeside("b", 200*ms, "a")}, 200 * ms,
+			[]outcome{{"a", Passed, 100, ""}, {"b", Passed, 200, ""}}},
+		{"a failure interrupts those beside it, and skips what stands on them",
+			[]Check{answering("a", 100*ms, Failed), answeringBeside("b", time.Hour, "a"), answering("c", ms, Passed, "b")}, 100 * ms,
+			[]outcome{{"a", Failed, 100, ""}, {"b", Skipped, 0, `needs "a"`}, {"c", Skipped, 0, `needs "a"`}}},
+		{"a failure skips those beside it that have answered",
+			[]Check{answeringBeside("b", 50*ms, "a"), answering("a", 100*ms, Failed)}, 100 * ms,
+			[]outcome{{"b", Skipped, 0, `needs "a"`}, {"a", Failed, 100, ""}}},
+		{"unknown lets those beside it count",
+			[]Check{answering("a", 100*ms, Unknown), answeringBeside("b", 50*ms, "a")}, 100 * ms,
+			[]outcome{{"a", Unknown, 100, ""}, {"b", Passed, 50, ""}}},
+		{"one that waits for what stands on it",
+			[]Check{answeringBeside("a", ms, "b"), answering("b", ms, Passed, "a")}, ms,
+			[]outcome{{"a", Unknown, 0, "these checks wait for one another: a, b"}, {"b", Unknown, 0, "these checks wait for one another: a, b"}}},
 		{"no answer, and nothing to ask",
 			[]Check{answering("a", ms, Pending), {ID: "b"}}, ms,
 			[]outcome{{"a", Unknown, 1, "the check gave no answer"}, {"b", Unknown, 0, "this check cannot be asked here"}}},
