@@ -177,6 +177,24 @@ func TestProgramIsPositionIndependent(t *testing.T) {
 	}
 }
 
+// A template, whose text may call any method by its name, has the linker keep all
+// methods of all types: a sixth of the program.
+func TestProgramKeepsNoTemplates(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	run(t, "dpkg-deb", "--extract", deb(t, "amd64"), dir)
+	program, err := os.ReadFile(filepath.Join(dir, "usr/sbin/connsync"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(program, []byte("text/template.")) { // init, as an import has it
+		t.Error("the program has no names of functions any more, so that this test sees nothing")
+	}
+	if bytes.Contains(program, []byte("text/template.(*Template).Execute")) {
+		t.Error("something executes a template")
+	}
+}
+
 func TestLintianHasNothingToSay(t *testing.T) {
 	t.Parallel()
 	for _, arch := range []string{"amd64", "arm64"} {

@@ -3,9 +3,10 @@
 package flaghelp
 
 import (
+	"bytes"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,29 +17,47 @@ import (
 // heading is what the advanced flags stand under.
 const heading = "Advanced settings:"
 
-// usual is how cobra's template prints the flags of a command.
-const usual = "{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}"
-
 // Group puts the flags of the advanced settings behind the others in the help of every
 // command of root that has one.
+//
+// It prints no template: with cobra's the linker would have to keep every method of
+// every type, since a template may call any of them by its name.
 func Group(root *cobra.Command, t conntrackd.SettingTable) {
 	for _, cmd := range root.Commands() {
-		cmd.InitDefaultHelpFlag()
-		plain, advanced := pflag.NewFlagSet("", 0), pflag.NewFlagSet("", 0)
-		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			of := func(e conntrackd.Setting) bool { return e.Advanced && e.Field.Flag() == f.Name }
-			if slices.ContainsFunc(t, of) {
-				advanced.AddFlag(f)
-			} else {
-				plain.AddFlag(f)
+		usual := cmd.UsageFunc()
+		cmd.SetUsageFunc(func(c *cobra.Command) error {
+			out := c.OutOrStderr()
+			var text bytes.Buffer
+			c.SetOut(&text)
+			err := usual(c)
+			c.SetOut(out)
+			if err != nil {
+				return err
 			}
+			_, err = out.Write(bytes.Replace(text.Bytes(), []byte(usages(c.LocalFlags())), []byte(grouped(c.LocalFlags(), t)), 1))
+			return err
 		})
-		if !advanced.HasFlags() {
-			continue
-		}
-		text := func(flags *pflag.FlagSet) string {
-			return "{{" + strconv.Quote(strings.TrimRight(flags.FlagUsages(), "\n")) + "}}"
-		}
-		cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), usual, text(plain)+"\n\n"+heading+"\n"+text(advanced), 1))
 	}
+}
+
+// grouped is the help of flags, those of the advanced settings under their heading.
+func grouped(flags *pflag.FlagSet, t conntrackd.SettingTable) string {
+	plain, advanced := pflag.NewFlagSet("", 0), pflag.NewFlagSet("", 0)
+	flags.VisitAll(func(f *pflag.Flag) {
+		of := func(e conntrackd.Setting) bool { return e.Advanced && e.Field.Flag() == f.Name }
+		if slices.ContainsFunc(t, of) {
+			advanced.AddFlag(f)
+		} else {
+			plain.AddFlag(f)
+		}
+	})
+	if !advanced.HasFlags() {
+		return usages(flags)
+	}
+	return usages(plain) + "\n\n" + heading + "\n" + usages(advanced)
+}
+
+// usages is the help of flags as cobra prints it.
+func usages(flags *pflag.FlagSet) string {
+	return strings.TrimRightFunc(flags.FlagUsages(), unicode.IsSpace)
 }
