@@ -246,6 +246,9 @@ func network(text string) (netip.Prefix, bool) {
 
 // sameList compares lists whatever their order.
 func sameList(a, b string) bool {
+	if a == b {
+		return true // which it mostly is, and may be long
+	}
 	x, y := strings.Split(a, ","), strings.Split(b, ",")
 	slices.SortFunc(x, cmp.Compare)
 	slices.SortFunc(y, cmp.Compare)

@@ -31,7 +31,7 @@ type checker struct {
 }
 
 func (f *File) check() {
-	c := checker{f: f, ignored: map[netip.Addr]bool{}}
+	c := checker{f: f}
 	c.nodes(f.top, inFile)
 	slices.SortStableFunc(f.diags, func(a, b Diagnostic) int {
 		if a.Line != b.Line {
@@ -42,6 +42,9 @@ func (f *File) check() {
 }
 
 func (c *checker) nodes(nodes []*node, in section) {
+	if in == inAddresses && c.ignored == nil {
+		c.ignored = make(map[netip.Addr]bool, len(nodes))
+	}
 	for _, n := range nodes {
 		if n.rule == nil {
 			continue

@@ -37,6 +37,9 @@ func readAddress(keyword, text string) (addr netip.Addr, ok bool) {
 // inetAton is inet_aton for four numbers, the only form that the lexer lets
 // through; a leading zero makes a number octal.
 func inetAton(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(s); err == nil { // as most are written
+		return a, a.Is4()
+	}
 	parts := strings.Split(s, ".")
 	if len(parts) != 4 {
 		return netip.Addr{}, false

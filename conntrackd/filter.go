@@ -48,6 +48,16 @@ func (f *File) filterList(n *node) FilterList {
 	return list
 }
 
+// filterLists are those of one subject.
+func (f *File) filterLists(subject string) (lists []FilterList) {
+	for _, n := range named(inside(inside(f.top, "General"), "Filter"), subject) {
+		if n.open >= 0 {
+			lists = append(lists, f.filterList(n))
+		}
+	}
+	return lists
+}
+
 // LineOf returns the line of the directive that gives a setting of a top-level section
 // its value, or zero where none does. It knows the daemon's other names for it.
 func (f *File) LineOf(section, name string) int {

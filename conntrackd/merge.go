@@ -60,11 +60,11 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 	if err := m.f.damage(); err != nil {
 		return nil, nil, err
 	}
-	m.before, _ = m.f.Settings()
-	m.before = m.before.OnHost(h)
+	before, unread := m.f.Settings()
+	m.before = before.OnHost(h)
 	m.s = m.s.OnHost(h)
 	steps := []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.links, m.settings, m.ignore, m.expectations}
-	if m.f.alreadyHas(s, h) {
+	if unread == nil && m.inForce() {
 		steps = []func(){m.expectations}
 	}
 	for _, step := range steps {
@@ -115,16 +115,16 @@ func (f *File) unendedComment() bool {
 	return slices.ContainsFunc(f.toks, func(t token) bool { return t.kind == kindStray && t.text == "#" })
 }
 
-// alreadyHas reports whether the file says s already, so that no edit is
+// inForce reports whether the file says the settings already, so that no edit is
 // needed. Without a control socket nothing could be known of the daemon, and a
 // daemon that does not tell systemd is killed after 90 seconds: these are
 // mended in any case.
-func (f *File) alreadyHas(s Settings, h Host) bool {
-	got, err := f.Settings()
-	if err != nil || !same(got.OnHost(h).withHelpers(h), s.OnHost(h).withHelpers(h)) || len(named(f.top, "Stats")) > 0 {
+func (m *merge) inForce() bool {
+	f := m.f
+	if !same(m.before.withHelpers(m.h), m.s.withHelpers(m.h)) || len(named(f.top, "Stats")) > 0 {
 		return false
 	}
-	all, _ := f.EachLink()
+	all, _ := f.bareLinks()
 	for i, link := range f.udp() {
 		if all[i].usable() && !f.bareAddresses(link) {
 			return false
@@ -132,7 +132,7 @@ func (f *File) alreadyHas(s Settings, h Host) bool {
 	}
 	general := inside(f.top, "General")
 	silent := last(general, "Systemd")
-	if h.UnitNotify && silent != nil && f.argKind(silent) == kindOff {
+	if m.h.UnitNotify && silent != nil && f.argKind(silent) == kindOff {
 		return false
 	}
 	return last(inside(general, "UNIX"), "Path") != nil

@@ -13,7 +13,9 @@ func filterDirective(subject string, at func(*Settings) *string) *directive {
 		in: inGeneral, place: placeAdvanced,
 		read: func(f *File, _ []*node, s *Settings) { *at(s) = f.filtered(subject) },
 		write: func(m *merge) {
-			if !same(m.now(), m.s) {
+			var now Settings
+			m.f.reparse()
+			if *at(&now) = m.f.filtered(subject); !same(now, m.s) {
 				m.filterList(subject, *at(&m.s))
 			}
 		},
@@ -31,13 +33,9 @@ func (m *merge) now() Settings {
 // filtered are the items of all lists of a subject: to the daemon they are one list, of
 // which the last says what they do.
 func (f *File) filtered(subject string) string {
-	lists, _ := f.FilterLists()
 	var all []string
 	sign := ""
-	for _, list := range lists {
-		if list.Subject != subject {
-			continue
-		}
+	for _, list := range f.filterLists(subject) {
 		if sign = except; list.Accept {
 			sign = ""
 		}
@@ -160,18 +158,16 @@ func (m *merge) filter() *node {
 // ignoredByHand are the addresses of the Ignore list without those that every file has:
 // loopback and the sync link.
 func (f *File) ignoredByHand(s Settings) string {
-	lists, _ := f.FilterLists()
 	var all []string
-	for _, list := range lists {
-		if list.Subject != "Address" {
-			continue
-		}
+	seen := map[netip.Prefix]bool{}
+	for _, list := range f.filterLists("Address") {
 		if list.Accept {
 			return "" // what it does not have is ignored, which is no list of addresses
 		}
 		for _, i := range list.Items {
 			p, ok := network(i.Text)
-			if ok && p.Addr().Is4() != i.IPv6 && !slices.Contains(all, shortNetwork(p)) {
+			if ok && p.Addr().Is4() != i.IPv6 && !seen[p] {
+				seen[p] = true
 				all = append(all, shortNetwork(p))
 			}
 		}
@@ -191,6 +187,9 @@ func shortNetwork(p netip.Prefix) string {
 // ignoreAddresses has the Ignore list hold the addresses of the value beside the host's
 // own.
 func (m *merge) ignoreAddresses() {
+	if m.s.IgnoreAddresses == "" {
+		return // without reading a list that may be long
+	}
 	if sameGiven(func(s *Settings) *string { return &s.IgnoreAddresses })(m.now(), m.s) {
 		return
 	}
@@ -231,12 +230,13 @@ func (m *merge) ignoreAddresses() {
 		m.f.insert(filter, lines(ignoreBlock(m.h.ignored(m.s), ""))...)
 		m.f.reparse()
 	}
+	var missing []string
 	for text := range strings.SplitSeq(m.s.IgnoreAddresses, ",") {
 		if p, ok := network(text); ok && wanted[p] {
-			m.f.insert(m.ignoreList(), family(p.Addr())+"_address "+shortNetwork(p))
-			m.f.reparse()
+			missing = append(missing, family(p.Addr())+"_address "+shortNetwork(p))
 		}
 	}
+	m.f.insert(m.ignoreList(), missing...)
 }
 
 // own reports whether the address is one that is ignored without being typed, before or
@@ -253,8 +253,11 @@ func (f *File) readFilterFrom(_ []*node, s *Settings) {
 
 // filterFrom sets who filters, in every Filter of the file.
 func (m *merge) filterFrom() {
+	var now Settings
+	m.f.reparse()
+	m.f.readFilterFrom(nil, &now)
 	wanted := m.s.FilterFrom
-	if wanted == "" || wanted == DefaultWord && m.now().FilterFrom == "" || wanted == m.now().FilterFrom {
+	if wanted == "" || wanted == DefaultWord && now.FilterFrom == "" || wanted == now.FilterFrom {
 		return
 	}
 	n := m.filter()

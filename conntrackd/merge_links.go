@@ -59,7 +59,7 @@ func (f *File) udp() []*node { return named(inside(f.top, "Sync"), "UDP") }
 // of the spare links are then set, the default one is with the other settings.
 func (m *merge) links() {
 	wanted := m.s.Links()
-	standing, standard := m.f.EachLink()
+	standing, standard := m.f.bareLinks()
 	blockOf := assign(wanted, standing, standard)
 	for i := range wanted {
 		if i > 0 && blockOf[i] >= 0 {

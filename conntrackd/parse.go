@@ -3,6 +3,7 @@ package conntrackd
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // Severity says what a [Diagnostic] means for the daemon.
@@ -60,8 +61,14 @@ const maxDepth = 32
 // the order of the file. Directives that are not known survive. name is for
 // messages.
 func Parse(name string, src []byte) (*File, []Diagnostic) {
-	f := &File{name: name, cut: -1}
-	l := lexer{src: string(src), line: 1}
+	f := parse(name, string(src), 2*bytes.Count(src, []byte("\n")))
+	return f, f.diags
+}
+
+// parse is [Parse] of a text of about so many tokens.
+func parse(name, src string, tokens int) *File {
+	f := &File{name: name, cut: -1, toks: make([]token, 0, tokens)}
+	l := lexer{src: src, line: 1}
 	for {
 		t, ok := l.next()
 		if !ok {
@@ -76,21 +83,29 @@ func Parse(name string, src []byte) (*File, []Diagnostic) {
 		f.cut = p.pos
 	}
 	f.check()
-	return f, f.diags
+	return f
 }
 
 // Name returns the name that Parse was given.
 func (f *File) Name() string { return f.name }
 
 // Bytes returns the file as it is now.
-func (f *File) Bytes() []byte {
-	var b bytes.Buffer
+func (f *File) Bytes() []byte { return []byte(f.String()) }
+
+// String returns the file as it is now.
+func (f *File) String() string {
+	size := len(f.tail)
+	for _, t := range f.toks {
+		size += len(t.lead) + len(t.text)
+	}
+	var b strings.Builder
+	b.Grow(size)
 	for _, t := range f.toks {
 		b.WriteString(t.lead)
 		b.WriteString(t.text)
 	}
 	b.WriteString(f.tail)
-	return b.Bytes()
+	return b.String()
 }
 
 // SilentEnd returns the offset of the byte that the daemon takes for the end of
@@ -116,8 +131,7 @@ func (f *File) reparse() {
 	if !f.dirty {
 		return
 	}
-	g, _ := Parse(f.name, f.Bytes())
-	*f = *g
+	*f = *parse(f.name, f.String(), len(f.toks)+16) // an edit adds a few
 }
 
 func (f *File) full(s Severity) bool {
@@ -127,6 +141,37 @@ func (f *File) full(s Severity) bool {
 type parser struct {
 	f   *File
 	pos int
+	// Memory for nodes and for the indices of their values, of which a long file has
+	// very many.
+	nodes []node
+	args  []int
+}
+
+// spare is how many nodes or indices are made room for at a time.
+const spare = 512
+
+// node makes a directive that begins at the current token.
+func (p *parser) node() *node {
+	if len(p.nodes) == 0 {
+		p.nodes = make([]node, spare)
+	}
+	n := &p.nodes[0]
+	p.nodes = p.nodes[1:]
+	n.text, n.first, n.last, n.open = p.f.toks[p.pos].text, p.pos, p.pos, -1
+	return n
+}
+
+// take makes the tokens from the current one on the values of a directive.
+func (p *parser) take(n *node, count int) {
+	if len(p.args)+count > cap(p.args) {
+		p.args = make([]int, 0, max(spare, count))
+	}
+	from := len(p.args)
+	for range count {
+		p.args = append(p.args, p.pos)
+		p.pos++
+	}
+	n.args = p.args[from:len(p.args):len(p.args)]
 }
 
 // maxDiagnostics keeps a file that is no configuration from filling the memory.
@@ -170,7 +215,7 @@ func (p *parser) body(in section, depth int) []*node {
 func (p *parser) directive(in section, depth int) *node {
 	toks := p.f.toks
 	t := &toks[p.pos]
-	n := &node{text: t.text, first: p.pos, last: p.pos, open: -1}
+	n := p.node()
 	if k, ok := items[in]; ok && t.kind == k {
 		n.rule = &rule{keyword: t.text}
 		p.pos++
@@ -200,10 +245,7 @@ func (p *parser) directive(in section, depth int) *node {
 		p.skip(in, n, depth)
 		return n
 	}
-	for range s.args {
-		n.args = append(n.args, p.pos)
-		p.pos++
-	}
+	p.take(n, len(s.args))
 	n.last = p.pos - 1
 	if s.block != noBlock {
 		n.block = s.block

@@ -58,7 +58,7 @@ func (f *File) Settings() (Settings, error) {
 	if err != nil {
 		return Defaults(), err
 	}
-	return f.settingsOf(link, f.Spares()), nil
+	return f.settingsOf(link, f.spares()), nil
 }
 
 // settingsOf are the settings with the link and those spare ones.
@@ -100,8 +100,21 @@ func (f *File) EachLink() (all []Settings, standard int) {
 	if err != nil {
 		return nil, 0
 	}
+	return f.eachLink(chosen, f.settingsOf(chosen, nil))
+}
+
+// bareLinks is [File.EachLink] without what is no matter of a link.
+func (f *File) bareLinks() (all []Settings, standard int) {
+	chosen, err := f.link()
+	if err != nil {
+		return nil, 0
+	}
+	return f.eachLink(chosen, Settings{})
+}
+
+// eachLink is [File.EachLink] with s for what is no matter of a link.
+func (f *File) eachLink(chosen *node, s Settings) (all []Settings, standard int) {
 	inLink := slices.DeleteFunc(NewSettingTable(), func(e Setting) bool { return e.directive == nil || e.directive.in != inUDP })
-	s := f.settingsOf(chosen, nil)
 	for i, l := range f.udp() {
 		for _, e := range inLink {
 			e.Value.clear(&s)
@@ -115,11 +128,12 @@ func (f *File) EachLink() (all []Settings, standard int) {
 	return all, standard
 }
 
-// Spares returns the settings of the UDP links with which the daemon does not start:
-// it goes over to one of them when its link fails, and not back by itself. Those that
-// lack an interface, an address or a port are left out, since nothing can be sent there.
-func (f *File) Spares() []Settings {
-	all, standard := f.EachLink()
+// spares are the UDP links with which the daemon does not start, as far as the settings
+// are of a link: it goes over to one of them when its link fails, and not back by itself.
+// Those that lack an interface, an address or a port are left out, since nothing can be
+// sent there.
+func (f *File) spares() []Settings {
+	all, standard := f.bareLinks()
 	var spares []Settings
 	for i, s := range all {
 		if i != standard && s.usable() {

@@ -172,7 +172,7 @@ func TestFileSpares(t *testing.T) {
 		"Stats { }":                                                                       nil,
 	} {
 		f, _ := Parse("", []byte(src))
-		if diff := cmp.Diff(want, f.Spares(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(want, f.spares(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", src, diff)
 		}
 	}
