@@ -157,7 +157,7 @@ func replication(ctx context.Context, b *bench) error {
 		b.rows = append(b.rows, row{name: fmt.Sprintf("new connections without loss, buffers of %d", buffer), ours: perSecond(most),
 			beside: "with buffers of 65536", theirs: perSecond(first), ratio: float64(most) / float64(max(first, 1))})
 	}
-	found, err := benchmark(ctx, "./lab", "^BenchmarkReplication$", "100x")
+	found, err := benchmark(ctx, "./lab", "^BenchmarkReplication$", "100x", 1)
 	if err != nil {
 		return err
 	}
