@@ -24,7 +24,7 @@ type formPage struct {
 }
 
 func newFormPage(fields []field) *formPage {
-	p := &formPage{}
+	p := &formPage{fields: make([]field, 0, len(fields)), inputs: make([]textinput.Model, 0, len(fields))}
 	for _, fd := range fields {
 		p.add(fd)
 	}

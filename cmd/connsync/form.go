@@ -24,11 +24,10 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	if g.plain {
 		return runLines(ctx, s, g, first, "")
 	}
-	out, ok := s.screen()
-	if !ok || !isTerminal(s.in) || !isTerminal(out) {
+	line, ok := s.line()
+	if !ok {
 		return &exitError{exitUsage, errors.New(nameOfScreens(first) + " needs a terminal for input and output; without one use connsync --plain, which asks line by line, or connsync show, check, apply or status (see connsync --help)")}
 	}
-	line := console.Open(s.in, out, s.environ)
 	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
 		return runLines(ctx, s, g, first, "Line mode, because TERM does not describe a terminal that can place the cursor. If yours can: TERM=vt100 connsync")
@@ -36,6 +35,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	if !console.Guarded() {
 		return s.guarded(line)
 	}
+	console.QuickStart()
 	ctx, end := context.WithCancel(ctx) // and with the screen all that goes on for it
 	defer end()
 	c, err := findCLI(ctx, g)
@@ -89,6 +89,15 @@ func nameOfScreens(first *firstSetup) string {
 		return "the setup"
 	}
 	return "the form"
+}
+
+// line is the terminal that input and output are on; ok is false where they are not.
+func (s streams) line() (line *console.Line, ok bool) {
+	out, ok := s.screen()
+	if !ok || !isTerminal(s.in) || !isTerminal(out) {
+		return nil, false
+	}
+	return console.Open(s.in, out, s.environ), true
 }
 
 func isTerminal(f *os.File) bool { return f != nil && term.IsTerminal(f.Fd()) }

@@ -94,9 +94,7 @@ func run(args []string, s streams) int {
 		defer console.Drain(f)
 	}
 	defer outlet.KeepPipes()()
-	root := newRoot(s, conntrackd.NewSettingTable())
-	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := s.execute(ctx, args)
 	if s.signals.Context().Err() != nil {
 		err = interrupted(cmd, err)
 	}
@@ -104,6 +102,17 @@ func run(args []string, s streams) int {
 		err = toldInJSON(out, cmd, err)
 	}
 	return s.end(cmd, err, out, errs)
+}
+
+// execute runs the command that the arguments name. What guards the form alone reads no
+// flags, and is as small and as quick as that.
+func (s streams) execute(ctx context.Context, args []string) (*cobra.Command, error) {
+	if line, ok := s.line(); ok && len(args) == 0 && line.Kind() != console.Dumb && !console.Guarded() {
+		return &cobra.Command{Use: "connsync"}, s.guarded(line)
+	}
+	root := newRoot(s, conntrackd.NewSettingTable())
+	root.SetArgs(args)
+	return root.ExecuteContextC(ctx)
 }
 
 // end says how the command ended, and returns its status. A reader that has read

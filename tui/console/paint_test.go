@@ -2,9 +2,14 @@ package console
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/lab/vt102"
@@ -170,4 +175,44 @@ func FuzzPaint(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// The first frame is drawn at once; what comes behind it, and everything on a slow line,
+// waits for what belongs to it.
+func TestFirstFrameIsDrawnAtOnce(t *testing.T) {
+	for uart, want := range map[bool][]time.Duration{false: {0, gather}, true: {gather, gather}} {
+		out, err := os.Create(filepath.Join(t.TempDir(), "line"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		synctest.Test(t, func(t *testing.T) {
+			p := newPainter(&Line{out: out, uart: uart}, func() { t.Error("the line is lost") })
+			p.pace = nil
+			var took []time.Duration
+			go p.run()
+			synctest.Wait()
+			for _, text := range []string{"one", "two"} {
+				began, size := time.Now(), sizeOf(t, out)
+				p.show(tea.NewView(text), 40, 12)
+				for synctest.Wait(); sizeOf(t, out) == size; synctest.Wait() {
+					time.Sleep(time.Millisecond)
+				}
+				took = append(took, time.Since(began))
+			}
+			p.close(time.Second)
+			if diff := cmp.Diff(want, took); diff != "" {
+				t.Errorf("slow line %v (-want +got):\n%s", uart, diff)
+			}
+		})
+	}
+}
+
+func sizeOf(t *testing.T, f *os.File) int64 {
+	t.Helper()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }

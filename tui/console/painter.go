@@ -9,7 +9,7 @@ import (
 
 const (
 	// gather is how long the painter waits for what belongs to a change
-	// before it draws it.
+	// before it draws it. The first frame waits only where the line is slow.
 	gather = 8 * time.Millisecond
 	// While keys come as fast as this, only the row that they act on is drawn
 	// at once...
@@ -39,6 +39,8 @@ type painter struct {
 	wake chan struct{}
 	stop chan struct{}
 	done chan struct{}
+	// first is called when a frame has been sent for the first time; may be nil.
+	first func()
 
 	mu          sync.Mutex
 	next        *frame
@@ -104,7 +106,9 @@ func (p *painter) run() {
 		case <-p.stop:
 			return
 		case <-p.wake:
-			time.Sleep(gather)
+			if p.display != nil || p.line.uart {
+				time.Sleep(gather)
+			}
 		case <-later.C:
 		}
 		if wait := p.draw(); wait > 0 {
@@ -144,6 +148,10 @@ func (p *painter) draw() (wait time.Duration) {
 	out = append(out, p.display.paint(want, rows)...)
 	out = append(out, p.place(f)...)
 	p.send(out)
+	if p.first != nil {
+		p.first()
+		p.first = nil
+	}
 	return wait
 }
 

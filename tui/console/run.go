@@ -46,6 +46,9 @@ func (l *Line) Run(ctx context.Context, model tea.Model, typed []byte) (tea.Mode
 	defer signal.Stop(signals)
 
 	painter := newPainter(l, lose)
+	if Guarded() { // a process of its own
+		painter.first = func() { time.AfterFunc(leanAfter, lean) }
+	}
 	go painter.run()
 	s := &stage{model: model, line: l, painter: painter}
 	program := tea.NewProgram(s, l.options(in)...)

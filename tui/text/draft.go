@@ -149,7 +149,8 @@ func (d *Draft) StateUnknown() bool { return d.stateUnknown }
 // Values are the texts of all fields, as they are saved: without those that stay as they
 // are in the file, and those that mean nothing beside the others any more.
 func (d *Draft) Values() conntrackd.Values {
-	v := d.values
+	v := make(conntrackd.Values, len(d.table))
+	maps.Copy(v, d.values)
 	for _, e := range d.table {
 		if !e.Optional {
 			continue
@@ -158,7 +159,7 @@ func (d *Draft) Values() conntrackd.Values {
 		if text == conntrackd.DefaultWord && d.saved[e.Field] == text {
 			text = ""
 		}
-		v = v.With(e.Field, text)
+		v[e.Field] = text
 	}
 	return d.table.Settle(v, d.Changed)
 }
