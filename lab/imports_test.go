@@ -91,6 +91,7 @@ var allowed = map[string][]string{
 	"lab/failover":     {"lab", "lab/flows"},
 	"lab/systems":      {"lab", "lab/vt102"},
 	"lab/weigh":        {},
+	"lab/rootless":     {},
 	"lab/flows":        {"lab"},
 	"lab/vt102":        {},
 	"lab/trees":        {"lab"},

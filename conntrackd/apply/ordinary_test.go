@@ -1,0 +1,29 @@
+package apply
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestAbsenceIsMeasured",
+	"TestApplyBothNodes",
+	"TestApplyCancelled",
+	"TestApplyCannotSeeTheSockets",
+	"TestApplyDaemonThatDiesAfterItsStart",
+	"TestApplyDisableKeepsTheFile",
+	"TestApplyIPv6",
+	"TestApplyNewCandidate",
+	"TestApplyOfWhatIsInForceDoesNothing",
+	"TestApplyOneWriterAtATime",
+	"TestApplyRefusesWhatWasChangedUnderneath",
+	"TestApplyRepairsFirst",
+	"TestApplyRollsBack",
+	"TestApplyRollsBackToNothing",
+	"TestApplyToFileOfTheFuture",
+	"TestApplyWriteFails",
+	"TestForgedHistory",
+	"TestHistoryOfAFailedSave",
+	"TestRecover",
+	"TestRecoverAfterABoot",
+	"TestRecoverCannotSeeTheSockets",
+	"TestRollbackIsVerifiedOnTheDefaultLink",
+	"TestSaveFillsTheCachesAgain",
+)

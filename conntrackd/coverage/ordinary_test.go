@@ -1,0 +1,10 @@
+package coverage
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestCompareWithExternalCache",
+	"TestExportAndCompare",
+	"TestFilterAgreesWithTheDaemon",
+	"TestThrough",
+)

@@ -1,0 +1,21 @@
+package health
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestFlushOnThePeerIsNamed",
+	"TestFullTableOnThePeerIsNamed",
+	"TestHashLimitOnThePeerIsNamed",
+	"TestHealthASecondAfterTheRestart",
+	"TestHealthAfterARestart",
+	"TestHealthCoverageScenarios",
+	"TestHealthScenarios",
+	"TestHealthUnderLoad",
+	"TestIdlePairIsAskedOnce",
+	"TestNATOfAnOldDaemonIsSeen",
+	"TestPeerSaysWhatItHolds",
+	"TestPeerWithoutEventsIsNotTold",
+	"TestProve",
+	"TestRefusedWriteIsNamed",
+	"TestRestartedNodeThatStaysEmptyIsNamed",
+)

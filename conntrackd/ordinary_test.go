@@ -1,0 +1,5 @@
+package conntrackd
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut()

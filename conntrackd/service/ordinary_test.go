@@ -1,0 +1,15 @@
+package service
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestDirectAfterAKill",
+	"TestDirectForeignLock",
+	"TestDirectLeavesAnotherNamespacesLockAlone",
+	"TestDirectLifeCycle",
+	"TestDirectStartFailures",
+	"TestDirectStopsAStoppedProcess",
+	"TestDirectories",
+	"TestInitScriptsOnDebian",
+	"TestSystemdOnDebian",
+)

@@ -1,0 +1,7 @@
+package emulator
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestEmulators",
+)

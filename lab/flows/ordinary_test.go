@@ -1,0 +1,8 @@
+package flows
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestKinds",
+	"TestManyConnections",
+)

@@ -1,0 +1,31 @@
+// Package rootless leaves those tests of a package out that need root, where the user is
+// an ordinary one.
+package rootless
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// LeftOut names the tests of a package that need root: for namespaces, other owners of
+// files, or what only root is told. It is called while the package's variables are set,
+// before the flags of the tests are read. Without root it leaves the tests out and says
+// so, which go test shows with -v; with root it does nothing.
+func LeftOut(tests ...string) bool {
+	os.Args = without(os.Geteuid(), os.Args, tests)
+	// The daemon and the firewall's programs are where an ordinary user's PATH does
+	// not look.
+	return os.Geteuid() == 0 || os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin") == nil
+}
+
+// without are the arguments of a process that runs tests without those.
+func without(user int, arguments, tests []string) []string {
+	runsTests := func(arg string) bool { return strings.HasPrefix(arg, "-test.") }
+	if user == 0 || len(tests) == 0 || !slices.ContainsFunc(arguments, runsTests) {
+		return arguments
+	}
+	fmt.Fprintf(os.Stderr, "left out without root: %s\n", strings.Join(tests, " "))
+	return slices.Insert(slices.Clone(arguments), 1, "-test.skip=^("+strings.Join(tests, "|")+")$")
+}

@@ -1,0 +1,23 @@
+package rootless
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestWithout(t *testing.T) {
+	run, tests := []string{"x.test", "-test.timeout=1m", "-test.run=B"}, []string{"TestA", "TestB"}
+	for _, tt := range []struct {
+		user      int
+		arguments []string
+		want      []string
+	}{
+		{1000, run, []string{"x.test", "-test.skip=^(TestA|TestB)$", "-test.timeout=1m", "-test.run=B"}},
+		{0, run, run},
+		{1000, []string{"x.test", "show"}, []string{"x.test", "show"}}, // the test's own program, as another one
+	} {
+		if got := without(tt.user, tt.arguments, tests); !slices.Equal(got, tt.want) {
+			t.Errorf("user %d, %q: %q, want %q", tt.user, tt.arguments, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+package uart
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestSerialLine",
+)

@@ -1,0 +1,9 @@
+package keepalived
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestAgreesAboutLinks",
+	"TestAgreesWithKeepalived",
+	"TestRefusal",
+)

@@ -1,0 +1,8 @@
+package trust
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestRemoveStale",
+	"TestUsable",
+)
