@@ -57,7 +57,6 @@ func (l *Line) Guard(signals *Signals, errs io.Writer) (syscall.WaitStatus, erro
 	if err != nil {
 		return 0, fmt.Errorf("start the program that draws: %w", err)
 	}
-	defer time.AfterFunc(leanAfter, dropProgram).Stop()
 	back := signals.Hand(func(s os.Signal) { _ = child.Signal(s) })
 	defer back()
 	g := &guarded{line: l, pid: child.Pid, before: before, errs: errs}
