@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -45,5 +47,27 @@ func TestMachineWithAnotherInit(t *testing.T) {
 				t.Errorf("after the reboot: %q", got)
 			}
 		})
+	}
+}
+
+// What nspawn is told depends on the systemd in the tree, wherever its library is.
+func TestSystemdVersion(t *testing.T) {
+	for path, want := range map[string]int{
+		"usr/lib/systemd/libsystemd-shared-247.so":                    247,
+		"usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-262.so":   262,
+		"usr/lib/systemd/libsystemd-shared-252.39-1~deb12u2.so":       252,
+		"usr/lib/x86_64-linux-gnu/systemd/libsystemd-core-262.so":     0,
+		"usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-other.so": 0,
+	} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, path), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := systemdVersion(root); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
 	}
 }

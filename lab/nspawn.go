@@ -136,6 +136,8 @@ func (m *Machine) booted(ctx context.Context, leader int) error {
 //   - --notify-ready: systemd's own word that it is up, and the process ID of
 //     the machine's first process, come by the socket. Another first process
 //     says nothing; see booted.
+//   - SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: systemd from 258 on halts in hierarchies of control
+//     groups as older ones had them, which nspawn would give it where the host has them.
 //   - no terminal unless somebody is to sit at it: the console goes to a pipe, and
 //     its input is empty.
 func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *exec.Cmd {
@@ -152,6 +154,9 @@ func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *
 	cmd.Env = append(os.Environ(), "GROUPS_TO_JOIN="+strings.Join(m.place.groups, " "),
 		"NOTIFY_SOCKET="+m.notify.path, "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")
 	cmd.Stdout, cmd.Stderr = m.console, m.console
+	if m.init == Systemd && systemdVersion(root) >= 258 {
+		cmd.Env = append(cmd.Env, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
+	}
 	if m.line != nil {
 		cmd.Stdin, cmd.Stdout = m.line.tty, m.line.tty
 		cmd.Env = append(cmd.Env, "TERM=vt220")
@@ -168,6 +173,21 @@ func (m *Machine) nspawn(ctx context.Context, root string, network *Namespace) *
 	}
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
+}
+
+// systemdVersion is that of the systemd in a tree, from the name of its library; zero
+// where there is none.
+func systemdVersion(root string) (newest int) {
+	const name = "libsystemd-shared-"
+	for _, dir := range []string{"usr/lib/systemd", "usr/lib/*/systemd"} {
+		found, _ := filepath.Glob(filepath.Join(root, dir, name+"*.so"))
+		for _, path := range found {
+			version, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), name), ".")
+			n, _ := strconv.Atoi(version)
+			newest = max(newest, n)
+		}
+	}
+	return newest
 }
 
 func (m *Machine) consoleMode() string {
