@@ -65,6 +65,7 @@ type Coverage struct {
 	Time    time.Time
 	Took    time.Duration
 	Table   int  // entries in the kernel's table, of any kind
+	Ended   int  // connections that are over, or end at once: they need not survive
 	Peers   int  // entries that the peer's daemon has put there
 	Unsure  int  // those of Missing that may be the peer's: nothing shows whose they are
 	Role    Role // by which Peers was decided

@@ -26,6 +26,7 @@ type pass struct {
 	most     int
 
 	table, peers int
+	ended        int // neither the node's own, nor to survive
 	settled      int
 	unsure       int // of the missing ones, those that may be the peer's
 	main         group
@@ -45,7 +46,11 @@ func newGroup() group { return group{tally: newTally()} }
 
 func (p *pass) take(e *Entry) {
 	p.table++
-	if p.own.ownEntry(e) || e.ending() {
+	switch {
+	case p.own.ownEntry(e):
+		return
+	case e.ending():
+		p.ended++
 		return
 	}
 	key := e.key(seed)
@@ -137,7 +142,7 @@ func (p *pass) atMost(t control.Tables) int {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Sample: p.main.sample}
+	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/plural"
 )
@@ -124,14 +125,19 @@ func (e evidence) lacks() mailbox.Cause {
 }
 
 // empty says that nothing of the peer is here, although there was time for it. What the
-// peer's connsync says does not count, where the connections were counted.
+// peer's connsync says does not count, where the connections were counted. Connections
+// that have ended here were not removed, and the peer's cache may still have them as they
+// were: it would bring them back. A primary's external cache is empty once it was
+// committed.
 func (e evidence) empty() bool {
 	last := e.last()
 	switch {
+	case e.coverage != nil && !last.Direct && e.coverage.Role == coverage.RolePrimary:
+		return false
 	case e.coverage == nil || e.coverage.Pending, last.Direct && last.Injected == 0:
 		return last.External == 0 && last.Injected == 0
 	case last.Direct:
-		return e.coverage.Here() == 0
+		return e.coverage.Here() == 0 && e.coverage.Ended == 0
 	}
 	return e.holding.External == 0
 }
