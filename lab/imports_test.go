@@ -62,8 +62,9 @@ var allowed = map[string][]string{
 	"netcheck/likely": {"netcheck"},
 
 	"node/candidates": {"conntrackd/coverage", "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/likely"},
+	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "netcheck/check", "netcheck/firewall", "plural"},
 
-	"node":         libraries("both", "", "netcheck/spare", "node/candidates", "plural", "trust", "outlet"),
+	"node":         libraries("both", "", "netcheck/spare", "node/candidates", "node/helpers", "plural", "trust", "outlet"),
 	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural"),
 	"tui/console":  {"tui/console/keys"},
@@ -90,7 +91,7 @@ var allowed = map[string][]string{
 	"lab/demo":         {"lab"},
 	"lab/failover":     {"lab", "lab/flows"},
 	"lab/systems":      {"lab", "lab/vt102"},
-	"lab/weigh":        {},
+	"lab/weigh":        {"lab"},
 	"lab/rootless":     {},
 	"lab/flows":        {"lab"},
 	"lab/vt102":        {},

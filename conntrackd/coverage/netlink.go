@@ -17,6 +17,8 @@ import (
 
 // Attributes that the netlink package does not name (linux/netfilter/nfnetlink_conntrack.h).
 const (
+	ctaHelp              = 5
+	ctaHelpName          = 1
 	ctaTupleZone         = 3
 	ctaMarkMask          = 21
 	ctaProtoICMPID       = 4
@@ -52,17 +54,27 @@ func DumpMarked(ctx context.Context, mark uint32, each func(*Entry)) error {
 }
 
 func dump(ctx context.Context, chosen []*nl.RtAttr, each func(*Entry)) error {
+	var e Entry
+	return messages(ctx, chosen, func(message []byte) bool {
+		ok := e.parse(message)
+		if ok {
+			each(&e)
+		}
+		return ok
+	})
+}
+
+// messages calls each with every message of the kernel's dump; it says whether it could
+// read the message.
+func messages(ctx context.Context, chosen []*nl.RtAttr, each func([]byte) bool) error {
 	r := nl.NewNetlinkRequest(int(netlink.ConntrackTable)<<8|nl.IPCTNL_MSG_CT_GET, unix.NLM_F_DUMP)
 	r.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
 	for _, a := range chosen {
 		r.AddData(a)
 	}
-	var e Entry
 	malformed := 0
 	err := r.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(message []byte) bool {
-		if e.parse(message) {
-			each(&e)
-		} else {
+		if !each(message) {
 			malformed++
 		}
 		return ctx.Err() == nil

@@ -1,0 +1,40 @@
+package helpers
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd"
+	"connsync/netcheck/check"
+)
+
+func TestJudge(t *testing.T) {
+	const on, off, list = "ExpectationSync on", "ExpectationSync off", "ExpectationSync { sip }"
+	for _, tt := range []struct {
+		name           string
+		rules, entries []string
+		inForce, saved string
+		want           check.Finding
+	}{
+		{"none", nil, nil, "", on, check.Finding{Status: check.Passed, Detail: "no rule of this host assigns a conntrack helper, and no connection that it has uses one"}},
+		{"synced", []string{"ftp"}, []string{"ftp"}, on, on, check.Finding{Status: check.Passed,
+			Detail: "the expectations of ftp are synchronised; the peer's rules have to assign the same helpers, which this node cannot see: compare with what connsync check says there"}},
+		{"the save syncs them", []string{"ftp", "sip"}, nil, list, on, check.Finding{Status: check.Failed, Remedy: "connsync apply",
+			Detail: "/c does not sync the expectations of ftp: connections that they have announced do not survive a failover"}},
+		{"off", []string{"ftp"}, []string{"sip"}, off, off, check.Finding{Status: check.Failed, Remedy: "on both nodes, the backup first: connsync apply --expectation-sync on",
+			Detail: "/c does not sync the expectations of ftp: connections that they have announced do not survive a failover; line 1 says ExpectationSync off"}},
+		{"the peer has another", []string{"ftp"}, []string{"ftp", "pptp", "sip"}, on, on, check.Finding{Status: check.Failed,
+			Detail: "connections that this node has, such as the peer's, use the helpers pptp, sip, which no rule of this node assigns: those that begin here after a failover would have no helper",
+			Remedy: "give both nodes the same rules for pptp, sip; on each: nft list ruleset, iptables-save -t raw"}},
+	} {
+		parse := func(options string) *conntrackd.File {
+			f, _ := conntrackd.Parse("", []byte("Sync { Options { "+options+" } }"))
+			return f
+		}
+		got := Look{tt.rules, tt.entries}.Judge("/c", Files{parse(tt.inForce), parse(tt.saved)})
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
