@@ -64,7 +64,7 @@ func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 	}
 	_ = t.step(StepFilled, "States of the peer", func() (step.Status, string, error) {
 		switch v := h.Verdict; {
-		case v.BothWays():
+		case v.BothWays(), v == health.VerdictUnknown && h.PacketsRecv > 0: // in mode NOTRACK nobody acknowledges
 		case v == health.VerdictReceivingOnly, v == health.VerdictMismatch, v == health.VerdictSendingOnly:
 			return step.Unknown, "as long as not both nodes hear each other, none can be expected", nil
 		default:
