@@ -33,12 +33,13 @@ demo: root
 	@CGO_ENABLED=0 $(GO) build -o bin/demo ./lab/demo
 	@bin/demo -connsync bin/connsync
 
-# What becomes of 200 connections when a node fails and returns, as a table.
+# What becomes of connections when a node fails and returns, as tables:
+# make failover ARGS='-long -document docs/measurements.md' keeps them.
 failover: root
 	@scripts/deps failover
 	@$(MAKE) --no-print-directory bin
 	@CGO_ENABLED=0 $(GO) build -o bin/failover ./lab/failover
-	@bin/failover -connsync bin/connsync
+	@bin/failover -connsync bin/connsync $(ARGS)
 
 # Random traffic, a random fault and a failover: does more get lost than "connsync
 # status" had named? make random SEED=1 RUNS=50

@@ -18,15 +18,19 @@ add rule inet filter opening ct state new meta l4proto ` + others + ` accept
 `
 }
 
-// helperRules give FTP its helper.
+// helperRules give FTP and SIP their helpers.
 const helperRules = `
 table inet helpers {
 	ct helper ftp {
 		type "ftp" protocol tcp
 	}
+	ct helper sip {
+		type "sip" protocol udp
+	}
 	chain prerouting {
 		type filter hook prerouting priority filter;
 		tcp dport 21 ct helper set "ftp"
+		udp dport 5060 ct helper set "sip"
 	}
 }
 `

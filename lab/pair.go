@@ -26,8 +26,8 @@ type Options struct {
 	NAT bool
 	// IPv6 adds fd00::101/64 and fd00::102/64 to the sync interfaces.
 	IPv6 bool
-	// Kinds lets every protocol through, not TCP, UDP and ICMP alone, gives FTP
-	// its helper, and IPv6 to client, server and the virtual addresses.
+	// Kinds lets every protocol through, not TCP, UDP and ICMP alone, gives FTP and SIP
+	// their helpers, and IPv6 to client, server and the virtual addresses.
 	Kinds bool
 	// Nodes are A and B, such as those of two machines; they stay the caller's. Nil
 	// makes a new one.

@@ -280,10 +280,11 @@ func allMixed(long bool) []mixed {
 	lasting := []flows.Kind{flows.TCP, flows.TCP6, flows.UDP, flows.UDP6}
 	for _, cache := range both {
 		ours := row{Sync: true, Cache: cache, Hook: hookOurs}
-		six := ours
-		six.IPv6 = true
+		six, unexpected := ours, ours
+		six.IPv6, unexpected.Unexpected = true, true
 		all = append(all,
 			mixed{Name: "every kind, IPv6 link", row: six},
+			mixed{Name: "announced, ExpectationSync off", row: unexpected, Kinds: []flows.Kind{flows.FTPPassive, flows.FTPActive, flows.SIPMedia}},
 			mixed{Name: "five switches and back", row: ours, Switches: 5, Kinds: []flows.Kind{flows.TCP, flows.TCP6, flows.UDP, flows.UDP6, flows.ICMP, flows.ICMP6}},
 			mixed{Name: "20,000 connections", row: ours, Kinds: []flows.Kind{flows.TCP, flows.UDP},
 				Many: map[flows.Kind]int{flows.TCP: 2000, flows.UDP: 18000}},

@@ -87,8 +87,7 @@ func (r linksRow) promise(got linksResult) string {
 	return ""
 }
 
-func showLinks(ctx context.Context, out io.Writer, program string, parallel int) error {
-	rows := allLinks()
+func showLinks(ctx context.Context, out io.Writer, program string, parallel int, rows []linksRow) error {
 	done := startLinks(ctx, program, parallel, rows)
 	fmt.Fprintf(out, linksIntroduction, connections, connections)
 	fmt.Fprintln(out, linksHeading)

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -14,9 +15,12 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"connsync/lab"
 )
 
 func main() {
@@ -26,9 +30,11 @@ func main() {
 	random := flag.Bool("random", false, "instead of the tables: random traffic, a random fault, and a failover at once")
 	seed := flag.Uint64("seed", 1, "of the first random run; each next one has the next")
 	runs := flag.Int("runs", 50, "how many random runs")
+	document := flag.String("document", "", "a file, such as docs/measurements.md, that gets the tables between its marks where every row holds")
+	only := flag.String("only", "", "only the rows whose scenario has this text, such as ALARM; the tables are not kept")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, *program, *parallel, *long, *random, *seed, *runs)
+	err := run(ctx, *program, *document, *only, *parallel, *long, *random, *seed, *runs)
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
@@ -42,12 +48,13 @@ func main() {
 }
 
 const introduction = `%d TCP connections through node A, %d born on node B meanwhile; strict stateful rules, nf_conntrack_tcp_loose=0.
-All cables of A are cut, B takes over; A returns and takes the addresses back. How many connections were never lost:
+All cables of A are cut, B takes over; A returns and takes the addresses back. How many connections were never lost, and what connsync status --json on A
+said before the failure. Mode FTFW unless said; ALARM has a RefreshTime of %d s, and A waits for two of them before it takes the addresses back.
 
 `
 
 // run shows what was asked for, once what it needs is there.
-func run(ctx context.Context, program string, parallel int, long, random bool, seed uint64, runs int) error {
+func run(ctx context.Context, program, document, only string, parallel int, long, random bool, seed uint64, runs int) error {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return err
@@ -63,17 +70,35 @@ func run(ctx context.Context, program string, parallel int, long, random bool, s
 	if random {
 		return showRandom(ctx, os.Stdout, program, parallel, seed, runs)
 	}
-	return errors.Join(show(ctx, os.Stdout, program, parallel), showLinks(ctx, os.Stdout, program, parallel), showMixed(ctx, os.Stdout, program, parallel, long))
+	var tables bytes.Buffer
+	out := io.MultiWriter(os.Stdout, &tables)
+	if err := errors.Join(
+		show(ctx, out, program, parallel, chosen(allRows(), only)),
+		showLinks(ctx, out, program, parallel, chosen(allLinks(), only)),
+		showMixed(ctx, out, program, parallel, chosen(allMixed(long), only))); err != nil || document == "" || only != "" {
+		return err
+	}
+	return lab.WriteBetween(document, beginMark, endMark, fmt.Appendf(nil, "Measured on %s.\n\n```\n%s```\n", time.Now().UTC().Format(time.DateOnly), tables.Bytes()))
 }
 
-func show(ctx context.Context, out io.Writer, program string, parallel int) error {
-	rows := allRows()
+// chosen are the rows whose scenario has a text.
+func chosen[R fmt.Stringer](rows []R, only string) []R {
+	return slices.DeleteFunc(rows, func(r R) bool { return !strings.Contains(r.String(), only) })
+}
+
+// The tables stand between these lines of the document.
+const (
+	beginMark = "<!-- make failover writes from here -->\n"
+	endMark   = "<!-- to here; make failover -->\n"
+)
+
+func show(ctx context.Context, out io.Writer, program string, parallel int, rows []row) error {
 	done := start(ctx, parallel, len(rows), func(ctx context.Context, i int) (result, error) {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		return rows[i].run(ctx, program)
 	})
-	fmt.Fprintf(out, introduction, connections, connections)
+	fmt.Fprintf(out, introduction, connections, connections, alarmRefresh)
 	fmt.Fprintln(out, heading)
 	fmt.Fprintln(out, strings.Repeat("-", len(heading)))
 	var errs []error
@@ -82,7 +107,9 @@ func show(ctx context.Context, out io.Writer, program string, parallel int) erro
 		fmt.Fprintln(out, line(r, o))
 		if o.err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r, o.err))
-		} else if problem := promise(r, o.of); problem != "" {
+			continue
+		}
+		for _, problem := range promise(r, o.of) {
 			errs = append(errs, fmt.Errorf("%s: %s", r, problem))
 		}
 	}
@@ -111,6 +138,9 @@ func allRows() []row {
 	for _, cache := range []bool{false, true} {
 		add(row{Sync: true, Cache: cache, Hook: hookKeepalived, NAT: true})
 	}
+	add(row{Sync: true, Hook: hookOurs, NAT: true, Mode: modeNotrack})
+	add(row{Sync: true, Cache: true, Hook: hookOurs, NAT: true, Mode: modeNotrack})
+	add(row{Sync: true, Cache: true, Hook: hookOurs, NAT: true, Mode: modeAlarm}) // it has no other place for the states
 	return rows
 }
 
@@ -146,27 +176,30 @@ func start[R any](ctx context.Context, parallel, count int, run func(context.Con
 	return done
 }
 
-// promise says what a result lacks of what is promised; blank where it lacks
-// nothing, or nothing is promised.
-func promise(r row, got result) string {
-	all := result{connections, connections, connections}
+// promise says what a result lacks of what is promised, and where it is other than what
+// was said before.
+func promise(r row, got result) (problems []string) {
+	all := result{OverB: connections, Before: connections, Meantime: connections}
 	switch {
-	case !r.Sync && (got.OverB != 0 || got.Before != 0 || got.Meantime != 0):
-		return fmt.Sprintf("connections survived without sync: %+v; the scenario proves nothing", got)
-	case r.Sync && r.Hook != hookNone && got != all:
-		return fmt.Sprintf("connections were lost: %+v of %d each", got, connections)
+	case !r.Sync && got.counts() != [3]int{}:
+		problems = append(problems, fmt.Sprintf("connections survived without sync: %v; the scenario proves nothing", got.counts()))
+	case r.Sync && r.Hook != hookNone && got.counts() != all.counts():
+		problems = append(problems, fmt.Sprintf("connections were lost: %v of %d each", got.counts(), connections))
 	}
-	return ""
+	if said := got.Said; r.kept() && said != nil && said.Coverage != nil && said.Coverage.Survive != got.OverB {
+		problems = append(problems, fmt.Sprintf("%d connections went on, and status had said %d (%s)", got.OverB, said.Coverage.Survive, said))
+	}
+	return problems
 }
 
-const heading = "sync                        | addresses moved and conntrackd told by    | NAT | A returns | over B | back on A: before | born on B"
+const heading = "sync                               | addresses moved and conntrackd told by    | NAT | A returns | over B | back on A: before | born on B | status on A had said"
 
 func line(r row, o outcome[result]) string {
-	cells := fmt.Sprintf("%-27s | %-41s | %-3s | %-9s | ", r.sync(), r.Hook.words(), yesNo(r.NAT), r.returns())
+	cells := fmt.Sprintf("%-34s | %-41s | %-3s | %-9s | ", r.sync(), r.Hook.words(), yesNo(r.NAT), r.returns())
 	if o.err != nil {
 		return cells + "could not be run"
 	}
-	return cells + fmt.Sprintf("%6d | %17d | %9d", o.of.OverB, o.of.Before, o.of.Meantime)
+	return cells + fmt.Sprintf("%6d | %17d | %9d | %s", o.of.OverB, o.of.Before, o.of.Meantime, o.of.Said)
 }
 
 func (h hook) words() string {
@@ -180,13 +213,17 @@ func (h hook) words() string {
 }
 
 func (r row) sync() string {
+	words := "states in the kernel"
 	switch {
 	case !r.Sync:
 		return "none"
 	case r.Cache:
-		return "states in external cache"
+		words = "states in external cache"
 	}
-	return "states in the kernel"
+	if r.Mode != "" {
+		words += ", " + strings.ToUpper(r.Mode)
+	}
+	return words
 }
 
 func (r row) returns() string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,15 +34,35 @@ type row struct {
 	NAT     bool
 	Crashed bool // A returns empty, not as it was
 	IPv6    bool // of the sync link
+	// Mode is the sync's as it is typed; blank is FTFW.
+	Mode string
+	// Unexpected says that no expectation is synchronised.
+	Unexpected bool
 }
+
+const (
+	modeNotrack = "notrack"
+	modeAlarm   = "alarm"
+)
+
+// alarmRefresh is the RefreshTime of mode ALARM, in seconds: there a node that comes back
+// asks for nothing, and has the peer's states once they were sent again.
+const alarmRefresh = 5
+
+// kept reports whether the failover is promised to keep the connections: their
+// states are in B's kernel, or the hook puts them there.
+func (r row) kept() bool { return r.Sync && (!r.Cache || r.Hook != hookNone) }
 
 // result is how many connections were never interrupted for long enough to
 // fail: a connection that was lost once stays lost.
 type result struct {
-	OverB    int // of those before, over B
-	Before   int // of those before, back on A
-	Meantime int // of those born on B, back on A
+	OverB    int   // of those before, over B
+	Before   int   // of those before, back on A
+	Meantime int   // of those born on B, back on A
+	Said     *said // on A, before the failure; nil where nobody was asked
 }
+
+func (r result) counts() [3]int { return [3]int{r.OverB, r.Before, r.Meantime} }
 
 // patience is how long a connection may take to answer over its new node. TCP
 // sends again 6.2 s after the first packet that was lost, and then at 12.6 s.
@@ -72,6 +93,11 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 	defer before.Close()
 	if err := s.replicated(ctx, s.pair.B, before, connections); err != nil {
 		return res, err
+	}
+	if r.Sync {
+		if res.Said, err = s.status(ctx, pair.A); err != nil {
+			return res, err
+		}
 	}
 
 	if err := s.pair.Isolate(s.pair.A); err != nil {
@@ -112,24 +138,42 @@ func (s *stage) configure(ctx context.Context) error {
 				cache = "on"
 			}
 			args = append(args, "--external-cache", cache)
+			args = append(args, s.row.advanced()...)
 			if link := s.links[m]; link != "" {
 				args = append(args, "--spare-link", link)
 			}
 			if m == s.pair.B {
 				args = append(args, "--first-node")
 			}
-			if out, err := m.Run(ctx, s.program, args...); err != nil {
+			// Where nothing is acknowledged a save is in force, and in sync as far as is known.
+			if out, err := m.Run(ctx, s.program, args...); err != nil && !(s.row.Mode != "" && strings.Contains(out, "Saved, and in force")) {
 				return fmt.Errorf("%s: connsync apply: %w\n%s", m.Name(), err, out)
 			}
 		}
-		if err := s.pair.WaitHeard(ctx); err != nil {
-			return err
+		if s.row.Mode != modeAlarm { // in which an idle node sends nothing
+			if err := s.pair.WaitHeard(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if s.row.Hook == hookKeepalived {
 		return s.startKeepalived(ctx)
 	}
 	return nil
+}
+
+// advanced are the advanced settings of the row.
+func (r row) advanced() (args []string) {
+	if r.Mode != "" {
+		args = append(args, "--mode", r.Mode)
+	}
+	if r.Mode == modeAlarm {
+		args = append(args, "--refresh-time", strconv.Itoa(alarmRefresh))
+	}
+	if r.Unexpected {
+		args = append(args, "--expectation-sync", "off")
+	}
+	return args
 }
 
 func (s *stage) connect(ctx context.Context) (*lab.Connections, error) {
@@ -234,6 +278,9 @@ func (s *stage) rejoin(ctx context.Context) error {
 	}
 	if err := s.hook(ctx, a, "backup"); err != nil {
 		return err
+	}
+	if s.row.Mode == modeAlarm {
+		return sleep(ctx, rejoinTime+2*alarmRefresh*time.Second)
 	}
 	return sleep(ctx, rejoinTime)
 }

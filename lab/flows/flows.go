@@ -1,7 +1,7 @@
 // Package flows makes connections of every kind through a pair of nodes, and
 // says which of them were never interrupted for long enough to fail: TCP, UDP,
 // ICMP, SCTP, GRE and ESP, TCP that is half open or half closed, and the data
-// connections of FTP that are announced and not yet opened.
+// connections of FTP and media of SIP that are announced and not yet opened.
 package flows
 
 import (
@@ -34,11 +34,14 @@ const (
 	FTPControl Kind = "FTP"
 	FTPPassive Kind = "FTP data, passive"
 	FTPActive  Kind = "FTP data, active"
+	SIPControl Kind = "SIP"
+	SIPMedia   Kind = "SIP media"
 )
 
-// Kinds are all of them, but for FTPControl, which the other two bring along.
+// Kinds are all of them, but for FTPControl and SIPControl, which those that they announce
+// bring along.
 func Kinds() []Kind {
-	return []Kind{TCP, TCP6, UDP, UDP6, ICMP, ICMP6, SCTP, GRE, ESP, HalfClosed, HalfOpen, FTPPassive, FTPActive}
+	return []Kind{TCP, TCP6, UDP, UDP6, ICMP, ICMP6, SCTP, GRE, ESP, HalfClosed, HalfOpen, FTPPassive, FTPActive, SIPMedia}
 }
 
 // IPv6 reports whether the kind's packets are those of IPv6.
@@ -50,7 +53,7 @@ func (k Kind) Pending() bool { return k == HalfOpen || k.Expected() }
 
 // Expected reports whether the kind's connections are expected by another
 // connection's helper.
-func (k Kind) Expected() bool { return k == FTPPassive || k == FTPActive }
+func (k Kind) Expected() bool { return k == FTPPassive || k == FTPActive || k == SIPMedia }
 
 // flow is one connection. Answers sends something new over it and reports
 // whether the answer to that came before the deadline.
@@ -109,6 +112,8 @@ func (s *Set) open(ctx context.Context, p *lab.Pair, count int) error {
 		return s.openHalfClosed(ctx, p, count)
 	case FTPPassive, FTPActive:
 		return s.openFTP(ctx, p, count)
+	case SIPMedia:
+		return s.openSIP(ctx, p, count)
 	}
 	return s.openTCP(ctx, p, count)
 }

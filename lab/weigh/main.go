@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"connsync/lab"
 )
 
 func main() {
@@ -64,16 +66,7 @@ func run(document string) error {
 		fmt.Print(text)
 		return nil
 	}
-	old, err := os.ReadFile(document)
-	if err != nil {
-		return err
-	}
-	before, rest, found := bytes.Cut(old, []byte(begin))
-	_, after, closed := bytes.Cut(rest, []byte(end))
-	if !found || !closed {
-		return errors.New(document + " has no marks for the table")
-	}
-	return os.WriteFile(document, slices.Concat(before, []byte(begin), []byte(text), []byte(end), after), 0o644)
+	return lab.WriteBetween(document, begin, end, []byte(text))
 }
 
 // output runs the go command for a program without libraries.
