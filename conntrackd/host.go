@@ -112,7 +112,7 @@ func (h Host) ignored(s Settings) []netip.Addr {
 	var unique []netip.Addr
 	for _, a := range all {
 		a = a.Unmap().WithZone("")
-		if a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !seen[a] {
+		if a.IsValid() && !a.IsUnspecified() && !seen[a] {
 			seen[a] = true
 			unique = append(unique, a)
 		}

@@ -180,6 +180,16 @@ func virtualAddresses() ([]netip.Addr, error) {
 	return config.Addresses(), err
 }
 
+// withGroups adds the multicast groups of VRRP (RFC 9568, section 5.1) to virtual
+// addresses. Both nodes send there, and replicated entries of it would clash with the
+// receiver's own, which its NAT may translate.
+func withGroups(virtual []netip.Addr) []netip.Addr {
+	if len(virtual) == 0 {
+		return nil
+	}
+	return append(virtual, netip.AddrFrom4([4]byte{224, 0, 0, 18}), netip.MustParseAddr("ff02::12"))
+}
+
 func userExists(name string) (bool, error) {
 	_, err := user.Lookup(name)
 	if errors.As(err, new(user.UnknownUserError)) {

@@ -169,7 +169,7 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 		return nil, err
 	}
 	virtual, unseen := virtualAddresses()
-	h.OwnAddresses = append(h.OwnAddresses, virtual...)
+	h.OwnAddresses = append(h.OwnAddresses, withGroups(virtual)...)
 	var unread error
 	h.Helpers, unread = firewall.Helpers(ctx)
 	c, err := conntrackd.NewCandidate(n.Config, settings, h)

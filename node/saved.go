@@ -137,7 +137,8 @@ func ignoredByHand(s conntrackd.Settings) conntrackd.Settings {
 	if s = s.OnHost(h); s.IgnoreAddresses == "" {
 		return s
 	}
-	h.OwnAddresses, _ = virtualAddresses()
+	virtual, _ := virtualAddresses()
+	h.OwnAddresses = withGroups(virtual)
 	return s.OnHost(h)
 }
 

@@ -50,12 +50,9 @@ vrrp_instance WAN {
 // that is root's, or keepalived would not run it.
 const installed = "/var/lib/connsync-bin/connsync"
 
-// startKeepalived has keepalived move the addresses. The user that it would
-// run its scripts as, if it were not told otherwise, exists.
-func (s *stage) startKeepalived(ctx context.Context) error {
-	if err := s.pair.A.DropVirtual(); err != nil {
-		return err
-	}
+// setUpKeepalived writes what keepalived needs to move the addresses. The user that it
+// would run its scripts as, if it were not told otherwise, exists.
+func (s *stage) setUpKeepalived(ctx context.Context) error {
 	for priority, m := range map[int]*lab.Member{150: s.pair.A, 100: s.pair.B} {
 		script := strings.Join([]string{
 			"set -e",
@@ -71,6 +68,16 @@ func (s *stage) startKeepalived(ctx context.Context) error {
 		if err := m.WriteFile("/etc/keepalived/keepalived.conf", fmt.Appendf(nil, keepalivedConfig, installed, priority)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// startKeepalived has keepalived move the addresses.
+func (s *stage) startKeepalived(ctx context.Context) error {
+	if err := s.pair.A.DropVirtual(); err != nil {
+		return err
+	}
+	for _, m := range []*lab.Member{s.pair.A, s.pair.B} {
 		if s.row.Sync {
 			out, err := m.Run(ctx, installed, "check")
 			if err != nil || !strings.Contains(out, "connsync failover as root whenever VG") {

@@ -55,6 +55,7 @@ func (t tally) sum(of map[flows.Kind]int) int {
 // said is what "connsync status --json" says of the connections.
 type said struct {
 	Verdict  string `json:"verdict"`
+	Cause    string `json:"cause"`
 	Coverage *struct {
 		Survive   int    `json:"survive"`
 		Young     int    `json:"young"`

@@ -88,15 +88,20 @@ func (x mixed) line(o outcome[tally]) string {
 
 // String is what was said, in a few words.
 func (s *said) String() string {
-	switch {
-	case s == nil:
+	if s == nil {
 		return "not tested"
-	case s.Coverage == nil:
-		return s.Verdict
-	case s.Coverage.Error != "":
-		return s.Verdict + ": " + s.Coverage.Error
 	}
-	return fmt.Sprintf("%d of %d, %s", s.Coverage.Survive, s.Coverage.Total, s.Verdict)
+	words := s.Verdict
+	if s.Verdict != "two-way" && s.Cause != "" {
+		words += ": " + s.Cause
+	}
+	switch {
+	case s.Coverage == nil:
+		return words
+	case s.Coverage.Error != "":
+		return words + ": " + s.Coverage.Error
+	}
+	return fmt.Sprintf("%d of %d, %s", s.Coverage.Survive, s.Coverage.Total, words)
 }
 
 // String names the scenario.

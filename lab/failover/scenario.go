@@ -126,6 +126,11 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 
 // configure sets both nodes up with connsync, as an operator would.
 func (s *stage) configure(ctx context.Context) error {
+	if s.row.Hook == hookKeepalived {
+		if err := s.setUpKeepalived(ctx); err != nil {
+			return err
+		}
+	}
 	if s.row.Sync {
 		for _, m := range []*lab.Member{s.pair.B, s.pair.A} {
 			current, peer := m.Sync, s.pair.Other(m).Sync
