@@ -139,7 +139,7 @@ func (r *run) expectations(detail string) (step.Status, string) {
 	case err != nil:
 		return step.Unknown, fmt.Sprintf("%s; the peer has %s, and those in the kernel cannot be counted: %v", detail, plural.Of(wanted, "expectation", "expectations"), err)
 	case uint64(got) < wanted:
-		return step.Unknown, fmt.Sprintf("%s; the kernel has %d of %s of the peer: the others have been met already, or the helper is missing here", detail, got, plural.Of(wanted, "expectation", "expectations"))
+		return step.Unknown, fmt.Sprintf("%s; the kernel has %d of %s of the peer: the others have been met already, the helper is missing here, or the kernel takes no more of them for a connection, as of SIP's", detail, got, plural.Of(wanted, "expectation", "expectations"))
 	}
 	return step.Done, fmt.Sprintf("%s; %s of the peer", detail, plural.Of(wanted, "expectation", "expectations"))
 }

@@ -14,10 +14,15 @@ const mixedIntroduction = `
 Connections of every kind, %d each unless said; from the moment they are there both nodes let no new one begin. All cables of A are cut, B takes over.
 How many went on. "said" is what connsync status --json on A said before the failure, of the conntrack entries: how many would survive.
 FIN is TCP half closed, SYN is TCP in SYN_RECV, FTP its control connections, PASV and PORT its data connections, SIP its signalling, RTP the media of
-its calls; these three were announced before the failure, and begin after it. ExpectationSync is on unless said. In use: the kernel's timeouts of UDP, 30 and 120 s, are shortened to 6 s, and ten minutes to 30 s; that of TCP is 12 s. Elsewhere
-they are long enough for what is idle.
+its calls, of which the caller speaks first; these three were announced before the failure, and begin after it. ExpectationSync is on unless said.
+In use: the kernel's timeouts of UDP, 30 and 120 s, are shortened to 6 s, and ten minutes to 30 s; that of TCP is 12 s. Elsewhere they are long
+enough for what is idle.
 
 `
+
+// callsAre says why not all of what a call of SIP announces gets to the peer.
+const callsAre = "the peer's kernel takes the media that a call expects for signalling, of which it keeps one;\n" +
+	"with the states in the kernel that is the newest, which is RTCP. What an INVITE announces that is the first packet of its connection is not replicated."
 
 // columns are the kinds in the order of the table, with what stands above them.
 var columns = []struct {
@@ -51,6 +56,7 @@ func showMixed(ctx context.Context, out io.Writer, program string, parallel int,
 			fmt.Fprintf(out, "%s does not go on: %s.\n", k, why)
 		}
 	}
+	fmt.Fprintln(out, "RTP begins on B with the external cache alone: "+callsAre)
 	return errors.Join(errs...)
 }
 
@@ -119,7 +125,7 @@ func (x mixed) problems(t tally) (problems []string) {
 			if survived > 0 {
 				problems = append(problems, fmt.Sprintf("%s: %d of %d survived without ExpectationSync; the scenario proves nothing", c.kind, survived, opened))
 			}
-		case x.kept() && c.kind.Lost() == "" && survived < opened:
+		case x.kept() && c.kind.Lost() == "" && survived < opened && (x.Cache || c.kind != flows.SIPMedia):
 			problems = append(problems, fmt.Sprintf("%s: %d of %d survived", c.kind, survived, opened))
 		}
 	}

@@ -38,6 +38,9 @@ type row struct {
 	Mode string
 	// Unexpected says that no expectation is synchronised.
 	Unexpected bool
+	// Calls says that calls of SIP are among the connections: of what each announces, the
+	// kernel takes one expectation from conntrackd, and the hook says that others are lacking.
+	Calls bool
 }
 
 const (
@@ -303,12 +306,13 @@ func (s *stage) takeBack(ctx context.Context) error {
 	return errors.Join(s.pair.Activate(s.pair.A), s.hook(ctx, s.pair.A, "primary"), s.hook(ctx, s.pair.B, "backup"))
 }
 
-// hook runs connsync failover where the scenario has it. It has to succeed.
+// hook runs connsync failover where the scenario has it. It has to succeed, and with calls
+// to say no more than that expectations are lacking.
 func (s *stage) hook(ctx context.Context, m *lab.Member, role string) error {
 	if s.row.Hook != hookOurs {
 		return nil
 	}
-	if out, err := m.Run(ctx, s.program, "failover", role); err != nil {
+	if out, err := m.Run(ctx, s.program, "failover", role); err != nil && !(s.row.Calls && strings.Contains(out, "expectations of the peer: the others")) {
 		return fmt.Errorf("%s: connsync failover %s: %w\n%s", m.Name(), role, err, out)
 	}
 	return nil

@@ -35,10 +35,12 @@ func (s *Set) openSIP(ctx context.Context, p *lab.Pair, count int) error {
 		}
 		media[c.id] = addrPort(c.there)
 		s.Control.flows = append(s.Control.flows, &datagrams{c.signals, srv.LocalAddr(), same, same})
-		// The server's side begins to speak.
-		s.flows = append(s.flows, &datagrams{c.there, c.here.LocalAddr(), same, same})
-		s.also = append(s.also, c.here)
-		go reflect(c.here, same)
+		// The caller speaks first. Of what a call announces the kernel takes one expectation
+		// from conntrackd, the one for the media that go to the server: it gets them as
+		// expectations of signalling, of which there is one.
+		s.flows = append(s.flows, &datagrams{c.here, c.there.LocalAddr(), same, same})
+		s.also = append(s.also, c.there)
+		go reflect(c.there, same)
 	}
 	go reflect(srv, func(packet []byte) []byte { return sipAnswer(packet, media) })
 	for _, c := range calls {
