@@ -53,11 +53,11 @@ func (s *stage) apply(ctx context.Context, m *lab.Member, more string) (string, 
 func (s *stage) inSync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for _, m := range s.nodes() {
+	return s.both(func(m *lab.Node) error {
 		for said := ""; ; {
 			out, err := s.sh(ctx, m, s.connsync+" status")
 			if err == nil || s.row.swapped && strings.Contains(out, "NAT addresses arrive with their bytes the other way round") {
-				break
+				return nil
 			}
 			if out != "" {
 				said = out
@@ -66,8 +66,18 @@ func (s *stage) inSync(ctx context.Context) error {
 				return fmt.Errorf("%s is not in sync: %s", m.Name(), said)
 			}
 		}
+	})
+}
+
+// both works on both nodes at once.
+func (s *stage) both(work func(m *lab.Node) error) error {
+	var wait sync.WaitGroup
+	errs := make([]error, 2)
+	for i, m := range s.nodes() {
+		wait.Go(func() { errs[i] = work(m) })
 	}
-	return nil
+	wait.Wait()
+	return errors.Join(errs...)
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -125,18 +135,13 @@ func saveSwapped(ctx context.Context, s *stage) error {
 
 // proveSwapped wants the proof to say what is wrong, on both nodes.
 func proveSwapped(ctx context.Context, s *stage) error {
-	var wait sync.WaitGroup
-	errs := make([]error, 2)
-	for i, m := range s.nodes() {
-		wait.Go(func() {
-			out, err := s.sh(ctx, m, s.connsync+" status --prove --within 60s")
-			if err == nil || !strings.Contains(out, "NAT") {
-				errs[i] = fmt.Errorf("%s does not say that NAT addresses are swapped: %s", m.Name(), out)
-			}
-		})
-	}
-	wait.Wait()
-	return errors.Join(errs...)
+	return s.both(func(m *lab.Node) error {
+		out, err := s.sh(ctx, m, s.connsync+" status --prove --within 60s")
+		if err == nil || !strings.Contains(out, "NAT") {
+			return fmt.Errorf("%s does not say that NAT addresses are swapped: %s", m.Name(), out)
+		}
+		return nil
+	})
 }
 
 // rollback restores what the system came with, byte for byte, and saves again.

@@ -24,10 +24,11 @@ func main() {
 	only := flag.String("only", "", "comma-separated rows, such as debian13,openrc12; blank is all")
 	program := flag.String("connsync", "bin/connsync", "the program for the row whose nodes have no package")
 	deb := flag.String("deb", "", "the package to install; blank builds it")
+	parallel := flag.Int("parallel", 2, "how many pairs at a time")
 	verbose := flag.Bool("v", false, "print each cell as it ends")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, os.Stdout, *only, *program, *deb, *verbose)
+	err := run(ctx, os.Stdout, *only, *program, *deb, *parallel, *verbose)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "systems:", err)
@@ -35,7 +36,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer, only, program, deb string, verbose bool) error {
+func run(ctx context.Context, out io.Writer, only, program, deb string, parallel int, verbose bool) error {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
@@ -64,12 +65,15 @@ func run(ctx context.Context, out io.Writer, only, program, deb string, verbose 
 	fmt.Fprintln(out)
 	var notes []string
 	failed := 0
-	for _, r := range chosen {
-		results := r.run(ctx, p, func(cell string, res result) {
+	done := start(chosen, parallel, func(r row) []result {
+		return r.run(ctx, p, func(cell string, res result) {
 			if verbose {
 				fmt.Fprintf(os.Stderr, "%s %s: %s\n", r.name, cell, res)
 			}
 		})
+	})
+	for i, r := range chosen {
+		results := <-done[i]
 		fmt.Fprintf(out, "%-14s", r.name)
 		for i, res := range results {
 			word := res.word()
@@ -94,6 +98,21 @@ func run(ctx context.Context, out io.Writer, only, program, deb string, verbose 
 		return fmt.Errorf("%d cells failed", failed)
 	}
 	return ctx.Err()
+}
+
+// start runs the rows, so many at a time, and returns where the results of each arrive.
+func start(rows []row, parallel int, run func(row) []result) []chan []result {
+	done := make([]chan []result, len(rows))
+	free := make(chan struct{}, max(1, parallel))
+	for i, r := range rows {
+		done[i] = make(chan []result, 1)
+		go func() {
+			free <- struct{}{}
+			done[i] <- run(r)
+			<-free
+		}()
+	}
+	return done
 }
 
 // choose returns the rows of a list of names.
