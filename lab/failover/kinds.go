@@ -158,17 +158,20 @@ func (x mixed) open(ctx context.Context, pair *lab.Pair) (sets []*flows.Set, err
 		if set.Control != nil {
 			sets = append(sets, set.Control)
 		}
+		if x.InUse > 0 { // or the first expire while the others open
+			flows.Unbroken(x.patience(), sets...)
+		}
 	}
 	return sets, pair.Freeze()
 }
 
 // use is what becomes of the connections before the failure.
 func (x mixed) use(ctx context.Context, s *stage, sets []*flows.Set) error {
-	for end := time.Now().Add(x.InUse); time.Now().Before(end); {
-		flows.Unbroken(x.patience(), sets...)
-		if err := sleep(ctx, time.Second); err != nil {
-			return err
-		}
+	stop := x.keep(sets)
+	err := sleep(ctx, x.InUse)
+	stop()
+	if err != nil {
+		return err
 	}
 	for range x.Switches {
 		for _, m := range []*lab.Member{s.pair.B, s.pair.A} {
@@ -195,16 +198,18 @@ func (x mixed) keep(sets []*flows.Set) (stop func()) {
 	}
 	done := make(chan struct{})
 	var using sync.WaitGroup
-	using.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(time.Second):
-				flows.Unbroken(x.patience(), sets...)
+	for _, set := range sets { // each by itself: one that has to wait lets no other one expire
+		using.Go(func() {
+			for {
+				set.Unbroken(x.patience())
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Second):
+				}
 			}
-		}
-	})
+		})
+	}
 	return func() {
 		close(done)
 		using.Wait()
