@@ -222,7 +222,7 @@ func table(packages map[string]linked, sizes map[string]int64, file int64) strin
 	return out.String()
 }
 
-// reasons are why what weighs most is not taken out.
+// reasons are why what weighs most is not left out.
 var reasons = map[string]string{
 	"Go's library, all of it":                  "runtime, network, JSON, regular expressions; and what net/http initialises",
 	"github.com/prometheus-community/pro-bing": "its package imports net/http, whose TLS and cryptography are initialised though nothing calls them; no build tag leaves that out",
