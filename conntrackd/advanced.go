@@ -11,6 +11,8 @@ import (
 
 // The advanced settings, in the order in which they are shown.
 const (
+	FieldTransport             Field = "transport"
+	FieldMulticastGroup        Field = "multicast_group"
 	FieldMode                  Field = "mode"
 	FieldResendQueueSize       Field = "resend_queue_size"
 	FieldPurgeTimeout          Field = "purge_timeout"
@@ -35,9 +37,11 @@ const (
 )
 
 // Advanced are the values beyond those that a pair needs. A zero value is one that is
-// not given: the file keeps its own. That is not so for the mode. [DefaultWord], or typed.DefaultNumber for a
+// not given: the file keeps its own. That is not so for the transport and the mode. [DefaultWord], or typed.DefaultNumber for a
 // number, takes the directive out of the file. Lists have commas between their items.
 type Advanced struct {
+	Transport                             string // multicast; blank is udp
+	MulticastGroup                        string // an address; blank with udp
 	Mode                                  string // notrack or alarm; blank is ftfw
 	ResendQueueSize                       int    // messages; FTFW only
 	PurgeTimeout, CommitTimeout           int    // seconds
@@ -57,7 +61,7 @@ type Advanced struct {
 
 // advancedSettings are the entries of the table for [Advanced].
 func advancedSettings() []Setting {
-	return slices.Concat(grouped(ModeGroup, modeSettings()), grouped(ScopeGroup, filterSettings()), grouped(LimitGroup, generalSettings()))
+	return slices.Concat(grouped(ModeGroup, transportSettings()), grouped(ModeGroup, modeSettings()), grouped(ScopeGroup, filterSettings()), grouped(LimitGroup, generalSettings()))
 }
 
 // Told reports whether the setting is worth a line where not everything is said: an

@@ -17,7 +17,7 @@ type Candidate struct {
 	Old      []byte   // nil when there is no file yet
 	New      []byte   // nil where the save takes the file away
 	// Replaces lists what the save would take away and the operator has to
-	// agree to, such as "Multicast link on eth1"; blank in the ordinary case.
+	// agree to, such as "TCP link on eth1"; blank in the ordinary case.
 	Replaces []string
 	// Notes are sentences for the review: what else changes, and why.
 	Notes []string
@@ -78,7 +78,7 @@ func (c *Candidate) WantedService() Running {
 	return Running{c.Settings.Enabled, c.Settings.Enabled}
 }
 
-// OldListening returns interface, Current IP and Port of the UDP link with which
+// OldListening returns interface, Current IP, Port and group of the link with which
 // a daemon of the old file starts; ok is false where it would not listen.
 func (c *Candidate) OldListening() (s Settings, ok bool) {
 	f, _ := Parse(c.Path, c.Old)

@@ -91,9 +91,9 @@ func TestEditConvertsALink(t *testing.T) {
 	tests := []struct{ name, src, want, note string }{
 		{"Multicast",
 			"Multicast Default {\n\t\tIPv4_address 225.0.0.50 # the group\n\t\tGroup 3781 # ours\n\t\tIPv4_interface 10.9.0.101\n\t\tInterface eth1\n\t\tSndSocketBuffer 1249280\n\t\tRcvSocketBuffer 1249280\n\t\tChecksum off\n\t}",
-			"UDP Default {\n\t\t # the group\n\t\tPort 3781 # ours\n\t\tIPv4_address 10.9.0.101 # /24\n\t\tInterface eth1\n\t\tSndSocketBuffer 1249280\n\t\tRcvSocketBuffer 1249280\n\t\tChecksum off\n\t\tIPv4_Destination_Address 10.9.0.102 # /24\n\t}",
+			"UDP Default {\n\t\tIPv4_Destination_Address 10.9.0.102 # /24 the group\n\t\tPort 3781 # ours\n\t\tIPv4_address 10.9.0.101 # /24\n\t\tInterface eth1\n\t\tSndSocketBuffer 1249280\n\t\tRcvSocketBuffer 1249280\n\t\tChecksum off\n\t}",
 			"Of the Multicast link, kept: Interface eth1, SndSocketBuffer 1249280, RcvSocketBuffer 1249280, Checksum off; " +
-				"changed: Group 3781 becomes Port 3781, IPv4_interface 10.9.0.101 becomes IPv4_address 10.9.0.101; dropped: IPv4_address 225.0.0.50."},
+				"changed: IPv4_address 225.0.0.50 becomes IPv4_Destination_Address 10.9.0.102, Group 3781 becomes Port 3781, IPv4_interface 10.9.0.101 becomes IPv4_address 10.9.0.101."},
 		{"TCP",
 			"TCP {\n\t\tIPv6_address fd00::1\n\t\tIPv6_Destination_Address fd00::2\n\t\tPort 3999\n\t\tInterface eth7\n\t\tErrorQueueLength 5\n\t}",
 			"UDP {\n\t\tIPv4_address 10.9.0.101 # /24\n\t\tIPv4_Destination_Address 10.9.0.102 # /24\n\t\tPort 3999\n\t\tInterface eth1\n\t}",
@@ -105,13 +105,14 @@ func TestEditConvertsALink(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f, _ := Parse(tt.name, []byte(before+tt.src+behind))
 			s, err := f.Settings()
-			if err == nil || !s.ExternalCache {
+			if (err == nil) != s.Multicast() || !s.ExternalCache {
 				t.Fatalf("read %+v, %v", s, err)
 			}
-			s.Enabled, s.Interface = true, "eth1"
+			foreign := err != nil
+			s.Enabled, s.Interface, s.Transport, s.MulticastGroup = true, "eth1", "", ""
 			s.Current, s.Peer = netip.MustParsePrefix("10.9.0.101/24"), netip.MustParsePrefix("10.9.0.102/24")
 			replaces, notes, err := f.Apply(s, pairHost())
-			if err != nil || len(replaces) != 1 {
+			if err != nil || (len(replaces) == 1) != foreign {
 				t.Fatalf("replaces %q, %v", replaces, err)
 			}
 			want := "Sync {\n\tMode FTFW {\n\t\tStartupResync on\n\t}\n\t" + tt.want + behind

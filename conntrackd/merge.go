@@ -29,9 +29,9 @@ func (e *SettingsError) Error() string {
 // what the sync needs and the file lacks; comments and everything tuned stay.
 // Where the settings are in force already, no byte changes.
 //
-// A link of another transport becomes one of UDP, with what it states; a Stats
-// section that is no distribution's own is taken away. replaces lists them, for
-// the operator to agree to. notes are sentences on whatever else
+// The link becomes one of the transport of the settings, with what it states. replaces
+// lists what is lost of links that the settings could not say, such as of TCP, and a
+// Stats section that is no distribution's own, for the operator to agree to. notes are sentences on whatever else
 // changes or deserves a look.
 //
 // Enabled settings have to be valid. In disabled ones a zero buffer or port, and
@@ -61,6 +61,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 		return nil, nil, err
 	}
 	before, unread := m.f.Settings()
+	m.foreign = errors.As(unread, new(*TransportError))
 	m.before = before.OnHost(h)
 	m.s = m.s.OnHost(h)
 	steps := []func(){m.statistics, m.transports, m.sync, m.mode, m.commitTimeout, m.general, m.links, m.settings, m.ignore, m.expectations}
@@ -125,7 +126,7 @@ func (m *merge) inForce() bool {
 		return false
 	}
 	all, _ := f.bareLinks()
-	for i, link := range f.udp() {
+	for i, link := range f.own() {
 		if all[i].usable() && !f.bareAddresses(link) {
 			return false
 		}
@@ -141,7 +142,7 @@ func (m *merge) inForce() bool {
 // bareAddresses reports whether the daemon takes the addresses of a link.
 func (f *File) bareAddresses(link *node) bool {
 	for _, slot := range [][]string{
-		{"IPv4_address", "IPv6_address"}, {"IPv4_Destination_Address", "IPv6_Destination_Address"},
+		{"IPv4_address", "IPv6_address"}, {"IPv4_Destination_Address", "IPv6_Destination_Address"}, {"IPv4_interface"},
 	} {
 		if n := last(link.children, slot...); n != nil {
 			if _, ok := readAddress(n.text, f.arg(n, 0)); !ok {
@@ -166,10 +167,11 @@ type merge struct {
 	at           int // the place of the UDP link whose directives are set; -1 for that of the daemon's start
 	before       Settings
 	distribution bool
+	foreign      bool // the links were nothing that settings can say
 	replaces     []string
 	notes        []string
 
-	replaced       string // the transport of the link that became one of UDP
+	replaced       string // the transport of the link that became one of another
 	replacedValues []linkValue
 }
 

@@ -40,7 +40,7 @@ func (m *merge) settings() {
 func (m *merge) find(in section, names ...string) (block, n *node) {
 	m.f.reparse()
 	if in == inUDP && m.at >= 0 {
-		block = m.f.udp()[m.at]
+		block = m.f.own()[m.at]
 		return block, last(block.children, names...)
 	}
 	return m.f.block(in), last(m.f.contents(in), names...)

@@ -49,9 +49,6 @@ func (s Settings) usable() bool {
 	return s.Interface != "" && s.Current.Addr().IsValid() && s.Peer.Addr().IsValid() && s.Port != 0
 }
 
-// udp are the UDP links of the file.
-func (f *File) udp() []*node { return named(inside(f.top, "Sync"), "UDP") }
-
 // links sees to it that the file has a block for each link of the settings and no
 // other, and that the daemon starts with the default one. A block is the one of the
 // link that it states, else of the one with its interface, else with its address; what
@@ -70,7 +67,7 @@ func (m *merge) links() {
 	for i, l := range wanted {
 		if blockOf[i] < 0 {
 			m.addLink(l)
-			blockOf[i] = len(m.f.udp()) - 1
+			blockOf[i] = len(m.f.own()) - 1
 		}
 	}
 	m.startWith(blockOf[0])
@@ -104,7 +101,7 @@ func assign(wanted, standing []Settings, standard int) []int {
 // block that states no whole link stays as long as the spare links do.
 func (m *merge) dropLinks(blockOf []int, standing []Settings) {
 	keep := sameSpares(m.before, m.s)
-	blocks := m.f.udp()
+	blocks := m.f.own()
 	var gone []*node
 	for i := len(blocks) - 1; i >= 0; i-- {
 		if slices.Contains(blockOf, i) || keep && !standing[i].usable() {
@@ -122,7 +119,7 @@ func (m *merge) dropLinks(blockOf []int, standing []Settings) {
 
 // addLink adds a block for a spare link behind the last one.
 func (m *merge) addLink(l Settings) {
-	blocks := m.f.udp()
+	blocks := m.f.own()
 	m.f.insertAfter(blocks[len(blocks)-1], spareBlock(l))
 	m.f.reparse()
 }
@@ -134,7 +131,7 @@ func (m *merge) order(blockOf []int) {
 	if slices.Equal(places, blockOf) {
 		return
 	}
-	blocks := m.f.udp()
+	blocks := m.f.own()
 	var texts []string
 	for _, block := range blockOf {
 		texts = append(texts, m.f.text(blocks[block]))
@@ -150,17 +147,17 @@ func (m *merge) order(blockOf []int) {
 // Default, and it is where it is not the first.
 func (m *merge) startWith(place int) {
 	chosen, err := m.f.link()
-	if err != nil || chosen == m.f.udp()[place] {
+	if err != nil || chosen == m.f.own()[place] {
 		return
 	}
-	for i := range m.f.udp() {
-		if n := m.f.udp()[i]; len(n.args) > 0 {
+	for i := range m.f.own() {
+		if n := m.f.own()[i]; len(n.args) > 0 {
 			m.f.dropArg(n)
 			m.f.reparse()
 		}
 	}
 	if place > 0 {
-		m.f.setKeyword(m.f.udp()[place], "UDP Default")
+		m.f.setKeyword(m.f.own()[place], "UDP Default")
 		m.f.reparse()
 	}
 }

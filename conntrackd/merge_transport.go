@@ -6,72 +6,95 @@ import (
 	"strings"
 )
 
-// inUDPLink is what the directives of the other transports are called in a UDP
-// link. A blank name is one that means nothing there.
-var inUDPLink = map[string]map[string]string{
-	"Multicast": {
-		"Group": "Port", "IPv4_interface": "IPv4_address",
-		"IPv4_address": "", "IPv6_address": "", "IPv6_interface": "",
+// inOtherLink is what the directives of a link are called in one of another transport,
+// by what it becomes and what it was. A blank name is one that means nothing there.
+var inOtherLink = map[string]map[string]map[string]string{
+	keywordUDP: {
+		keywordMulticast: {
+			"Group": "Port", "IPv4_interface": "IPv4_address", "IPv4_address": "IPv4_Destination_Address",
+			"IPv6_address": "IPv6_Destination_Address", "IPv6_interface": "",
+		},
+		"TCP": {"ErrorQueueLength": ""},
 	},
-	"TCP": {"ErrorQueueLength": ""},
+	keywordMulticast: {
+		keywordUDP: inGroupLink(),
+		"TCP":      inGroupLink(),
+	},
+}
+
+func inGroupLink() map[string]string {
+	return map[string]string{
+		"Port": "Group", "IPv4_address": "IPv4_interface", "IPv4_Destination_Address": "IPv4_address",
+		"IPv6_address": "", "IPv6_Destination_Address": "IPv6_address", "ErrorQueueLength": "",
+	}
 }
 
 // linkValue is a directive of a link that is replaced.
 type linkValue struct{ keyword, text, now string }
 
-// transports makes a UDP link of the one with which the daemon starts, and takes
-// the other links that are not UDP away.
+// transports makes a link of the transport of the settings of the one with which the
+// daemon starts, and takes the other links away that cannot stand beside it. What is
+// lost of a file that the settings could not say is for the operator to agree to.
 func (m *merge) transports() {
 	for {
 		links := named(inside(m.f.top, "Sync"), "UDP", "TCP", "Multicast")
-		n := m.f.converted(links)
-		i := slices.IndexFunc(links, func(other *node) bool { return other.rule.keyword != "UDP" && other != n })
-		if i >= 0 {
-			n = links[i]
-		}
-		if n == nil {
+		keep := m.kept(links)
+		i := slices.IndexFunc(links, func(n *node) bool {
+			return n != keep && (m.s.Multicast() || n.rule.keyword != keywordUDP)
+		})
+		switch {
+		case i >= 0:
+			m.tellTransport(links[i], "goes")
+			m.f.remove(links[i])
+		case keep != nil && keep.rule.keyword != m.s.keyword():
+			m.tellTransport(keep, "becomes one by "+m.s.keyword())
+			m.convert(keep)
+		default:
 			return
-		}
-		t := m.f.transport(n)
-		m.replacing(n, t.Transport+" link"+strings.TrimPrefix(t.what(), t.Transport))
-		if i >= 0 {
-			m.f.remove(n)
-		} else {
-			m.convert(n)
 		}
 		m.f.reparse()
 	}
 }
 
-// converted is the link that becomes one of UDP; nil where there is one already.
-func (f *File) converted(links []*node) *node {
-	if n := f.starting(links); n != nil && !slices.ContainsFunc(links, func(n *node) bool { return n.rule.keyword == "UDP" }) {
-		return n
+func (m *merge) tellTransport(n *node, what string) {
+	t := m.f.transport(n)
+	name := t.Transport + " link" + strings.TrimPrefix(t.what(), t.Transport)
+	if m.foreign {
+		m.replacing(n, name)
+		return
 	}
-	return nil
+	m.note("%s (line %d) %s.", name, m.f.line(n), what)
 }
 
-// convert makes a UDP link of one of another transport, with everything in it
-// that means the same there. What the settings say differently comes later.
+// convert makes a link of the transport of the settings of one of another, with
+// everything in it that means the same there. What the settings say differently comes
+// later.
 func (m *merge) convert(n *node) {
 	m.replaced = n.rule.keyword
+	names := inOtherLink[m.s.keyword()][m.replaced]
 	for _, c := range slices.Backward(n.children) { // so that the tokens before one stay where they are
 		if c.rule == nil {
 			continue
 		}
 		v := linkValue{keyword: c.rule.keyword, text: m.f.arg(c, 0), now: c.rule.keyword}
-		if now, known := inUDPLink[m.replaced][v.keyword]; known {
+		if now, known := names[v.keyword]; known {
 			v.now = now
 		}
 		m.replacedValues = append(m.replacedValues, v)
+		if strings.HasSuffix(v.now, "_Destination_Address") && m.replaced == keywordMulticast {
+			m.f.recordNodes(c, "")
+		}
 		if v.now == "" {
-			m.f.remove(c)
+			m.dropAddress(c)
 		} else if v.now != v.keyword {
 			m.f.setKeyword(c, v.now)
 		}
 	}
 	slices.Reverse(m.replacedValues)
-	m.f.setKeyword(n, "UDP")
+	m.f.setKeyword(n, m.s.keyword())
+	for _, at := range []int{0, n.first} {
+		m.f.toks[at].lead = linkWords(m.s, m.f.toks[at].lead)
+	}
 }
 
 // tellReplaced notes what became of the directives of a link that was replaced.

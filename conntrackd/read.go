@@ -21,7 +21,8 @@ var (
 	ErrNoLink = errors.New("the Sync section has no dedicated link")
 )
 
-// TransportError says that the dedicated link is not one of UDP.
+// TransportError says that the dedicated link is not one of UDP, nor a single one by
+// multicast.
 type TransportError struct {
 	Transport string // Multicast or TCP
 	Interface string // as in the file; blank where it is not given
@@ -30,7 +31,11 @@ type TransportError struct {
 
 // Error names the transport, and the interface where it is given.
 func (e *TransportError) Error() string {
-	return fmt.Sprintf("line %d: the dedicated link is %s", e.Line, e.what())
+	text := fmt.Sprintf("line %d: the dedicated link is %s", e.Line, e.what())
+	if e.Transport == "TCP" {
+		text += "; " + tcpUnsuitable
+	}
+	return text
 }
 
 func (e *TransportError) what() string {
@@ -49,7 +54,8 @@ func (e *TransportError) what() string {
 //
 // The errors are [ErrNoSync], [ErrStatsOnly], [ErrNoLink] and *[TransportError].
 // The Settings are [Defaults] then; with the last, they are those of the UDP link
-// that [File.Apply] would make of the other.
+// that [File.Apply] would make of the other. Of a Multicast link the peer, and with IPv6
+// this node's address, come from the comment behind the group.
 func (f *File) Settings() (Settings, error) {
 	link, err := f.link()
 	if errors.As(err, new(*TransportError)) {
@@ -91,7 +97,7 @@ func (f *File) convertedSettings() Settings {
 	return s.withDefaults()
 }
 
-// EachLink returns the settings of every UDP link in the order of the file, and the
+// EachLink returns the settings of every UDP link, or of the Multicast one, in the order of the file, and the
 // place of the one with which the daemon starts, whose are [File.Settings]. What is no
 // matter of a link, such as the external cache, is equal in all, and none has spare
 // links. There is none where those cannot be read.
@@ -115,7 +121,11 @@ func (f *File) bareLinks() (all []Settings, standard int) {
 // eachLink is [File.EachLink] with s for what is no matter of a link.
 func (f *File) eachLink(chosen *node, s Settings) (all []Settings, standard int) {
 	inLink := slices.DeleteFunc(NewSettingTable(), func(e Setting) bool { return e.directive == nil || e.directive.in != inUDP })
-	for i, l := range f.udp() {
+	slices.SortStableFunc(inLink, func(a, b Setting) int { return a.directive.place - b.directive.place }) // the group first
+	if chosen.rule.keyword == keywordMulticast {
+		s.Transport = transportMulticast
+	}
+	for i, l := range f.own() {
 		for _, e := range inLink {
 			e.Value.clear(&s)
 			e.directive.read(f, l.children, &s)
@@ -143,8 +153,8 @@ func (f *File) spares() []Settings {
 	return spares
 }
 
-// link returns the UDP link with which the daemon starts: the last one marked
-// Default, or the first.
+// link returns the link with which the daemon starts, of UDP or a single one by
+// multicast: the last one marked Default, or the first.
 func (f *File) link() (*node, error) {
 	sync := named(f.top, "Sync")
 	if len(sync) == 0 {
@@ -157,7 +167,7 @@ func (f *File) link() (*node, error) {
 	if len(links) == 0 {
 		return nil, ErrNoLink
 	}
-	if i := slices.IndexFunc(links, func(l *node) bool { return l.rule.keyword != "UDP" }); i >= 0 {
+	if i := slices.IndexFunc(links, func(l *node) bool { return l.rule.keyword != "UDP" }); i >= 0 && !oneMulticast(links) {
 		return nil, f.transport(links[i])
 	}
 	return f.starting(links), nil
@@ -214,7 +224,7 @@ func (f *File) taken(nodes []*node, names ...string) []netip.Addr {
 	return addresses
 }
 
-// listening returns interface, Current IP and Port of the UDP link with which
+// listening returns interface, Current IP, Port and group of the link with which
 // the daemon starts, as far as a look at its sockets needs the settings. ok is
 // false where the daemon would not listen at an address and port of the file.
 func (f *File) listening() (s Settings, ok bool) {
@@ -226,7 +236,8 @@ func (f *File) listening() (s Settings, ok bool) {
 	if err != nil || all.Port == 0 {
 		return Settings{}, false
 	}
-	return Settings{Interface: all.Interface, Current: all.Current, Port: all.Port}, true
+	group := Advanced{Transport: all.Transport, MulticastGroup: all.MulticastGroup}
+	return Settings{Interface: all.Interface, Current: all.Current, Port: all.Port, Advanced: group}, true
 }
 
 // Mode returns the mode in which the daemon syncs: FTFW, NOTRACK or ALARM.

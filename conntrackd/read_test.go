@@ -75,9 +75,9 @@ func TestReadOtherFiles(t *testing.T) {
 		}
 	}
 	for src, want := range map[string]TransportError{
-		"Sync {\n Multicast { Interface eth7 } }":        {Transport: "Multicast", Interface: "eth7", Line: 2},
-		"Sync { UDP { } TCP { } }":                       {Transport: "TCP", Line: 1},
-		"Sync { TCP Default { Interface eth8 Port 1 } }": {Transport: "TCP", Interface: "eth8", Line: 1},
+		"Sync {\n Multicast { Interface eth7 } Multicast { } }": {Transport: "Multicast", Interface: "eth7", Line: 2},
+		"Sync { UDP { } TCP { } }":                              {Transport: "TCP", Line: 1},
+		"Sync { TCP Default { Interface eth8 Port 1 } }":        {Transport: "TCP", Interface: "eth8", Line: 1},
 	} {
 		f, _ := Parse("", []byte(src+"\n"))
 		_, err := f.Settings()

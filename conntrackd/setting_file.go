@@ -13,7 +13,7 @@ import (
 
 // directive is how a setting stands in the configuration file.
 type directive struct {
-	// in is the section that it stands in: inUDP for the link with which the
+	// in is the section that it stands in: inUDP for the link, whatever its transport, with which the
 	// daemon starts, inFTFW for the Mode in force whichever it is, inSync,
 	// inOptions, inGeneral or inScheduler.
 	in section

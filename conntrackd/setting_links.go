@@ -223,6 +223,9 @@ func (s Settings) spareLinksJSON() []linkJSON {
 // no two are the same.
 func (s Settings) spareLinksProblem() string {
 	links := s.Links()
+	if s.Multicast() && len(links) > 1 {
+		return "spare links need transport udp; type " + NoLinks + " to remove them, or set Transport to udp"
+	}
 	for i, l := range links[1:] {
 		if m := l.linkProblem(); m != "" {
 			return fmt.Sprintf("spare link %s: %s", l.linkName(), m)

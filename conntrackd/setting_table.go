@@ -84,7 +84,7 @@ func currentSetting() Setting {
 		Rule: func(s Settings) string {
 			return s.addressProblem(s.Current, "this node's address on the sync interface", 101)
 		},
-		directive: addressDirective("%s_address", 0, at),
+		directive: byTransport(addressDirective("%s_address", 0, at), currentOfGroup()),
 	}
 }
 
@@ -102,7 +102,7 @@ func peerSetting() Setting {
 		Rule: func(s Settings) string {
 			return s.addressProblem(s.Peer, "the peer's address on the sync link", 102)
 		},
-		directive: addressDirective("%s_Destination_Address", 1, at),
+		directive: byTransport(addressDirective("%s_Destination_Address", 1, at), peerOfGroup()),
 	}
 }
 
@@ -118,7 +118,7 @@ func portSetting() Setting {
 		},
 		Value:     numberValue(at, typed.Port, defaultPort),
 		Rule:      Settings.portProblem,
-		directive: numberDirective(inUDP, "Port", 2, "", at, port),
+		directive: byTransport(numberDirective(inUDP, "Port", 2, "", at, port), numberDirective(inUDP, "Group", 2, "", at, port)),
 	}
 }
 

@@ -10,14 +10,14 @@ import (
 // newFile returns a complete, commented file for the settings and the host. The
 // settings have to be good; see [Settings.Complete].
 func newFile(s Settings, h Host) []byte {
-	return []byte(`# conntrackd.conf: synchronisation of connections with the peer node.
+	return []byte(linkWords(s, `# conntrackd.conf: synchronisation of connections with the peer node.
 #
 # connsync keeps the link in "UDP" and "DisableExternalCache" up to date and
 # leaves everything else as it stands here. The number after an address is the
 # prefix length of the sync subnet: conntrackd itself takes bare addresses only.
 # After a change by hand: connsync apply, which restarts conntrackd
 
-` + syncSection(s) + "\n" + generalSection(s, h))
+`) + syncSection(s) + "\n" + generalSection(s, h))
 }
 
 func onOff(on bool) string {
@@ -56,9 +56,9 @@ func newLinks(s Settings, indent string) string {
 }
 
 func newLink(s Settings, indent string) string {
-	return shift(indent, `# The dedicated link: this node's address, the peer's, and the port, which is
+	return shift(indent, linkWords(s, `# The dedicated link: this node's address, the peer's, and the port, which is
 # the same on both nodes.
-`+linkBlock(s))
+`)+linkBlock(s))
 }
 
 // spareBlock is a spare link, without the comments that the default one has.
@@ -68,7 +68,7 @@ func spareBlock(s Settings) string {
 }
 
 func linkBlock(s Settings) string {
-	return "UDP {\n" + newLines(inUDP, s, "\t") + "\n\tChecksum on\n}\n"
+	return s.keyword() + " {\n" + newLines(inUDP, s, "\t") + "\n\tChecksum on\n}\n"
 }
 
 // newLines are the lines of the settings in a block that has others as well.

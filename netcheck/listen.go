@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ const (
 
 // ListenSync delivers, until ctx ends, when the channel is closed: on the
 // interface of each link the UDP datagrams of its peer to any address and port,
-// those of this node to the peer's port, and ICMP in the peer's name that refuses
+// those of this node to the port of the peer or of the group, and ICMP in the peer's name that refuses
 // them; and what anybody else, or a peer by another interface, sends to the port of
 // a link, on any interface, at a bounded rate. It sees what comes before netfilter
 // does, so also what a firewall on this node drops, and what goes after netfilter.
@@ -106,7 +107,7 @@ func listenSockets(links []firewall.Flow) ([]*listenSocket, error) {
 		if err != nil {
 			return sockets, err
 		}
-		heard = append(heard, peerOn{peer, link.Index, l.Port})
+		heard = append(heard, peerOn{peer, link.Index, l.Port, l.Group})
 	}
 	for i, h := range heard {
 		about := overhearing{peer: h.peer}
@@ -114,6 +115,9 @@ func listenSockets(links []firewall.Flow) ([]*listenSocket, error) {
 		for j, other := range heard {
 			if other.peer == h.peer && other.index == h.index {
 				about.ports = append(about.ports, other.port)
+				if other.group.IsValid() {
+					about.groups = append(about.groups, other.group)
+				}
 				first = first && i <= j
 			}
 		}
@@ -121,11 +125,11 @@ func listenSockets(links []firewall.Flow) ([]*listenSocket, error) {
 			continue
 		}
 		// A socket for one protocol would not be shown what this node sends.
-		s, err := openListener(h.index, unix.ETH_P_ALL, filterBetween(h.peer), about)
+		s, err := openListener(h.index, unix.ETH_P_ALL, filterBetween(h.peer, about.groups), about)
 		if err != nil {
 			return sockets, err
 		}
-		s.joinUsualGroup(h)
+		s.joinGroups(h)
 		sockets = append(sockets, s)
 	}
 	for family, protocol := range map[int]uint16{4: unix.ETH_P_IP, 6: unix.ETH_P_IPV6} {
@@ -169,23 +173,36 @@ func openListener(index int, protocol uint16, filter []bpf.Instruction, about ov
 	return &listenSocket{conn: conn, about: about, names: map[int]string{}}, nil
 }
 
-// usualGroup is the hardware address of 225.0.0.50, the group of conntrackd's own
-// examples. A network card shows no other groups than those that are asked for.
-var usualGroup = [8]uint8{0x01, 0x00, 0x5e, 0x00, 0x00, 0x32}
+// usualGroup is the group of conntrackd's own examples.
+var usualGroup = netip.AddrFrom4([4]byte{225, 0, 0, 50})
 
-// joinUsualGroup has the card show what a peer with a Multicast link sends. No
-// message tells the network of it. A link without hardware addresses needs none.
-func (s *listenSocket) joinUsualGroup(h peerOn) {
-	if h.peer.Is6() {
-		return
+// hardwareOf is the hardware address of a group (RFC 1112 6.4, RFC 2464 7).
+func hardwareOf(group netip.Addr) [8]uint8 {
+	b := group.AsSlice()
+	if group.Is4() {
+		return [8]uint8{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}
+	}
+	return [8]uint8{0x33, 0x33, b[12], b[13], b[14], b[15]}
+}
+
+// joinGroups has the card show what is sent to the group of the link, and what a peer
+// with a Multicast link sends beside a link of UDP: it shows no other groups than those
+// that are asked for. No message tells the network of it. A link without hardware
+// addresses needs none.
+func (s *listenSocket) joinGroups(h peerOn) {
+	groups := s.about.groups
+	if h.peer.Is4() {
+		groups = append(slices.Clone(groups), usualGroup)
 	}
 	raw, err := s.conn.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) {
-		request := unix.PacketMreq{Ifindex: int32(h.index), Type: unix.PACKET_MR_MULTICAST, Alen: 6, Address: usualGroup}
-		_ = unix.SetsockoptPacketMreq(int(fd), unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &request)
+		for _, group := range groups {
+			request := unix.PacketMreq{Ifindex: int32(h.index), Type: unix.PACKET_MR_MULTICAST, Alen: 6, Address: hardwareOf(group)}
+			_ = unix.SetsockoptPacketMreq(int(fd), unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &request)
+		}
 	})
 }
 

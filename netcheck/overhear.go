@@ -36,11 +36,13 @@ func acceptWhere(keep uint32, comparisons ...equal) []bpf.Instruction {
 	return append(program, bpf.RetConstant{Val: keep})
 }
 
-// peerOn is a peer, the interface on which it is heard, and the port of that link.
+// peerOn is a peer, the interface on which it is heard, and the port and the group of
+// that link; the group is not valid for none.
 type peerOn struct {
 	peer  netip.Addr
 	index int
 	port  uint16
+	group netip.Addr
 }
 
 // wordsAt compares an address that begins at an offset.
@@ -52,22 +54,26 @@ func wordsAt(addr netip.Addr, at uint32) []equal {
 	return words
 }
 
-// filterBetween accepts the UDP datagrams from and to peer, and its ICMP
-// messages. Offsets count from the IP header.
-func filterBetween(peer netip.Addr) []bpf.Instruction {
+// filterBetween accepts the UDP datagrams from and to peer, its ICMP messages, and what
+// this node sends to the groups. Offsets count from the IP header.
+func filterBetween(peer netip.Addr, groups []netip.Addr) []bpf.Instruction {
 	protocol := equal{bpf.LoadExtension{Num: bpf.ExtProto}, unix.ETH_P_IP}
 	carries, source, icmp := uint32(packet.IPv4ProtocolAt), uint32(packet.IPv4SourceAt), uint32(unix.IPPROTO_ICMP)
 	if peer.Is6() {
 		protocol.to = unix.ETH_P_IPV6
 		carries, source, icmp = packet.IPv6NextHeaderAt, packet.IPv6SourceAt, unix.IPPROTO_ICMPV6
 	}
-	of := func(number uint32, at uint32) []equal {
-		return append([]equal{protocol, {bpf.LoadAbsolute{Off: carries, Size: 1}, number}}, wordsAt(peer, at)...)
+	of := func(number uint32, addr netip.Addr, at uint32) []equal {
+		return append([]equal{protocol, {bpf.LoadAbsolute{Off: carries, Size: 1}, number}}, wordsAt(addr, at)...)
 	}
 	destination := source + uint32(peer.BitLen()/8)
-	program := acceptWhere(keepAll, of(unix.IPPROTO_UDP, source)...)
-	program = append(program, acceptWhere(keepAnswer, of(icmp, source)...)...)
-	program = append(program, acceptWhere(keepOwn, of(unix.IPPROTO_UDP, destination)...)...)
+	program := acceptWhere(keepAll, of(unix.IPPROTO_UDP, peer, source)...)
+	program = append(program, acceptWhere(keepAnswer, of(icmp, peer, source)...)...)
+	program = append(program, acceptWhere(keepOwn, of(unix.IPPROTO_UDP, peer, destination)...)...)
+	for _, group := range groups {
+		own := equal{bpf.LoadExtension{Num: bpf.ExtType}, unix.PACKET_OUTGOING}
+		program = append(program, acceptWhere(keepOwn, append(of(unix.IPPROTO_UDP, group, destination), own)...)...)
+	}
 	return append(program, bpf.RetConstant{Val: 0})
 }
 
@@ -97,9 +103,10 @@ func filterOthers(family int, ports []uint16, heard []peerOn) []bpf.Instruction 
 
 // overhearing reads what a filter has let through.
 type overhearing struct {
-	peer  netip.Addr // invalid for whoever sends
-	six   bool       // without a peer: the address family
-	ports []uint16   // of the sync
+	peer   netip.Addr   // invalid for whoever sends
+	six    bool         // without a peer: the address family
+	ports  []uint16     // of the sync
+	groups []netip.Addr // to which this node sends
 }
 
 func (o overhearing) is6() bool { return o.peer.Is6() || o.six }
@@ -119,7 +126,7 @@ func (o overhearing) datagram(b []byte, own bool) (d Datagram, ok bool) {
 		d.Refused = true
 		d.SourcePort, d.Port, ok = o.refused(body)
 		return d, ok && slices.Contains(o.ports, d.Port)
-	case len(body) < packet.UDPHeaderSize, own && to != o.peer:
+	case len(body) < packet.UDPHeaderSize, own && to != o.peer && !slices.Contains(o.groups, to):
 		return Datagram{}, false
 	}
 	d.SourcePort, d.Port = binary.BigEndian.Uint16(body), binary.BigEndian.Uint16(body[2:])

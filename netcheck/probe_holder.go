@@ -30,10 +30,10 @@ type holder struct {
 	hidden bool
 }
 
-// holders finds the sockets that hold Port at Current IP, in the network
-// namespace of the calling thread.
+// holders finds the sockets that hold Port where conntrackd would have it, in the
+// network namespace of the calling thread.
 func holders(ctx context.Context, t Target) ([]holder, error) {
-	current := t.Current.Addr().Unmap().WithZone("")
+	at := t.binds()
 	var index uint32
 	if link, err := netlink.LinkByName(t.Interface); err == nil {
 		index = uint32(link.Attrs().Index)
@@ -53,8 +53,9 @@ func holders(ctx context.Context, t Target) ([]holder, error) {
 				continue
 			}
 			// The IPv6 wildcard takes IPv4 datagrams too, the IPv4 one no IPv6.
-			wildcard := addr.IsUnspecified() && (addr.Is6() || current.Is4())
-			if addr.Unmap() == current || wildcard {
+			wildcard := addr.IsUnspecified() && (addr.Is6() || at.Is4())
+			everywhere := at.IsUnspecified() && (addr.Is4() || at.Is6()) // likewise
+			if addr.Unmap() == at || wildcard || everywhere {
 				found = append(found, holder{addr: addr, inode: s.INode})
 			}
 		}

@@ -73,6 +73,9 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 	peer := t.Peer.Addr().Unmap()
 	r := &refusal{}
 	errors.As(err, &r)
+	if t.Group.IsValid() && err == nil && resolved {
+		return check.Pass("%v does not refuse UDP port %d; a group refuses nothing, so whether the peer hears %v, and the switches forward it (IGMP or MLD snooping), shows after the start", peer, t.Port, t.Group)
+	}
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED) && r.offender == t.Peer.Addr().Unmap().WithZone(""):
 		if t.FirstNode && (r.device == 0 || r.device == link.Index) {
@@ -85,7 +88,7 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 	case r.offender.IsValid() && r.offender == t.Peer.Addr().Unmap().WithZone(""):
 		f := check.Fail("on the peer: "+t.portRule(),
 			"the firewall of the peer %v rejects UDP port %d%s", peer, t.Port, r.manner())
-		f.Err = err
+		f.Err, f.Mild = err, t.Group.IsValid() // it may let the group in
 		return viaOther(f, link, r.device)
 	case err != nil:
 		return explainRefusal(t, link, err, fmt.Sprintf("datagrams to UDP port %d", t.Port))

@@ -14,13 +14,34 @@ import (
 	"connsync/netcheck/check"
 )
 
-// runPortFree asks whether conntrackd can have the port at Current IP.
+// binds is the address at which conntrackd has the port: Current IP, or for a group
+// every address.
+func (t Target) binds() netip.Addr {
+	current := t.Current.Addr().Unmap().WithZone("")
+	switch {
+	case !t.Group.IsValid():
+		return current
+	case current.Is4():
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// at is [Target.binds] in words.
+func (t Target) at() string {
+	if a := t.binds(); !a.IsUnspecified() {
+		return t.Current.Addr().Unmap().String()
+	}
+	return "every address, as conntrackd binds it for a multicast group"
+}
+
+// runPortFree asks whether conntrackd can have the port where it would bind it.
 func runPortFree(t Target) func(context.Context) check.Finding {
 	return func(ctx context.Context) check.Finding {
 		err := tryBind(ctx, t)
 		switch {
 		case err == nil:
-			return check.Pass("UDP port %d is free at %v", t.Port, t.Current.Addr().Unmap())
+			return check.Pass("UDP port %d is free at %s", t.Port, t.at())
 		case !errors.Is(err, unix.EADDRINUSE):
 			return judgeBind(t, err)
 		}
@@ -29,16 +50,19 @@ func runPortFree(t Target) func(context.Context) check.Finding {
 	}
 }
 
-// tryBind binds a socket to Current IP and Port and closes it. It does not set
+// tryBind binds a socket as conntrackd would and closes it. It does not set
 // SO_REUSEADDR, as Go does not for UDP: a socket that did would be given the
 // port of a running conntrackd, and its datagrams.
 func tryBind(ctx context.Context, t Target) error {
-	addr := t.Current.Addr().Unmap().WithZone("")
+	addr := t.binds()
 	if addr.Is6() && addr.IsLinkLocalUnicast() {
 		addr = addr.WithZone(t.Interface)
 	}
 	network := "udp4"
-	if addr.Is6() {
+	switch {
+	case addr == netip.IPv6Unspecified():
+		network = "udp" // of both families, as conntrackd's
+	case addr.Is6():
 		network = "udp6"
 	}
 	var config net.ListenConfig
@@ -65,7 +89,7 @@ func judgeBind(t Target, err error) check.Finding {
 
 // judgeHolders weighs who holds the port, which cannot be bound.
 func judgeHolders(t Target, found []holder, err error) check.Finding {
-	at := netip.AddrPortFrom(t.Current.Addr().Unmap().WithZone(""), t.Port)
+	at := netip.AddrPortFrom(t.binds(), t.Port)
 	const other = "or Port: another one, on both nodes"
 	var ours, others []holder
 	for _, h := range found {

@@ -42,7 +42,11 @@ func asRoot(err error) string {
 
 // flowOf is one link of the sync, as the network sees it.
 func flowOf(s conntrackd.Settings) firewall.Flow {
-	return firewall.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port}
+	flow := firewall.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port}
+	if s.Multicast() {
+		flow.Group = s.Group()
+	}
+	return flow
 }
 
 // FlowOf is the sync of the settings with their spare links, as the network sees it.

@@ -18,7 +18,7 @@ import (
 // methods that return a string give a reason without capital and full stop.
 type Saved struct {
 	Settings conntrackd.Settings
-	// Links are all UDP links of the file in its order, the one of Settings among them.
+	// Links are all links of the file that settings can say, in its order, the one of Settings among them.
 	Links    []conntrackd.Settings
 	Content  []byte           // of the file, nil when there is none
 	File     *conntrackd.File // what the content says

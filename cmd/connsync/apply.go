@@ -54,7 +54,7 @@ func newApply(s streams, g *globals) *cobra.Command {
 	}
 	f.register(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "allow the save to replace a Multicast, TCP or hand-made Stats setup in the file")
+	flags.BoolVar(&f.replaceTransport, "replace-transport", false, "allow the save to replace TCP links, several Multicast links or a hand-made Stats setup in the file")
 	flags.BoolVar(&f.acceptUnknown, "accept-unknown", false, "save although a check could not run")
 	flags.BoolVar(&f.prepareHost, "prepare-host", true, "fix host settings that break sync (unit, kernel events, logrotate, refresh); undone by connsync unprepare")
 	flags.BoolVar(&f.keepalivedHook, "keepalived-hook", false, "write the lines that call connsync failover into keepalived.conf, and reload keepalived; unprepare removes them")

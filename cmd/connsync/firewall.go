@@ -154,7 +154,7 @@ func printFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.F
 	case f.iptables:
 		return sayLines(s.out, a.IPTables)
 	}
-	return a.print(s.out)
+	return a.print(s.out, t.Where())
 }
 
 func accepting(t firewall.Flow, in bool) []string {
@@ -172,8 +172,8 @@ func hostOf(address string) string {
 }
 
 // print is a file for nft, with what else there is to say in its comments.
-func (a admitted) print(w io.Writer) error {
-	lines := []string{fmt.Sprintf("# These rules admit UDP port %d from %s on %s, and from no other host.", a.Port, hostOf(a.PeerIP), a.Interface), ""}
+func (a admitted) print(w io.Writer, where string) error {
+	lines := []string{fmt.Sprintf("# These rules admit %s from %s on %s, and from no other host.", where, hostOf(a.PeerIP), a.Interface), ""}
 	lines = append(lines, strings.Split(strings.TrimSuffix(a.Nft, "\n"), "\n")...)
 	if len(a.Openings) == 0 {
 		lines = append(lines, "", "# No nftables chain is known to drop the sync now. In a chain that does, before its own rules:", "# in")
@@ -238,7 +238,7 @@ func nothingTo(to string) error {
 
 // registerLink registers the settings that say who talks to whom.
 func (f *settingFlags) registerLink(cmd *cobra.Command) {
-	f.registerValues(cmd, conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP, conntrackd.FieldPort, conntrackd.FieldSpareLinks)
+	f.registerValues(cmd, conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP, conntrackd.FieldPort, conntrackd.FieldSpareLinks, conntrackd.FieldTransport, conntrackd.FieldMulticastGroup)
 }
 
 // cleanLines makes a text from outside fit for a terminal, line by line.

@@ -76,7 +76,7 @@ func firewallSentence(c *node.FirewallChange, w io.Writer, f firewallFlags) erro
 		_, err := fmt.Fprintln(w, text.NothingChanged)
 		return err
 	}
-	admits := fmt.Sprintf("UDP port %d from %v on %s alone", c.Flow.Port, c.Flow.Peer.Addr(), c.Flow.Interface)
+	admits := fmt.Sprintf("%s from %v on %s alone", c.Flow.Where(), c.Flow.Peer.Addr(), c.Flow.Interface)
 	for _, l := range c.Flow.Spares {
 		admits += fmt.Sprintf(", and UDP port %d from %v on %s", l.Port, l.Peer.Addr(), l.Interface)
 	}

@@ -288,5 +288,8 @@ func (e evidence) unanswered() bool {
 		(w.Alive >= deafRun || e.last().PacketsRecv > e.base().PacketsRecv && w.Alive == 0)
 }
 
-// current is the address on which this node listens.
+// listensAt is where this node listens: its address, or the group.
+func (e evidence) listensAt() netip.Addr { return listensAt(e.settings) }
+
+// current is the address of this node.
 func (e evidence) current() netip.Addr { return e.settings.Current.Addr().WithZone("").Unmap() }

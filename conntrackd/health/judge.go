@@ -103,6 +103,9 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case e.countersErr != nil:
 		return judgement{VerdictUnknown, "conntrackd runs but does not answer: " + e.countersErr.Error(),
 			"restart conntrackd if this continues"}, true
+	case e.foreign == "" && e.settings.Multicast() && !e.settings.Peer.Addr().IsValid():
+		return judgement{VerdictUnknown, "conntrackd runs with a Multicast link, and its file does not say who the peer is: conntrackd needs no Peer IP there, status does",
+			"save the settings with the peer's address (connsync apply --peer-ip ADDRESS/LENGTH), which does not change what conntrackd sends"}, true
 	case e.foreign != "" || !e.settings.Complete() && !e.onSpare: // of a spare link a prefix length may not be known
 		j := judgement{VerdictUnknown, "conntrackd runs, but its file has no settings of a UDP sync link",
 			"restore the file (connsync history, connsync rollback), or save the settings"}

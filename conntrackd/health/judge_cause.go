@@ -12,11 +12,15 @@ import (
 func (e evidence) judgeOldSocket() (judgement, bool) {
 	s := e.settings
 	has, err := netip.ParseAddrPort(e.sockets.Address)
-	want := netip.AddrPortFrom(e.current(), s.Port)
-	if e.socketsErr != nil || e.sockets.Bound || err != nil || has.Addr().IsUnspecified() || has == want || len(e.links) > 1 || e.swapped || e.interfaceGone || e.addressGone {
+	want := netip.AddrPortFrom(e.listensAt(), s.Port)
+	grouped := has.Addr().IsUnspecified() && has.Port() == s.Port && !s.Multicast() // as for a group alone
+	if e.socketsErr != nil || e.sockets.Bound || err != nil || has.Addr().IsUnspecified() && !grouped || has == want || len(e.links) > 1 || e.swapped || e.interfaceGone || e.addressGone {
 		return judgement{}, false
 	}
 	runs, file := has.String(), want.String()
+	if grouped {
+		runs = fmt.Sprintf("a multicast group, UDP port %d", has.Port())
+	}
 	if has.Addr() == want.Addr() {
 		runs, file = fmt.Sprintf("UDP port %d", has.Port()), fmt.Sprint(want.Port())
 	}
@@ -115,6 +119,9 @@ func (e evidence) judgeDeafPeer() judgement {
 	if w := e.wire; w.Listening && w.ACKs == 0 && w.Hellos == 0 {
 		cause += ", or it was restarted in another Mode than FTFW"
 	}
+	if e.settings.Multicast() {
+		cause = fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, it has not joined group %v, or %s", peer, port, e.settings.Group(), notForwarded)
+	}
 	return judgement{VerdictReceivingOnly, cause, "on the peer, run connsync check"}
 }
 
@@ -153,7 +160,7 @@ func (e evidence) judgeSilence() judgement {
 	case e.addressGone:
 		j.Cause, j.Next = e.gone()
 	case e.socketsErr == nil && !e.sockets.Bound:
-		j.Cause = fmt.Sprintf("conntrackd does not listen on %s", netip.AddrPortFrom(s.Current.Addr(), s.Port))
+		j.Cause = "conntrackd does not listen on " + ListenAddress(s)
 		if e.sockets.Address != "" {
 			j.Cause += " but on " + e.sockets.Address
 		}
@@ -176,13 +183,24 @@ func (e evidence) judgeSilence() judgement {
 	case e.mode == "ALARM":
 		j = judgement{VerdictUnknown, "no message from the peer arrives; in mode ALARM an idle peer sends none", "on the peer, run connsync status"}
 	case last.PacketsRecv > 0:
-		j.Cause = fmt.Sprintf("%s has stopped sending", peer)
+		j.Cause = fmt.Sprintf("%s has stopped sending", peer) + e.orNotForwarded()
 		j.Next = fmt.Sprintf("on the peer, see that conntrackd runs (connsync status) and that its firewall lets UDP port %d out", s.Port)
 	default:
-		j.Cause = fmt.Sprintf("%s has sent nothing since conntrackd started", peer)
+		j.Cause = fmt.Sprintf("%s has sent nothing since conntrackd started", peer) + e.orNotForwarded()
 		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
 	}
 	return j
+}
+
+// notForwarded is what only a multicast group meets.
+const notForwarded = "a switch does not forward the group (IGMP or MLD snooping without a querier)"
+
+// orNotForwarded goes on with a cause where the settings have a group.
+func (e evidence) orNotForwarded() string {
+	if !e.settings.Multicast() {
+		return ""
+	}
+	return ", or " + notForwarded
 }
 
 // gone says what the settings name and this node does not have, and what to do;

@@ -69,7 +69,7 @@ func (e evidence) judgeHeardElsewhere() (judgement, bool) {
 		return judgement{}, false
 	}
 	others := e.toThisNode()
-	if i := slices.IndexFunc(w.Misdirected, func(s sighting) bool { return e.recent(s.Last) }); i >= 0 && (len(others) > 0 || e.hearing() != works) {
+	if i := slices.IndexFunc(w.Misdirected, func(s sighting) bool { return e.recent(s.Last) }); i >= 0 && (len(others) > 0 || e.hearing() != works || e.settings.Multicast()) { // the socket for a group takes everything
 		return e.judgeOtherDestination(w.Misdirected[i]), true
 	}
 	if len(others) > 0 && others[0].Messages >= fewMessages {
@@ -83,6 +83,13 @@ func (e evidence) judgeOtherDestination(s sighting) judgement {
 	peer, set := e.settings.Peer.Addr(), e.settings
 	j := judgement{Verdict: VerdictMismatch}
 	switch {
+	case set.Multicast():
+		what := ": its file has a UDP link"
+		j.Next = "on the peer, save the settings with transport multicast (connsync peer prints the command)"
+		if s.To.IsMulticast() {
+			what, j.Next = "", "set the same Multicast Group and Port on both nodes"
+		}
+		j.Cause = fmt.Sprintf("%s sends %s to %v, UDP port %d, on %s%s, and this node listens on %v, UDP port %d", peer, s.what(), s.To, s.Port, s.Device, what, e.listensAt(), set.Port)
 	case s.To.IsMulticast():
 		j.Cause = fmt.Sprintf("%s sends %s to the multicast group %v, UDP port %d, on %s: its file has a Multicast link, and this node listens on %v, UDP port %d",
 			peer, s.what(), s.To, s.Port, s.Device, e.current(), set.Port)
@@ -108,7 +115,7 @@ func (e evidence) judgeOtherSource(s sighting) judgement {
 	if s.Device != e.settings.Interface {
 		where += fmt.Sprintf(", not on %s,", e.settings.Interface)
 	}
-	if s.To != e.current() {
+	if s.To != e.listensAt() {
 		where = fmt.Sprintf("%s to %v, UDP port %d,", where, s.To, s.Port)
 	}
 	switch {
@@ -182,7 +189,7 @@ func (e evidence) withOthers(j judgement) judgement {
 		add(words, peerOnly)
 	}
 	if at := e.arrivingAt(); at != e.settings.Interface && (j.Verdict == VerdictTwoWay || j.Verdict == VerdictPartial || j.Verdict == VerdictLosing || j.Verdict == VerdictUnknown) {
-		add("the peer's messages arrive at "+at, fmt.Sprintf("see by which interface the peer sends to %v, on the peer: ip route get %v; two interfaces of one subnet answer for each other's addresses", e.current(), e.current()))
+		add("the peer's messages arrive at "+at, fmt.Sprintf("see by which interface the peer sends to %v, on the peer: ip route get %v; two interfaces of one subnet answer for each other's addresses", e.listensAt(), e.listensAt()))
 	}
 	return j
 }

@@ -44,7 +44,7 @@ func newListener(links []conntrackd.Settings, opened time.Time) *listener {
 	l := &listener{}
 	for _, s := range links {
 		l.links = append(l.links, &linkListener{
-			peer: s.Peer.Addr().WithZone("").Unmap(), current: s.Current.Addr().WithZone("").Unmap(), port: s.Port, opened: opened,
+			peer: s.Peer.Addr().WithZone("").Unmap(), current: listensAt(s), to: sendsTo(s), port: s.Port, opened: opened,
 		})
 	}
 	return l
@@ -94,9 +94,10 @@ const maxHeard = 1024
 
 // linkListener collects what is said on one link.
 type linkListener struct {
-	peer, current netip.Addr
-	port          uint16
-	opened        time.Time
+	peer        netip.Addr
+	current, to netip.Addr // where messages come to this node, and where it sends them: both the group by multicast
+	port        uint16
+	opened      time.Time
 
 	pause     time.Time // of the peer's last state that came after a pause
 	last      time.Time // of any message
@@ -127,13 +128,29 @@ type sender struct {
 // maxSenders bounds the hardware addresses of a peer and the ports of this node.
 const maxSenders = 8
 
+// listensAt is where the peer's messages have to go, with the settings.
+func listensAt(s conntrackd.Settings) netip.Addr {
+	if s.Multicast() {
+		return s.Group()
+	}
+	return s.Current.Addr().WithZone("").Unmap()
+}
+
+// sendsTo is where this node's messages go.
+func sendsTo(s conntrackd.Settings) netip.Addr {
+	if s.Multicast() {
+		return s.Group()
+	}
+	return s.Peer.Addr().WithZone("").Unmap()
+}
+
 // between says that a packet passes between the two nodes as the settings have it.
 func (l *linkListener) between(p Overheard) bool {
 	switch {
 	case p.Port != l.port:
 		return false
 	case p.Own:
-		return p.To == l.peer
+		return p.To == l.to
 	case p.Refused:
 		return p.From == l.peer
 	}

@@ -44,11 +44,12 @@ func ReadSockets(pid int, s conntrackd.Settings) (Sockets, error) {
 }
 
 // matchSockets finds the pair of sockets that conntrackd opens for one link: a
-// client on an ephemeral port and right after it a server bound to Current IP
-// and Port. Each carries the buffer of its own direction only (channel_udp.c).
+// client on an ephemeral port and right after it a server bound to Current IP, or for
+// a group to every address, and Port. Each carries the buffer of its own direction only
+// (channel_udp.c, channel_mcast.c).
 func matchSockets(found []udpSocket, s conntrackd.Settings) Sockets {
 	slices.SortFunc(found, func(a, b udpSocket) int { return a.descriptor - b.descriptor })
-	want := netip.AddrPortFrom(s.Current.Addr().WithZone("").Unmap(), s.Port)
+	want := netip.AddrPortFrom(boundAt(s), s.Port)
 	server := slices.IndexFunc(found, func(u udpSocket) bool { return u.local == want })
 	if server < 0 {
 		return Sockets{Address: otherAddress(found, s.Port)}

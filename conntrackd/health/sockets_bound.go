@@ -7,9 +7,24 @@ import (
 	"connsync/conntrackd"
 )
 
-// ListenAddress is where the daemon listens with settings s.
+// ListenAddress is where the daemon listens with settings s: Current IP, or the group.
 func ListenAddress(s conntrackd.Settings) string {
-	return netip.AddrPortFrom(s.Current.Addr(), s.Port).String()
+	at := s.Current.Addr()
+	if s.Multicast() {
+		at = s.Group()
+	}
+	return netip.AddrPortFrom(at, s.Port).String()
+}
+
+// boundAt is the address of the daemon's socket: for a group it is bound to all.
+func boundAt(s conntrackd.Settings) netip.Addr {
+	switch {
+	case !s.Multicast():
+		return s.Current.Addr().WithZone("").Unmap()
+	case s.Group().Is4():
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
 }
 
 // BoundProblem says how the sockets differ from what s asks for; blank when

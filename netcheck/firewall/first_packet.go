@@ -81,6 +81,7 @@ func (f Flow) ofLink() ([]*firstPacket, error) {
 	var all []*firstPacket
 	for _, p := range []firstPacket{in, out} {
 		p.what, p.protocol = "the sync datagrams", unix.IPPROTO_UDP
+		p.destination = f.destination(p.in)
 		p.transport = unknowns(packet.UDPHeaderSize)
 		p.transport.put(2, binary.BigEndian.AppendUint16(nil, f.Port)...) // the source port is anything
 		all = append(all, &p)

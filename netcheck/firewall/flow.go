@@ -1,9 +1,12 @@
 package firewall
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // Flow is the exchange of sync datagrams that rules are asked about: what comes
-// from Peer to Port of Current on Interface, and what goes the other way.
+// from Peer to Port of Current, or of Group, on Interface, and what goes the other way.
 type Flow struct {
 	// Interface is the name of the sync interface.
 	Interface string
@@ -12,6 +15,9 @@ type Flow struct {
 	Current, Peer netip.Prefix
 	// Port is the UDP port of both nodes.
 	Port uint16
+	// Group is the multicast group to which both nodes send; not valid where each sends
+	// to the other's address.
+	Group netip.Addr `json:",omitzero"`
 	// Spares are the other links of the daemon's file, to which it goes over when this
 	// one fails. Spares of theirs do not count.
 	Spares []Flow `json:",omitempty"`
@@ -24,6 +30,25 @@ func (f Flow) links() []Flow {
 		all[i].Spares = nil
 	}
 	return all
+}
+
+// destination is where the datagrams go, in or out.
+func (f Flow) destination(in bool) netip.Addr {
+	switch {
+	case f.Group.IsValid():
+		return f.Group
+	case in:
+		return f.Current.Addr().Unmap().WithZone("")
+	}
+	return f.Peer.Addr().Unmap().WithZone("")
+}
+
+// Where is the port in words, with the group where there is one.
+func (f Flow) Where() string {
+	if f.Group.IsValid() {
+		return fmt.Sprintf("UDP port %d of group %v", f.Port, f.Group)
+	}
+	return fmt.Sprintf("UDP port %d", f.Port)
 }
 
 // Family is 4 or 6, for texts and commands.

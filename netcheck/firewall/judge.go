@@ -127,7 +127,7 @@ func (f Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
 		for _, l := range f.Spares {
 			spares += fmt.Sprintf(", and on the spare link %s UDP port %d from %v and to it", l.Interface, l.Port, l.Peer.Addr())
 		}
-		return check.Pass("the firewall rules of this node let UDP port %d in from %v and out to it%s", f.Port, f.Peer.Addr(), spares)
+		return check.Pass("the firewall rules of this node let %s in from %v and out to it%s", f.Where(), f.Peer.Addr(), spares)
 	}
 	return check.Pass("this node has no firewall rules on the way of the sync datagrams")
 }
@@ -159,6 +159,9 @@ func (f Flow) PrintCommand() string { return "connsync firewall" + f.flags() }
 
 func (f Flow) flags() string {
 	flags := fmt.Sprintf(" --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
+	if f.Group.IsValid() {
+		flags += fmt.Sprintf(" --transport multicast --multicast-group %v", f.Group)
+	}
 	for _, l := range f.Spares {
 		flags += fmt.Sprintf(" --spare-link '%s %v %v %d'", l.Interface, l.Current, l.Peer, l.Port)
 	}

@@ -50,22 +50,23 @@ func (r *ruleset) manager(c *chain) Manager {
 // direction, the first of them for now.
 func (f Flow) manage(m Manager, in bool) []string {
 	peer, current := f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
+	to := f.destination(in)
 	switch m {
 	case ManagerUFW:
 		if in {
-			return []string{fmt.Sprintf("ufw allow in on %s proto udp from %v to %v port %d", f.Interface, peer, current, f.Port)}
+			return []string{fmt.Sprintf("ufw allow in on %s proto udp from %v to %v port %d", f.Interface, peer, to, f.Port)}
 		}
-		return []string{fmt.Sprintf("ufw allow out on %s proto udp from %v to %v port %d", f.Interface, current, peer, f.Port)}
+		return []string{fmt.Sprintf("ufw allow out on %s proto udp from %v to %v port %d", f.Interface, current, to, f.Port)}
 	case ManagerFirewalld:
 		if in {
 			zone := fmt.Sprintf(`"$(firewall-cmd --get-zone-of-interface=%s || firewall-cmd --get-default-zone)"`, f.Interface)
-			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" destination address="%v" port port="%d" protocol="udp" accept`, f.Family(), peer, current, f.Port)
+			rule := fmt.Sprintf(`rule family="ipv%d" source address="%v" destination address="%v" port port="%d" protocol="udp" accept`, f.Family(), peer, to, f.Port)
 			return []string{
 				fmt.Sprintf("firewall-cmd --zone=%s --add-rich-rule='%s'", zone, rule),
 				fmt.Sprintf("firewall-cmd --permanent --zone=%s --add-rich-rule='%s'", zone, rule),
 			}
 		}
-		direct := fmt.Sprintf("--direct --add-rule ipv%d filter OUTPUT 0 -o %s -d %v -p udp --dport %d -j ACCEPT", f.Family(), f.Interface, peer, f.Port)
+		direct := fmt.Sprintf("--direct --add-rule ipv%d filter OUTPUT 0 -o %s -d %v -p udp --dport %d -j ACCEPT", f.Family(), f.Interface, to, f.Port)
 		return []string{"firewall-cmd " + direct, "firewall-cmd --permanent " + direct}
 	}
 	return nil
@@ -109,7 +110,10 @@ func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 		peer += fmt.Sprintf(" -d %v", f.Current.Addr().Unmap().WithZone(""))
 	}
 	const end = "-m comment --comment connsync -j ACCEPT"
-	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, peer, f.Port, end)}
+	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, f.iptablesEnds(in), f.Port, end)}
+	if f.Group.IsValid() {
+		commands = append(commands, fmt.Sprintf("%s %s %s", start, f.iptablesMembership(in), end))
+	}
 	if f.Family() == 4 {
 		for _, kind := range []string{"destination-unreachable", "echo-request", "echo-reply"} {
 			commands = append(commands, fmt.Sprintf("%s %s -p icmp --icmp-type %s %s", start, peer, kind, end))
@@ -125,6 +129,27 @@ func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	return commands
 }
 
+// iptablesEnds are the matches for where the datagrams come from and go.
+func (f Flow) iptablesEnds(in bool) string {
+	to := fmt.Sprintf("-d %v", f.destination(in))
+	if in {
+		return fmt.Sprintf("-s %v %s", f.Peer.Addr().Unmap().WithZone(""), to)
+	}
+	return to
+}
+
+// iptablesMembership is [Flow.admitsMembership] for iptables. With IPv6 a node tells of
+// its groups in messages of version 2.
+func (f Flow) iptablesMembership(in bool) string {
+	switch {
+	case f.Family() == 4:
+		return "-p igmp"
+	case in:
+		return "-p icmpv6 --icmpv6-type 130"
+	}
+	return "-p icmpv6 --icmpv6-type 143"
+}
+
 // IPTables are the commands of iptables that do what the rules for nftables do.
 // The last to be inserted stands first, so that the refusal of everybody else
 // comes first here. They last until the next boot, or the next time that the
@@ -138,13 +163,16 @@ func (f Flow) IPTables() []string {
 }
 
 func (f Flow) ipTables() []string {
-	program, peer, current := f.iptables(), f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
+	program, own := f.iptables(), fmt.Sprintf("-d %v ", f.Current.Addr().Unmap().WithZone(""))
+	if f.Group.IsValid() {
+		own = "" // as in ownRulesOfLink
+	}
 	commands := []string{
-		fmt.Sprintf("%s -I INPUT -d %v -p udp --dport %d -m comment --comment connsync -j DROP", program, current, f.Port),
+		fmt.Sprintf("%s -I INPUT %s-p udp --dport %d -m comment --comment connsync -j DROP", program, own, f.Port),
 	}
 	commands = append(commands, f.iptablesAdmit(program, "filter", "INPUT", true)...)
 	commands = append(commands, f.iptablesAdmit(program, "filter", "OUTPUT", false)...)
 	return append(commands,
-		fmt.Sprintf("%s -t raw -I PREROUTING -i %s -s %v -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, peer, current, f.Port),
-		fmt.Sprintf("%s -t raw -I OUTPUT -o %s -d %v -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, peer, f.Port))
+		fmt.Sprintf("%s -t raw -I PREROUTING -i %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(true), f.Port),
+		fmt.Sprintf("%s -t raw -I OUTPUT -o %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(false), f.Port))
 }

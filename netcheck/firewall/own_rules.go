@@ -34,7 +34,8 @@ func (o Opening) String() string { return fmt.Sprintf("%s %s %s", o.Family, o.Ta
 // ask for, and errors about the datagrams: what is not tracked has no related
 // ones. With IPv6 the two nodes have to find one another, by ICMPv6 on the link.
 //
-// What comes in has to be for Current: before routing, on a node that forwards, a rule
+// With a group, the datagrams are those to it, and the messages of its membership go with
+// them. Else what comes in has to be for Current: before routing, on a node that forwards, a rule
 // without would let the peer reach the port of any host behind it.
 func (f Flow) Admits(in bool) []string {
 	var rules []string
@@ -57,12 +58,36 @@ func (f Flow) admits(in bool) []string {
 		peer = fmt.Sprintf("%s %s saddr %v %s daddr %v", link, family, f.Peer.Addr().Unmap().WithZone(""), family, f.Current.Addr().Unmap().WithZone(""))
 	}
 	rules := []string{fmt.Sprintf("%s udp dport %d", peer, f.Port)}
+	if f.Group.IsValid() {
+		rules = append([]string{f.admitsGroup(in)}, f.admitsMembership(link, in))
+	}
 	if f.Family() == 4 {
 		return append(rules, peer+" icmp type { echo-reply, destination-unreachable, echo-request }")
 	}
 	return append(rules,
 		peer+" icmpv6 type { destination-unreachable, packet-too-big, echo-request, echo-reply }",
 		link+" ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }")
+}
+
+// admitsGroup is the match for the datagrams of a group.
+func (f Flow) admitsGroup(in bool) string {
+	match := fmt.Sprintf("oifname %q", f.Interface)
+	if in {
+		match = fmt.Sprintf("iifname %q %s saddr %v", f.Interface, f.NftFamily(), f.Peer.Addr().Unmap().WithZone(""))
+	}
+	return fmt.Sprintf("%s %s daddr %v udp dport %d", match, f.NftFamily(), f.Group, f.Port)
+}
+
+// admitsMembership is the match for what this node and the switches tell each other of
+// the group: a switch that asks and gets no answer stops forwarding it.
+func (f Flow) admitsMembership(link string, in bool) string {
+	switch {
+	case f.Family() == 4:
+		return link + " ip protocol igmp"
+	case in:
+		return link + " icmpv6 type mld-listener-query"
+	}
+	return link + " icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report }"
 }
 
 // mark is the comment by which connsync's rule is found again; it changes
@@ -115,6 +140,9 @@ func (f Flow) ownRules() []ownRule {
 
 func (f Flow) ownRulesOfLink() []ownRule {
 	to := fmt.Sprintf("%s daddr %v udp dport %d", f.NftFamily(), f.Current.Addr().Unmap().WithZone(""), f.Port)
+	if f.Group.IsValid() { // conntrackd's socket for a group takes what comes to any address
+		to = fmt.Sprintf("udp dport %d", f.Port)
+	}
 	return []ownRule{
 		{"untrack-in", f.admits(true)[0] + " notrack"},
 		{"untrack-out", f.admits(false)[0] + " notrack"},
@@ -168,7 +196,7 @@ func (f Flow) NftFile(openings []Opening) string {
 	var b strings.Builder
 	words := make([]string, 0, 1+len(f.Spares))
 	for _, l := range f.links() {
-		words = append(words, fmt.Sprintf("%s, %v and %v, UDP port %d", l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Port))
+		words = append(words, fmt.Sprintf("%s, %v and %v, %s", l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Where()))
 	}
 	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s.
 # It is replaced as a whole; connsync firewall --remove removes it.

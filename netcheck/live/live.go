@@ -66,7 +66,7 @@ func peerHeard(ctx context.Context, t netcheck.Target) check.Finding {
 	}
 	for d := range datagrams {
 		// The peer's own checks send datagrams without content.
-		if !d.Own && !d.Refused && d.From == peer && d.Port == t.Port && d.Device == t.Interface && len(d.Payload) > 0 {
+		if !d.Own && !d.Refused && d.From == peer && d.Port == t.Port && d.Device == t.Interface && len(d.Payload) > 0 && (!t.Group.IsValid() || d.To == t.Group) {
 			return check.Pass("%v is heard on UDP port %d", peer, t.Port)
 		}
 	}

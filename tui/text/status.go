@@ -109,6 +109,9 @@ func About(h health.Health, s conntrackd.Settings) []Row {
 	switch {
 	case h.Sockets.Bound:
 		bound = "bound to " + Clean(h.Sockets.Address)
+		if s.Multicast() {
+			bound += " for group " + Clean(s.MulticastGroup)
+		}
 	case !h.Counters.Time.IsZero():
 		bound = "NOT bound to the address and port that are set"
 	}
