@@ -36,23 +36,22 @@ type linkValue struct{ keyword, text, now string }
 // daemon starts, and takes the other links away that cannot stand beside it. What is
 // lost of a file that the settings could not say is for the operator to agree to.
 func (m *merge) transports() {
-	for {
-		links := named(inside(m.f.top, "Sync"), "UDP", "TCP", "Multicast")
-		keep := m.kept(links)
-		i := slices.IndexFunc(links, func(n *node) bool {
-			return n != keep && (m.s.Multicast() || n.rule.keyword != keywordUDP)
-		})
-		switch {
-		case i >= 0:
-			m.tellTransport(links[i], "goes")
-			m.f.remove(links[i])
-		case keep != nil && keep.rule.keyword != m.s.keyword():
-			m.tellTransport(keep, "becomes one by "+m.s.keyword())
-			m.convert(keep)
-		default:
-			return
+	links := func() []*node { return named(inside(m.f.top, "Sync"), "UDP", "TCP", "Multicast") }
+	keep := m.kept(links())
+	var gone []*node
+	for _, n := range links() {
+		if n != keep && (m.s.Multicast() || n.rule.keyword != keywordUDP) {
+			m.tellTransport(n, "goes")
+			gone = append(gone, n)
 		}
-		m.f.reparse()
+	}
+	becomes := keep != nil && keep.rule.keyword != m.s.keyword()
+	if becomes {
+		m.tellTransport(keep, "becomes one by "+m.s.keyword())
+	}
+	m.f.removeAll(gone)
+	if becomes {
+		m.convert(m.kept(links()))
 	}
 }
 

@@ -13,14 +13,10 @@ func (e evidence) judgeOldSocket() (judgement, bool) {
 	s := e.settings
 	has, err := netip.ParseAddrPort(e.sockets.Address)
 	want := netip.AddrPortFrom(e.listensAt(), s.Port)
-	grouped := has.Addr().IsUnspecified() && has.Port() == s.Port && !s.Multicast() // as for a group alone
-	if e.socketsErr != nil || e.sockets.Bound || err != nil || has.Addr().IsUnspecified() && !grouped || has == want || len(e.links) > 1 || e.swapped || e.interfaceGone || e.addressGone {
+	if e.socketsErr != nil || e.sockets.Bound || err != nil || has.Addr().IsUnspecified() || has == want || len(e.links) > 1 || e.swapped || e.interfaceGone || e.addressGone {
 		return judgement{}, false
 	}
 	runs, file := has.String(), want.String()
-	if grouped {
-		runs = fmt.Sprintf("a multicast group, UDP port %d", has.Port())
-	}
 	if has.Addr() == want.Addr() {
 		runs, file = fmt.Sprintf("UDP port %d", has.Port()), fmt.Sprint(want.Port())
 	}

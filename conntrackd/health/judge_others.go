@@ -85,7 +85,7 @@ func (e evidence) judgeOtherDestination(s sighting) judgement {
 	switch {
 	case set.Multicast():
 		what := ": its file has a UDP link"
-		j.Next = "on the peer, save the settings with transport multicast (connsync peer prints the command)"
+		j.Next = fmt.Sprintf("on the peer: connsync apply --transport multicast --multicast-group %v", e.listensAt())
 		if s.To.IsMulticast() {
 			what, j.Next = "", "set the same Multicast Group and Port on both nodes"
 		}
@@ -93,7 +93,7 @@ func (e evidence) judgeOtherDestination(s sighting) judgement {
 	case s.To.IsMulticast():
 		j.Cause = fmt.Sprintf("%s sends %s to the multicast group %v, UDP port %d, on %s: its file has a Multicast link, and this node listens on %v, UDP port %d",
 			peer, s.what(), s.To, s.Port, s.Device, e.current(), set.Port)
-		j.Next = "on the peer, save the settings with a UDP link (connsync peer prints the command)"
+		j.Next = fmt.Sprintf("on the peer: connsync apply --transport udp --peer-ip %v", set.Current)
 	case s.To != e.current():
 		j.Cause = fmt.Sprintf("%s sends to %v, UDP port %d, on %s, and this node listens on %v, UDP port %d", peer, s.To, s.Port, s.Device, e.current(), set.Port)
 		j.Next = fmt.Sprintf("on the peer, set Peer IP to %v", set.Current)

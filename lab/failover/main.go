@@ -141,6 +141,9 @@ func allRows() []row {
 	add(row{Sync: true, Hook: hookOurs, NAT: true, Mode: modeNotrack})
 	add(row{Sync: true, Cache: true, Hook: hookOurs, NAT: true, Mode: modeNotrack})
 	add(row{Sync: true, Cache: true, Hook: hookOurs, NAT: true, Mode: modeAlarm}) // it has no other place for the states
+	for _, cache := range []bool{false, true} {
+		add(row{Sync: true, Cache: cache, Hook: hookOurs, Group: true})
+	}
 	return rows
 }
 
@@ -192,10 +195,10 @@ func promise(r row, got result) (problems []string) {
 	return problems
 }
 
-const heading = "sync                               | addresses moved and conntrackd told by    | NAT | A returns | over B | back on A: before | born on B | status on A had said"
+const heading = "sync                                  | addresses moved and conntrackd told by    | NAT | A returns | over B | back on A: before | born on B | status on A had said"
 
 func line(r row, o outcome[result]) string {
-	cells := fmt.Sprintf("%-34s | %-41s | %-3s | %-9s | ", r.sync(), r.Hook.words(), yesNo(r.NAT), r.returns())
+	cells := fmt.Sprintf("%-37s | %-41s | %-3s | %-9s | ", r.sync(), r.Hook.words(), yesNo(r.NAT), r.returns())
 	if o.err != nil {
 		return cells + "could not be run"
 	}
@@ -217,6 +220,9 @@ func (r row) sync() string {
 	switch {
 	case !r.Sync:
 		return "none"
+	case r.Group:
+		r.Group = false
+		return r.sync() + ", multicast"
 	case r.Cache:
 		words = "states in external cache"
 	}

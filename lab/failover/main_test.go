@@ -31,7 +31,7 @@ func TestPromise(t *testing.T) {
 	var rows []row
 	for _, r := range allRows() {
 		switch {
-		case r.Mode != "": // make failover has them
+		case r.Mode != "", r.Group: // make failover has them
 		case r.Sync && r.Hook == hookOurs,
 			!r.Sync && !r.Crashed,
 			// keepalived in the harder way of each place for the states.

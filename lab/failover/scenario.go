@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -41,6 +42,8 @@ type row struct {
 	// Calls says that calls of SIP are among the connections: of what each announces, the
 	// kernel takes one expectation from conntrackd, and the hook says that others are lacking.
 	Calls bool
+	// Group says that the nodes send to a multicast group, and that A is set up by B's peer line.
+	Group bool
 }
 
 const (
@@ -153,6 +156,15 @@ func (s *stage) configure(ctx context.Context) error {
 			if m == s.pair.B {
 				args = append(args, "--first-node")
 			}
+			if s.row.Group {
+				args = append(args, "--transport", "multicast", "--multicast-group", map[bool]string{false: "239.1.2.3", true: "ff05::1:50"}[s.row.IPv6])
+			}
+			if s.row.Group && m == s.pair.A {
+				var err error
+				if args, err = s.peerLine(ctx, s.pair.B); err != nil {
+					return err
+				}
+			}
 			// Where nothing is acknowledged a save is in force, and in sync as far as is known.
 			if out, err := m.Run(ctx, s.program, args...); err != nil && !(s.row.Mode != "" && strings.Contains(out, "Saved, and in force")) {
 				return fmt.Errorf("%s: connsync apply: %w\n%s", m.Name(), err, out)
@@ -182,6 +194,21 @@ func (r row) advanced() (args []string) {
 		args = append(args, "--expectation-sync", "off")
 	}
 	return args
+}
+
+// peerLine are the arguments of connsync that a node prints for the other one.
+func (s *stage) peerLine(ctx context.Context, m *lab.Member) ([]string, error) {
+	out, err := m.Run(ctx, s.program, "peer", "--json")
+	if err != nil {
+		return nil, fmt.Errorf("%s: connsync peer: %w\n%s", m.Name(), err, out)
+	}
+	var said struct {
+		Command string `json:"command"`
+	}
+	if err := json.Unmarshal([]byte(out), &said); err != nil {
+		return nil, fmt.Errorf("%s: connsync peer: %w\n%s", m.Name(), err, out)
+	}
+	return strings.Fields(said.Command)[1:], nil
 }
 
 func (s *stage) connect(ctx context.Context) (*lab.Connections, error) {
