@@ -32,8 +32,11 @@ type TransportError struct {
 // Error names the transport, and the interface where it is given.
 func (e *TransportError) Error() string {
 	text := fmt.Sprintf("line %d: the dedicated link is %s", e.Line, e.what())
-	if e.Transport == "TCP" {
+	switch e.Transport {
+	case "TCP":
 		text += "; " + tcpUnsuitable
+	case keywordMulticast:
+		text += "; of links by multicast connsync manages one without another link beside it"
 	}
 	return text
 }
