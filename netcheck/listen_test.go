@@ -160,6 +160,35 @@ func TestListenSyncElsewhere(t *testing.T) {
 	})
 }
 
+// With a group, what this node sends to it is heard as its own, what the peer sends to it
+// as the peer's, and what a third host sends there once.
+func TestListenSyncGroup(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		third := n.host("third", "eth1", 0, "10.9.0.3/24", "fd09::3/64")
+		n.settle(n.own, n.peer, third)
+		group := map[int]string{4: "239.1.2.3", 6: "ff05::50"}[target.Family()]
+		for _, h := range []*lab.Namespace{n.own, n.peer, third} {
+			n.run(h, "ip", "route", "add", group, "dev", "eth1", "table", map[int]string{4: "main", 6: "local"}[target.Family()])
+		}
+		target.Group = netip.MustParseAddr(group)
+		heard := listenIn(t, t.Context(), n.own, target.Flow)
+		to := netip.AddrPortFrom(target.Group, 3780).String()
+		from := func(a netip.Addr) string { return netip.AddrPortFrom(a, 4000).String() }
+		want := Datagram{To: target.Group, Port: 3780, Device: "eth1"}
+		for _, tt := range []struct {
+			who  *lab.Namespace
+			addr netip.Addr
+			own  bool
+		}{{n.own, target.Current.Addr(), true}, {n.peer, target.Peer.Addr(), false}, {third, addressOn(target.Family(), 3), false}, {n.peer, target.Peer.Addr(), false}} {
+			n.send(tt.who, from(tt.addr), to, "to the group")
+			d := want
+			d.From, d.Own, d.Hardware, d.Payload = tt.addr, tt.own, n.mac(tt.who, "eth1"), []byte("to the group")
+			wantNext(t, heard, d)
+		}
+	})
+}
+
 // A flood of others is read at a bounded rate, and keeps no message of the peer
 // from being heard.
 func TestListenSyncFlood(t *testing.T) {

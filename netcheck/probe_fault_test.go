@@ -268,6 +268,28 @@ func TestPortHeld(t *testing.T) {
 				}
 			})
 		}
+		// For a group the daemon binds to the port of every address.
+		for _, tt := range []struct {
+			at     string
+			family int
+			status check.Status
+		}{
+			{"10.9.0.1:3780", 4, check.Failed},
+			{"127.0.0.1:3780", 4, check.Failed},
+			{"127.0.0.1:3780", 6, check.Failed},
+			{"[fd09::1]:3780", 6, check.Failed},
+			{"[fd09::1]:3780", 4, check.Passed},
+			{"127.0.0.1:3781", 4, check.Passed},
+		} {
+			t.Run(fmt.Sprintf("%s-for-group-ipv%d", tt.at, tt.family), func(t *testing.T) {
+				n.hold(t, tt.at, false)
+				target := n.families[tt.family]
+				target.Group = netip.MustParseAddr(map[int]string{4: "225.0.0.50", 6: "ff05::50"}[tt.family])
+				if f := n.ask(t, runPortFree(target)); f.Status != tt.status || !strings.Contains(f.Detail, map[bool]string{true: "held at ", false: "is free at every address"}[f.Status == check.Failed]) {
+					t.Errorf("%v: %s", f.Status, f.Detail)
+				}
+			})
+		}
 		target := n.families[4]
 		target.Current = prefix("10.9.0.99/24")
 		if f := n.ask(t, runPortFree(target)); f.Status != check.Failed || !strings.Contains(f.Detail, "10.9.0.99 is not an address of this host") {

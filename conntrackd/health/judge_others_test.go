@@ -162,3 +162,45 @@ func steppedBack(t *testing.T, r control.Request, messages int) []byte {
 	text := regexp.MustCompile(`daemon uptime: .*`).ReplaceAllString(string(content), "daemon uptime: -59 min ")
 	return []byte(strings.Replace(text, "7 Pckts recv", fmt.Sprintf("%d Pckts recv", messages), 1))
 }
+
+// What only a multicast group meets is said where it is one.
+func TestJudgeOfAGroup(t *testing.T) {
+	group := func(n int, change func(*evidence)) evidence {
+		return edited(idle(n), func(e *evidence) {
+			e.settings.Transport, e.settings.MulticastGroup = "multicast", "225.0.0.50"
+			change(e)
+		})
+	}
+	misdirected := func(to string, port uint16) func(*evidence) {
+		return func(e *evidence) {
+			e.wire.Last = time.Time{}
+			e.wire.Misdirected = []sighting{{From: e.settings.Peer.Addr(), To: netip.MustParseAddr(to), Port: port, Device: "sync0", Last: e.now, Messages: 9}}
+		}
+	}
+	for _, tt := range []struct {
+		name        string
+		e           evidence
+		want        Verdict
+		cause, next string
+	}{
+		{"healthy", group(8, func(*evidence) {}), VerdictTwoWay, "it acknowledges ours", ""},
+		{"the peer has a UDP link", group(8, misdirected("10.77.0.1", 3780)), VerdictMismatch,
+			"10.77.0.2 sends sync messages to 10.77.0.1, UDP port 3780, on sync0: its file has a UDP link, and this node listens on 225.0.0.50, UDP port 3780",
+			"on the peer: connsync apply --transport multicast --multicast-group 225.0.0.50"},
+		{"the peer has another group", group(8, misdirected("225.0.0.51", 3780)), VerdictMismatch, "on sync0, and this node listens on 225.0.0.50", "the same Multicast Group and Port"},
+		{"silence", edited(quiet(group(8, func(*evidence) {})), func(e *evidence) { e.wire = wire{Listening: true} }), VerdictSilent,
+			"10.77.0.2 has sent nothing since conntrackd started, or a switch does not forward the group (IGMP or MLD snooping without a querier)", ""},
+		{"deaf peer", group(8, func(e *evidence) { e.wire.Alive, e.wire.ACKs = deafRun, 0 }), VerdictReceivingOnly,
+			"10.77.0.2 does not receive our messages: its firewall drops UDP port 3780, it has not joined group 225.0.0.50, or a switch does not forward the group", ""},
+		{"no peer in the file", group(8, func(e *evidence) { e.settings.Peer = netip.Prefix{} }), VerdictUnknown,
+			"its file does not say who the peer is", "connsync apply --peer-ip ADDRESS/LENGTH"},
+		{"a daemon of the UDP link before", group(8, func(e *evidence) { e.sockets = Sockets{Address: "10.77.0.1:3780"} }), VerdictMismatch,
+			"conntrackd still runs with 10.77.0.1:3780, and the file has 225.0.0.50:3780", "restart conntrackd"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.e.withOthers(judge(tt.e)); got.Verdict != tt.want || !strings.Contains(got.Cause, tt.cause) || !strings.Contains(got.Next, tt.next) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}

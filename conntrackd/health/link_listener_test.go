@@ -8,6 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/conntracktest"
 )
 
 func TestLinkListener(t *testing.T) {
@@ -72,6 +75,29 @@ func TestLinkListener(t *testing.T) {
 				t.Errorf("wire (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// By multicast the messages of both nodes go to the group; what the peer sends to this
+// node's address is misdirected.
+func TestListenerOfAGroup(t *testing.T) {
+	s := conntracktest.Settings()
+	s.Transport, s.MulticastGroup = "multicast", "225.0.0.50"
+	start := time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+	l := newListener([]conntrackd.Settings{s}, start)
+	hello := []byte{0x1a, byte(flagAlive | flagHello), 0, 8, 0, 0, 0, 1}
+	peer := Overheard{From: s.Peer.Addr(), To: s.Group(), Port: s.Port, Payload: hello}
+	own := Overheard{Own: true, From: s.Current.Addr(), To: s.Group(), Port: s.Port, Payload: hello}
+	toAddress := peer
+	toAddress.To = s.Current.Addr()
+	at := start.Add(time.Second)
+	for _, p := range []Overheard{peer, own, toAddress} {
+		l.add(at, p)
+	}
+	want := wire{Listening: true, Opened: start, Last: at, Hellos: 1, Alive: 1, OwnHello: at,
+		Misdirected: []sighting{{From: s.Peer.Addr(), To: s.Current.Addr(), Port: s.Port, Last: at, Messages: 1, FTFW: true}}}
+	if diff := cmp.Diff(want, l.since(0, start, start), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("wire (-want +got):\n%s", diff)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/conntracktest"
 )
 
@@ -30,5 +31,29 @@ func TestMatchSocketsElsewhere(t *testing.T) {
 				t.Errorf("bound %v at %q; want not bound, and %q", got.Bound, got.Address, tt.want)
 			}
 		})
+	}
+}
+
+// For a group the daemon's socket is bound to every address.
+func TestMatchSocketsOfAGroup(t *testing.T) {
+	four, six := conntracktest.Settings(), conntracktest.Settings()
+	four.Transport, four.MulticastGroup = "multicast", "225.0.0.50"
+	six.Transport, six.MulticastGroup = "multicast", "ff05::50"
+	for _, tt := range []struct {
+		settings conntrackd.Settings
+		at       string
+		bound    bool
+		listen   string
+	}{
+		{four, "0.0.0.0:3780", true, "225.0.0.50:3780"},
+		{four, "10.77.0.1:3780", false, "225.0.0.50:3780"},
+		{four, "0.0.0.0:3781", false, "225.0.0.50:3780"},
+		{six, "[::]:3780", true, "[ff05::50]:3780"},
+		{six, "0.0.0.0:3780", false, "[ff05::50]:3780"},
+	} {
+		got := matchSockets([]udpSocket{{local: netip.MustParseAddrPort(tt.at)}}, tt.settings)
+		if got.Bound != tt.bound || ListenAddress(tt.settings) != tt.listen {
+			t.Errorf("group %s, a socket at %s: %+v, said to listen on %s", tt.settings.MulticastGroup, tt.at, got, ListenAddress(tt.settings))
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
@@ -131,6 +132,8 @@ func TestFirewallRemedies(t *testing.T) {
 	t.Parallel()
 	four := Flow{Interface: "eth1", Current: netip.MustParsePrefix("10.9.0.1/24"), Peer: netip.MustParsePrefix("10.9.0.2/24"), Port: 3780}
 	six := Flow{Interface: "eth1", Current: netip.MustParsePrefix("fd09::1/64"), Peer: netip.MustParsePrefix("fd09::2/64"), Port: 3780}
+	group := four
+	group.Group = netip.MustParseAddr("225.0.0.50")
 	const v4, v6, inet = nftables.TableFamilyIPv4, nftables.TableFamilyIPv6, nftables.TableFamilyINet
 	for _, tt := range []struct {
 		firstPacket Flow
@@ -146,6 +149,11 @@ func TestFirewallRemedies(t *testing.T) {
 		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "ufw6-before-output", false, "ufw allow out on eth1 proto udp from fd09::1 to fd09::2 port 3780"},
 		{four, chain{family: inet, table: "firewalld", name: "filter_INPUT"}, "", true,
 			`firewall-cmd --zone="$(firewall-cmd --get-zone-of-interface=eth1 || firewall-cmd --get-default-zone)" --add-rich-rule='rule family="ipv4" source address="10.9.0.2" destination address="10.9.0.1" port port="3780" protocol="udp" accept'`},
+		{group, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -I INPUT -i eth1 -s 10.9.0.2 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{group, chain{family: v4, table: "filter", name: "OUTPUT"}, "", false, "iptables -I OUTPUT -o eth1 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{group, chain{family: v4, table: "filter", name: "OUTPUT"}, "ufw-before-input", false, "ufw allow out on eth1 proto udp from 10.9.0.1 to 225.0.0.50 port 3780"},
+		{group, chain{family: inet, table: "filter", name: "input"}, "", true,
+			"connsync firewall --install --interface eth1 --current-ip 10.9.0.1/24 --peer-ip 10.9.0.2/24 --port 3780 --transport multicast --multicast-group 225.0.0.50"},
 		{four, chain{family: inet, table: "filter", name: "input"}, "", true,
 			"connsync firewall --install --interface eth1 --current-ip 10.9.0.1/24 --peer-ip 10.9.0.2/24 --port 3780"},
 		{six, chain{family: v6, table: "mine", name: "INPUT"}, "", false,
@@ -159,6 +167,45 @@ func TestFirewallRemedies(t *testing.T) {
 		}
 		if got, _, _ := strings.Cut(tt.firstPacket.remedy(r, weighed{link: tt.firstPacket, chain: &tt.chain, in: tt.in}), "; "); got != tt.want {
 			t.Errorf("%s, want %s", got, tt.want)
+		}
+	}
+}
+
+// The rules of a group admit the peer to it, and the messages by which the nodes stay its
+// members; everybody else is kept from the port of every address.
+func TestRulesOfAGroup(t *testing.T) {
+	four := Flow{Interface: "eth1", Current: netip.MustParsePrefix("10.9.0.1/24"), Peer: netip.MustParsePrefix("10.9.0.2/24"), Port: 3780, Group: netip.MustParseAddr("225.0.0.50")}
+	six := Flow{Interface: "eth1", Current: netip.MustParsePrefix("fd09::1/64"), Peer: netip.MustParsePrefix("fd09::2/64"), Port: 3780, Group: netip.MustParseAddr("ff05::50")}
+	for _, tt := range []struct {
+		flow    Flow
+		in, out []string
+	}{
+		{four, []string{
+			`iifname "eth1" ip saddr 10.9.0.2 ip daddr 225.0.0.50 udp dport 3780`,
+			`iifname "eth1" ip protocol igmp`,
+			`iifname "eth1" ip saddr 10.9.0.2 ip daddr 10.9.0.1 icmp type { echo-reply, destination-unreachable, echo-request }`,
+		}, []string{
+			`oifname "eth1" ip daddr 225.0.0.50 udp dport 3780`,
+			`oifname "eth1" ip protocol igmp`,
+			`oifname "eth1" ip daddr 10.9.0.2 icmp type { echo-reply, destination-unreachable, echo-request }`,
+		}},
+		{six, []string{
+			`iifname "eth1" ip6 saddr fd09::2 ip6 daddr ff05::50 udp dport 3780`,
+			`iifname "eth1" icmpv6 type mld-listener-query`,
+			`iifname "eth1" ip6 saddr fd09::2 ip6 daddr fd09::1 icmpv6 type { destination-unreachable, packet-too-big, echo-request, echo-reply }`,
+			`iifname "eth1" ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }`,
+		}, []string{
+			`oifname "eth1" ip6 daddr ff05::50 udp dport 3780`,
+			`oifname "eth1" icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report }`,
+			`oifname "eth1" ip6 daddr fd09::2 icmpv6 type { destination-unreachable, packet-too-big, echo-request, echo-reply }`,
+			`oifname "eth1" ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }`,
+		}},
+	} {
+		if diff := cmp.Diff([][]string{tt.in, tt.out}, [][]string{tt.flow.Admits(true), tt.flow.Admits(false)}); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", tt.flow.Group, diff)
+		}
+		if all := strings.Join(tt.flow.IPTables(), "\n"); !strings.Contains(all, "-I INPUT -p udp --dport 3780 -m comment --comment connsync -j DROP") || strings.Contains(all, "-d "+tt.flow.Current.Addr().String()+" -p udp") {
+			t.Errorf("the commands of iptables:\n%s", all)
 		}
 	}
 }
