@@ -18,8 +18,8 @@ const (
 // Multicast reports whether the messages go to [Settings.Group] and not to Peer.
 func (s Settings) Multicast() bool { return s.Transport == transportMulticast }
 
-// Group is the multicast group that both nodes join, not valid where the transport is
-// UDP or no group is given.
+// Group is the multicast group that both nodes join, not valid where none is given, as
+// with UDP.
 func (s Settings) Group() netip.Addr {
 	group, _ := netip.ParseAddr(s.MulticastGroup)
 	return group

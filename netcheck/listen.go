@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/firewall"
+	"connsync/netcheck/packet"
 )
 
 // Datagram is one packet that has to do with the sync, as it is on the wire.
@@ -129,7 +130,7 @@ func listenSockets(links []firewall.Flow) ([]*listenSocket, error) {
 		if err != nil {
 			return sockets, err
 		}
-		s.joinGroups(h)
+		s.joinGroups(h.index)
 		sockets = append(sockets, s)
 	}
 	for family, protocol := range map[int]uint16{4: unix.ETH_P_IP, 6: unix.ETH_P_IPV6} {
@@ -176,31 +177,18 @@ func openListener(index int, protocol uint16, filter []bpf.Instruction, about ov
 // usualGroup is the group of conntrackd's own examples.
 var usualGroup = netip.AddrFrom4([4]byte{225, 0, 0, 50})
 
-// hardwareOf is the hardware address of a group (RFC 1112 6.4, RFC 2464 7).
-func hardwareOf(group netip.Addr) [8]uint8 {
-	b := group.AsSlice()
-	if group.Is4() {
-		return [8]uint8{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}
-	}
-	return [8]uint8{0x33, 0x33, b[12], b[13], b[14], b[15]}
-}
-
 // joinGroups has the card show what is sent to the group of the link, and what a peer
 // with a Multicast link sends beside a link of UDP: it shows no other groups than those
 // that are asked for. No message tells the network of it. A link without hardware
 // addresses needs none.
-func (s *listenSocket) joinGroups(h peerOn) {
-	groups := s.about.groups
-	if h.peer.Is4() {
-		groups = append(slices.Clone(groups), usualGroup)
-	}
+func (s *listenSocket) joinGroups(index int) {
 	raw, err := s.conn.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) {
-		for _, group := range groups {
-			request := unix.PacketMreq{Ifindex: int32(h.index), Type: unix.PACKET_MR_MULTICAST, Alen: 6, Address: hardwareOf(group)}
+		for _, group := range append(slices.Clone(s.about.groups), usualGroup) {
+			request := unix.PacketMreq{Ifindex: int32(index), Type: unix.PACKET_MR_MULTICAST, Alen: 6, Address: packet.HardwareGroup(group)}
 			_ = unix.SetsockoptPacketMreq(int(fd), unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &request)
 		}
 	})

@@ -33,7 +33,7 @@ type holder struct {
 // holders finds the sockets that hold Port where conntrackd would have it, in the
 // network namespace of the calling thread.
 func holders(ctx context.Context, t Target) ([]holder, error) {
-	at := t.binds()
+	at := t.Binds()
 	var index uint32
 	if link, err := netlink.LinkByName(t.Interface); err == nil {
 		index = uint32(link.Attrs().Index)

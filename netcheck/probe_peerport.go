@@ -73,20 +73,17 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 	peer := t.Peer.Addr().Unmap()
 	r := &refusal{}
 	errors.As(err, &r)
-	if t.Group.IsValid() && err == nil && resolved {
-		return check.Pass("%v does not refuse UDP port %d; a group refuses nothing, so whether the peer hears %v, and the switches forward it (IGMP or MLD snooping), shows after the start", peer, t.Port, t.Group)
-	}
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED) && r.offender == t.Peer.Addr().Unmap().WithZone(""):
 		if t.FirstNode && (r.device == 0 || r.device == link.Index) {
 			return check.Pass("UDP port %d of %v is closed: the peer is not set up yet", t.Port, peer)
 		}
-		f := check.Fail(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.portRule()),
+		f := check.Fail(fmt.Sprintf("set up connsync on the peer too, with Port %d; if it is, on the peer: %s", t.Port, t.InstallThere()),
 			"nothing listens on UDP port %d of %v yet, or a firewall there rejects it", t.Port, peer)
 		f.Mild = true
 		return viaOther(f, link, r.device)
 	case r.offender.IsValid() && r.offender == t.Peer.Addr().Unmap().WithZone(""):
-		f := check.Fail("on the peer: "+t.portRule(),
+		f := check.Fail("on the peer: "+t.InstallThere(),
 			"the firewall of the peer %v rejects UDP port %d%s", peer, t.Port, r.manner())
 		f.Err, f.Mild = err, t.Group.IsValid() // it may let the group in
 		return viaOther(f, link, r.device)
@@ -96,14 +93,7 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 		return check.Finding{Status: check.Unknown, Remedy: t.ip("neighbour show %v dev %s", peer, link.Name),
 			Detail: fmt.Sprintf("%v has not been found on %s, so its port could not be asked", peer, link.Name)}
 	}
-	return check.Pass("%v does not refuse UDP port %d; whether conntrackd listens there shows after the start", peer, t.Port)
-}
-
-// portRule is the command for the peer that lets our datagrams in.
-func (t Target) portRule() string {
-	there := t
-	there.Interface, there.Current, there.Peer = "INTERFACE", t.Peer, t.Current
-	return there.InstallCommand()
+	return check.Pass("%v does not refuse UDP port %d; %s shows after the start", peer, t.Port, t.Unproven())
 }
 
 // resolved says that the kernel knows the hardware address of the peer, or

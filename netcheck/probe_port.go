@@ -14,34 +14,13 @@ import (
 	"connsync/netcheck/check"
 )
 
-// binds is the address at which conntrackd has the port: Current IP, or for a group
-// every address.
-func (t Target) binds() netip.Addr {
-	current := t.Current.Addr().Unmap().WithZone("")
-	switch {
-	case !t.Group.IsValid():
-		return current
-	case current.Is4():
-		return netip.IPv4Unspecified()
-	}
-	return netip.IPv6Unspecified()
-}
-
-// at is [Target.binds] in words.
-func (t Target) at() string {
-	if a := t.binds(); !a.IsUnspecified() {
-		return t.Current.Addr().Unmap().String()
-	}
-	return "every address, as conntrackd binds it for a multicast group"
-}
-
 // runPortFree asks whether conntrackd can have the port where it would bind it.
 func runPortFree(t Target) func(context.Context) check.Finding {
 	return func(ctx context.Context) check.Finding {
 		err := tryBind(ctx, t)
 		switch {
 		case err == nil:
-			return check.Pass("UDP port %d is free at %s", t.Port, t.at())
+			return check.Pass("UDP port %d is free at %s", t.Port, t.BindsWords())
 		case !errors.Is(err, unix.EADDRINUSE):
 			return judgeBind(t, err)
 		}
@@ -54,16 +33,13 @@ func runPortFree(t Target) func(context.Context) check.Finding {
 // SO_REUSEADDR, as Go does not for UDP: a socket that did would be given the
 // port of a running conntrackd, and its datagrams.
 func tryBind(ctx context.Context, t Target) error {
-	addr := t.binds()
+	addr := t.Binds()
 	if addr.Is6() && addr.IsLinkLocalUnicast() {
 		addr = addr.WithZone(t.Interface)
 	}
 	network := "udp4"
-	switch {
-	case addr == netip.IPv6Unspecified():
-		network = "udp" // of both families, as conntrackd's
-	case addr.Is6():
-		network = "udp6"
+	if addr.Is6() {
+		network = "udp" // of both families where it is every address, as conntrackd's
 	}
 	var config net.ListenConfig
 	conn, err := config.ListenPacket(ctx, network, netip.AddrPortFrom(addr, t.Port).String())
@@ -89,7 +65,7 @@ func judgeBind(t Target, err error) check.Finding {
 
 // judgeHolders weighs who holds the port, which cannot be bound.
 func judgeHolders(t Target, found []holder, err error) check.Finding {
-	at := netip.AddrPortFrom(t.binds(), t.Port)
+	at := netip.AddrPortFrom(t.Binds(), t.Port)
 	const other = "or Port: another one, on both nodes"
 	var ours, others []holder
 	for _, h := range found {

@@ -42,11 +42,7 @@ func asRoot(err error) string {
 
 // flowOf is one link of the sync, as the network sees it.
 func flowOf(s conntrackd.Settings) firewall.Flow {
-	flow := firewall.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port}
-	if s.Multicast() {
-		flow.Group = s.Group()
-	}
-	return flow
+	return firewall.Flow{Interface: s.Interface, Current: s.Current, Peer: s.Peer, Port: s.Port, Group: s.Group()}
 }
 
 // FlowOf is the sync of the settings with their spare links, as the network sees it.

@@ -255,6 +255,9 @@ func (f *form) flag(id conntrackd.Field) string {
 func (f *form) valueText(i int) (text string, x int) {
 	l, fd := f.layout, f.fields[i]
 	room := max(4, l.width-l.value-1)
+	if fd.choices() != nil && f.advanced {
+		return f.radio(fd, l.width-l.value-1) // beside it stands the mark of a page that scrolls
+	}
 	if fd.choices() != nil {
 		return f.radio(fd, l.width-l.value)
 	}

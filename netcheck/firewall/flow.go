@@ -43,6 +43,35 @@ func (f Flow) destination(in bool) netip.Addr {
 	return f.Peer.Addr().Unmap().WithZone("")
 }
 
+// Binds is the address at which conntrackd has the port: that of Current, or for a group
+// every one.
+func (f Flow) Binds() netip.Addr {
+	current := f.Current.Addr().Unmap().WithZone("")
+	switch {
+	case !f.Group.IsValid():
+		return current
+	case current.Is4():
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// BindsWords is [Flow.Binds] in words.
+func (f Flow) BindsWords() string {
+	if f.Group.IsValid() {
+		return "every address, as conntrackd binds it for a multicast group"
+	}
+	return f.Current.Addr().Unmap().String()
+}
+
+// Unproven is what nobody can ask the peer before conntrackd runs, in words.
+func (f Flow) Unproven() string {
+	if f.Group.IsValid() {
+		return fmt.Sprintf("a group refuses nothing, so whether the peer hears %v, and the switches forward it (IGMP or MLD snooping),", f.Group)
+	}
+	return "whether conntrackd listens there"
+}
+
 // Where is the port in words, with the group where there is one.
 func (f Flow) Where() string {
 	if f.Group.IsValid() {

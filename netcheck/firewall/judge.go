@@ -154,6 +154,12 @@ func (f Flow) remedy(rules *ruleset, w weighed) string {
 // InstallCommand is connsync's own, with the settings of the target.
 func (f Flow) InstallCommand() string { return "connsync firewall --install" + f.flags() }
 
+// InstallThere is the same for the peer.
+func (f Flow) InstallThere() string {
+	f.Interface, f.Current, f.Peer = "INTERFACE", f.Peer, f.Current
+	return f.InstallCommand()
+}
+
 // PrintCommand prints the rules that [Flow.InstallCommand] would install.
 func (f Flow) PrintCommand() string { return "connsync firewall" + f.flags() }
 

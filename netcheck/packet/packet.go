@@ -29,3 +29,13 @@ func SolicitedNode(target netip.Addr) netip.Addr {
 	t := target.As16()
 	return netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 11: 1, 12: 0xff, 13: t[13], 14: t[14], 15: t[15]})
 }
+
+// HardwareGroup is the hardware address of a multicast group, in its first six bytes
+// (RFC 1112 6.4, RFC 2464 7).
+func HardwareGroup(group netip.Addr) [8]byte {
+	b := group.AsSlice()
+	if group.Is4() {
+		return [8]byte{0x01, 0x00, 0x5e, b[1] & 0x7f, b[2], b[3]}
+	}
+	return [8]byte{0x33, 0x33, b[12], b[13], b[14], b[15]}
+}
