@@ -5,6 +5,7 @@ import (
 
 	"connsync/netcheck/check"
 	"connsync/netcheck/firewall"
+	"connsync/netcheck/group"
 )
 
 // Target is what a plan of checks is made for: the settings of this node, as
@@ -73,7 +74,7 @@ func Plan(t Target) []check.Check {
 		{ID: CheckSameSubnet, Title: "Both addresses are in one subnet", Severity: check.Blocker,
 			Needs: []check.ID{CheckPeerDistinct}, Run: runSameSubnet(t)},
 		{ID: CheckRoute, Title: "Route to the peer", Severity: check.Blocker,
-			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: runRoute(t)},
+			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: group.Source(t.Flow, runRoute(t))},
 		{ID: CheckDuplicateAddress, Title: "No other host uses Current IP", Severity: check.Blocker,
 			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned}, Run: runDuplicateAddress(t)},
 		// Frames go out on the interface whatever the route is, so a cut wire

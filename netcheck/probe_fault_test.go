@@ -17,6 +17,7 @@ import (
 
 	"connsync/lab"
 	"connsync/netcheck/check"
+	"connsync/netcheck/group"
 )
 
 // EACCES sends pro-bing into an endless loop; the check does not go there, and
@@ -296,6 +297,35 @@ func TestPortHeld(t *testing.T) {
 			t.Errorf("%v: %s", f.Status, f.Detail)
 		}
 	})
+}
+
+// What goes to an IPv6 group has to come from Current IP, and the kernel chooses.
+func TestGroupSource(t *testing.T) {
+	t.Parallel()
+	n := newTestNet(t, 0)
+	n.settle(n.own)
+	target := n.families[6]
+	target.Group = netip.MustParseAddr("ff05::50")
+	route := group.Source(target.Flow, runRoute(target))
+	if f := n.ask(t, route); f.Status != check.Passed || !strings.HasSuffix(f.Detail, "; to ff05::50 too") {
+		t.Errorf("%v: %s", f.Status, f.Detail)
+	}
+	n.address(n.own, "eth1", "fd09::77/64")
+	n.settle(n.own)
+	n.run(n.own, "ip", "-6", "route", "replace", "fd09::2/128", "dev", "eth1", "src", "fd09::1") // of no use for a group
+	f := n.ask(t, route)
+	if f.Status != check.Failed || !strings.Contains(f.Detail, "the kernel sends to ff05::50 from fd09::77, not from fd09::1") || !strings.HasPrefix(f.Remedy, "Current IP: fd09::77") {
+		t.Fatalf("%v: %s (%s)", f.Status, f.Detail, f.Remedy)
+	}
+	_, command, _ := strings.Cut(f.Remedy, "; or ")
+	n.run(n.own, "sh", "-c", command)
+	if f := n.ask(t, route); f.Status != check.Passed {
+		t.Errorf("after %s: %v: %s", command, f.Status, f.Detail)
+	}
+	target.Group = netip.Addr{}
+	if f := n.ask(t, group.Source(target.Flow, runRoute(target))); f.Status != check.Passed || strings.Contains(f.Detail, "ff05") {
+		t.Errorf("%v: %s", f.Status, f.Detail)
+	}
 }
 
 // conntrackd runs a real daemon in a host. Its files are in a directory of its
