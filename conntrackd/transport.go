@@ -230,7 +230,7 @@ var linkComments = [][2]string{
 	{`# connsync keeps the link in "UDP" and "DisableExternalCache" up to date and`, `# connsync keeps the link in "Multicast" and "DisableExternalCache" up to date and`},
 }
 
-// linkWords is a text of a new file as it is for the transport of the settings.
+// linkWords gives comments of a new file the words for the transport of the settings.
 func linkWords(s Settings, text string) string {
 	first := linkComments[0]
 	introduced := strings.Contains(text, first[0]) || strings.Contains(text, first[1])
