@@ -50,6 +50,8 @@ func TestPairIsConfiguredLineByLine(t *testing.T) {
 	a.asks("Advanced settings? [no]:", "y")
 	a.asks("Spare Links:", "")
 	a.asks("External Cache (on or off) [Off]:", "")
+	a.asks("Transport (udp, multicast) [udp]:", "")
+	a.asks("Multicast Group:", "")
 	a.asks("Mode (ftfw, notrack, alarm) [ftfw]:", "")
 	a.asks("Resend Queue [default]:", "")
 	a.asks("Purge Timeout [default]:", "15")

@@ -142,7 +142,7 @@ func setAdvanced(tm *terminal) {
 	tm.t.Helper()
 	tm.press(ctrlO)
 	tm.see("Connection Sync: advanced settings", "> Spare Links")
-	tm.press(tab, tab, tab, tab)
+	tm.press(tab, tab, tab, tab, tab, tab)
 	tm.see("> Purge Timeout ", "as conntrackd has it: 60")
 	tm.press("1", "5", "s", tab)
 	tm.see(`! purge timeout "15s" is not a whole number`)
