@@ -78,6 +78,19 @@ func (c *Candidate) WantedService() Running {
 	return Running{c.Settings.Enabled, c.Settings.Enabled}
 }
 
+// OldSettings are those of the old file, one or none; c may be nil.
+func (c *Candidate) OldSettings() []Settings {
+	if c == nil {
+		return nil
+	}
+	f, _ := Parse(c.Path, c.Old)
+	s, err := f.Settings()
+	if err != nil {
+		return nil
+	}
+	return []Settings{s}
+}
+
 // OldListening returns interface, Current IP, Port and group of the link with which
 // a daemon of the old file starts; ok is false where it would not listen.
 func (c *Candidate) OldListening() (s Settings, ok bool) {

@@ -51,6 +51,7 @@ func (m *merge) transports() {
 	}
 	m.f.removeAll(gone)
 	if becomes {
+		m.note("The transport has to be the same on both nodes: a peer with another one takes nothing.")
 		m.convert(m.kept(links()))
 	}
 }

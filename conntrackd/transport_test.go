@@ -44,7 +44,7 @@ func TestTransportThereAndBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := f.Bytes()
-			if _, notes, err := f.Apply(multicastOf(udp), pairHost()); err != nil || !strings.Contains(strings.Join(notes, "\n"), "becomes one by Multicast.") {
+			if _, notes, err := f.Apply(multicastOf(udp), pairHost()); err != nil || !strings.Contains(strings.Join(notes, "\n"), "becomes one by Multicast.\nThe transport has to be the same on both nodes") {
 				t.Fatalf("%v, %q", err, notes)
 			}
 			between := f.Bytes()

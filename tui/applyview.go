@@ -31,7 +31,7 @@ func (a *saving) text() []string {
 		lines = append(lines, a.env.diffLines(foreign, a.width)...)
 	}
 	if a.tellsPeer() {
-		lines = append(append(lines, ""), peerLines(a.env, a.settings, a.width)...)
+		lines = append(append(lines, ""), peerLines(a.env, a.settings, a.width, a.review.Candidate.OldSettings()...)...)
 	}
 	return lines
 }
@@ -81,11 +81,12 @@ func (a *saving) details(detail string) []string {
 // maxDetailLines bounds what a step may say.
 const maxDetailLines = 20
 
-// peerLines is what to type at the other node, broken where a shell lets it.
-func peerLines(e *env, s conntrackd.Settings, width int) []string {
+// peerLines is what to type at the other node, broken where a shell lets it; before are
+// the settings that a save has replaced.
+func peerLines(e *env, s conntrackd.Settings, width int, before ...conntrackd.Settings) []string {
 	lines := hang(text.PeerIntro, " ", width)
 	line := "   "
-	for _, word := range text.PeerWords(e.table, s) {
+	for _, word := range text.PeerWords(e.table, s, before...) {
 		word = e.shown(word)
 		if line != "   " && ansi.StringWidth(line)+1+ansi.StringWidth(word)+2 > width {
 			lines = append(lines, line+" \\")

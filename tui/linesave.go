@@ -237,7 +237,7 @@ func (t *lineTalk) apply(s conntrackd.Settings, r apply.Review) stage {
 		}
 		t.settled(s)
 		if a.tellsPeer() {
-			t.peer(s)
+			t.peer(s, r.Candidate.OldSettings()...)
 		}
 		return t.onward(), nil
 	}
@@ -270,9 +270,9 @@ func (t *lineTalk) settled(s conntrackd.Settings) {
 	t.inForce, t.failed = true, false
 }
 
-// peer tells what to type at the other node.
-func (t *lineTalk) peer(s conntrackd.Settings) {
-	t.lines(peerLines(t.env, s, t.out.width))
+// peer tells what to type at the other node; see peerLines.
+func (t *lineTalk) peer(s conntrackd.Settings, before ...conntrackd.Settings) {
+	t.lines(peerLines(t.env, s, t.out.width, before...))
 }
 
 // lookFor is how long the status is looked for; in sync is seen within two

@@ -255,6 +255,6 @@ func printOutcome(w io.Writer, t conntrackd.SettingTable, r apply.Review, o appl
 		printLines(w, told.Foreign)
 	}
 	if text.TellsPeer(r, o) {
-		_ = sayLines(w, text.PeerLines(t, r.Candidate.Settings))
+		_ = sayLines(w, text.PeerLines(t, r.Candidate.Settings, r.Candidate.OldSettings()...))
 	}
 }

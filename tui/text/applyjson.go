@@ -48,8 +48,8 @@ type Peered struct {
 }
 
 // PeeredOf is what there is to do at the other node of s.
-func PeeredOf(t conntrackd.SettingTable, s conntrackd.Settings) Peered {
-	return Peered{Command: PeerCommand(t, s), Note: peerNoteFor(s), Fingerprint: Fingerprint(t, s)}
+func PeeredOf(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntrackd.Settings) Peered {
+	return Peered{Command: PeerCommand(t, s, before...), Note: peerNoteFor(s), Fingerprint: Fingerprint(t, s)}
 }
 
 // AppliedOf is the save of r that ended as o.
@@ -63,7 +63,7 @@ func AppliedOf(t conntrackd.SettingTable, r apply.Review, o apply.Outcome) Appli
 		a.Error, a.Foreign = o.Err.Error(), ForeignChange(o.Err)
 	}
 	if TellsPeer(r, o) {
-		p := PeeredOf(t, r.Candidate.Settings)
+		p := PeeredOf(t, r.Candidate.Settings, r.Candidate.OldSettings()...)
 		a.Peer = &p
 	}
 	return a

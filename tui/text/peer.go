@@ -10,14 +10,14 @@ import (
 // PeerCommand is the command to type at the other node of the pair: the same
 // settings with the two addresses swapped. The interface is this node's; the
 // other one may have another name for it, see [PeerNote].
-func PeerCommand(t conntrackd.SettingTable, s conntrackd.Settings) string {
-	return strings.Join(PeerWords(t, s), " ")
+func PeerCommand(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntrackd.Settings) string {
+	return strings.Join(PeerWords(t, s, before...), " ")
 }
 
 // PeerLines are what there is to do at the other node, a line each.
-func PeerLines(t conntrackd.SettingTable, s conntrackd.Settings) []string {
+func PeerLines(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntrackd.Settings) []string {
 	return []string{
-		"On the other node: " + PeerCommand(t, s),
+		"On the other node: " + PeerCommand(t, s, before...),
 		"  " + peerNoteFor(s),
 		fingerprintBegin + ", the same on both nodes: " + Fingerprint(t, s),
 	}
@@ -51,22 +51,27 @@ func peerNoteFor(s conntrackd.Settings) string {
 
 // PeerWords are the words of the command, each flag together with its value,
 // so that a line break never parts them. The last one has no value: of a number
-// nobody could tell whether its end was cut off.
-func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings) []string {
+// nobody could tell whether its end was cut off. before are the settings that a save has
+// replaced, if any: what it has set back is told too, since the other node still has it.
+func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntrackd.Settings) []string {
 	words := []string{"connsync apply"}
 	v := t.Values(otherEnd(s))
 	for _, e := range t {
 		flag, value := "--"+e.Field.Flag(), v[e.Field]
+		back := slices.ContainsFunc(before, func(b conntrackd.Settings) bool { return setBack(e, b, s) })
+		if back && e.Optional {
+			value = cmp.Or(value, conntrackd.DefaultWord)
+		}
 		switch {
 		case e.Usage == "" || value == "":
 		case e.Kind == conntrackd.LinksSetting:
 			for link := range strings.SplitSeq(value, ", ") {
 				words = append(words, flag+" "+shellWord(Clean(link)))
 			}
-		case !tellPeer(e, s):
+		case !back && !tellPeer(e, s):
 		case e.Kind != conntrackd.SwitchSetting:
 			words = append(words, flag+" "+shellWord(Clean(value)))
-		case e.On(value): // off is what the other node has by itself
+		case back || e.On(value): // else off is what the other node has by itself
 			words = append(words, flag+"="+value)
 		}
 	}
@@ -90,6 +95,14 @@ func otherEnd(s conntrackd.Settings) conntrackd.Settings {
 // defaults, and its own sizes.
 func tellPeer(e conntrackd.Setting, s conntrackd.Settings) bool {
 	return !e.Advanced || e.Shared && e.Told(s, conntrackd.Host{})
+}
+
+// setBack says whether a setting that the other node was told of has its usual value again.
+func setBack(e conntrackd.Setting, before, now conntrackd.Settings) bool {
+	if e.Kind == conntrackd.SwitchSetting {
+		return e.Advanced && e.On(e.Text(before)) && !e.On(e.Text(now))
+	}
+	return e.Advanced && tellPeer(e, before) && !tellPeer(e, now)
 }
 
 // Prefix is p as it is typed. A prefix length that is not known is taken

@@ -45,6 +45,33 @@ func TestPeerCommand(t *testing.T) {
 	}
 }
 
+// What a save has set back is told: the other node still has it.
+func TestPeerCommandTellsWhatWasSetBack(t *testing.T) {
+	const usual = "connsync apply --interface eth1 --current-ip 10.0.0.102/24 --peer-ip 10.0.0.101/24 --port 3780 --send-buffer 65536 --receive-buffer 65536"
+	for _, tt := range []struct {
+		name   string
+		before func(*conntrackd.Settings)
+		want   string
+	}{
+		{"nothing", func(*conntrackd.Settings) {}, ""},
+		{"transport", func(s *conntrackd.Settings) { s.Transport, s.MulticastGroup = "multicast", "225.0.0.50" }, " --transport udp"},
+		{"mode", func(s *conntrackd.Settings) { s.Mode, s.RefreshTime = "alarm", 15 }, " --mode ftfw --refresh-time default"},
+		{"cache", func(s *conntrackd.Settings) { s.ExternalCache = true }, " --external-cache=off"},
+		{"protocols", func(s *conntrackd.Settings) { s.Protocols = "tcp" }, " --protocols default"},
+		{"of this node alone", func(s *conntrackd.Settings) { s.HashSize = 7 }, ""},
+	} {
+		before := pairSettings()
+		tt.before(&before)
+		got := PeerCommand(conntrackd.NewSettingTable(), pairSettings(), before)
+		if diff := cmp.Diff(usual+tt.want+" --enable", got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		if _, err := ParsePeerLine(conntrackd.NewSettingTable(), got); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
 // spareLinks are two of [pairSettings].
 func spareLinks() conntrackd.SpareLinks {
 	s, _ := pairSettings().Values().With(conntrackd.FieldSpareLinks, "eth2 10.1.0.101/24 10.1.0.102/24 3781 131072, eth3 fd00::1/64 fd00::2/64").Settings()
