@@ -177,10 +177,9 @@ func openListener(index int, protocol uint16, filter []bpf.Instruction, about ov
 // usualGroup is the group of conntrackd's own examples.
 var usualGroup = netip.AddrFrom4([4]byte{225, 0, 0, 50})
 
-// joinGroups has the card show what is sent to the group of the link, and what a peer
-// with a Multicast link sends beside a link of UDP: it shows no other groups than those
-// that are asked for. No message tells the network of it. A link without hardware
-// addresses needs none.
+// joinGroups has the card show what is sent to the group of the link, or by a peer with a
+// Multicast link beside one of UDP: a card shows only groups that are asked for. No message
+// tells the network of it. A link without hardware addresses needs none.
 func (s *listenSocket) joinGroups(index int) {
 	raw, err := s.conn.SyscallConn()
 	if err != nil {

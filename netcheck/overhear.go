@@ -36,8 +36,7 @@ func acceptWhere(keep uint32, comparisons ...equal) []bpf.Instruction {
 	return append(program, bpf.RetConstant{Val: keep})
 }
 
-// peerOn is a peer, the interface on which it is heard, and the port and the group of
-// that link; the group is not valid for none.
+// peerOn is a peer, where it is heard, and port and group of that link, which may have none.
 type peerOn struct {
 	peer  netip.Addr
 	index int

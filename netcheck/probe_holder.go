@@ -54,8 +54,7 @@ func holders(ctx context.Context, t Target) ([]holder, error) {
 			}
 			// The IPv6 wildcard takes IPv4 datagrams too, the IPv4 one no IPv6.
 			wildcard := addr.IsUnspecified() && (addr.Is6() || at.Is4())
-			everywhere := at.IsUnspecified() && (addr.Is4() || at.Is6()) // likewise
-			if addr.Unmap() == at || wildcard || everywhere {
+			if addr.Unmap() == at || wildcard || at.IsUnspecified() && (addr.Is4() || at.Is6()) {
 				found = append(found, holder{addr: addr, inode: s.INode})
 			}
 		}
