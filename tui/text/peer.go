@@ -1,7 +1,9 @@
 package text
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"connsync/conntrackd"
