@@ -174,9 +174,6 @@ func openListener(index int, protocol uint16, filter []bpf.Instruction, about ov
 	return &listenSocket{conn: conn, about: about, names: map[int]string{}}, nil
 }
 
-// usualGroup is the group of conntrackd's own examples.
-var usualGroup = netip.AddrFrom4([4]byte{225, 0, 0, 50})
-
 // joinGroups has the card show what is sent to the group of the link, or by a peer with a
 // Multicast link beside one of UDP: a card shows only groups that are asked for. No message
 // tells the network of it. A link without hardware addresses needs none.
@@ -186,7 +183,7 @@ func (s *listenSocket) joinGroups(index int) {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) {
-		for _, group := range append(slices.Clone(s.about.groups), usualGroup) {
+		for _, group := range append(slices.Clone(s.about.groups), packet.UsualGroup()) {
 			request := unix.PacketMreq{Ifindex: int32(index), Type: unix.PACKET_MR_MULTICAST, Alen: 6, Address: packet.HardwareGroup(group)}
 			_ = unix.SetsockoptPacketMreq(int(fd), unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &request)
 		}

@@ -70,8 +70,7 @@ func filterBetween(peer netip.Addr, groups []netip.Addr) []bpf.Instruction {
 	program = append(program, acceptWhere(keepAnswer, of(icmp, peer, source)...)...)
 	program = append(program, acceptWhere(keepOwn, of(unix.IPPROTO_UDP, peer, destination)...)...)
 	for _, group := range groups {
-		own := equal{bpf.LoadExtension{Num: bpf.ExtType}, unix.PACKET_OUTGOING}
-		program = append(program, acceptWhere(keepOwn, append(of(unix.IPPROTO_UDP, group, destination), own)...)...)
+		program = append(program, acceptWhere(keepOwn, append(of(unix.IPPROTO_UDP, group, destination), equal{bpf.LoadExtension{Num: bpf.ExtType}, unix.PACKET_OUTGOING})...)...)
 	}
 	return append(program, bpf.RetConstant{Val: 0})
 }

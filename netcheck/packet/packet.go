@@ -39,3 +39,6 @@ func HardwareGroup(group netip.Addr) [8]byte {
 	}
 	return [8]byte{0x33, 0x33, b[12], b[13], b[14], b[15]}
 }
+
+// UsualGroup is the multicast group of conntrackd's own examples.
+func UsualGroup() netip.Addr { return netip.AddrFrom4([4]byte{225, 0, 0, 50}) }
