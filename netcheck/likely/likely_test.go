@@ -27,7 +27,9 @@ func TestOf(t *testing.T) {
 	unplugged := func(i *netcheck.Interface) { i.Carrier = false }
 	kind := func(kind string) func(*netcheck.Interface) { return func(i *netcheck.Interface) { i.Kind = kind } }
 	alias := func(alias string) func(*netcheck.Interface) { return func(i *netcheck.Interface) { i.Alias = alias } }
-	carries := func(i *netcheck.Interface) { i.Carries = "10.0.1.9, a virtual address of keepalived, is in the network of eth1" }
+	carries := func(i *netcheck.Interface) {
+		i.Carries = "10.0.1.9, a virtual address of keepalived, is in the network of eth1"
+	}
 	member := func(i *netcheck.Interface) { i.Master = "bond0" }
 	lan, sync := port("eth1", "10.0.1.1/24"), port("eth2", "10.0.0.1/24")
 	for name, tt := range map[string]struct {
