@@ -140,7 +140,7 @@ func sendBufferSetting() Setting {
 			"How many bytes of messages to the peer may wait in the kernel. 131072 or 262144 for high throughput; raise it when the sync drops messages. " + bufferUnits,
 			bufferDoubled + ", which is less than the 212992 of a socket that asks for nothing. " + bufferHeld,
 		},
-		Value: bufferValue(at),
+		Value: bufferValue(at, defaultBufferBytes),
 		Rule:  func(s Settings) string { return s.bufferProblem(s.SendBuffer, "send") },
 		directive: bufferDirective("SndSocketBuffer", 4, `
 # In bytes; the kernel doubles them. Raise both, on both nodes, when
@@ -161,7 +161,7 @@ func receiveBufferSetting() Setting {
 			"How many bytes of messages from the peer may wait in the kernel. It should equal the send buffer, and be the same on both nodes. " + bufferUnits,
 			bufferDoubled + ". " + bufferHeld,
 		},
-		Value:     bufferValue(at),
+		Value:     bufferValue(at, defaultBufferBytes),
 		Rule:      func(s Settings) string { return s.bufferProblem(s.ReceiveBuffer, "receive") },
 		Advice:    Settings.unequalBuffers,
 		directive: bufferDirective("RcvSocketBuffer", 5, "", at),
@@ -205,9 +205,9 @@ func numberValue[T uint16 | int](at func(*Settings) *T, parse func(string) (T, s
 	}
 }
 
-func bufferValue(at func(*Settings) *int) Value[int] {
+func bufferValue(at func(*Settings) *int, standard int) Value[int] {
 	return Value[int]{
-		At: at, Default: defaultBufferBytes, Format: typed.FormatBufferSize,
+		At: at, Default: standard, Format: typed.FormatBufferSize,
 		Parse: func(text string, _ Settings) (int, string) { return typed.BufferSize(text) },
 	}
 }

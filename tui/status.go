@@ -109,7 +109,7 @@ func (s *status) explain() (title string, lines []string) {
 		"In sync is said only when messages went both ways since the daemon was started, and every connection that has to survive a failover is in conntrackd's cache.",
 		"connections: those of this node that have to survive a failover. acknowledged: those of them that the peer has. from the peer: the peer's connections here. last heard: when the last message of the peer came.",
 		"The arrows show messages a second each way; two idle nodes send one a second.",
-		"survive: how many connections a failover would keep now. c lists the others, with the reason.",
+		"survive: how many connections a failover would keep now. " + statusKeys.coverage.Help().Key + " lists the others, with the reason.",
 		"losses: what was counted since the daemon started. lost: numbers missing from the peer's messages. receive drops: messages that came while the receive buffer was full; raise it when they grow. netlink overruns: the kernel reported connections faster than the daemon read them. cache full: raise HashLimit.",
 		"plots: the newest column is the rightmost one. Each plot has its own full height. They go on while other screens are open.",
 		"in kernel: connections in this node's kernel, its own and the peer's. peer's states: those that the daemon keeps until a failover. resend queue: messages still waiting for the peer's acknowledgement.",
