@@ -46,10 +46,12 @@ func (s *Session) Resync(ctx context.Context) (string, error) {
 	})
 }
 
-// withHeld adds how many connections the kernel holds, where the peer's states go there.
+// withHeld adds how many connections the kernel holds, where the peer's states go there,
+// and how many of these states are no connections.
 func withHeld(ctx context.Context, o *health.Observer, r failover.Resynced) failover.Resynced {
-	if c, err := o.Coverage.LookNow(ctx); err == nil && r.Direct {
-		r.Held = c.Here()
+	r.Reports = o.Reports(ctx, r.Direct)
+	if c, err := o.Coverage.LookNow(ctx); err == nil {
+		r.Hold(c.Here())
 	}
 	return r
 }

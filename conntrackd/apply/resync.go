@@ -78,8 +78,9 @@ func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 			return step.Failed, result.String(), nil
 		}
 		counted := t.exchangeNumbers(ctx)
-		if c := counted.Coverage; c != nil && result.Direct {
-			result.Held = c.Here()
+		result.Reports = t.observer.Reports(ctx, result.Direct)
+		if c := counted.Coverage; c != nil {
+			result.Hold(c.Here())
 		}
 		detail := result.String()
 		if n := counted.Holding; n.Told != nil && n.Of > 0 {

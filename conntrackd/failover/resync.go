@@ -31,6 +31,21 @@ type Resynced struct {
 	// caller may fill in, is how many connections the kernel holds now, 0 for not counted.
 	Direct bool
 	Held   int
+	// Reports is how many of the states that came are what the peer tells of itself and no
+	// connections, which the caller may fill in.
+	Reports int
+}
+
+// Hold fills in how many connections the kernel holds now, where the peer's states go there.
+// Where it holds none, no connection came.
+func (r *Resynced) Hold(count int) {
+	if !r.Direct {
+		return
+	}
+	r.Held = count
+	if count == 0 {
+		r.Reports = int(r.Came)
+	}
 }
 
 // BeginResync asks the peer for its states (conntrackd -n) and sends this
@@ -90,13 +105,14 @@ func (r Resynced) String() string {
 	case !r.Sent:
 		own = fmt.Sprintf("the %s of this node were not all sent", plural.Of(r.Own, "state", "states"))
 	}
+	came := r.Came > uint64(r.Reports)
 	switch {
-	case r.Came > 0 && r.Held > 0:
+	case came && r.Held > 0:
 		return fmt.Sprintf("the peer's states came; this kernel now holds %s; %s", plural.Of(r.Held, "connection", "connections"), own)
-	case r.Came > 0 && r.Direct:
+	case came && r.Direct:
 		return "the peer's states came into the kernel; " + own
-	case r.Came > 0:
-		return fmt.Sprintf("%s of the peer came; %s", plural.Of(r.Came, "state", "states"), own)
+	case came:
+		return fmt.Sprintf("%s of the peer came; %s", plural.Of(r.Came-uint64(r.Reports), "state", "states"), own)
 	case r.Heard:
 		return fmt.Sprintf("the peer has no connections to send (asked %s); %s", plural.Times(r.Asked), own)
 	}

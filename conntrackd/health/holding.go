@@ -43,6 +43,13 @@ type Holding struct {
 // the peer's report and this is not asked of it.
 const toldMargin = 2 * time.Second
 
+// Reports is how many states of the peer are what it tells of itself; direct says that
+// its states are written to the kernel at once. 0 where it cannot be told.
+func (o *Observer) Reports(ctx context.Context, direct bool) int {
+	count, _ := o.box(direct).Reports(ctx)
+	return count
+}
+
 func (o *Observer) box(direct bool) mailbox.Box {
 	b := mailbox.Box{Low: o.Settings.Current.Addr().Less(o.Settings.Peer.Addr()), Lifetime: o.toldLifetime()}
 	if !direct {

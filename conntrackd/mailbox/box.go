@@ -90,21 +90,31 @@ func carrierOf(e *coverage.Entry) carrier {
 // Peer returns the peer's newest report; nil where there is none, or none that this
 // version can read. external is how many connections the external cache holds.
 func (b Box) Peer(ctx context.Context) (newest *Told, external int, err error) {
-	take := func(e *coverage.Entry, age time.Duration) {
-		r, low, ok := carrierOf(e).report()
-		if !ok || low == b.Low {
-			return
+	external, err = b.peers(ctx, func(t Told) {
+		if newest == nil || t.Age < newest.Age || t.Age == newest.Age && int16(t.Sequence-newest.Sequence) > 0 {
+			newest = &t
 		}
-		if newest == nil || age < newest.Age || age == newest.Age && int16(r.Sequence-newest.Sequence) > 0 {
-			newest = &Told{r, age}
+	})
+	return newest, external, err
+}
+
+// Reports is how many of the peer's states are reports, and no connections.
+func (b Box) Reports(ctx context.Context) (count int, err error) {
+	_, err = b.peers(ctx, func(Told) { count++ })
+	return count, err
+}
+
+// peers passes each report of the peer to do.
+func (b Box) peers(ctx context.Context, do func(Told)) (external int, err error) {
+	take := func(e *coverage.Entry, age time.Duration) {
+		if r, low, ok := carrierOf(e).report(); ok && low != b.Low {
+			do(Told{r, age})
 		}
 	}
 	if b.Connections != nil {
-		external, err = b.Connections.External(ctx, take)
-		return newest, external, err
+		return b.Connections.External(ctx, take)
 	}
-	err = coverage.DumpMarked(ctx, coverage.MessageMark, func(e *coverage.Entry) {
+	return 0, coverage.DumpMarked(ctx, coverage.MessageMark, func(e *coverage.Entry) {
 		take(e, max(b.lifetime()-time.Duration(e.Timeout)*time.Second, 0))
 	})
-	return newest, 0, err
 }

@@ -11,5 +11,4 @@ var _ = rootless.LeftOut(
 	"TestDirectStopsAStoppedProcess",
 	"TestDirectories",
 	"TestInitScriptsOnDebian",
-	"TestSystemdOnDebian",
 )

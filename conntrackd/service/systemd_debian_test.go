@@ -64,6 +64,9 @@ func TestSystemdOnDebian(t *testing.T) {
 		cases[name].inside(t)
 		return
 	}
+	if os.Geteuid() != 0 {
+		t.Skip("it needs root")
+	}
 	binary := buildInside(t)
 	building, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()

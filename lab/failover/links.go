@@ -15,7 +15,7 @@ import (
 const linksIntroduction = `
 Two sync links, each with a switch of its own; %d TCP connections through node A, %d more after each cut. A cut takes the carrier from both nodes, or
 from A alone: B follows A. Without a lost carrier, as where a switch loses the messages, conntrackd stays, and the verdict says so.
-Then all cables of A are cut, B takes over with connsync failover. How many connections went on, and what connsync status on A said before:
+Then all cables of A are cut, B takes over with the hook. How many connections went on, and what status on A had said:
 
 `
 

@@ -12,7 +12,7 @@ import (
 
 const mixedIntroduction = `
 Connections of every kind, %d each unless said; from the moment they are there both nodes let no new one begin. All cables of A are cut, B takes over.
-How many went on. "said" is what connsync status --json on A said before the failure, of the conntrack entries: how many would survive.
+How many went on. "said" is what status on A had said of the conntrack entries: how many would survive.
 FIN is TCP half closed, SYN is TCP in SYN_RECV, FTP its control connections, PASV and PORT its data connections, SIP its signalling, RTP the media of
 its calls, of which the caller speaks first; these three were announced before the failure, and begin after it. ExpectationSync is on unless said.
 In use: the kernel's timeouts of UDP, 30 and 120 s, are shortened to 6 s, and ten minutes to 30 s; that of TCP is 12 s. Elsewhere they are long
