@@ -48,7 +48,7 @@ func main() {
 }
 
 const introduction = `%d TCP connections through node A, %d born on node B meanwhile; strict stateful rules, nf_conntrack_tcp_loose=0.
-All cables of A are cut, B takes over; A returns and takes the addresses back. How many connections were never lost, and what connsync status --json on A
+All cables of A are cut, B takes over; A returns and takes the addresses back. How many connections were never lost, and what status on A
 said before the failure. Mode FTFW unless said; ALARM has a RefreshTime of %d s, and A waits for two of them before it takes the addresses back.
 
 `
