@@ -77,26 +77,7 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		}
 		return judgement{VerdictStopped, cause, "turn it on: connsync apply --enable"}, true
 	case !e.service.Active:
-		cause := "conntrackd does not run"
-		switch {
-		case e.service.Ended:
-			cause = e.service.HalfEnabled()
-		case e.service.Detail != "":
-			cause += ": " + e.service.Detail
-		}
-		if e.service.Enabled {
-			cause += "; it would start at boot"
-		}
-		next := "enable sync, or read the daemon's log"
-		switch why, mend := e.gone(); {
-		case why != "" && e.settings.Complete():
-			cause, next = cause+"; "+why, mend
-		case e.service.Killed:
-			next = "start it with connsync apply, and read the daemon's log"
-		case e.service.Ended:
-			next = "start it (connsync apply --enable), or keep it off (connsync apply --disable)"
-		}
-		return judgement{VerdictStopped, cause, next}, true
+		return judgeInactive(e), true
 	case errors.Is(e.countersErr, control.ErrStatsMode):
 		return judgement{VerdictStopped, "conntrackd runs but does not sync: its configuration has no Sync section",
 			"save the sync settings"}, true
@@ -118,4 +99,28 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		return judgement{VerdictUnknown, "no counters were read yet", ""}, true
 	}
 	return judgement{}, false
+}
+
+// judgeInactive says why a daemon that has to run does not.
+func judgeInactive(e evidence) judgement {
+	cause := "conntrackd does not run"
+	switch {
+	case e.service.Ended:
+		cause = e.service.HalfEnabled()
+	case e.service.Detail != "":
+		cause += ": " + e.service.Detail
+	}
+	if e.service.Enabled {
+		cause += "; it would start at boot"
+	}
+	next := "enable sync, or read the daemon's log"
+	switch why, mend := e.gone(); {
+	case why != "" && e.settings.Complete():
+		cause, next = cause+"; "+why, mend
+	case e.service.Killed:
+		next = "start it with connsync apply, and read the daemon's log"
+	case e.service.Ended:
+		next = "start it (connsync apply --enable), or keep it off (connsync apply --disable)"
+	}
+	return judgement{VerdictStopped, cause, next}
 }
