@@ -17,6 +17,11 @@ func TestDigests(t *testing.T) {
 	if b, a := table.Digests(there); b != buffers || a != all || b == 0 || a == 0 {
 		t.Errorf("here %d, %d; there %d, %d", buffers, all, b, a)
 	}
+	bare := there // as a file by hand, whose comments say no length
+	bare.Current, bare.Peer = netip.PrefixFrom(there.Current.Addr(), -1), netip.PrefixFrom(there.Peer.Addr(), -1)
+	if b, a := table.Digests(bare); b != buffers || a != all {
+		t.Errorf("without prefix lengths %d and %d, want %d and %d", b, a, buffers, all)
+	}
 	for name, test := range map[string]struct {
 		edit    func(*Settings)
 		buffers bool

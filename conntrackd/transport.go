@@ -131,7 +131,8 @@ func nodesMark(s Settings) string {
 	return peer
 }
 
-var nodesPattern = regexp.MustCompile(`^#[ \t]*(?:this node ([0-9A-Fa-f:./]+), )?peer ([0-9A-Fa-f:./]+)`)
+// A word behind peer that only begins like an address is the operator's.
+var nodesPattern = regexp.MustCompile(`^#[ \t]*(?:this node ([0-9A-Fa-f:./]*[:.][0-9A-Fa-f:./]*), )?peer ([0-9A-Fa-f:./]*[:.][0-9A-Fa-f:./]*)([ \t\r,;]|$)`)
 
 // nodes are the addresses that the comment behind the group of a link has.
 func (f *File) nodes(link []*node) (current, peer netip.Prefix) {
@@ -199,10 +200,7 @@ func (f *File) recordNodes(n *node, mark string) {
 		}
 		return
 	}
-	rest := comment
-	for _, old := range []*regexp.Regexp{nodesPattern, prefixMark} {
-		rest = old.ReplaceAllString(rest, "#")
-	}
+	rest := prefixMark.ReplaceAllString(nodesPattern.ReplaceAllString(comment, "#$3"), "#")
 	rest = strings.TrimLeft(rest[1:], " \t")
 	before, behind := (*next)[:at], (*next)[at+len(comment):]
 	if comment = strings.TrimRight("# "+mark+" "+rest, " \t"); mark == "" {

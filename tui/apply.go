@@ -188,7 +188,7 @@ func (a *saving) end(o apply.Outcome) tea.Cmd {
 	if o.Err != nil {
 		return next
 	}
-	saved, noted := settingsSaved{a.settings}, stateNoted{text: text.ShortVerdict(o.Verdict)}
+	saved, noted := settingsSaved{settings: a.settings}, stateNoted{text: text.ShortVerdict(o.Verdict)}
 	tell := []tea.Cmd{func() tea.Msg { return saved }}
 	if a.settings.Enabled {
 		tell = append(tell, func() tea.Msg { return noted })

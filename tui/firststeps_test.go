@@ -104,7 +104,7 @@ func TestUnmanagedStateSelectsNothing(t *testing.T) {
 		d.press("left")
 		d.wants("(*) Enable ( ) Disable")
 		saved, _ := d.m.form.draft.Settings()
-		d.send(settingsSaved{saved})
+		d.send(settingsSaved{settings: saved})
 		d.wants(open, "sync not known")
 		if n := d.m.form.lost(); n != 0 {
 			t.Errorf("after a save %d changes would be lost", n)

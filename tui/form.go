@@ -135,7 +135,10 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 	case settingsSaved:
 		f.draft.Rebase(msg.settings)
 		f.stillEnabled = f.stillEnabled && msg.settings.Enabled
-		f.half, f.foreign, f.inForce = "", false, msg.settings
+		f.inForce = msg.settings
+		if !msg.reread {
+			f.half, f.foreign = "", false
+		}
 		f.elsewhere, f.switched = nil, false
 		f.recheck()
 		f.settle()

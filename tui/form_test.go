@@ -249,14 +249,14 @@ func TestGate(t *testing.T) {
 func TestSettingsSaved(t *testing.T) {
 	m := newModel(t, 80, 24)
 	m.form.draft.Take(savedSettings().Values())
-	m.Update(settingsSaved{savedSettings()})
+	m.Update(settingsSaved{settings: savedSettings()})
 	mustShow(t, m, "sync enabled")
 	unseen := New(Options{Glyphs: ASCIIGlyphs(), StateUnknown: true})
 	mustShow(t, unseen, "sync not known")
 	half := New(Options{Glyphs: ASCIIGlyphs(), Saved: savedSettings(), HalfEnabled: "conntrackd runs now, and does not start at boot"})
 	mustShow(t, half, "sync half enabled")
 	mustShow(t, half, "conntrackd runs now, and does not start at boot: Enable does both, Disable", "neither.")
-	half.Update(settingsSaved{savedSettings()})
+	half.Update(settingsSaved{settings: savedSettings()})
 	mustShow(t, half, "sync enabled")
 	if strings.Contains(shot(half), "start at boot: Enable") {
 		t.Errorf("after a save:\n%s", shot(half))

@@ -71,7 +71,7 @@ func (f *form) reload() tea.Cmd {
 		if err != nil {
 			return fileReread{err}
 		}
-		return settingsSaved{s}
+		return settingsSaved{settings: s, reread: true}
 	}
 }
 
@@ -79,7 +79,7 @@ func (f *form) reload() tea.Cmd {
 // A setup is on its way to turn it on.
 func (f *form) noteSwitch(h health.Health) {
 	f.switched = !f.alone && !f.draft.StateUnknown() && f.half == "" && !f.foreign &&
-		(f.inForce.Enabled && h.Off || !f.inForce.Enabled && h.Verdict.BothWays())
+		(f.inForce.Enabled && h.Off || !f.inForce.Enabled && h.Service.Enabled && h.Verdict.BothWays())
 }
 
 // outdated is what somebody else did since the form was filled; blank for nothing.

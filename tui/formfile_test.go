@@ -10,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
 )
 
 // foreignFile is a File that somebody else has changed, once there are settings.
@@ -88,7 +89,7 @@ func TestFormFollowsTheSwitch(t *testing.T) {
 		want    string
 	}{
 		"off":      {true, health.Health{Verdict: health.VerdictStopped, Off: true}, "Someone else turned sync off. ctrl+t"},
-		"on":       {false, health.Health{Verdict: health.VerdictTwoWay}, "Someone else turned sync on. ctrl+t"},
+		"on":       {false, health.Health{Verdict: health.VerdictTwoWay, Service: service.State{Enabled: true}}, "Someone else turned sync on. ctrl+t"},
 		"as it is": {true, health.Health{Verdict: health.VerdictTwoWay}, ""},
 		"crashed":  {true, health.Health{Verdict: health.VerdictStopped}, ""},
 		"still":    {false, health.Health{Verdict: health.VerdictStopped, Off: true}, ""},

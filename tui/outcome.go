@@ -42,7 +42,10 @@ func (pickWanted) outcome()   {}
 
 // settingsSaved tells every screen that these settings are in force now; the
 // form takes them as what is saved.
-type settingsSaved struct{ settings conntrackd.Settings }
+type settingsSaved struct {
+	settings conntrackd.Settings
+	reread   bool // nothing was saved: they are somebody else's, as the file has them
+}
 
 // stateNoted sets the words at the right of the title, such as "in sync both
 // ways", until the next look at the sync; any screen may send it.

@@ -230,6 +230,9 @@ func (s *setup) update(msg tea.Msg) (outcome, tea.Cmd) {
 		return nil, nil
 	case settingsSaved:
 		o, cmd := s.form.update(msg)
+		if msg.reread {
+			return o, cmd
+		}
 		s.done = msg.settings.Enabled && msg.settings.Complete()
 		s.pages = append(s.pages[:len(s.pages)-1], question{kind: lastPage})
 		s.goTo(len(s.pages) - 1)

@@ -199,7 +199,7 @@ func TestVerdictInTheTitle(t *testing.T) {
 		d.wait(4 * time.Second)
 		d.wantScreen(&form{})
 		d.wants("in sync both ways")
-		d.send(settingsSaved{pairSettings()})
+		d.send(settingsSaved{settings: pairSettings()})
 		d.wants("sync enabled")
 		d.wait(time.Second)
 		d.wants("in sync both ways")

@@ -16,8 +16,11 @@ type Standing struct {
 }
 
 // PeerHasToMatch says that the peer needs other settings too after a change: for other
-// addresses of the link, or another port.
+// addresses of the link, another port, or another transport or group.
 func PeerHasToMatch(before, after conntrackd.Settings) bool {
+	if before.Multicast() != after.Multicast() || after.Multicast() && before.Group() != after.Group() {
+		return true
+	}
 	// Of two links either node may have either one as its default: conntrackd follows the
 	// peer to the link on which it hears it.
 	return !slices.ContainsFunc(before.Links(), func(l conntrackd.Settings) bool {

@@ -88,6 +88,13 @@ func differ(own conntrackd.Settings, direct bool, told mailbox.Report) (d []Diff
 	return d
 }
 
+// hasNotHeard says that the peer's report was never read.
+func (o *Observer) hasNotHeard() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.heardAt.IsZero()
+}
+
 // hearPeer reads the peer's newest report.
 func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
 	o.mu.Lock()

@@ -21,6 +21,9 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 		e.coverageErr = err
 		return
 	}
+	if o.hasNotHeard() { // the look is one of before
+		o.hearPeer(ctx)
+	}
 	if e.heard() == broken {
 		// Each of them waits in the queue once, so that no more of them can be unconfirmed.
 		c.Unacknowledged = int(min(e.last().ResendQueue, uint64(c.Survive)))

@@ -54,7 +54,10 @@ const heardPatience = 2200 * time.Millisecond
 
 // peerHeard asks whether the peer's daemon sends to the port. It sends nothing itself.
 func peerHeard(ctx context.Context, t netcheck.Target) check.Finding {
-	peer := t.Peer.Addr().Unmap().WithZone("")
+	peer, to := t.Peer.Addr().Unmap().WithZone(""), t.Group
+	if !to.IsValid() {
+		to = t.Current.Addr().Unmap().WithZone("")
+	}
 	listening, cancel := context.WithTimeout(ctx, heardPatience)
 	defer cancel()
 	datagrams, err := netcheck.ListenSync(listening, t.Flow)
@@ -66,7 +69,7 @@ func peerHeard(ctx context.Context, t netcheck.Target) check.Finding {
 	}
 	for d := range datagrams {
 		// The peer's own checks send datagrams without content.
-		if !d.Own && !d.Refused && d.From == peer && d.Port == t.Port && d.Device == t.Interface && len(d.Payload) > 0 && (!t.Group.IsValid() || d.To == t.Group) {
+		if !d.Own && !d.Refused && d.From == peer && d.Port == t.Port && d.Device == t.Interface && len(d.Payload) > 0 && d.To == to {
 			return check.Pass("%v is heard on UDP port %d", peer, t.Port)
 		}
 	}
