@@ -189,7 +189,7 @@ func formatSpareLinks(links SpareLinks) string {
 		if l == (SpareLink{}) {
 			continue
 		}
-		words := []string{l.Interface, formatPrefix(l.Current), formatPrefix(l.Peer), formatPositive(int(l.Port)), typed.FormatBufferSize(l.SendBuffer), typed.FormatBufferSize(l.ReceiveBuffer)}
+		words := []string{l.Interface, FormatPrefix(l.Current), FormatPrefix(l.Peer), formatPositive(int(l.Port)), typed.FormatBufferSize(l.SendBuffer), typed.FormatBufferSize(l.ReceiveBuffer)}
 		all = append(all, strings.TrimSpace(strings.Join(words, " ")))
 	}
 	return strings.Join(all, ", ")
@@ -214,7 +214,7 @@ func LinkFields() []Field {
 func (s Settings) spareLinksJSON() []linkJSON {
 	all := []linkJSON{} // not null
 	for _, l := range s.Spares() {
-		all = append(all, linkJSON{l.Interface, formatPrefix(l.Current), formatPrefix(l.Peer), l.Port, sendBufferSetting().JSON(l), receiveBufferSetting().JSON(l)})
+		all = append(all, linkJSON{l.Interface, FormatPrefix(l.Current), FormatPrefix(l.Peer), l.Port, sendBufferSetting().JSON(l), receiveBufferSetting().JSON(l)})
 	}
 	return all
 }

@@ -186,7 +186,7 @@ func externalCacheSetting() Setting {
 
 func addressValue(at func(*Settings) *netip.Prefix) Value[netip.Prefix] {
 	return Value[netip.Prefix]{
-		At: at, Format: formatPrefix,
+		At: at, Format: FormatPrefix,
 		Parse: func(text string, before Settings) (netip.Prefix, string) {
 			zone := before.Interface
 			if before.interfaceProblem() != "" {
@@ -240,7 +240,9 @@ func (s Settings) unequalBuffers() string {
 		typed.FormatBufferSize(s.ReceiveBuffer), typed.FormatBufferSize(s.SendBuffer))
 }
 
-func formatPrefix(p netip.Prefix) string {
+// FormatPrefix is an address as it is typed: with its prefix length where that is known.
+// It is blank for none.
+func FormatPrefix(p netip.Prefix) string {
 	switch {
 	case !p.Addr().IsValid():
 		return ""

@@ -124,9 +124,9 @@ func peerOfGroup() *directive {
 // nodesMark is how the addresses of the nodes stand at the beginning of the comment
 // behind a group.
 func nodesMark(s Settings) string {
-	peer := "peer " + formatPrefix(s.Peer)
+	peer := "peer " + FormatPrefix(s.Peer)
 	if s.Group().Is6() {
-		return "this node " + formatPrefix(s.Current) + ", " + peer
+		return "this node " + FormatPrefix(s.Current) + ", " + peer
 	}
 	return peer
 }

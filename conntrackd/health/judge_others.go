@@ -2,11 +2,11 @@ package health
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"connsync/conntrackd"
 	"connsync/plural"
 )
 
@@ -94,10 +94,10 @@ func (e evidence) judgeOtherDestination(s sighting) judgement {
 	case s.To.IsMulticast():
 		j.Cause = fmt.Sprintf("%s sends %s to the multicast group %v, UDP port %d, on %s: its file has a Multicast link, and this node listens on %v, UDP port %d",
 			peer, s.what(), s.To, s.Port, s.Device, e.current(), set.Port)
-		j.Next = fmt.Sprintf("on the peer: connsync apply --transport udp --peer-ip %s", typedAddress(set.Current))
+		j.Next = fmt.Sprintf("on the peer: connsync apply --transport udp --peer-ip %s", conntrackd.FormatPrefix(set.Current))
 	case s.To != e.current():
 		j.Cause = fmt.Sprintf("%s sends to %v, UDP port %d, on %s, and this node listens on %v, UDP port %d", peer, s.To, s.Port, s.Device, e.current(), set.Port)
-		j.Next = fmt.Sprintf("on the peer, set Peer IP to %s", typedAddress(set.Current))
+		j.Next = fmt.Sprintf("on the peer, set Peer IP to %s", conntrackd.FormatPrefix(set.Current))
 		if s.Port != set.Port {
 			j.Next += ", and the same Port on both nodes"
 		}
@@ -238,12 +238,4 @@ func (e evidence) staleCounter() string {
 		return ""
 	}
 	return fmt.Sprintf("; the counter of lost messages (%d) holds a jump of the sequence number, no loss of that size", lost)
-}
-
-// typedAddress is an address as it can be typed: without a prefix length that is not known.
-func typedAddress(p netip.Prefix) string {
-	if p.Bits() < 0 {
-		return p.Addr().String()
-	}
-	return p.String()
 }

@@ -54,10 +54,7 @@ const heardPatience = 2200 * time.Millisecond
 
 // peerHeard asks whether the peer's daemon sends to the port. It sends nothing itself.
 func peerHeard(ctx context.Context, t netcheck.Target) check.Finding {
-	peer, to := t.Peer.Addr().Unmap().WithZone(""), t.Group
-	if !to.IsValid() {
-		to = t.Current.Addr().Unmap().WithZone("")
-	}
+	peer := t.Peer.Addr().Unmap().WithZone("")
 	listening, cancel := context.WithTimeout(ctx, heardPatience)
 	defer cancel()
 	datagrams, err := netcheck.ListenSync(listening, t.Flow)
@@ -68,8 +65,7 @@ func peerHeard(ctx context.Context, t netcheck.Target) check.Finding {
 		return check.CouldNotRun(fmt.Errorf("listen for the peer: %w", err))
 	}
 	for d := range datagrams {
-		// The peer's own checks send datagrams without content.
-		if !d.Own && !d.Refused && d.From == peer && d.Port == t.Port && d.Device == t.Interface && len(d.Payload) > 0 && d.To == to {
+		if isSync(d, t) {
 			return check.Pass("%v is heard on UDP port %d", peer, t.Port)
 		}
 	}
@@ -79,4 +75,15 @@ func peerHeard(ctx context.Context, t netcheck.Target) check.Finding {
 	f := check.Fail(fmt.Sprintf("set up connsync on the peer too, with Port %d", t.Port), "%v sends nothing to UDP port %d here", peer, t.Port)
 	f.Mild = true
 	return f
+}
+
+// isSync says that a datagram is of the peer's daemon, for a daemon with the target's
+// settings. The peer's own checks send datagrams without content.
+func isSync(d netcheck.Datagram, t netcheck.Target) bool {
+	to := t.Group
+	if !to.IsValid() {
+		to = t.Current.Addr().Unmap().WithZone("")
+	}
+	return !d.Own && !d.Refused && d.From == t.Peer.Addr().Unmap().WithZone("") && d.To == to &&
+		d.Port == t.Port && d.Device == t.Interface && len(d.Payload) > 0
 }
