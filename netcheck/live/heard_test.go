@@ -5,11 +5,12 @@ import (
 	"testing"
 
 	"connsync/netcheck"
-	"connsync/netcheck/firewall"
 )
 
 func TestIsSync(t *testing.T) {
-	target := netcheck.Target{Flow: firewall.Flow{Interface: "eth1", Current: netip.MustParsePrefix("10.0.0.103/24"), Peer: netip.MustParsePrefix("10.0.0.102/24"), Port: 3780}}
+	var target netcheck.Target
+	target.Interface, target.Port = "eth1", 3780
+	target.Current, target.Peer = netip.MustParsePrefix("10.0.0.103/24"), netip.MustParsePrefix("10.0.0.102/24")
 	group := target
 	group.Group = netip.MustParseAddr("225.0.0.50")
 	sent := netcheck.Datagram{From: netip.MustParseAddr("10.0.0.102"), To: netip.MustParseAddr("10.0.0.103"), Port: 3780, Device: "eth1", Payload: []byte{1}}
