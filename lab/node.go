@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -329,7 +330,10 @@ func (n *Node) Signal(ctx context.Context, command string, sig syscall.Signal) e
 	}
 	for _, pid := range pids {
 		if _, err := n.Run(ctx, "kill", "-"+strconv.Itoa(int(sig)), strconv.Itoa(pid)); err != nil {
-			return err
+			// A daemon forks for a dump, and a short-lived process may be gone by now.
+			if left, _ := n.Processes(command); slices.Contains(left, pid) {
+				return err
+			}
 		}
 	}
 	return nil

@@ -20,5 +20,8 @@ func (h *hostChecks) expectations(ctx context.Context) check.Finding {
 	if err != nil {
 		return check.Finding{Status: check.Unknown, Err: err, Remedy: asRoot(err), Detail: err.Error()}
 	}
+	if told := h.n.Observer(h.saved).PeerTold(ctx); told != nil {
+		look.Peer = told.Helpers
+	}
 	return look.Judge(h.n.Config, files)
 }

@@ -24,6 +24,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	return &health.Observer{
 		Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, WhyNoSettings: foreign, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
 		Mode: s.File.Mode(), Listen: heard, Asked: n.asked, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
+		Host: n.toldOf(s.Settings),
 	}
 }
 

@@ -76,6 +76,10 @@ type Coverage struct {
 	// NotHeld are those of Survive that the peer says it does not hold; the caller knows,
 	// and takes them from Survive.
 	NotHeld int
+	// Uncommitted are those of Survive that the peer keeps in its external cache while
+	// nothing there takes them into the kernel at a failover; the caller knows, and takes
+	// them from Survive.
+	Uncommitted int
 	Settled int // those of Survive that were in the cache for as long as [Told.SettledAfter] said
 	// BeginAgain are those of Survive whose kind continues at the peer only where its
 	// rules let a connection begin: GRE, and SCTP without TCPWindowTracking.
@@ -87,10 +91,14 @@ type Coverage struct {
 	Next       string      // what to do; blank where no step is needed
 }
 
+// Own is how many connections of this node need to survive. [Counts.Total] is without those
+// that were taken from Survive.
+func (c *Coverage) Own() int { return c.Total() + c.Unacknowledged + c.NotHeld + c.Uncommitted }
+
 // Here is how many connections this kernel holds, this node's and the peer's, that the
 // file does not keep out.
 func (c *Coverage) Here() int {
-	return c.Survive + c.Unacknowledged + c.NotHeld + c.Young + c.Missing + c.Peers
+	return c.Own() - c.Filtered + c.Peers
 }
 
 // ByProtocol says how many connections of each protocol there are, the largest number

@@ -8,6 +8,7 @@ type Report struct {
 	Total          int          `json:"total"`          // how many need to survive
 	Unacknowledged int          `json:"unacknowledged"` // in conntrackd's cache, and not acknowledged by a peer that acknowledges nothing
 	NotHeld        int          `json:"not_on_peer"`    // in conntrackd's cache, and not on the peer, as it says
+	Uncommitted    int          `json:"uncommitted"`    // in the peer's external cache, and nothing there takes them into the kernel at a failover
 	BeginAgain     int          `json:"begin_anew"`     // of survive: GRE, and SCTP without TCPWindowTracking, go on only where the peer lets them begin
 	Peers          int          `json:"from_peer"`      // entries here that the peer's daemon has put into the kernel
 	Table          int          `json:"table"`          // all entries of the kernel's table
@@ -29,7 +30,7 @@ func NewReport(c *Coverage, err error) *Report {
 		return nil
 	}
 	return &Report{
-		Counts: c.Counts, Total: c.Total() + c.Unacknowledged + c.NotHeld, Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, BeginAgain: c.BeginAgain, Peers: c.Peers, Table: c.Table,
+		Counts: c.Counts, Total: c.Own(), Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, Uncommitted: c.Uncommitted, BeginAgain: c.BeginAgain, Peers: c.Peers, Table: c.Table,
 		Role: c.Role, Time: &c.Time, Seconds: c.Took.Seconds(), Pending: c.Pending,
 		Kinds: append([]Kind{}, c.Kinds...), Rules: append([]FilteredBy{}, c.Rules...),
 	}

@@ -113,6 +113,9 @@ type Observer struct {
 	// lacks some: once for what has come; nil means yes.
 	MayAsk func(run service.State, now Received) bool
 
+	// Host returns what the peer is told of this host; nil tells nothing of it.
+	Host func(ctx context.Context) mailbox.Host
+
 	// reportLifetime is how long what a node tells is good for; zero is [mailbox.Lifetime].
 	reportLifetime time.Duration
 
@@ -131,7 +134,8 @@ type Observer struct {
 	heard    time.Time     // when the daemon last received something in this run
 	heardAt  time.Time
 	hears    sync.Once
-	version  *[3]uint8 // of the running daemon
+	version  *[3]uint8     // of the running daemon
+	host     *mailbox.Host // as Host said
 }
 
 // keepReadings is how long a reading counts.

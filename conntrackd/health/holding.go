@@ -95,6 +95,19 @@ func (o *Observer) hasNotHeard() bool {
 	return o.heardAt.IsZero()
 }
 
+// PeerTold is the peer's newest report, of a daemon whose file has the settings; nil where
+// there is none that it still stands by, or it cannot be read.
+func (o *Observer) PeerTold(ctx context.Context) *mailbox.Told {
+	if !o.Settings.Complete() {
+		return nil
+	}
+	told, _, err := o.box(!o.Settings.ExternalCache).Peer(ctx)
+	if err != nil || told == nil || told.Age > o.toldLifetime() {
+		return nil
+	}
+	return told
+}
+
 // hearPeer reads the peer's newest report.
 func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
 	o.mu.Lock()
@@ -181,6 +194,7 @@ func (o *Observer) Tell(ctx context.Context) error {
 	if o.Settings.Complete() {
 		r.Buffers, r.Settings = conntrackd.NewSettingTable().Digests(o.Settings)
 	}
+	r.Host = o.ownHost(ctx)
 	return o.box(e.last().Direct).Leave(ctx, r)
 }
 
@@ -199,6 +213,19 @@ func (e evidence) report() mailbox.Report {
 }
 
 func clip(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }
+
+// ownHost is what Host says, which is asked once.
+func (o *Observer) ownHost(ctx context.Context) mailbox.Host {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.host == nil {
+		o.host = new(mailbox.Host)
+		if o.Host != nil {
+			*o.host = o.Host(ctx)
+		}
+	}
+	return *o.host
+}
 
 // ownVersion is the version of the running daemon, which is asked once in its run.
 func (o *Observer) ownVersion(ctx context.Context, pid int) [3]uint8 {
@@ -249,6 +276,23 @@ func (e evidence) judgeVersions() (judgement, bool) {
 		fmt.Sprintf("this node runs conntrackd %s and the peer %s: NAT addresses arrive with their bytes the other way round, and translated connections would not survive",
 			versionText(h.Daemon), versionText(h.Told.Daemon)),
 		"install the same version of conntrackd on both nodes, 1.4.7 or later"}, true
+}
+
+// uncommitted says that nothing takes the peer's external cache into its kernel at a
+// failover, as it told.
+func (h Holding) uncommitted() bool {
+	return h.Told != nil && !h.Told.Direct && (h.Told.Hook == mailbox.HookUnseen || h.Told.Hook == mailbox.HookFails)
+}
+
+// judgeUncommitted is for connections that the peer has where no packet finds them.
+func (e evidence) judgeUncommitted() judgement {
+	lost := fmt.Sprintf("none of %s would survive a failover: the peer keeps them in its external cache, and ", plural.Of(e.coverage.Uncommitted, "connection", "connections"))
+	if e.holding.Told.Hook == mailbox.HookFails {
+		return judgement{VerdictPartial, lost + "its keepalived does not run connsync failover primary",
+			"on the peer, run connsync check, which says the lines for keepalived.conf"}
+	}
+	return judgement{VerdictPartial, lost + "nothing that runs connsync failover was seen there",
+		"on the peer, have what moves the addresses run connsync failover; once it has run (connsync failover backup), it counts as seen"}
 }
 
 func versionText(v [3]uint8) string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }

@@ -54,6 +54,12 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 			e.holding.Told = &mailbox.Told{Report: mailbox.Report{Direct: true, Cause: cause, Refused: refused, Limit: 4096}}
 		})
 	}
+	uncommitted := func(h mailbox.Hook) evidence {
+		return edited(told(mailbox.CauseNone, 0), func(e *evidence) {
+			e.coverage = &coverage.Coverage{Uncommitted: 500}
+			e.holding.Told = &mailbox.Told{Report: mailbox.Report{External: 500, Host: mailbox.Host{Hook: h}}}
+		})
+	}
 	for name, tt := range map[string]struct {
 		e     evidence
 		want  Verdict
@@ -71,11 +77,13 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 			"refused 2 states", mailbox.CauseNotWritten},
 		"external cache full": {direct(func(e *evidence, c *control.Counters) { c.Direct, c.External, c.ExternalNoSpace = false, 200, 300 }), VerdictPartial,
 			"the external cache is full (200 states): 300 states from the peer could not be stored -> raise HashLimit in conntrackd.conf to 8192", mailbox.CauseCacheFull},
-		"told: table full":          {told(mailbox.CauseTableFull, 500), VerdictPartial, "the peer holds only 0 of the 500 connections of this node: its kernel's connection table of 4096 entries is full -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseNone},
-		"told: cache full":          {told(mailbox.CauseCacheFull, 500), VerdictPartial, "HashLimit is 4096 there -> on the peer, raise HashLimit", mailbox.CauseNone},
-		"told: refused":             {told(mailbox.CauseNotWritten, 500), VerdictPartial, "its kernel refused 500 states -> on the peer, run connsync status", mailbox.CauseNone},
-		"told: no cause":            {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there -> send them again (conntrackd -B)", mailbox.CauseNone},
-		"told: cause of the future": {told(99, 0), VerdictPartial, "holds only 0 of the 500", mailbox.CauseNone},
+		"told: table full":                 {told(mailbox.CauseTableFull, 500), VerdictPartial, "the peer holds only 0 of the 500 connections of this node: its kernel's connection table of 4096 entries is full -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseNone},
+		"told: cache full":                 {told(mailbox.CauseCacheFull, 500), VerdictPartial, "HashLimit is 4096 there -> on the peer, raise HashLimit", mailbox.CauseNone},
+		"told: refused":                    {told(mailbox.CauseNotWritten, 500), VerdictPartial, "its kernel refused 500 states -> on the peer, run connsync status", mailbox.CauseNone},
+		"told: no cause":                   {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there -> send them again (conntrackd -B)", mailbox.CauseNone},
+		"told: nothing commits":            {uncommitted(mailbox.HookUnseen), VerdictPartial, "none of 500 connections would survive a failover: the peer keeps them in its external cache, and nothing that runs connsync failover was seen there -> on the peer, have", mailbox.CauseNone},
+		"told: keepalived does not run it": {uncommitted(mailbox.HookFails), VerdictPartial, "its keepalived does not run connsync failover primary -> on the peer, run connsync check", mailbox.CauseNone},
+		"told: cause of the future":        {told(99, 0), VerdictPartial, "holds only 0 of the 500", mailbox.CauseNone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := judge(tt.e)
@@ -86,6 +94,27 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 				t.Errorf("the peer is told %d, want %d", cause, tt.cause)
 			}
 		})
+	}
+}
+
+// A cache that nothing commits counts where it is known, and only there.
+func TestUncommitted(t *testing.T) {
+	for _, tt := range []struct {
+		direct bool
+		hook   mailbox.Hook
+		want   bool
+	}{
+		{false, mailbox.HookUnseen, true}, {false, mailbox.HookFails, true},
+		{false, mailbox.HookUnknown, false}, {false, mailbox.HookRuns, false}, {false, 9, false},
+		{true, mailbox.HookUnseen, false}, {true, mailbox.HookFails, false},
+	} {
+		h := Holding{Told: &mailbox.Told{Report: mailbox.Report{Direct: tt.direct, Host: mailbox.Host{Hook: tt.hook}}}}
+		if got := h.uncommitted(); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+	if (Holding{}).uncommitted() {
+		t.Error("a peer that has not told")
 	}
 }
 

@@ -34,6 +34,9 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 		e.holding.Daemon = o.ownVersion(ctx, e.service.MainPID)
 		c.NotHeld = e.holding.Of - e.holding.OnPeer
 		c.Survive -= c.NotHeld
+		if e.holding.uncommitted() {
+			c.Uncommitted, c.Survive, c.BeginAgain = c.Survive, 0, 0
+		}
 	}
 }
 
@@ -49,6 +52,8 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 			"run as root"}, true
 	case c == nil:
 		return judgement{}, false
+	case c.Uncommitted > 0:
+		return e.judgeUncommitted(), true
 	case c.Lost() > 0:
 		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), plural.Of(c.Total(), "connection", "connections"), c.Cause), c.Next}, true
 	case c.NotHeld > 0:

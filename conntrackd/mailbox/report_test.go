@@ -11,8 +11,8 @@ import (
 func TestReportTravels(t *testing.T) {
 	for _, r := range []Report{
 		{},
-		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Counted: 2 * time.Second, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144, Buffers: 255, Settings: 1},
-		{Cause: 200, Sequence: 1, External: largest, Kernel: 1},
+		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Counted: 2 * time.Second, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144, Buffers: 255, Settings: 1, Host: Host{HookFails, 255}},
+		{Cause: 15, Host: Host{Hook: 15}, Sequence: 1, External: largest, Kernel: 1},
 	} {
 		for _, low := range []bool{false, true} {
 			got, from, ok := r.carrier(low).report()
@@ -20,6 +20,10 @@ func TestReportTravels(t *testing.T) {
 				t.Errorf("low %v, ok %v, (-want +got):\n%s", from, ok, diff)
 			}
 		}
+	}
+	odd := Report{Cause: 15, Daemon: [3]uint8{1, 16, 2}}
+	if got, _, _ := odd.carrier(true).report(); got.Daemon != [3]uint8{} || got.Cause != 15 || got.Hook != HookUnknown {
+		t.Errorf("a version that does not fit arrives as %+v", got)
 	}
 	huge, _, _ := Report{Kernel: 1 << 31}.carrier(true).report()
 	if huge.Kernel != largest {
@@ -66,6 +70,25 @@ func TestReportIsNotBelievedWhenDamaged(t *testing.T) {
 	} {
 		if r, _, ok := c.report(); ok {
 			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestHelpersTravel(t *testing.T) {
+	both := NewHelpers([]string{"Q.931", "ftp", "RAS", "snmp"})
+	none := NewHelpers(nil)
+	if diff := cmp.Diff([]string{"ftp", "h323"}, both.Names()); diff != "" || !both.Known() || !none.Known() || Helpers(0).Known() {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, tt := range []struct {
+		a, b Helpers
+		want []string
+	}{
+		{both, none, []string{"ftp", "h323"}}, {none, both, []string{}}, {both, both, []string{}}, {both, 0, nil}, {0, both, nil},
+		{NewHelpers([]string{"amanda", "irc", "pptp", "sip", "tftp"}), both, []string{"amanda", "irc", "pptp", "sip", "tftp"}},
+	} {
+		if diff := cmp.Diff(tt.want, tt.a.Without(tt.b)); diff != "" {
+			t.Errorf("%v without %v (-want +got):\n%s", tt.a.Names(), tt.b.Names(), diff)
 		}
 	}
 }

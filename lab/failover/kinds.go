@@ -55,6 +55,9 @@ func (t tally) sum(of map[flows.Kind]int) int {
 
 // said is what "connsync status --json" says of the connections.
 type said struct {
+	OnPeer *struct {
+		Hook string `json:"failover_hook"`
+	} `json:"on_peer"`
 	Verdict  string `json:"verdict"`
 	Cause    string `json:"cause"`
 	Coverage *struct {
@@ -71,9 +74,21 @@ type said struct {
 	} `json:"coverage"`
 }
 
+// toldHook says that what the peer told of its hook, if it has, is so.
+func (s *said) toldHook(h hook) bool {
+	if h == hookNone {
+		return s.OnPeer != nil && s.OnPeer.Hook == "unseen"
+	}
+	return s.OnPeer == nil || s.OnPeer.Hook == "runs"
+}
+
+// aReport is longer than the time from one report of a node to its peer to the next.
+const aReport = time.Minute
+
 // status asks the node how many of its connections would survive, again while some
-// have just begun.
+// have just begun, or the peer has not told yet what its hook is now.
 func (s *stage) status(ctx context.Context, m *lab.Member) (*said, error) {
+	began := time.Now()
 	for try := 1; ; try++ {
 		out, err := m.Run(ctx, s.program, "status", "--json")
 		if out == "" && err != nil {
@@ -83,6 +98,9 @@ func (s *stage) status(ctx context.Context, m *lab.Member) (*said, error) {
 		// What it prints beside is on the same stream.
 		if err := json.NewDecoder(strings.NewReader(out[max(0, strings.IndexByte(out, '{')):])).Decode(answer); err != nil {
 			return nil, fmt.Errorf("%s: connsync status: %w\n%s", m.Name(), err, out)
+		}
+		if s.row.Cache && !answer.toldHook(s.row.Hook) && time.Since(began) < aReport {
+			continue
 		}
 		if c := answer.Coverage; c == nil || c.Error == "" && c.Young == 0 && !c.Pending || try == 5 {
 			return answer, nil

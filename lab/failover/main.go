@@ -187,9 +187,9 @@ func promise(r row, got result) (problems []string) {
 	case !r.Sync && got.counts() != [3]int{}:
 		problems = append(problems, fmt.Sprintf("connections survived without sync: %v; the scenario proves nothing", got.counts()))
 	case r.Sync && r.Hook != hookNone && got.counts() != all.counts():
-		problems = append(problems, fmt.Sprintf("connections were lost: %v of %d each", got.counts(), connections))
+		problems = append(problems, fmt.Sprintf("connections were lost: %v of %d each\n%s", got.counts(), connections, got.Hooks))
 	}
-	if said := got.Said; r.kept() && said != nil && said.Coverage != nil && said.Coverage.Survive != got.OverB {
+	if said := got.Said; said != nil && said.Coverage != nil && said.Coverage.Survive != got.OverB {
 		problems = append(problems, fmt.Sprintf("%d connections went on, and status had said %d (%s)", got.OverB, said.Coverage.Survive, said))
 	}
 	return problems

@@ -129,7 +129,7 @@ func (x mixed) problems(t tally) (problems []string) {
 			problems = append(problems, fmt.Sprintf("%s: %d of %d survived", c.kind, survived, opened))
 		}
 	}
-	if !x.kept() || t.said == nil || t.said.Coverage == nil {
+	if t.said == nil || t.said.Coverage == nil {
 		return problems
 	}
 	entries, promised := 0, 0
@@ -143,7 +143,7 @@ func (x mixed) problems(t tally) (problems []string) {
 			promised += p.Survive
 		}
 	}
-	if entries != promised {
+	if promised = min(promised, t.said.Coverage.Survive); entries != promised {
 		problems = append(problems, fmt.Sprintf("%d entries went on, and status had said %d (%s)", entries, promised, t.said))
 	}
 	return problems

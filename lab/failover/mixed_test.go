@@ -109,20 +109,23 @@ func TestCounterexamples(t *testing.T) {
 }
 
 func TestMixedPromiseCanBeBroken(t *testing.T) {
-	said := spoken(t, `{"verdict":"two-way","coverage":{"survive":10,"total":10,"protocols":[{"family":"ipv4","protocol":"udp","survive":10}]}}`)
+	none := spoken(t, `{"verdict":"partial","coverage":{"survive":0,"total":10,"protocols":[{"family":"ipv4","protocol":"udp","survive":10}]}}`)
+	all := spoken(t, `{"verdict":"two-way","coverage":{"survive":10,"total":10,"protocols":[{"family":"ipv4","protocol":"udp","survive":10}]}}`)
 	opened := map[flows.Kind]int{flows.UDP: 10, flows.SCTP: 10}
 	ours := row{Sync: true, Hook: hookOurs}
 	for _, tt := range []struct {
 		row      row
 		survived int
+		said     *said
 		want     []string
 	}{
-		{ours, 10, nil},
-		{ours, 9, []string{"UDP: 9 of 10 survived", "9 entries went on, and status had said 10 (10 of 10, two-way)"}},
-		{row{Sync: true, Cache: true, Hook: hookNone}, 0, nil},
-		{row{Hook: hookNone}, 1, []string{"UDP: 1 of 10 survived without sync; the scenario proves nothing"}},
+		{ours, 10, all, nil},
+		{ours, 9, all, []string{"UDP: 9 of 10 survived", "9 entries went on, and status had said 10 (10 of 10, two-way)"}},
+		{row{Sync: true, Cache: true, Hook: hookNone}, 0, none, nil},
+		{row{Sync: true, Cache: true, Hook: hookNone}, 0, all, []string{"0 entries went on, and status had said 10 (10 of 10, two-way)"}},
+		{row{Hook: hookNone}, 1, nil, []string{"UDP: 1 of 10 survived without sync; the scenario proves nothing"}},
 	} {
-		got := tally{survived: map[flows.Kind]int{flows.UDP: tt.survived}, opened: opened, said: said}
+		got := tally{survived: map[flows.Kind]int{flows.UDP: tt.survived}, opened: opened, said: tt.said}
 		if diff := cmp.Diff(tt.want, mixed{row: tt.row}.problems(got)); diff != "" {
 			t.Errorf("%+v, %d survived (-want +got):\n%s", tt.row, tt.survived, diff)
 		}

@@ -62,10 +62,11 @@ func (r row) kept() bool { return r.Sync && (!r.Cache || r.Hook != hookNone) }
 // result is how many connections were never interrupted for long enough to
 // fail: a connection that was lost once stays lost.
 type result struct {
-	OverB    int   // of those before, over B
-	Before   int   // of those before, back on A
-	Meantime int   // of those born on B, back on A
-	Said     *said // on A, before the failure; nil where nobody was asked
+	OverB    int    // of those before, over B
+	Before   int    // of those before, back on A
+	Meantime int    // of those born on B, back on A
+	Said     *said  // on A, before the failure; nil where nobody was asked
+	Hooks    string // what connsync failover printed, each time
 }
 
 func (r result) counts() [3]int { return [3]int{r.OverB, r.Before, r.Meantime} }
@@ -80,6 +81,7 @@ type stage struct {
 	program string
 	row     row
 	links   map[*lab.Member]string // the spare link of each node, as it is typed; nil for none
+	hooks   strings.Builder        // what connsync failover printed
 }
 
 func (r row) run(ctx context.Context, program string) (res result, err error) {
@@ -126,7 +128,7 @@ func (r row) run(ctx context.Context, program string) (res result, err error) {
 	if counts, err = s.during(func() error { return s.takeBack(ctx) }, before, meantime); err != nil {
 		return res, fmt.Errorf("node A becomes primary again: %w", err)
 	}
-	res.Before, res.Meantime = counts[0], counts[1]
+	res.Before, res.Meantime, res.Hooks = counts[0], counts[1], s.hooks.String()
 	return res, nil
 }
 
@@ -174,6 +176,10 @@ func (s *stage) configure(ctx context.Context) error {
 			if err := s.pair.WaitHeard(ctx); err != nil {
 				return err
 			}
+		}
+		// What moves the addresses tells each node its role when it starts.
+		if err := errors.Join(s.hook(ctx, s.pair.A, "primary"), s.hook(ctx, s.pair.B, "backup")); err != nil {
+			return err
 		}
 	}
 	if s.row.Hook == hookKeepalived {
@@ -339,7 +345,9 @@ func (s *stage) hook(ctx context.Context, m *lab.Member, role string) error {
 	if s.row.Hook != hookOurs {
 		return nil
 	}
-	if out, err := m.Run(ctx, s.program, "failover", role); err != nil && !(s.row.Calls && strings.Contains(out, "expectations of the peer: the others")) {
+	out, err := m.Run(ctx, s.program, "failover", role)
+	fmt.Fprintf(&s.hooks, "%s became %s:\n%s", m.Name(), role, out)
+	if err != nil && !(s.row.Calls && strings.Contains(out, "expectations of the peer: the others")) {
 		return fmt.Errorf("%s: connsync failover %s: %w\n%s", m.Name(), role, err, out)
 	}
 	return nil

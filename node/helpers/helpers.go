@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/mailbox"
 	"connsync/netcheck/check"
 	"connsync/netcheck/firewall"
 	"connsync/plural"
@@ -19,8 +20,9 @@ import (
 
 // Look is what a host has. The zero value is one without helpers.
 type Look struct {
-	Rules   []string // the helpers that its rules assign
-	Entries []string // those of the connections that it knows, the peer's among them
+	Rules   []string        // the helpers that its rules assign
+	Entries []string        // those of the connections that it knows, the peer's among them
+	Peer    mailbox.Helpers // those that the peer's rules assign, as it told
 }
 
 // Read looks at this host, in the network namespace of the calling thread, and at the
@@ -67,16 +69,37 @@ func (l Look) Judge(path string, files Files) check.Finding {
 		}
 		return f
 	}
+	own := mailbox.NewHelpers(l.Rules)
+	if lacking := own.Without(l.Peer); len(lacking) > 0 {
+		names := strings.Join(lacking, ", ")
+		return check.Finding{Status: check.Failed, Remedy: sameRules(names),
+			Detail: fmt.Sprintf("the peer's rules do not assign %s, as this node's do: connections that begin there after a failover have no helper", helpersNamed(len(lacking), names))}
+	}
+	if more := l.Peer.Without(own); len(more) > 0 {
+		names := strings.Join(more, ", ")
+		return check.Finding{Status: check.Failed, Remedy: sameRules(names),
+			Detail: fmt.Sprintf("the peer's rules assign %s, which no rule of this node assigns: connections that begin here after a failover would have no helper", helpersNamed(len(more), names))}
+	}
 	if foreign := slices.DeleteFunc(slices.Clone(l.Entries), func(name string) bool { return slices.Contains(l.Rules, name) }); len(foreign) > 0 {
 		names := strings.Join(foreign, ", ")
 		return check.Finding{Status: check.Failed,
 			Detail: fmt.Sprintf("connections that this node has, such as the peer's, use %s, which no rule of this node assigns: those that begin here after a failover would have no helper",
-				plural.Word(len(foreign), "the helper ", "the helpers ")+names),
-			Remedy: fmt.Sprintf("give both nodes the same rules for %s; on each: nft list ruleset, iptables-save -t raw", names)}
+				helpersNamed(len(foreign), names)), Remedy: sameRules(names)}
 	}
-	if len(l.Rules) == 0 {
+	switch {
+	case len(l.Rules) == 0:
 		return check.Finding{Status: check.Passed, Detail: "no rule of this host assigns a conntrack helper, and no connection that it has uses one"}
+	case l.Peer.Known():
+		return check.Finding{Status: check.Passed, Detail: "the expectations of " + strings.Join(l.Rules, ", ") + " are synchronised, and the peer's rules assign the same helpers"}
 	}
 	return check.Finding{Status: check.Passed, Detail: "the expectations of " + strings.Join(l.Rules, ", ") +
-		" are synchronised; the peer's rules have to assign the same helpers, which this node cannot see: compare with what connsync check says there"}
+		" are synchronised; the peer's rules have to assign the same helpers, which it has not told: compare with what connsync check says there"}
+}
+
+func helpersNamed(count int, names string) string {
+	return plural.Word(count, "the helper ", "the helpers ") + names
+}
+
+func sameRules(names string) string {
+	return fmt.Sprintf("give both nodes the same rules for %s; on each: nft list ruleset, iptables-save -t raw", names)
 }

@@ -18,7 +18,7 @@ func Coverage(h health.Health) string {
 		return Clean("connections could not be compared: " + h.CoverageErr.Error())
 	case c == nil:
 		return ""
-	case c.Total()+c.Unacknowledged+c.NotHeld == 0:
+	case c.Own() == 0:
 		return Join("; ", noConnections, ofPeer(c))
 	}
 	return Join("; ", survivors(h), Join(", ", covered(c)...), beginAgain(c), ofPeer(c))
@@ -35,9 +35,9 @@ func peerKnown(h health.Health) bool {
 // survivors says how many would survive, where that is known.
 func survivors(h health.Health) string {
 	c := h.Coverage
-	of := plural.Of(c.Total()+c.Unacknowledged+c.NotHeld, "connection", "connections")
+	of := plural.Of(c.Own(), "connection", "connections")
 	if !peerKnown(h) && !c.Pending {
-		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld, of)
+		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld+c.Uncommitted, of)
 	}
 	if (h.Holding.Told == nil || h.Holding.Of == 0) && !c.Pending && c.Survive > 0 { // none of them is older than the report
 		return fmt.Sprintf("%d of %s acknowledged by the peer", c.Survive, of)
@@ -53,7 +53,7 @@ func covered(c *coverage.Coverage) []string {
 		said string
 	}{
 		{c.Filtered, "filtered by the file"}, {c.Missing, "not in conntrackd's cache"},
-		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Young, "just began"},
+		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Uncommitted, "that nothing on the peer commits"}, {c.Young, "just began"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))

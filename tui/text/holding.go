@@ -57,6 +57,9 @@ var shortages = map[mailbox.Cause]string{
 	mailbox.CauseNotWritten: "refused", mailbox.CauseEmptied: "emptied",
 }
 
+// hooks are the words for what the peer told of its hook, as they are in JSON.
+var hooks = map[mailbox.Hook]string{mailbox.HookRuns: "runs", mailbox.HookUnseen: "unseen", mailbox.HookFails: "fails"}
+
 // Shortage is why a node holds less than its peer has, in a word for scripts; blank
 // where it holds all.
 func Shortage(c mailbox.Cause) string {
@@ -85,6 +88,10 @@ type PeerReport struct {
 	Refused  uint32 `json:"refused"`  // writes that failed there and were not made good
 	Limit    uint32 `json:"limit"`    // its nf_conntrack_max, or with an external cache its HashLimit
 	Daemon   string `json:"conntrackd"`
+	// Hook is what takes its external cache into its kernel at a failover: "runs",
+	// "unseen" or "fails"; blank where it does not know.
+	Hook    string   `json:"failover_hook"`
+	Helpers []string `json:"helpers"` // conntrack helpers that its rules assign; null where it does not know
 	// Differ are the settings that it has otherwise than this node.
 	Differ []health.Difference `json:"settings_differ"`
 }
@@ -95,6 +102,12 @@ func NewPeerReport(h health.Holding) *PeerReport {
 	if t == nil {
 		return nil
 	}
-	return &PeerReport{h.OnPeer, h.Of, int(t.Age / time.Second), Shortage(t.Cause), t.Kernel, t.External, t.Refused, t.Limit, daemonVersion(t.Daemon),
-		append([]health.Difference{}, h.Differ...)}
+	r := &PeerReport{
+		Held: h.OnPeer, Of: h.Of, Seconds: int(t.Age / time.Second), Cause: Shortage(t.Cause), Kernel: t.Kernel, External: t.External, Refused: t.Refused, Limit: t.Limit,
+		Daemon: daemonVersion(t.Daemon), Differ: append([]health.Difference{}, h.Differ...), Hook: hooks[t.Hook],
+	}
+	if t.Helpers.Known() {
+		r.Helpers = t.Helpers.Names()
+	}
+	return r
 }

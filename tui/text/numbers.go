@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"connsync/conntrackd"
-	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/refresh"
 	"connsync/plural"
@@ -27,7 +26,7 @@ const notKnown = "-"
 func NewPairNumbers(h health.Health) PairNumbers {
 	n := PairNumbers{notKnown, notKnown, notKnown, notKnown, notKnown, "not yet"}
 	if c := h.Coverage; c != nil {
-		n.Connections = number(uint64(ownConnections(c)))
+		n.Connections = number(uint64(c.Own()))
 		if h.Direct {
 			n.FromPeer = number(uint64(c.Peers))
 		}
@@ -49,8 +48,6 @@ func NewPairNumbers(h health.Health) PairNumbers {
 	}
 	return n
 }
-
-func ownConnections(c *coverage.Coverage) int { return c.Total() + c.Unacknowledged + c.NotHeld }
 
 // rate is a rate in at most seven cells.
 func rate(r float64) string {
@@ -120,7 +117,7 @@ func Survive(h health.Health) string {
 	case c == nil, !h.Verdict.BothWays() && !c.Pending:
 		return Coverage(h)
 	}
-	n := ownConnections(c)
+	n := c.Own()
 	if n == 0 {
 		return noConnections
 	}
@@ -140,7 +137,7 @@ func InSync(h health.Health, since, now time.Time) string {
 	}
 	switch n, known := h.Acknowledged(); {
 	case !known || h.Coverage.Total() == 0:
-	case h.Coverage.Lost()+h.Coverage.Unacknowledged+h.Coverage.NotHeld > 0:
+	case h.Coverage.Survive < h.Coverage.Own()-h.Coverage.Young:
 	case h.Holding.Told != nil && h.Holding.Of > 0 && h.Holding.OnPeer >= h.Holding.Of:
 		said += fmt.Sprintf("; all %s are on the peer", plural.Of(n, "connection", "connections"))
 	}
@@ -178,7 +175,7 @@ func NewPairReport(h health.Health, t conntrackd.SettingTable, s conntrackd.Sett
 		p.Peer, p.Fingerprint = s.Peer.Addr().String(), Fingerprint(t, s)
 	}
 	if c := h.Coverage; c != nil {
-		n := ownConnections(c)
+		n := c.Own()
 		p.Connections = &n
 		if h.Direct {
 			p.FromPeer = &c.Peers

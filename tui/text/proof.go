@@ -78,7 +78,7 @@ func unprovenFilter(h health.Health, lists []conntrackd.FilterList) string {
 	}
 	sentence := "The test entries are UDP between documentation addresses; they do not prove that the Filter passes other connections (" + strings.Join(names, ", ") + ")"
 	if c := h.Coverage; c != nil {
-		sentence += fmt.Sprintf(": of %s now it filters %d", plural.Of(c.Total()+c.Unacknowledged+c.NotHeld, "connection", "connections"), c.Filtered)
+		sentence += fmt.Sprintf(": of %s now it filters %d", plural.Of(c.Own(), "connection", "connections"), c.Filtered)
 	}
 	return sentence + "."
 }

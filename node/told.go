@@ -1,0 +1,68 @@
+package node
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/failover"
+	"connsync/conntrackd/mailbox"
+	"connsync/netcheck/firewall"
+)
+
+// toldOf returns what the peer is told of this host.
+func (n *Node) toldOf(settings conntrackd.Settings) func(context.Context) mailbox.Host {
+	return func(ctx context.Context) mailbox.Host {
+		host := mailbox.Host{Hook: n.hookState(ctx, settings)}
+		if names, err := firewall.Helpers(ctx); err == nil {
+			host.Helpers = mailbox.NewHelpers(names)
+		}
+		return host
+	}
+}
+
+// hookState says whether something here runs the hook when this node becomes primary.
+func (n *Node) hookState(ctx context.Context, settings conntrackd.Settings) mailbox.Hook {
+	mover, finding := findMover(ctx, settings.ExternalCache)
+	switch {
+	case mover != nil:
+		return n.hookOf(mover, settings).state()
+	case finding.Err != nil:
+		return mailbox.HookUnknown
+	case n.hookHasRun():
+		return mailbox.HookRuns
+	}
+	return mailbox.HookUnseen
+}
+
+// hookHasRun says that connsync failover has run here.
+func (n *Node) hookHasRun() bool {
+	for _, name := range []string{failover.LogName, failover.LogName + ".1"} {
+		if info, err := os.Stat(filepath.Join(n.StateDir, name)); err == nil && info.Size() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// state says whether keepalived takes the external cache into the kernel when the node's
+// addresses come. One hook does, of however many instances.
+func (h hook) state() mailbox.Hook {
+	state := mailbox.HookFails
+	for _, u := range h.units() {
+		switch c := h.scriptFor(u, failover.RolePrimary); c.call {
+		case callsUs, callsPackaged:
+			why, err := h.notRun(c.script, failover.RolePrimary)
+			if err == nil && why == "" {
+				return mailbox.HookRuns
+			}
+			if err != nil {
+				state = mailbox.HookUnknown
+			}
+		case callsOther, callsUnread:
+			state = mailbox.HookUnknown
+		}
+	}
+	return state
+}
