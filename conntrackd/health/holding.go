@@ -286,7 +286,7 @@ func (h Holding) uncommitted() bool {
 
 // judgeUncommitted is for connections that the peer has where no packet finds them.
 func (e evidence) judgeUncommitted() judgement {
-	lost := fmt.Sprintf("none of %s would survive a failover: the peer keeps them in its external cache, and ", plural.Of(e.coverage.Uncommitted, "connection", "connections"))
+	lost := fmt.Sprintf("none of %s would survive a failover: the peer keeps them in its external cache, and ", plural.Of(e.coverage.Own(), "connection", "connections"))
 	if e.holding.Told.Hook == mailbox.HookFails {
 		return judgement{VerdictPartial, lost + "its keepalived does not run connsync failover primary",
 			"on the peer, run connsync check, which says the lines for keepalived.conf"}
