@@ -213,21 +213,29 @@ func bulkEffect(ctx context.Context, r *run, before tables) (step.Status, string
 
 const linkRunning = "RUNNING" // the daemon's word for a link that is up
 
+const (
+	// fewStates are no more than what a peer may tell meanwhile that is no answer: reports,
+	// and news of connections.
+	fewStates = 4
+	// greeted are more messages than two daemons need until they have greeted each other.
+	greeted = 6
+)
+
 // requestEffect waits for the peer's states, and until no more of them come.
 //
 // What a daemon sends before the nodes have greeted each other may be lost
 // without a trace, such as on a link that has just come up, and is not repeated
-// by the daemon. So the silence of the peer means something only after it has
-// been asked again since it was heard.
+// by the daemon. So the silence of the peer, and a state or two, mean something only
+// after it has been asked again since it was heard.
 func requestEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
 	got := func(t tables) uint64 { return t.External + t.Injected }
 	came := func(t tables) bool {
-		// One state alone is news of a connection as likely as an answer.
-		return got(t) > got(before) || t.Link.BytesRecv-before.Link.BytesRecv > stateBytes*max(got(t), 4)
+		return got(t) > got(before) || t.Link.BytesRecv-before.Link.BytesRecv > stateBytes*max(got(t), fewStates)
 	}
 	began, asked, heard := time.Now(), 1, 0
 	var now tables
 	for {
+		look := time.Now()
 		var ok bool
 		var err error
 		now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(control.BulkPause, got, came))
@@ -240,15 +248,20 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 		if now.Link.PacketsRecv < before.Link.PacketsRecv {
 			return step.Unknown, "conntrackd was restarted meanwhile, so it is unknown whether an answer came"
 		}
-		if ok {
+		many := got(now) > got(before)+fewStates || got(now) == got(before)
+		if ok && (heard > 4 || many && (heard > 2 || before.Link.PacketsRecv >= greeted)) {
 			return answered(before, now, asked)
 		}
 		if now.Link.PacketsRecv > before.Link.PacketsRecv {
 			heard++
 		}
 		// Heard now means greeted half a dozen heartbeats later at the latest.
-		if ctx.Err() != nil || heard > 4 || time.Since(began) > 3*r.patience() {
+		if ctx.Err() != nil || !ok && heard > 4 || time.Since(began) > 3*r.patience() {
 			break
+		}
+		select { // an early look would count for more than it is
+		case <-ctx.Done():
+		case <-time.After(r.patience()/4 - time.Since(look)):
 		}
 		if err := r.f.Client.RequestResync(r.asking); err != nil {
 			return step.Failed, err.Error()
@@ -256,6 +269,8 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 		asked++
 	}
 	switch {
+	case came(now):
+		return answered(before, now, asked)
 	case now.Link.ErrorsSent > before.Link.ErrorsSent:
 		return step.Failed, fmt.Sprintf("the request could not be sent: %s is %s", now.Link.Device, now.Link.Status)
 	case heard > 4:

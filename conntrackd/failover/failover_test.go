@@ -60,6 +60,8 @@ type daemonModel struct {
 	deaf                               map[control.Request]bool // what is asked in vain
 	asked                              []control.Request
 	silent                             chan struct{} // the first reading after a request waits for it; nil for none
+	states                             int           // of the peer
+	lost                               int           // how many requests for the peer's states are lost
 }
 
 func (d *daemonModel) answer(r control.Request) []byte {
@@ -100,7 +102,15 @@ func (d *daemonModel) answer(r control.Request) []byte {
 		d.sent++
 		d.bytes += 100 * d.internal
 	case control.RequestResync:
-		d.heard = 0 // as one that has just been started
+		if d.states == 0 {
+			d.heard = 0 // as one that has just been started
+			break
+		}
+		d.heard++
+		d.external = max(d.external, 1) // news
+		if d.lost--; d.lost < 0 {
+			d.external, d.heard = d.states, d.heard+d.states
+		}
 	}
 	return nil
 }
@@ -182,6 +192,29 @@ func TestFailoverAsksABusyDaemonAgain(t *testing.T) {
 	outcome := f.Run(t.Context(), RolePrimary, nil)
 	if outcome.Err != nil || outcome.Failed() || outcome.Unseen() {
 		t.Errorf("%+v", outcome)
+	}
+}
+
+// News of the peer, such as its report, is no answer to a request that was lost.
+func TestFailoverTellsNewsFromAnAnswer(t *testing.T) {
+	for name, tt := range map[string]struct {
+		heard, states, lost, asked int
+	}{
+		"a daemon that has just started":        {0, 200, 2, 4},
+		"one that runs for long":                {100, 200, 0, 1},
+		"that runs for long, the first is lost": {100, 200, 1, 2},
+		"a peer with few states":                {100, 2, 0, 6},
+	} {
+		d := &daemonModel{heard: tt.heard, states: tt.states, lost: tt.lost}
+		f := serveModel(t, d)
+		f.Patience = time.Second
+		last := f.Run(t.Context(), RoleBackup, nil).Steps[1]
+		if want := fmt.Sprintf("the external cache had 0 states and has %d", tt.states); last.Status != step.Done || !strings.Contains(last.Detail, want) {
+			t.Errorf("%s: %s: %s", name, last.Status, last.Detail)
+		}
+		if asked := len(d.asked) - 1; asked != tt.asked {
+			t.Errorf("%s: asked %d times, want %d", name, asked, tt.asked)
+		}
 	}
 }
 

@@ -68,7 +68,7 @@ func BeginResync(ctx context.Context, c *control.Client, fresh bool) (*Resync, e
 // Await waits until the peer's states have come and no more of them do, or
 // until patience is over, which is how a peer without states looks. Halfway
 // the peer is asked once more: what a daemon sends before the two have greeted
-// each other may be lost, and is not repeated.
+// each other may be lost, and is not repeated, and a few states may be news and no answer.
 func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, error) {
 	got := func(t tables) uint64 { return t.External + t.Injected }
 	var first uint64
@@ -78,7 +78,9 @@ func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, e
 	result := Resynced{Asked: 1, Own: r.before.Internal, Direct: r.before.Direct}
 	began := time.Now()
 	for {
-		still := settled(control.BulkPause, got, func(t tables) bool { return got(t) > first })
+		still := settled(control.BulkPause, got, func(t tables) bool {
+			return got(t) > first+fewStates || got(t) > first && result.Asked > 1
+		})
 		now, came, err := r.run.awaitFor(ctx, patience/2, still)
 		if err != nil {
 			return result, err
