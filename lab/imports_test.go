@@ -63,9 +63,10 @@ var allowed = map[string][]string{
 	"netcheck/likely": {"netcheck"},
 
 	"node/candidates": {"conntrackd/coverage", "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/likely"},
-	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "netcheck/check", "netcheck/firewall", "plural"},
+	"node/asked":      {"conntrackd/health", "conntrackd/hostfile", "conntrackd/service"},
+	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/firewall", "plural"},
 
-	"node":         libraries("both", "", "netcheck/spare", "node/candidates", "node/helpers", "plural", "trust", "outlet"),
+	"node":         libraries("both", "", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "plural", "trust", "outlet"),
 	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural"),
 	"tui/console":  {"tui/console/keys"},

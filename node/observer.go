@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd/health"
 	"connsync/netcheck"
 	"connsync/netcheck/firewall"
+	"connsync/node/asked"
 )
 
 // Observer looks at the daemon that runs with the file in force. It is not started.
@@ -21,9 +22,10 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	if s.Content == nil {
 		foreign = "" // a file that is gone is to be restored
 	}
+	memory := asked.Memory{Dir: n.RuntimeDir}
 	return &health.Observer{
 		Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, WhyNoSettings: foreign, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
-		Mode: s.File.Mode(), Listen: heard, Asked: n.asked, MayAsk: n.mayAsk, Coverage: n.looker(client, s.File),
+		Mode: s.File.Mode(), Listen: heard, Asked: memory.Last, MayAsk: memory.May, Coverage: n.looker(client, s.File),
 		Host: n.toldOf(s.Settings),
 	}
 }

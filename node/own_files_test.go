@@ -14,6 +14,7 @@ import (
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
+	"connsync/node/asked"
 )
 
 // planted are the ways in which somebody else puts something in the place of a file
@@ -41,7 +42,7 @@ func TestOwnFilesOfSomebodyElse(t *testing.T) {
 		"asked": func(dir string) error {
 			n := &Node{Options: Options{RuntimeDir: dir}}
 			for range 2 {
-				if !n.mayAsk(run, health.Received{}) {
+				if !(asked.Memory{Dir: n.RuntimeDir}).May(run, health.Received{}) {
 					return nil // it was remembered
 				}
 			}

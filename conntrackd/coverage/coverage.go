@@ -80,7 +80,7 @@ type Coverage struct {
 	// nothing there takes them into the kernel at a failover; the caller knows, and takes
 	// them from Survive.
 	Uncommitted int
-	Settled int // those of Survive that were in the cache for as long as [Told.SettledAfter] said
+	Settled     int // those of Survive that were in the cache for as long as [Told.SettledAfter] said
 	// BeginAgain are those of Survive whose kind continues at the peer only where its
 	// rules let a connection begin: GRE, and SCTP without TCPWindowTracking.
 	BeginAgain int

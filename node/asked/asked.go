@@ -1,4 +1,6 @@
-package node
+// Package asked remembers when the peer was last asked for its states, so that it is asked
+// once for what this node lacks, by whoever looks.
+package asked
 
 import (
 	"fmt"
@@ -11,18 +13,22 @@ import (
 	"connsync/conntrackd/service"
 )
 
-// askEvery is the least time between two questions to the peer: a table that refuses
+// Memory is a file in Dir, the runtime directory of connsync. Its methods may be called at
+// once.
+type Memory struct{ Dir string }
+
+// every is the least time between two questions to the peer: a table that refuses
 // some for good would have all of them sent again and again.
-const askEvery = 10 * time.Second
+const every = 10 * time.Second
 
-// askedName is the file that remembers when the peer was asked. Its name is the one of
+// name is the file that remembers when the peer was asked. Its name is the one of
 // connsync 1.0.0, which may have asked before.
-const askedName = "asked"
+const name = "asked"
 
-// asked returns what had come of the peer when it was last asked in this run of the
+// Last returns what had come of the peer when it was last asked in this run of the
 // daemon; nil means never. A torn file only has the peer asked once more.
-func (n *Node) asked(run service.State) *health.Received {
-	content, err := hostfile.ReadOwn(filepath.Join(n.RuntimeDir, askedName), 128)
+func (m Memory) Last(run service.State) *health.Received {
+	content, err := hostfile.ReadOwn(filepath.Join(m.Dir, name), 128)
 	if err != nil {
 		return nil
 	}
@@ -40,20 +46,20 @@ func (n *Node) asked(run service.State) *health.Received {
 	return &r
 }
 
-// mayAsk says whether the peer may be asked now, and remembers that it is.
-func (n *Node) mayAsk(run service.State, now health.Received) bool {
-	before := n.asked(run)
+// May says whether the peer may be asked now, and remembers that it is.
+func (m Memory) May(run service.State, now health.Received) bool {
+	before := m.Last(run)
 	if before != nil && *before == now {
 		return false
 	}
-	f, err := hostfile.OpenOwn(n.RuntimeDir, askedName, os.O_RDWR)
+	f, err := hostfile.OpenOwn(m.Dir, name, os.O_RDWR)
 	if err != nil {
 		// Where it cannot be remembered the peer is asked once more, which does no harm.
 		return true
 	}
 	defer f.Close()
 	if before != nil {
-		if info, err := f.Stat(); err == nil && time.Since(info.ModTime()).Abs() < askEvery {
+		if info, err := f.Stat(); err == nil && time.Since(info.ModTime()).Abs() < every {
 			return false
 		}
 	}
