@@ -116,6 +116,10 @@ type Observer struct {
 	// Host returns what the peer is told of this host; nil tells nothing of it.
 	Host func(ctx context.Context) mailbox.Host
 
+	// Version remembers the version of the daemon, for several observers; nil asks for it
+	// once in each run.
+	Version *Version
+
 	// reportLifetime is how long what a node tells is good for; zero is [mailbox.Lifetime].
 	reportLifetime time.Duration
 
@@ -134,7 +138,6 @@ type Observer struct {
 	heard    time.Time     // when the daemon last received something in this run
 	heardAt  time.Time
 	hears    sync.Once
-	version  *[3]uint8     // of the running daemon
 	host     *mailbox.Host // as Host said
 }
 
@@ -248,7 +251,7 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 	if o.run.MainPID != e.service.MainPID || o.readings == nil || o.inUse != place {
 		if o.run.MainPID != e.service.MainPID || o.run.Since.IsZero() {
 			o.run, o.missing = e.service, missingStates{}
-			o.asked, o.recalled, o.tried, o.told, o.external, o.version, o.heard = nil, false, time.Time{}, nil, 0, nil, time.Time{}
+			o.asked, o.recalled, o.tried, o.told, o.external, o.heard = nil, false, time.Time{}, nil, 0, time.Time{}
 			o.run.Since = startOf(e.service)
 		}
 		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place

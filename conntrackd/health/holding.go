@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"connsync/conntrackd"
@@ -190,7 +191,7 @@ func (o *Observer) Tell(ctx context.Context) error {
 		return fmt.Errorf("tell the peer what is here: the connections were not counted yet")
 	}
 	r := e.report()
-	r.Daemon = o.ownVersion(ctx, e.service.MainPID)
+	r.Daemon = o.ownVersion(ctx, e.service)
 	if o.Settings.Complete() {
 		r.Buffers, r.Settings = conntrackd.NewSettingTable().Digests(o.Settings)
 	}
@@ -227,19 +228,33 @@ func (o *Observer) ownHost(ctx context.Context) mailbox.Host {
 	return *o.host
 }
 
-// ownVersion is the version of the running daemon, which is asked once in its run.
-func (o *Observer) ownVersion(ctx context.Context, pid int) [3]uint8 {
-	o.mu.Lock()
-	v := o.version
-	o.mu.Unlock()
-	if v == nil {
-		now := daemonVersion(ctx, pid)
-		v = &now
-		o.mu.Lock()
-		o.version = v
-		o.mu.Unlock()
+// Version is that of a running daemon, which is asked once in its run. The zero value is
+// ready, and may be used at once.
+type Version struct {
+	mu     sync.Mutex
+	run    service.State
+	number [3]uint8 // zeros where it cannot be told
+}
+
+func (v *Version) of(ctx context.Context, run service.State) [3]uint8 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	// A daemon's start is computed from clocks that drift.
+	if run.MainPID != v.run.MainPID || run.Since.Sub(v.run.Since).Abs() >= 10*time.Second {
+		v.run, v.number = run, daemonVersion(ctx, run.MainPID)
 	}
-	return *v
+	return v.number
+}
+
+// ownVersion is the version of the running daemon.
+func (o *Observer) ownVersion(ctx context.Context, run service.State) [3]uint8 {
+	o.mu.Lock()
+	if o.Version == nil {
+		o.Version = new(Version)
+	}
+	v := o.Version
+	o.mu.Unlock()
+	return v.of(ctx, run)
 }
 
 // daemonVersion is the version of a running daemon; zeros where it cannot be told.

@@ -122,6 +122,14 @@ func TestPeerSaysWhatItHolds(t *testing.T) {
 			if told := atA.until(false, says(VerdictTwoWay)).Holding.Told; told == nil || told.Daemon[0] == 0 {
 				t.Errorf("told %+v, without the version of the daemon", told)
 			}
+			// Who takes over the look of another has the report too, as the reporter does.
+			next := watch(a, func(o *Observer) { o.Coverage, o.Listen = atA.Coverage, nil })
+			a.Do(func() error {
+				if h := next.Observe(t.Context()); h.Holding.Told == nil || h.Coverage == nil {
+					t.Errorf("the next observer has %+v", h.Holding)
+				}
+				return nil
+			})
 		})
 	}
 }

@@ -31,7 +31,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 	}
 	e.coverage, e.holding = &c, o.holds(e, c)
 	if e.holding.Told != nil {
-		e.holding.Daemon = o.ownVersion(ctx, e.service.MainPID)
+		e.holding.Daemon = o.ownVersion(ctx, e.service)
 		c.NotHeld = e.holding.Of - e.holding.OnPeer
 		c.Survive -= c.NotHeld
 		if e.holding.uncommitted() {

@@ -26,6 +26,7 @@ type Reporter struct {
 	// and not two. It is of the file with the content.
 	looker  *coverage.Looker
 	content []byte
+	version health.Version
 }
 
 const (
@@ -122,6 +123,6 @@ func (r *Reporter) observer(saved node.Saved) *health.Observer {
 	if r.looker == nil || !bytes.Equal(r.content, saved.Content) {
 		r.looker, r.content = o.Coverage, saved.Content
 	}
-	o.Coverage = r.looker
+	o.Coverage, o.Version = r.looker, &r.version
 	return o
 }
