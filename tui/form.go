@@ -46,6 +46,7 @@ type form struct {
 	// elsewhere are the settings of the file where somebody else has changed it, and
 	// switched says that somebody else has turned the sync on or off.
 	elsewhere *conntrackd.Settings
+	filled    int // counts how often the form was filled from a file
 	switched  bool
 }
 
@@ -140,6 +141,7 @@ func (f *form) update(msg tea.Msg) (outcome, tea.Cmd) {
 			f.half, f.foreign = "", false
 		}
 		f.elsewhere, f.switched = nil, false
+		f.filled++
 		f.recheck()
 		f.settle()
 	case savePressed:

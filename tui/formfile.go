@@ -26,6 +26,7 @@ type (
 	fileDue struct{}
 	// fileLooked is what the File said.
 	fileLooked struct {
+		filled   int // of the form, when the look began
 		settings *conntrackd.Settings
 		err      error
 	}
@@ -44,13 +45,14 @@ func (f *form) watchFile() tea.Cmd {
 func (f *form) updateFile(msg tea.Msg) (outcome, tea.Cmd) {
 	switch msg := msg.(type) {
 	case fileDue:
-		ctx, file := f.env.ctx, f.env.effects.File
+		ctx, file, filled := f.env.ctx, f.env.effects.File, f.filled
 		return nil, func() tea.Msg {
 			s, err := file.Elsewhere(ctx)
-			return fileLooked{s, err}
+			return fileLooked{filled, s, err}
 		}
 	case fileLooked:
-		if msg.err == nil { // else it may be half written
+		// One with an error may be half written, and one of before a save is out of date.
+		if msg.err == nil && msg.filled == f.filled {
 			f.elsewhere = msg.settings
 		}
 		return nil, f.watchFile()

@@ -137,3 +137,19 @@ func TestReloadThatFails(t *testing.T) {
 		d.wants("Someone else changed the file.", "3780")
 	})
 }
+
+// A look that began before the form was filled again says nothing of the file now.
+func TestLookOfBeforeASaveIsLeftOut(t *testing.T) {
+	other := pairSettings()
+	f := &form{env: &env{ctx: t.Context(), effects: Effects{File: &foreignFile{settings: &other}}}}
+	_, look := f.updateFile(fileDue{})
+	before := look()
+	f.filled++
+	if f.updateFile(before); f.elsewhere != nil {
+		t.Error("the form takes its own save for somebody else's")
+	}
+	_, look = f.updateFile(fileDue{})
+	if f.updateFile(look()); f.elsewhere == nil {
+		t.Error("a later look says nothing")
+	}
+}

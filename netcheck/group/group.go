@@ -5,6 +5,7 @@ package group
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
@@ -32,12 +33,28 @@ func Source(f firewall.Flow, route func(context.Context) check.Finding) func(con
 		case err != nil:
 			return check.CouldNotRun(fmt.Errorf("ask for the route to the group: %w", err))
 		case source != current:
-			return check.Fail(fmt.Sprintf("Current IP: %v, and on the peer Peer IP; or ip address change %v/%d dev %s preferred_lft 0", source, source, max(f.Current.Bits(), 0), f.Interface),
+			return check.Fail(fmt.Sprintf("Current IP: %v, and on the peer Peer IP%s", source, deprecate(f.Interface, source)),
 				"the kernel sends to %v from %v, not from %v, and the peer expects %v", f.Group, source, current, current)
 		}
 		found.Detail += fmt.Sprintf("; to %v too", f.Group)
 		return found
 	}
+}
+
+// deprecate is the command that has the kernel choose another source, behind the other
+// way; blank where the address is not on the interface any more.
+func deprecate(device string, source netip.Addr) string {
+	on, err := net.InterfaceByName(device)
+	if err != nil {
+		return ""
+	}
+	addresses, _ := on.Addrs()
+	for _, a := range addresses {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr() == source {
+			return fmt.Sprintf("; or ip address change %v dev %s preferred_lft 0", p, device)
+		}
+	}
+	return ""
 }
 
 // sourceOf is the address from which the kernel sends to the group.
