@@ -1,0 +1,7 @@
+package main
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestStableDebians",
+)
