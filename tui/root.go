@@ -234,6 +234,11 @@ func (m *Model) dispatch(msg tea.Msg) tea.Cmd {
 	case tea.WindowSizeMsg:
 		m.resize(msg.Width, msg.Height)
 		return nil
+	case tea.BackgroundColorMsg:
+		if !msg.IsDark() {
+			m.env.theme = m.env.theme.onLight()
+		}
+		return nil
 	case tea.KeyPressMsg:
 		m.touch()
 		return m.press(msg)

@@ -34,6 +34,16 @@ func ColourTheme() Theme {
 	}
 }
 
+// onLight is the theme for a light background, on which the green, the yellow and the cyan
+// of most terminals cannot be read. Only a rich terminal says that it has one, and each of
+// those has 256 colours.
+func (t Theme) onLight() Theme {
+	s := lipgloss.NewStyle
+	t.Accent, t.Good, t.Warn, t.Bad = s().Foreground(lipgloss.Color("24")), s().Foreground(lipgloss.Color("22")), s().Foreground(lipgloss.Color("94")), s().Foreground(lipgloss.Color("124"))
+	t.Dim = s().Foreground(lipgloss.Color("240"))
+	return t
+}
+
 // ThemeOf is the theme of a terminal. A rich one is on a fast line: all of what
 // has the focus is drawn again with every move, in the accent colour if it has
 // colours.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
 )
 
 const (
@@ -19,6 +20,10 @@ const (
 	overdue  = time.Second
 	pageRows = 7 // as many rows that change are another page, not a change
 )
+
+// askBackground asks a terminal for its background colour (OSC 11). It answers after the
+// first frame, if at all.
+const askBackground = "\x1b]11;?\x07"
 
 // frame is what the program wants to be seen.
 type frame struct {
@@ -133,6 +138,9 @@ func (p *painter) draw() (wait time.Duration) {
 		if p.line.kind == Rich && !p.entered {
 			p.entered = true
 			out = append(out, "\x1b[?1049h"...)
+			if p.line.Profile() != colorprofile.ASCII {
+				out = append(out, askBackground...)
+			}
 		}
 		out = append(out, reset...)
 	}

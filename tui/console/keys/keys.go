@@ -4,6 +4,7 @@
 package keys
 
 import (
+	"regexp"
 	"time"
 	"unicode/utf8"
 )
@@ -162,7 +163,10 @@ func (d *Decoder) escape(b byte) {
 		d.read = (*Decoder).csi
 	case b == 'O':
 		d.read = (*Decoder).ss3
-	case b == ']' || b == 'P' || b == 'X' || b == '^' || b == '_':
+	case b == ']':
+		d.seq, d.read = d.seq[:0], (*Decoder).answer
+		return
+	case b == 'P' || b == 'X' || b == '^' || b == '_':
 		d.seq, d.read = d.seq[:0], (*Decoder).text
 		return
 	case b == '\\' || b >= utf8.RuneSelf: // the end of a text that was not begun
@@ -175,8 +179,26 @@ func (d *Decoder) escape(b byte) {
 	d.seq = append(d.seq, b)
 }
 
-// text reads an answer of the terminal such as OSC 11, which types nothing, to
-// its end: BEL, CAN, SUB or ST.
+// background is the terminal's answer to OSC 11: what its background is.
+var background = regexp.MustCompile(`^11;rgb:[0-9a-fA-F]{1,4}/[0-9a-fA-F]{1,4}/[0-9a-fA-F]{1,4}$`)
+
+// answer reads an OSC, of which one is handed out: [background].
+func (d *Decoder) answer(b byte) {
+	switch {
+	case (b == 0x07 || b == esc) && background.Match(d.seq):
+		d.emit("\x1b]" + string(d.seq) + "\x07")
+		if b == esc {
+			d.begin(b) // the rest of ST types nothing
+		}
+	case b == 0x07 || b == 0x18 || b == 0x1a || b == esc:
+		d.text(b)
+	case len(d.seq) < sequenceMax:
+		d.seq = append(d.seq, b)
+	}
+}
+
+// text reads what else a terminal may say, which types nothing, to its end: BEL, CAN,
+// SUB or ST.
 func (d *Decoder) text(b byte) {
 	switch b {
 	case 0x07, 0x18, 0x1a:

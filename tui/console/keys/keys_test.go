@@ -233,3 +233,29 @@ func decode(chunks ...[]byte) string {
 	}
 	return string(out)
 }
+
+// What the terminal says of its background is handed out as it is, however it is cut; any
+// other answer, and one that is longer than a key, is not.
+func TestBackgroundIsHandedOut(t *testing.T) {
+	for sent, want := range map[string]string{
+		"\x1b]11;rgb:ffff/ffff/dddd\x07a":                                "\x1b]11;rgb:ffff/ffff/dddd\x07a",
+		"\x1b]11;rgb:ff/ff/dd\x1b\\a":                                    "\x1b]11;rgb:ff/ff/dd\x07a",
+		"\x1b]10;rgb:ffff/ffff/dddd\x07a":                                "a",
+		"\x1b]11;?\x07a":                                                 "a",
+		"\x1b]11;rgb:ffff/ffff/dddd;0\x07a":                              "a",
+		"\x1b]11;rgb:ffff/ffff/dddd" + strings.Repeat("d", 99) + "\x07a": "a",
+		"\x1b]11;rgb:ffff/ffff/dddd\x18a":                                "a",
+		"\x1bP11;rgb:ffff/ffff/dddd\x07a":                                "a",
+	} {
+		for cut := range len(sent) {
+			var d Decoder
+			d.Feed([]byte(sent[:cut]))
+			d.Feed([]byte(sent[cut:]))
+			var got [256]byte
+			if n := d.Take(got[:]); string(got[:n]) != want {
+				t.Errorf("%q cut at %d: %q, want %q", sent, cut, got[:n], want)
+				break
+			}
+		}
+	}
+}
