@@ -58,6 +58,19 @@ func TestWidePictureIsNotStale(t *testing.T) {
 	}
 }
 
+// The light picture is of a program that was told so: with a green that can be read.
+func TestLightPictureIsLight(t *testing.T) {
+	svg, err := os.ReadFile(filepath.Join("..", "..", "docs", "pictures", "checks-light.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`fill="#ffffff"/>`, `fill="#005f00">in sync both ways`, "A save is blocked by"} {
+		if !strings.Contains(string(svg), want) {
+			t.Errorf("the picture is stale: make screenshots; it lacks %q", want)
+		}
+	}
+}
+
 // textOf is what an SVG picture of a screen says, a line each.
 func textOf(t *testing.T, svg []byte) string {
 	t.Helper()

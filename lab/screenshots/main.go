@@ -51,17 +51,19 @@ func run(ctx context.Context, program, into string) (err error) {
 	}
 	for _, way := range []struct {
 		width, height int
+		background    string
 		shows         func(*walk) error
 	}{
-		{80, 24, func(w *walk) error { return w.all(pair.B.Sync.String()) }},
-		{132, 30, (*walk).wide},
+		{80, 24, "", func(w *walk) error { return w.all(pair.B.Sync.String()) }},
+		{132, 30, "", (*walk).wide},
+		{80, 24, "rgb:ffff/ffff/ffff", (*walk).light},
 	} {
-		line := tty.Line{Width: way.width, Height: way.height, Environ: []string{"TERM=xterm-256color", "LC_ALL=C.UTF-8", "COLORTERM="}, Answers: true}
+		line := tty.Line{Width: way.width, Height: way.height, Environ: []string{"TERM=xterm-256color", "LC_ALL=C.UTF-8", "COLORTERM="}, Answers: true, Background: way.background}
 		seat, err := tty.Open(exec.Command(installed), line, pair.A.Enter)
 		if err != nil {
 			return err
 		}
-		err = way.shows(&walk{seat: seat, into: into, columns: way.width})
+		err = way.shows(&walk{seat: seat, into: into, columns: way.width, palette: paletteOf(way.background)})
 		seat.Close()
 		if err != nil {
 			return err
@@ -75,6 +77,7 @@ type walk struct {
 	seat    *tty.Seat
 	into    string
 	columns int
+	palette palette
 	err     error
 }
 
@@ -122,6 +125,19 @@ func (w *walk) wide() error {
 	return w.quits()
 }
 
+// light are the checks on a light background, of a peer that is not there.
+func (w *walk) light() error {
+	w.see("in sync both ways")
+	w.types("\t\t\t" + ctrlU + "10.0.0.77/24\t\t\t\t")
+	w.see("› [ Save Changes ]")
+	w.types(enter)
+	w.see("A save is blocked by")
+	w.takes("checks-light")
+	w.types(ctrlC)
+	w.see("enter answer")
+	return w.quits()
+}
+
 func (w *walk) quits() error {
 	w.types(ctrlC)
 	if w.err == nil {
@@ -155,6 +171,6 @@ func (w *walk) takes(name string) {
 		return
 	}
 	if w.err = os.MkdirAll(w.into, 0o755); w.err == nil {
-		w.err = os.WriteFile(filepath.Join(w.into, name+".svg"), picture("connsync: "+name, w.columns, w.seat.Runs()), 0o644)
+		w.err = os.WriteFile(filepath.Join(w.into, name+".svg"), w.palette.picture("connsync: "+name, w.columns, w.seat.Runs()), 0o644)
 	}
 }

@@ -21,6 +21,7 @@ type Terminal struct {
 	mu            sync.Mutex
 	width, height int
 	answers       bool
+	background    string
 	stream        []byte
 	latest        time.Time
 	stopped       bool
@@ -65,15 +66,18 @@ func (t *Terminal) read() {
 // take notes what has come, answers a question in it, and returns when the
 // line goes on.
 func (t *Terminal) take(came []byte) {
-	const question = "\x1b[6n"
+	const question, longest = "\x1b[6n", len("\x1b]11;?\x07")
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stream = append(t.stream, came...)
 	t.latest = time.Now()
 	// The question may have begun in what came before.
-	latest := t.stream[max(0, len(t.stream)-len(came)-len(question)+1):]
+	latest := t.stream[max(0, len(t.stream)-len(came)-longest+1):]
 	if t.answers && strings.Contains(string(latest), question) {
 		_ = t.Type(fmt.Sprintf("\x1b[%d;%dR", t.height, t.width))
+	}
+	if t.background != "" && strings.Contains(string(latest), "\x1b]11;?\x07") {
+		_ = t.Type("\x1b]11;" + t.background + "\x07")
 	}
 	for t.stopped {
 		t.resume.Wait()
@@ -86,6 +90,13 @@ func (t *Terminal) Answer(answers bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.answers = answers
+}
+
+// Colour is what the terminal says that its background is, where it is asked.
+func (t *Terminal) Colour(background string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.background = background
 }
 
 // Stop makes the line take nothing more, as after Ctrl+S or with a cable that

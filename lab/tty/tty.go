@@ -29,6 +29,9 @@ type Line struct {
 	Speed uint32
 	// Answers says whether the terminal says where its cursor is when asked.
 	Answers bool
+	// Background is what the terminal says that its background is, such as
+	// "rgb:ffff/ffff/ffff"; blank says nothing.
+	Background string
 	// Tap is given what comes over the line; nil is nobody.
 	Tap io.Writer
 	// Detached says that the line is not to be the program's controlling
@@ -75,6 +78,7 @@ func Open(cmd *exec.Cmd, line Line, within func(func() error) error) (*Seat, err
 	}
 	s.Terminal = NewTerminal(end, width, height, line.Rate)
 	s.Answer(line.Answers)
+	s.Colour(line.Background)
 	go func() {
 		_ = cmd.Wait() // its state says how it ended
 		close(s.ended)

@@ -123,7 +123,7 @@ type Run struct {
 	Text    string
 	Bold    bool
 	Reverse bool
-	// Colour is one of the 16 of a terminal, or -1 for its own; Behind that of the
+	// Colour is one of the 256 of a terminal, or -1 for its own; Behind that of the
 	// background.
 	Colour, Behind int
 }
@@ -143,7 +143,7 @@ func (s *Screen) Runs() [][]Run {
 			if cell == nil || cell.Width == 0 {
 				continue // the second half of a wide character
 			}
-			now := Run{Column: x, Text: cell.Content, Bold: cell.Style.Attrs&uv.AttrBold != 0, Reverse: cell.Style.Attrs&uv.AttrReverse != 0, Colour: basic(cell.Style.Fg), Behind: basic(cell.Style.Bg)}
+			now := Run{Column: x, Text: cell.Content, Bold: cell.Style.Attrs&uv.AttrBold != 0, Reverse: cell.Style.Attrs&uv.AttrReverse != 0, Colour: indexed(cell.Style.Fg), Behind: indexed(cell.Style.Bg)}
 			last := len(lines[y]) - 1
 			if now.Text == "" {
 				now.Text = " "
@@ -164,8 +164,11 @@ func (r Run) looksLike(other Run) bool {
 }
 
 // basic is one of the 16 colours, -1 for any other.
-func basic(c color.Color) int {
-	if c, ok := c.(ansi.BasicColor); ok {
+func indexed(c color.Color) int {
+	switch c := c.(type) {
+	case ansi.BasicColor:
+		return int(c)
+	case ansi.IndexedColor:
 		return int(c)
 	}
 	return -1
