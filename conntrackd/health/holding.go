@@ -306,7 +306,7 @@ func (e evidence) judgeUncommitted() judgement {
 		return judgement{VerdictPartial, lost + "its keepalived does not run connsync failover primary",
 			"on the peer, run connsync check, which says the lines for keepalived.conf"}
 	}
-	return judgement{VerdictPartial, lost + "nothing that runs connsync failover was seen there",
+	return judgement{VerdictPartial, lost + "nothing was seen there that runs connsync failover",
 		"on the peer, have what moves the addresses run connsync failover; once it has run (connsync failover backup), it counts as seen"}
 }
 
