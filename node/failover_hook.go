@@ -274,6 +274,9 @@ func uncommented(script string) string {
 
 // judgeOurs reads what stands after connsync as our own command line reads it.
 func (h hook) judgeOurs(words []string, role failover.Role) (call, error) {
+	if h.parse == nil {
+		return callsOther, nil
+	}
 	c, err := h.parse(words)
 	switch {
 	case err != nil:

@@ -21,9 +21,6 @@ import (
 type Node struct {
 	Options
 	Service service.Service // who runs the daemon; never nil after [Find]
-	// ParseCommand reads the arguments of a command line of this program without
-	// running it; the error is what it would be refused for.
-	ParseCommand func(arguments []string) (Command, error)
 	// ConfigWhy says why this is the configuration file, where a service was asked for
 	// it; blank where it was given, or is the default. Unread says that the service
 	// starts the daemon with another one, so that nothing reads this one.
@@ -39,6 +36,9 @@ type Options struct {
 	StateDir    string // of the history and of what was changed about the host
 	Application string // what this appliance is, over what its file says; blank where not given
 	Program     string // path of this program; blank where it cannot be started again
+	// ParseCommand reads the arguments of a command line of this program without
+	// running it; the error is what it would be refused for. Nil knows no command.
+	ParseCommand func(arguments []string) (Command, error)
 }
 
 // Find finds the service; it reads nothing else. Paths may be relative. An error is
@@ -187,6 +187,7 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 func (n *Node) Applier(r apply.Review) *apply.Applier {
 	a := &apply.Applier{
 		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard, Coverage: n.looker, Aside: r.Aside,
+		Host: n.toldOf(r.Candidate.Settings),
 	}
 	if r.PrepareHost {
 		a.Preparer = n.Preparer()

@@ -2,13 +2,13 @@ package node
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/events"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/mailbox"
 	"connsync/netcheck/firewall"
+	"connsync/netcheck/keepalived"
 )
 
 // toldOf returns what the peer is told of this host.
@@ -38,12 +38,8 @@ func (n *Node) hookState(ctx context.Context, settings conntrackd.Settings) mail
 
 // hookHasRun says that connsync failover has run here.
 func (n *Node) hookHasRun() bool {
-	for _, name := range []string{failover.LogName, failover.LogName + ".1"} {
-		if info, err := os.Stat(filepath.Join(n.StateDir, name)); err == nil && info.Size() > 0 {
-			return true
-		}
-	}
-	return false
+	role, _ := events.LastRole(n.StateDir)
+	return role != ""
 }
 
 // state says whether keepalived takes the external cache into the kernel when the node's
@@ -62,6 +58,10 @@ func (h hook) state() mailbox.Hook {
 			}
 		case callsOther, callsUnread:
 			state = mailbox.HookUnknown
+		case callsNothing: // what a script that is not ours starts cannot be told
+			if _, other := h.otherScript(u, keepalived.NotifyMaster); other || h.mover.Fifo {
+				state = mailbox.HookUnknown
+			}
 		}
 	}
 	return state

@@ -19,16 +19,17 @@ func TestHookState(t *testing.T) {
 		read    func(string) (string, error)
 		want    mailbox.Hook
 	}{
-		"ours, as primary alone":            {group(master), nil, mailbox.HookRuns},
-		"ours on one of two instances":      {"vrrp_instance LAN {\n interface eth0\n" + master + "\n}\nvrrp_instance WAN {\n interface eth2\n}\n", nil, mailbox.HookRuns},
-		"conntrack-tools' commits too":      {group(packaged), func(string) (string, error) { return packagedContent, nil }, mailbox.HookRuns},
-		"as backup alone":                   {group(backup), nil, mailbox.HookFails},
-		"as another role":                   {group(`notify_master "/usr/sbin/connsync failover backup" root`), nil, mailbox.HookFails},
-		"none":                              {group(), nil, mailbox.HookFails},
-		"a user that does not exist":        {group(`notify_master "/usr/sbin/connsync failover primary" nobody1`), nil, mailbox.HookFails},
-		"a script that is not known":        {group(`notify_master "/etc/own" root`), func(string) (string, error) { return "conntrackd -c", nil }, mailbox.HookUnknown},
-		"a script that cannot be read":      {group(`notify_master "/etc/own" root`), func(string) (string, error) { return "", errors.New("no") }, mailbox.HookUnknown},
-		"a script that does something else": {group(`notify_master "/etc/own" root`), func(string) (string, error) { return "logger primary", nil }, mailbox.HookFails},
+		"ours, as primary alone":              {group(master), nil, mailbox.HookRuns},
+		"ours on one of two instances":        {"vrrp_instance LAN {\n interface eth0\n" + master + "\n}\nvrrp_instance WAN {\n interface eth2\n}\n", nil, mailbox.HookRuns},
+		"conntrack-tools' commits too":        {group(packaged), func(string) (string, error) { return packagedContent, nil }, mailbox.HookRuns},
+		"as backup alone":                     {group(backup), nil, mailbox.HookFails},
+		"as another role":                     {group(`notify_master "/usr/sbin/connsync failover backup" root`), nil, mailbox.HookFails},
+		"none":                                {group(), nil, mailbox.HookFails},
+		"a user that does not exist":          {group(`notify_master "/usr/sbin/connsync failover primary" nobody1`), nil, mailbox.HookFails},
+		"a script that is not known":          {group(`notify_master "/etc/own" root`), func(string) (string, error) { return "conntrackd -c", nil }, mailbox.HookUnknown},
+		"a script that cannot be read":        {group(`notify_master "/etc/own" root`), func(string) (string, error) { return "", errors.New("no") }, mailbox.HookUnknown},
+		"a script that starts something else": {group(`notify_master "/etc/own" root`), func(string) (string, error) { return "systemctl start ha-master.target", nil }, mailbox.HookUnknown},
+		"a pipe":                              {"global_defs {\n vrrp_notify_fifo /run/fifo\n}\n" + group(), nil, mailbox.HookUnknown},
 	} {
 		read := tt.read
 		if read == nil {
@@ -44,28 +45,23 @@ func TestHookState(t *testing.T) {
 	}
 }
 
-// One call that has run is enough, also one of before the log was rotated.
+// One call that has run is enough.
 func TestHookHasRun(t *testing.T) {
 	n := &Node{}
 	n.StateDir = t.TempDir()
 	path := filepath.Join(n.StateDir, failover.LogName)
-	for _, step := range []struct {
-		write, content string
-		want           bool
-	}{{"", "", false}, {path, "", false}, {path, "2026", true}, {path + ".1", "2025", true}} {
-		if step.write != "" {
-			if err := os.WriteFile(step.write, []byte(step.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
+	for _, tt := range []struct {
+		content string
+		want    bool
+	}{
+		{"", false}, {"2026-11-28T14:02:10Z [4711] failover is not what this is\n", false},
+		{"2026-11-28T14:02:10Z [4711] failover backup: This node is backup.\n", true},
+	} {
+		if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		if got := n.hookHasRun(); got != step.want {
-			t.Errorf("with %q in %s: %v", step.content, step.write, got)
+		if got := n.hookHasRun(); got != tt.want {
+			t.Errorf("with %q: %v", tt.content, got)
 		}
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if !n.hookHasRun() {
-		t.Error("the log was rotated, and nothing has run since")
 	}
 }

@@ -47,7 +47,6 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
 	}
-	n.ParseCommand = parseCommand
 	return &cli{n, g.table, g.err}, nil
 }
 

@@ -45,7 +45,7 @@ check and verdict is also available as text and, with --json, as JSON.
 
 func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	g := globals{table: t, err: s.err}
-	g.Program = s.program
+	g.Program, g.ParseCommand = s.program, parseCommand
 	root := &cobra.Command{
 		Use:           "connsync",
 		Short:         "Set up and prove conntrackd's connection sync",

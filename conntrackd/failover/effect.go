@@ -229,9 +229,11 @@ const (
 // after it has been asked again since it was heard.
 func requestEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
 	got := func(t tables) uint64 { return t.External + t.Injected }
-	came := func(t tables) bool {
-		return got(t) > got(before) || t.Link.BytesRecv-before.Link.BytesRecv > stateBytes*max(got(t), fewStates)
+	// As much as all that is held takes was sent again, whether it was new or not.
+	again := func(t tables) bool {
+		return t.Link.BytesRecv-before.Link.BytesRecv > stateBytes*max(got(t), fewStates)
 	}
+	came := func(t tables) bool { return got(t) > got(before) || again(t) }
 	began, asked, heard := time.Now(), 1, 0
 	var now tables
 	for {
@@ -248,7 +250,7 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 		if now.Link.PacketsRecv < before.Link.PacketsRecv {
 			return step.Unknown, "conntrackd was restarted meanwhile, so it is unknown whether an answer came"
 		}
-		many := got(now) > got(before)+fewStates || got(now) == got(before)
+		many := got(now) > got(before)+fewStates || got(before) > fewStates && again(now)
 		if ok && (heard > 4 || many && (heard > 2 || before.Link.PacketsRecv >= greeted)) {
 			return answered(before, now, asked)
 		}

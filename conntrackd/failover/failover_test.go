@@ -109,7 +109,7 @@ func (d *daemonModel) answer(r control.Request) []byte {
 		d.heard++
 		d.external = max(d.external, 1) // news
 		if d.lost--; d.lost < 0 {
-			d.external, d.heard = d.states, d.heard+d.states
+			d.external, d.heard = d.states, d.heard+3*d.states
 		}
 	}
 	return nil
@@ -198,18 +198,20 @@ func TestFailoverAsksABusyDaemonAgain(t *testing.T) {
 // News of the peer, such as its report, is no answer to a request that was lost.
 func TestFailoverTellsNewsFromAnAnswer(t *testing.T) {
 	for name, tt := range map[string]struct {
-		heard, states, lost, asked int
+		heard, held, states, lost, asked int
 	}{
-		"a daemon that has just started":        {0, 200, 2, 4},
-		"one that runs for long":                {100, 200, 0, 1},
-		"that runs for long, the first is lost": {100, 200, 1, 2},
-		"a peer with few states":                {100, 2, 0, 6},
+		"a daemon that has just started":        {0, 0, 200, 2, 4},
+		"one that runs for long":                {100, 0, 200, 0, 1},
+		"that runs for long, the first is lost": {100, 0, 200, 1, 2},
+		"a peer with few states":                {100, 0, 2, 0, 6},
+		"all are here, one has ended":           {100, 5000, 4999, 0, 1},
+		"all are here, two began":               {100, 5000, 5002, 0, 1},
 	} {
-		d := &daemonModel{heard: tt.heard, states: tt.states, lost: tt.lost}
+		d := &daemonModel{heard: tt.heard, external: tt.held, states: tt.states, lost: tt.lost}
 		f := serveModel(t, d)
 		f.Patience = time.Second
 		last := f.Run(t.Context(), RoleBackup, nil).Steps[1]
-		if want := fmt.Sprintf("the external cache had 0 states and has %d", tt.states); last.Status != step.Done || !strings.Contains(last.Detail, want) {
+		if want := fmt.Sprintf("the external cache had %d states and has %d", tt.held, tt.states); last.Status != step.Done || !strings.Contains(last.Detail, want) {
 			t.Errorf("%s: %s: %s", name, last.Status, last.Detail)
 		}
 		if asked := len(d.asked) - 1; asked != tt.asked {

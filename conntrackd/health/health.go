@@ -77,7 +77,7 @@ func (h Health) Acknowledged() (int, bool) {
 	if h.Coverage == nil || !h.Verdict.BothWays() {
 		return 0, false
 	}
-	return h.Coverage.Survive, true
+	return h.Coverage.Survive + h.Coverage.Uncommitted, true
 }
 
 // Observer watches a running daemon and says how the sync is. Service, Client and
@@ -138,7 +138,8 @@ type Observer struct {
 	heard    time.Time     // when the daemon last received something in this run
 	heardAt  time.Time
 	hears    sync.Once
-	host     *mailbox.Host // as Host said
+	host     mailbox.Host // as Host said
+	hostAt   time.Time    // when; zero for never
 }
 
 // keepReadings is how long a reading counts.

@@ -215,17 +215,20 @@ func (e evidence) report() mailbox.Report {
 
 func clip(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }
 
-// ownHost is what Host says, which is asked once.
+// hostEvery is how long what Host said holds.
+const hostEvery = 15 * time.Second
+
+// ownHost is what Host says, which is not asked at each look.
 func (o *Observer) ownHost(ctx context.Context) mailbox.Host {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.host == nil {
-		o.host = new(mailbox.Host)
-		if o.Host != nil {
-			*o.host = o.Host(ctx)
+	if o.Host != nil && time.Since(o.hostAt) > hostEvery {
+		o.host = o.Host(ctx)
+		if ctx.Err() == nil {
+			o.hostAt = time.Now()
 		}
 	}
-	return *o.host
+	return o.host
 }
 
 // Version is that of a running daemon, which is asked once in its run. The zero value is
@@ -240,7 +243,7 @@ func (v *Version) of(ctx context.Context, run service.State) [3]uint8 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	// A daemon's start is computed from clocks that drift.
-	if run.MainPID != v.run.MainPID || run.Since.Sub(v.run.Since).Abs() >= 10*time.Second {
+	if v.number == [3]uint8{} || run.MainPID != v.run.MainPID || run.Since.Sub(v.run.Since).Abs() >= 10*time.Second {
 		v.run, v.number = run, daemonVersion(ctx, run.MainPID)
 	}
 	return v.number
@@ -301,13 +304,13 @@ func (h Holding) uncommitted() bool {
 
 // judgeUncommitted is for connections that the peer has where no packet finds them.
 func (e evidence) judgeUncommitted() judgement {
-	lost := fmt.Sprintf("none of %s would survive a failover: the peer keeps them in its external cache, and ", plural.Of(e.coverage.Own(), "connection", "connections"))
+	kept := fmt.Sprintf("the peer keeps %s in its external cache, and ", plural.Of(e.coverage.Uncommitted, "connection", "connections"))
 	if e.holding.Told.Hook == mailbox.HookFails {
-		return judgement{VerdictPartial, lost + "its keepalived does not run connsync failover primary",
+		return judgement{VerdictPartial, kept + "its keepalived does not run connsync failover primary, which commits them at a failover",
 			"on the peer, run connsync check, which says the lines for keepalived.conf"}
 	}
-	return judgement{VerdictPartial, lost + "nothing was seen there that runs connsync failover",
-		"on the peer, have what moves the addresses run connsync failover; once it has run (connsync failover backup), it counts as seen"}
+	return judgement{VerdictUnknown, kept + "nothing was seen there that commits them at a failover",
+		"on the peer, have what moves the addresses run connsync failover primary when they come; this is seen once connsync failover has run there"}
 }
 
 func versionText(v [3]uint8) string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }

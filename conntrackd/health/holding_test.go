@@ -81,8 +81,8 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 		"told: cache full":                 {told(mailbox.CauseCacheFull, 500), VerdictPartial, "HashLimit is 4096 there -> on the peer, raise HashLimit", mailbox.CauseNone},
 		"told: refused":                    {told(mailbox.CauseNotWritten, 500), VerdictPartial, "its kernel refused 500 states -> on the peer, run connsync status", mailbox.CauseNone},
 		"told: no cause":                   {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there -> send them again (conntrackd -B)", mailbox.CauseNone},
-		"told: nothing commits":            {uncommitted(mailbox.HookUnseen), VerdictPartial, "none of 500 connections would survive a failover: the peer keeps them in its external cache, and nothing was seen there that runs connsync failover -> on the peer, have", mailbox.CauseNone},
-		"told: keepalived does not run it": {uncommitted(mailbox.HookFails), VerdictPartial, "its keepalived does not run connsync failover primary -> on the peer, run connsync check", mailbox.CauseNone},
+		"told: nothing commits":            {uncommitted(mailbox.HookUnseen), VerdictUnknown, "the peer keeps 500 connections in its external cache, and nothing was seen there that commits them at a failover -> on the peer, have", mailbox.CauseNone},
+		"told: keepalived does not run it": {uncommitted(mailbox.HookFails), VerdictPartial, "its keepalived does not run connsync failover primary, which commits them at a failover -> on the peer, run connsync check", mailbox.CauseNone},
 		"told: cause of the future":        {told(99, 0), VerdictPartial, "holds only 0 of the 500", mailbox.CauseNone},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,12 +74,13 @@ type said struct {
 	} `json:"coverage"`
 }
 
-// toldHook says that what the peer told of its hook, if it has, is so.
+// toldHook says that the peer has told how its hook is.
 func (s *said) toldHook(h hook) bool {
+	want := "runs"
 	if h == hookNone {
-		return s.OnPeer != nil && s.OnPeer.Hook == "unseen"
+		want = "unseen"
 	}
-	return s.OnPeer == nil || s.OnPeer.Hook == "runs"
+	return s.OnPeer != nil && s.OnPeer.Hook == want
 }
 
 // aReport is longer than the time from one report of a node to its peer to the next.
@@ -99,7 +100,10 @@ func (s *stage) status(ctx context.Context, m *lab.Member) (*said, error) {
 		if err := json.NewDecoder(strings.NewReader(out[max(0, strings.IndexByte(out, '{')):])).Decode(answer); err != nil {
 			return nil, fmt.Errorf("%s: connsync status: %w\n%s", m.Name(), err, out)
 		}
-		if s.row.Cache && !answer.toldHook(s.row.Hook) && time.Since(began) < aReport {
+		if s.row.Cache && !answer.toldHook(s.row.Hook) {
+			if time.Since(began) > aReport {
+				return nil, fmt.Errorf("%s: the peer has not told of its hook for %v: %+v", m.Name(), aReport, answer.OnPeer)
+			}
 			continue
 		}
 		if c := answer.Coverage; c == nil || c.Error == "" && c.Young == 0 && !c.Pending || try == 5 {

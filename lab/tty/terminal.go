@@ -66,17 +66,18 @@ func (t *Terminal) read() {
 // take notes what has come, answers a question in it, and returns when the
 // line goes on.
 func (t *Terminal) take(came []byte) {
-	const question, longest = "\x1b[6n", len("\x1b]11;?\x07")
+	const position, background = "\x1b[6n", "\x1b]11;?\x07"
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stream = append(t.stream, came...)
 	t.latest = time.Now()
-	// The question may have begun in what came before.
-	latest := t.stream[max(0, len(t.stream)-len(came)-longest+1):]
-	if t.answers && strings.Contains(string(latest), question) {
+	asked := func(question string) bool { // it may have begun in what came before
+		return strings.Contains(string(t.stream[max(0, len(t.stream)-len(came)-len(question)+1):]), question)
+	}
+	if t.answers && asked(position) {
 		_ = t.Type(fmt.Sprintf("\x1b[%d;%dR", t.height, t.width))
 	}
-	if t.background != "" && strings.Contains(string(latest), "\x1b]11;?\x07") {
+	if t.background != "" && asked(background) {
 		_ = t.Type("\x1b]11;" + t.background + "\x07")
 	}
 	for t.stopped {

@@ -163,7 +163,7 @@ func (r Run) looksLike(other Run) bool {
 	return r.Bold == other.Bold && r.Reverse == other.Reverse && r.Colour == other.Colour && r.Behind == other.Behind
 }
 
-// basic is one of the 16 colours, -1 for any other.
+// indexed is one of the 256 colours, -1 for any other.
 func indexed(c color.Color) int {
 	switch c := c.(type) {
 	case ansi.BasicColor:

@@ -26,6 +26,9 @@ type Config struct {
 	// ScriptSecurity says that scripts of root which others may change are not
 	// run (enable_script_security).
 	ScriptSecurity bool
+	// Fifo says that changes of state are told through a pipe too, whose reader is not
+	// looked at (notify_fifo, vrrp_notify_fifo).
+	Fifo bool
 	// NoLinks says that scripts below a linked directory are not run, see
 	// [Installation.NoLinks]; Load leaves it to the caller.
 	NoLinks    bool
@@ -160,6 +163,8 @@ func (c *Config) global(b *block) {
 			c.ScriptUser = d.word(1)
 		case "enable_script_security":
 			c.ScriptSecurity = true
+		case "notify_fifo", "vrrp_notify_fifo":
+			c.Fifo = true
 		}
 	}
 }

@@ -90,7 +90,7 @@ func (l Look) Judge(path string, files Files) check.Finding {
 	case len(l.Rules) == 0:
 		return check.Finding{Status: check.Passed, Detail: "no rule of this host assigns a conntrack helper, and no connection that it has uses one"}
 	case l.Peer.Known():
-		return check.Finding{Status: check.Passed, Detail: "the expectations of " + strings.Join(l.Rules, ", ") + " are synchronised, and the peer's rules assign the same helpers"}
+		return check.Finding{Status: check.Passed, Detail: "the expectations of " + strings.Join(l.Rules, ", ") + " are synchronised, and the peer's rules assign " + strings.Join(l.Peer.Names(), ", ") + " too"}
 	}
 	return check.Finding{Status: check.Passed, Detail: "the expectations of " + strings.Join(l.Rules, ", ") +
 		" are synchronised; the peer's rules have to assign the same helpers, which it has not told: compare with what connsync check says there"}

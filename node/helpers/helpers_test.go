@@ -23,7 +23,7 @@ func TestJudge(t *testing.T) {
 		{"synced", []string{"ftp"}, []string{"ftp"}, on, on, check.Finding{Status: check.Passed,
 			Detail: "the expectations of ftp are synchronised; the peer's rules have to assign the same helpers, which it has not told: compare with what connsync check says there"}, 0},
 		{"the peer assigns the same", []string{"H.245", "Q.931", "RAS", "ftp", "snmp"}, nil, on, on, check.Finding{Status: check.Passed,
-			Detail: "the expectations of H.245, Q.931, RAS, ftp, snmp are synchronised, and the peer's rules assign the same helpers"}, mailbox.NewHelpers([]string{"ftp", "RAS", "Q.931"})},
+			Detail: "the expectations of H.245, Q.931, RAS, ftp, snmp are synchronised, and the peer's rules assign ftp, h323 too"}, mailbox.NewHelpers([]string{"ftp", "RAS", "Q.931"})},
 		{"the peer assigns none", []string{"ftp", "sip"}, nil, on, on, check.Finding{Status: check.Failed,
 			Detail: "the peer's rules do not assign the helpers ftp, sip, as this node's do: connections that begin there after a failover have no helper",
 			Remedy: "give both nodes the same rules for ftp, sip; on each: nft list ruleset, iptables-save -t raw"}, mailbox.NewHelpers(nil)},

@@ -85,7 +85,7 @@ func coverageLines(h health.Health, narrow bool) []string {
 		return lines
 	}
 	if len(c.Kinds) > 0 && !narrow {
-		lines = append(lines, "", fmt.Sprintf("  %-14s%9s%9s%9s%9s%9s", "protocol", "survive", "young", "filtered", "missing", "total"))
+		lines = append(lines, "", fmt.Sprintf("  %-14s%9s%9s%9s%9s%9s", "protocol", "in cache", "young", "filtered", "missing", "total"))
 	}
 	for _, k := range c.Kinds {
 		if narrow {
@@ -106,7 +106,7 @@ func countsOf(c coverage.Counts) string {
 	for _, p := range []struct {
 		n    int
 		said string
-	}{{c.Survive, "survive"}, {c.Young, "young"}, {c.Filtered, "filtered"}, {c.Missing, "missing"}} {
+	}{{c.Survive, "in the cache"}, {c.Young, "young"}, {c.Filtered, "filtered"}, {c.Missing, "missing"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))
 		}
