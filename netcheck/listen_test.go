@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -39,6 +40,11 @@ func (n *testNet) send(from *lab.Namespace, source, to, payload string) {
 			d.LocalAddr = net.UDPAddrFromAddrPort(netip.MustParseAddrPort(source))
 		}
 		conn, err := d.Dial("udp", to)
+		// A child that another test is just starting holds the socket of before for a moment.
+		for began := time.Now(); errors.Is(err, unix.EADDRINUSE) && time.Since(began) < time.Minute; {
+			time.Sleep(10 * time.Millisecond)
+			conn, err = d.Dial("udp", to)
+		}
 		if err != nil {
 			return err
 		}

@@ -187,7 +187,7 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 func (n *Node) Applier(r apply.Review) *apply.Applier {
 	a := &apply.Applier{
 		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard, Coverage: n.looker, Aside: r.Aside,
-		Host: n.toldOf(r.Candidate.Settings),
+		Host: n.toldOf,
 	}
 	if r.PrepareHost {
 		a.Preparer = n.Preparer()

@@ -6,6 +6,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/mailbox"
 	"connsync/netcheck"
 	"connsync/netcheck/firewall"
 	"connsync/node/asked"
@@ -26,7 +27,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	return &health.Observer{
 		Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, WhyNoSettings: foreign, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
 		Mode: s.File.Mode(), Listen: heard, Asked: memory.Last, MayAsk: memory.May, Coverage: n.looker(client, s.File),
-		Host: n.toldOf(s.Settings),
+		Host: func(ctx context.Context) mailbox.Host { return n.toldOf(ctx, s.Settings) },
 	}
 }
 

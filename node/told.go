@@ -11,15 +11,13 @@ import (
 	"connsync/netcheck/keepalived"
 )
 
-// toldOf returns what the peer is told of this host.
-func (n *Node) toldOf(settings conntrackd.Settings) func(context.Context) mailbox.Host {
-	return func(ctx context.Context) mailbox.Host {
-		host := mailbox.Host{Hook: n.hookState(ctx, settings)}
-		if names, err := firewall.Helpers(ctx); err == nil {
-			host.Helpers = mailbox.NewHelpers(names)
-		}
-		return host
+// toldOf returns what the peer is told of this host, with the settings.
+func (n *Node) toldOf(ctx context.Context, settings conntrackd.Settings) mailbox.Host {
+	host := mailbox.Host{Hook: n.hookState(ctx, settings)}
+	if names, err := firewall.Helpers(ctx); err == nil {
+		host.Helpers = mailbox.NewHelpers(names)
 	}
+	return host
 }
 
 // hookState says whether something here runs the hook when this node becomes primary.

@@ -125,8 +125,8 @@ type Applier struct {
 	// Coverage makes what looks at the connections of a daemon with the file; nil means
 	// that nothing does, and that the verdict is taken from the messages alone.
 	Coverage func(client *control.Client, file *conntrackd.File) *coverage.Looker
-	// Host returns what the peer is told of this host; nil tells nothing of it.
-	Host func(ctx context.Context) mailbox.Host
+	// Host returns what the peer is told of this host with the settings; nil tells nothing of it.
+	Host func(context.Context, conntrackd.Settings) mailbox.Host
 	// Settle is how long a restarted daemon has to stay up before it is
 	// believed; zero means 2.5 seconds.
 	Settle time.Duration

@@ -10,6 +10,7 @@ import (
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/step"
 	"connsync/plural"
@@ -100,8 +101,11 @@ func (t *transaction) exchangeNumbers(ctx context.Context) health.Health {
 	f, _ := conntrackd.Parse(t.c.Path, t.c.New)
 	o := &health.Observer{
 		Service: t.service, Client: t.observer.Client, Settings: t.c.Settings, Mode: t.observer.Mode, Sockets: t.a.Sockets,
-		Coverage: &coverage.Looker{Client: t.observer.Client, File: f}, Host: t.a.Host,
-		MayAsk: func(service.State, health.Received) bool { return false }, // it was asked
+		Coverage: &coverage.Looker{Client: t.observer.Client, File: f},
+		MayAsk:   func(service.State, health.Received) bool { return false }, // it was asked
+	}
+	if t.a.Host != nil {
+		o.Host = func(ctx context.Context) mailbox.Host { return t.a.Host(ctx, t.c.Settings) }
 	}
 	h := o.Observe(ctx)
 	if _, err := o.Coverage.Settle(ctx); err == nil {

@@ -107,14 +107,18 @@ func (r Resynced) String() string {
 	case !r.Sent:
 		own = fmt.Sprintf("the %s of this node were not all sent", plural.Of(r.Own, "state", "states"))
 	}
-	came := r.Came > uint64(r.Reports)
+	reports := uint64(r.Reports)
+	if r.Direct { // each answer has them
+		reports *= uint64(max(r.Asked, 1))
+	}
+	came := r.Came > reports
 	switch {
 	case came && r.Held > 0:
 		return fmt.Sprintf("the peer's states came; this kernel now holds %s; %s", plural.Of(r.Held, "connection", "connections"), own)
 	case came && r.Direct:
 		return "the peer's states came into the kernel; " + own
 	case came:
-		return fmt.Sprintf("%s of the peer came; %s", plural.Of(r.Came-uint64(r.Reports), "state", "states"), own)
+		return fmt.Sprintf("%s of the peer came; %s", plural.Of(r.Came-reports, "state", "states"), own)
 	case r.Heard:
 		return fmt.Sprintf("the peer has no connections to send (asked %s); %s", plural.Times(r.Asked), own)
 	}

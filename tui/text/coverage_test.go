@@ -59,7 +59,7 @@ func TestListedCoverage(t *testing.T) {
 	got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Cause: "cause", Next: "next", Coverage: c}, false)
 	want := []string{
 		"warn     3 of 5 connections acknowledged by the peer; 2 filtered by the file.",
-		"", "  protocol        survive    young filtered  missing    total", "  udp ipv4              3        0        2        0        5",
+		"", "  protocol       in cache    young filtered  missing    total", "  udp ipv4              3        0        2        0        5",
 		"  line 41 of the file, Address Ignore 10.1.0.0/16: 2 connections",
 		"         Cause.", "         -> next",
 		"  line 41   udp 10.1.0.2:2001 -> 10.2.0.2:53 NAT 203.0.113.1:2001 -> 10.2.0.2:53", "  and 1 more; connsync coverage --all lists them",
