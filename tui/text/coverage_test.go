@@ -67,7 +67,7 @@ func TestListedCoverage(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Coverage: c}, true)[1]; got != "  udp ipv4: 3 survive, 2 filtered" {
+	if got := ListedCoverage(health.Health{Verdict: health.VerdictPartial, Coverage: c}, true)[1]; got != "  udp ipv4: 3 in the cache, 2 filtered" {
 		t.Errorf("narrow: %q", got)
 	}
 }
