@@ -47,8 +47,9 @@ Restart=always
 RestartSec=5
 
 # It reads the kernel's connection table, asks conntrackd what it holds, listens to the
-# sync link for the verdict that it records, and keeps its state in /run/connsync. It has
-# to be root for conntrackd's control socket.
+# sync link for the verdict that it records, and keeps its state in /run/connsync. For the
+# report to the peer it reads keepalived's configuration and which conntrack helpers the
+# rules assign. It has to be root for conntrackd's control socket.
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_PTRACE
 NoNewPrivileges=yes
 ProtectHome=read-only
