@@ -104,6 +104,9 @@ func (s *stage) status(ctx context.Context, m *lab.Member) (*said, error) {
 			if time.Since(began) > aReport {
 				return nil, fmt.Errorf("%s: the peer has not told of its hook for %v: %+v", m.Name(), aReport, answer.OnPeer)
 			}
+			if err := sleep(ctx, time.Second); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if c := answer.Coverage; c == nil || c.Error == "" && c.Young == 0 && !c.Pending || try == 5 {
