@@ -56,7 +56,8 @@ func hostFaults() []hostFault {
 		{name: "a unit that forks", make: startedBy("Type=forking\nRestart=no\nTimeoutStartSec=5", "exit 3") + "; sed -i 's,exec /usr/sbin/conntrackd,exec /usr/sbin/conntrackd -d,' /etc/systemd/system/conntrackd.service.d/zz-fault.conf; systemctl daemon-reload",
 			undo: asBefore, says: `the daemon did not start`},
 		{name: "conntrackd dies two seconds after its start", make: startedBy("", "exec timeout 2 /usr/sbin/conntrackd -C /etc/conntrackd/conntrackd.conf"), undo: asBefore,
-			says: `the daemon started and did not stay up`},
+			// On a busy host the two seconds are over before it has started.
+			says: `the daemon (started and did not stay up|did not start): .*status=124`},
 		{name: "the start limit is reached", make: startedBy("Restart=on-failure\n[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1", "exit 3"), undo: asBefore,
 			says: `the daemon did not start|refuses to start it again so soon`},
 		{name: "no word can be had of systemd", make: "systemctl stop dbus.socket dbus.service; mv /run/systemd/private /run/systemd/private.away",
