@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/mailbox"
 	"connsync/plural"
 )
 
@@ -52,12 +53,14 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 			"run as root"}, true
 	case c == nil:
 		return judgement{}, false
-	case c.Uncommitted > 0:
+	case c.Uncommitted > 0 && e.holding.Told.Hook == mailbox.HookFails:
 		return e.judgeUncommitted(), true
 	case c.Lost() > 0:
 		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), plural.Of(c.Total(), "connection", "connections"), c.Cause), c.Next}, true
 	case c.NotHeld > 0:
 		return e.judgeTold(), true
+	case c.Uncommitted > 0: // a loss that is certain comes before one that may be
+		return e.judgeUncommitted(), true
 	case c.Pending:
 		return judgement{VerdictUnknown, fmt.Sprintf("messages go both ways; %s are not in conntrackd's cache at the first look", plural.Of(c.Young, "connection", "connections")),
 			"wait a second"}, true
