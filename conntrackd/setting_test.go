@@ -135,3 +135,34 @@ func TestSettingTableIsComplete(t *testing.T) {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
 }
+
+// A value that could not be saved does not take the link away: what the daemon does
+// with the file is asked all the same.
+func TestCompleteIsOfTheLink(t *testing.T) {
+	link := Defaults()
+	link.Interface, link.Current, link.Peer = "eth1", netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.2/24")
+	for name, change := range map[string]func(*Settings){
+		"ignored addresses": func(s *Settings) { s.IgnoreAddresses = "0.0.0.0/0" },
+		"a buffer":          func(s *Settings) { s.ReceiveBuffer = 1 },
+	} {
+		s := link
+		change(&s)
+		if len(s.validate()) == 0 {
+			t.Errorf("%s: it can be saved, so that this shows nothing", name)
+		}
+		if !s.Complete() {
+			t.Errorf("%s: the link is not seen", name)
+		}
+	}
+	for name, change := range map[string]func(*Settings){
+		"no interface": func(s *Settings) { s.Interface = "" },
+		"no peer":      func(s *Settings) { s.Peer = netip.Prefix{} },
+		"no port":      func(s *Settings) { s.Port = 0 },
+	} {
+		s := link
+		change(&s)
+		if s.Complete() {
+			t.Errorf("%s: said to be a link", name)
+		}
+	}
+}

@@ -75,11 +75,19 @@ func (s Settings) validate() []Problem { return NewSettingTable().validate(s) }
 // [SettingTable.WithDefaults].
 func (s Settings) withDefaults() Settings { return NewSettingTable().WithDefaults(s) }
 
-// Complete reports whether s holds everything that a configuration file of the
-// sync needs, enabled or not. A file need not record the prefix lengths.
+// Complete reports whether s has a sync link, enabled or not: what it lies on, where it
+// goes, and nothing of it that no link can have. A file need not record the prefix
+// lengths, and its other settings may have values that could not be saved: the daemon
+// runs with them all the same.
 func (s Settings) Complete() bool {
 	s.Enabled = true
-	return len(s.withDefaults().withLengths().validate()) == 0 && s.Port != 0
+	for _, p := range s.withDefaults().withLengths().validate() {
+		switch p.Field {
+		case FieldInterface, FieldCurrentIP, FieldPeerIP, FieldPort, FieldTransport, FieldMulticastGroup:
+			return false
+		}
+	}
+	return s.Port != 0
 }
 
 // withLengths gives each address whose prefix length is not known that of a single

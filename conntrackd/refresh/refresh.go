@@ -26,9 +26,8 @@ type Refresher struct {
 	began time.Time
 	known map[uint64]seen
 	// written are the entries that a program has written since the last round, with when
-	// they end by that, at the earliest: the peer's copies end then, too, whatever is
-	// used here since.
-	written map[uint64]time.Duration
+	// they end by that: the peer's copies end then, too, whatever is used here since.
+	written map[uint64]ending
 	heard   time.Duration // all that was written until then is
 	missed  bool          // more were written than could be heard of
 	rounds  uint32
@@ -68,7 +67,7 @@ const (
 // New returns a Refresher of the table of the calling thread's network
 // namespace. It needs CAP_NET_ADMIN.
 func New() (*Refresher, error) {
-	r := &Refresher{seed: maphash.MakeSeed(), began: time.Now(), known: map[uint64]seen{}, written: map[uint64]time.Duration{}}
+	r := &Refresher{seed: maphash.MakeSeed(), began: time.Now(), known: map[uint64]seen{}, written: map[uint64]ending{}}
 	var err error
 	for _, s := range []**socket{&r.table, &r.reporter, &r.news} {
 		if *s, err = openSocket(); err != nil {
@@ -100,7 +99,8 @@ func (r *Refresher) Hear() error {
 		now := time.Since(r.began)
 		_, err := r.news.receive(unix.MSG_DONTWAIT, func(_ uint16, body []byte) (bool, error) {
 			if e, ok := readEntry(body); ok {
-				r.written[e.key(r.seed)] = r.heard + time.Duration(e.timeout)*time.Second
+				timeout := time.Duration(e.timeout) * time.Second
+				r.written[e.key(r.seed)] = ending{r.heard + timeout, now + timeout + time.Second}
 			}
 			return true, nil
 		})
@@ -220,8 +220,9 @@ func (r *Refresher) next(key uint64, end ending, horizon time.Duration) (s seen,
 	theirs, written := r.written[key]
 	switch {
 	case written:
-		// The peer told us, and knows.
-		s.base, s.told = end.latest, min(end.earliest, theirs)
+		// The peer told us, and knows that much. If it ends later by now, it was used here
+		// since, and the peer need not wait for the look after this one to be told.
+		s.base, s.told = min(end.latest, theirs.latest), min(end.earliest, theirs.earliest)
 	case !found && r.rounds == 1:
 		// Nobody knows what the peer was told, nor whether it is in use here.
 		s.base, s.told = end.latest, 0

@@ -32,7 +32,9 @@ func TestNext(t *testing.T) {
 		"used, long to live on the peer":       {before: known(100, 100), end: 130},
 		"used before, idle since, soon to end": {before: known(10, 15), end: 40, tell: true},
 		"written by the peer's news":           {before: known(15, 15), end: 40, written: 40},
-		"written by the peer's news, and used since: the peer's copy ends before": {before: known(15, 15), end: 45, written: 15, then: 50, again: true},
+		"written by the peer's news, and used since: the peer's copy ends before": {before: known(15, 15), end: 45, written: 15, tell: true, then: 50},
+		"written by the peer's news, and ends sooner here":                        {before: known(15, 15), end: 10, written: 40},
+		"written by the peer's news, used since, long to live there":              {before: known(15, 15), end: 90, written: 60, then: 95},
 		"written or used, which is not known":                                     {before: known(15, 15), end: 40, missed: true},
 		"its state has changed":                                                   {before: known(100, 100), end: 15},
 		"new":                                                                     {end: 30},
@@ -40,7 +42,7 @@ func TestNext(t *testing.T) {
 		"used since the first look":                                               {before: known(30, 0), round: 2, end: 35, tell: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &Refresher{known: map[uint64]seen{}, written: map[uint64]time.Duration{}, rounds: max(test.round, 5), missed: test.missed, last: time.Now()}
+			r := &Refresher{known: map[uint64]seen{}, written: map[uint64]ending{}, rounds: max(test.round, 5), missed: test.missed, last: time.Now()}
 			if test.round > 0 {
 				r.rounds = test.round
 			}
@@ -48,7 +50,7 @@ func TestNext(t *testing.T) {
 				r.known[key] = *test.before
 			}
 			if test.written > 0 {
-				r.written[key] = time.Duration(test.written) * time.Second
+				r.written[key] = end(test.written)
 			}
 			s, tell := r.next(key, end(test.end), horizon)
 			if tell != test.tell || s.round != r.rounds {

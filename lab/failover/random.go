@@ -61,7 +61,7 @@ func (t trial) run(ctx context.Context, program string) (f found, err error) {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, pair.Close()) }()
-	s := &stage{pair: pair, program: program, row: row{Sync: true, Cache: t.Cache, Hook: hookOurs}}
+	s := &stage{pair: pair, program: program, row: row{Sync: true, Cache: t.Cache, Hook: hookOurs}, mute: t.Fault.mute}
 	if err := errors.Join(s.setTimeouts(calmTimeouts()), s.configure(ctx)); err != nil {
 		return f, err
 	}

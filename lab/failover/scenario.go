@@ -80,6 +80,7 @@ type stage struct {
 	pair    *lab.Pair
 	program string
 	row     row
+	mute    bool                   // the peer can tell nothing of itself
 	links   map[*lab.Member]string // the spare link of each node, as it is typed; nil for none
 	hooks   strings.Builder        // what connsync failover printed
 }
