@@ -168,7 +168,11 @@ func (f fileChanger) putBack(path string, old *FileState) error {
 		return err
 	}
 	if !Same(read, old.Content) {
-		if err := f.files.replace(path, read, old.Content); err != nil {
+		files := f.files
+		if !old.ModTime.IsZero() { // one that was removed is at no time open to more than before
+			files.newMode = old.Mode.Perm()
+		}
+		if err := files.replace(path, read, old.Content); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,8 +18,8 @@ import (
 
 // Journal is what was changed about the host, oldest first, with what was there
 // before the first change. It is one file, written before each change and
-// removed with its last entry. Who changes anything through it holds the lock
-// of [LockWriter]. Open it with [OpenJournal].
+// removed with its last entry. Only its owner may read it. Who changes anything
+// through it holds the lock of [LockWriter]. Open it with [OpenJournal].
 type Journal struct {
 	path    string
 	options JournalOptions
@@ -198,10 +199,16 @@ func (j *Journal) save(content []byte) error {
 	if Same(content, j.saved) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(j.path), 0o755); err != nil {
-		return Explain(filepath.Dir(j.path), err)
+	if err := MakeDirectory(filepath.Dir(j.path)); err != nil {
+		return err
 	}
-	err := j.files.put(j.path, j.saved, content)
+	// It holds the content of files that others may not be allowed to read.
+	own := j.files
+	own.newMode = 0o600
+	if err := os.Chmod(j.path, own.newMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Explain(j.path, err)
+	}
+	err := own.put(j.path, j.saved, content)
 	if err == nil || errors.Is(err, ErrNotDurable) {
 		j.saved = content
 	}

@@ -255,3 +255,52 @@ func TestJournalUnreadable(t *testing.T) {
 		t.Errorf("it says %v", err)
 	}
 }
+
+// The journal holds the content of files that only root may read: nobody else may read
+// it, whatever mode an earlier version gave it.
+func TestJournalIsPrivate(t *testing.T) {
+	j, host := newJournal(t)
+	for _, content := range []string{"one\n", "two\n"} {
+		read, err := os.ReadFile(host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := reopened(t, j.path).Begin().Make(t.Context(), changeOf(host, string(read), content)); err != nil {
+			t.Fatal(err)
+		}
+		if mode := fileInfo(t, j.path).Mode(); mode != 0o600 {
+			t.Errorf("the journal has mode %v", mode)
+		}
+		if err := os.Chmod(j.path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if mode := fileInfo(t, filepath.Dir(j.path)).Mode().Perm(); mode != 0o700 {
+		t.Errorf("its directory has mode %v", mode)
+	}
+	if mode := fileInfo(t, host).Mode(); mode != 0o640 {
+		t.Errorf("the changed file has mode %v", mode)
+	}
+}
+
+// A file that was removed comes back with its own mode, and never has a wider one.
+func TestRemovedFileComesBackClosed(t *testing.T) {
+	j, host := newJournal(t)
+	if err := os.Chmod(host, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var mode fs.FileMode
+	j.files.rename = func(from, to string) error {
+		if to == host {
+			mode = fileInfo(t, from).Mode()
+		}
+		return os.Rename(from, to)
+	}
+	run := j.Begin()
+	if err := run.Put(t.Context(), Change{Kind: ChangeFile, Path: host, Read: []byte("old\n")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := run.RollBack(t.Context()); err != nil || mode != 0o600 || fileInfo(t, host).Mode() != 0o600 {
+		t.Errorf("it came back with mode %v, and has %v (%v)", mode, fileInfo(t, host).Mode(), err)
+	}
+}
