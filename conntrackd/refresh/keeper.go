@@ -49,7 +49,7 @@ const (
 // Run refreshes until ctx ends, which is no error. A node has one refresh: the
 // error is a *[RunningError] where there is one.
 func (k *Keeper) Run(ctx context.Context) error {
-	held, err := lock(k.RuntimeDir)
+	held, err := lock(ctx, k.RuntimeDir)
 	if err != nil {
 		return err
 	}

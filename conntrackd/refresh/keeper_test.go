@@ -55,10 +55,10 @@ func TestBesideEndsWithTheRefresh(t *testing.T) {
 		t.Errorf("ended %v, %v", ended, err)
 	}
 	// The one that is refused starts nothing.
-	held, err := lock(dir)
+	held, err := lock(t.Context(), dir)
 	// A program that another test starts has the lock too, until its execve.
-	for limit := time.Now().Add(time.Minute); err != nil && time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
-		held, err = lock(dir)
+	for limit := time.Now().Add(time.Minute); err != nil && time.Now().Before(limit); {
+		held, err = lock(t.Context(), dir)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,17 +47,31 @@ func (e *RunningError) Error() string {
 	return fmt.Sprintf("another connsync refresh runs (process %d)", e.Status.PID)
 }
 
-// lock makes this the only refresh of the node.
-func lock(runtimeDir string) (*os.File, error) {
+// lockPatience is how long lock tries: [Running] holds the lock for a moment, too.
+const lockPatience = time.Second
+
+// justBegun is a [Status.Idle].
+const justBegun = "it has just begun"
+
+// lock makes this the only refresh of the node, and writes its PID into the file.
+func lock(ctx context.Context, runtimeDir string) (*os.File, error) {
 	f, err := hostfile.OpenOwn(runtimeDir, lockName, os.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("take the refresh lock: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for end := time.Now().Add(lockPatience); ; time.Sleep(awaitPause) {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || ctx.Err() != nil || time.Now().After(end) {
+			break
+		}
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		status, _ := readStatus(f)
 		f.Close()
 		return nil, &RunningError{status}
+	}
+	if err == nil {
+		err = writeStatus(f, Status{PID: os.Getpid(), Idle: justBegun})
 	}
 	if err != nil {
 		f.Close()
@@ -78,7 +93,6 @@ func writeStatus(f *os.File, s Status) error {
 	if err != nil {
 		return err
 	}
-	// Spaces end it: a reader in between sees a whole one, if an old one.
 	content = append(content, '\n')
 	if _, err := f.WriteAt(content, 0); err != nil {
 		return err
@@ -113,39 +127,70 @@ func Running(runtimeDir string) (*Status, error) {
 	if err := json.Unmarshal(content, s); err != nil {
 		// It has just begun, or writes at this moment.
 		if *s, err = readStatus(f); err != nil {
-			return &Status{Idle: "it has just begun"}, nil
+			return &Status{Idle: justBegun}, nil
 		}
 	}
 	return s, nil
 }
 
-// stopPatience bounds how long a refresh may take to end; it does at once.
+// stopPatience bounds how long a refresh may take to end: what runs beside it ends first,
+// and breaks off at once.
 const stopPatience = 5 * time.Second
 
 // Stop ends the refresh of this node and waits until it has. None that runs is
 // no error.
 func Stop(ctx context.Context, runtimeDir string) error {
-	s, err := Running(runtimeDir)
-	if err != nil || s == nil {
-		return err
-	}
-	// The lock is held, so that the process in its file is the one that holds it.
-	process, err := unix.PidfdOpen(s.PID, 0)
-	if err != nil {
-		return fmt.Errorf("stop refresh, process %d: %w", s.PID, err)
-	}
-	defer unix.Close(process)
-	if again, err := Running(runtimeDir); err != nil || again == nil || again.PID != s.PID {
-		return err
-	}
-	if err := unix.PidfdSendSignal(process, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("stop refresh, process %d: %w", s.PID, err)
-	}
-	return await(ctx, stopPatience, func() (bool, error) {
+	told := false
+	err := await(ctx, stopPatience, func() (bool, error) {
 		s, err := Running(runtimeDir)
+		if err == nil && s != nil && !told {
+			told, err = terminate(s.PID, filepath.Join(runtimeDir, lockName))
+		}
 		return s == nil, err
 	})
+	if err != nil {
+		return fmt.Errorf("stop refresh: %w", err)
+	}
+	return nil
 }
+
+// terminate sends SIGTERM to a process that has the lock file open. Another one is not
+// touched: the file of a refresh that has just begun may name the one before, whose number
+// may be another program's by now.
+func terminate(pid int, lock string) (told bool, err error) {
+	send := func() error { return unix.Kill(pid, unix.SIGTERM) } // Linux before 5.3 has no pidfd
+	if process, err := unix.PidfdOpen(pid, 0); err == nil {
+		defer unix.Close(process)
+		send = func() error { return unix.PidfdSendSignal(process, unix.SIGTERM, nil, 0) }
+	}
+	if !hasOpen(pid, lock) {
+		return false, nil
+	}
+	if err := send(); err != nil && !errors.Is(err, unix.ESRCH) {
+		return false, fmt.Errorf("process %d: %w", pid, err)
+	}
+	return true, nil
+}
+
+// hasOpen says whether a process has the file at path open.
+func hasOpen(pid int, path string) bool {
+	file, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	descriptors, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	return slices.ContainsFunc(descriptors, func(d string) bool {
+		// The name first: a look at another program's file may wait for a dead server.
+		if name, err := os.Readlink(d); err != nil || filepath.Base(name) != filepath.Base(path) {
+			return false
+		}
+		open, err := os.Stat(d)
+		return err == nil && os.SameFile(open, file)
+	})
+}
+
+// awaitPause is the time between two tries.
+const awaitPause = 20 * time.Millisecond
 
 func await(ctx context.Context, patience time.Duration, done func() (bool, error)) error {
 	for end := time.Now().Add(patience); ; {
@@ -159,7 +204,7 @@ func await(ctx context.Context, patience time.Duration, done func() (bool, error
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(awaitPause):
 		}
 	}
 }
