@@ -137,7 +137,7 @@ func (l *Looker) Rest() time.Duration {
 	return min(share*l.cost, longestPause)
 }
 
-// Settle looks until no second look is pending, twice at least.
+// Settle looks until no second look is pending.
 func (l *Looker) Settle(ctx context.Context) (Coverage, error) {
 	for {
 		c, err := l.Look(ctx)
