@@ -260,8 +260,9 @@ func (c *Client) ResyncKernel(ctx context.Context) error { return c.command(ctx,
 // (conntrackd -t). With DisableExternalCache this removes the peer's states.
 func (c *Client) ResetTimers(ctx context.Context) error { return c.command(ctx, RequestResetTimers) }
 
-// Alive says whether someone serves the socket. It sends a request all the
-// same: a silent client would freeze the daemon.
+// Alive says whether someone serves the socket: true also where that could not be told,
+// as when ctx has ended. It sends a request all the same: a silent client would freeze the
+// daemon.
 func (c *Client) Alive(ctx context.Context) bool {
 	_, err := c.call(ctx, RequestRuntime, statisticsTimeout)
 	return !errors.Is(err, ErrNotListening)

@@ -195,7 +195,7 @@ func (d *Direct) serves(ctx context.Context) error {
 		if len(running) == 0 {
 			return errors.New("start conntrackd: it ended right after its start")
 		}
-		if client.Path == "" || client.Alive(ctx) {
+		if client.Path == "" || client.Alive(ctx) && ctx.Err() == nil {
 			return nil
 		}
 		if err := Pause(ctx); err != nil {

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +125,25 @@ func TestDirectAfterAKill(t *testing.T) {
 	if s := a.State(); s.Active || s.Killed {
 		t.Errorf("stopped after a kill: %+v", s)
 	}
+}
+
+// A daemon that runs without its socket does not count as started, also where the time
+// was up before it could be asked.
+func TestDirectWithoutTheSocket(t *testing.T) {
+	a, _ := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	a.Service.SocketPath = filepath.Join(a.Dir, "none")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	a.Do(func() error {
+		if err := a.Service.Serves(ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("it says %v", err)
+		}
+		return nil
+	})
 }
 
 // A stopped process does not see SIGTERM.

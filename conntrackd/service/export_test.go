@@ -1,5 +1,7 @@
 package service
 
+import "context"
+
 // What the tests of this package that need a pair, and so stand outside it, see
 // of its inside.
 var (
@@ -9,6 +11,9 @@ var (
 
 // DirectStopTimeout is how long a daemon may take to end after SIGTERM.
 const DirectStopTimeout = directStopTimeout
+
+// Serves waits until the daemon answers.
+func (d *Direct) Serves(ctx context.Context) error { return d.serves(ctx) }
 
 // PID is the process's number.
 func (p process) PID() int { return p.pid }

@@ -9,6 +9,7 @@ var _ = rootless.LeftOut(
 	"TestDirectLifeCycle",
 	"TestDirectStartFailures",
 	"TestDirectStopsAStoppedProcess",
+	"TestDirectWithoutTheSocket",
 	"TestDirectories",
 	"TestInitScriptsOnDebian",
 )
