@@ -10,11 +10,10 @@ import (
 
 // networkStats are the message counters since the daemon's start.
 type networkStats struct {
-	Malformed    uint64 // messages received that could not be read, for any reason
-	WrongVersion uint64
-	BadHeader    uint64 // grows when the peer speaks another mode
-	Lost         uint64 // sequence numbers missed
-	Before       uint64 // messages older than what was already seen; they are dropped
+	Malformed uint64 // messages received that could not be read, for any reason
+	BadHeader uint64 // grows when the peer speaks another mode
+	Lost      uint64 // sequence numbers missed
+	Before    uint64 // messages older than what was already seen; they are dropped
 }
 
 // LinkStats is one sync link, with its traffic since the daemon's start.
@@ -50,8 +49,6 @@ type CacheStats struct {
 type RuntimeStats struct {
 	Uptime   time.Duration // in whole minutes; 0 where the time of day was set back
 	Overruns uint64        // times that the kernel's events came faster than they were read
-	Filtered uint64        // events that the Filter section dropped
-	Events   uint64        // events received
 }
 
 func newCounters(n networkStats, links []LinkStats, cache CacheStats, run RuntimeStats, queues map[string]uint64) Counters {
@@ -145,11 +142,10 @@ func findAll(lines []reportLine, section string, into map[string]*uint64) error 
 func parseNetwork(text string) (networkStats, error) {
 	var n networkStats
 	err := findAll(report(text), "recv", map[string]*uint64{
-		"Malformed messages":     &n.Malformed,
-		"Wrong protocol version": &n.WrongVersion,
-		"Malformed header":       &n.BadHeader,
-		"Packets lost":           &n.Lost,
-		"Packets before":         &n.Before,
+		"Malformed messages": &n.Malformed,
+		"Malformed header":   &n.BadHeader,
+		"Packets lost":       &n.Lost,
+		"Packets before":     &n.Before,
 	})
 	if err != nil {
 		return networkStats{}, err
@@ -217,15 +213,11 @@ func findPair(lines []reportLine, section, name string) (uint64, uint64, error) 
 }
 
 func parseRuntime(text string) (RuntimeStats, error) {
-	var r RuntimeStats
-	err := findAll(report(text), "", map[string]*uint64{
-		"netlink overrun": &r.Overruns,
-		"events filtered": &r.Filtered,
-		"events received": &r.Events,
-	})
+	overruns, err := find(report(text), "", "netlink overrun")
 	if err != nil {
 		return RuntimeStats{}, err
 	}
+	r := RuntimeStats{Overruns: overruns}
 	_, rest, ok := strings.Cut(text, "daemon uptime:")
 	if !ok {
 		return RuntimeStats{}, fmt.Errorf("%w: no uptime in it", ErrReply)

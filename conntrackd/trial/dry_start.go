@@ -3,7 +3,6 @@ package trial
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -215,12 +214,8 @@ func (t *trial) watch(ctx context.Context, pid int, ended <-chan error) error {
 			return fmt.Errorf("%w: dry start: conntrackd does not answer: %w", conntrackd.ErrCannotLook, ctx.Err())
 		case <-time.After(10 * time.Millisecond):
 		}
-		_, err := client.Links(ctx)
-		if err == nil {
+		if _, err := client.Links(ctx); err == nil {
 			return t.listening(pid)
-		}
-		if !errors.Is(err, control.ErrNotListening) && ctx.Err() == nil {
-			continue // it ended while answering, or will say so on the next turn
 		}
 	}
 }

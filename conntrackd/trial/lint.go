@@ -14,30 +14,16 @@ import (
 	"connsync/conntrackd/service"
 )
 
-// report is the daemon's own opinion of a candidate.
-type report struct {
-	// Problems must be solved before the file can be written: errors, and
-	// every warning, since the daemon starts with a bad address or port and
-	// says no more than that. Line numbers are the candidate's.
-	Problems []string
-	// Notes are warnings about outdated options that the operator's file has
-	// already, or had when it was in force.
-	Notes []string
-}
-
-// Lint has the daemon parse the candidate without starting and returns the
-// problems; none is a pass. The error is [conntrackd.ErrCannotLook] when there was no
-// opinion to be had, or the context's.
+// Lint has the daemon parse the candidate without starting and returns the problems, which
+// must be solved before the file can be written; none is a pass. They are errors, and every
+// warning, since the daemon starts with a bad address or port and says no more than that.
+// Warnings about outdated options that the operator's file has already, or had when it was
+// in force, are none. Line numbers are the candidate's. The error is
+// [conntrackd.ErrCannotLook] when there was no opinion to be had, or the context's.
 func Lint(ctx context.Context, c *conntrackd.Candidate) ([]string, error) {
-	report, err := examine(ctx, c)
-	return report.Problems, err
-}
-
-// examine is [Lint] with the notes.
-func examine(ctx context.Context, c *conntrackd.Candidate) (report, error) {
 	found, err := lint(ctx, c.Binary, c.New)
 	if err != nil {
-		return report{}, err
+		return nil, err
 	}
 	var before []string
 	switch {
@@ -45,18 +31,16 @@ func examine(ctx context.Context, c *conntrackd.Candidate) (report, error) {
 		before = found
 	case slices.ContainsFunc(found, outdated) && len(c.Old) > 0:
 		if before, err = lint(ctx, c.Binary, c.Old); err != nil {
-			return report{}, err
+			return nil, err
 		}
 	}
-	var report report
+	var problems []string
 	for _, text := range found {
-		if outdated(text) && slices.Contains(before, text) {
-			report.Notes = append(report.Notes, text)
-		} else {
-			report.Problems = append(report.Problems, text)
+		if !outdated(text) || !slices.Contains(before, text) {
+			problems = append(problems, text)
 		}
 	}
-	return report, nil
+	return problems, nil
 }
 
 // outdated knows the warnings about options that still load but mean nothing

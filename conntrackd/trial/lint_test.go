@@ -24,50 +24,48 @@ func TestLint(t *testing.T) {
 		name     string
 		old, new string
 		undoes   int
-		want     report
+		want     []string
 	}{
 		{
 			name: "interface of another host", new: good,
-			want: report{Problems: []string{"sync0 is an invalid interface"}},
+			want: []string{"sync0 is an invalid interface"},
 		}, {
 			name: "good", new: conntracktest.Swap(good, "sync0", "lo"),
 		}, {
 			name: "unknown word", new: conntracktest.Swap(good, "sync0", "lo", "Checksum on", "Banana on"),
-			want: report{Problems: []string{`line 12: syntax error at "Banana"`}},
+			want: []string{`line 12: syntax error at "Banana"`},
 		}, {
 			name: "missing brace", new: strings.TrimSuffix(conntracktest.Swap(good, "sync0", "lo"), "}\n"),
-			want: report{Problems: []string{"line 23: syntax error at the end of the file"}},
+			want: []string{"line 23: syntax error at the end of the file"},
 		}, {
 			name: "prefix length in the file", new: conntracktest.Swap(good, "sync0", "lo", "10.77.0.1\n", "10.77.0.1/24\n"),
-			want: report{Problems: []string{"10.77.0.1/24 is not a valid IPv4 address"}},
+			want: []string{"10.77.0.1/24 is not a valid IPv4 address"},
 		}, {
 			name: "outdated option that is new", new: conntracktest.Swap(good, "sync0", "lo", "HashSize", "Nice -5\nHashSize"), old: good,
-			want: report{Problems: []string{niceWarning}},
+			want: []string{niceWarning},
 		}, {
 			name: "outdated option that was there", new: conntracktest.Swap(good, "sync0", "lo", "HashSize", "Nice -5\nHashSize"),
-			old:  conntracktest.Swap(good, "HashSize", "Nice -5\nHashSize"),
-			want: report{Notes: []string{niceWarning}},
+			old: conntracktest.Swap(good, "HashSize", "Nice -5\nHashSize"),
 		}, {
 			name: "outdated option of a restored file", new: conntracktest.Swap(good, "sync0", "lo", "HashSize", "Nice -5\nHashSize"), old: good, undoes: 3,
-			want: report{Notes: []string{niceWarning}},
 		}, {
 			name: "other warning of a restored file", new: good, old: good, undoes: 3,
-			want: report{Problems: []string{"sync0 is an invalid interface"}},
+			want: []string{"sync0 is an invalid interface"},
 		}, {
 			name: "semantic error", new: conntracktest.Swap(good, "sync0", "lo", "HashSize", "PollSecs 0\nHashSize"),
-			want: report{Problems: []string{"`PollSecs' clause must be > 0"}},
+			want: []string{"`PollSecs' clause must be > 0"},
 		}, {
 			name: "byte that ends the reading", new: conntracktest.Swap(good, "sync0", "lo", "General {", "\u00a0General {"),
-			want: report{Problems: []string{"line 15: byte 0xc2 ends conntrackd's reading: it would ignore the rest of the file without a word"}},
+			want: []string{"line 15: byte 0xc2 ends conntrackd's reading: it would ignore the rest of the file without a word"},
 		}, {
 			name: "NUL, which ends the reading, too", new: conntracktest.Swap(good, "sync0", "lo", "General {", "\x00General {"),
-			want: report{Problems: []string{"line 15: byte 0x0 ends conntrackd's reading: it would ignore the rest of the file without a word"}},
+			want: []string{"line 15: byte 0x0 ends conntrackd's reading: it would ignore the rest of the file without a word"},
 		}, {
 			name: "the same byte behind what is refused", new: conntracktest.Swap(good, "sync0", "lo", "Checksum on", "Checksum \"") + "\u00a0\n",
-			want: report{Problems: []string{`line 12: syntax error at "\""`}},
+			want: []string{`line 12: syntax error at "\""`},
 		}, {
 			name: "relative control socket", new: conntracktest.Swap(good, "sync0", "lo", "/var/lib/nowhere/ctl", "ctl"),
-			want: report{Problems: []string{`line 21: syntax error at "ctl"`}},
+			want: []string{`line 21: syntax error at "ctl"`},
 		}, {
 			name: "the same byte in a comment", new: conntracktest.Swap(good, "sync0", "lo", "General {", "# \u00a0\nGeneral {"),
 		},
@@ -75,12 +73,12 @@ func TestLint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &conntrackd.Candidate{Old: []byte(tt.old), New: []byte(tt.new), Undoes: tt.undoes}
-			got, err := examine(t.Context(), c)
+			got, err := Lint(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("report (-want +got):\n%s", diff)
+				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
 	}
