@@ -58,7 +58,7 @@ func (c Change) wrote() []string {
 // Before is how a thing stood before a change.
 type Before struct {
 	File  *FileState `json:"file,omitempty"`  // nil when there was none
-	Value string     `json:"value,omitempty"` // of a sysctl
+	Value string     `json:"value,omitempty"` // of a kind that has one, such as a sysctl
 	// Directories are those that the change had to make, outermost first.
 	Directories []string `json:"directories,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -264,17 +265,40 @@ func startLines(manager, name string, program []string) [][]string {
 	return [][]string{append(program, "--background")}
 }
 
-// stopLines undo startLines.
-func stopLines(manager, name string) [][]string {
+// stopLines undo startLines, but for what stood so before.
+func stopLines(manager, name string, before standing) (lines [][]string) {
+	add := func(stood bool, line ...string) {
+		if !stood {
+			lines = append(lines, line)
+		}
+	}
 	switch manager {
 	case managerSystemd:
-		return [][]string{{"systemctl", "disable", "--now", name + ".service"}}
+		add(before.running, "systemctl", "stop", name+".service")
+		add(before.atBoot, "systemctl", "disable", name+".service")
 	case managerOpenRC:
-		return [][]string{{"rc-service", name, "stop"}, {"rc-update", "delete", name, "default"}}
+		add(before.running, "rc-service", name, "stop")
+		add(before.atBoot, "rc-update", "delete", name, "default")
 	case managerSysV:
-		return [][]string{{"/etc/init.d/" + name, "stop"}, bootLine("remove", name)}
+		add(before.running, "/etc/init.d/"+name, "stop")
+		add(before.atBoot, bootLine("remove", name)...)
 	}
-	return nil
+	return lines
+}
+
+// standing is how the refresh stood before a change started it. Records of earlier versions
+// do not say, and are read as neither.
+type standing struct{ running, atBoot bool }
+
+// The words of a standing in [hostfile.Before.Value].
+const (
+	wordRunning = "running"
+	wordAtBoot  = "at-boot"
+)
+
+func standingBefore(e hostfile.JournalEntry) standing {
+	words := strings.Fields(e.Before.Value)
+	return standing{slices.Contains(words, wordRunning), slices.Contains(words, wordAtBoot)}
 }
 
 // bootLine makes or removes the links of a SysV script.
@@ -294,7 +318,17 @@ func bootLine(action, name string) []string {
 // startChanger starts the refresh and stops it.
 type startChanger struct{ p *Preparer }
 
-func (s startChanger) Look(hostfile.Change) (hostfile.Before, error) { return hostfile.Before{}, nil }
+func (s startChanger) Look(c hostfile.Change) (hostfile.Before, error) {
+	var words []string
+	running, err := s.p.process.Running(s.p.Refresh.RuntimeDir)
+	if running {
+		words = append(words, wordRunning)
+	}
+	if c.To != managerDirect && s.p.startsAtBoot(c.To) {
+		words = append(words, wordAtBoot)
+	}
+	return hostfile.Before{Value: strings.Join(words, " ")}, err
+}
 
 func (s startChanger) Make(ctx context.Context, c hostfile.Change) error {
 	if c.To == managerDirect {
@@ -332,11 +366,18 @@ func (s startChanger) lines(ctx context.Context, lines [][]string) error {
 }
 
 func (s startChanger) Undo(ctx context.Context, e hostfile.JournalEntry) error {
-	if e.To == managerSystemd && !s.p.startsAtBoot(e.To) || e.To != managerSystemd && e.To != managerDirect && !s.p.exists(refreshScript) {
-		return s.p.process.Stop(ctx, s.p.Refresh.RuntimeDir) // it was not made, or was undone by somebody else
+	before := standingBefore(e)
+	made := s.p.exists(refreshScript)
+	if e.To == managerSystemd {
+		made = s.p.startsAtBoot(e.To)
 	}
-	if err := s.lines(ctx, stopLines(e.To, e.Path)); err != nil {
-		return err
+	if made { // else it was not made, or was undone by somebody else
+		if err := s.lines(ctx, stopLines(e.To, e.Path, before)); err != nil {
+			return err
+		}
+	}
+	if before.running {
+		return nil
 	}
 	return s.p.process.Stop(ctx, s.p.Refresh.RuntimeDir)
 }
@@ -345,6 +386,14 @@ func (s startChanger) Left(hostfile.JournalEntry, []hostfile.JournalEntry) (stri
 	return "", nil
 }
 
-func (s startChanger) Action(hostfile.JournalEntry) string {
+func (s startChanger) Action(e hostfile.JournalEntry) string {
+	switch standingBefore(e) {
+	case standing{running: true, atBoot: true}:
+		return "keep running, and start at boot, as before"
+	case standing{running: true}:
+		return "do not start at boot"
+	case standing{atBoot: true}:
+		return "stop"
+	}
 	return "stop, and do not start at boot"
 }
