@@ -152,7 +152,7 @@ func rolledBack(failure, back error) error {
 // proveFile loads the host's file from scratch, in a namespace of its own, as
 // it is on the disk now.
 func (c *FirewallChange) proveFile(ctx context.Context) error {
-	loaded, err := firewall.TryFile(ctx, c.Flow, c.HostFile)
+	loaded, err := firewall.TryFile(ctx, c.Flow, c.HostFile, string(slices.Concat(c.Files[0].Content, c.Files[1].Content)))
 	switch {
 	case err != nil:
 		return fmt.Errorf("load %s for a trial: %w", c.HostFile, err)

@@ -6,4 +6,5 @@ var _ = rootless.LeftOut(
 	"TestAnswerEndsWithItsContext",
 	"TestHelpers",
 	"TestRunNftSaysThatItsTimeEnded",
+	"TestTryFileAmongManyInterfaces",
 )

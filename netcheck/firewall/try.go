@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"connsync/netcheck/dump"
 	"connsync/trust"
 )
 
@@ -59,16 +60,16 @@ func Try(ctx context.Context, f Flow, text string) (*Effect, error) {
 	return try(ctx, f, text, func() error { return RunNft(ctx, text) })
 }
 
-// TryFile is [Try] for a file and what it includes.
-func TryFile(ctx context.Context, f Flow, path string) (*Effect, error) {
-	return try(ctx, f, "include", func() error { return runNft(ctx, nil, "-f", path) })
+// TryFile is [Try] for a file and what it includes; text is what they say.
+func TryFile(ctx context.Context, f Flow, path, text string) (*Effect, error) {
+	return try(ctx, f, text, func() error { return runNft(ctx, nil, "-f", path) })
 }
 
 func try(ctx context.Context, f Flow, text string, load func() error) (*Effect, error) {
 	if err := f.CheckName(); err != nil {
 		return nil, err
 	}
-	links, err := netlink.LinkList()
+	links, err := dump.All(ctx, netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list interfaces: %w", err)
 	}
