@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -142,34 +143,50 @@ func (w weighed) direction() string {
 // remedy is the command that lets the flows through a chain.
 func (f Flow) remedy(rules *ruleset, w weighed) string {
 	manager, commands := w.link.remedies(rules, w.chain, w.in)
-	switch {
-	case manager == ManagerIPTables && w.link.Family() == 6:
-		return strings.Join(commands[:3], "; ") // the search for the neighbour too
-	case manager != "":
-		return commands[0]
+	if manager == "" {
+		return f.InstallCommand()
 	}
-	return f.InstallCommand()
+	needed := 1
+	if manager == ManagerIPTables && w.link.Group.IsValid() {
+		needed++ // the membership
+	}
+	if manager == ManagerIPTables && w.link.Family() == 6 {
+		needed += 2 // the search for the neighbour
+	}
+	return strings.Join(commands[:needed], "; ")
 }
 
 // InstallCommand is connsync's own, with the settings of the target.
 func (f Flow) InstallCommand() string { return "connsync firewall --install" + f.flags() }
 
-// InstallThere is the same for the peer.
+// InstallThere is the same for the peer, whose interfaces are not known here.
 func (f Flow) InstallThere() string {
-	f.Interface, f.Current, f.Peer = "INTERFACE", f.Peer, f.Current
-	return f.InstallCommand()
+	there := f.links()
+	for i, l := range there {
+		there[i].Interface, there[i].Current, there[i].Peer = "INTERFACE", l.Peer, l.Current
+	}
+	there[0].Spares = there[1:]
+	return there[0].InstallCommand()
 }
 
 // PrintCommand prints the rules that [Flow.InstallCommand] would install.
 func (f Flow) PrintCommand() string { return "connsync firewall" + f.flags() }
 
 func (f Flow) flags() string {
-	flags := fmt.Sprintf(" --interface %s --current-ip %v --peer-ip %v --port %d", f.Interface, f.Current, f.Peer, f.Port)
+	flags := fmt.Sprintf(" --interface %s --current-ip %s --peer-ip %s --port %d", f.Interface, typed(f.Current), typed(f.Peer), f.Port)
 	if f.Group.IsValid() {
 		flags += fmt.Sprintf(" --transport multicast --multicast-group %v", f.Group)
 	}
 	for _, l := range f.Spares {
-		flags += fmt.Sprintf(" --spare-link '%s %v %v %d'", l.Interface, l.Current, l.Peer, l.Port)
+		flags += fmt.Sprintf(" --spare-link '%s %s %s %d'", l.Interface, typed(l.Current), typed(l.Peer), l.Port)
 	}
 	return flags
+}
+
+// typed is an address as it is typed, without a prefix length where that is not known.
+func typed(p netip.Prefix) string {
+	if p.Bits() < 0 {
+		return p.Addr().String()
+	}
+	return p.String()
 }
