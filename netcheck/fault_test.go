@@ -97,6 +97,10 @@ var ruleFaults = []fault{
 		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to fd00::102 through eth1", "ip -6 rule del pref 79"}}},
 	{name: "blackhole rule, IPv6", family: 6, do: "ip -6 rule add to fd00::/64 blackhole pref 80", cures: true, want: []failure{
 		{CheckRoute, check.Blocker, "a blackhole route or rule swallows packets to fd00::102", "ip -6 rule del pref 80"}}},
+	{name: "prohibit route beside prohibit rules for others", cures: true, do: "ip rule add pref 70 fwmark 1 prohibit\nip rule add pref 71 uidrange 5-6 prohibit\n" +
+		"ip rule add pref 72 ipproto tcp dport 5000-5001 prohibit\nip rule add pref 73 tos 0x10 prohibit\nip rule add pref 74 not to 10.0.0.0/8 prohibit\n" +
+		"ip route add prohibit 10.0.0.102/32", want: []failure{
+		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to 10.0.0.102", "ip route del prohibit 10.0.0.102/32"}}},
 	{name: "a rule sends the peer's packets elsewhere", cures: true, set: func(l *wired, _ *target) {
 		l.wire("eth2", "eth2")
 		l.run(l.a, "ip route add default dev eth2 table 100\nip rule add to 10.0.0.102 lookup 100")

@@ -47,8 +47,8 @@ func refuses(kind int) bool {
 }
 
 // forbiddingRule returns the preference of the first rule that refuses packets
-// to peer. netlink.RuleList leaves the action out, so the dump is read here;
-// the actions have the numbers of the route types (linux/fib_rules.h).
+// to peer, whatever else they are. netlink.RuleList leaves the action out, so the
+// dump is read here; the actions have the numbers of the route types (linux/fib_rules.h).
 func forbiddingRule(family int, peer, from netip.Addr, link string) (pref int, ok bool) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
 	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}})
@@ -58,23 +58,26 @@ func forbiddingRule(family int, peer, from netip.Addr, link string) (pref int, o
 		if err != nil || !refuses(int(msg.Type)) {
 			return true
 		}
-		matches := true
+		ok = msg.Flags&unix.FIB_RULE_INVERT == 0 && msg.Tos == 0
+		pref = 0 // which the kernel leaves out
 		for _, a := range attrs {
 			switch a.Attr.Type {
 			case nl.FRA_PRIORITY:
 				pref = int(binary.NativeEndian.Uint32(a.Value))
 			case nl.FRA_DST:
-				matches = matches && within(a.Value, int(msg.Dst_len), peer)
+				ok = ok && within(a.Value, int(msg.Dst_len), peer)
 			case nl.FRA_SRC:
-				matches = matches && within(a.Value, int(msg.Src_len), from)
+				ok = ok && within(a.Value, int(msg.Src_len), from)
 			case nl.FRA_OIFNAME:
-				matches = matches && string(a.Value) == link+"\x00"
+				ok = ok && string(a.Value) == link+"\x00"
 			case nl.FRA_IIFNAME:
-				matches = matches && string(a.Value) == "lo\x00"
+				ok = ok && string(a.Value) == "lo\x00"
+			case nl.FRA_TABLE, nl.FRA_PROTOCOL, nl.FRA_SUPPRESS_PREFIXLEN, nl.FRA_SUPPRESS_IFGROUP, nl.FRA_FLOW, nl.FRA_PAD: // no selectors
+			default:
+				ok = false // a mark, a user, ports: whose packets those are is not known here
 			}
 		}
-		ok = matches
-		return !matches
+		return !ok
 	})
 	return pref, ok && err == nil
 }
