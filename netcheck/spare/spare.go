@@ -65,7 +65,7 @@ func Reach(t netcheck.Target) check.Check {
 }
 
 // eachSpare makes those checks of the plan for each spare link. What is wrong with all
-// of them is one finding, with the remedy of the first.
+// of them is one finding, with the remedy of the first of the worst.
 func eachSpare(ctx context.Context, t netcheck.Target, asked func(check.ID) bool) check.Finding {
 	if len(t.Spares) == 0 {
 		return check.Pass("no spare link is set")
@@ -77,14 +77,14 @@ func eachSpare(ctx context.Context, t netcheck.Target, asked func(check.ID) bool
 		of.Flow = spare
 		plan := slices.DeleteFunc(netcheck.Plan(of), func(c check.Check) bool { return !asked(c.ID) })
 		results := check.Run(ctx, plan, nil).Results
-		i := slices.IndexFunc(results, func(r check.Result) bool { return r.Status == check.Failed || r.Status == check.Unknown })
-		if i < 0 {
+		bad := worst(results)
+		if bad == nil {
 			passed = append(passed, fmt.Sprintf("%s from %v to %v, UDP port %d", spare.Interface, spare.Current.Addr(), spare.Peer.Addr(), spare.Port))
 			continue
 		}
-		faults = append(faults, fmt.Sprintf("spare link %s: %s", spare.Interface, results[i].Detail))
-		if first.Status != check.Failed && (first.Status == check.Pending || results[i].Status == check.Failed) {
-			first = results[i].Finding
+		faults = append(faults, fmt.Sprintf("spare link %s: %s", spare.Interface, bad.Detail))
+		if gravity(*bad) > gravity(first) {
+			first = *bad
 			first.Remedy = ofSpare(spare.Interface, first.Remedy)
 		}
 	}
@@ -93,6 +93,31 @@ func eachSpare(ctx context.Context, t netcheck.Target, asked func(check.ID) bool
 	}
 	first.Detail = strings.Join(faults, "; ")
 	return first
+}
+
+// worst is the first of the gravest findings; nil where nothing is wrong.
+func worst(results []check.Result) *check.Finding {
+	var bad *check.Finding
+	for i, r := range results {
+		if g := gravity(r.Finding); g > 0 && (bad == nil || g > gravity(*bad)) {
+			bad = &results[i].Finding
+		}
+	}
+	return bad
+}
+
+// gravity orders findings: a link that works hides none that does not. Zero is for
+// one with which nothing is wrong.
+func gravity(f check.Finding) int {
+	switch {
+	case f.Status == check.Failed && !f.Mild:
+		return 3
+	case f.Status == check.Failed:
+		return 2
+	case f.Status == check.Unknown:
+		return 1
+	}
+	return 0
 }
 
 // ofSpare is a remedy for a spare link: where it names a field, that of the link.

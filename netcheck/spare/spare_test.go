@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"connsync/netcheck"
+	"connsync/netcheck/check"
 )
 
 func TestSharedWire(t *testing.T) {
@@ -17,6 +18,33 @@ func TestSharedWire(t *testing.T) {
 	} {
 		if got := sharedWire(interfaces, tt.a, tt.b); got != tt.want {
 			t.Errorf("%s and %s: %q, want %q", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+// A link that works, but not as it should, hides none that does not work.
+func TestWorst(t *testing.T) {
+	result := func(id check.ID, status check.Status, mild bool) check.Result {
+		return check.Result{ID: id, Finding: check.Finding{Status: status, Mild: mild, Detail: string(id)}}
+	}
+	passed, unknown := result("passed", check.Passed, false), result("unknown", check.Unknown, false)
+	mild, hard := result("mild", check.Failed, true), result("hard", check.Failed, false)
+	later := result("later", check.Failed, false)
+	for _, tt := range []struct {
+		results []check.Result
+		want    string
+	}{
+		{[]check.Result{passed, result("skipped", check.Skipped, false)}, ""},
+		{[]check.Result{passed, unknown}, "unknown"},
+		{[]check.Result{unknown, mild}, "mild"},
+		{[]check.Result{mild, unknown, hard, later}, "hard"},
+	} {
+		got := ""
+		if f := worst(tt.results); f != nil {
+			got = f.Detail
+		}
+		if got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.results, got, tt.want)
 		}
 	}
 }
