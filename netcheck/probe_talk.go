@@ -1,7 +1,6 @@
 package netcheck
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -37,12 +36,10 @@ type refusal struct {
 	errno unix.Errno
 	// offender is who sent the ICMP error; invalid when this kernel found the
 	// error before anything was sent.
-	offender  netip.Addr
-	kind      uint8 // ICMP type and code
-	code      uint8
-	mtu       int // with EMSGSIZE
-	device    int // by which the ICMP error came in; 0 where that is not known
-	returning []byte
+	offender netip.Addr
+	kind     uint8 // ICMP type and code
+	code     uint8
+	device   int // by which the ICMP error came in; 0 where that is not known
 }
 
 func (r *refusal) Error() string {
@@ -264,14 +261,14 @@ func (k *talk) explain(err error) error {
 		return r
 	}
 	rcErr = rc.Control(func(fd uintptr) {
-		data, control := make([]byte, 128), make([]byte, 512)
+		control := make([]byte, 512)
 		for {
-			n, cn, _, _, err := unix.Recvmsg(int(fd), data, control, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+			_, cn, _, _, err := unix.Recvmsg(int(fd), nil, control, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 			if err != nil {
 				return
 			}
 			if queued, ok := parseRefusal(control[:cn]); ok && queued.errno == errno {
-				queued.returning, queued.device = bytes.Clone(data[:n]), arrival(control[:cn])
+				queued.device = arrival(control[:cn])
 				r = queued
 			}
 		}
@@ -297,7 +294,7 @@ func parseRefusal(control []byte) (*refusal, bool) {
 		if len(b) < size || !v4 && !v6 {
 			continue
 		}
-		r := &refusal{errno: unix.Errno(binary.NativeEndian.Uint32(b)), kind: b[5], code: b[6], mtu: int(binary.NativeEndian.Uint32(b[8:]))}
+		r := &refusal{errno: unix.Errno(binary.NativeEndian.Uint32(b)), kind: b[5], code: b[6]}
 		if b[4] == originLocal {
 			return r, true
 		}
