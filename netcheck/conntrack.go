@@ -24,14 +24,14 @@ import (
 // (kernel document networking/nf_conntrack-sysctl).
 const eventsSysctl = "/proc/sys/net/netfilter/nf_conntrack_events"
 
-// runConntrack asks whether the kernel tracks connections and tells of them.
+// runConntrack asks whether the kernel tracks connections and reports them.
 func runConntrack(context.Context) check.Finding {
 	tracked, limit, err := trackedConnections()
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root", Detail: "only root may ask the kernel about tracked connections"}
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
-		return check.Finding{Status: check.Failed, Err: err, Remedy: "modprobe nf_conntrack_netlink", Detail: "the kernel cannot tell of tracked connections (nf_conntrack_netlink)"}
+		return check.Finding{Status: check.Failed, Err: err, Remedy: "modprobe nf_conntrack_netlink", Detail: "the kernel cannot report tracked connections (nf_conntrack_netlink)"}
 	case err != nil:
 		return check.CouldNotRun(err)
 	}

@@ -18,7 +18,7 @@ type Target struct {
 	FirstNode bool
 	// Enabled says that the settings are those of a sync that is to run.
 	Enabled bool `json:",omitempty"`
-	// DaemonPIDs are the processes of our own conntrackd, which may hold Port.
+	// DaemonPIDs are the processes of this node's conntrackd, which may hold Port.
 	DaemonPIDs []int
 	// Virtual are the addresses that keepalived moves between the nodes.
 	Virtual []netip.Addr `json:",omitempty"`

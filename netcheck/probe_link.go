@@ -63,7 +63,7 @@ func judgeDuplicate(t Target, link Interface, got answers, err error) check.Find
 	case failedDAD:
 		return check.Fail(change+readd, "the kernel found %v in use by another host on the wire of %s and does not use it", addr, link.Name)
 	case err != nil:
-		return linkUnknown(err, "nobody was asked whether another host has "+addr.String())
+		return linkUnknown(err, "could not check whether another host has "+addr.String())
 	case slices.Contains(link.Tentative, addr):
 		return check.Finding{Status: check.Unknown, Remedy: t.ip("address show dev %s tentative", link.Name),
 			Detail: fmt.Sprintf("the kernel is still looking for another host with %v on the wire of %s", addr, link.Name)}

@@ -267,7 +267,7 @@ func judgeReplies(t Target, link Interface, got pings) check.Finding {
 		return allAstray(t, link, got.astray)
 	case got.byLink == 0:
 		return check.Finding{Status: check.Unknown, Remedy: "connsync check",
-			Detail: fmt.Sprintf("%v answers, but by which interface its replies come in could not be seen", peer)}
+			Detail: fmt.Sprintf("%v answers, but the interface by which its replies come in is unknown", peer)}
 	case got.strays > 0:
 		f := allAstray(t, link, got.astray)
 		f.Detail = fmt.Sprintf("%d of %d replies of %v come in by %s, not by %s", got.strays, got.strays+got.byLink, peer, nameOf(got.astray), link.Name)
@@ -307,7 +307,7 @@ func judgeSilence(ctx context.Context, t Target, link Interface) check.Finding {
 		return explainRefusal(t, link, err, "echo requests")
 	case err != nil:
 		return check.Finding{Status: check.Failed, Remedy: t.pingRule(),
-			Detail: fmt.Sprintf("%v does not answer echo requests on %s; whether it is there at all could not be seen: %v", peer, link.Name, err)}
+			Detail: fmt.Sprintf("%v does not answer echo requests on %s; it is unknown whether it is there at all: %v", peer, link.Name, err)}
 	case len(got.owners) == 0:
 		return check.Fail(fmt.Sprintf("on the peer: %s && ip link set dev INTERFACE up, on the interface that is wired to %s here",
 			t.ip("address add %v dev INTERFACE", prefixOn(link, t.Peer)), link.Name),

@@ -78,9 +78,9 @@ func judgeHolders(t Target, found []holder, err error) check.Finding {
 	switch {
 	case err != nil:
 		return check.Finding{Status: check.Failed, Err: err, Remedy: fmt.Sprintf("ss -ulpn 'sport = :%d' shows the process; stop it, %s", t.Port, other),
-			Detail: fmt.Sprintf("UDP port %d is in use at %v; by whom could not be seen: %v", t.Port, at.Addr(), err)}
+			Detail: fmt.Sprintf("UDP port %d is in use at %v; the process that holds it could not be found: %v", t.Port, at.Addr(), err)}
 	case len(others) == 0 && len(ours) > 0:
-		return check.Pass("UDP port %d is held by our own conntrackd (process %s)", t.Port, pidList(ours[0].pids))
+		return check.Pass("UDP port %d is held by this node's conntrackd (process %s)", t.Port, pidList(ours[0].pids))
 	case len(others) == 0:
 		return check.Fail(fmt.Sprintf("ss -uanp shows all sockets; stop the one with port %d, %s", t.Port, other),
 			"UDP port %d is in use at %v, but no socket that holds it can be seen", t.Port, at.Addr())
@@ -88,7 +88,7 @@ func judgeHolders(t Target, found []holder, err error) check.Finding {
 	h := others[0]
 	if !slices.ContainsFunc(others, func(h holder) bool { return !h.hidden }) {
 		return check.Finding{Status: check.Unknown, Remedy: "run connsync as root",
-			Detail: fmt.Sprintf("UDP port %d is held at %s; only root can see whether by our own conntrackd", t.Port, h.where())}
+			Detail: fmt.Sprintf("UDP port %d is held at %s; only root can see whether the holder is this node's conntrackd", t.Port, h.where())}
 	}
 	detail := fmt.Sprintf("UDP port %d is held at %s by %s", t.Port, h.where(), h.who())
 	if h.command == "conntrackd" {

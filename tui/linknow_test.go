@@ -64,7 +64,7 @@ var (
 		"peer-heard": mild(check.Fail("", "10.0.0.102 sends nothing to UDP port 3780 here")),
 	}
 	notRoot = map[check.ID]check.Finding{
-		"duplicate-address": {Status: check.Unknown, Detail: "nobody was asked whether another host has 10.0.0.101: that takes root (CAP_NET_RAW)"},
+		"duplicate-address": {Status: check.Unknown, Detail: "could not check whether another host has 10.0.0.101: that takes root (CAP_NET_RAW)"},
 		"peer-link":         {Status: check.Unknown, Detail: "the peer could not be asked for: that takes root (CAP_NET_RAW)"},
 		"peer-heard":        {Status: check.Unknown, Detail: "only root may listen for the peer"},
 	}

@@ -62,7 +62,7 @@ func hostFaults() []hostFault {
 			says: `the daemon did not start|refuses to start it again so soon`},
 		{name: "no word can be had of systemd", make: "systemctl stop dbus.socket dbus.service; mv /run/systemd/private /run/systemd/private.away",
 			undo: "mv /run/systemd/private.away /run/systemd/private; systemctl start dbus.socket",
-			says: `(?s)held by our own conntrackd.*the service manager cannot be reached`},
+			says: `(?s)held by this node's conntrackd.*the service manager cannot be reached`},
 		{name: "the disk is full", says: `no space left on device`,
 			make: "mkdir -p /mnt/full && mount -t tmpfs -o size=256k tmpfs /mnt/full && cp -a " + etc + "/. /mnt/full && { cat /dev/zero >/mnt/full/filler 2>/dev/null; true; } && mount --bind /mnt/full " + etc,
 			undo: "umount " + etc + " && umount /mnt/full"},

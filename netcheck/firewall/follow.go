@@ -105,16 +105,16 @@ func (r *ruleset) follow(k *work, base *chain, p *firstPacket, skip func(rule) b
 // walk follows the rules of a chain.
 func (w *follower) walk(c *chain) fates {
 	if w.depth > maxJumps {
-		return w.unclear(c, "there are too many jumps")
+		return w.unclear("there are too many jumps in %v", c)
 	}
 	rules, err := w.rules.rules(c)
 	if err != nil {
-		return w.unclear(c, "the rules could not be read ("+err.Error()+")")
+		return w.unclear("the rules of %v could not be read: %v", c, err)
 	}
 	var ends fates
 	for i, r := range rules {
 		if !w.work.spend(1) {
-			return ends | w.unclear(c, fmt.Sprintf("the limit of %d rules to follow was reached", maxWork))
+			return ends | w.unclear("the limit of %d rules to follow was reached in %v", maxWork, c)
 		}
 		if w.skip != nil && w.skip(r) {
 			continue
@@ -126,7 +126,7 @@ func (w *follower) walk(c *chain) fates {
 		out, goesOn := w.verdict(c, i+1, verdict)
 		if holds == maybe {
 			if out != 0 {
-				w.unclear(c, fmt.Sprintf("there is no telling what rule %d does", i+1))
+				w.unclear("the effect of rule %d in %v is unknown", i+1, c)
 			}
 			goesOn = true
 		}
@@ -139,9 +139,9 @@ func (w *follower) walk(c *chain) fates {
 }
 
 // unclear notes the first thing that was not understood.
-func (w *follower) unclear(c *chain, why string) fates {
+func (w *follower) unclear(format string, args ...any) fates {
 	if w.doubt == "" {
-		w.doubt = why + " in " + c.String()
+		w.doubt = fmt.Sprintf(format, args...)
 	}
 	return accepts | drops | falls
 }
@@ -158,7 +158,7 @@ func (w *follower) verdict(c *chain, number int, v *expr.Verdict) (fates, bool) 
 	case expr.VerdictJump, expr.VerdictGoto:
 		to, ok := w.rules.chains[chainName{c.family, c.table, v.Chain, c.program}]
 		if !ok {
-			return w.unclear(c, "a jump goes to no chain,"), true
+			return w.unclear("a rule in %v jumps to no chain", c), true
 		}
 		out := w.chain(to)
 		if v.Kind == expr.VerdictGoto {
@@ -168,7 +168,7 @@ func (w *follower) verdict(c *chain, number int, v *expr.Verdict) (fates, bool) 
 	case expr.VerdictContinue, expr.VerdictBreak:
 		return 0, true
 	}
-	return w.unclear(c, fmt.Sprintf("there is no telling what rule %d does", number)), true
+	return w.unclear("the effect of rule %d in %v is unknown", number, c), true
 }
 
 // The kernel's hooks, in the order in which a packet meets them; ingress comes

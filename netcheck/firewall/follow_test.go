@@ -104,7 +104,7 @@ func TestFollowTrouble(t *testing.T) {
 		}, "too many jumps"},
 		{"nowhere", func(*chain) ([]rule, error) {
 			return jump("gone"), nil
-		}, "a jump goes to no chain"},
+		}, "jumps to no chain"},
 	} {
 		r := &ruleset{rules: tt.rules, chains: map[chainName]*chain{base.key(): base}}
 		got, where := r.follow(newWork(t.Context()), base, p, nil)

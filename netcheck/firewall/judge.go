@@ -120,7 +120,7 @@ func (f Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
 	for _, w := range verdicts {
 		if w.ends&drops != 0 {
 			return check.Finding{Status: check.Unknown, Remedy: f.remedy(rules, w),
-				Detail: fmt.Sprintf("whether the firewall lets %s %s cannot be told: %s", w.what, w.direction(), w.where)}
+				Detail: fmt.Sprintf("could not check whether the firewall lets %s %s: %s", w.what, w.direction(), w.where)}
 		}
 	}
 	if len(rules.base) > 0 {

@@ -50,7 +50,7 @@ func (r *nftRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 func (s *state) forget(name string) {
 	s.data = unknowns(len(s.data.bytes))
 	if name == "tproxy" || name == "fwd" {
-		s.unclear(s.chain, "there is no telling what "+name+" does")
+		s.unclear("the effect of %s in %v is unknown", name, s.chain)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestFollowIsLinear(t *testing.T) {
 	count := func(jumps int) (asked int) {
 		r := tower(jumps, func() { asked++ })
 		ends, where := r.follow(newWork(t.Context()), r.base[0], testFlow("10.9.0.2", "10.9.0.1"), nil)
-		if ends != accepts || !strings.Contains(where, "rule 1 does in chain c13") {
+		if ends != accepts || !strings.Contains(where, "rule 1 in chain c13") {
 			t.Errorf("%d jumps: %03b, %q", jumps, ends, where)
 		}
 		return asked
@@ -151,7 +151,7 @@ func (p *plain) chain(c *chain) fates {
 	p.depth++
 	defer func() { p.depth-- }()
 	if p.depth > maxJumps {
-		return p.unclear(c, "there are too many jumps")
+		return p.unclear("there are too many jumps in %v", c)
 	}
 	if p.been[c] {
 		p.again++
@@ -170,7 +170,7 @@ func (p *plain) chain(c *chain) fates {
 		out, goesOn := p.jump(c, i+1, verdict)
 		if holds == maybe {
 			if out != 0 {
-				p.unclear(c, fmt.Sprintf("there is no telling what rule %d does", i+1))
+				p.unclear("the effect of rule %d in %v is unknown", i+1, c)
 			}
 			goesOn = true
 		}
