@@ -8,49 +8,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state is what the expressions of one rule have loaded. Registers start as
-// unknown.
-type state struct {
+// evaluation is one rule of nftables as its expressions run over a packet. Registers
+// start as unknown.
+type evaluation struct {
 	*follower
 	chain *chain
 	holds truth // whether the packet has come so far
 	data  value // the registers: 16 of 4 bytes, after the verdict's 16 bytes
 }
 
-func newState(w *follower, c *chain) *state {
-	return &state{follower: w, chain: c, holds: yes, data: unknowns(16 * 5)}
-}
-
 // weigh runs the expressions until one does not match or has a verdict.
 func (r *nftRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
-	s := newState(w, c)
+	ev := &evaluation{follower: w, chain: c, holds: yes, data: unknowns(16 * 5)}
 	for _, e := range r.exprs {
 		var verdict *expr.Verdict
 		t := maybe
 		if e.decoded == nil {
-			s.forget(e.name)
+			ev.forget(e.name)
 		} else {
-			t, verdict = s.expr(e.decoded)
+			t, verdict = ev.expr(e.decoded)
 		}
-		if e.name == "synproxy" && s.flow.protocol != unix.IPPROTO_TCP {
+		if e.name == "synproxy" && ev.flow.protocol != unix.IPPROTO_TCP {
 			t = no
 		}
-		if s.holds = s.holds.and(t); s.holds == no {
+		if ev.holds = ev.holds.and(t); ev.holds == no {
 			return no, nil
 		}
 		if verdict != nil {
-			return s.holds, verdict
+			return ev.holds, verdict
 		}
 	}
-	return s.holds, nil
+	return ev.holds, nil
 }
 
 // forget is for an expression that is not understood: it may have loaded
 // anything anywhere, and it may not match.
-func (s *state) forget(name string) {
-	s.data = unknowns(len(s.data.bytes))
+func (ev *evaluation) forget(name string) {
+	ev.data = unknowns(len(ev.data.bytes))
 	if name == "tproxy" || name == "fwd" {
-		s.unclear("the effect of %s in %v is unknown", name, s.chain)
+		ev.unclear("the effect of %s in %v is unknown", name, ev.chain)
 	}
 }
 
@@ -63,7 +59,7 @@ func register(r uint32) int {
 	return int(r) * 16
 }
 
-func (s *state) load(r uint32, v value) {
+func (ev *evaluation) load(r uint32, v value) {
 	at := register(r)
 	size := 16
 	if r >= unix.NFT_REG32_00 {
@@ -71,28 +67,28 @@ func (s *state) load(r uint32, v value) {
 	}
 	size = max(size, len(v.bytes))
 	padded := (len(v.bytes) + 3) &^ 3 // the kernel fills the last 4 bytes up with zeros
-	for i := 0; i < size && at+i < len(s.data.bytes); i++ {
+	for i := 0; i < size && at+i < len(ev.data.bytes); i++ {
 		switch {
 		case i < len(v.bytes):
-			s.data.bytes[at+i], s.data.known[at+i] = v.bytes[i], v.known[i]
+			ev.data.bytes[at+i], ev.data.known[at+i] = v.bytes[i], v.known[i]
 		case i < padded:
-			s.data.bytes[at+i], s.data.known[at+i] = 0, 0xff
+			ev.data.bytes[at+i], ev.data.known[at+i] = 0, 0xff
 		default:
-			s.data.bytes[at+i], s.data.known[at+i] = 0, 0
+			ev.data.bytes[at+i], ev.data.known[at+i] = 0, 0
 		}
 	}
 }
 
-func (s *state) read(r uint32, size int) value { return s.data.part(register(r), size) }
+func (ev *evaluation) read(r uint32, size int) value { return ev.data.part(register(r), size) }
 
 // number loads a number in the byte order of this machine.
-func (s *state) number(r uint32, n uint32) {
-	s.load(r, known(binary.NativeEndian.AppendUint32(nil, n)))
+func (ev *evaluation) number(r uint32, n uint32) {
+	ev.load(r, known(binary.NativeEndian.AppendUint32(nil, n)))
 }
 
 // expr evaluates one expression: whether the rule still matches, and its
 // verdict, if it gives one.
-func (s *state) expr(e expr.Any) (truth, *expr.Verdict) {
+func (ev *evaluation) expr(e expr.Any) (truth, *expr.Verdict) {
 	switch e := e.(type) {
 	case *expr.Verdict:
 		return yes, e
@@ -103,44 +99,44 @@ func (s *state) expr(e expr.Any) (truth, *expr.Verdict) {
 	case *expr.Objref:
 		return truthOr(e.Type == unix.NFT_OBJECT_COUNTER || e.Type == unix.NFT_OBJECT_CT_HELPER), nil
 	case *expr.Notrack:
-		s.flow.leaveUntracked(s.base, s.holds)
+		ev.flow.leaveUntracked(ev.base, ev.holds)
 		return yes, nil
 	case *expr.Meta:
-		return s.meta(e), nil
+		return ev.meta(e), nil
 	case *expr.Payload:
-		return s.payload(e), nil
+		return ev.payload(e), nil
 	case *expr.Ct:
-		return s.ct(e), nil
+		return ev.ct(e), nil
 	case *expr.Immediate:
-		s.load(e.Register, known(e.Data))
+		ev.load(e.Register, known(e.Data))
 	case *expr.Bitwise:
-		s.bitwise(e)
+		ev.bitwise(e)
 	case *expr.Cmp:
-		return s.cmp(e), nil
+		return ev.cmp(e), nil
 	case *expr.Range:
-		return s.inRange(e), nil
+		return ev.inRange(e), nil
 	case *expr.Lookup:
-		return s.lookup(e)
+		return ev.lookup(e)
 	case *expr.Fib:
-		s.fib(e)
+		ev.fib(e)
 	case *expr.Exthdr:
-		return s.exthdr(e), nil
+		return ev.exthdr(e), nil
 	case *expr.Dynset:
 		return truthOr(len(e.Exprs) == 0 && !e.Invert), nil // with a limit in it it may not match
 	case *expr.Hash:
-		s.load(e.DestRegister, value{})
+		ev.load(e.DestRegister, value{})
 	case *expr.Numgen:
-		s.load(e.Register, value{})
+		ev.load(e.Register, value{})
 	case *expr.NAT:
-		return s.translate(e.Type == expr.NATTypeDestNAT)
+		return ev.translate(e.Type == expr.NATTypeDestNAT)
 	case *expr.Redir:
-		return s.translate(true)
+		return ev.translate(true)
 	case *expr.Masq:
-		return s.translate(false)
+		return ev.translate(false)
 	case *expr.Match:
-		return s.match(e), nil
+		return ev.match(e), nil
 	case *expr.Target:
-		return s.target(e)
+		return ev.target(e)
 	case *expr.Queue:
 		return yes, &expr.Verdict{Kind: verdictUnknown}
 	default: // limits, quotas, counts of connections
@@ -163,19 +159,19 @@ const verdictUnknown expr.VerdictKind = 3
 
 // translate rewrites an address. A datagram to another destination is no longer
 // the daemon's; the source matters to the peer alone.
-func (s *state) translate(destination bool) (truth, *expr.Verdict) {
-	s.flow.translated = true
+func (ev *evaluation) translate(destination bool) (truth, *expr.Verdict) {
+	ev.flow.translated = true
 	if destination {
 		return yes, &expr.Verdict{Kind: verdictUnknown}
 	}
 	return yes, &expr.Verdict{Kind: expr.VerdictAccept}
 }
 
-func (s *state) meta(e *expr.Meta) truth {
+func (ev *evaluation) meta(e *expr.Meta) truth {
 	if e.SourceRegister {
 		return yes // it sets, and compares nothing
 	}
-	p := s.flow
+	p := ev.flow
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, p.iface)
 	ours := func(input, output expr.MetaKey) bool { return p.in && e.Key == input || !p.in && e.Key == output }
@@ -184,35 +180,35 @@ func (s *state) meta(e *expr.Meta) truth {
 		if !ours(expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME) {
 			name = make([]byte, unix.IFNAMSIZ)
 		}
-		s.load(e.Register, known(name))
+		ev.load(e.Register, known(name))
 	case expr.MetaKeyIIF, expr.MetaKeyOIF:
 		index := 0
 		if ours(expr.MetaKeyIIF, expr.MetaKeyOIF) {
 			index = p.index
 		}
-		s.number(e.Register, uint32(index))
+		ev.number(e.Register, uint32(index))
 	case expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP:
-		s.number(e.Register, p.group)
+		ev.number(e.Register, p.group)
 		return truthOf(ours(expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP)) // without an interface it does not match
 	case expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE:
-		s.load(e.Register, value{})
+		ev.load(e.Register, value{})
 		if p.kind != 0 {
-			s.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(p.kind))))
+			ev.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(p.kind))))
 		}
 		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
 	case expr.MetaKeyPKTTYPE:
-		s.load(e.Register, value{})
+		ev.load(e.Register, value{})
 		if p.in && !p.destination.IsMulticast() {
-			s.load(e.Register, known([]byte{unix.PACKET_HOST}))
+			ev.load(e.Register, known([]byte{unix.PACKET_HOST}))
 		}
 	case expr.MetaKeyL4PROTO:
-		s.load(e.Register, known([]byte{p.protocol}))
+		ev.load(e.Register, known([]byte{p.protocol}))
 	case expr.MetaKeyNFPROTO:
-		s.load(e.Register, known([]byte{p.nfproto()}))
+		ev.load(e.Register, known([]byte{p.nfproto()}))
 	case expr.MetaKeyPROTOCOL:
-		s.load(e.Register, known(binary.BigEndian.AppendUint16(nil, p.ethertype())))
+		ev.load(e.Register, known(binary.BigEndian.AppendUint16(nil, p.ethertype())))
 	default:
-		s.load(e.Register, value{})
+		ev.load(e.Register, value{})
 	}
 	return yes
 }
@@ -231,35 +227,35 @@ func (p *firstPacket) ethertype() uint16 {
 	return unix.ETH_P_IP
 }
 
-func (s *state) payload(e *expr.Payload) truth {
+func (ev *evaluation) payload(e *expr.Payload) truth {
 	if e.OperationType == expr.PayloadWrite {
 		return yes
 	}
 	header := value{} // of the link layer nothing is known
 	switch e.Base {
 	case expr.PayloadBaseTransportHeader:
-		header = s.flow.transport
+		header = ev.flow.transport
 	case expr.PayloadBaseNetworkHeader:
-		header = s.flow.networkHeader()
+		header = ev.flow.networkHeader()
 	}
-	s.load(e.DestRegister, header.part(int(e.Offset), int(e.Len)))
+	ev.load(e.DestRegister, header.part(int(e.Offset), int(e.Len)))
 	return yes
 }
 
 // ct asks connection tracking. What is not tracked has a state and nothing
 // else: no other question about it matches.
-func (s *state) ct(e *expr.Ct) truth {
+func (ev *evaluation) ct(e *expr.Ct) truth {
 	if e.SourceRegister {
 		return yes
 	}
-	p, now := s.flow, s.flow.state(s.base)
+	p, now := ev.flow, ev.flow.state(ev.base)
 	var v value
 	switch e.Key {
 	case expr.CtKeySTATE:
 		if now != 0 {
 			v = known(binary.NativeEndian.AppendUint32(nil, now))
 		}
-		s.load(e.Register, v)
+		ev.load(e.Register, v)
 		return yes
 	case expr.CtKeyDIRECTION:
 		v = known([]byte{0}) // original
@@ -275,7 +271,7 @@ func (s *state) ct(e *expr.Ct) truth {
 		}
 		binary.NativeEndian.PutUint32(v.known, mask)
 	}
-	s.load(e.Register, v)
+	ev.load(e.Register, v)
 	switch now {
 	case stateNew:
 		return yes
@@ -285,21 +281,21 @@ func (s *state) ct(e *expr.Ct) truth {
 	return no
 }
 
-func (s *state) bitwise(e *expr.Bitwise) {
-	v := s.read(e.SourceRegister, int(e.Len))
+func (ev *evaluation) bitwise(e *expr.Bitwise) {
+	v := ev.read(e.SourceRegister, int(e.Len))
 	if len(e.Mask) != len(v.bytes) || len(e.Xor) != len(v.bytes) { // a shift
-		s.load(e.DestRegister, unknowns(int(e.Len)))
+		ev.load(e.DestRegister, unknowns(int(e.Len)))
 		return
 	}
 	for i := range v.bytes {
 		v.known[i] |= ^e.Mask[i]
 		v.bytes[i] = v.bytes[i]&e.Mask[i]&v.known[i] ^ e.Xor[i]
 	}
-	s.load(e.DestRegister, v)
+	ev.load(e.DestRegister, v)
 }
 
-func (s *state) cmp(e *expr.Cmp) truth {
-	v := s.read(e.Register, len(e.Data))
+func (ev *evaluation) cmp(e *expr.Cmp) truth {
+	v := ev.read(e.Register, len(e.Data))
 	switch e.Op {
 	case expr.CmpOpEq:
 		return v.equals(e.Data)
@@ -317,8 +313,8 @@ func (s *state) cmp(e *expr.Cmp) truth {
 	return maybe
 }
 
-func (s *state) inRange(e *expr.Range) truth {
-	in := s.read(e.Register, len(e.FromData)).within(e.FromData, e.ToData)
+func (ev *evaluation) inRange(e *expr.Range) truth {
+	in := ev.read(e.Register, len(e.FromData)).within(e.FromData, e.ToData)
 	if e.Op == expr.CmpOpNeq {
 		return in.not()
 	}
@@ -326,10 +322,10 @@ func (s *state) inRange(e *expr.Range) truth {
 }
 
 // lookup looks a key up in a set, or in a map.
-func (s *state) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
+func (ev *evaluation) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
 	in, found := maybe, (*element)(nil)
-	if set, err := s.rules.set(s.chain.family, s.chain.table, e.SetName); err == nil {
-		in, found = set.look(s.work, s.read(e.SourceRegister, set.keySize))
+	if set, err := ev.rules.set(ev.chain.family, ev.chain.table, e.SetName); err == nil {
+		in, found = set.look(ev.work, ev.read(e.SourceRegister, set.keySize))
 	}
 	switch {
 	case e.Invert:
@@ -341,17 +337,17 @@ func (s *state) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
 	case e.DestRegister == unix.NFT_REG_VERDICT:
 		return maybe, &expr.Verdict{Kind: verdictUnknown}
 	case found != nil && found.data != nil:
-		s.load(e.DestRegister, known(bytes.Clone(found.data)))
+		ev.load(e.DestRegister, known(bytes.Clone(found.data)))
 	default:
-		s.load(e.DestRegister, value{})
+		ev.load(e.DestRegister, value{})
 	}
 	return in, nil
 }
 
 // fib asks the routing tables.
-func (s *state) fib(e *expr.Fib) {
+func (ev *evaluation) fib(e *expr.Fib) {
 	const unicast, local, multicast = unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_MULTICAST
-	p := s.flow
+	p := ev.flow
 	switch {
 	case e.ResultADDRTYPE:
 		kind := uint32(unicast)
@@ -361,23 +357,23 @@ func (s *state) fib(e *expr.Fib) {
 		case e.FlagDADDR && p.in, e.FlagSADDR && !p.in:
 			kind = local
 		}
-		s.number(e.Register, kind)
+		ev.number(e.Register, kind)
 	case e.FlagSADDR && p.in && p.direct && e.FlagPRESENT:
-		s.load(e.Register, known([]byte{1}))
+		ev.load(e.Register, known([]byte{1}))
 	case e.FlagSADDR && p.in && p.direct && e.ResultOIF:
-		s.number(e.Register, uint32(p.index))
+		ev.number(e.Register, uint32(p.index))
 	default:
-		s.load(e.Register, value{})
+		ev.load(e.Register, value{})
 	}
 }
 
 // exthdr asks for an extension header of IPv6, an option of IPv4 or one of
 // TCP: there are none.
-func (s *state) exthdr(e *expr.Exthdr) truth {
+func (ev *evaluation) exthdr(e *expr.Exthdr) truth {
 	const present = 1 // NFT_EXTHDR_F_PRESENT
 	if e.Flags&present == 0 {
 		return no
 	}
-	s.load(e.DestRegister, known([]byte{0}))
+	ev.load(e.DestRegister, known([]byte{0}))
 	return yes
 }

@@ -9,15 +9,15 @@ import (
 )
 
 // match evaluates the matches that iptables has as modules.
-func (s *state) match(e *expr.Match) truth {
+func (ev *evaluation) match(e *expr.Match) truth {
 	switch info := e.Info.(type) {
 	case *xt.Comment:
 		return yes
 	case *xt.Udp:
-		if s.flow.protocol != unix.IPPROTO_UDP {
+		if ev.flow.protocol != unix.IPPROTO_UDP {
 			return no
 		}
-		port := s.flow.destinationPort()
+		port := ev.flow.destinationPort()
 		in := truthOf(port >= info.DstPorts[0] && port <= info.DstPorts[1])
 		if info.InvFlags&xt.UdpInvDestPorts != 0 {
 			in = in.not()
@@ -29,23 +29,23 @@ func (s *state) match(e *expr.Match) truth {
 	case *xt.Tcp:
 		return no
 	case *xt.ConntrackMtinfo3:
-		return s.conntrackState(info.ConntrackMtinfoBase, uint32(info.StateMask))
+		return ev.conntrackState(info.ConntrackMtinfoBase, uint32(info.StateMask))
 	case *xt.ConntrackMtinfo2:
-		return s.conntrackState(info.ConntrackMtinfoBase, uint32(info.StateMask))
+		return ev.conntrackState(info.ConntrackMtinfoBase, uint32(info.StateMask))
 	case *xt.AddrTypeV1:
-		return s.addressType(info)
+		return ev.addressType(info)
 	case *xt.Unknown:
 		switch e.Name {
 		case "multiport":
-			return s.multiport(*info)
+			return ev.multiport(*info)
 		case "rpfilter":
-			return s.reversePath(*info)
+			return ev.reversePath(*info)
 		case "icmp6":
-			return s.icmp6(*info)
+			return ev.icmp6(*info)
 		case "icmp":
 			return no
 		case "hl":
-			return s.hopLimit(*info)
+			return ev.hopLimit(*info)
 		}
 	}
 	return maybe
@@ -54,11 +54,11 @@ func (s *state) match(e *expr.Match) truth {
 func (p *firstPacket) destinationPort() uint16 { return binary.BigEndian.Uint16(p.transport.bytes[2:]) }
 
 // conntrackState is iptables' --ctstate.
-func (s *state) conntrackState(info xt.ConntrackMtinfoBase, mask uint32) truth {
+func (ev *evaluation) conntrackState(info xt.ConntrackMtinfoBase, mask uint32) truth {
 	if xt.ConntrackFlags(info.MatchFlags)&^xt.ConntrackStateAlias != xt.ConntrackState {
 		return maybe
 	}
-	now := s.flow.state(s.base)
+	now := ev.flow.state(ev.base)
 	switch now {
 	case 0:
 		return maybe
@@ -73,7 +73,7 @@ func (s *state) conntrackState(info xt.ConntrackMtinfoBase, mask uint32) truth {
 }
 
 // addressType is iptables' --src-type and --dst-type.
-func (s *state) addressType(info *xt.AddrTypeV1) truth {
+func (ev *evaluation) addressType(info *xt.AddrTypeV1) truth {
 	const invertSource, invertDestination, limitIn, limitOut = 1, 2, 4, 8 // linux/netfilter/xt_addrtype.h
 	if info.Flags&(limitIn|limitOut) != 0 {
 		return maybe
@@ -87,7 +87,7 @@ func (s *state) addressType(info *xt.AddrTypeV1) truth {
 		}
 		return uint16(xt.AddrTypeUnicast)
 	}
-	p, in := s.flow, yes
+	p, in := ev.flow, yes
 	if info.Source != 0 {
 		in = in.and(truthOf(info.Source&kind(!p.in, false) != 0 != (info.Flags&invertSource != 0)))
 	}
@@ -99,12 +99,12 @@ func (s *state) addressType(info *xt.AddrTypeV1) truth {
 
 // multiport is struct xt_multiport_v1: which ports are meant, how many, 15
 // ports, 15 marks of those that begin a range, and whether it is inverted.
-func (s *state) multiport(info []byte) truth {
+func (ev *evaluation) multiport(info []byte) truth {
 	const source, destination, either, most = 0, 1, 2, 15
-	if len(info) < 2+2*most+most+1 || s.flow.protocol != unix.IPPROTO_UDP || int(info[1]) > most {
+	if len(info) < 2+2*most+most+1 || ev.flow.protocol != unix.IPPROTO_UDP || int(info[1]) > most {
 		return maybe
 	}
-	port, in := s.flow.destinationPort(), no
+	port, in := ev.flow.destinationPort(), no
 	for i := 0; i < int(info[1]); i++ {
 		from := binary.NativeEndian.Uint16(info[2+2*i:])
 		to := from
@@ -127,20 +127,20 @@ func (s *state) multiport(info []byte) truth {
 
 // reversePath is struct xt_rpfilter_info: does the way back leave through the
 // interface.
-func (s *state) reversePath(info []byte) truth {
+func (ev *evaluation) reversePath(info []byte) truth {
 	const loose, validMark, invert = 1, 2, 8
-	if len(info) == 0 || !s.flow.in || !s.flow.direct {
+	if len(info) == 0 || !ev.flow.in || !ev.flow.direct {
 		return maybe
 	}
 	return truthOf(info[0]&invert == 0)
 }
 
 // icmp6 is struct ip6t_icmp: type, first and last code, whether it is inverted.
-func (s *state) icmp6(info []byte) truth {
-	if len(info) < 4 || s.flow.protocol != unix.IPPROTO_ICMPV6 {
+func (ev *evaluation) icmp6(info []byte) truth {
+	if len(info) < 4 || ev.flow.protocol != unix.IPPROTO_ICMPV6 {
 		return no
 	}
-	in := truthOf(info[0] == 0xff || info[0] == s.flow.transport.bytes[0] && info[1] == 0)
+	in := truthOf(info[0] == 0xff || info[0] == ev.flow.transport.bytes[0] && info[1] == 0)
 	if info[3] != 0 {
 		return in.not()
 	}
@@ -148,32 +148,32 @@ func (s *state) icmp6(info []byte) truth {
 }
 
 // hopLimit is struct ip6t_hl_info: how to compare, and with what.
-func (s *state) hopLimit(info []byte) truth {
+func (ev *evaluation) hopLimit(info []byte) truth {
 	const equal = 0
-	if len(info) < 2 || info[0] != equal || s.flow.hopLimit == 0 {
+	if len(info) < 2 || info[0] != equal || ev.flow.hopLimit == 0 {
 		return maybe
 	}
-	return truthOf(info[1] == s.flow.hopLimit)
+	return truthOf(info[1] == ev.flow.hopLimit)
 }
 
 // target evaluates the targets that iptables has as modules.
-func (s *state) target(e *expr.Target) (truth, *expr.Verdict) {
+func (ev *evaluation) target(e *expr.Target) (truth, *expr.Verdict) {
 	switch e.Name {
 	case "REJECT", "DROP":
 		return yes, &expr.Verdict{Kind: expr.VerdictDrop}
 	case "NOTRACK":
-		s.flow.leaveUntracked(s.base, s.holds)
+		ev.flow.leaveUntracked(ev.base, ev.holds)
 		return yes, nil
 	case "CT":
 		const notrack = 1 // XT_CT_NOTRACK
 		if info, ok := e.Info.(*xt.Unknown); !ok || len(*info) < 2 || binary.NativeEndian.Uint16(*info)&notrack != 0 {
-			s.flow.leaveUntracked(s.base, s.holds)
+			ev.flow.leaveUntracked(ev.base, ev.holds)
 		}
 		return yes, nil
 	case "DNAT", "REDIRECT", "NETMAP":
-		return s.translate(true)
+		return ev.translate(true)
 	case "SNAT", "MASQUERADE":
-		return s.translate(false)
+		return ev.translate(false)
 	}
 	if goesOn(e.Name) {
 		return yes, nil
