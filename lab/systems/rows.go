@@ -50,7 +50,7 @@ func rows() []row {
 	}
 	swapped := pair("debian11+12", systemd(debian11), systemd(debian12))
 	swapped.swapped = true
-	swapped.instead = map[string]func(context.Context, *stage) error{"save": saveSwapped, "failover": proveSwapped}
+	swapped.instead = map[string]func(context.Context, *stage) error{"failover": proveSwapped}
 	alpine := pair("alpine", openrc(debian12), openrc(debian12))
 	alpine.dress, alpine.instead = dressAlpine, map[string]func(context.Context, *stage) error{"save": saveLiberal}
 	vyos := pair("vyos", systemd(debian12), systemd(debian12))
