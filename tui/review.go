@@ -179,7 +179,7 @@ func (r *review) update(msg tea.Msg) (outcome, tea.Cmd) {
 		case msg.err != nil:
 			return nil, r.take(reviewMade{run: msg.run, err: msg.err})
 		default:
-			saved := settingsSaved{settings: msg.settings}
+			saved := settingsSaved{settings: msg.settings, reread: true}
 			return formWanted{}, func() tea.Msg { return saved }
 		}
 	case graceEnded:

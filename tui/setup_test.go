@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
 	"connsync/netcheck"
 	"connsync/tui/text"
 )
@@ -118,6 +119,27 @@ func TestSetupOfTheFirstNode(t *testing.T) {
 	if strings.Join(a.stated, " ") != "LLB" || len(a.lefts) > 0 {
 		t.Errorf("stated %v, left %v", a.stated, a.lefts)
 	}
+}
+
+// A file that somebody else wrote meanwhile is read again from the review; nothing is set
+// up by that, and what was answered stays.
+func TestSetupReloadsTheFile(t *testing.T) {
+	theirs := pairSettings()
+	theirs.Port = 3790
+	setUp(t, &fakeAppliance{}, func(o *Options) {
+		o.Effects.Reviewer = fakeReviewer{saved: theirs, err: &hostfile.ChangedError{Path: "/etc/conntrackd/conntrackd.conf", Now: []byte(newFile())}}
+	}, 80, 24, func(d *driver) {
+		answerFirst(d)
+		d.press("enter")
+		d.wait(2 * time.Second)
+		d.press("enter")
+		d.wait(2 * time.Second)
+		d.press("shift+tab")
+		d.wants("[ Reload File ]")
+		d.press("enter")
+		d.wants("Review your answers", "10.0.0.102/24", "[ Check and Save ]")
+		d.lacks("Connection sync is set up on this node.")
+	})
 }
 
 // The line of the other node fills everything, under this node's own name of
