@@ -82,24 +82,11 @@ func (a *saving) details(detail string) []string {
 const maxDetailLines = 20
 
 // peerLines is what to type at the other node, broken where a shell lets it; before are
-// the settings that a save has replaced.
+// the settings that a save has replaced. No line is longer than what can be shown of one.
 func peerLines(e *env, s conntrackd.Settings, width int, before ...conntrackd.Settings) []string {
 	lines := hang(text.PeerIntro, " ", width)
-	line := "   "
-	for _, word := range text.PeerWords(e.table, s, before...) {
-		word = e.shown(word)
-		if line != "   " && ansi.StringWidth(line)+1+ansi.StringWidth(word)+2 > width {
-			lines = append(lines, line+" \\")
-			line = "     "
-		}
-		if strings.TrimSpace(line) != "" {
-			line += " "
-		}
-		line += word
-	}
-	lines = append(lines, line)
-	for i := range lines { // only a value that cannot be right is longer
-		lines[i] = e.fit(lines[i], width)
+	for _, l := range text.PeerCommandLines(e.table, s, min(width, text.CleanMax), before...) {
+		lines = append(lines, e.fitting(l))
 	}
 	return append(lines, hang(text.PeerCheck(e.table, s), " ", width)...)
 }

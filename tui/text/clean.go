@@ -13,34 +13,36 @@ import (
 const CleanMax = 512
 
 // Clean makes text from outside (an interface alias, a log line, a file) safe
-// to show on one line: whole escape sequences, control characters (C0, DEL,
-// C1), bidirectional controls, other invisible characters and bytes that are
-// not UTF-8 are removed, tabs and line ends become one space, and what is
-// longer than 512 characters is cut.
+// to show on one line, see [Whole]; what is longer than 512 characters is cut.
 func Clean(s string) string {
-	if len(s) > 4*CleanMax {
-		s = s[:4*CleanMax]
-	}
-	if PlainASCII(s) {
-		return cut(s, CleanMax)
-	}
-	s = ansi.Strip(strings.ToValidUTF8(s, ""))
-	var b strings.Builder
+	s = Whole(s[:min(len(s), 4*CleanMax)])
 	n := 0
-	for _, r := range s {
+	for i := range s {
 		if n == CleanMax {
-			break
+			return s[:i]
 		}
-		switch {
-		case r == '\t' || r == '\n' || r == '\r':
-			r = ' '
-		case r == utf8.RuneError || !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r):
-			continue
-		}
-		b.WriteRune(r)
 		n++
 	}
-	return b.String()
+	return s
+}
+
+// Whole is [Clean] without the cut, for what is useless without its end, such as a value
+// to type: whole escape sequences, control characters (C0, DEL, C1), bidirectional
+// controls, other invisible characters and bytes that are not UTF-8 are removed, tabs and
+// line ends become one space.
+func Whole(s string) string {
+	if PlainASCII(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t' || r == '\n' || r == '\r':
+			return ' '
+		case r == utf8.RuneError || !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, ansi.Strip(strings.ToValidUTF8(s, "")))
 }
 
 // PlainASCII reports whether s is printable ASCII, as nearly everything is.
@@ -51,11 +53,4 @@ func PlainASCII(s string) bool {
 		}
 	}
 	return true
-}
-
-func cut(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
 }

@@ -13,7 +13,11 @@ import (
 // settings with the two addresses swapped. The interface is this node's; the
 // other one may have another name for it, see [PeerNote].
 func PeerCommand(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntrackd.Settings) string {
-	return strings.Join(PeerWords(t, s, before...), " ")
+	var words []string
+	for _, w := range peerWords(t, s, before...) {
+		words = append(words, w.String())
+	}
+	return strings.Join(words, " ")
 }
 
 // PeerLines are what there is to do at the other node, a line each.
@@ -25,7 +29,7 @@ func PeerLines(t conntrackd.SettingTable, s conntrackd.Settings, before ...connt
 	}
 }
 
-// PeerIntro comes before the words of [PeerWords], and [PeerCheck] after them.
+// PeerIntro comes before the lines of [PeerCommandLines], and [PeerCheck] after them.
 const PeerIntro = "At the other node, with its own interface name:"
 
 // PeerCheck is what both nodes show once the other one is set up.
@@ -51,15 +55,25 @@ func peerNoteFor(s conntrackd.Settings) string {
 	return PeerNote + ", and first in each --" + conntrackd.FieldSpareLinks.Flag()
 }
 
-// PeerWords are the words of the command, each flag together with its value,
-// so that a line break never parts them. The last one has no value: of a number
+// peerWord is a flag of the command with its value, if it has one.
+type peerWord struct{ flag, value string }
+
+// String is the word as it is typed in a shell.
+func (w peerWord) String() string {
+	if w.value == "" {
+		return w.flag
+	}
+	return w.flag + " " + shellWord(w.value)
+}
+
+// peerWords are the words of the command. The last one has no value: of a number
 // nobody could tell whether its end was cut off. before are the settings that a save has
 // replaced, if any: what it has set back is told too, since the other node still has it.
-func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntrackd.Settings) []string {
-	words := []string{"connsync apply"}
+func peerWords(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntrackd.Settings) []peerWord {
+	words := []peerWord{{flag: "connsync apply"}}
 	v := t.Values(otherEnd(s))
 	for _, e := range t {
-		flag, value := "--"+e.Field.Flag(), v[e.Field]
+		flag, value := "--"+e.Field.Flag(), Whole(v[e.Field])
 		back := slices.ContainsFunc(before, func(b conntrackd.Settings) bool { return setBack(e, b, s) })
 		if back && e.Optional {
 			value = cmp.Or(value, conntrackd.DefaultWord)
@@ -68,16 +82,16 @@ func PeerWords(t conntrackd.SettingTable, s conntrackd.Settings, before ...connt
 		case e.Usage == "" || value == "":
 		case e.Kind == conntrackd.LinksSetting:
 			for link := range strings.SplitSeq(value, ", ") {
-				words = append(words, flag+" "+shellWord(Clean(link)))
+				words = append(words, peerWord{flag, link})
 			}
 		case !back && !tellPeer(e, s):
 		case e.Kind != conntrackd.SwitchSetting:
-			words = append(words, flag+" "+shellWord(Clean(value)))
+			words = append(words, peerWord{flag, value})
 		case back || e.On(value): // else off is what the other node has by itself
-			words = append(words, flag+"="+value)
+			words = append(words, peerWord{flag: flag + "=" + value})
 		}
 	}
-	return append(words, peerLineEnd)
+	return append(words, peerWord{flag: peerLineEnd})
 }
 
 // otherEnd are the settings with the addresses of each link swapped.

@@ -11,9 +11,9 @@ import (
 	"connsync/conntrackd"
 )
 
-// PeerLineMax bounds what is read as the other node's line, in bytes. The
-// longest one is half of it.
-const PeerLineMax = 2048
+// PeerLineMax bounds what is read as the other node's line, in bytes. Of a longer one
+// the end is missing, which is a [ShortPeerLineError].
+const PeerLineMax = 8192
 
 // peerLineEnd is the last word of the line. Without it the value before it, or
 // a flag, may have been cut off.
@@ -34,7 +34,7 @@ var peerLineStart = regexp.MustCompile(`(?:^|\s|(['"]))(?:[^\s'"]*/)?connsync\s+
 
 // ParsePeerLine reads the command that the other node printed ([PeerCommand]),
 // as it comes through a console: with a prompt or words before it, in quotes, broken into
-// lines with a backslash at the end, between two words or within one, and with
+// lines between two words or within one, with a backslash at the end or without, and with
 // the lines after it that connsync prints there too. A line that is not whole
 // is a *[ShortPeerLineError]. [ParseSettings] has no problem with the values.
 func ParsePeerLine(t conntrackd.SettingTable, text string) (conntrackd.Values, error) {
@@ -61,7 +61,7 @@ func peerTextLines(text string) []string {
 	var lines []string
 	text = ansi.Strip(text[:min(len(text), PeerLineMax)])
 	for _, l := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		l = strings.TrimSpace(Clean(l))
+		l = strings.TrimSpace(Whole(l))
 		l = strings.TrimSpace(strings.TrimPrefix(l, "> ")) // a shell's second prompt
 		if strings.HasPrefix(l, PeerNote) || strings.HasPrefix(l, fingerprintBegin) || strings.HasPrefix(l, bothNodes) {
 			break
@@ -76,9 +76,9 @@ func peerTextLines(text string) []string {
 // maxGuessedBreaks bounds in how many places a break may have parted a word.
 const maxGuessedBreaks = 6
 
-// joinings are the texts that the lines can be parts of: a break stands for a
-// space, unless it parted a word. Those with the fewest parted words come first.
-// A reading with a break in the wrong place has a word too many or a bad value.
+// joinings are the texts that the lines can be parts of, those with the fewest breaks
+// that are not what they look like first. A reading with a break in the wrong place has
+// a word too many or a bad value.
 func joinings(lines []string) []string {
 	breaks := max(len(lines)-1, 0)
 	if breaks > maxGuessedBreaks {
@@ -103,14 +103,16 @@ func ones(mask uint) (n int) {
 	return n
 }
 
-// joinLines joins lines by a space, or by nothing where mask has the break's
-// bit. A backslash at the end of a line says that a space is meant.
-func joinLines(lines []string, parted uint) string {
+// joinLines joins lines by a space or, where a word was parted, by nothing. As in a shell
+// that is so behind a backslash that follows no space; a break with otherwise's bit is
+// the other way round. A backslash after a space is always one.
+func joinLines(lines []string, otherwise uint) string {
 	var b strings.Builder
 	for i, l := range lines {
 		whole, continued := strings.CutSuffix(l, `\`)
+		words := strings.HasSuffix(whole, " ")
 		b.WriteString(strings.TrimSpace(whole))
-		if continued || parted>>i&1 == 0 {
+		if continued && words || continued == (otherwise>>i&1 != 0) {
 			b.WriteByte(' ')
 		}
 	}
