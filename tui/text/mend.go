@@ -33,18 +33,22 @@ func MendOf(r check.Result, s conntrackd.Settings, interfaces []netcheck.Interfa
 	return Mend{}, false
 }
 
-// mendAddress finds what Current IP is meant to be.
+// mendAddress finds what Current IP is meant to be, false where it is that already.
 func mendAddress(s conntrackd.Settings, interfaces []netcheck.Interface) (Mend, bool) {
 	current, peer := s.Current.Addr().Unmap(), s.Peer.Addr().Unmap()
-	if i, ok := holding(interfaces, current); ok {
-		if i.Name == s.Interface {
-			s.Current = prefixOn(i, current)
-			return Mend{Says: "Use Current IP " + s.Current.String() + ", as it is on " + Clean(i.Name) + ".", Settings: s}, true
+	if i, ok := holding(interfaces, current, s.Interface); ok {
+		own, bits := prefixOn(i, current), s.Current.Bits()
+		switch {
+		case i.Name != s.Interface:
+			s.Interface, s.Current = i.Name, own
+			return Mend{Says: "Use Interface Name " + Clean(i.Name) + ", which has " + current.String() + ".", Settings: s}, true
+		case bits >= 0 && bits != own.Bits():
+			s.Current = own
+			return Mend{Says: "Use Current IP " + own.String() + ", as it is on " + Clean(i.Name) + ".", Settings: s}, true
 		}
-		s.Interface, s.Current = i.Name, prefixOn(i, current)
-		return Mend{Says: "Use Interface Name " + Clean(i.Name) + ", which has " + current.String() + ".", Settings: s}, true
+		return Mend{}, false
 	}
-	if i, ok := holding(interfaces, peer); ok {
+	if i, ok := holding(interfaces, peer, s.Interface); ok {
 		own := prefixOn(i, peer)
 		s.Interface, s.Current, s.Peer = i.Name, own, netip.PrefixFrom(current, own.Bits())
 		return Mend{Says: "Swap: Current IP " + own.String() + ", Peer IP " + s.Peer.String() + ".", Settings: s}, true
@@ -76,12 +80,15 @@ func likely(own []netip.Prefix, s conntrackd.Settings) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-func holding(interfaces []netcheck.Interface, a netip.Addr) (netcheck.Interface, bool) {
-	i := slices.IndexFunc(interfaces, func(i netcheck.Interface) bool { return a.IsValid() && i.Has(a) })
-	if i < 0 {
-		return netcheck.Interface{}, false
+// holding is an interface with the address: the one called first, if that has it.
+func holding(interfaces []netcheck.Interface, a netip.Addr, first string) (netcheck.Interface, bool) {
+	var found netcheck.Interface
+	for _, i := range interfaces {
+		if a.IsValid() && i.Has(a) && (found.Name == "" || i.Name == first) {
+			found = i
+		}
 	}
-	return interfaces[i], true
+	return found, found.Name != ""
 }
 
 func prefixOn(i netcheck.Interface, a netip.Addr) netip.Prefix {
