@@ -2,6 +2,7 @@ package console
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -45,7 +46,8 @@ type painter struct {
 	stop chan struct{}
 	done chan struct{}
 	// first is called when a frame has been sent for the first time; may be nil.
-	first func()
+	first   func()
+	writing atomic.Bool // what is drawn, which may be more than the line's queue takes
 
 	mu          sync.Mutex
 	next        *frame
@@ -205,7 +207,10 @@ func (p *painter) send(out []byte) {
 	if len(out) == 0 {
 		return
 	}
-	if _, err := p.line.out.Write(out); err != nil {
+	p.writing.Store(true)
+	_, err := p.line.out.Write(out)
+	p.writing.Store(false)
+	if err != nil {
 		p.lost()
 		return
 	}
@@ -227,7 +232,7 @@ func (p *painter) close(limit time.Duration) {
 			return false
 		}
 	}
-	if !sending(limit, drawn, func() int { left, _ := unsent(p.line.out); return left }) {
+	if !sending(limit, drawn, p.writing.Load, func() int { return unsent(p.line.out) }) {
 		discard(p.line.out)
 		select {
 		case <-p.done:

@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"time"
 
@@ -26,33 +25,27 @@ func Drain(f *os.File) {
 	if rdev, ok := device(f); !ok || !isUART(rdev) {
 		return
 	}
-	// Others that write there too do not hold this up.
-	least := math.MaxInt
-	left := func() int {
-		left, err := unsent(f)
-		if err != nil {
-			left = 0
-		}
-		least = min(least, left)
-		return least
-	}
-	sending(time.Second+transmission(f, fifo), func() bool { return left() == 0 }, left)
+	left := func() int { return unsent(f) }
+	sending(time.Second+transmission(f, fifo), func() bool { return left() == 0 }, func() bool { return false }, left)
 }
 
-// sending waits until done, or until what is left has not become less for that long:
-// false then. Looks are counted, since where a virtual machine has to wait its clock
-// goes on and its UART does not.
-func sending(limit time.Duration, done func() bool, left func() int) bool {
+// sending waits until done, or until what is left has not become less than ever before
+// for that long: false then. So what others write on the line does not hold it up. While
+// this program is filling the queue itself, every decrease counts. Looks are counted, since
+// where a virtual machine has to wait its clock goes on and its UART does not.
+func sending(limit time.Duration, done, filling func() bool, left func() int) bool {
 	const looks = 100
-	for before, still := left(), 0; still < looks; still++ {
+	for least, still := left(), 0; still < looks; still++ {
 		if done() {
 			return true
 		}
 		now := left()
-		if now < before {
+		if now < least {
 			still = 0
 		}
-		before = now
+		if now < least || filling() {
+			least = now
+		}
 		time.Sleep(limit / looks)
 	}
 	return done()
@@ -60,18 +53,21 @@ func sending(limit time.Duration, done func() bool, left func() int) bool {
 
 // unsent is how many bytes a UART has still to send, as far as it can be told:
 // its own queue counts as one.
-func unsent(f *os.File) (int, error) {
+func unsent(f *os.File) int {
 	left, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCOUTQ)
-	if err != nil || left > 0 {
-		return left, err
+	if err != nil {
+		return 0
+	}
+	if left > 0 {
+		return left
 	}
 	// linux/serial.h, tty_ioctl(2)
 	const tiocSerTEMT = 1
 	state, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCSERGETLSR)
 	if err != nil || state&tiocSerTEMT != 0 {
-		return 0, nil // a driver that does not say has sent it
+		return 0 // a driver that does not say has sent it
 	}
-	return 1, nil
+	return 1
 }
 
 // discard throws away what the line has not sent yet (tcflush(3), TCOFLUSH).
