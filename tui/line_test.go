@@ -168,14 +168,18 @@ func (c *countedApplier) Apply(ctx context.Context, r apply.Review, each func(st
 	return c.Applier.Apply(ctx, r, each)
 }
 
-// The operator's word on the host reaches the applier.
+// The operator's word on the host reaches the applier, also where the review is made
+// again for the hook.
 func TestLineTellsTheDecisionOnTheHost(t *testing.T) {
 	for _, tt := range []struct {
 		answers []string
 		want    bool
-	}{{[]string{"y"}, true}, {[]string{"h", "y"}, false}, {[]string{"h", "h", "y"}, true}} {
+	}{
+		{[]string{"y"}, true}, {[]string{"h", "y"}, false}, {[]string{"h", "h", "y"}, true},
+		{[]string{"h", "e", "e", "y"}, false}, {[]string{"e", "h", "e", "y"}, false},
+	} {
 		a := &countedApplier{Applier: &fakeApplier{steps: savedSteps()}}
-		effects := func(e *Effects) { e.Applier, e.Reviewer = a, fakeReviewer{review: preparingReview()} }
+		effects := func(e *Effects) { e.Applier, e.Reviewer = a, fakeReviewer{review: offeringReview()} }
 		if _, err := dialogue(t, with(effects), append(append([]string{}, wholeJob[:8]...), tt.answers...)...); err != nil {
 			t.Fatal(err)
 		}

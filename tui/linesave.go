@@ -153,7 +153,7 @@ func (t *lineTalk) agree(r *review, diff []string) (stage, error) {
 			}
 			return t.apply(r.settings, r.review), nil
 		case oneOf(answer, "h") && r.preparable():
-			r.review.PrepareHost = !r.review.PrepareHost
+			r.decideHost()
 			t.lines(r.hostLines())
 		case oneOf(answer, "e") && r.hook.there:
 			r.decide()
