@@ -192,7 +192,7 @@ const (
 	FirstNodeShort        = "First node: no peer yet."
 	FirstNodeFollowsShort = "Nothing is in sync until it is set up."
 	FirstNodeFlag         = "If this is the first node of the pair and the peer is not set up yet, add --first-node."
-	GoOnUnknown           = "Go on without knowing."
+	GoOnUnknown           = "Save despite unknown checks."
 )
 
 // Agreement names the agreement with which a save would go on all the same; blank
