@@ -59,7 +59,7 @@ func (d *driver) do(cmd tea.Cmd) {
 	go func() { d.take(cmd()) }()
 }
 
-// Take hands on a message; what Bubble Tea itself would unpack is unpacked.
+// take hands on a message; what Bubble Tea itself would unpack is unpacked.
 func (d *driver) take(msg tea.Msg) {
 	switch msg := msg.(type) {
 	case nil:

@@ -25,7 +25,7 @@ type form struct {
 	foreign bool   // the same
 	// readOnly is why nothing can be saved here; blank where it can.
 	readOnly string
-	// disableStillEnabled: what the gate bars is enabled all the same, and can be disabled.
+	// stillEnabled says that what the gate bars is enabled all the same, and can be disabled.
 	stillEnabled bool
 	gateFocus    int                 // of its buttons
 	inForce      conntrackd.Settings // as they were at the start
@@ -369,7 +369,7 @@ func (f *form) choosePicked(name string) {
 	f.settle()
 }
 
-// Value is the text of the focused field.
+// value is the text of the focused field.
 func (f *form) value() string { return f.text(f.fields[f.focus]) }
 
 // text is that of a field, as it is drawn.

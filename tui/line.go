@@ -169,6 +169,17 @@ func (t *lineTalk) end(err error) error {
 	return ErrUnfinished
 }
 
+// refuses says why a line is no answer, if it is none.
+func (t *lineTalk) refuses(line typedLine) bool {
+	switch {
+	case line.strange:
+		t.out.line("That line contained non-text keys, such as arrows. Type it again.")
+	case line.long:
+		t.out.line("That line is too long. Type it again.")
+	}
+	return line.strange || line.long
+}
+
 // ask puts a question and returns the answer, "" for Enter alone.
 func (t *lineTalk) ask(question string) (string, error) {
 	for {
@@ -182,10 +193,7 @@ func (t *lineTalk) ask(question string) (string, error) {
 		}
 		t.out.answered()
 		switch {
-		case line.strange:
-			t.out.line("That line contained non-text keys, such as arrows. Type it again.")
-		case line.long:
-			t.out.line("That line is too long. Type it again.")
+		case t.refuses(line):
 		case t.setup != nil && oneOf(line.text, laterWord):
 			return "", errLater
 		case t.setup != nil && oneOf(line.text, neverWord):

@@ -178,7 +178,7 @@ func (t *lineTalk) suggestions(f field) []string {
 	return slices.Compact(all)
 }
 
-// Take puts an answer into the draft and says why it cannot be used.
+// take puts an answer into the draft and says why it cannot be used.
 func (t *lineTalk) take(f field, answer string) (problem string) {
 	if len(answer) > f.limit() {
 		return fmt.Sprintf("That is too long: %d characters, at most %d.", len(answer), f.limit())

@@ -160,7 +160,7 @@ func (t *lineTalk) history() (stage, error) {
 	}
 }
 
-// entryView shows what one save changed, and rolls it back if that is wanted.
+// entry shows what one save changed, and rolls it back if that is wanted.
 func (t *lineTalk) entry(e apply.Entry) stage {
 	return func() (stage, error) {
 		from := t.env.effects.History

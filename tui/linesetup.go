@@ -176,8 +176,12 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 			return t.questions(0), nil // nothing, or no more of what was begun
 		}
 		typed += answer + "\n"
-		if typed, err = t.pasted(typed); err != nil {
+		switch typed, err = t.pasted(typed); {
+		case err != nil:
 			return nil, err
+		case typed == "":
+			question = peerLineQuestion
+			continue
 		}
 		v, err := text.ParsePeerLine(t.env.table, typed)
 		var short *text.ShortPeerLineError
@@ -197,26 +201,30 @@ func (t *lineTalk) askPeerLine() (stage, error) {
 
 // pasted is typed with what comes at once after it: a paste may be several lines.
 // From a pipe everything comes at once, so there only as much is taken as makes
-// the line whole.
+// the line whole. It is blank where a line of it is no answer: nothing is taken then.
 func (t *lineTalk) pasted(typed string) (string, error) {
+	refused := false
 	for {
 		_, err := text.ParsePeerLine(t.env.table, typed)
 		var short *text.ShortPeerLineError
 		unfinished := errors.As(err, &short) || strings.HasSuffix(strings.TrimSpace(typed), `\`)
-		if t.out.silent && !unfinished {
-			return typed, nil
+		if t.out.silent && (refused || !unfinished) {
+			break
 		}
 		line, ok, err := t.in.within(t.ctx, peerLineQuiet)
-		switch {
-		case errors.Is(err, errInputEnded): // the next question says so
-			return typed, nil
-		case err != nil:
+		if err != nil && !errors.Is(err, errInputEnded) { // the next question says that
 			return "", err
-		case !ok:
-			return typed, nil
 		}
+		if !ok {
+			break
+		}
+		refused = refused || t.refuses(line)
 		typed += line.text + "\n"
 	}
+	if refused {
+		return "", nil
+	}
+	return typed, nil
 }
 
 func (t *lineTalk) takePeerLine(v conntrackd.Values) stage {

@@ -90,3 +90,24 @@ func TestLineSetupIsNotAwaitedForEver(t *testing.T) {
 		}
 	}
 }
+
+// A piece of the other node's line that is no answer makes the whole paste none, on a
+// terminal and from a pipe.
+func TestLineSetupRefusesPartOfAPaste(t *testing.T) {
+	other := savedSettings()
+	other.Current, other.Peer = other.Peer, other.Current
+	begin, end, _ := strings.Cut(text.PeerCommand(conntrackd.NewSettingTable(), other), "--port 3780 ")
+	for said, piece := range map[string]string{
+		"contained non-text keys": "--port 37\x1b[D80 " + end,
+		"is too long":             "--port 3780 " + end + strings.Repeat(" ", lineMax) + "--port 3790",
+	} {
+		for _, silent := range []bool{false, true} {
+			paper, err := dialogue(t, func(o *LineOptions) {
+				o.Setup, o.Silent = &Setup{Appliance: &fakeAppliance{}, Fresh: true}, silent
+			}, begin+`\`, piece, pause, begin+"--port 3780 "+end, pause, "later")
+			if err != nil || strings.Count(paper, said) != 1 || strings.Count(paper, peerLineQuestion) != 2 || strings.Count(paper, "Taken: Port 3780") != 1 {
+				t.Errorf("%s, silent %v: %v\n%s", said, silent, err, paper)
+			}
+		}
+	}
+}

@@ -26,7 +26,7 @@ func openedPicker(t *testing.T, list []netcheck.Interface, keys ...string) (*Mod
 	return m, m.top().(*picker)
 }
 
-// row is where the mark stands on the screen.
+// markRow is where the mark stands on the screen.
 func markRow(m *Model) int {
 	for i, l := range strings.Split(shot(m), "\n") {
 		if strings.HasPrefix(l, " > ") {

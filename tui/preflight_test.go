@@ -19,7 +19,7 @@ type fakePlanner struct {
 	// findings differ from "passed"; after that long when delays says so.
 	findings map[check.ID]check.Finding
 	delays   map[check.ID]time.Duration
-	// dialogWanted are the plans that were made: firstNode of each.
+	// asked are the plans that were made: firstNode of each.
 	asked []bool
 	// ended counts checks whose context ended before their answer.
 	ended chan check.ID
