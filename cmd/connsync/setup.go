@@ -50,7 +50,7 @@ func newSetup(s streams, g *globals) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.ifNeeded, "if-needed", false, "exit at once where the sync is set up, is not offered on this appliance, or was declined or left unanswered before")
-	flags.BoolVar(&f.console, "console", false, "use the kernel's consoles instead of this terminal; the first one on which a key is pressed is used")
+	flags.BoolVar(&f.console, "console", false, "use the kernel's consoles instead of this terminal; the one on which Enter is pressed first is used")
 	flags.DurationVar(&f.patience, "patience", 0, "exit when no key is pressed for this time, such as `5m`; twelve times as long while waiting for the peer")
 	return cmd
 }

@@ -21,7 +21,7 @@ const activeConsoles = "/sys/class/tty/console/active"
 // kernel's consoles are the host's there.
 const inContainer = "/run/systemd/container"
 
-// ErrNobody says that no key was pressed on any console.
+// ErrNobody says that Enter was pressed on no console.
 var ErrNobody = errors.New("nobody pressed a key")
 
 // kernelNames are the terminals behind the kernel's consoles. The kernel's tty0

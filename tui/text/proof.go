@@ -54,7 +54,7 @@ func ProofResult(p health.Proof, within time.Duration) string {
 	return fmt.Sprintf("not proven: no test entry of the peer arrived within %v; run connsync status --prove there at the same time", within)
 }
 
-// Unproven is what a proof by test states says nothing about, in sentences; lists are
+// Unproven is what a proof by test entries says nothing about, in sentences; lists are
 // those of the file's Filter, mode is its sync mode. It is blank where that is nothing.
 func Unproven(h health.Health, lists []conntrackd.FilterList, mode string) string {
 	var sentences []string
