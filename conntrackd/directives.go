@@ -1,9 +1,6 @@
 package conntrackd
 
-import (
-	"strings"
-	"time"
-)
+import "strings"
 
 // ControlSocket returns the Path in the section UNIX at which the daemon serves its control
 // socket, or "" where the file gives none.
@@ -39,18 +36,6 @@ func (f *File) HashLimit() int {
 		return n
 	}
 	return defaultHashLimit
-}
-
-// defaultPurgeTimeout is the daemon's own.
-const defaultPurgeTimeout = 60 * time.Second
-
-// PurgeTimeout returns how long after a request to purge it (conntrackd -t) the
-// daemon empties the kernel's table.
-func (f *File) PurgeTimeout() time.Duration {
-	if seconds := atoi(f.value("Sync", "PurgeTimeout")); seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	return defaultPurgeTimeout
 }
 
 // StartupResync reports whether the daemon asks the peer for its states when it

@@ -2,7 +2,6 @@ package conntrackd
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -11,13 +10,12 @@ import (
 type facts struct {
 	Socket, Lock, Log, Mode string
 	HashLimit               int
-	Purge                   time.Duration
 	Protocols               []string
 	Accept                  bool
 }
 
 func TestFileFacts(t *testing.T) {
-	daemons := facts{Lock: "/var/lock/conntrackd.lock", Mode: "FTFW", HashLimit: 262144, Purge: time.Minute}
+	daemons := facts{Lock: "/var/lock/conntrackd.lock", Mode: "FTFW", HashLimit: 262144}
 	with := func(change func(*facts)) facts {
 		f := daemons
 		change(&f)
@@ -30,12 +28,12 @@ func TestFileFacts(t *testing.T) {
 		want facts
 	}{
 		"nothing": {"", daemons},
-		"all": {"Sync { Mode ALARM { PurgeTimeout 5 } }\nGeneral { HashLimit 7 LockFile /l LogFile /g\n" +
+		"all": {"Sync { Mode ALARM { } }\nGeneral { HashLimit 7 LockFile /l LogFile /g\n" +
 			"UNIX { Path /s } Filter From Userspace { Protocol Accept { TCP UDP sctp } Address Ignore { IPv4_address 127.0.0.1 } } }\n",
-			facts{"/s", "/l", "/g", "ALARM", 7, 5 * time.Second, []string{"TCP", "UDP", "sctp"}, true}},
-		"last wins": {"Sync { Mode FTFW { PurgeTimeout 5 } PurgeTimeout 6 }\nGeneral { HashLimit 7 LockFile /a LockFile /b\nUNIX { Path /c } HashLimit 8 }\nGeneral { UNIX { Path /d } }\n",
-			facts{Socket: "/d", Lock: "/b", Mode: "FTFW", HashLimit: 8, Purge: 6 * time.Second}},
-		"zero is the default":     {"Sync { PurgeTimeout 0 }\nGeneral { HashLimit 0 }\n", daemons},
+			facts{"/s", "/l", "/g", "ALARM", 7, []string{"TCP", "UDP", "sctp"}, true}},
+		"last wins": {"Sync { Mode FTFW { } }\nGeneral { HashLimit 7 LockFile /a LockFile /b\nUNIX { Path /c } HashLimit 8 }\nGeneral { UNIX { Path /d } }\n",
+			facts{Socket: "/d", Lock: "/b", Mode: "FTFW", HashLimit: 8}},
+		"zero is the default":     {"General { HashLimit 0 }\n", daemons},
 		"no path of a log":        {"General { LogFile on }\nStats { LogFile /flows\n }\n", with(func(f *facts) { f.Log = "/flows" })},
 		"two lists":               {"General { Filter { Protocol Ignore { TCP } Protocol Accept { udp } } }\n", with(func(f *facts) { f.Protocols, f.Accept = []string{"TCP", "udp"}, true })},
 		"commented out":           {"# Mode ALARM { }\nSync { } # Mode ALARM\n", daemons},
@@ -49,7 +47,7 @@ func TestFileFacts(t *testing.T) {
 
 		// Files that the daemon refuses.
 		"unknown word":         {"Banana\nGeneral { Banana 3 UNIX { Path /s } }\n", socket("/s")},
-		"unknown section":      {"Generall { UNIX { Path /s } }\nSyncc { Mode ALARM { PurgeTimeout 5 } }\n", with(func(f *facts) { f.Socket, f.Mode, f.Purge = "/s", "ALARM", 5*time.Second })},
+		"unknown section":      {"Generall { UNIX { Path /s } }\nSyncc { Mode ALARM { } }\n", with(func(f *facts) { f.Socket, f.Mode = "/s", "ALARM" })},
 		"missing brace":        {"Sync { UDP { }\nGeneral { LockFile /l UNIX { Path /s } }\n", with(func(f *facts) { f.Socket, f.Lock = "/s", "/l" })},
 		"missing brace, mode":  {"Sync { UDP { Mode notrack { } }\n", mode("NOTRACK")},
 		"brace too many":       {"General { } LockFile /l UNIX { Path /s } }\n", with(func(f *facts) { f.Socket, f.Lock = "/s", "/l" })},
@@ -62,7 +60,7 @@ func TestFileFacts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, _ := Parse(name, []byte(tt.src))
-			got := facts{Socket: f.ControlSocket(), Lock: f.LockFile(), Log: f.LogFile(), Mode: f.Mode(), HashLimit: f.HashLimit(), Purge: f.PurgeTimeout()}
+			got := facts{Socket: f.ControlSocket(), Lock: f.LockFile(), Log: f.LogFile(), Mode: f.Mode(), HashLimit: f.HashLimit()}
 			got.Protocols, got.Accept = f.ProtocolFilter()
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -3,6 +3,7 @@ package conntrackd
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"connsync/conntrackd/typed"
 )
@@ -144,6 +145,15 @@ func purgeTimeoutSetting() Setting {
 		about: []string{"How long after a failover the node that became backup waits before it removes the connections from its kernel's table. Where a node comes back sooner, its old entries are still there. " + leftOut},
 		at:    func(s *Settings) *int { return &s.PurgeTimeout },
 	}.setting()
+}
+
+// PurgeDelay is how long after a request to purge it (conntrackd -t) the daemon
+// empties the kernel's table: PurgeTimeout, or the daemon's own 60 s.
+func (s Settings) PurgeDelay() time.Duration {
+	if s.PurgeTimeout <= 0 {
+		return time.Minute
+	}
+	return time.Duration(s.PurgeTimeout) * time.Second
 }
 
 func commitTimeoutSetting() Setting {

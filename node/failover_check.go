@@ -121,12 +121,7 @@ func (n *Node) failoverTiming(settings conntrackd.Settings) check.Check {
 				}
 				return finding
 			}
-			content, err := conntrackd.ReadConfig(n.Config)
-			if err != nil {
-				return cannotLookAt(n.Config, err)
-			}
-			f, _ := conntrackd.Parse(n.Config, content)
-			return judgeTiming(mover, f.PurgeTimeout())
+			return judgeTiming(mover, settings.PurgeDelay())
 		},
 	}
 }

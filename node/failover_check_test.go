@@ -11,6 +11,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/failover"
+	"connsync/conntrackd/typed"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
 )
@@ -182,21 +183,21 @@ func TestFailoverHook(t *testing.T) {
 func TestFailoverTiming(t *testing.T) {
 	for _, tt := range []struct {
 		name, conf string
-		purge      string
+		purge      int
 		status     check.Status
 		detail     string
 	}{
-		{"no delay", "state BACKUP", "", check.Failed, "LAN waits 0 s before"},
-		{"too short", "state BACKUP\npreempt_delay 59.5", "", check.Failed, "waits 59.5 s"},
-		{"as long", "state BACKUP\npreempt_delay 60", "", check.Passed, "60 s"},
-		{"no effect", "state MASTER\npreempt_delay 300", "", check.Failed, "no effect with state MASTER"},
-		{"nopreempt", "state BACKUP\nnopreempt", "", check.Passed, "nopreempt"},
-		{"a shorter purge", "preempt_delay 10", "Sync { Mode FTFW { PurgeTimeout 5 } }", check.Passed, "5 s"},
-		{"a longer purge", "preempt_delay 90", "Sync { Mode FTFW { PurgeTimeout 120 } }", check.Failed, "after 120 s"},
+		{"no delay", "state BACKUP", 0, check.Failed, "LAN waits 0 s before"},
+		{"too short", "state BACKUP\npreempt_delay 59.5", 0, check.Failed, "waits 59.5 s"},
+		{"as long", "state BACKUP\npreempt_delay 60", 0, check.Passed, "60 s"},
+		{"no effect", "state MASTER\npreempt_delay 300", 0, check.Failed, "no effect with state MASTER"},
+		{"nopreempt", "state BACKUP\nnopreempt", 0, check.Passed, "nopreempt"},
+		{"a shorter purge", "preempt_delay 10", 5, check.Passed, "5 s"},
+		{"a longer purge", "preempt_delay 90", 120, check.Failed, "after 120 s"},
+		{"the daemon's own purge", "preempt_delay 90", typed.DefaultNumber, check.Passed, "60 s"},
 	} {
 		c := mover(t, "vrrp_instance LAN {\n"+tt.conf+"\n}\n")
-		f, _ := conntrackd.Parse("", []byte(tt.purge))
-		got := judgeTiming(c, f.PurgeTimeout())
+		got := judgeTiming(c, conntrackd.Settings{Advanced: conntrackd.Advanced{PurgeTimeout: tt.purge}}.PurgeDelay())
 		if got.Status != tt.status || !strings.Contains(got.Detail, tt.detail) {
 			t.Errorf("%s: %s: %s", tt.name, got.Status, got.Detail)
 		}
