@@ -182,16 +182,19 @@ func resyncEffect(ctx context.Context, r *run, before tables) (step.Status, stri
 const stateBytes = 32
 
 // bulkEffect sees that what was sent is as much as the internal cache would
-// fill. Whether the peer got it is the peer's to say.
+// fill. Whether the peer got it is the peer's to say. Without an internal cache the
+// daemon sends what it finds in the kernel's table and its filter lets through, so that
+// there only as much as the whole table takes is known to be all.
 func bulkEffect(ctx context.Context, r *run, before tables) (step.Status, string) {
-	count := before.Internal
+	count, held := before.Internal, plural.Of(before.Internal, "state", "states")
 	if before.Bypass {
-		count = uint64(before.kernel) // a bulk is read from there; some entries may be the node's own
+		count = uint64(before.kernel)
+		held = "the kernel's table of " + plural.Of(count, "entry", "entries")
 	}
 	if count == 0 {
 		return step.Done, "no state to send"
 	}
-	least := stateBytes * before.Internal
+	least := stateBytes * count
 	now, ok, err := r.await(ctx, func(t tables) bool {
 		return t.Link.BytesSent-before.Link.BytesSent >= least && t.Link.PacketsSent > before.Link.PacketsSent
 	})
@@ -199,16 +202,19 @@ func bulkEffect(ctx context.Context, r *run, before tables) (step.Status, string
 		return cannotSee(err)
 	}
 	messages, bytes := now.Link.PacketsSent-before.Link.PacketsSent, now.Link.BytesSent-before.Link.BytesSent
+	sent := fmt.Sprintf("%s, %s", plural.Of(messages, "message", "messages"), plural.Of(bytes, "byte", "bytes"))
 	switch failures := now.Link.ErrorsSent - before.Link.ErrorsSent; {
 	case ok && now.Link.Status != linkRunning:
 		return step.Done, fmt.Sprintf("%s in %s, which nobody receives: %s is %s; the peer requests them when it is back",
-			plural.Of(count, "state", "states"), plural.Of(messages, "message", "messages"), now.Link.Device, now.Link.Status)
+			held, plural.Of(messages, "message", "messages"), now.Link.Device, now.Link.Status)
 	case ok:
-		return step.Done, fmt.Sprintf("%s in %s, %s", plural.Of(count, "state", "states"), plural.Of(messages, "message", "messages"), plural.Of(bytes, "byte", "bytes"))
+		return step.Done, fmt.Sprintf("%s in %s", held, sent)
 	case failures > 0:
 		return step.Failed, fmt.Sprintf("%s could not be sent: %s is %s", plural.Of(failures, "message", "messages"), now.Link.Device, now.Link.Status)
+	case before.Bypass:
+		return step.Unknown, fmt.Sprintf("conntrackd sent %s of %s; without an internal cache (DisableInternalCache) it is unknown whether that is all it has to send", sent, held)
 	}
-	return step.Failed, fmt.Sprintf("the daemon has not sent all of %s: only %s, %s", plural.Of(count, "state", "states"), plural.Of(messages, "message", "messages"), plural.Of(bytes, "byte", "bytes"))
+	return step.Failed, fmt.Sprintf("the daemon has not sent all of %s: only %s", held, sent)
 }
 
 const linkRunning = "RUNNING" // the daemon's word for a link that is up

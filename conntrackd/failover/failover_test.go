@@ -62,6 +62,7 @@ type daemonModel struct {
 	silent                             chan struct{} // the first reading after a request waits for it; nil for none
 	states                             int           // of the peer
 	lost                               int           // how many requests for the peer's states are lost
+	bypass                             bool          // no internal cache: internal is how many of the kernel's entries a bulk sends
 }
 
 func (d *daemonModel) answer(r control.Request) []byte {
@@ -75,6 +76,9 @@ func (d *daemonModel) answer(r control.Request) []byte {
 	}
 	switch r {
 	case control.RequestCache:
+		if d.bypass {
+			return []byte("internal bypass:\n\nexternal inject:\nconnections created:\t\t0\tfailed:\t0\nconnections updated:\t\t0\tfailed:\t0\nconnections destroyed:\t\t0\tfailed:\t0\n")
+		}
 		return fmt.Appendf(nil, "cache:internal	active objects:		%12d\n\ncache:external	active objects:		%12d\n", d.internal, d.external)
 	case control.RequestExpectations:
 		if d.expectations == 0 {
@@ -179,6 +183,25 @@ func TestFailoverJudgesByEffect(t *testing.T) {
 				t.Errorf("failed %v, err %v, unlocked %v", outcome.Failed(), outcome.Err, outcome.Unlocked)
 			}
 		})
+	}
+}
+
+// Without an internal cache what a bulk has to send is not known: a heartbeat proves
+// nothing, and as much as the kernel's whole table takes does.
+func TestBulkWithoutInternalCache(t *testing.T) {
+	for _, tt := range []struct {
+		sends, kernel int
+		status        step.Status
+		detail        string
+	}{
+		{5, 5, step.Done, "the kernel's table of 5 entries in 1 message, 500 bytes"},
+		{0, 5, step.Unknown, "conntrackd sent 1 message, 0 bytes of the kernel's table of 5 entries; "},
+		{0, 0, step.Done, "no state to send"},
+	} {
+		outcome := serveModel(t, &daemonModel{bypass: true, internal: tt.sends, kernel: tt.kernel}).Run(t.Context(), RolePrimary, nil)
+		if len(outcome.Steps) != 1 || outcome.Steps[0].Status != tt.status || !strings.HasPrefix(outcome.Steps[0].Detail, tt.detail) {
+			t.Errorf("%+v: %+v", tt, outcome)
+		}
 	}
 }
 

@@ -24,8 +24,11 @@ type Resynced struct {
 	After time.Duration // from the request to the last of them, as far as it was seen
 	Asked int           // how often the peer was asked
 	Heard bool          // the peer has sent something since
-	Own   uint64        // states of this node
+	Own   uint64        // states of this node; zero with Bypass
 	Sent  bool          // as much went out as those states take
+	// Bypass says that this node's states are sent straight from the kernel: how many of them
+	// that is cannot be seen.
+	Bypass bool
 	// Direct says that the peer's states are written to the kernel at once. There Came counts
 	// what was written, a state that was sent twice or in two steps more than once; Held, which the
 	// caller may fill in, is how many connections the kernel holds now, 0 for not counted.
@@ -62,7 +65,10 @@ func BeginResync(ctx context.Context, c *control.Client, fresh bool) (*Resync, e
 	if err := c.RequestResync(ctx); err != nil {
 		return nil, err
 	}
-	return r, c.SendBulk(ctx)
+	if err := c.SendBulk(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Await waits until the peer's states have come and no more of them do, or
@@ -75,7 +81,7 @@ func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, e
 	if !r.fresh {
 		first = got(r.before)
 	}
-	result := Resynced{Asked: 1, Own: r.before.Internal, Direct: r.before.Direct}
+	result := Resynced{Asked: 1, Own: r.before.Internal, Bypass: r.before.Bypass, Direct: r.before.Direct}
 	began := time.Now()
 	for {
 		still := settled(control.BulkPause, got, func(t tables) bool {
@@ -102,6 +108,8 @@ func (r *Resync) Await(ctx context.Context, patience time.Duration) (Resynced, e
 func (r Resynced) String() string {
 	own := fmt.Sprintf("sent the %s of this node", plural.Of(r.Own, "state", "states"))
 	switch {
+	case r.Bypass:
+		own = "how many states this node sent cannot be seen (DisableInternalCache)"
 	case r.Own == 0:
 		own = "this node has none to send"
 	case !r.Sent:
