@@ -186,6 +186,11 @@ func TestRecoverLeavesAlone(t *testing.T) {
 		if r := s.Recover(t.Context(), s.path+".other"); r.Result != RecoveryNone {
 			t.Errorf("recovery %+v", r)
 		}
+		c := s.candidate("three\n")
+		c.Path += ".other"
+		if said, err := newTransaction(&s.Applier, c, nil).repairFirst(t.Context()); said != "" || err != nil {
+			t.Errorf("a save of another file says %q, %v", said, err)
+		}
 	})
 	t.Run("another service", func(t *testing.T) {
 		s := newSaver(t)

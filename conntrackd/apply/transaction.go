@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,11 +125,11 @@ func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { f.Close() }, err
 }
 
-// repairFirst ends a save that was interrupted since this one was prepared.
+// repairFirst ends a save of the same file that was interrupted since this one was prepared.
 // Where that changes the file, the fingerprint does not let this save go on.
 func (t *transaction) repairFirst(ctx context.Context) (string, error) {
 	found, err := OpenHistory(t.a.StateDir).list()
-	if err != nil || len(found.pending()) == 0 {
+	if err != nil || !slices.ContainsFunc(found.pending(), func(e Entry) bool { return e.Path == t.c.Path }) {
 		return "", err
 	}
 	r := t.a.recoverLocked(ctx, t.c.Path)
