@@ -251,51 +251,62 @@ func cleanLines(all string) []string {
 }
 
 func (c *cli) installFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
-	unlock, err := c.LockForWriting(f.dryRun)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	change, err := c.PlanFirewall(ctx, f.file, t)
-	if err != nil {
-		return reportFirewall(change, s, f, nil, err)
-	}
-	if !change.Needed() || f.dryRun {
-		return reportFirewall(change, s, f, nil, nil)
-	}
-	if !f.yes {
-		reviewFirewall(change, s.out)
-		if err := confirm(ctx, s, "Install these rules?", confirmHint); err != nil {
-			return err
-		}
-	}
-	// What has begun ends, in whatever way.
-	err = change.Install(context.WithoutCancel(ctx))
-	unlock() // whatever the line takes
-	return reportFirewall(change, s, f, err, nil)
+	plan := func() (*node.FirewallChange, error) { return c.PlanFirewall(ctx, f.file, t) }
+	return c.changeFirewall(ctx, s, f, "Install these rules?", plan, (*node.FirewallChange).Install)
 }
 
 // removeFirewall takes away what --install has done.
 func (c *cli) removeFirewall(ctx context.Context, s streams, f firewallFlags) error {
+	plan := func() (*node.FirewallChange, error) { return c.PlanFirewallRemoval(ctx, f.file) }
+	return c.changeFirewall(ctx, s, f, "Remove these rules?", plan, (*node.FirewallChange).Remove)
+}
+
+func (c *cli) changeFirewall(ctx context.Context, s streams, f firewallFlags, question string,
+	plan func() (*node.FirewallChange, error), carryOut func(*node.FirewallChange, context.Context) error,
+) error {
 	unlock, err := c.LockForWriting(f.dryRun)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	change, err := c.PlanFirewallRemoval(ctx, f.file)
-	if err != nil {
+	defer func() { unlock() }()
+	change, err := plan()
+	if err != nil || !change.Needed() || f.dryRun {
 		return reportFirewall(change, s, f, nil, err)
 	}
-	if !change.Needed() || f.dryRun {
-		return reportFirewall(change, s, f, nil, nil)
-	}
 	if !f.yes {
-		reviewFirewall(change, s.out)
-		if err := confirm(ctx, s, "Remove these rules?", confirmHint); err != nil {
+		shown := firewallReview(change)
+		fmt.Fprint(s.out, shown)
+		if unlock, err = c.confirmUnlocked(ctx, s, unlock, question, confirmHint); err != nil {
 			return err
 		}
+		if change, err = plan(); err != nil {
+			return reportFirewall(change, s, f, nil, err)
+		}
+		if firewallReview(change) != shown {
+			return errChangedMeanwhile()
+		}
 	}
-	err = change.Remove(context.WithoutCancel(ctx))
-	unlock()
+	// What has begun ends, in whatever way.
+	err = carryOut(change, context.WithoutCancel(ctx))
+	unlock() // whatever the line takes
 	return reportFirewall(change, s, f, err, nil)
+}
+
+// confirmUnlocked is confirm without the writer lock, so that others can save while a
+// person reads, and takes the lock again. What was shown may have changed by then.
+func (c *cli) confirmUnlocked(ctx context.Context, s streams, unlock func(), question, hint string) (func(), error) {
+	unlock()
+	if err := confirm(ctx, s, question, hint); err != nil {
+		return unlock, err
+	}
+	again, err := c.LockForWriting(false)
+	if err != nil {
+		return unlock, err
+	}
+	return again, nil
+}
+
+// errChangedMeanwhile is the refusal of what was not shown to the person who agreed.
+func errChangedMeanwhile() error {
+	return refused("what was shown has changed since; nothing was changed: run the command again")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"connsync/conntrackd/hostfile"
 	"connsync/netcheck/firewall"
@@ -29,7 +30,7 @@ type firewallFile struct {
 	Diff string `json:"diff"`
 }
 
-// diffs are the changes of files that people know; the journal is connsync's.
+// firewallDiffs are the changes of files that people know; the journal is connsync's.
 func firewallDiffs(c *node.FirewallChange) []firewallFile {
 	list := []firewallFile{}
 	for _, f := range c.Files {
@@ -40,7 +41,7 @@ func firewallDiffs(c *node.FirewallChange) []firewallFile {
 	return list
 }
 
-// report says what was done or would be. failure is of the change itself,
+// reportFirewall says what was done or would be. failure is of the change itself,
 // refusal is why none was made.
 func reportFirewall(c *node.FirewallChange, s streams, f firewallFlags, failure, refusal error) error {
 	wrong := errors.Join(failure, refusal)
@@ -72,8 +73,7 @@ func reportFirewall(c *node.FirewallChange, s streams, f firewallFlags, failure,
 
 func firewallSentence(c *node.FirewallChange, w io.Writer, f firewallFlags) error {
 	if f.dryRun && c.Needed() {
-		reviewFirewall(c, w)
-		_, err := fmt.Fprintln(w, text.NothingChanged)
+		_, err := fmt.Fprintln(w, firewallReview(c)+text.NothingChanged)
 		return err
 	}
 	admits := fmt.Sprintf("%s from %v on %s alone", c.Flow.Where(), c.Flow.Peer.Addr(), c.Flow.Interface)
@@ -96,20 +96,22 @@ func firewallSentence(c *node.FirewallChange, w io.Writer, f firewallFlags) erro
 	return sayLines(w, lines)
 }
 
-// review shows the change before anything happens.
-func reviewFirewall(c *node.FirewallChange, w io.Writer) {
+// firewallReview is the change as it is shown before anything happens.
+func firewallReview(c *node.FirewallChange) string {
+	var lines []string
 	for _, f := range firewallDiffs(c) {
-		for _, line := range cleanLines(f.Diff) {
-			fmt.Fprintln(w, line)
-		}
+		lines = append(lines, cleanLines(f.Diff)...)
 	}
 	if c.Script != "" {
-		fmt.Fprintln(w, "nft -f - <<END")
-		for _, line := range append(cleanLines(c.Script), "END") {
-			fmt.Fprintln(w, line)
-		}
+		lines = append(lines, "nft -f - <<END")
+		lines = append(append(lines, cleanLines(c.Script)...), "END")
 	}
 	for _, note := range c.Notes {
-		fmt.Fprintln(w, text.Clean("Note: "+note))
+		lines = append(lines, text.Clean("Note: "+note))
 	}
+	var b strings.Builder
+	for _, line := range lines {
+		fmt.Fprintln(&b, line)
+	}
+	return b.String()
 }

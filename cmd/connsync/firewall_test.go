@@ -238,7 +238,8 @@ func TestFirewallAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.shell("nft -f /etc/nftables.conf")
-	ask := func(answer string) string {
+	// meanwhile is done while the person reads.
+	ask := func(meanwhile, answer string) string {
 		cmd := exec.CommandContext(ctx, g.program, "firewall", "--install", "--interface", "eth1", "--current-ip", "10.0.0.101/24", "--peer-ip", "10.0.0.102/24")
 		var terminal *os.File
 		if err := g.node.Enter(func() (err error) { terminal, err = pty.Start(cmd); return err }); err != nil {
@@ -251,6 +252,7 @@ func TestFirewallAsks(t *testing.T) {
 			n, err := terminal.Read(buffer)
 			seen.Write(buffer[:n])
 			if n > 0 && strings.HasSuffix(seen.String(), "[y/N]: ") {
+				g.shell(meanwhile)
 				fmt.Fprintln(terminal, answer)
 			}
 			if err != nil {
@@ -261,7 +263,7 @@ func TestFirewallAsks(t *testing.T) {
 		return seen.String()
 	}
 	before := g.shell("nft list ruleset; cat /etc/nftables.conf")
-	out := ask("")
+	out := ask("flock -n /run/connsync/lock true", "")
 	for _, want := range []string{"+include \"/etc/connsync/[f]irewall.nft\"", "insert rule inet filter input ", "Install these rules? [y/N]: ", "nothing was changed"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
@@ -270,7 +272,11 @@ func TestFirewallAsks(t *testing.T) {
 	if diff := cmp.Diff(before, g.shell("nft list ruleset; cat /etc/nftables.conf")); diff != "" {
 		t.Errorf("after a no (-before +after):\n%s", diff)
 	}
-	if out := ask("y"); !strings.Contains(out, "Done: the rules admit UDP port 3780 from 10.0.0.102 on eth1 alone") {
+	out = ask("echo '# new' >>/etc/nftables.conf", "y")
+	if !strings.Contains(out, "what was shown has changed since; nothing was changed") || strings.Contains(g.shell("cat /etc/nftables.conf"), "include") {
+		t.Errorf("after a yes to what has changed since it says:\n%s", out)
+	}
+	if out := ask("", "y"); !strings.Contains(out, "Done: the rules admit UDP port 3780 from 10.0.0.102 on eth1 alone") {
 		t.Errorf("after a yes it says:\n%s", out)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -241,7 +242,7 @@ func (c *cli) forget(ctx context.Context, s streams, f forgetFlags, asJSON bool)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { unlock() }()
 	r, err := c.PlanRemoval(f.number)
 	var unfinished *apply.UnfinishedError
 	if errors.As(err, &unfinished) {
@@ -250,14 +251,21 @@ func (c *cli) forget(ctx context.Context, s streams, f forgetFlags, asJSON bool)
 	if err != nil {
 		return err
 	}
+	shown := text.RemovalLines(r)
 	if !asJSON {
-		if err := sayLines(s.out, text.RemovalLines(r)); err != nil {
+		if err := sayLines(s.out, shown); err != nil {
 			return err
 		}
 	}
 	if !f.yes {
-		if err := confirm(ctx, s, fmt.Sprintf("Remove save %d from the history?", f.number), "--yes agrees"); err != nil {
+		if unlock, err = c.confirmUnlocked(ctx, s, unlock, fmt.Sprintf("Remove save %d from the history?", f.number), "--yes agrees"); err != nil {
 			return err
+		}
+		if r, err = c.PlanRemoval(f.number); err != nil {
+			return err
+		}
+		if !slices.Equal(text.RemovalLines(r), shown) {
+			return errChangedMeanwhile()
 		}
 	}
 	if err := r.Remove(); err != nil {
