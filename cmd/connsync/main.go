@@ -186,6 +186,8 @@ func changesHost(cmd *cobra.Command) bool {
 		return given("install") || given("remove")
 	case "history":
 		return given("forget")
+	case "refresh":
+		return given("stop") || given("background")
 	}
 	return slices.Contains([]string{"apply", "rollback", "unprepare", "failover", "setup"}, cmd.Name())
 }

@@ -82,7 +82,7 @@ func TestOutputFollowsNoForeignLink(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	cut := fmt.Errorf("list addresses: %w", context.Canceled)
 	for _, tt := range []struct {
-		command string
+		command string // with its flag, if any
 		err     error
 		want    string
 		status  int
@@ -91,9 +91,17 @@ func TestInterrupted(t *testing.T) {
 		{"coverage", &exitError{exitUnknown, cut}, "interrupted; nothing was changed", exitUnknown},
 		{"apply", cut, "interrupted; nothing was changed", exitRefused},
 		{"unprepare", cut, "interrupted", exitRefused},
+		{"refresh", cut, "interrupted; nothing was changed", exitRefused},
+		{"refresh stop", cut, "interrupted", exitRefused},
+		{"refresh background", cut, "interrupted", exitRefused},
 		{"show", &exitError{exitUsage, errors.New("no")}, "no", exitUsage},
 	} {
-		err := interrupted(&cobra.Command{Use: tt.command}, tt.err)
+		cmd := &cobra.Command{Use: tt.command}
+		if _, flag, ok := strings.Cut(tt.command, " "); ok {
+			cmd.Flags().Bool(flag, false, "")
+			_ = cmd.Flags().Set(flag, "true")
+		}
+		err := interrupted(cmd, tt.err)
 		var exit *exitError
 		if !errors.As(err, &exit) || exit.status != tt.status || err.Error() != tt.want {
 			t.Errorf("%s: %v", tt.command, err)
