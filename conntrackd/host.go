@@ -87,7 +87,7 @@ func (h Host) table() int {
 // takes 64 bytes a bucket, and multiplies by 16 in an int: a far larger one
 // crashes it.
 func (h Host) hashSize() int {
-	// With 8192 and less the daemon refuses to flush after a commit; see commitStep.
+	// With 8192 and less the daemon refuses to flush after a commit; see [CommitStep].
 	const least, most = 2 * CommitStep, 1 << 20
 	n := least
 	for n < most && n < h.table()/4 {

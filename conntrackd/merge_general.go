@@ -22,22 +22,22 @@ func (m *merge) general() {
 	m.warn()
 }
 
-// section returns the General section that is edited, and its last directive
+// generalDirective returns the General section that is edited, and its last directive
 // with the name, in any of the sections.
-func (m *merge) inGeneral(name string) (section, n *node) {
+func (m *merge) generalDirective(name string) (section, n *node) {
 	m.f.reparse()
 	return last(m.f.top, "General"), last(inside(m.f.top, "General"), name)
 }
 
 func (m *merge) add(name, value string) {
-	if section, n := m.inGeneral(name); n == nil {
+	if section, n := m.generalDirective(name); n == nil {
 		m.f.insert(section, name+" "+value)
 	}
 }
 
 // put sets a directive that is there.
 func (m *merge) put(name, value string) {
-	if _, n := m.inGeneral(name); n != nil {
+	if _, n := m.generalDirective(name); n != nil {
 		m.f.setArg(n, value)
 	}
 }
@@ -66,7 +66,7 @@ func (m *merge) distributionGeneral() {
 	}
 	switch list := m.ignoreList(); {
 	case filter == nil:
-		section, _ := m.inGeneral("Filter")
+		section, _ := m.generalDirective("Filter")
 		m.f.insert(section, append([]string{""}, lines(filterBlock(m.s, m.h, ""))...)...)
 	case list != nil:
 		for _, a := range m.h.ignored(m.s) {
@@ -79,7 +79,7 @@ func (m *merge) distributionGeneral() {
 }
 
 func (m *merge) controlSocket() {
-	section, unix := m.inGeneral("UNIX")
+	section, unix := m.generalDirective("UNIX")
 	switch {
 	case unix == nil:
 		m.f.insert(section, "UNIX {", "\tPath "+m.h.socketPath(), "}")
@@ -93,7 +93,7 @@ func (m *merge) controlSocket() {
 
 // netlinkBuffers come in pairs: without the growth the daemon ignores the size.
 func (m *merge) netlinkBuffers() {
-	_, size := m.inGeneral("NetlinkBufferSize")
+	_, size := m.generalDirective("NetlinkBufferSize")
 	grown := netlinkGrowth
 	if size != nil {
 		grown = max(grown, atoi(m.f.arg(size, 0)))
@@ -106,7 +106,7 @@ func (m *merge) systemd() {
 	if !m.h.UnitNotify {
 		return
 	}
-	_, n := m.inGeneral("Systemd")
+	_, n := m.generalDirective("Systemd")
 	if n != nil && m.f.argKind(n) == kindOff {
 		m.put("Systemd", "on")
 		m.note("Systemd becomes on: the service unit waits for the daemon's word, and kills it after 90 seconds without.")
@@ -116,18 +116,18 @@ func (m *merge) systemd() {
 
 // warn says what stays and deserves a look.
 func (m *merge) warn() {
-	if _, n := m.inGeneral("HashLimit"); n != nil && m.h.ConntrackMax > 0 {
+	if _, n := m.generalDirective("HashLimit"); n != nil && m.h.ConntrackMax > 0 {
 		if v := atoi(m.f.arg(n, 0)); v > 0 && v < m.h.ConntrackMax {
 			m.note("HashLimit %d is kept and is less than the kernel's limit of %d connections: states beyond it are lost silently.",
 				v, m.h.ConntrackMax)
 		}
 	}
-	if _, n := m.inGeneral("HashSize"); n != nil && m.s.ExternalCache {
+	if _, n := m.generalDirective("HashSize"); n != nil && m.s.ExternalCache {
 		if v := atoi(m.f.arg(n, 0)); v > 0 && v <= CommitStep {
 			m.note("HashSize %d is kept: with %d or less, conntrackd refuses to flush its caches at a failover.", v, CommitStep)
 		}
 	}
-	if _, n := m.inGeneral("PollSecs"); n != nil {
+	if _, n := m.generalDirective("PollSecs"); n != nil {
 		m.note("PollSecs is kept: the daemon polls the kernel, and short connections are not replicated.")
 	}
 	for _, n := range named(inside(inside(m.f.top, "General"), "Filter"), "Protocol") {

@@ -88,7 +88,7 @@ func (f *firewallForm) Document(entries []hostfile.JournalEntry) any {
 }
 
 // openFirewallJournal reads what was installed, nil for nothing. What is
-// installed now is for t.
+// installed now is for flow.
 func (n *Node) openFirewallJournal(flow firewall.Flow) (*hostfile.Journal, *firewallRecord, error) {
 	form := &firewallForm{flow: flow}
 	j, err := hostfile.OpenJournal(filepath.Join(n.StateDir, "firewall.json"), hostfile.JournalOptions{Form: form})

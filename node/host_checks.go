@@ -15,8 +15,8 @@ import (
 	"connsync/plural"
 )
 
-// The checks of what the host does against its sync beside the file. The first
-// four have the IDs of the items that a save sets right.
+// The checks of what the host does against its sync beside the file, apart from those
+// that have the ID of an item of package prepare, which a save sets right.
 const (
 	checkProtocols    check.ID = "protocols-file"
 	checkHashLimit    check.ID = "hash-limit"

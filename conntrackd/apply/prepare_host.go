@@ -38,7 +38,7 @@ func (t *transaction) prepare(ctx context.Context) error {
 	})
 }
 
-// others says what is wrong and not ours to set right.
+// othersOf says what is wrong and not ours to set right.
 func othersOf(p prepare.Preparation) []string {
 	var words []string
 	for _, i := range p.Items {

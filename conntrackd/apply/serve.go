@@ -320,7 +320,8 @@ func (t *transaction) heardStatus(h health.Health) (step.Status, string) {
 	return step.Failed, h.Cause
 }
 
-// notYet is the status of what could not be h.
+// notYet is the status of what was not seen before the time was over: the first node of a
+// pair has nobody to see.
 func (t *transaction) notYet() step.Status {
 	if t.a.FirstNode {
 		return step.Skipped

@@ -14,8 +14,9 @@ and end of conntrackd, with its time.
 
 Saves come from the history, failovers from failover.log, and starts of conntrackd
 from the journal, its log file and the recorded verdicts. A change of verdict is
-recorded only while the form is open, connsync status --watch runs or the metrics
-timer is enabled. A change that was reversed between two readings is not recorded.
+recorded only while the form is open, connsync status --watch or connsync refresh
+--every runs, or the metrics timer is enabled. A change that was reversed between two
+readings is not recorded.
 
 Exit status: 0 listed, 1 failed, 2 a record could not be read, 64 wrong usage.`
 
