@@ -49,10 +49,6 @@ type rule struct {
 	shapes  []shape
 	// alias is the name under which the daemon files the same setting.
 	alias string
-	// since and until are versions of conntrack-tools; blank means any that
-	// is in use (1.4.5 and later). In until it is deprecated, not refused.
-	since, until string
-	help         string
 }
 
 func take(args ...arg) shape             { return shape{args: args} }
@@ -65,14 +61,14 @@ func acceptOrIgnore(b section) []shape {
 	return []shape{block(b, literal("Accept")), block(b, literal("Ignore"))}
 }
 func places(s ...section) []section { return s }
-func flag(k, help string, in ...section) rule {
-	return rule{keyword: k, in: in, shapes: each(kindOn, kindOff), help: help}
+func flag(k string, in ...section) rule {
+	return rule{keyword: k, in: in, shapes: each(kindOn, kindOff)}
 }
-func number(k, help string, in ...section) rule {
-	return rule{keyword: k, in: in, shapes: each(kindNumber), help: help}
+func number(k string, in ...section) rule {
+	return rule{keyword: k, in: in, shapes: each(kindNumber)}
 }
-func address(k, help string, in ...section) rule {
-	return rule{keyword: k, in: in, shapes: each(kindAddress), help: help}
+func address(k string, in ...section) rule {
+	return rule{keyword: k, in: in, shapes: each(kindAddress)}
 }
 
 func eachOf(ks []kind) (s []shape) {
@@ -83,104 +79,99 @@ func eachOf(ks []kind) (s []shape) {
 }
 
 func aliasOf(canonical string, r rule) rule { r.alias = canonical; return r }
-func sinceVersion(v string, r rule) rule    { r.since = v; return r }
-func untilVersion(v string, r rule) rule    { r.until = v; return r }
 
 // items says which kind of bare word a section lists.
 var items = map[section]kind{inExpect: kindString, inProtocols: kindString}
 
 // schema is the grammar of read_config_yy.y, 1.4.5 to 1.4.9.
 var schema = []rule{
-	{keyword: "Sync", in: places(inFile), shapes: []shape{block(inSync)}, help: "synchronise the states with a peer"},
-	{keyword: "General", in: places(inFile), shapes: []shape{block(inGeneral)}, help: "what every way of running needs"},
-	{keyword: "Stats", in: places(inFile), shapes: []shape{block(inStats)}, help: "log finished flows; excludes Sync"},
-	{keyword: "Helper", in: places(inFile), shapes: []shape{block(inHelper)}, help: "connection tracking helpers in user space"},
+	{keyword: "Sync", in: places(inFile), shapes: []shape{block(inSync)}},
+	{keyword: "General", in: places(inFile), shapes: []shape{block(inGeneral)}},
+	{keyword: "Stats", in: places(inFile), shapes: []shape{block(inStats)}},
+	{keyword: "Helper", in: places(inFile), shapes: []shape{block(inHelper)}},
 
 	{keyword: "Mode", in: places(inSync), shapes: []shape{
 		block(inAlarm, one(kindAlarm)), block(inFTFW, one(kindFTFW)), block(inNotrack, one(kindNotrack)),
-	}, help: "how reliably states are sent"},
-	number("RefreshTime", "seconds between two sendings of a state", inSync, inAlarm),
-	number("CacheTimeout", "seconds after which an unrefreshed state of the peer goes", inSync, inAlarm),
-	number("CommitTimeout", "seconds that a committed state lives at least", inSync, inAlarm, inFTFW, inNotrack),
-	number("PurgeTimeout", "seconds until a node that steps back clears its table", inSync, inAlarm, inFTFW, inNotrack),
-	number("ResendQueueSize", "messages kept until they are acknowledged", inFTFW),
-	number("ACKWindowSize", "messages received per acknowledgement", inFTFW),
-	flag("DisableInternalCache", "send states straight from the kernel", inNotrack),
-	flag("DisableExternalCache", "write the peer's states straight into the kernel", inFTFW, inNotrack),
-	sinceVersion("1.4.5", flag("StartupResync", "ask the peer for its states at start", inFTFW, inNotrack)),
+	}},
+	number("RefreshTime", inSync, inAlarm),
+	number("CacheTimeout", inSync, inAlarm),
+	number("CommitTimeout", inSync, inAlarm, inFTFW, inNotrack),
+	number("PurgeTimeout", inSync, inAlarm, inFTFW, inNotrack),
+	number("ResendQueueSize", inFTFW),
+	number("ACKWindowSize", inFTFW),
+	flag("DisableInternalCache", inNotrack),
+	flag("DisableExternalCache", inFTFW, inNotrack),
+	flag("StartupResync", inFTFW, inNotrack),
 
-	{keyword: "Multicast", in: places(inSync), shapes: link(inMulticast), help: "dedicated link by multicast"},
-	{keyword: "UDP", in: places(inSync), shapes: link(inUDP), help: "dedicated link by UDP"},
-	{keyword: "TCP", in: places(inSync), shapes: link(inTCP), help: "dedicated link by TCP"},
-	address("IPv4_address", "this node's address, or the group", inMulticast, inUDP, inTCP, inAddresses),
-	address("IPv6_address", "this node's address, or the group", inMulticast, inUDP, inTCP, inAddresses),
-	address("IPv4_interface", "address of the interface", inMulticast),
-	untilVersion("1.4.5", address("IPv6_interface", "not needed", inMulticast)),
-	address("IPv4_Destination_Address", "the peer's address", inUDP, inTCP),
-	address("IPv6_Destination_Address", "the peer's address", inUDP, inTCP),
-	number("Port", "UDP or TCP port, the same on both nodes", inUDP, inTCP),
-	number("Group", "UDP port of the group", inMulticast),
-	{keyword: "Interface", in: places(inMulticast, inUDP, inTCP), shapes: each(kindString), help: "the dedicated interface"},
-	number("SndSocketBuffer", "bytes of send buffer; the kernel doubles it", inMulticast, inUDP, inTCP),
-	number("RcvSocketBuffer", "bytes of receive buffer; the kernel doubles it", inMulticast, inUDP, inTCP),
-	flag("Checksum", "checksum of the datagrams", inMulticast, inUDP, inTCP),
-	number("ErrorQueueLength", "messages kept while the link is congested", inTCP),
+	{keyword: "Multicast", in: places(inSync), shapes: link(inMulticast)},
+	{keyword: "UDP", in: places(inSync), shapes: link(inUDP)},
+	{keyword: "TCP", in: places(inSync), shapes: link(inTCP)},
+	address("IPv4_address", inMulticast, inUDP, inTCP, inAddresses),
+	address("IPv6_address", inMulticast, inUDP, inTCP, inAddresses),
+	address("IPv4_interface", inMulticast),
+	address("IPv6_interface", inMulticast), // not needed, deprecated
+	address("IPv4_Destination_Address", inUDP, inTCP),
+	address("IPv6_Destination_Address", inUDP, inTCP),
+	number("Port", inUDP, inTCP),
+	number("Group", inMulticast),
+	{keyword: "Interface", in: places(inMulticast, inUDP, inTCP), shapes: each(kindString)},
+	number("SndSocketBuffer", inMulticast, inUDP, inTCP),
+	number("RcvSocketBuffer", inMulticast, inUDP, inTCP),
+	flag("Checksum", inMulticast, inUDP, inTCP),
+	number("ErrorQueueLength", inTCP),
 
-	{keyword: "Options", in: places(inSync), shapes: []shape{block(inOptions)}, help: "what is synchronised beside the states"},
-	flag("TCPWindowTracking", "send TCP windows, too", inOptions),
-	{keyword: "ExpectationSync", in: places(inOptions), shapes: append(each(kindOn, kindOff), block(inExpect)),
-		help: "send expectations of helpers"},
+	{keyword: "Options", in: places(inSync), shapes: []shape{block(inOptions)}},
+	flag("TCPWindowTracking", inOptions),
+	{keyword: "ExpectationSync", in: places(inOptions), shapes: append(each(kindOn, kindOff), block(inExpect))},
 
-	number("HashSize", "buckets of the caches", inGeneral),
-	number("HashLimit", "states that a cache may hold", inGeneral),
-	{keyword: "LogFile", in: places(inGeneral, inStats), shapes: each(kindOn, kindOff, kindPath), help: "log file"},
-	{keyword: "Syslog", in: places(inGeneral, inStats), shapes: each(kindOn, kindOff, kindString), help: "syslog and its facility"},
-	{keyword: "LockFile", in: places(inGeneral), shapes: each(kindPath), help: "file that keeps a second daemon away"},
-	{keyword: "UNIX", in: places(inGeneral), shapes: []shape{block(inUnix)}, help: "control socket"},
-	{keyword: "Path", in: places(inUnix), shapes: each(kindPath), help: "path of the control socket; what stands there is removed"},
-	untilVersion("1.4.5", number("Backlog", "without effect", inUnix)),
-	number("NetlinkBufferSize", "bytes of buffer for the kernel's events", inGeneral),
-	aliasOf("NetlinkBufferSize", number("SocketBufferSize", "NetlinkBufferSize", inGeneral)),
-	number("NetlinkBufferSizeMaxGrowth", "bytes up to which that buffer grows", inGeneral),
-	aliasOf("NetlinkBufferSizeMaxGrowth", number("SocketBufferSizeMaxGrowth", "NetlinkBufferSizeMaxGrowth", inGeneral)),
-	aliasOf("NetlinkBufferSizeMaxGrowth", number("SocketBufferSizeMaxGrown", "NetlinkBufferSizeMaxGrowth", inGeneral)),
-	{keyword: "NetlinkOverrunResync", in: places(inGeneral), shapes: each(kindOn, kindOff, kindNumber),
-		help: "seconds after lost events until the kernel's table is read again"},
-	flag("NetlinkEventsReliable", "let the kernel drop packets instead of events", inGeneral),
-	number("EventIterationLimit", "events handled in one go", inGeneral),
-	number("PollSecs", "poll the kernel instead of listening", inGeneral),
-	untilVersion("1.4.5", rule{keyword: "Nice", in: places(inGeneral), shapes: each(kindSigned), help: "without effect"}),
-	flag("Systemd", "tell systemd when ready", inGeneral),
-	{keyword: "Scheduler", in: places(inGeneral), shapes: []shape{block(inScheduler)}, help: "real-time scheduling"},
-	number("Priority", "0 to 99", inScheduler),
-	{keyword: "Type", in: places(inScheduler), shapes: each(kindString), help: "rr or fifo"},
+	number("HashSize", inGeneral),
+	number("HashLimit", inGeneral),
+	{keyword: "LogFile", in: places(inGeneral, inStats), shapes: each(kindOn, kindOff, kindPath)},
+	{keyword: "Syslog", in: places(inGeneral, inStats), shapes: each(kindOn, kindOff, kindString)},
+	{keyword: "LockFile", in: places(inGeneral), shapes: each(kindPath)},
+	{keyword: "UNIX", in: places(inGeneral), shapes: []shape{block(inUnix)}},
+	{keyword: "Path", in: places(inUnix), shapes: each(kindPath)},
+	number("Backlog", inUnix), // without effect, deprecated
+	number("NetlinkBufferSize", inGeneral),
+	aliasOf("NetlinkBufferSize", number("SocketBufferSize", inGeneral)),
+	number("NetlinkBufferSizeMaxGrowth", inGeneral),
+	aliasOf("NetlinkBufferSizeMaxGrowth", number("SocketBufferSizeMaxGrowth", inGeneral)),
+	aliasOf("NetlinkBufferSizeMaxGrowth", number("SocketBufferSizeMaxGrown", inGeneral)),
+	{keyword: "NetlinkOverrunResync", in: places(inGeneral), shapes: each(kindOn, kindOff, kindNumber)},
+	flag("NetlinkEventsReliable", inGeneral),
+	number("EventIterationLimit", inGeneral),
+	number("PollSecs", inGeneral),
+	{keyword: "Nice", in: places(inGeneral), shapes: each(kindSigned)}, // without effect, deprecated
+	flag("Systemd", inGeneral),
+	{keyword: "Scheduler", in: places(inGeneral), shapes: []shape{block(inScheduler)}},
+	number("Priority", inScheduler),
+	{keyword: "Type", in: places(inScheduler), shapes: each(kindString)},
 
 	{keyword: "Filter", in: places(inGeneral), shapes: []shape{
 		block(inFilter), block(inFilter, literal("From"), literal("Userspace")), block(inFilter, literal("From"), literal("Kernelspace")),
-	}, help: "which states count"},
-	{keyword: "Protocol", in: places(inFilter), shapes: acceptOrIgnore(inProtocols), help: "by protocol, as in /etc/protocols"},
-	{keyword: "Address", in: places(inFilter), shapes: acceptOrIgnore(inAddresses), help: "by address of either end"},
-	{keyword: "State", in: places(inFilter), shapes: acceptOrIgnore(inStates), help: "by TCP state"},
-	{keyword: "TCP", in: places(inProtocols), shapes: []shape{take()}, help: "TCP"},
-	{keyword: "UDP", in: places(inProtocols), shapes: []shape{take()}, help: "UDP"},
-	{keyword: "for", in: places(inStates), shapes: []shape{take(literal("TCP"))}, help: "ends the list of states"},
+	}},
+	{keyword: "Protocol", in: places(inFilter), shapes: acceptOrIgnore(inProtocols)},
+	{keyword: "Address", in: places(inFilter), shapes: acceptOrIgnore(inAddresses)},
+	{keyword: "State", in: places(inFilter), shapes: acceptOrIgnore(inStates)},
+	{keyword: "TCP", in: places(inProtocols), shapes: []shape{take()}},
+	{keyword: "UDP", in: places(inProtocols), shapes: []shape{take()}},
+	{keyword: "for", in: places(inStates), shapes: []shape{take(literal("TCP"))}},
 	state("SYN_SENT"), state("SYN_RECV"), state("ESTABLISHED"), state("FIN_WAIT"), state("CLOSE_WAIT"),
 	state("LAST_ACK"), state("TIME_WAIT"), state("CLOSED"), aliasOf("CLOSED", state("CLOSE")), state("LISTEN"),
 
 	{keyword: "Type", in: places(inHelper, inHelperType), shapes: []shape{
 		block(inHelperType, one(kindString), one(kindString), one(kindString)),
-	}, help: "helper, inet or inet6, tcp or udp"},
-	sinceVersion("1.4.7", flag("Setup", "load the helpers' rules at start", inHelper)),
-	number("QueueNum", "number of the packet queue", inHelper, inHelperType),
-	number("QueueLen", "packets in the queue", inHelper, inHelperType),
-	{keyword: "Policy", in: places(inHelper, inHelperType), shapes: []shape{block(inPolicy, one(kindString))},
-		help: "limits of one expectation class"},
-	number("ExpectMax", "expectations per connection", inPolicy),
-	number("ExpectTimeout", "seconds that an expectation lives", inPolicy),
+	}},
+	flag("Setup", inHelper), // since 1.4.7
+	number("QueueNum", inHelper, inHelperType),
+	number("QueueLen", inHelper, inHelperType),
+	{keyword: "Policy", in: places(inHelper, inHelperType), shapes: []shape{block(inPolicy, one(kindString))}},
+	number("ExpectMax", inPolicy),
+	number("ExpectTimeout", inPolicy),
 }
 
 func state(name string) rule {
-	return rule{keyword: name, in: places(inStates), shapes: []shape{take()}, help: "a TCP state"}
+	return rule{keyword: name, in: places(inStates), shapes: []shape{take()}}
 }
 
 // lookup is the schema by place and keyword.

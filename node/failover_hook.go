@@ -157,10 +157,7 @@ func (h hook) notRun(s keepalived.Script, role failover.Role) (string, error) {
 func (h hook) lines(kind, name, more string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "keepalived.conf, %s %s%s:", kind, name, more)
-	for _, l := range []struct {
-		event keepalived.Event
-		role  failover.Role
-	}{{keepalived.NotifyMaster, failover.RolePrimary}, {keepalived.NotifyBackup, failover.RoleBackup}, {keepalived.NotifyFault, failover.RoleFault}} {
+	for _, l := range hookEvents {
 		fmt.Fprintf(&b, " %s \"%s %s\" root;", l.event, h.program, l.role)
 	}
 	if !h.mover.ScriptSecurity {

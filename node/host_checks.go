@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
@@ -167,11 +169,12 @@ func (h *hostChecks) protocols(ctx context.Context) check.Finding {
 	if len(names) == 0 {
 		return check.Finding{Status: check.Passed, Detail: "the file filters no protocol by its name"}
 	}
-	unknown, err := unknownProtocols("/etc/protocols", names)
-	switch {
-	case err != nil:
+	known, err := coverage.ReadProtocols("/etc/protocols")
+	if err != nil {
 		return unseen(err)
-	case len(unknown) == 0:
+	}
+	unknown := slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, ok := known[name]; return ok })
+	if len(unknown) == 0 {
 		return check.Finding{Status: check.Passed, Detail: "/etc/protocols knows " + strings.Join(names, ", ")}
 	}
 	detail := "/etc/protocols does not know " + strings.Join(unknown, ", ") + ": conntrackd drops the name from its filter"
