@@ -91,8 +91,8 @@ type evidence struct {
 	holding Holding
 	// hashLimitSet is the HashLimit of our file; zero when it is not known.
 	hashLimitSet int
-	// lastHeard is when the daemon last received something; zero is not known.
-	lastHeard time.Time
+	// lastReceived is when the daemon last received something; zero is not known.
+	lastReceived time.Time
 }
 
 // off says that no daemon has to run: nothing enables it, and nothing ended it but a stop.

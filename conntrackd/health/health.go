@@ -123,23 +123,23 @@ type Observer struct {
 	// reportLifetime is how long what a node tells is good for; zero is [mailbox.Lifetime].
 	reportLifetime time.Duration
 
-	mu       sync.Mutex
-	listener *listener
-	run      service.State // whose readings these are
-	inUse    int           // the link that they are of
-	readings []control.Counters
-	drops    uint64 // Sockets.Drops when the run was first looked at
-	missing  missingStates
-	asked    *Received     // what had come when the peer was asked for its states
-	recalled bool          // Asked was asked
-	tried    time.Time     // when MayAsk was asked
-	told     *mailbox.Told // by the peer, when the connections were looked at
-	external int           // connections in the external cache then
-	heard    time.Time     // when the daemon last received something in this run
-	heardAt  time.Time
-	hears    sync.Once
-	host     mailbox.Host // as Host said
-	hostAt   time.Time    // when; zero for never
+	mu           sync.Mutex
+	listener     *listener
+	run          service.State // whose readings these are
+	inUse        int           // the link that they are of
+	readings     []control.Counters
+	drops        uint64 // Sockets.Drops when the run was first looked at
+	missing      missingStates
+	asked        *Received     // what had come when the peer was asked for its states
+	recalled     bool          // Asked was asked
+	tried        time.Time     // when MayAsk was asked
+	told         *mailbox.Told // by the peer, when the connections were looked at
+	external     int           // connections in the external cache then
+	lastReceived time.Time     // when the daemon last received something in this run
+	reportReadAt time.Time     // when told was read; zero for never
+	setsTold     sync.Once     // of Coverage
+	host         mailbox.Host  // as Host said
+	hostAt       time.Time     // when; zero for never
 }
 
 // keepReadings is how long a reading counts.
@@ -213,7 +213,7 @@ func (e evidence) health() Health {
 	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets, Links: e.links, Holding: e.holding}
 	if len(e.readings) > 0 {
 		h.Counters, h.Holding.Refused = e.last(), e.refused()
-		h.Heard, h.Rates = e.lastHeard, e.rates()
+		h.Heard, h.Rates = e.lastReceived, e.rates()
 	}
 	h.Coverage, h.CoverageErr, h.Off = e.coverage, e.coverageErr, e.off()
 	return h
@@ -252,7 +252,7 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 	if o.run.MainPID != e.service.MainPID || o.readings == nil || o.inUse != place {
 		if o.run.MainPID != e.service.MainPID || o.run.Since.IsZero() {
 			o.run, o.missing = e.service, missingStates{}
-			o.asked, o.recalled, o.tried, o.told, o.external, o.heard = nil, false, time.Time{}, nil, 0, time.Time{}
+			o.asked, o.recalled, o.tried, o.told, o.external, o.lastReceived = nil, false, time.Time{}, nil, 0, time.Time{}
 			o.run.Since = startOf(e.service)
 		}
 		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place
@@ -276,19 +276,19 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 		e.wire = o.listener.since(place, o.run.Since, recent)
 		e.disbelieveForeigners()
 	}
-	o.hear(e)
+	o.noteReceived(e)
 }
 
-// hear notes when the daemon last received something: between the last two readings, and
+// noteReceived notes when the daemon last received something: between the last two readings, and
 // where the link is listened to, when that was.
-func (o *Observer) hear(e *evidence) {
+func (o *Observer) noteReceived(e *evidence) {
 	if n := len(o.readings); e.countersErr == nil && n > 1 && o.readings[n-1].PacketsRecv > o.readings[n-2].PacketsRecv {
-		o.heard = o.readings[n-1].Time
-		if w := e.wire.Last; w.After(o.readings[n-2].Time) && w.Before(o.heard) {
-			o.heard = w
+		o.lastReceived = o.readings[n-1].Time
+		if w := e.wire.Last; w.After(o.readings[n-2].Time) && w.Before(o.lastReceived) {
+			o.lastReceived = w
 		}
 	}
-	e.lastHeard = o.heard
+	e.lastReceived = o.lastReceived
 }
 
 // Watch observes every 250 ms until the sync is seen to work both ways, whatever is

@@ -337,8 +337,8 @@ func TestRatesAndHeard(t *testing.T) {
 		{at.Add(-time.Minute), at.Add(time.Second)},
 	} {
 		e := &evidence{wire: wire{Last: tt.wire}}
-		if o.hear(e); !e.lastHeard.Equal(tt.want) {
-			t.Errorf("heard %v after the first reading, want %v", e.lastHeard.Sub(at), tt.want.Sub(at))
+		if o.noteReceived(e); !e.lastReceived.Equal(tt.want) {
+			t.Errorf("heard %v after the first reading, want %v", e.lastReceived.Sub(at), tt.want.Sub(at))
 		}
 	}
 }

@@ -89,11 +89,11 @@ func differ(own conntrackd.Settings, direct bool, told mailbox.Report) (d []Diff
 	return d
 }
 
-// hasNotHeard says that the peer's report was never read.
-func (o *Observer) hasNotHeard() bool {
+// reportUnread says that the peer's report was never read.
+func (o *Observer) reportUnread() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.heardAt.IsZero()
+	return o.reportReadAt.IsZero()
 }
 
 // PeerTold is the peer's newest report, of a daemon whose file has the settings; nil where
@@ -109,8 +109,8 @@ func (o *Observer) PeerTold(ctx context.Context) *mailbox.Told {
 	return told
 }
 
-// hearPeer reads the peer's newest report.
-func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
+// readReport reads the peer's newest report.
+func (o *Observer) readReport(ctx context.Context) coverage.Told {
 	o.mu.Lock()
 	direct := len(o.readings) > 0 && o.readings[len(o.readings)-1].Direct
 	o.mu.Unlock()
@@ -119,7 +119,7 @@ func (o *Observer) hearPeer(ctx context.Context) coverage.Told {
 		told = nil // what cannot be read was not told
 	}
 	o.mu.Lock()
-	o.told, o.external, o.heardAt = told, external, time.Now()
+	o.told, o.external, o.reportReadAt = told, external, time.Now()
 	o.mu.Unlock()
 	if told == nil {
 		return coverage.Told{}
@@ -132,10 +132,10 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	h.External, h.OnPeer, h.Of = o.external, -1, -1
-	if o.told == nil || o.told.Age+time.Since(o.heardAt) > o.toldLifetime() {
+	if o.told == nil || o.told.Age+time.Since(o.reportReadAt) > o.toldLifetime() {
 		return h
 	}
-	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.heardAt)}
+	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.reportReadAt)}
 	h.Differ = differ(o.Settings, e.last().Direct, o.told.Report)
 	h.Of = min(c.Settled, c.Survive)
 	h.OnPeer = min(h.Of, onPeer(h.Told.Report, c.Peers, e.last().PeersAtMost(), h.Of))

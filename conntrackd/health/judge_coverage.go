@@ -16,14 +16,14 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 		return
 	}
 	o.Coverage.Follow(e.service.MainPID)
-	o.hears.Do(func() { o.Coverage.Told = o.hearPeer })
+	o.setsTold.Do(func() { o.Coverage.Told = o.readReport })
 	c, err := o.Coverage.Look(ctx)
 	if err != nil {
 		e.coverageErr = err
 		return
 	}
-	if o.hasNotHeard() { // the look is one of before
-		o.hearPeer(ctx)
+	if o.reportUnread() { // the look is one of before
+		o.readReport(ctx)
 	}
 	if e.heard() == broken {
 		// Each of them waits in the queue once, so that no more of them can be unconfirmed.
