@@ -191,3 +191,18 @@ func TestAdvancedSettingsLeaveANewFile(t *testing.T) {
 		}
 	}
 }
+
+// A mode in a file that is new, or had none, replaces nothing.
+func TestNewFileChangesNoMode(t *testing.T) {
+	for _, mode := range []string{modeNotrack, modeAlarm} {
+		for _, src := range []string{"", "Sync { UDP { IPv4_address 10.9.0.101 } }\n"} {
+			s := pairSettings()
+			s.Mode, s.ExternalCache = mode, true
+			f, _ := Parse("new", []byte(src))
+			_, notes, err := f.Apply(s, pairHost())
+			if text := strings.Join(notes, "\n"); err != nil || strings.Contains(text, " becomes ") || strings.Contains(text, "does not take it") {
+				t.Errorf("%s, %q: %s, %v", mode, src, text, err)
+			}
+		}
+	}
+}

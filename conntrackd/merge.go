@@ -43,7 +43,7 @@ func (f *File) Apply(s Settings, h Host) (replaces, notes []string, err error) {
 	if problems := s.unwritable(); problems != nil {
 		return nil, nil, &SettingsError{Problems: problems}
 	}
-	m := &merge{s: s, h: h, at: -1}
+	m := &merge{s: s, h: h, at: -1, hadMode: f.modeNode() != nil}
 	src := f.Bytes()
 	if len(bytes.TrimSpace(src)) == 0 {
 		src = newFile(s, h)
@@ -168,6 +168,7 @@ type merge struct {
 	before       Settings
 	distribution bool
 	foreign      bool // the links were nothing that settings can say
+	hadMode      bool // the file had a Mode before the edit
 	replaces     []string
 	notes        []string
 

@@ -18,7 +18,9 @@ var modeComment = map[string]string{
 func (m *merge) otherMode(to string) {
 	now := strings.ToLower(m.f.Mode())
 	n := m.f.modeNode()
-	m.note("Mode %s (line %d) becomes %s.", strings.ToUpper(now), m.f.line(n), strings.ToUpper(to))
+	if m.hadMode {
+		m.note("Mode %s (line %d) becomes %s.", strings.ToUpper(now), m.f.line(n), strings.ToUpper(to))
+	}
 	if what := unacknowledged[to]; what != "" {
 		m.note("%s.", strings.ToUpper(what[:1])+what[1:])
 	} else {
@@ -37,7 +39,9 @@ func (m *merge) otherMode(to string) {
 		}
 	}
 	for _, c := range gone {
-		m.note("%s (line %d) goes: mode %s does not take it.", strings.TrimSpace(c.text+" "+m.f.arg(c, 0)), m.f.line(c), strings.ToUpper(to))
+		if m.hadMode {
+			m.note("%s (line %d) goes: mode %s does not take it.", strings.TrimSpace(c.text+" "+m.f.arg(c, 0)), m.f.line(c), strings.ToUpper(to))
+		}
 	}
 	lead := &m.f.toks[n.first].lead
 	*lead = strings.Replace(*lead, modeComment[now], modeComment[to], 1)

@@ -42,7 +42,7 @@ func readApplication(flag, file string) (Application, error) {
 	case err != nil:
 		return Application{Source: file}, fmt.Errorf("what this appliance is cannot be read: %w; %s has to be a file with one word, readable for this user", err, file)
 	}
-	return ParseApplication(string(content), file, fmt.Sprintf("; mend it with: echo %s >%s, or remove it where this is no appliance", syncApplication, file))
+	return ParseApplication(string(content), file, fmt.Sprintf("; correct it with: echo %s >%s, or remove the file if this is no appliance", syncApplication, file))
 }
 
 // ParseApplication reads the word for what an appliance is, in any case. from is
@@ -52,11 +52,11 @@ func ParseApplication(text, from, remedy string) (Application, error) {
 	if slices.Contains(Applications(), word) {
 		return Application{word, from}, nil
 	}
-	said := fmt.Sprintf("says %+q", shortened(strings.TrimSpace(text)))
+	said := fmt.Sprintf(": %+q is invalid", shortened(strings.TrimSpace(text)))
 	if word == "" {
-		said = "is empty"
+		said = " is empty"
 	}
-	return Application{Source: from}, fmt.Errorf("%s %s: one of %s is meant%s", from, said, strings.Join(Applications(), ", "), remedy)
+	return Application{Source: from}, fmt.Errorf("%s%s: it must be one of %s%s", from, said, strings.Join(Applications(), ", "), remedy)
 }
 
 // shortened is the beginning of a text that has no end in sight.
@@ -109,7 +109,7 @@ func (n *Node) Gate() error {
 // Stated says what this appliance is, and where that is stated. Word must not be
 // blank.
 func (a Application) Stated() string {
-	return fmt.Sprintf("this appliance is %s, says %s", a.Word, a.Source)
+	return fmt.Sprintf("this appliance is %s (%s)", a.Word, a.Source)
 }
 
 // SyncOn says that this host syncs, now or from the next boot on.

@@ -134,7 +134,7 @@ func (n *Node) inPlace() check.Check {
 			case a.Word == "":
 				return check.Finding{Status: check.Passed, Detail: "no application file, treated as an ordinary host"}
 			case a.Reason() == "":
-				return check.Finding{Status: check.Passed, Detail: "it is " + a.Word + ", says " + a.Source}
+				return check.Finding{Status: check.Passed, Detail: "it is " + a.Word + " (" + a.Source + ")"}
 			}
 			f := check.Finding{Status: check.Failed, Detail: a.Reason()}
 			if s, err := n.Load(ctx); err == nil && s.SyncOn() {

@@ -52,7 +52,7 @@ func (n *Node) hookCommand() string {
 func findMover(ctx context.Context, external bool) (*keepalived.Config, check.Finding) {
 	installed, err := keepalived.Find()
 	if err != nil {
-		return nil, cannotLookAt("keepalived", err)
+		return nil, couldNotCheck("keepalived", err)
 	}
 	if installed.Program == "" && installed.PID == 0 {
 		return nil, nobodyMoves("there is no keepalived on this host", external)
@@ -64,7 +64,7 @@ func findMover(ctx context.Context, external bool) (*keepalived.Config, check.Fi
 	switch {
 	case err == nil && len(config.Unread) > 0:
 		// What stands there may be an instance, or the hook.
-		f := cannotLookAt("all of "+installed.ConfigPath, errors.New(config.Unread[0]))
+		f := couldNotCheck("all of "+installed.ConfigPath, errors.New(config.Unread[0]))
 		if os.Geteuid() == 0 {
 			f.Remedy = "keepalived --config-test"
 		}
@@ -72,19 +72,19 @@ func findMover(ctx context.Context, external bool) (*keepalived.Config, check.Fi
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nobodyMoves("keepalived is not configured ("+installed.ConfigPath+" does not exist)", external)
 	case err != nil:
-		return nil, cannotLookAt(installed.ConfigPath, err)
+		return nil, couldNotCheck(installed.ConfigPath, err)
 	case len(config.Instances) == 0:
 		return nil, nobodyMoves("keepalived moves no address (no vrrp_instance in "+installed.ConfigPath+")", external)
 	}
 	return config, check.Finding{}
 }
 
-func cannotLookAt(what string, err error) check.Finding {
-	return check.Finding{Status: check.Unknown, Err: err, Detail: "cannot look at " + what + ": " + err.Error(), Remedy: asRoot(err)}
+func couldNotCheck(what string, err error) check.Finding {
+	return check.Finding{Status: check.Unknown, Err: err, Detail: "could not check " + what + ": " + err.Error(), Remedy: asRoot(err)}
 }
 
 // nobodyMoves is the finding where keepalived has no part in a failover:
-// whoever has one cannot be looked at.
+// what else has one cannot be seen.
 func nobodyMoves(why string, external bool) check.Finding {
 	if external {
 		return check.Finding{

@@ -140,7 +140,7 @@ func TestFailoverHook(t *testing.T) {
 		{name: "a script that calls connsync", conf: group(`notify_master "/own/wrapper" root`, backup, fault), status: check.Passed},
 		{name: "a script that calls conntrackd", conf: group(`notify_master "/own/hook" root`, backup, fault), status: check.Unknown, detail: []string{"/own/hook"}},
 		{name: "a script about something else", conf: group(`notify_master "/own/mail" root`, backup, fault), status: check.Failed},
-		{name: "a script that cannot be read", conf: group(`notify_master "/own/gone" root`, backup, fault), status: check.Unknown, detail: []string{"cannot look at /own/gone: gone"}},
+		{name: "a script that cannot be read", conf: group(`notify_master "/own/gone" root`, backup, fault), status: check.Unknown, detail: []string{"could not check /own/gone: gone"}},
 		{name: "a program with a script to run", conf: group(`notify_master "/bin/sh /own/wrapper" root`, backup, fault), status: check.Unknown, detail: []string{"keepalived calls /bin/sh"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

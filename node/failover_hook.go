@@ -100,7 +100,7 @@ func (h hook) judgeUnit(u moving) check.Finding {
 		case callsPackaged:
 			return failed("keepalived calls conntrack-tools' %s, which %s", filepath.Base(s.Program), h.faults(c.content))
 		case callsUnread:
-			f := cannotLookAt(s.Program, c.err)
+			f := couldNotCheck(s.Program, c.err)
 			if os.Geteuid() == 0 {
 				f.Remedy = h.lines(u.kind, u.name, "")
 			}
@@ -111,7 +111,7 @@ func (h hook) judgeUnit(u moving) check.Finding {
 		}
 		switch why, err := h.notRun(s, role); {
 		case err != nil:
-			return cannotLookAt("the user and the file of "+s.Program, err)
+			return couldNotCheck("the user and the file of "+s.Program, err)
 		case why != "":
 			return failed("%s", why)
 		}

@@ -48,7 +48,7 @@ func TestCapabilitiesSuffice(t *testing.T) {
 	}
 	run(p.B.Node, program, "apply", "--enable", "--first-node", "--interface", "eth1", "--current-ip", "10.0.0.102/24", "--peer-ip", "10.0.0.101/24")
 	run(p.A.Node, program, "apply", "--enable", "--interface", "eth1", "--current-ip", "10.0.0.101/24", "--peer-ip", "10.0.0.102/24")
-	unseen := regexp.MustCompile(`(?m)^unknown .*|^.*(?:cannot look|could not be (?:seen|looked at)|not permitted|[pP]ermission denied).*$`)
+	unseen := regexp.MustCompile(`(?m)^unknown .*|^.*(?:could not check|could not be (?:seen|looked at)|not permitted|[pP]ermission denied).*$`)
 	for _, row := range rows {
 		set := "-all"
 		if row[2] != "none" {

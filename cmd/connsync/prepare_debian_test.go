@@ -113,7 +113,7 @@ func TestDebianFailedSaveTakesThePreparationBack(t *testing.T) {
 	if err == nil {
 		t.Fatalf("the save succeeded:\n%s", out)
 	}
-	if !strings.Contains(out, "Put the host back") {
+	if !strings.Contains(out, "Roll back the host") {
 		t.Errorf("the save says:\n%s", out)
 	}
 	if diff := cmp.Diff(found, p.listing()); diff != "" {

@@ -85,5 +85,5 @@ func (d *downtime) end() (gap time.Duration, ok bool) {
 
 // gapText is a gap in words.
 func gapText(gap time.Duration) string {
-	return fmt.Sprintf("conntrackd was away for %.2f s", gap.Seconds())
+	return fmt.Sprintf("conntrackd did not answer for %.2f s", gap.Seconds())
 }

@@ -62,9 +62,9 @@ func (t *transaction) unprepare(ctx context.Context) error {
 	if !t.host.Any() {
 		return nil
 	}
-	return t.step(StepUnprepare, "Put the host back", func() (step.Status, string, error) {
+	return t.step(StepUnprepare, "Roll back the host", func() (step.Status, string, error) {
 		if err := t.host.RollBack(ctx); err != nil {
-			return "", "", fmt.Errorf("put the host back: %w", err)
+			return "", "", fmt.Errorf("roll back the host: %w", err)
 		}
 		return step.Done, "", nil
 	})

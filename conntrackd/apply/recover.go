@@ -157,7 +157,7 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 	var state service.State
 	if t.service != nil {
 		if state, err = service.SettledState(ctx, t.service); err != nil {
-			return "", fmt.Errorf("look at %s: %w", t.service.Name(), err)
+			return "", fmt.Errorf("could not read the state of %s: %w", t.service.Name(), err)
 		}
 	}
 	switch {

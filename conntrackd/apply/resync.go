@@ -67,7 +67,7 @@ func (t *transaction) awaitPeerStates(ctx context.Context, h health.Health) {
 		switch v := h.Verdict; {
 		case v.BothWays(), v == health.VerdictUnknown && h.PacketsRecv > 0: // in mode NOTRACK nobody acknowledges
 		case v == health.VerdictReceivingOnly, v == health.VerdictMismatch, v == health.VerdictSendingOnly:
-			return step.Unknown, "as long as not both nodes hear each other, none can be expected", nil
+			return step.Unknown, "no states can come until both nodes receive each other's messages", nil
 		default:
 			return t.notYet(), "the peer was asked, and is not heard yet", nil
 		}
@@ -136,7 +136,7 @@ type Restarted struct {
 func RestartAndResync(ctx context.Context, s service.Service, client *control.Client) (r Restarted, err error) {
 	before, err := s.State(ctx)
 	if err != nil {
-		return r, fmt.Errorf("look at %s: %w", s.Name(), err)
+		return r, fmt.Errorf("could not read the state of %s: %w", s.Name(), err)
 	}
 	var exchange *failover.Resync
 	away := watchDowntime(client.Path, client.Path, func() {
@@ -153,7 +153,7 @@ func RestartAndResync(ctx context.Context, s service.Service, client *control.Cl
 	after, err := s.State(ctx)
 	switch r.PID = after.MainPID; {
 	case err != nil:
-		return r, fmt.Errorf("look at %s: %w", s.Name(), err)
+		return r, fmt.Errorf("could not read the state of %s: %w", s.Name(), err)
 	case after.MainPID == before.MainPID:
 		return r, fmt.Errorf("%s still runs as process %d", s.Name(), before.MainPID)
 	}

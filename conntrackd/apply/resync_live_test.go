@@ -46,7 +46,7 @@ func TestSaveFillsTheCachesAgain(t *testing.T) {
 	if outcome.Err != nil || outcome.Verdict != health.VerdictTwoWay {
 		t.Fatalf("%v, verdict %s", outcome.Err, outcome.Verdict)
 	}
-	if s := stepOf(outcome, StepResync); s.Status != step.Done || !regexp.MustCompile(`^conntrackd was away for [0-9]\.[0-9]{2} s; asked the peer`).MatchString(s.Detail) {
+	if s := stepOf(outcome, StepResync); s.Status != step.Done || !regexp.MustCompile(`^conntrackd did not answer for [0-9]\.[0-9]{2} s; asked the peer`).MatchString(s.Detail) {
 		t.Errorf("step %+v", s)
 	}
 	if s := stepOf(outcome, StepFilled); s.Status != step.Done || s.Detail != "30 states of the peer came; sent the 10 states of this node" {

@@ -112,7 +112,7 @@ func (t *transaction) boot(ctx context.Context, on bool) error {
 		t.skip(id, title, "no service manager: connsync does not start conntrackd at boot")
 		return nil
 	case t.before.Enabled == on:
-		t.skip(id, title, "it is set so already")
+		t.skip(id, title, "already set")
 		return nil
 	}
 	t.enabled = true
@@ -153,7 +153,7 @@ func (t *transaction) withLog(ctx context.Context, err error) error {
 	if len(fresh) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; conntrackd says: %s", err, strings.Join(fresh[:min(len(fresh), 5)], "; "))
+	return fmt.Errorf("%w; conntrackd logged: %s", err, strings.Join(fresh[:min(len(fresh), 5)], "; "))
 }
 
 // bound waits until the daemon's sockets are as asked for. That they could
@@ -227,7 +227,7 @@ func (t *transaction) staysUp(ctx context.Context, first service.State, until ti
 		state, err := service.SettledState(ctx, t.service)
 		switch {
 		case err != nil:
-			return fmt.Errorf("look at %s: %w", t.service.Name(), err)
+			return fmt.Errorf("could not read the state of %s: %w", t.service.Name(), err)
 		case !state.Active:
 			return fmt.Errorf("%w: it ended soon after its start: %s", errDaemon, state.Detail)
 		case state.MainPID != first.MainPID || state.Restarts > first.Restarts:

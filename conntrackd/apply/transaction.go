@@ -154,7 +154,7 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 	}
 	var err error
 	if t.before, err = service.SettledState(ctx, t.service); err != nil {
-		return fmt.Errorf("look at %s: %w", t.service.Name(), err)
+		return fmt.Errorf("could not read the state of %s: %w", t.service.Name(), err)
 	}
 	if asked := t.c.WantedService(); asked.Active || asked.Enabled {
 		if err := usable(t.service.Name(), t.before); err != nil {
@@ -178,7 +178,7 @@ func (t *transaction) writable(ctx context.Context) error {
 	}
 	problems, err := trial.Directories(ctx, t.c, t.service)
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", t.service.Name(), err)
+		return fmt.Errorf("could not read the state of %s: %w", t.service.Name(), err)
 	}
 	if len(problems) > 0 {
 		return errors.New(strings.Join(problems, "; "))

@@ -139,7 +139,7 @@ func actions(role Role, p place) []action {
 			steps = append(steps, s)
 		}
 	}
-	purge := action{id: stepPurge, title: "Let old states go", ask: (*control.Client).ResetTimers, effect: purgeEffect}
+	purge := action{id: stepPurge, title: "Schedule the purge of old states", ask: (*control.Client).ResetTimers, effect: purgeEffect}
 	switch role {
 	case RolePrimary:
 		when(p.external, action{id: stepCommit, title: "Commit the peer's states", ask: (*control.Client).Commit, effect: commitEffect})
