@@ -84,7 +84,7 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 		"told: nothing commits":            {uncommitted(mailbox.HookUnseen), VerdictUnknown, "the peer keeps 500 connections in its external cache, and nothing was seen there that commits them at a failover -> on the peer, have", mailbox.CauseNone},
 		"told: keepalived does not run it": {uncommitted(mailbox.HookFails), VerdictPartial, "its keepalived does not run connsync failover primary, which commits them at a failover -> on the peer, run connsync check", mailbox.CauseNone},
 		"told: nothing commits, and others are filtered": {edited(uncommitted(mailbox.HookUnseen), func(e *evidence) { e.coverage.Filtered = 3 }), VerdictPartial,
-			"3 of 3 connections would not survive", mailbox.CauseNone},
+			"3 of 503 connections would not survive", mailbox.CauseNone},
 		"told: cause of the future": {told(99, 0), VerdictPartial, "holds only 0 of the 500", mailbox.CauseNone},
 	} {
 		t.Run(name, func(t *testing.T) {

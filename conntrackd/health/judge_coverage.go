@@ -56,7 +56,7 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 	case c.Uncommitted > 0 && e.holding.Told.Hook == mailbox.HookFails:
 		return e.judgeUncommitted(), true
 	case c.Lost() > 0:
-		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), plural.Of(c.Total(), "connection", "connections"), c.Cause), c.Next}, true
+		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), plural.Of(c.Own(), "connection", "connections"), c.Cause), c.Next}, true
 	case c.NotHeld > 0:
 		return e.judgeTold(), true
 	case c.Uncommitted > 0: // a loss that is certain comes before one that may be

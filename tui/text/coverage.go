@@ -53,7 +53,7 @@ func covered(c *coverage.Coverage) []string {
 		said string
 	}{
 		{c.Filtered, "filtered by the file"}, {c.Missing, "not in conntrackd's cache"},
-		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Uncommitted, "that nothing on the peer commits"}, {c.Young, "just began"},
+		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Uncommitted, "only in the peer's external cache"}, {c.Young, "just began"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))
