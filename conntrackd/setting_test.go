@@ -7,8 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"connsync/conntrackd/typed"
 )
 
 // withBurst is the table with a made-up setting, which lies where the receive
@@ -163,6 +166,14 @@ func TestCompleteIsOfTheLink(t *testing.T) {
 		change(&s)
 		if s.Complete() {
 			t.Errorf("%s: said to be a link", name)
+		}
+	}
+}
+
+func TestPurgeDelay(t *testing.T) {
+	for seconds, want := range map[int]time.Duration{0: time.Minute, typed.DefaultNumber: time.Minute, 5: 5 * time.Second} {
+		if got := (Settings{Advanced: Advanced{PurgeTimeout: seconds}}).PurgeDelay(); got != want {
+			t.Errorf("%d: %v, want %v", seconds, got, want)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/failover"
-	"connsync/conntrackd/typed"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
 )
@@ -194,7 +193,6 @@ func TestFailoverTiming(t *testing.T) {
 		{"nopreempt", "state BACKUP\nnopreempt", 0, check.Passed, "nopreempt"},
 		{"a shorter purge", "preempt_delay 10", 5, check.Passed, "5 s"},
 		{"a longer purge", "preempt_delay 90", 120, check.Failed, "after 120 s"},
-		{"the daemon's own purge", "preempt_delay 90", typed.DefaultNumber, check.Passed, "60 s"},
 	} {
 		c := mover(t, "vrrp_instance LAN {\n"+tt.conf+"\n}\n")
 		got := judgeTiming(c, conntrackd.Settings{Advanced: conntrackd.Advanced{PurgeTimeout: tt.purge}}.PurgeDelay())

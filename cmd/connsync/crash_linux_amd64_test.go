@@ -186,6 +186,9 @@ func TestTracerSeesWhatStraceSees(t *testing.T) {
 	}
 	other := d.copy(t)
 	want := straced(t, other.connsync(other.save("3999")...), other.dirs())
+	// How many pieces /proc is read in depends on what else runs.
+	delete(got, "getdents64")
+	delete(want, "getdents64")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls on files by name (-strace +tracer):\n%s", diff)
 	}

@@ -225,6 +225,9 @@ const (
 	fewStates = 4
 	// greeted are more messages than two daemons need until they have greeted each other.
 	greeted = 6
+	// silence is how long the peer may take until it is heard at all, in patiences: a link
+	// that has just come up, as at boot, may carry nothing for seconds.
+	silence = 8
 )
 
 // requestEffect waits for the peer's states, and until no more of them come.
@@ -241,6 +244,7 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 	}
 	came := func(t tables) bool { return got(t) > got(before) || again(t) }
 	began, asked, heard := time.Now(), 1, 0
+	end := began.Add(silence * r.patience())
 	var now tables
 	for {
 		look := time.Now()
@@ -261,10 +265,13 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 			return answered(before, now, asked)
 		}
 		if now.Link.PacketsRecv > before.Link.PacketsRecv {
+			if heard == 0 {
+				end = time.Now().Add(3 * r.patience())
+			}
 			heard++
 		}
 		// Heard now means greeted half a dozen heartbeats later at the latest.
-		if ctx.Err() != nil || !ok && heard > 4 || time.Since(began) > 3*r.patience() {
+		if ctx.Err() != nil || !ok && heard > 4 || time.Now().After(end) {
 			break
 		}
 		select { // an early look would count for more than it is

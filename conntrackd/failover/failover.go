@@ -63,7 +63,8 @@ type Failover struct {
 	// the kernel, as for Kernel.
 	KernelExpectations func() (int, error)
 	// Patience is how long an effect may take to show; zero means 2 seconds. The
-	// peer's answer to a request may take three times as long.
+	// peer's answer to a request may take three times as long, and a peer that is not heard
+	// at all is waited for eight times as long.
 	Patience time.Duration
 	// Await is how long to wait for a daemon that does not listen yet, as at
 	// boot; zero means 5 seconds.

@@ -62,6 +62,7 @@ type daemonModel struct {
 	silent                             chan struct{} // the first reading after a request waits for it; nil for none
 	states                             int           // of the peer
 	lost                               int           // how many requests for the peer's states are lost
+	down                               int           // how many are made before the link carries anything
 	bypass                             bool          // no internal cache: internal is how many of the kernel's entries a bulk sends
 }
 
@@ -106,6 +107,9 @@ func (d *daemonModel) answer(r control.Request) []byte {
 		d.sent++
 		d.bytes += 100 * d.internal
 	case control.RequestResync:
+		if d.down--; d.down >= 0 {
+			break
+		}
 		if d.states == 0 {
 			d.heard = 0 // as one that has just been started
 			break
@@ -240,6 +244,15 @@ func TestFailoverTellsNewsFromAnAnswer(t *testing.T) {
 		if asked := len(d.asked) - 1; asked != tt.asked {
 			t.Errorf("%s: asked %d times, want %d", name, asked, tt.asked)
 		}
+	}
+}
+
+// A link that carries nothing yet, as one that has just come up, is waited for.
+func TestFailoverWaitsForTheLink(t *testing.T) {
+	d := &daemonModel{states: 200, down: 20}
+	last := serveModel(t, d).Run(t.Context(), RoleBackup, nil).Steps[1]
+	if last.Status != step.Done || !strings.Contains(last.Detail, "the external cache had 0 states and has 200") {
+		t.Errorf("%s: %s", last.Status, last.Detail)
 	}
 }
 

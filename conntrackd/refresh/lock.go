@@ -172,19 +172,25 @@ func terminate(pid int, lock string) (told bool, err error) {
 	return true, nil
 }
 
-// hasOpen says whether a process has the file at path open.
+// hasOpen says whether a process has the file at path open. Who may not look, without
+// CAP_SYS_PTRACE, believes so: the lock is held, and names its holder from the first moment on.
 func hasOpen(pid int, path string) bool {
 	file, err := os.Stat(path)
 	if err != nil {
 		return false
 	}
-	descriptors, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-	return slices.ContainsFunc(descriptors, func(d string) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	descriptors, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return true
+	}
+	return slices.ContainsFunc(descriptors, func(d fs.DirEntry) bool {
 		// The name first: a look at another program's file may wait for a dead server.
-		if name, err := os.Readlink(d); err != nil || filepath.Base(name) != filepath.Base(path) {
-			return false
+		of := filepath.Join(dir, d.Name())
+		if name, err := os.Readlink(of); err != nil || filepath.Base(name) != filepath.Base(path) {
+			return errors.Is(err, fs.ErrPermission)
 		}
-		open, err := os.Stat(d)
+		open, err := os.Stat(of)
 		return err == nil && os.SameFile(open, file)
 	})
 }

@@ -35,7 +35,7 @@ func sleeper(t *testing.T, open ...*os.File) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return cmd
 }
 
@@ -56,13 +56,14 @@ func TestLockNamesItsHolder(t *testing.T) {
 // Who looks whether a refresh runs keeps none from its start.
 func TestLockWaitsForALook(t *testing.T) {
 	dir := t.TempDir()
-	look := lockFile(t, dir, 1)
-	if err := unix.Flock(int(look.Fd()), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+	look := int(lockFile(t, dir, 1).Fd())
+	if err := unix.Flock(look, unix.LOCK_SH|unix.LOCK_NB); err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(50*time.Millisecond, func() { _ = unix.Flock(int(look.Fd()), unix.LOCK_UN) })
+	looked := make(chan error)
+	time.AfterFunc(50*time.Millisecond, func() { looked <- unix.Flock(look, unix.LOCK_UN) })
 	held, err := lock(t.Context(), dir)
-	if err != nil {
+	if err := errors.Join(err, <-looked); err != nil {
 		t.Fatal(err)
 	}
 	held.Close()
@@ -92,8 +93,10 @@ func TestStopSignalsTheHolderOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	holder, other := sleeper(t, f), sleeper(t)
-	ended := make(chan error, 1)
-	go func() { ended <- other.Wait() }()
+	ended := make(chan error, 2)
+	for _, cmd := range []*exec.Cmd{holder, other} {
+		go func() { ended <- cmd.Wait() }()
+	}
 	if err := writeStatus(f, Status{PID: other.Process.Pid}); err != nil {
 		t.Fatal(err)
 	}
