@@ -140,8 +140,9 @@ func anyAdvanced(t *testing.T, r *rand.Rand, s Settings) Settings {
 	if s.SpareLinks != (SpareLinks{}) {
 		s.Transport = ""
 	}
-	if s.Multicast() && s.MulticastGroup == "" {
-		s.MulticastGroup = "225.0.0.50"
+	six := s.Current.Addr().Is6()
+	if s.MulticastGroup != "" && six || s.Multicast() && s.MulticastGroup == "" {
+		s.MulticastGroup = map[bool]string{false: "225.0.0.50", true: "ff05::50"}[six]
 	}
 	v := NewSettingTable().Values(s)
 	if s.Mode == modeAlarm {
