@@ -101,6 +101,9 @@ func (r *Reporter) report(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // cut short, it has nothing to say
 	}
+	if now, err := r.node.Load(ctx); err != nil || !bytes.Equal(now.Content, saved.Content) {
+		return err // a file that was replaced meanwhile: the next report is of the new one
+	}
 	var recorded error
 	if !r.node.Unmanaged() {
 		recorded = r.record.Settled(h)
