@@ -128,7 +128,7 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 		v[conntrackd.FieldEnabled] = "no: " + s.ForeignFile()
 	}
 	line := func(label, value string) {
-		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Clean(value), "-"))
+		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Whole(value), "-"))
 	}
 	host, _ := conntrackd.ReadHost() // else the usual size is assumed
 	for _, e := range c.table.Told(s.Settings, host) {

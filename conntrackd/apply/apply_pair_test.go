@@ -16,7 +16,7 @@ import (
 	"connsync/conntrackd/step"
 )
 
-// candidate is a save of what the node's file would be with settings s.
+// candidateOf is a save of what the node's file would be with settings s.
 func candidateOf(n *pairtest.Node, s conntrackd.Settings) *conntrackd.Candidate {
 	n.T.Helper()
 	old, err := hostfile.Read(n.ConfigPath())
@@ -91,7 +91,7 @@ func observeVerdict(n *pairtest.Node, want health.Verdict) health.Health {
 	return seen
 }
 
-// sockets are those of the running daemon.
+// SocketsOf are those of the running daemon.
 func SocketsOf(n *pairtest.Node, s conntrackd.Settings) health.Sockets {
 	n.T.Helper()
 	var sockets health.Sockets

@@ -112,9 +112,9 @@ func (s *script) usable(ctx context.Context, a Action) error {
 	case !state.Present:
 		return s.failure(a, ErrNotFound, "there is no "+s.path, nil)
 	case state.Masked:
-		return s.failure(a, ErrMasked, state.Detail+"; "+state.Unmask+" mends that", nil)
+		return s.failure(a, ErrMasked, state.Detail+"; "+state.Unmask+" enables it", nil)
 	case state.Refusal != "" && a == ActionRestart:
-		return s.failure(a, ErrRefused, state.Refusal+"; "+state.Unmask+" sets that", nil)
+		return s.failure(a, ErrRefused, state.Refusal+"; run "+state.Unmask, nil)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func initiation(tag uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, 1)
 }
 
-// data is the value of DATA: number, stream and protocol before the payload.
+// sctpPayload is the value of DATA: number, stream and protocol before the payload.
 func sctpPayload(payload []byte) []byte {
 	return append([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}, payload...)
 }

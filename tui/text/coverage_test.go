@@ -40,6 +40,10 @@ func TestCoverage(t *testing.T) {
 			"no connections to replicate now; 530 here for the peer"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(30, 0, 0, 0), func(c *coverage.Coverage) { c.BeginAgain = 10 }), Holding: told},
 			"30 of 30 connections would survive a failover; 10 of them (GRE or SCTP) only if the peer's rules accept them as new"},
+		{health.Health{Verdict: health.VerdictUnknown, Coverage: edited(counts(0, 0, 0, 0), func(c *coverage.Coverage) { c.Uncommitted = 50 }), Holding: told},
+			"at least 0 of 50 connections would survive a failover; 50 only in the peer's external cache"},
+		{health.Health{Verdict: health.VerdictPartial, Coverage: edited(counts(0, 0, 0, 0), func(c *coverage.Coverage) { c.Uncommitted = 50 }),
+			Holding: health.Holding{Told: &mailbox.Told{Report: mailbox.Report{Host: mailbox.Host{Hook: mailbox.HookFails}}}, Of: 50}}, "0 of 50 connections would survive a failover; 50 only in the peer's external cache"},
 		{health.Health{Verdict: health.VerdictUnknown, CoverageErr: errors.New("not\x1b[2J permitted")}, "connections could not be compared: not permitted"},
 	} {
 		if got := Coverage(tt.h); got != tt.want {
