@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"go/build"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +19,8 @@ const (
 	mostLines    = 4000 // of code that is no test, comments and blank lines included
 	mostFiles    = 30
 	mostDocLines = 5 // of the package's comment, without blank lines
+
+	mostFileLines = 400 // of a file, tests too
 )
 
 // larger are the packages that may have more lines and files, with the reason.
@@ -46,6 +50,24 @@ func TestPackagesAreSmall(t *testing.T) {
 		if !found[name] {
 			t.Errorf("package %s may be larger than others and is not: it needs no exception", name)
 		}
+	}
+}
+
+func TestFilesAreShort(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if lines := bytes.Count(content, []byte("\n")); lines > mostFileLines {
+			t.Errorf("%s has %d lines, at most %d", path, lines, mostFileLines)
+		}
+		seen++
+		return err
+	})
+	if err != nil || seen == 0 {
+		t.Fatalf("%d files: %v", seen, err)
 	}
 }
 
