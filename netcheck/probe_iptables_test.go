@@ -100,7 +100,7 @@ func (n *testNet) iptablesCase(t *testing.T, tool string, family int, c firewall
 
 func (n *testNet) restore(program, rules string) {
 	n.t.Helper()
-	cmd := n.own.Command(program)
+	cmd := n.own.Command(program, "-w")
 	cmd.Stdin = strings.NewReader(rules)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		n.t.Fatalf("%s: %v: %s\n%s", program, err, out, rules)
@@ -117,7 +117,7 @@ func TestFirewallOfLegacyWithoutItsProgram(t *testing.T) {
 		}
 		return n.families[4].Flow.Check(ctx)
 	})
-	if f.Status != check.Unknown || !strings.Contains(f.Detail, "iptables-legacy") || !strings.HasPrefix(f.Remedy, "iptables-legacy -I INPUT") {
+	if f.Status != check.Unknown || !strings.Contains(f.Detail, "iptables-legacy") || !strings.HasPrefix(f.Remedy, "iptables-legacy -w -I INPUT") {
 		t.Errorf("%v: %s; %s", f.Status, f.Detail, f.Remedy)
 	}
 }

@@ -249,8 +249,10 @@ func TestFailoverTellsNewsFromAnAnswer(t *testing.T) {
 
 // A link that carries nothing yet, as one that has just come up, is waited for.
 func TestFailoverWaitsForTheLink(t *testing.T) {
-	d := &daemonModel{states: 200, down: 20}
-	last := serveModel(t, d).Run(t.Context(), RoleBackup, nil).Steps[1]
+	d := &daemonModel{states: 200, down: 14} // more looks than a link that was heard before is given
+	f := serveModel(t, d)
+	f.Patience = 400 * time.Millisecond
+	last := f.Run(t.Context(), RoleBackup, nil).Steps[1]
 	if last.Status != step.Done || !strings.Contains(last.Detail, "the external cache had 0 states and has 200") {
 		t.Errorf("%s: %s", last.Status, last.Detail)
 	}

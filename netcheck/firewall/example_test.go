@@ -76,17 +76,17 @@ func ExampleFlow_IPTables() {
 		fmt.Println(command)
 	}
 	// Output:
-	// iptables -I INPUT -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j DROP
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type destination-unreachable -m comment --comment connsync -j ACCEPT
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type echo-request -m comment --comment connsync -j ACCEPT
-	// iptables -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type echo-reply -m comment --comment connsync -j ACCEPT
-	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT
-	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type destination-unreachable -m comment --comment connsync -j ACCEPT
-	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type echo-request -m comment --comment connsync -j ACCEPT
-	// iptables -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type echo-reply -m comment --comment connsync -j ACCEPT
-	// iptables -t raw -I PREROUTING -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j CT --notrack
-	// iptables -t raw -I OUTPUT -o eth1 -d 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j CT --notrack
+	// iptables -w -I INPUT -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j DROP
+	// iptables -w -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT
+	// iptables -w -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type destination-unreachable -m comment --comment connsync -j ACCEPT
+	// iptables -w -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type echo-request -m comment --comment connsync -j ACCEPT
+	// iptables -w -I INPUT -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p icmp --icmp-type echo-reply -m comment --comment connsync -j ACCEPT
+	// iptables -w -I OUTPUT -o eth1 -d 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT
+	// iptables -w -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type destination-unreachable -m comment --comment connsync -j ACCEPT
+	// iptables -w -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type echo-request -m comment --comment connsync -j ACCEPT
+	// iptables -w -I OUTPUT -o eth1 -d 10.0.0.102 -p icmp --icmp-type echo-reply -m comment --comment connsync -j ACCEPT
+	// iptables -w -t raw -I PREROUTING -i eth1 -s 10.0.0.102 -d 10.0.0.101 -p udp --dport 3780 -m comment --comment connsync -j CT --notrack
+	// iptables -w -t raw -I OUTPUT -o eth1 -d 10.0.0.102 -p udp --dport 3780 -m comment --comment connsync -j CT --notrack
 }
 
 // InstallCommand is the command of connsync that puts the rules in place.

@@ -142,15 +142,15 @@ func TestFirewallRemedies(t *testing.T) {
 		in          bool
 		want        string
 	}{
-		{four, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "", false, "ip6tables -I OUTPUT -o eth1 -d fd09::2 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{four, chain{family: v4, table: "filter", name: "INPUT", program: "iptables-legacy"}, "", true, "iptables-legacy -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{four, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -w -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "", false, "ip6tables -w -I OUTPUT -o eth1 -d fd09::2 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{four, chain{family: v4, table: "filter", name: "INPUT", program: "iptables-legacy"}, "", true, "iptables-legacy -w -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
 		{four, chain{family: v4, table: "filter", name: "INPUT"}, "ufw-before-input", true, "ufw allow in on eth1 proto udp from 10.9.0.2 to 10.9.0.1 port 3780"},
 		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "ufw6-before-output", false, "ufw allow out on eth1 proto udp from fd09::1 to fd09::2 port 3780"},
 		{four, chain{family: inet, table: "firewalld", name: "filter_INPUT"}, "", true,
 			`firewall-cmd --zone="$(firewall-cmd --get-zone-of-interface=eth1 || firewall-cmd --get-default-zone)" --add-rich-rule='rule family="ipv4" source address="10.9.0.2" destination address="10.9.0.1" port port="3780" protocol="udp" accept'`},
-		{group, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -I INPUT -i eth1 -s 10.9.0.2 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{group, chain{family: v4, table: "filter", name: "OUTPUT"}, "", false, "iptables -I OUTPUT -o eth1 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{group, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -w -I INPUT -i eth1 -s 10.9.0.2 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{group, chain{family: v4, table: "filter", name: "OUTPUT"}, "", false, "iptables -w -I OUTPUT -o eth1 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
 		{group, chain{family: v4, table: "filter", name: "OUTPUT"}, "ufw-before-input", false, "ufw allow out on eth1 proto udp from 10.9.0.1 to 225.0.0.50 port 3780"},
 		{group, chain{family: inet, table: "filter", name: "input"}, "", true,
 			"connsync firewall --install --interface eth1 --current-ip 10.9.0.1/24 --peer-ip 10.9.0.2/24 --port 3780 --transport multicast --multicast-group 225.0.0.50"},

@@ -29,7 +29,7 @@ func TestHelpers(t *testing.T) {
 		{"iptables in nftables", "", [][]string{{"iptables-nft", "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "1720", "-j", "CT", "--helper", "Q.931"}}, []string{"H.245", "Q.931"}},
 		{"ip6tables in nftables", "", [][]string{{"ip6tables-nft", "-t", "raw", "-A", "OUTPUT", "-p", "udp", "--dport", "69", "-j", "CT", "--helper", "tftp"}}, []string{"tftp"}},
 		{"another use of CT", "", [][]string{{"iptables-nft", "-t", "raw", "-A", "PREROUTING", "-j", "CT", "--notrack"}}, nil},
-		{"the older tables", "", [][]string{{"iptables-legacy", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "--dport", "5060", "-j", "CT", "--helper", "sip"}}, []string{"sip"}},
+		{"the older tables", "", [][]string{{"iptables-legacy", "-w", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "--dport", "5060", "-j", "CT", "--helper", "sip"}}, []string{"sip"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := onThread(func() error {

@@ -101,6 +101,7 @@ func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	if !in {
 		link, side = "-o", "-d"
 	}
+	program += " -w" // another program may be at the tables
 	if table != "filter" {
 		program += " -t " + table
 	}
@@ -168,11 +169,11 @@ func (f Flow) ipTables() []string {
 		own = "" // as in ownRulesOfLink
 	}
 	commands := []string{
-		fmt.Sprintf("%s -I INPUT %s-p udp --dport %d -m comment --comment connsync -j DROP", program, own, f.Port),
+		fmt.Sprintf("%s -w -I INPUT %s-p udp --dport %d -m comment --comment connsync -j DROP", program, own, f.Port),
 	}
 	commands = append(commands, f.iptablesAdmit(program, "filter", "INPUT", true)...)
 	commands = append(commands, f.iptablesAdmit(program, "filter", "OUTPUT", false)...)
 	return append(commands,
-		fmt.Sprintf("%s -t raw -I PREROUTING -i %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(true), f.Port),
-		fmt.Sprintf("%s -t raw -I OUTPUT -o %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(false), f.Port))
+		fmt.Sprintf("%s -w -t raw -I PREROUTING -i %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(true), f.Port),
+		fmt.Sprintf("%s -w -t raw -I OUTPUT -o %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(false), f.Port))
 }
