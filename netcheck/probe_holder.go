@@ -86,7 +86,7 @@ func nameHolders(found []holder) {
 				continue
 			}
 			if len(h.pids) == 0 {
-				h.command, h.unit = processName(pid), trust.Service(pid)
+				h.command, h.unit = processName(pid), trust.OtherService(pid)
 			}
 			h.pids = append(h.pids, pid)
 		}

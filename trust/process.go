@@ -74,6 +74,15 @@ func Service(pid int) string {
 	return serviceOf(string(cgroups))
 }
 
+// OtherService is [Service] without that which this process belongs to itself, such as
+// cron's: to stop it would end this process too, and it says nothing of the other.
+func OtherService(pid int) string {
+	if service := Service(pid); service != Service(os.Getpid()) {
+		return service
+	}
+	return ""
+}
+
 // serviceOf reads /proc/PID/cgroup; cgroups(7). Beneath the service's own group
 // anybody it was given to may have made others, of any name.
 func serviceOf(cgroups string) string {

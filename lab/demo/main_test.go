@@ -69,6 +69,7 @@ type terminal struct {
 
 func onTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 	t.Helper()
+	cmd.Env = append(cmd.Environ(), "TERM=vt100") // not what the tests are run from
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		t.Fatal(err)
