@@ -21,7 +21,7 @@ func FuzzReplies(f *testing.F) {
 		}
 		f.Add(string(reply))
 	}
-	for _, odd := range []string{"", ":", "cache:", "cache:\t:1", "recv:\nPackets lost: 18446744073709551616", "daemon uptime: 4294967295 days 1 h", "queue txqueue:\ncurrent elements: 1/ 1\n"} {
+	for _, odd := range []string{"", ":", "cache:", "cache:\t:1", "recv:\nPackets lost: 18446744073709551616", "daemon uptime: 4294967295 days 1 h", "queue txqueue:\ncurrent elements: 1/ 1\n", "3 days 4 h 5 min"} {
 		f.Add(odd)
 	}
 	f.Fuzz(func(t *testing.T, reply string) {
@@ -36,7 +36,7 @@ func FuzzReplies(f *testing.F) {
 		if r, err := parseRuntime(reply); err == nil && r.Uptime < 0 {
 			t.Errorf("the daemon runs for %v", r.Uptime)
 		}
-		if u, err := parseUptime(reply); err == nil && u%time.Minute != 0 {
+		if u, err := parseUptime(reply); err == nil && (u < 0 || u%time.Minute != 0) {
 			t.Errorf("uptime %v", u)
 		}
 		tables, err := parseTables(reply)

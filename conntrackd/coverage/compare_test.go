@@ -87,6 +87,8 @@ func TestReadExportRefuses(t *testing.T) {
 
 func FuzzReadExport(f *testing.F) {
 	f.Add([]byte(exportHead + "2026-11-28T14:02:10Z\nudp 17 src=10.1.0.2 dst=10.2.0.2 src=10.2.0.2 dst=10.1.0.2\n" + exportAgain + "\n" + exportGone + "0\n" + exportEnd + "1\n"))
+	const entry = "udp 17 src=10.1.0.2 dst=10.2.0.2 src=10.2.0.2 dst=10.1.0.2\n"
+	f.Add([]byte(exportHead + "2026-11-28T14:02:10Z\n" + entry + exportAgain + "\n" + entry + exportEnd + "1\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		if x, err := ReadExport(bytes.NewReader(content)); err == nil && (x.Len() < 0 || len(x.index) != len(x.entries)) {
 			t.Errorf("%d entries, %d ended, %d in the index", len(x.entries), x.Ended, len(x.index))

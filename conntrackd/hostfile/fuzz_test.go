@@ -11,7 +11,8 @@ import (
 // and that what is read and written again is read alike.
 func FuzzJournal(f *testing.F) {
 	for _, s := range []string{"", "{", "{}", `{"entries":null}`, `{"entries":[{}]}`, `{"entries":[{"path":"/etc/x","kind":"file"}]}`,
-		`{"entries":[{"path":"/proc/sys/net/x","kind":"sysctl","before":{"value":"1"}}]}`, `{"entries":{}}`, "null"} {
+		`{"entries":[{"path":"/proc/sys/net/x","kind":"sysctl","before":{"value":"1"}}]}`, `{"entries":{}}`, "null",
+		`{"entries":[{"item":"unit","kind":"file","path":"/etc/x","to":"y","unit":true,"before":{},"wrote":["0123456789abcdef"]}]}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -17,7 +17,7 @@ import (
 )
 
 // message is a message as a bus sends it.
-func message(t *testing.T, kind dbus.Type, headers map[dbus.HeaderField]any, body ...any) []byte {
+func message(t testing.TB, kind dbus.Type, headers map[dbus.HeaderField]any, body ...any) []byte {
 	t.Helper()
 	m := &dbus.Message{Type: kind, Headers: map[dbus.HeaderField]dbus.Variant{}, Body: body}
 	for field, value := range headers {
@@ -33,7 +33,7 @@ func message(t *testing.T, kind dbus.Type, headers map[dbus.HeaderField]any, bod
 	return b.Bytes()
 }
 
-func signalOf(t *testing.T, iface, member string, body ...any) []byte {
+func signalOf(t testing.TB, iface, member string, body ...any) []byte {
 	t.Helper()
 	return message(t, dbus.TypeSignal, map[dbus.HeaderField]any{
 		dbus.FieldPath: dbus.ObjectPath("/org/freedesktop/DBus"), dbus.FieldInterface: iface,
@@ -196,8 +196,11 @@ func TestSocketOf(t *testing.T) {
 }
 
 // Whatever follows the greeting, a message that is handed on is one that the
-// libraries take without a panic.
+// libraries take without a panic, and no call.
 func FuzzBusMessage(f *testing.F) {
+	f.Add(message(f, dbus.TypeMethodCall, map[dbus.HeaderField]any{dbus.FieldPath: dbus.ObjectPath("/"), dbus.FieldMember: "Ping"}))
+	f.Add(signalOf(f, "org.freedesktop.DBus", "NameAcquired", ":1.7"))
+	f.Add(message(f, dbus.TypeMethodReply, map[dbus.HeaderField]any{dbus.FieldReplySerial: uint32(1)}, ":1.7"))
 	f.Add([]byte("l\x04\x01\x01\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		near, far := net.Pipe()

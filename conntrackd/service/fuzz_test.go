@@ -9,7 +9,8 @@ import (
 // FuzzJournal holds that whatever journalctl prints is read line by line, and
 // nothing is read out of nothing.
 func FuzzJournal(f *testing.F) {
-	for _, s := range []string{"", "{}", `{"MESSAGE":"x","_PID":"7"}`, `{"MESSAGE":[120,27],"_PID":"7"}`, `{"MESSAGE":null}`, `{"MESSAGE":["a",[98],null]}`,
+	for _, s := range []string{"", "{}", `{"MESSAGE":"x","_PID":"7"}`, `{"MESSAGE":[120,27],"_PID":"7"}`, `{"MESSAGE":[110,101,101,100,255]}`, `{"MESSAGE":[[100,105,101,100],[255,104,101,108,100]]}`,
+		`{"MESSAGE":null}`, `{"MESSAGE":["a",[98],null]}`,
 		`{"MESSAGE":[[[[[1]]]]]}`, `{"MESSAGE":[65536]}`, `{"_PID":"1","MESSAGE":"systemd's own"}`, "{\"MESSAGE\":\"cut"} {
 		f.Add([]byte(s))
 	}

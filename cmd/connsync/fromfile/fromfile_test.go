@@ -13,6 +13,7 @@ func FuzzFrom(f *testing.F) {
 	for _, seed := range []string{
 		`{"spare_links": [{"interface": "eth2", "port": 1}, 2, [3]]}`, "spare_links:\n- interface: eth2\n  port: 3\n- x\n",
 		`{"enabled": null, "port": 3780}`, "port: 3780\ninterface: eth1\n", "a: &x [1]\nb: *x\n", "<<: {}\n", "---\n...\n", "? a\n: b\n", "{", "\xef\xbb\xbf{}", `{"a":1}{`,
+		"spare_links: [[a]]\n",
 	} {
 		f.Add([]byte(seed))
 	}
