@@ -10,7 +10,7 @@ PACKAGES ?= ./cmd/connsync ./packaging ./conntrackd/health ./conntrackd/refresh 
 # the host needs glibc's loader. BUILDMODE=exe builds one that needs nothing.
 BUILDMODE ?= pie
 
-.PHONY: build package run demo failover random test test-systems lint golden monkey fuzz crash flood bench bench-serial bench-refresh weigh screenshots deps clean root bin
+.PHONY: build package run demo failover random test test-systems lint golden monkey fuzz planted crash flood bench bench-serial bench-refresh weigh screenshots deps clean root bin
 
 build: bin
 
@@ -84,6 +84,12 @@ monkey:
 # on a crasher, which it leaves in testdata/fuzz of the package.
 fuzz:
 	@scripts/fuzz '$(or $(FUZZTIME),1m)' '$(ARGS)'
+
+# Plants a defect in what each fuzz target is about, in a copy of the tree, and says
+# whether the target finds it: make planted ARGS='-only FuzzApply -for 5m'; no root.
+planted:
+	@CGO_ENABLED=0 $(GO) build -o bin/planted ./lab/planted
+	@bin/planted $(ARGS)
 
 # Ends the program at random instants of saves on lab nodes, and looks at what is
 # left: make crash ARGS='-kills 100 -seed 7'. It prints the figures.

@@ -106,6 +106,7 @@ var allowed = map[string][]string{
 	"lab/bench":        {"conntrackd", "conntrackd/conntracktest", "lab", "lab/others", "lab/tty"},
 	"lab/screenshots":  {"lab", "lab/tty", "lab/vt102"},
 	"lab/crash":        {"lab", "lab/tty"},
+	"lab/planted":      {},
 	"lab/flood":        {"lab", "lab/tty"},
 	"lab/uart":         {"lab", "lab/tty", "lab/uart/wire"},
 	"lab/uart/guest":   {"lab", "lab/uart/wire"},
