@@ -129,7 +129,8 @@ func (d *lineDecoder) next() (typedLine, error) {
 			text, l = text[:0], typedLine{}
 		case 0, 0x11, 0x13: // NUL of a break, XON and XOFF of the line
 		case '\t':
-			text = append(text, ' ')
+			b = ' '
+			fallthrough
 		default:
 			if len(text) == lineMax {
 				l.long = true

@@ -35,6 +35,7 @@ func TestLineDecoder(t *testing.T) {
 		{name: "an erased control", in: "a\x01\bb\n", want: []typedLine{{text: "ab"}}},
 		{name: "as long as can be", in: strings.Repeat("x", lineMax) + "\n", want: []typedLine{{text: strings.Repeat("x", lineMax)}}},
 		{name: "too long", in: strings.Repeat("x", 1<<20) + "\nb\n", want: []typedLine{{text: strings.Repeat("x", lineMax), long: true}, {text: "b"}}},
+		{name: "too long by a tab", in: strings.Repeat("x", lineMax) + "\t" + strings.Repeat("y", 1<<20) + "\n", want: []typedLine{{text: strings.Repeat("x", lineMax), long: true}}},
 		{name: "too long, and killed", in: strings.Repeat("x", 1<<20) + "\x15b\n", want: []typedLine{{text: "b"}}},
 	} {
 		for way, reader := range map[string]func(io.Reader) io.Reader{

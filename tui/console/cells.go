@@ -96,7 +96,7 @@ func restyle(style, seq string) string {
 		return style
 	}
 	params = strings.TrimSuffix(params, "m")
-	if strings.Trim(params, "0123456789;:") != "" {
+	if strings.Trim(params, "0123456789;") != "" {
 		return style
 	}
 	switch {
