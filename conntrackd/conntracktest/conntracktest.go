@@ -79,7 +79,7 @@ func Config(s conntrackd.Settings, dir string) string {
 		"    Port " + strconv.Itoa(int(s.Port)),
 		"    Interface " + s.Interface,
 		"    SndSocketBuffer " + strconv.Itoa(s.SendBuffer), "    RcvSocketBuffer " + strconv.Itoa(s.ReceiveBuffer),
-		"    Checksum on", "  }", "}", "General {", "  HashSize 4096", "  HashLimit 65536",
+		"    Checksum on", "  }", "}", "General {", "  HashSize 4096", "  HashLimit 65536", "  NetlinkBufferSize 2097152", "  NetlinkBufferSizeMaxGrowth 8388608",
 		"  LockFile " + filepath.Join(dir, "lock"), "  LogFile " + filepath.Join(dir, "log"),
 		"  UNIX {", "    Path " + filepath.Join(dir, "ctl"), "  }", "}", "",
 	}
