@@ -39,9 +39,6 @@ type row struct {
 	Mode string
 	// Unexpected says that no expectation is synchronised.
 	Unexpected bool
-	// Calls says that calls of SIP are among the connections: of what each announces, the
-	// kernel takes one expectation from conntrackd, and the hook says that others are lacking.
-	Calls bool
 	// Group says that the nodes send to a multicast group, and that A is set up by B's peer line.
 	Group bool
 }
@@ -340,15 +337,16 @@ func (s *stage) takeBack(ctx context.Context) error {
 	return errors.Join(s.pair.Activate(s.pair.A), s.hook(ctx, s.pair.A, "primary"), s.hook(ctx, s.pair.B, "backup"))
 }
 
-// hook runs connsync failover where the scenario has it. It has to succeed, and with calls
-// to say no more than that expectations are lacking.
+// hook runs connsync failover where the scenario has it. It has to succeed, or to say no
+// more than that expectations are lacking: the traffic goes on and may have met one, and
+// the connections that go on are counted themselves.
 func (s *stage) hook(ctx context.Context, m *lab.Member, role string) error {
 	if s.row.Hook != hookOurs {
 		return nil
 	}
 	out, err := m.Run(ctx, s.program, "failover", role)
 	fmt.Fprintf(&s.hooks, "%s became %s:\n%s", m.Name(), role, out)
-	if err != nil && !(s.row.Calls && strings.Contains(out, "expectations of the peer: the others")) {
+	if err != nil && !strings.Contains(out, "expectations of the peer: the others") {
 		return fmt.Errorf("%s: connsync failover %s: %w\n%s", m.Name(), role, err, out)
 	}
 	return nil
