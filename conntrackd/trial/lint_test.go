@@ -36,7 +36,7 @@ func TestLint(t *testing.T) {
 			want: []string{`line 12: syntax error at "Banana"`},
 		}, {
 			name: "missing brace", new: strings.TrimSuffix(conntracktest.Swap(good, "sync0", "lo"), "}\n"),
-			want: []string{"line 23: syntax error at the end of the file"},
+			want: []string{"line 25: syntax error at the end of the file"},
 		}, {
 			name: "prefix length in the file", new: conntracktest.Swap(good, "sync0", "lo", "10.77.0.1\n", "10.77.0.1/24\n"),
 			want: []string{"10.77.0.1/24 is not a valid IPv4 address"},
@@ -65,7 +65,7 @@ func TestLint(t *testing.T) {
 			want: []string{`line 12: syntax error at "\""`},
 		}, {
 			name: "relative control socket", new: conntracktest.Swap(good, "sync0", "lo", "/var/lib/nowhere/ctl", "ctl"),
-			want: []string{`line 21: syntax error at "ctl"`},
+			want: []string{`line 23: syntax error at "ctl"`},
 		}, {
 			name: "the same byte in a comment", new: conntracktest.Swap(good, "sync0", "lo", "General {", "# \u00a0\nGeneral {"),
 		},
