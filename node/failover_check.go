@@ -57,10 +57,7 @@ func findMover(ctx context.Context, external bool) (*keepalived.Config, check.Fi
 	if installed.Program == "" && installed.PID == 0 {
 		return nil, nobodyMoves("there is no keepalived on this host", external)
 	}
-	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID)
-	if err == nil {
-		config.NoLinks = installed.NoLinks(ctx)
-	}
+	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID, installed.Habits(ctx))
 	switch {
 	case err == nil && len(config.Unread) > 0:
 		// What stands there may be an instance, or the hook.
@@ -163,7 +160,7 @@ func virtualAddresses() ([]netip.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID)
+	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID, keepalived.Habits{}) // they are about scripts
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil

@@ -36,7 +36,7 @@ func mover(t *testing.T, content string) *keepalived.Config {
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c, err := keepalived.Load(path, "node")
+	c, err := keepalived.Load(path, "node", keepalived.Habits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,11 +166,10 @@ func (h hook) completed(ctx context.Context, installed keepalived.Installation, 
 	if err := tried(with, "with the lines"); err != nil && !(errors.Is(err, errNoScriptSecurity) && unsecured != nil) {
 		return nil, err
 	}
-	mover, err := keepalived.Load(path, installed.ConfigID)
+	mover, err := keepalived.Load(path, installed.ConfigID, h.mover.Habits)
 	if err != nil {
 		return nil, err
 	}
-	mover.NoLinks = h.mover.NoLinks
 	h.mover, h.refusal = mover, mover.Refusal
 	if f := h.lacks(); f.Status != check.Passed {
 		return nil, errors.New(f.Detail)

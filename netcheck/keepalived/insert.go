@@ -74,7 +74,7 @@ func beyond(line string) string {
 	if strings.HasSuffix(s, `\`) {
 		return "it goes on in the next line"
 	}
-	for _, w := range fields(s) {
+	for _, w := range fields(s, false) {
 		if strings.ContainsAny(w, "$~") {
 			return "it has a parameter"
 		}
@@ -89,7 +89,7 @@ func blockEnd(lines [][]byte, first int) (end int, indent string, err error) {
 	indent = "\t"
 	found := false
 	for i := first; i >= 0 && i < len(lines); i++ {
-		words := fields(strings.TrimSpace(string(lines[i])))
+		words := fields(strings.TrimSpace(string(lines[i])), false)
 		if depth == 1 && !found && len(words) > 0 && words[0] != "}" && words[0] != "{" {
 			text := string(lines[i])
 			indent, found = text[:len(text)-len(strings.TrimLeft(text, " \t"))], true

@@ -129,20 +129,32 @@ func (i *Installation) take(command []byte) {
 // versionPatience is how long keepalived may take to say its version.
 const versionPatience = 5 * time.Second
 
-var olderThanNoLinks = regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.)`)
+// Habits are what versions of keepalived do differently.
+type Habits struct {
+	// NoLinks says that it runs no script below a linked directory, with or without
+	// enable_script_security: 2.3.3 and 2.3.4 were seen to run none ("Wrong file type
+	// found in script path"), 2.2.7 does.
+	NoLinks bool
+	// EscapesOnce says that it reads the backslashes of a script's line when it cuts the
+	// command into words, and not before that too: since 2.3.2.
+	EscapesOnce bool
+}
 
-// NoLinks asks the program whether it runs no script below a linked directory, with
-// or without enable_script_security: 2.3.3 and 2.3.4 were seen to run none ("Wrong file
-// type found in script path"), 2.2.7 does. One that does not say its version counts
-// among the newer ones.
-func (i Installation) NoLinks(ctx context.Context) bool {
+var (
+	olderThanNoLinks     = regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.)`)
+	olderThanEscapesOnce = regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.|2\.3\.[01]\b)`)
+)
+
+// Habits asks the program for its version. One that does not say it counts among the
+// newer ones.
+func (i Installation) Habits(ctx context.Context) Habits {
 	if i.Program == "" {
-		return true
+		return Habits{NoLinks: true, EscapesOnce: true}
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionPatience)
 	defer cancel()
 	said, _ := trust.Command(ctx, i.Program, "--version").CombinedOutput()
-	return !olderThanNoLinks.Match(said)
+	return Habits{NoLinks: !olderThanNoLinks.Match(said), EscapesOnce: !olderThanEscapesOnce.Match(said)}
 }
 
 // Direct is a path without the links among its directories. What cannot be followed
@@ -169,7 +181,7 @@ func (c *Config) Refusal(s Script, user string) (string, error) {
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
 		return s.Program + " cannot be executed", nil
 	}
-	if direct := Direct(s.Program); c.NoLinks && direct != filepath.Clean(s.Program) {
+	if direct := Direct(s.Program); c.Habits.NoLinks && direct != filepath.Clean(s.Program) {
 		return "keepalived 2.3 and newer run no script below a linked directory; write " + direct, nil
 	}
 	if !c.ScriptSecurity || user != "root" {

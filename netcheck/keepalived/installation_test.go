@@ -109,7 +109,7 @@ func TestRefusal(t *testing.T) {
 		{alias, true, "root", "", true},
 		{good, true, "root", "", true},
 	} {
-		c := &Config{ScriptSecurity: tt.security, NoLinks: tt.noLinks}
+		c := &Config{ScriptSecurity: tt.security, Habits: Habits{NoLinks: tt.noLinks}}
 		got, err := c.Refusal(Script{Program: tt.path}, tt.user)
 		if err != nil || (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s, security %v, as %s: %q, %v; want %q", tt.path, tt.security, tt.user, got, err, tt.want)
@@ -139,12 +139,12 @@ func TestLoadSaysWhatItCouldNotFollow(t *testing.T) {
 		"include loop/*.conf\n":     "open " + dir + "/loop: too many levels of symbolic links",
 		"$A=$A x\nvrrp_instance $A": "the parameters in it never end",
 	} {
-		c, err := Load(write("keepalived.conf", name), "")
+		c, err := Load(write("keepalived.conf", name), "", Habits{})
 		if err != nil || (want == "") != (c.Unread == nil) || !strings.Contains(strings.Join(c.Unread, "\n"), want) {
 			t.Errorf("%q: %v, %v; want %q", name, c, err, want)
 		}
 	}
-	if _, err := Load(filepath.Join(dir, "nowhere"), ""); !os.IsNotExist(err) {
+	if _, err := Load(filepath.Join(dir, "nowhere"), "", Habits{}); !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -189,18 +189,20 @@ func TestFindBelievesNoProcessOfOthers(t *testing.T) {
 	}
 }
 
-// Only a keepalived that says an old version is known to follow links.
-func TestNoLinks(t *testing.T) {
-	for said, want := range map[string]bool{
-		"Keepalived v2.2.7 (01/16,2022)": false, "Keepalived v1.3.9 (10/21,2017)": false, "Keepalived v2.0.20 (01/22,2020)": false,
-		"Keepalived v2.3.3 (03/30,2025)": true, "Keepalived v2.3.4 (06/10,2025)": true, "Keepalived v2.10.1 (01/01,2030)": true, "Keepalived v3.0.0": true, "": true,
+// Only a keepalived that says an old version is known to have the habits of one.
+func TestHabits(t *testing.T) {
+	older, between, newer := Habits{}, Habits{NoLinks: true}, Habits{NoLinks: true, EscapesOnce: true}
+	for said, want := range map[string]Habits{
+		"Keepalived v2.2.7 (01/16,2022)": older, "Keepalived v1.3.9 (10/21,2017)": older, "Keepalived v2.0.20 (01/22,2020)": older,
+		"Keepalived v2.3.1 (05/24,2024)": between, "Keepalived v2.3.3 (03/30,2025)": newer, "Keepalived v2.3.4 (06/10,2025)": newer,
+		"Keepalived v2.3.10 (01/01,2027)": newer, "Keepalived v2.10.1 (01/01,2030)": newer, "Keepalived v3.0.0": newer, "": newer,
 	} {
 		program := filepath.Join(t.TempDir(), "keepalived")
 		if err := os.WriteFile(program, []byte("#!/bin/sh\n[ \"$1\" = --version ] && echo '"+said+"' >&2\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if got := (Installation{Program: program}).NoLinks(t.Context()); got != want {
-			t.Errorf("%q: %v", said, got)
+		if got := (Installation{Program: program}).Habits(t.Context()); got != want {
+			t.Errorf("%q: %+v", said, got)
 		}
 	}
 }

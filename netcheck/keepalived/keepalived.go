@@ -29,9 +29,8 @@ type Config struct {
 	// Fifo says that changes of state are told through a pipe too, whose reader is not
 	// looked at (notify_fifo, vrrp_notify_fifo).
 	Fifo bool
-	// NoLinks says that scripts below a linked directory are not run, see
-	// [Installation.NoLinks]; Load leaves it to the caller.
-	NoLinks    bool
+	// Habits are those that it was read with.
+	Habits     Habits
 	GlobalLine int // where the first global_defs begins; zero where there is none
 	Groups     []Group
 	Instances  []Instance
@@ -75,6 +74,16 @@ const (
 	// arguments: INSTANCE or GROUP, its name, the state, the priority.
 	Notify Event = "notify"
 )
+
+// read says that the event is one of those.
+func (e Event) read() bool {
+	switch e {
+	case NotifyMaster, NotifyBackup, NotifyFault, NotifyStop, Notify:
+		return true
+	default:
+		return false
+	}
+}
 
 // Scripts are those of a group or an instance, by event. Of two for the same
 // event the first counts: keepalived says so and ignores the second.
@@ -222,11 +231,9 @@ func address(s string) (netip.Prefix, bool) {
 func newScripts(b *block) Scripts {
 	s := Scripts{}
 	for _, d := range b.inner {
-		switch e := Event(d.word(0)); e {
-		case NotifyMaster, NotifyBackup, NotifyFault, NotifyStop, Notify:
-			if _, twice := s[e]; !twice && d.word(1) != "" {
-				s[e] = newScript(d)
-			}
+		e := Event(d.word(0))
+		if _, twice := s[e]; !twice && d.word(1) != "" && e.read() {
+			s[e] = newScript(d)
 		}
 	}
 	return s

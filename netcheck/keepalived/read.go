@@ -25,23 +25,23 @@ const (
 
 // Load reads a configuration file and those that it includes. configID is what
 // lines that begin with @ are compared with: keepalived's -i, else the host
-// name's first part. The error is that of opening path; what cannot be followed
+// name's first part. habits are its version's. The error is that of opening path; what cannot be followed
 // further down is in Config.Unread. That is all there is of a configuration which
 // is larger, or grows larger by its parameters, than what is read.
-func Load(path, configID string) (*Config, error) {
-	return loadWithin(path, configID, maxSteps, maxBytes)
+func Load(path, configID string, habits Habits) (*Config, error) {
+	return loadWithin(path, configID, habits, maxSteps, maxBytes)
 }
 
 // loadWithin is Load with a budget.
-func loadWithin(path, configID string, steps, most int) (*Config, error) {
+func loadWithin(path, configID string, habits Habits, steps, most int) (*Config, error) {
 	content, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{configID: configID, parameters: map[string]string{}, config: &Config{}, steps: steps, bytes: most}
+	r := &reader{configID: configID, parameters: map[string]string{}, config: &Config{Habits: habits}, steps: steps, bytes: most}
 	r.file(path, content, 0)
 	if r.gaveUp {
-		return &Config{Files: r.config.Files, Unread: r.config.Unread[len(r.config.Unread)-1:]}, nil
+		return &Config{Habits: habits, Files: r.config.Files, Unread: r.config.Unread[len(r.config.Unread)-1:]}, nil
 	}
 	r.config.build(r.tree())
 	return r.config, nil
@@ -225,7 +225,7 @@ func (r *reader) line(file string, at int, s string, depth int) (goesOn string) 
 		}
 		return ""
 	}
-	if words := fields(s); len(words) > 0 && r.spend(file, at, len(words), 0) {
+	if words := fields(s, r.config.Habits.EscapesOnce); len(words) > 0 && r.spend(file, at, len(words), 0) {
 		r.lines = append(r.lines, line{words, file, at})
 	}
 	return ""

@@ -16,7 +16,7 @@ func load(t *testing.T, content []byte) *Config {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(path, "node")
+	c, err := Load(path, "node", Habits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestLoadReadsNoPipeAndNoDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{fifo, "/dev/zero"} {
-		if _, err := Load(path, ""); err == nil || !strings.Contains(err.Error(), "not a file of configuration") {
+		if _, err := Load(path, "", Habits{}); err == nil || !strings.Contains(err.Error(), "not a file of configuration") {
 			t.Errorf("%s: %v", path, err)
 		}
 		c := load(t, []byte("include "+path+"\n"))
@@ -91,7 +91,7 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := loadWithin(path, "node", maxSteps/64, maxBytes/64) // the same laws, sooner
+		c, err := loadWithin(path, "node", Habits{}, maxSteps/64, maxBytes/64) // the same laws, sooner
 		if err != nil {
 			t.Fatal(err)
 		}

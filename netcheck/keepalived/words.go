@@ -4,8 +4,9 @@ import "strings"
 
 // fields cuts a line into words: at white space, with " and ' around what
 // belongs together, up to a comment. Braces are words of their own. A line with a
-// quote that does not end has none.
-func fields(s string) []string {
+// quote that does not end has none. The words of a script keep their escapes where
+// keepalived reads them once, in split.
+func fields(s string, escapesOnce bool) []string {
 	var words []string
 	var word strings.Builder
 	open, quoted := byte(0), false
@@ -19,11 +20,15 @@ func fields(s string) []string {
 	}
 	for i := 0; i < len(s); i++ {
 		c := s[i]
+		kept := escapesOnce && len(words) > 0 && Event(words[0]).read()
 		switch {
 		case open != 0 && c == open:
 			open = 0
 		case open == '\'' && (c == '#' || c == '!'):
 			return nil // a comment even so, and the quote does not end
+		case c == '\\' && i+1 < len(s) && kept && (open != 0 || s[i+1] != '#' && s[i+1] != '!'):
+			word.WriteString(s[i : i+2])
+			i++
 		case c == '\\' && i+1 < len(s) && open != 0:
 			text, n := unescape(s[i+1:])
 			word.WriteString(text)
@@ -77,8 +82,9 @@ func (p *parameter) inside(s string, i int) bool {
 }
 
 // split cuts a command into program and arguments as keepalived does, which has
-// taken the quotes and escapes of the line away before: at white space, with ' or "
-// around what belongs together, and with escapes again.
+// taken the quotes of the line away before, and its escapes too unless it reads them
+// once: at white space, with ' or "
+// around what belongs together, and with escapes.
 func split(s string) []string {
 	var words []string
 	var word strings.Builder
