@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // console is a virtual console of the kernel (console_codes(4)) that nobody
 // uses and that nobody is shown.
 type console struct {
-	dir     string
+	devices *os.File
 	number  int
 	tty     *os.File
 	screen  *os.File // vcsa(4)
@@ -45,7 +44,7 @@ func openConsole(sent func([]byte) error) (c *console, err error) {
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	if c.dir, err = os.MkdirTemp("", "connsync-console-"); err != nil {
+	if c.devices, err = openDevices(); err != nil {
 		return c, err
 	}
 	if err := c.find(); err != nil {
@@ -57,7 +56,7 @@ func openConsole(sent func([]byte) error) (c *console, err error) {
 	if err := unix.SetNonblock(int(c.tty.Fd()), true); err != nil { // after Fd
 		return c, err
 	}
-	if c.screen, err = c.device(vcsMajor, vcsaMinor+c.number, unix.O_RDONLY); err != nil {
+	if c.screen, err = device(c.devices, vcsMajor, vcsaMinor+c.number, unix.O_RDONLY); err != nil {
 		return c, err
 	}
 	go func() {
@@ -70,7 +69,7 @@ func openConsole(sent func([]byte) error) (c *console, err error) {
 // find takes a console that does not exist yet: nobody has opened it.
 func (c *console) find() error {
 	for n := lastConsole; n >= firstConsole; n-- {
-		screen, err := c.device(vcsMajor, vcsaMinor+n, unix.O_RDONLY)
+		screen, err := device(c.devices, vcsMajor, vcsaMinor+n, unix.O_RDONLY)
 		if err == nil {
 			screen.Close()
 			continue
@@ -83,23 +82,10 @@ func (c *console) find() error {
 			continue // another test was quicker
 		}
 		c.lock, c.number = lock, n
-		c.tty, err = c.device(ttyMajor, n, unix.O_RDWR)
+		c.tty, err = device(c.devices, ttyMajor, n, unix.O_RDWR)
 		return err
 	}
 	return errors.New("no virtual console is free")
-}
-
-// device opens a device by its number; /dev may lack it.
-func (c *console) device(major, minor, mode int) (*os.File, error) {
-	node := filepath.Join(c.dir, fmt.Sprintf("%d-%d", major, minor))
-	if err := unix.Mknod(node, unix.S_IFCHR|0o600, int(unix.Mkdev(uint32(major), uint32(minor)))); err != nil && !errors.Is(err, unix.EEXIST) {
-		return nil, err
-	}
-	fd, err := unix.Open(node, mode|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: node, Err: err}
-	}
-	return os.NewFile(uintptr(fd), node), nil
 }
 
 // prepare makes a console raw, as a line is, blank and of the size wanted.
@@ -170,13 +156,16 @@ func (c *console) Close() error {
 	if c.lock != nil {
 		errs = append(errs, c.lock.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
+	if c.devices != nil {
+		errs = append(errs, c.devices.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // disallocate makes the console one that does not exist. A process that is
 // just being started may hold it for a moment.
 func (c *console) disallocate() error {
-	manager, err := c.device(ttyMajor, 0, unix.O_WRONLY)
+	manager, err := device(c.devices, ttyMajor, 0, unix.O_WRONLY)
 	if err != nil {
 		return err
 	}

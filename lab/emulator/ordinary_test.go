@@ -3,5 +3,6 @@ package emulator
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
+	"TestConsoleWithoutDevicesInTmp",
 	"TestEmulators",
 )
