@@ -1,28 +1,51 @@
 package trust_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"connsync/trust"
 )
+
+// setuidDirectory is a directory where a program may be setuid, seen by the test alone:
+// those of temporary files, as Debian has them since 13, take that from a program
+// (nosuid in mount(8)).
+func setuidDirectory(t *testing.T) string {
+	t.Helper()
+	runtime.LockOSThread() // not unlocked: the thread and what is mounted for it end with the test
+	dir, err := os.MkdirTemp("", "trust")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(dir) })
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NODEV, "mode=755")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
 
 // Who a process belongs to is what its user and its executable say.
 func TestRuns(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start processes of other users")
 	}
-	dir, err := os.MkdirTemp("", "trust")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir := setuidDirectory(t)
 	const nobody = 65534
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
@@ -45,7 +68,7 @@ func TestRuns(t *testing.T) {
 		}
 		return path
 	}
-	owned, theirs, open, setuid := copied("root", 0, 0o755), copied("nobody", nobody, 0o755), copied("open", 0, 0o757), copied("setuid", 0, 0o4755)
+	owned, theirs, open, setuid := copied("root", 0, 0o755), copied("nobody", nobody, 0o755), copied("open", 0, 0o757), copied("setuid", 0, 0o755|os.ModeSetuid)
 	for _, tt := range []struct {
 		name, path, program string
 		uid                 uint32
@@ -63,6 +86,9 @@ func TestRuns(t *testing.T) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: tt.uid, Gid: tt.uid}}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
+		}
+		if tt.path == setuid {
+			waitForSetuid(t, cmd.Process.Pid)
 		}
 		got, err := trust.Runs(cmd.Process.Pid, tt.program)
 		_ = cmd.Process.Kill()
@@ -85,5 +111,21 @@ func TestRuns(t *testing.T) {
 	}
 	if got, err := trust.Runs(1<<22+1, owned); err != nil || got {
 		t.Errorf("no process: %t, %v", got, err)
+	}
+}
+
+// waitForSetuid waits until a process has the rights that its program gives it, soon
+// after it has begun.
+func waitForSetuid(t *testing.T, pid int) {
+	t.Helper()
+	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if strings.Contains(string(status), "\nUid:\t65534\t0\t") {
+			return
+		}
+		if err != nil || time.Now().After(limit) {
+			t.Errorf("its program is not setuid here: %v\n%s", err, status)
+			return
+		}
 	}
 }
