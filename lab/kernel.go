@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -61,13 +62,18 @@ func newKernel(ctx context.Context, cache string) (Kernel, error) {
 	return kernelIn(tree)
 }
 
-// kernelIn finds what a kernel's package holds, whatever its version.
+// kernelIn finds what a kernel's packages hold, whatever its version.
 func kernelIn(tree string) (Kernel, error) {
-	images, _ := filepath.Glob(filepath.Join(tree, "boot", "vmlinuz-*"))
-	modules, _ := filepath.Glob(filepath.Join(tree, "lib", "modules", "*"))
-	if len(modules) == 0 { // Debian 13 and later
-		modules, _ = filepath.Glob(filepath.Join(tree, "usr", "lib", "modules", "*"))
+	find := func(patterns ...string) (found []string) {
+		for _, p := range patterns {
+			files, _ := filepath.Glob(filepath.Join(tree, p))
+			found = append(found, files...)
+		}
+		return found
 	}
+	// Debian has the modules in /usr since 13, and the image beside them since 14.
+	images := find("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz")
+	modules := find("lib/modules/*", "usr/lib/modules/*")
 	if len(images) != 1 || len(modules) != 1 {
 		return Kernel{}, fmt.Errorf("%s holds kernels %q with modules %q; remove it, and it is fetched again", tree, images, modules)
 	}
@@ -87,46 +93,60 @@ func fetchKernel(ctx context.Context, arch, build, tree string) error {
 			return err
 		}
 	}
-	name, err := kernelPackage(ctx, arch)
-	if err != nil {
-		return err
-	}
-	err = inDirectory(ctx, build, "apt-get", "download", name)
+	err := downloadKernel(ctx, arch, build)
 	if err != nil { // the list of packages may be older than the mirror's
 		if err := inDirectory(ctx, build, "apt-get", "update", "-q"); err != nil {
 			return err
 		}
-		if name, err = kernelPackage(ctx, arch); err != nil {
-			return err
-		}
-		if err := inDirectory(ctx, build, "apt-get", "download", name); err != nil {
+		if err := downloadKernel(ctx, arch, build); err != nil {
 			return err
 		}
 	}
 	packages, err := filepath.Glob(filepath.Join(build, "*.deb"))
-	if err != nil || len(packages) != 1 {
-		return errors.Join(err, fmt.Errorf("apt-get download %s left %q", name, packages))
+	if err != nil || len(packages) == 0 {
+		return errors.Join(err, errors.New("apt-get download left no package"))
 	}
-	if err := inDirectory(ctx, build, "dpkg-deb", "-x", packages[0], "tree"); err != nil {
-		return err
+	for _, p := range packages {
+		if err := inDirectory(ctx, build, "dpkg-deb", "-x", p, "tree"); err != nil {
+			return err
+		}
 	}
 	return os.Rename(filepath.Join(build, "tree"), tree)
 }
 
-// kernelPackage is the package that Debian's package for the newest cloud
-// kernel stands for.
-func kernelPackage(ctx context.Context, arch string) (string, error) {
-	newest := "linux-image-cloud-" + arch
-	out, err := output(ctx, "apt-cache", "depends", "--no-recommends", "--no-suggests", newest)
+func downloadKernel(ctx context.Context, arch, dir string) error {
+	names, err := kernelPackages(arch, func(name string) (string, error) {
+		return output(ctx, "apt-cache", "depends", "--no-recommends", "--no-suggests", name)
+	})
 	if err != nil {
-		return "", err
+		return err
 	}
-	for line := range strings.Lines(out) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: "); ok {
-			return name, nil
+	return inDirectory(ctx, dir, "apt-get", append([]string{"download"}, names...)...)
+}
+
+// kernelPackages are the packages that Debian's package for the newest cloud kernel
+// stands for. Debian 14 has the image and the modules in one each. depends is what
+// apt-cache says of a package.
+func kernelPackages(arch string, depends func(name string) (string, error)) ([]string, error) {
+	flavour := "-cloud-" + arch
+	newest := "linux-image" + flavour
+	names := []string{newest}
+	for i := 0; i < len(names); i++ {
+		out, err := depends(names[i])
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(out) {
+			name, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: ")
+			if ok && strings.HasPrefix(name, "linux-") && strings.HasSuffix(name, flavour) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
 	}
-	return "", fmt.Errorf("apt knows no package that %s depends on: %s", newest, out)
+	if len(names) == 1 {
+		return nil, fmt.Errorf("apt knows no package that %s depends on", newest)
+	}
+	return names[1:], nil
 }
 
 func inDirectory(ctx context.Context, dir, name string, args ...string) error {

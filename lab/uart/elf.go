@@ -2,9 +2,7 @@ package uart
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,72 +81,4 @@ func library(name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("library %s: %w", name, os.ErrNotExist)
-}
-
-// moduleFiles are the files of kernel modules, each after those that it
-// depends on. A module that is built into the kernel has none.
-func moduleFiles(tree string, names ...string) ([]string, error) {
-	found := map[string]string{}
-	err := filepath.WalkDir(tree, func(path string, d fs.DirEntry, err error) error {
-		if name, ok := strings.CutSuffix(d.Name(), ".ko"); ok {
-			found[moduleName(name)] = path
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	var add func(name string) error
-	add = func(name string) error {
-		path, ok := found[moduleName(name)]
-		if !ok {
-			return fmt.Errorf("module %s: %w", name, os.ErrNotExist)
-		}
-		if slices.Contains(files, path) {
-			return nil
-		}
-		needed, err := dependencies(path)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		for _, n := range needed {
-			if err := add(n); err != nil {
-				return fmt.Errorf("%s needs %w", name, err)
-			}
-		}
-		files = append(files, path)
-		return nil
-	}
-	for _, name := range names {
-		if err := add(name); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
-}
-
-// moduleName is the name as the kernel has it, whatever its file's.
-func moduleName(name string) string { return strings.ReplaceAll(name, "-", "_") }
-
-func dependencies(module string) ([]string, error) {
-	f, err := elf.Open(module)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	section := f.Section(".modinfo")
-	if section == nil {
-		return nil, errors.New("it has no section .modinfo")
-	}
-	info, err := section.Data()
-	if err != nil {
-		return nil, err
-	}
-	for _, entry := range strings.Split(string(info), "\x00") {
-		if names, ok := strings.CutPrefix(entry, "depends="); ok && names != "" {
-			return strings.Split(names, ","), nil
-		}
-	}
-	return nil, nil
 }

@@ -121,14 +121,12 @@ func writeFiles(path string, kernel lab.Kernel, opts Options) error {
 			return err
 		}
 	}
-	modules, err := moduleFiles(kernel.Modules, "overlay", "veth", "nf_conntrack", "nf_conntrack_netlink", "nf_tables", "udp_diag")
+	modules, err := kernelModules(kernel.Modules, "overlay", "veth", "nf_conntrack", "nf_conntrack_netlink", "nf_tables", "udp_diag")
 	if err != nil {
 		return err
 	}
-	for i, path := range modules {
-		if err := a.add(path, fmt.Sprintf("/modules/%02d", i)); err != nil {
-			return err
-		}
+	for i, content := range modules {
+		a.write(fmt.Sprintf("/modules/%02d", i), content)
 	}
 	for _, dir := range []string{"/bin", "/etc", "/var/lib", "/var/log", "/usr/bin"} {
 		a.directory(dir)
