@@ -47,7 +47,7 @@ func ManagedDebian() Debian { return Debian{Packages: []string{"openssh-server",
 // Debians are those that tests boot. The lab's command trees makes them before
 // the tests do, since that wants the machine for itself.
 func Debians() []Debian {
-	return []Debian{{}, {Init: SysV}, {Init: OpenRC}, ManagedDebian(), OldDebian()}
+	return []Debian{{}, {Init: SysV}, {Init: OpenRC}, ManagedDebian(), OldDebian(), {Release: "bookworm"}, {Release: "trixie"}}
 }
 
 // debianPackages is what a machine has beyond Debian's essential packages:

@@ -83,8 +83,7 @@ func (p *parameter) inside(s string, i int) bool {
 
 // split cuts a command into program and arguments as keepalived does, which has
 // taken the quotes of the line away before, and its escapes too unless it reads them
-// once: at white space, with ' or "
-// around what belongs together, and with escapes.
+// once: at white space, with ' or " around what belongs together, and with escapes.
 func split(s string) []string {
 	var words []string
 	var word strings.Builder
