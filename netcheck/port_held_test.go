@@ -16,6 +16,7 @@ import (
 
 	"connsync/lab"
 	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
 	"connsync/netcheck/group"
 )
 
@@ -53,6 +54,26 @@ func (n *testNet) hold(t *testing.T, at string, reuse bool) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// conntrackd forks a child for a dump, which has the daemon's sockets while it lives.
+func TestChildOfTheDaemonHoldsThePort(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pids []int
+		want check.Status
+	}{
+		{[]int{71}, check.Passed},
+		{[]int{112, 71}, check.Passed},
+		{[]int{112}, check.Failed},
+		{nil, check.Failed},
+	} {
+		held := []holder{{addr: netip.MustParseAddr("10.9.0.1"), pids: tt.pids, command: "conntrackd"}}
+		target := Target{Flow: firewall.Flow{Current: netip.MustParsePrefix("10.9.0.1/24"), Port: 3780}, DaemonPIDs: []int{71}}
+		if f := judgeHolders(target, held, nil); f.Status != tt.want {
+			t.Errorf("%v: %v: %s", tt.pids, f.Status, f.Detail)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func judgeHolders(t Target, found []holder, err error) check.Finding {
 	const other = "or Port: another one, on both nodes"
 	var ours, others []holder
 	for _, h := range found {
-		if len(h.pids) > 0 && !slices.ContainsFunc(h.pids, func(pid int) bool { return !slices.Contains(t.DaemonPIDs, pid) }) {
+		if slices.ContainsFunc(h.pids, func(pid int) bool { return slices.Contains(t.DaemonPIDs, pid) }) { // which forks for dumps
 			ours = append(ours, h)
 		} else {
 			others = append(others, h)

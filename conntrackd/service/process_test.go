@@ -130,6 +130,10 @@ func TestDirectForeignLock(t *testing.T) {
 		if err := os.Chown(d.LockFile, uid, -1); err != nil {
 			t.Fatal(err)
 		}
+		long := time.Now().Add(-time.Hour) // no daemon of another test may have made it
+		if err := os.Chtimes(d.LockFile, long, long); err != nil {
+			t.Fatal(err)
+		}
 		if killed, err := d.killed(); err != nil || killed != want {
 			t.Errorf("a lock of user %d says %t, %v", uid, killed, err)
 		}
