@@ -262,8 +262,18 @@ func killProcess(ctx context.Context, p process) (gone bool, err error) {
 func awaitEnd(ctx context.Context, p process, limit time.Duration) (gone bool, err error) {
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for p.lives() {
-		if Pause(waiting) != nil {
+	await := Pause // Linux before 5.3 has no pidfd
+	if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
+		defer unix.Close(fd)
+		await = func(ctx context.Context) error {
+			if ended, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10); ended > 0 {
+				gone = true
+			}
+			return ctx.Err()
+		}
+	}
+	for !gone && p.lives() {
+		if await(waiting) != nil && !gone {
 			return false, ctx.Err() // nil when the limit has passed
 		}
 	}
