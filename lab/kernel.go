@@ -95,7 +95,7 @@ func fetchKernel(ctx context.Context, arch, build, tree string) error {
 	}
 	err := downloadKernel(ctx, arch, build)
 	if err != nil { // the list of packages may be older than the mirror's
-		if err := inDirectory(ctx, build, "apt-get", "update", "-q"); err != nil {
+		if err := inDirectory(ctx, build, "sh", "-c", "rm -f *.deb; exec apt-get update -q"); err != nil {
 			return err
 		}
 		if err := downloadKernel(ctx, arch, build); err != nil {
@@ -110,6 +110,9 @@ func fetchKernel(ctx context.Context, arch, build, tree string) error {
 		if err := inDirectory(ctx, build, "dpkg-deb", "-x", p, "tree"); err != nil {
 			return err
 		}
+	}
+	if _, err := kernelIn(filepath.Join(build, "tree")); err != nil {
+		return err
 	}
 	return os.Rename(filepath.Join(build, "tree"), tree)
 }

@@ -218,6 +218,10 @@ func sweep(dir string, parents []string) error {
 			}
 			continue
 		}
+		if _, err := os.Stat(p.dir); errors.Is(err, fs.ErrNotExist) { // its holder has been through with it
+			errs = append(errs, p.lock.Close())
+			continue
+		}
 		for _, parent := range parents {
 			p.groups = append(p.groups, filepath.Join(parent, p.name))
 		}

@@ -63,13 +63,13 @@ func judgeBind(t Target, err error) check.Finding {
 	return check.CouldNotRun(err)
 }
 
-// judgeHolders weighs who holds the port, which cannot be bound.
+// judgeHolders weighs who holds the port; a child that conntrackd forks for a dump has it too.
 func judgeHolders(t Target, found []holder, err error) check.Finding {
 	at := netip.AddrPortFrom(t.Binds(), t.Port)
 	const other = "or Port: another one, on both nodes"
 	var ours, others []holder
 	for _, h := range found {
-		if slices.ContainsFunc(h.pids, func(pid int) bool { return slices.Contains(t.DaemonPIDs, pid) }) { // which forks for dumps
+		if slices.ContainsFunc(h.pids, func(pid int) bool { return slices.Contains(t.DaemonPIDs, pid) }) {
 			ours = append(ours, h)
 		} else {
 			others = append(others, h)
@@ -80,7 +80,7 @@ func judgeHolders(t Target, found []holder, err error) check.Finding {
 		return check.Finding{Status: check.Failed, Err: err, Remedy: fmt.Sprintf("ss -ulpn 'sport = :%d' shows the process; stop it, %s", t.Port, other),
 			Detail: fmt.Sprintf("UDP port %d is in use at %v; the process that holds it could not be found: %v", t.Port, at.Addr(), err)}
 	case len(others) == 0 && len(ours) > 0:
-		return check.Pass("UDP port %d is held by this node's conntrackd (process %s)", t.Port, pidList(ours[0].pids))
+		return check.Pass("UDP port %d is held by this node's conntrackd (process %s)", t.Port, pidList(t.DaemonPIDs))
 	case len(others) == 0:
 		return check.Fail(fmt.Sprintf("ss -uanp shows all sockets; stop the one with port %d, %s", t.Port, other),
 			"UDP port %d is in use at %v, but no socket that holds it can be seen", t.Port, at.Addr())

@@ -74,13 +74,15 @@ func Service(pid int) string {
 	return serviceOf(string(cgroups))
 }
 
-// OtherService is [Service] without that which this process belongs to itself, such as
-// cron's: to stop it would end this process too, and it says nothing of the other.
-func OtherService(pid int) string {
-	if service := Service(pid); service != Service(os.Getpid()) {
-		return service
+// OtherService is [Service], blank where that is this process's own service too, such as
+// cron.service: stopping it would stop this process.
+func OtherService(pid int) string { return otherService(Service(pid), Service(os.Getpid())) }
+
+func otherService(theirs, own string) string {
+	if theirs == own {
+		return ""
 	}
-	return ""
+	return theirs
 }
 
 // serviceOf reads /proc/PID/cgroup; cgroups(7). Beneath the service's own group

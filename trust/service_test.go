@@ -18,3 +18,17 @@ func TestServiceOf(t *testing.T) {
 		}
 	}
 }
+
+func TestOtherService(t *testing.T) {
+	for _, tt := range []struct{ theirs, own, want string }{
+		{"conntrackd.service", "", "conntrackd.service"},
+		{"conntrackd.service", "cron.service", "conntrackd.service"},
+		{"ssh.service", "ssh.service", ""},
+		{"", "ssh.service", ""},
+		{"", "", ""},
+	} {
+		if got := otherService(tt.theirs, tt.own); got != tt.want {
+			t.Errorf("%q beside %q: %q, want %q", tt.theirs, tt.own, got, tt.want)
+		}
+	}
+}

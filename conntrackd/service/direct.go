@@ -258,7 +258,8 @@ func killProcess(ctx context.Context, p process) (gone bool, err error) {
 	return awaitEnd(ctx, p, directKillTimeout)
 }
 
-// awaitEnd waits until p is gone, a time limit passes or ctx ends.
+// awaitEnd waits until p is gone, with all that it had open, a time limit passes or ctx
+// ends.
 func awaitEnd(ctx context.Context, p process, limit time.Duration) (gone bool, err error) {
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -266,13 +267,13 @@ func awaitEnd(ctx context.Context, p process, limit time.Duration) (gone bool, e
 	if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
 		defer unix.Close(fd)
 		await = func(ctx context.Context) error {
-			if ended, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10); ended > 0 {
-				gone = true
-			}
+			end := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			_, err := unix.Poll(end, 10)
+			gone = err == nil && end[0].Revents&unix.POLLIN != 0
 			return ctx.Err()
 		}
 	}
-	for !gone && p.lives() {
+	for !gone && p.exists() {
 		if await(waiting) != nil && !gone {
 			return false, ctx.Err() // nil when the limit has passed
 		}

@@ -49,7 +49,7 @@ func (d *Direct) killed() (bool, error) {
 // lockOwner returns a live daemon that may hold the service's lock file: one that sees the
 // same files, or may see them, and whose configuration names it. Where its
 // configuration cannot be read any more, it is one that started when the file was
-// made, and has not ended since.
+// made.
 func (d *Direct) lockOwner() (*process, error) {
 	lock := d.lock()
 	all, err := processes(d.Binary)
@@ -65,11 +65,11 @@ func (d *Direct) lockOwner() (*process, error) {
 			continue
 		}
 		content, err := trust.ReadFile(p.config, conntrackd.MaxFileBytes)
-		if err != nil && (!madeAtStart(lock, p) || !p.lives()) {
+		if err != nil && !madeAtStart(lock, p) {
 			continue
 		}
 		f, _ := conntrackd.Parse(p.config, content)
-		if err != nil || filepath.Clean(f.LockFile()) == filepath.Clean(lock) {
+		if (err != nil || filepath.Clean(f.LockFile()) == filepath.Clean(lock)) && p.lives() {
 			return &p, nil
 		}
 	}

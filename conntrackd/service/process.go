@@ -180,6 +180,13 @@ func (p process) lives() bool {
 	return ok && now.ticks == p.ticks
 }
 
+// exists is like lives for a process that is ending too: it has no command line any more,
+// and may have its sockets.
+func (p process) exists() bool {
+	now, ok := readNamed(p.pid)
+	return ok && now.ticks == p.ticks
+}
+
 // signal sends sig unless the process has ended. What is held open before the
 // process is looked at is that process, and no later one with its number.
 func (p process) signal(sig unix.Signal) error {

@@ -72,7 +72,7 @@ func copyFile(to, from string) error {
 }
 
 // try plants a defect, runs its target for at most that long, and removes the defect.
-// Without it the input that was found has to pass. The error is of the copy or the end
+// The input that was found has to fail again with it, and to pass without. The error is of the copy or the end
 // of ctx; all else is in the result.
 func (c *tree) try(ctx context.Context, d defect, each time.Duration) (result, error) {
 	path := filepath.Join(c.dir, d.file)
@@ -88,21 +88,35 @@ func (c *tree) try(ctx context.Context, d defect, each time.Duration) (result, e
 		return result{}, err
 	}
 	log, ended := c.fuzz(ctx, d, each)
+	r := judge(log, ended == nil)
+	if ended != nil {
+		r.log += "\n" + ended.Error()
+	}
+	found := r.how == bySeed || r.how == byFuzzing
+	seeds := []string{"-run", "^" + d.target + "$", "-count=1"} // with the input that was found
+	if found {
+		if log, err := c.goTest(ctx, d, seeds...); err == nil { // it failed by chance
+			r.how, r.log, found = failed, r.log+"\n\nonce more, with the defect:\n\n"+log, false
+		}
+	}
 	if err := os.WriteFile(path, whole, 0o644); err != nil {
 		return result{}, err
 	}
-	r := judge(log, ended == nil)
-	if r.how != bySeed && r.how != byFuzzing {
+	if !found {
 		return r, ctx.Err()
 	}
-	if log, err := c.goTest(ctx, d, "-run", "^"+d.target+"$"); err != nil {
-		r.how, r.log = genuine, r.log+"\n\nwithout the defect:\n\n"+log
+	if log, err := c.goTest(ctx, d, seeds...); err != nil {
+		r.how, r.log = failed, r.log+"\n\nwithout the defect:\n\n"+log+"\n"+err.Error()
+		if strings.Contains(log, "--- FAIL: "+d.target) {
+			r.how = genuine
+		}
 	}
 	return r, ctx.Err()
 }
 
-// fuzz runs the target as "make fuzz" does, but for what it knows from earlier runs:
-// each finds its defect from the seeds alone.
+// fuzz runs the target as "make fuzz" does, but without what that knows from earlier
+// runs and without making what it finds smaller: each finds its defect from the seeds
+// alone.
 func (c *tree) fuzz(ctx context.Context, d defect, each time.Duration) (log string, err error) {
 	cache, err := os.MkdirTemp(c.top, "cache")
 	if err != nil {

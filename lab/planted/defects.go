@@ -1,7 +1,6 @@
 package main
 
-// defects are one for each fuzz target of the module. Most of them are shown by no seed:
-// the target has to make the input.
+// defects are one for each fuzz target of the module.
 var defects = []defect{
 	in("cmd/connsync/fromfile", "FuzzFrom", "parse.go",
 		"for i := 0; i+1 < len(root.Content); i += 2 {",

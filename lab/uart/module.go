@@ -68,11 +68,14 @@ func kernelModules(tree string, names ...string) ([][]byte, error) {
 func moduleFiles(tree string) (map[string]string, error) {
 	found := map[string]string{}
 	err := filepath.WalkDir(tree, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		name, compression, ok := strings.Cut(d.Name(), ".ko")
 		if ok && slices.Contains([]string{"", ".gz", ".xz", ".zst"}, compression) {
 			found[moduleName(name)] = file
 		}
-		return err
+		return nil
 	})
 	return found, err
 }

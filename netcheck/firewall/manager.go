@@ -81,7 +81,7 @@ func (f Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
 		if program == "" {
 			program = f.iptables()
 		}
-		return m, f.iptablesAdmit(program, c.table, c.name, in)
+		return m, f.iptablesAdmit(program+waits, c.table, c.name, in)
 	}
 	return m, f.manage(m, in)
 }
@@ -93,6 +93,9 @@ func (f Flow) iptables() string {
 	return "iptables"
 }
 
+// waits has iptables wait for another program that is at the tables.
+const waits = " -w"
+
 // iptablesAdmit are the rules of iptables for one direction, at the beginning
 // of a chain: the datagrams, with IPv6 the search for the neighbour, echoes and
 // errors about the datagrams.
@@ -101,7 +104,6 @@ func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	if !in {
 		link, side = "-o", "-d"
 	}
-	program += " -w" // another program may be at the tables
 	if table != "filter" {
 		program += " -t " + table
 	}
@@ -164,16 +166,16 @@ func (f Flow) IPTables() []string {
 }
 
 func (f Flow) ipTables() []string {
-	program, own := f.iptables(), fmt.Sprintf("-d %v ", f.Current.Addr().Unmap().WithZone(""))
+	program, own := f.iptables()+waits, fmt.Sprintf("-d %v ", f.Current.Addr().Unmap().WithZone(""))
 	if f.Group.IsValid() {
 		own = "" // as in ownRulesOfLink
 	}
 	commands := []string{
-		fmt.Sprintf("%s -w -I INPUT %s-p udp --dport %d -m comment --comment connsync -j DROP", program, own, f.Port),
+		fmt.Sprintf("%s -I INPUT %s-p udp --dport %d -m comment --comment connsync -j DROP", program, own, f.Port),
 	}
 	commands = append(commands, f.iptablesAdmit(program, "filter", "INPUT", true)...)
 	commands = append(commands, f.iptablesAdmit(program, "filter", "OUTPUT", false)...)
 	return append(commands,
-		fmt.Sprintf("%s -w -t raw -I PREROUTING -i %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(true), f.Port),
-		fmt.Sprintf("%s -w -t raw -I OUTPUT -o %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(false), f.Port))
+		fmt.Sprintf("%s -t raw -I PREROUTING -i %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(true), f.Port),
+		fmt.Sprintf("%s -t raw -I OUTPUT -o %s %s -p udp --dport %d -m comment --comment connsync -j CT --notrack", program, f.Interface, f.iptablesEnds(false), f.Port))
 }

@@ -43,11 +43,11 @@ func survivors(h health.Health) string {
 	if (h.Holding.Told == nil || h.Holding.Of == 0) && !c.Pending && c.Survive > 0 { // none of them is older than the report
 		return fmt.Sprintf("%d of %s acknowledged by the peer", c.Survive, of)
 	}
-	least := ""
-	if c.Uncommitted > 0 && h.Holding.Told != nil && h.Holding.Told.Hook != mailbox.HookFails { // its hook may run unseen
-		least = "at least "
+	unless := ""
+	if c.Uncommitted > 0 && h.Holding.Told != nil && h.Holding.Told.Hook == mailbox.HookUnseen {
+		unless = " unless a hook runs on the peer"
 	}
-	return fmt.Sprintf("%s%d of %s would survive a failover", least, c.Survive, of)
+	return fmt.Sprintf("%d of %s would survive a failover%s", c.Survive, of, unless)
 }
 
 // covered are the reasons why others would not.
