@@ -123,9 +123,23 @@ func (o *operator) types(text string) {
 	o.presses(strings.Split(text, "")...)
 }
 
-// ponders is what a person does before an answer: a screen that came up by
-// itself takes no key for a moment.
-func (o *operator) ponders() { time.Sleep(1500 * time.Millisecond) }
+// agrees presses Enter after a moment, until texts are on the screen. A screen that came up
+// by itself takes no key at first, for longer where the machine is slow; a key that comes
+// too early does nothing.
+func (o *operator) agrees(texts ...string) {
+	o.t.Helper()
+	for limit := time.Now().Add(patience); ; {
+		time.Sleep(1500 * time.Millisecond)
+		o.presses(enter)
+		err := o.See(15*time.Second, texts...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(limit) {
+			o.t.Fatal(err)
+		}
+	}
+}
 
 // seesAgain waits for a screen that was there before.
 func (o *operator) seesAgain(screen string) {
