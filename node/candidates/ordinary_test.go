@@ -1,0 +1,7 @@
+package candidates
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut(
+	"TestConnections",
+)
