@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -219,7 +220,11 @@ func (d *Direct) Stop(ctx context.Context) error {
 		}
 	}
 	for _, p := range running {
-		if err := stopProcess(ctx, p); err != nil {
+		err := stopProcess(ctx, p)
+		if err == nil {
+			err = d.endChildren(ctx, p)
+		}
+		if err != nil {
 			return fmt.Errorf("stop conntrackd (process %d): %w", p.pid, err)
 		}
 	}
@@ -249,6 +254,25 @@ func stopProcess(ctx context.Context, p process) error {
 		err = errors.New("it does not end, not even by SIGKILL")
 	}
 	return err
+}
+
+// endChildren ends what a daemon that was started with -d, and so led a session, has left:
+// a child that dumps to a client which does not read stays, with the daemon's command
+// line and its sockets.
+func (d *Direct) endChildren(ctx context.Context, daemon process) error {
+	list, err := listed(d.Binary)
+	if err != nil || !daemon.detached {
+		return err
+	}
+	for _, p := range list {
+		if p.session != daemon.pid || p.hidden {
+			continue
+		}
+		if gone, err := killProcess(ctx, p); err != nil || !gone {
+			return cmp.Or(err, fmt.Errorf("its child %d does not end, not even by SIGKILL", p.pid))
+		}
+	}
+	return nil
 }
 
 func killProcess(ctx context.Context, p process) (gone bool, err error) {

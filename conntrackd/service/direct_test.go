@@ -2,7 +2,10 @@ package service_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,6 +186,48 @@ func TestDirectStopsAStoppedProcess(t *testing.T) {
 	}
 	if a.State().Active {
 		t.Error("it still runs")
+	}
+}
+
+// A child that dumps to a client which does not read outlives its daemon, with the
+// daemon's command line and its sockets: it is no daemon that came back.
+func TestDirectStopEndsADumpToo(t *testing.T) {
+	a, _ := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Fill(10, 5000); err != nil {
+		t.Fatal(err)
+	}
+	daemon := a.State().MainPID
+	children := func() string {
+		list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", daemon))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(list))
+	}
+	client, err := net.Dial("unix", filepath.Join(a.Dir, "ctl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	// DUMP_INTERNAL, include/conntrackd.h
+	if _, err := client.Write(binary.NativeEndian.AppendUint32(nil, 16)); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); children() == ""; time.Sleep(time.Millisecond) {
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("the daemon forks no child for a dump")
+		}
+	}
+	child := children()
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if open, _ := os.ReadDir("/proc/" + child + "/fd"); len(open) > 0 {
+		t.Errorf("the child %s is still there, with %d descriptors", child, len(open))
 	}
 }
 

@@ -8,6 +8,7 @@ var _ = rootless.LeftOut(
 	"TestDirectLeavesAnotherNamespacesLockAlone",
 	"TestDirectLifeCycle",
 	"TestDirectStartFailures",
+	"TestDirectStopEndsADumpToo",
 	"TestDirectStopsAStoppedProcess",
 	"TestDirectWithoutTheSocket",
 	"TestDirectories",

@@ -24,6 +24,7 @@ const defaultConfig = "/etc/conntrackd/conntrackd.conf"
 // process is a running conntrackd daemon.
 type process struct {
 	pid, parent int
+	session     int    // the process that leads its session
 	config      string // as given to -C
 	network     string // its network namespace, as /proc shows it
 	mounts      string
@@ -33,11 +34,26 @@ type process struct {
 	ticks       uint64 // start time in clock ticks since boot: tells reused PIDs apart
 }
 
-// processes returns the conntrackd daemons of this machine that /proc shows,
-// whatever their namespaces, as far as [trust.Runs] vouches for them; binary is as
-// in [FindBinary]. Zombies, one-shot clients and the children that
-// a daemon forks for a dump are left out.
+// processes returns the conntrackd daemons of this machine that [listed] finds, without
+// the children that a daemon forks for a dump.
 func processes(binary string) ([]process, error) {
+	list, err := listed(binary)
+	if err != nil {
+		return nil, err
+	}
+	var daemons []process
+	for _, p := range list {
+		if !slices.ContainsFunc(list, func(q process) bool { return q.pid == p.parent && q.config == p.config }) {
+			daemons = append(daemons, p)
+		}
+	}
+	return daemons, nil
+}
+
+// listed returns the processes of conntrackd daemons on this machine that /proc shows,
+// whatever their namespaces, as far as [trust.Runs] vouches for them; binary is as
+// in [FindBinary]. Zombies and one-shot clients are left out.
+func listed(binary string) ([]process, error) {
 	program, _ := FindBinary(binary) // blank where it is not installed
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -53,13 +69,7 @@ func processes(binary string) ([]process, error) {
 			list = append(list, p)
 		}
 	}
-	var daemons []process
-	for _, p := range list {
-		if !slices.ContainsFunc(list, func(q process) bool { return q.pid == p.parent && q.config == p.config }) {
-			daemons = append(daemons, p)
-		}
-	}
-	return daemons, nil
+	return list, nil
 }
 
 // readProcess returns false for whatever is not a live daemon that [trust.Runs]
@@ -114,6 +124,9 @@ func readNamed(pid int) (process, bool) {
 	p := process{pid: pid}
 	p.parent, err = strconv.Atoi(fields[1])
 	if err != nil {
+		return process{}, false
+	}
+	if p.session, err = strconv.Atoi(fields[3]); err != nil {
 		return process{}, false
 	}
 	if p.ticks, err = strconv.ParseUint(fields[19], 10, 64); err != nil {
