@@ -102,7 +102,7 @@ func (t SettingTable) Settle(v Values, given func(Field) bool) Values {
 // OnHost is s with what the words for a default come to on the host, and without the
 // host's own addresses among those that are ignored by hand.
 func (s Settings) OnHost(h Host) Settings {
-	for _, e := range NewSettingTable() {
+	for _, e := range settingTable() {
 		if e.computed != nil && e.Value.held(s) == any(typed.DefaultNumber) {
 			e.Value.read(&s, typed.FormatNumber(e.computed(h, s)))
 		}

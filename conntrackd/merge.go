@@ -156,7 +156,7 @@ func (f *File) bareAddresses(link *node) bool {
 // same compares what a file keeps of two settings; what b leaves open does not
 // count.
 func same(a, b Settings) bool {
-	return !slices.ContainsFunc(NewSettingTable().inFile(), func(d *directive) bool { return !d.same(a, b) })
+	return !slices.ContainsFunc(settingTable().inFile(), func(d *directive) bool { return !d.same(a, b) })
 }
 
 // merge is one Apply under way.

@@ -28,7 +28,7 @@ func (m *merge) commitTimeout() {
 
 // settings sets what the settings name, in the block of each.
 func (m *merge) settings() {
-	for _, d := range NewSettingTable().inFile() {
+	for _, d := range settingTable().inFile() {
 		if d.write != nil {
 			d.write(m)
 		}

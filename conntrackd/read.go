@@ -73,7 +73,7 @@ func (f *File) Settings() (Settings, error) {
 // settingsOf are the settings with the link and those spare ones.
 func (f *File) settingsOf(link *node, spares []Settings) (s Settings) {
 	s = s.WithSpares(spares)
-	for _, d := range NewSettingTable().inFile() {
+	for _, d := range settingTable().inFile() {
 		if d.read == nil {
 			continue
 		}

@@ -19,7 +19,11 @@ const (
 // NewSettingTable returns the settings of this program. A new one is a member of
 // [Settings] and an entry here; where the file has it, its directive is a line
 // of the schema.
-func NewSettingTable() SettingTable {
+func NewSettingTable() SettingTable { return slices.Clone(settingTable()) }
+
+// settingTable is the table that every reading and writing of a file shares: nobody
+// changes it.
+func settingTable() SettingTable {
 	made.Do(func() {
 		made.table = append(SettingTable{
 			enabledSetting(), interfaceSetting(), currentSetting(), peerSetting(),
@@ -27,10 +31,9 @@ func NewSettingTable() SettingTable {
 			spareLinksSetting(),
 		}, advancedSettings()...)
 	})
-	return slices.Clone(made.table)
+	return made.table
 }
 
-// made is the table as the first caller had it made: every reading of a file asks for it.
 var made struct {
 	sync.Once
 	table SettingTable

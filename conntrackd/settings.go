@@ -59,21 +59,21 @@ const (
 )
 
 // Defaults returns the settings of a host on which nothing has been set.
-func Defaults() Settings { return NewSettingTable().Defaults() }
+func Defaults() Settings { return settingTable().Defaults() }
 
 // Values returns s as text by [NewSettingTable]; see [SettingTable.Values].
-func (s Settings) Values() Values { return NewSettingTable().Values(s) }
+func (s Settings) Values() Values { return settingTable().Values(s) }
 
 // Settings converts v by [NewSettingTable]; see [SettingTable.Settings].
-func (v Values) Settings() (Settings, []Problem) { return NewSettingTable().Settings(v) }
+func (v Values) Settings() (Settings, []Problem) { return settingTable().Settings(v) }
 
 // validate returns the problems of the values by [NewSettingTable]; see
 // SettingTable.validate.
-func (s Settings) validate() []Problem { return NewSettingTable().validate(s) }
+func (s Settings) validate() []Problem { return settingTable().validate(s) }
 
 // withDefaults fills in what is not set by [NewSettingTable]; see
 // [SettingTable.WithDefaults].
-func (s Settings) withDefaults() Settings { return NewSettingTable().WithDefaults(s) }
+func (s Settings) withDefaults() Settings { return settingTable().WithDefaults(s) }
 
 // Complete reports whether s has a sync link, enabled or not: what it lies on, where it
 // goes, and nothing of it that no link can have. A file need not record the prefix

@@ -73,7 +73,7 @@ func linkBlock(s Settings) string {
 
 // newLines are the lines of the settings in a block that has others as well.
 func newLines(in section, s Settings, indent string) string {
-	return shift(indent, NewSettingTable().lines(in, s.withDefaults()))
+	return shift(indent, settingTable().lines(in, s.withDefaults()))
 }
 
 // addressLine is an address directive with the prefix length behind it.
