@@ -5,7 +5,8 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 GO ?= go
 # Those whose tests wait longest come first, so that the others fill their time.
-PACKAGES ?= ./cmd/connsync ./packaging ./conntrackd/health ./conntrackd/refresh ./lab/uart ./...
+PACKAGES ?= ./cmd/connsync ./packaging ./conntrackd/health ./conntrackd/refresh ./lab/uart \
+	./lab/failover ./lab/systems ./netcheck ./conntrackd/service ./tui ./conntrackd ./lab/crash ./lab ./...
 # Position-independent, so that its addresses differ in each run: 1.3 MB more, and
 # the host needs glibc's loader. BUILDMODE=exe builds one that needs nothing.
 BUILDMODE ?= pie
@@ -58,11 +59,11 @@ test-systems: root
 	@bin/systems -connsync bin/connsync $(ARGS)
 
 # Every test, end to end on real namespaces, daemons and a booted Debian. They
-# wait more than they work: four packages run beside each other, six tests of each.
+# wait more than they work: six packages run beside each other, eight tests of each.
 test: root
 	@scripts/deps test
 	@$(GO) run ./lab/trees
-	@scripts/gotest -race -count=1 -p 4 -parallel 6 -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	@scripts/gotest -race -count=1 -p 6 -parallel 8 -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
 lint:
 	@files=$$(gofmt -l .) && [ -z "$$files" ] || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }
