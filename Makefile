@@ -59,11 +59,11 @@ test-systems: root
 	@bin/systems -connsync bin/connsync $(ARGS)
 
 # Every test, end to end on real namespaces, daemons and a booted Debian. They
-# wait more than they work: six packages run beside each other, eight tests of each.
+# wait more than they work: five packages run beside each other, eight tests of each.
 test: root
 	@scripts/deps test
 	@$(GO) run ./lab/trees
-	@scripts/gotest -race -count=1 -p 6 -parallel 8 -timeout 40m $(TESTFLAGS) $(PACKAGES)
+	@scripts/gotest -race -count=1 -p 5 -parallel 8 -timeout 40m $(TESTFLAGS) $(PACKAGES)
 
 lint:
 	@files=$$(gofmt -l .) && [ -z "$$files" ] || { echo "not formatted (gofmt -w):"; echo "$$files"; exit 1; }

@@ -128,7 +128,9 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	if err := s.machine.Up(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s.see("Nothing is set up. To continue later, run connsync setup.", "fw-a login:")
+	// What it says at its end may be lost here: a pseudo-terminal that is hung up throws
+	// away what was not read.
+	s.see("fw-a login:")
 	if out, err := s.machine.Run(ctx, "systemctl", "show", "-P", "Result", "connsync-setup.service"); err != nil || out != "success\n" {
 		t.Errorf("the setup's unit ended with %q (%v)", out, err)
 	}

@@ -177,6 +177,25 @@ func FuzzPaint(f *testing.F) {
 	})
 }
 
+// What is to be seen when the painter is closed, and was not begun, stays unseen.
+func TestNoFrameIsBegunAtTheEnd(t *testing.T) {
+	for range 20 { // whatever the painter is roused by
+		out, err := os.Create(filepath.Join(t.TempDir(), "line"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		p := newPainter(&Line{out: out, uart: true}, func() { t.Error("the line is lost") })
+		p.pace = nil
+		p.show(tea.NewView("one"), 40, 12)
+		close(p.stop)
+		p.run()
+		if size := sizeOf(t, out); size > 0 {
+			t.Fatalf("%d bytes after the end", size)
+		}
+	}
+}
+
 // The first frame is drawn at once; what comes behind it, and everything on a slow line,
 // waits for what belongs to it.
 func TestFirstFrameIsDrawnAtOnce(t *testing.T) {

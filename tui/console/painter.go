@@ -103,7 +103,8 @@ func (p *painter) rouse() {
 }
 
 // run draws until the painter is closed. What is put off for later is drawn
-// then.
+// then. A frame that has not been begun by the end is not begun any more: a slow line
+// would be sending it while the program ends.
 func (p *painter) run() {
 	defer close(p.done)
 	later := time.NewTimer(0)
@@ -118,9 +119,21 @@ func (p *painter) run() {
 			}
 		case <-later.C:
 		}
+		if p.stopped() {
+			return
+		}
 		if wait := p.draw(); wait > 0 {
 			later.Reset(wait)
 		}
+	}
+}
+
+func (p *painter) stopped() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
 	}
 }
 
