@@ -21,8 +21,8 @@ const (
 // of the schema.
 func NewSettingTable() SettingTable { return slices.Clone(settingTable()) }
 
-// settingTable is the table that every reading and writing of a file shares: nobody
-// changes it.
+// settingTable is the table that every reading and writing of a file shares. Callers do
+// not change it; [NewSettingTable] returns a copy.
 func settingTable() SettingTable {
 	made.Do(func() {
 		made.table = append(SettingTable{
@@ -34,6 +34,7 @@ func settingTable() SettingTable {
 	return made.table
 }
 
+// made is the table as the first caller had it made.
 var made struct {
 	sync.Once
 	table SettingTable

@@ -128,8 +128,8 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	if err := s.machine.Up(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// What it says at its end may be lost here: a pseudo-terminal that is hung up throws
-	// away what was not read.
+	// What it says at its end may be lost here: its unit hangs the pseudo-terminal up, which
+	// throws away what was not read. A UART has sent it by then.
 	s.see("fw-a login:")
 	if out, err := s.machine.Run(ctx, "systemctl", "show", "-P", "Result", "connsync-setup.service"); err != nil || out != "success\n" {
 		t.Errorf("the setup's unit ended with %q (%v)", out, err)

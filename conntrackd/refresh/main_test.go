@@ -8,7 +8,7 @@ import (
 )
 
 // The lifetimes of these tests are short, and entries end while other tests have the
-// processors. Without root the tests fail for other reasons.
+// processors.
 func TestMain(m *testing.M) {
 	lab.GoFirst()
 	os.Exit(m.Run())

@@ -23,6 +23,8 @@ const (
 	directStopTimeout = 15 * time.Second
 	// A killed process is gone at once, unless the kernel holds it.
 	directKillTimeout = 2 * time.Second
+	// How long a dump may go on after its daemon, for a client that reads.
+	childTimeout = time.Second
 	// From the return of "conntrackd -d" to its first answer: milliseconds.
 	directStartTimeout = 5 * time.Second
 )
@@ -256,19 +258,23 @@ func stopProcess(ctx context.Context, p process) error {
 	return err
 }
 
-// endChildren ends what a daemon that was started with -d, and so led a session, has left:
-// a child that dumps to a client which does not read stays, with the daemon's command
-// line and its sockets.
+// endChildren ends what a daemon that has ended left: a child that it forked for a dump or
+// a flush has its session, its command line and its sockets, and one that dumps to a
+// client which does not read stays. What starts a daemon again gives it another session.
 func (d *Direct) endChildren(ctx context.Context, daemon process) error {
 	list, err := listed(d.Binary)
-	if err != nil || !daemon.detached {
+	if err != nil {
 		return err
 	}
 	for _, p := range list {
-		if p.session != daemon.pid || p.hidden {
+		if p.pid == daemon.pid || p.session != daemon.session || p.config != daemon.config || p.network != daemon.network {
 			continue
 		}
-		if gone, err := killProcess(ctx, p); err != nil || !gone {
+		gone, err := awaitEnd(ctx, p, childTimeout)
+		if !gone && err == nil {
+			gone, err = killProcess(ctx, p)
+		}
+		if err != nil || !gone {
 			return cmp.Or(err, fmt.Errorf("its child %d does not end, not even by SIGKILL", p.pid))
 		}
 	}

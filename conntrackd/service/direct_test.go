@@ -197,8 +197,18 @@ func TestDirectStopEndsADumpToo(t *testing.T) {
 	if err := a.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Fill(10, 5000); err != nil {
+	const many = 5000 // more than the socket holds
+	if err := a.Fill(10, many); err != nil {
 		t.Fatal(err)
+	}
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		cache, err := a.Client().Cache(t.Context())
+		if err == nil && cache.Internal >= many {
+			break
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("the daemon has %d of %d states (%v)", cache.Internal, many, err)
+		}
 	}
 	daemon := a.State().MainPID
 	children := func() string {
@@ -223,11 +233,18 @@ func TestDirectStopEndsADumpToo(t *testing.T) {
 		}
 	}
 	child := children()
+	descriptors := func() int {
+		open, _ := os.ReadDir("/proc/" + child + "/fd") // of one that has ended it has none
+		return len(open)
+	}
+	if descriptors() == 0 {
+		t.Fatalf("%q is no child with descriptors", child)
+	}
 	if err := a.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	if open, _ := os.ReadDir("/proc/" + child + "/fd"); len(open) > 0 {
-		t.Errorf("the child %s is still there, with %d descriptors", child, len(open))
+	if n := descriptors(); n > 0 {
+		t.Errorf("the child %s is still there, with %d descriptors", child, n)
 	}
 }
 

@@ -236,11 +236,14 @@ func (s *script) stop(ctx context.Context, line ...string) error {
 		if waitErr != nil {
 			return s.failure(ActionStop, ErrTimeout, detailOf(err), waitErr)
 		}
-		if gone {
-			continue
+		if !gone {
+			waitErr = stopProcess(ctx, p)
 		}
-		if err := stopProcess(ctx, p); err != nil {
-			return s.failure(ActionStop, ErrRefused, fmt.Sprintf("process %d", p.pid), err)
+		if waitErr == nil {
+			waitErr = s.daemon.endChildren(ctx, p)
+		}
+		if waitErr != nil {
+			return s.failure(ActionStop, ErrRefused, fmt.Sprintf("process %d", p.pid), waitErr)
 		}
 	}
 	return nil

@@ -274,8 +274,8 @@ func firewall(ctx context.Context, s *stage) error {
 }
 
 // setup boots one more system, which has the package and no settings: it asks on its
-// console, and goes on without an answer. What it says at its end is not looked at: a
-// pseudo-terminal that is hung up throws away what was not read.
+// console, and goes on without an answer. What it says at its end is not looked at: login
+// hangs the pseudo-terminal up, which throws away what was not read.
 func setup(ctx context.Context, s *stage) error {
 	screen := vt102.New(80, 24)
 	m, err := lab.PowerOn(ctx, lab.MachineOptions{Name: "fw-c", Debian: s.row.a, Screen: screen, Prepare: s.prepareSetup})
@@ -286,15 +286,18 @@ func setup(ctx context.Context, s *stage) error {
 	up := make(chan error, 1)
 	go func() { up <- m.Up(ctx) }()
 	const question = "What is this appliance?"
-	for !strings.Contains(screen.String(), question) {
+	for asked, ended := false, false; !asked || !ended; {
 		select {
 		case err := <-up:
-			return errors.Join(err, fmt.Errorf("the system is up, and its console never showed %q; it shows:\n%s", question, screen.String()))
+			if err != nil {
+				return err
+			}
+			ended = true
 		case <-time.After(50 * time.Millisecond):
 		}
-	}
-	if err := <-up; err != nil {
-		return err
+		if asked = asked || strings.Contains(screen.String(), question); ended && !asked {
+			return fmt.Errorf("the system is up, and its console never showed %q; it shows:\n%s", question, screen.String())
+		}
 	}
 	if left, err := m.Run(ctx, "cat", "/var/lib/connsync/setup"); err != nil || left != "unanswered\n" {
 		return errors.Join(err, fmt.Errorf("the setup left %q", left))

@@ -103,8 +103,8 @@ func (p *painter) rouse() {
 }
 
 // run draws until the painter is closed. What is put off for later is drawn
-// then. A frame that has not been begun by the end is not begun any more: a slow line
-// would be sending it while the program ends.
+// then. Once it is closed no new frame is begun, which a slow line would be sending
+// while the program ends.
 func (p *painter) run() {
 	defer close(p.done)
 	later := time.NewTimer(0)
