@@ -173,9 +173,10 @@ func TestNodeCloseEndsDaemons(t *testing.T) {
 	}
 	spaces := map[string]bool{namespace: true}
 	before := holders(t, spaces)
-	if len(before) < 4 { // init, its cat, sleep and this test
-		t.Fatalf("processes of the node: %v", before)
-	}
+	waitFor(t, "init, its cat, sleep and this test in the node", func() bool {
+		before = holders(t, spaces)
+		return len(before) >= 4
+	})
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
