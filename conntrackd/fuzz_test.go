@@ -151,13 +151,13 @@ func firstError(diags []Diagnostic) *Diagnostic {
 // Input made to hurt is read to its end, within the limit of go test, and kept
 // as it is.
 func TestHostileInput(t *testing.T) {
-	const mega, flood = 1 << 18, 1 << 16 // bytes of one token, and of many
+	const mega, flood = 1 << 20, 1 << 17 // bytes of one token, and of many
 	crash, err := os.ReadFile(filepath.Join("testdata", "samples", "sync-ftfw.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, src := range map[string]string{
-		"line of 256 KiB":  "Sync { UDP { Interface " + strings.Repeat("x", mega) + " } }\n",
+		"line of 1 MiB":    "Sync { UDP { Interface " + strings.Repeat("x", mega) + " } }\n",
 		"digits":           "Sync { UDP { Port " + strings.Repeat("9", mega) + " } }\n",
 		"dots":             strings.Repeat("1.", flood/2),
 		"hexadecimal":      strings.Repeat("a:", flood/2),

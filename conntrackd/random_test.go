@@ -145,7 +145,7 @@ func TestGluedFiles(t *testing.T) {
 	between := []string{"", "", "", " ", " ", "\n", "\t", "\r\n", "#", "#x", " # /24", "#\n", "# x\n", " # /24\n", "#UNIX{\n", "{", "}"}
 	blocks := []string{"Sync{", "Sync{", "General{", "General{", "UDP{", "UNIX{", "Mode FTFW{", "Mode NOTRACK{", "Mode ALARM{", "Stats{", "Filter{", "Address Ignore{", "TCP{", "UDP Default{", "Helper{"}
 	values := []string{"on", "off", "1", "3780", "-1", "10.9.0.101", "10.9.0.102/24", "fd00::1", "/x", "/x}", "/", "eth1", "FTFW", "Ignore", "#", "\x80", "\""}
-	const count = 2000
+	const count = 5000
 	edited := 0
 	for seed := range uint64(count) {
 		s := &scribe{Rand: rand.New(rand.NewPCG(seed, 2))}

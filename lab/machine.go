@@ -41,6 +41,11 @@ type Machine struct {
 	close   sync.Once
 }
 
+// UnhurriedHangUp are lines of a unit's drop-in for a program at [MachineOptions].Screen:
+// a second passes between its end and the hang-up of the terminal, which throws away what
+// nobody has read yet. A UART has sent it by then.
+const UnhurriedHangUp = "TTYReset=no\nTTYVHangup=no\nExecStopPost=/bin/sleep 1\n"
+
 // MachineOptions say how a machine is booted.
 type MachineOptions struct {
 	// Name is the host name; blank means "debian".

@@ -128,9 +128,7 @@ func TestFirstBootGoesOnUnanswered(t *testing.T) {
 	if err := s.machine.Up(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// What it says at its end may be lost here: its unit hangs the pseudo-terminal up, which
-	// throws away what was not read. A UART has sent it by then.
-	s.see("fw-a login:")
+	s.see("Nothing is set up. To continue later, run connsync setup.", "fw-a login:")
 	if out, err := s.machine.Run(ctx, "systemctl", "show", "-P", "Result", "connsync-setup.service"); err != nil || out != "success\n" {
 		t.Errorf("the setup's unit ended with %q (%v)", out, err)
 	}
@@ -264,7 +262,7 @@ func firstBoot(t *testing.T, ctx context.Context, opts lab.MachineOptions, bound
 		if bound == "" {
 			return nil
 		}
-		return put(root, "/etc/systemd/system/connsync-setup.service.d/bound.conf", "[Service]\nEnvironment=CONNSYNC_PATIENCE="+bound+"\n")
+		return put(root, "/etc/systemd/system/connsync-setup.service.d/bound.conf", "[Service]\nEnvironment=CONNSYNC_PATIENCE="+bound+"\n"+lab.UnhurriedHangUp)
 	})
 }
 

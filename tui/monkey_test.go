@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	monkeyKeys = flag.Int("keys", 4000, "how many keys the monkey types on the screens, and half as many lines in line mode")
+	monkeyKeys = flag.Int("keys", 10000, "how many keys the monkey types on the screens, and half as many lines in line mode")
 	monkeySeed = flag.Int64("seed", 1, "where the monkey begins")
 )
 

@@ -274,8 +274,7 @@ func firewall(ctx context.Context, s *stage) error {
 }
 
 // setup boots one more system, which has the package and no settings: it asks on its
-// console, and goes on without an answer. What it says at its end is not looked at: login
-// hangs the pseudo-terminal up, which throws away what was not read.
+// console, goes on without an answer, and does not ask again.
 func setup(ctx context.Context, s *stage) error {
 	screen := vt102.New(80, 24)
 	m, err := lab.PowerOn(ctx, lab.MachineOptions{Name: "fw-c", Debian: s.row.a, Screen: screen, Prepare: s.prepareSetup})
@@ -285,19 +284,24 @@ func setup(ctx context.Context, s *stage) error {
 	defer m.Close()
 	up := make(chan error, 1)
 	go func() { up <- m.Up(ctx) }()
-	const question = "What is this appliance?"
-	for asked, ended := false, false; !asked || !ended; {
-		select {
-		case err := <-up:
-			if err != nil {
-				return err
+	for _, text := range []string{"What is this appliance?", "Nothing is set up"} {
+		for ended := false; !strings.Contains(screen.String(), text); {
+			if ended {
+				return fmt.Errorf("the system is up, and its console never showed %q; it shows:\n%s", text, screen.String())
 			}
-			ended = true
-		case <-time.After(50 * time.Millisecond):
+			select {
+			case err := <-up:
+				if err != nil {
+					return err
+				}
+				ended = true
+				up <- nil
+			case <-time.After(50 * time.Millisecond):
+			}
 		}
-		if asked = asked || strings.Contains(screen.String(), question); ended && !asked {
-			return fmt.Errorf("the system is up, and its console never showed %q; it shows:\n%s", question, screen.String())
-		}
+	}
+	if err := <-up; err != nil {
+		return err
 	}
 	if left, err := m.Run(ctx, "cat", "/var/lib/connsync/setup"); err != nil || left != "unanswered\n" {
 		return errors.Join(err, fmt.Errorf("the setup left %q", left))
@@ -313,7 +317,7 @@ func (s *stage) prepareSetup(root string, run func(name string, args ...string) 
 	if err := host(line); err != nil {
 		return err
 	}
-	install := "dpkg -i /root/connsync.deb && mkdir -p /etc/systemd/system/connsync-setup.service.d && printf '[Service]\\nEnvironment=" + wait + "\\n' >/etc/systemd/system/connsync-setup.service.d/bound.conf"
+	install := "dpkg -i /root/connsync.deb && mkdir -p /etc/systemd/system/connsync-setup.service.d && printf '[Service]\\nEnvironment=" + wait + "\\n" + lab.UnhurriedHangUp + "' >/etc/systemd/system/connsync-setup.service.d/bound.conf"
 	if s.row.a.Init == lab.OpenRC {
 		install = "dpkg -i /root/connsync.deb && mkdir -p /etc/conf.d && echo " + wait + " >/etc/conf.d/connsync-setup && cp /usr/share/doc/connsync/examples/openrc/connsync-setup /etc/init.d/ && rc-update add connsync-setup default"
 	}
