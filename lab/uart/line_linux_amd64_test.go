@@ -206,14 +206,28 @@ func (o *operator) holdsTab() {
 	o.t.Helper()
 	o.rests()
 	before, sent := o.Shows(), o.Sent()
+	line, err := o.Line()
+	o.check(err)
+	typed := line.Received
 	o.Stop()
 	for _, key := range []string{"\t", shiftTab} {
 		for range 30 {
 			o.check(o.Type(key))
+			typed += len(key)
 			time.Sleep(time.Second / 15)
 		}
 	}
-	line, err := o.Line()
+	// The machine may be slower than the keys: the program has to have them all.
+	for limit := time.Now().Add(patience); line.Received < typed || line.Unread > 0; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(limit) {
+			o.t.Fatalf("of the keys' bytes the driver got all but %d, and the program all but %d of those", typed-line.Received, line.Unread)
+		}
+		line, err = o.Line()
+		o.check(err)
+	}
+	_, err = o.Run(NodeA, "sleep", "1") // by the machine's clock: to draw what they ask for
+	o.check(err)
+	line, err = o.Line()
 	o.check(err)
 	o.Go()
 	o.rests()

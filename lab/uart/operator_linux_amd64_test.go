@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// patience is how long a screen may take: the processor is emulated, and
-	// the line carries 960 bytes a second.
-	patience = time.Minute
+	// patience is how long a screen may take: the processor is emulated, beside
+	// whatever else its host does, and the line carries 960 bytes a second.
+	patience = 3 * time.Minute
 	// What a terminal sends for its keys.
 	shiftTab = "\x1b[Z"
 	enter    = "\r"

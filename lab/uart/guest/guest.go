@@ -155,7 +155,19 @@ func lineOf(f *os.File) (wire.Line, error) {
 		return wire.Line{}, err
 	}
 	queued, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
-	return wire.Line{Attributes: *t, Width: int(size.Col), Height: int(size.Row), Queued: queued}, err
+	if err != nil {
+		return wire.Line{}, err
+	}
+	// Counted first: what comes between the two calls is unread and not counted.
+	counted, err := countsOf(f)
+	if err != nil {
+		return wire.Line{}, err
+	}
+	unread, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	return wire.Line{
+		Attributes: *t, Width: int(size.Col), Height: int(size.Row),
+		Queued: queued, Received: int(counted[received]), Unread: unread,
+	}, err
 }
 
 // Line is the line now, as whoever opens it next finds it.
@@ -200,6 +212,9 @@ func (g *guest) Rest(p wire.Pause, _ *wire.None) error {
 // counts are what the driver of a serial line counts, such as the bytes that it has sent
 // (serial_icounter_struct of linux/serial.h).
 type counts [20]int32
+
+// received is where among the counts the bytes from the line are.
+const received = 4
 
 func countsOf(f *os.File) (c counts, err error) {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.TIOCGICOUNT, uintptr(unsafe.Pointer(&c))); errno != 0 {

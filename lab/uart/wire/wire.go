@@ -35,6 +35,8 @@ type Line struct {
 	Attributes    unix.Termios
 	Width, Height int
 	Queued        int // bytes that were written and not sent yet
+	Received      int // bytes that the driver has taken from the line, ever
+	Unread        int // those of them that no program has read yet
 }
 
 // Pause is a time of rest on the line, and how long to wait for it at most.
