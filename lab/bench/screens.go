@@ -71,33 +71,67 @@ func screens(ctx context.Context, b *bench) (err error) {
 		b.sized("resident memory, shared pages in parts", memory[0], p.name, memory[i+1], 0)
 	}
 	b.sized("resident memory, shared pages in parts", memory[0], "the target of 14 MB", 14e6, 1)
+	most, err := programs[0].stay(ctx)
+	if err != nil {
+		return err
+	}
+	b.sized("the most in half a minute after that", most, "resident memory", memory[0], 0)
+	b.sized("the most in half a minute after that", most, "nmtui edit", memory[len(memory)-1], 0)
 	return nil
 }
 
 // open starts the program once: when its frame was complete, and its memory.
 func (p shown) open(ctx context.Context) (took time.Duration, resident int64, err error) {
+	seat, session, took, err := p.start(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer seat.Close()
+	seat.Quiet(300*time.Millisecond, 3*time.Second)
+	resident, err = sessionMemory(session)
+	return took, resident, err
+}
+
+// stay leaves the program open, and returns the most memory that it has after the start.
+func (p shown) stay(ctx context.Context) (most int64, err error) {
+	seat, session, _, err := p.start(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer seat.Close()
+	seat.Quiet(300*time.Millisecond, 3*time.Second)
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		now, err := sessionMemory(session)
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, now)
+	}
+	return most, nil
+}
+
+// start starts the program on a terminal, in a session of its own, and waits for its
+// first complete frame.
+func (p shown) start(ctx context.Context) (seat *tty.Seat, session int, took time.Duration, err error) {
 	cmd := exec.CommandContext(ctx, p.command[0], p.command[1:]...)
 	var began time.Time
-	seat, err := tty.Open(cmd, tty.Line{Width: 80, Height: 24, Environ: []string{"TERM=vt100", "LC_ALL=C"}}, func(start func() error) error {
+	seat, err = tty.Open(cmd, tty.Line{Width: 80, Height: 24, Environ: []string{"TERM=vt100", "LC_ALL=C"}}, func(start func() error) error {
 		return p.where.Enter(func() error {
 			began = time.Now()
 			return start()
 		})
 	})
 	if err != nil {
-		return 0, 0, err
+		return nil, 0, 0, err
 	}
-	defer seat.Close()
 	for !strings.Contains(seat.Shows(), p.whole) {
 		if time.Since(began) > 10*time.Second {
-			return 0, 0, fmt.Errorf("it does not show %q:\n%s", p.whole, seat.Shows())
+			defer seat.Close()
+			return nil, 0, 0, fmt.Errorf("it does not show %q:\n%s", p.whole, seat.Shows())
 		}
 		time.Sleep(500 * time.Microsecond)
 	}
-	took = time.Since(began)
-	seat.Quiet(300*time.Millisecond, 3*time.Second)
-	resident, err = sessionMemory(cmd.Process.Pid)
-	return took, resident, err
+	return seat, cmd.Process.Pid, time.Since(began), nil
 }
 
 var proportional = regexp.MustCompile(`(?m)^Pss: +(\d+) kB`)
