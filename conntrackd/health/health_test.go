@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
 )
 
@@ -89,6 +90,13 @@ func growth(edit func(*control.Counters)) evidence {
 	return edited(idle(8), func(e *evidence) { edit(&e.readings[7]) })
 }
 
+// refilled is the evidence of a pair whose states did not come by themselves here.
+func refilled() evidence {
+	return edited(idle(8), func(e *evidence) {
+		e.missing = missingStates{states: 34, why: mailbox.CauseEmptied, uptime: 7 * time.Second, at: e.now}
+	})
+}
+
 func TestJudge(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -104,6 +112,9 @@ func TestJudge(t *testing.T) {
 		{"connections not seen twice", covered(coverage.Coverage{Counts: coverage.Counts{Young: 2}, Pending: true}), VerdictUnknown, "at the first look"},
 		{"connections not readable", edited(idle(8), func(e *evidence) { e.coverageErr = errors.New("operation not permitted") }), VerdictUnknown, "could not be read: operation not permitted"},
 		{"connections missing and messages lost", edited(covered(coverage.Coverage{Counts: coverage.Counts{Missing: 2}}), func(e *evidence) { e.readings[7].Lost = 9 }), VerdictLosing, "lost on the way"},
+		{"states of the peer had to be asked for", refilled(), VerdictLosing, "this node held none of the peer's 34 states"},
+		{"states of the peer had to be asked for, and messages are lost", edited(refilled(), func(e *evidence) { e.readings[7].Lost = 9 }), VerdictLosing, "lost on the way"},
+		{"states of the peer had to be asked for, and the peer loses messages", edited(refilled(), func(e *evidence) { e.wire.NACKs = 3 }), VerdictLosing, "the peer asked 3 times"},
 		{"connections missing and no word of the peer", edited(quiet(idle(8)), func(e *evidence) { e.coverage = &coverage.Coverage{Counts: coverage.Counts{Missing: 2}} }), VerdictSilent, ""},
 		{"service unknown", edited(idle(8), func(e *evidence) { e.serviceErr = errors.New("access denied") }), VerdictUnknown, "access denied"},
 		{"stopped", edited(idle(8), func(e *evidence) { e.service = service.State{Detail: "failed (Result: exit-code)"} }), VerdictStopped, "exit-code"},

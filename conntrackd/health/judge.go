@@ -34,8 +34,8 @@ func judge(e evidence) judgement {
 		if j, differ := e.judgeVersions(); differ {
 			return j
 		}
-		if j, empty := e.judgeMissingStates(); empty {
-			return j
+		if e.refused() > 0 {
+			return e.judgeRefused()
 		}
 		return e.judgeLoss()
 	case in == works && by == broken:

@@ -199,8 +199,6 @@ func (o *Observer) awaitStates(ctx context.Context, since control.Counters) (cam
 func (e evidence) judgeMissingStates() (judgement, bool) {
 	m := e.missing
 	switch {
-	case e.refused() > 0:
-		return e.judgeRefused(), true
 	case m.states == 0 || e.now.Sub(m.at) > keepReadings:
 		return judgement{}, false
 	case m.why == mailbox.CauseNotWritten:
