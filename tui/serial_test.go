@@ -206,7 +206,7 @@ func TestBytesOnASerialLine(t *testing.T) {
 			check("deleted in the middle", s.cost("\x7f", "-37890"), 13)
 			check("help", s.cost("?", "Help: Port"), 600)
 			check("and back", s.cost("\r", "[cursor 28,6]"), 600)
-			// A key at a time: of two the program may draw each.
+			// One key at a time: of two at once the program may draw one frame or two.
 			s.cost("\x1b[C", "[cursor 29,6]")
 			s.cost("9", "* 37809")
 			s.cost("9", "* 378099")

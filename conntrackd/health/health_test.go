@@ -114,6 +114,8 @@ func TestJudge(t *testing.T) {
 		{"connections missing and messages lost", edited(covered(coverage.Coverage{Counts: coverage.Counts{Missing: 2}}), func(e *evidence) { e.readings[7].Lost = 9 }), VerdictLosing, "lost on the way"},
 		{"states of the peer had to be asked for", refilled(), VerdictLosing, "this node held none of the peer's 34 states"},
 		{"states of the peer had to be asked for, and messages are lost", edited(refilled(), func(e *evidence) { e.readings[7].Lost = 9 }), VerdictLosing, "lost on the way"},
+		{"states of the peer had to be asked for, and messages are lost: both", edited(refilled(), func(e *evidence) { e.readings[7].Lost = 9 }), VerdictLosing, "9 messages from the peer lost on the way; this node held none of the peer's 34 states"},
+		{"states of the peer had to be asked for, and somebody intrudes", edited(refilled(), func(e *evidence) { e.readings[7].Lost = 1 << 30 }), VerdictLosing, "jumped by 1073741824"},
 		{"states of the peer had to be asked for, and the peer loses messages", edited(refilled(), func(e *evidence) { e.wire.NACKs = 3 }), VerdictLosing, "the peer asked 3 times"},
 		{"connections missing and no word of the peer", edited(quiet(idle(8)), func(e *evidence) { e.coverage = &coverage.Coverage{Counts: coverage.Counts{Missing: 2}} }), VerdictSilent, ""},
 		{"service unknown", edited(idle(8), func(e *evidence) { e.serviceErr = errors.New("access denied") }), VerdictUnknown, "access denied"},

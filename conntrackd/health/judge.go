@@ -37,7 +37,7 @@ func judge(e evidence) judgement {
 		if e.refused() > 0 {
 			return e.judgeRefused()
 		}
-		return e.judgeLoss()
+		return e.judgeLossAndMissingStates()
 	case in == works && by == broken:
 		return e.judgeDeafPeer()
 	case in == works:

@@ -67,10 +67,6 @@ func (e evidence) judgeLoss() judgement {
 		return judgement{VerdictLosing, plural.Of(last.ErrorsSent-first.ErrorsSent, "message", "messages") + " could not be sent",
 			fmt.Sprintf("let UDP port %d to %s pass this node's firewall, and look at the sync link (ip -s link show %s)", s.Port, s.Peer.Addr(), s.Interface)}
 	}
-	// What is lost now may be why states were missing; those came when they were asked for.
-	if j, told := e.judgeMissingStates(); told {
-		return j
-	}
 	if j, told := e.judgeCoverage(); told {
 		return j
 	}

@@ -194,6 +194,24 @@ func (o *Observer) awaitStates(ctx context.Context, since control.Counters) (cam
 	}
 }
 
+// judgeLossAndMissingStates says what is lost now before what was missing, of which it may
+// be the reason.
+func (e evidence) judgeLossAndMissingStates() judgement {
+	lost := e.judgeLoss()
+	missing, told := e.judgeMissingStates()
+	switch {
+	case !told:
+		return lost
+	case lost.Verdict != VerdictLosing:
+		return missing
+	}
+	lost.Cause += "; " + missing.Cause
+	if missing.Next != "" {
+		lost.Next += "; " + missing.Next
+	}
+	return lost
+}
+
 // judgeMissingStates is for a sync that works both ways, on a node that had to be
 // filled. It is told as long as a reading counts.
 func (e evidence) judgeMissingStates() (judgement, bool) {

@@ -225,7 +225,8 @@ func (o *operator) holdsTab() {
 		line, err = o.Line()
 		o.check(err)
 	}
-	_, err = o.Run(NodeA, "sleep", "1") // by the machine's clock: to draw what they ask for
+	// By the machine's clock: to read what is between driver and line discipline, and to draw.
+	_, err = o.Run(NodeA, "sleep", "1")
 	o.check(err)
 	line, err = o.Line()
 	o.check(err)

@@ -156,7 +156,7 @@ func (o *operator) seesAgain(screen string) {
 func (o *operator) leaves(status int) {
 	o.t.Helper()
 	begin := time.Now()
-	how, err := o.Wait(patience)
+	how, err := o.Wait(time.Minute) // by the machine's clock
 	o.check(err)
 	o.t.Logf("ended after %v", time.Since(begin).Round(time.Millisecond))
 	if how.Status != status {

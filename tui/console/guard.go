@@ -62,7 +62,6 @@ func (l *Line) Guard(signals *Signals, errs io.Writer) (syscall.WaitStatus, erro
 	g := &guarded{line: l, pid: child.Pid, before: before, errs: errs}
 	var listening sync.WaitGroup
 	listening.Go(func() { g.listen(said) })
-	time.AfterFunc(leanAfter, returnPages)
 	status, err := g.await(jobs)
 	_ = child.Release()
 	if err != nil {

@@ -47,7 +47,7 @@ func (l *Line) Run(ctx context.Context, model tea.Model, typed []byte) (tea.Mode
 
 	painter := newPainter(l, lose)
 	if Guarded() { // a process of its own
-		painter.first = func() { time.AfterFunc(leanAfter, keepLean) }
+		painter.first = func() { time.AfterFunc(leanAfter, lean) }
 	}
 	go painter.run()
 	s := &stage{model: model, line: l, painter: painter}
