@@ -222,16 +222,16 @@ func (d *Direct) Stop(ctx context.Context) error {
 		}
 	}
 	for _, p := range running {
-		err := stopProcess(ctx, p)
-		if err == nil {
-			err = d.endChildren(ctx, p)
-		}
-		if err != nil {
+		if err := stopProcess(ctx, p); err != nil {
 			return fmt.Errorf("stop conntrackd (process %d): %w", p.pid, err)
 		}
 	}
-	if again := d.cameBack(); again != nil && len(running) > 0 {
-		return again
+	again, err := d.endChildren(ctx, running)
+	if err != nil {
+		return fmt.Errorf("stop conntrackd: %w", err)
+	}
+	if err := keptAgain(again); err != nil {
+		return err
 	}
 	killed, err := d.killed()
 	if killed {
@@ -258,27 +258,32 @@ func stopProcess(ctx context.Context, p process) error {
 	return err
 }
 
-// endChildren ends what a daemon that has ended left: a child that it forked for a dump or
-// a flush has its session, its command line and its sockets, and one that dumps to a
-// client which does not read stays. What starts a daemon again gives it another session.
-func (d *Direct) endChildren(ctx context.Context, daemon process) error {
-	list, err := listed(d.Binary)
-	if err != nil {
-		return err
-	}
-	for _, p := range list {
-		if p.pid == daemon.pid || p.session != daemon.session || p.config != daemon.config || p.network != daemon.network {
-			continue
+// endChildren ends what daemons that have ended left, and returns what else runs for the
+// service by then: a child that one forked for a dump or a flush has its session, its
+// command line and its sockets, and one that dumps to a client which does not read stays.
+// What starts a daemon again gives it another session. Sync stands still meanwhile, and a
+// look at all processes takes milliseconds: there is one, and one more after each child.
+func (d *Direct) endChildren(ctx context.Context, ended []process) (others []process, err error) {
+	for len(ended) > 0 {
+		running, err := d.running()
+		if err != nil {
+			return nil, err
 		}
-		gone, err := awaitEnd(ctx, p, childTimeout)
+		i := slices.IndexFunc(running, func(p process) bool {
+			return slices.ContainsFunc(ended, func(q process) bool { return p.session == q.session && p.config == q.config })
+		})
+		if i < 0 {
+			return running, nil
+		}
+		gone, err := awaitEnd(ctx, running[i], childTimeout)
 		if !gone && err == nil {
-			gone, err = killProcess(ctx, p)
+			gone, err = killProcess(ctx, running[i])
 		}
 		if err != nil || !gone {
-			return cmp.Or(err, fmt.Errorf("its child %d does not end, not even by SIGKILL", p.pid))
+			return nil, cmp.Or(err, fmt.Errorf("its child %d does not end, not even by SIGKILL", running[i].pid))
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func killProcess(ctx context.Context, p process) (gone bool, err error) {

@@ -99,10 +99,18 @@ func (p process) keeper() Keeper {
 // cameBack returns the daemon that runs although it was just stopped; nil for none.
 func (d *Direct) cameBack() error {
 	running, err := d.running()
-	if err != nil || len(running) == 0 {
+	if err != nil {
 		return nil
 	}
-	return &KeptError{PID: running[0].pid, Keeper: running[0].keeper(), Again: true}
+	return keptAgain(running)
+}
+
+// keptAgain is the error of daemons that were started again; nil for none.
+func keptAgain(daemons []process) error {
+	if len(daemons) == 0 {
+		return nil
+	}
+	return &KeptError{PID: daemons[0].pid, Keeper: daemons[0].keeper(), Again: true}
 }
 
 // commandOf returns the name and the command line of a process, blank where there is none.

@@ -34,42 +34,33 @@ type process struct {
 	ticks       uint64 // start time in clock ticks since boot: tells reused PIDs apart
 }
 
-// processes returns the conntrackd daemons of this machine that [listed] finds, without
-// the children that a daemon forks for a dump.
+// processes returns the conntrackd daemons of this machine that /proc shows, whatever
+// their namespaces, as far as [trust.Runs] vouches for them; binary is as in
+// [FindBinary]. Zombies, one-shot clients and the children that a daemon forks for a dump
+// are left out.
 func processes(binary string) ([]process, error) {
-	list, err := listed(binary)
-	if err != nil {
-		return nil, err
-	}
-	var daemons []process
-	for _, p := range list {
-		if !slices.ContainsFunc(list, func(q process) bool { return q.pid == p.parent && q.config == p.config }) {
-			daemons = append(daemons, p)
-		}
-	}
-	return daemons, nil
-}
-
-// listed returns the processes of conntrackd daemons on this machine that /proc shows,
-// whatever their namespaces, as far as [trust.Runs] vouches for them; binary is as
-// in [FindBinary]. Zombies and one-shot clients are left out.
-func listed(binary string) ([]process, error) {
 	program, _ := FindBinary(binary) // blank where it is not installed
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
 	}
-	var list []process
+	var all []process
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
 		if p, ok := readProcess(pid, program); ok {
-			list = append(list, p)
+			all = append(all, p)
 		}
 	}
-	return list, nil
+	var daemons []process
+	for _, p := range all {
+		if !slices.ContainsFunc(all, func(q process) bool { return q.pid == p.parent && q.config == p.config }) {
+			daemons = append(daemons, p)
+		}
+	}
+	return daemons, nil
 }
 
 // readProcess returns false for whatever is not a live daemon that [trust.Runs]

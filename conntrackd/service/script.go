@@ -236,15 +236,15 @@ func (s *script) stop(ctx context.Context, line ...string) error {
 		if waitErr != nil {
 			return s.failure(ActionStop, ErrTimeout, detailOf(err), waitErr)
 		}
-		if !gone {
-			waitErr = stopProcess(ctx, p)
+		if gone {
+			continue
 		}
-		if waitErr == nil {
-			waitErr = s.daemon.endChildren(ctx, p)
+		if err := stopProcess(ctx, p); err != nil {
+			return s.failure(ActionStop, ErrRefused, fmt.Sprintf("process %d", p.pid), err)
 		}
-		if waitErr != nil {
-			return s.failure(ActionStop, ErrRefused, fmt.Sprintf("process %d", p.pid), waitErr)
-		}
+	}
+	if _, err := s.daemon.endChildren(ctx, running); err != nil {
+		return s.failure(ActionStop, ErrRefused, "", err)
 	}
 	return nil
 }

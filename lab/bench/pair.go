@@ -95,7 +95,7 @@ func save(ctx context.Context, b *bench) (err error) {
 	defer func() { err = errors.Join(err, pair.Close()) }()
 	const restart = "conntrackd -k; while pidof conntrackd >/dev/null; do sleep 0.001; done; exec conntrackd -d -C " + lab.ConfigPath
 	var saves, restarts, without, bare []time.Duration
-	for i := range 5 {
+	for i := range 9 {
 		var took time.Duration
 		closed, err := gap(ctx, pair.A, func() (err error) {
 			took, err = timeOf(ctx, pair.A, b.program, "apply", "--accept-unknown", "--prepare-host=false", "--send-buffer", strconv.Itoa(131072<<(i%2)), "--receive-buffer", strconv.Itoa(131072<<(i%2)))
