@@ -226,7 +226,8 @@ func TestFullTableOnThePeerIsNamed(t *testing.T) {
 			t.Fatal("the table is not full")
 		}
 	}
-	if err := a.Fill(10, 500); err != nil {
+	// More than have to be refused: some may get the place of a report that is replaced.
+	if err := a.Fill(10, 520); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(3 * time.Second)
@@ -239,9 +240,7 @@ func TestFullTableOnThePeerIsNamed(t *testing.T) {
 	}
 	// They are asked for again meanwhile, and each that is refused counts again.
 	named := says(VerdictPartial, "connection table of this node's kernel is full", "states from the peer could not be written", "nf_conntrack_max")
-	want := func(h Health) bool {
-		return named(h) && h.Coverage != nil && int(h.Holding.Refused)+h.Coverage.Peers >= 500
-	}
+	want := func(h Health) bool { return named(h) && h.Holding.Refused >= 500 }
 	expect(t, "b", atB.until(true, want), want)
 	want = says(VerdictPartial, "connection table of", "is full", "nf_conntrack_max")
 	expect(t, "a", atA.hears(atB, want), want)

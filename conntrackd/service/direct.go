@@ -262,28 +262,33 @@ func stopProcess(ctx context.Context, p process) error {
 // service by then: a child that one forked for a dump or a flush has its session, its
 // command line and its sockets, and one that dumps to a client which does not read stays.
 // What starts a daemon again gives it another session. Sync stands still meanwhile, and a
-// look at all processes takes milliseconds: there is one, and one more after each child.
+// look at all processes takes milliseconds: without a child there is one.
 func (d *Direct) endChildren(ctx context.Context, ended []process) (others []process, err error) {
-	for len(ended) > 0 {
-		running, err := d.running()
-		if err != nil {
-			return nil, err
+	if len(ended) == 0 {
+		return nil, nil
+	}
+	running, err := d.running()
+	if err != nil {
+		return nil, err
+	}
+	left := 0
+	for _, p := range running {
+		if !slices.ContainsFunc(ended, func(q process) bool { return p.session == q.session && p.config == q.config }) {
+			continue
 		}
-		i := slices.IndexFunc(running, func(p process) bool {
-			return slices.ContainsFunc(ended, func(q process) bool { return p.session == q.session && p.config == q.config })
-		})
-		if i < 0 {
-			return running, nil
-		}
-		gone, err := awaitEnd(ctx, running[i], childTimeout)
+		left++
+		gone, err := awaitEnd(ctx, p, childTimeout)
 		if !gone && err == nil {
-			gone, err = killProcess(ctx, running[i])
+			gone, err = killProcess(ctx, p)
 		}
 		if err != nil || !gone {
-			return nil, cmp.Or(err, fmt.Errorf("its child %d does not end, not even by SIGKILL", running[i].pid))
+			return nil, cmp.Or(err, fmt.Errorf("its child %d does not end, not even by SIGKILL", p.pid))
 		}
 	}
-	return nil, nil
+	if left > 0 {
+		return d.running()
+	}
+	return running, nil
 }
 
 func killProcess(ctx context.Context, p process) (gone bool, err error) {
