@@ -51,8 +51,8 @@ func Names() []string {
 	return names
 }
 
-// Open starts an emulator. Each byte that it sends is handed to sent, at the
-// pace of 9600 baud.
+// Open starts an emulator. Each key that it sends is handed to sent, at the pace
+// of 9600 baud.
 func Open(ctx context.Context, name string, sent func([]byte) error) (Emulator, error) {
 	var e Emulator
 	var err error
@@ -84,15 +84,32 @@ func relay(from io.Reader, send func([]byte) error) {
 	}
 }
 
-// trickle hands on a byte at a time, as a line does.
+// trickle hands on a key at a time, at the pace of a line. The bytes of a key follow one
+// another on a line whatever the hosts do, and a pause of this one would cut them.
 func trickle(p []byte, sent func([]byte) error) error {
-	for i := range p {
-		time.Sleep(byteTime)
-		if err := sent(p[i : i+1]); err != nil {
+	for len(p) > 0 {
+		n := keyLength(p)
+		time.Sleep(time.Duration(n) * byteTime)
+		if err := sent(p[:n]); err != nil {
 			return err
 		}
+		p = p[n:]
 	}
 	return nil
+}
+
+// keyLength is of the first key: a byte, or Esc and what follows up to a final byte
+// (ECMA-48), which neither the bracket of CSI nor the O of SS3 is.
+func keyLength(p []byte) int {
+	if p[0] != 0x1b {
+		return 1
+	}
+	for i, b := range p[1:] {
+		if b >= '@' && b != '[' && b != 'O' {
+			return i + 2
+		}
+	}
+	return len(p)
 }
 
 // window is an emulator inside a window of a tmux of its own, which presses

@@ -204,6 +204,7 @@ func (o *operator) fillsForm() {
 // seen.
 func (o *operator) holdsTab() {
 	o.t.Helper()
+	o.sees("The link, as it is now", "is heard on")
 	o.rests()
 	before, sent := o.Shows(), o.Sent()
 	line, err := o.Line()
