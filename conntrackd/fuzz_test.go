@@ -151,6 +151,7 @@ func firstError(diags []Diagnostic) *Diagnostic {
 // Input made to hurt is read to its end, within the limit of go test, and kept
 // as it is.
 func TestHostileInput(t *testing.T) {
+	t.Parallel()
 	const mega, flood = 1 << 20, 1 << 17 // bytes of one token, and of many
 	crash, err := os.ReadFile(filepath.Join("testdata", "samples", "sync-ftfw.conf"))
 	if err != nil {

@@ -97,6 +97,7 @@ func (s *scribe) value(r *rule, a arg) string {
 // Files written at random from the schema: parser and daemon agree on each, the
 // laws of the edit hold, and the daemon reads what comes out.
 func TestRandomFiles(t *testing.T) {
+	t.Parallel()
 	accepted, edited := 0, 0
 	for seed := range uint64(600) {
 		s := &scribe{Rand: rand.New(rand.NewPCG(seed, 1))}

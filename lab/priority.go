@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"flag"
 	"path/filepath"
+	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -17,5 +19,20 @@ func GoFirst() {
 		if id, err := strconv.Atoi(filepath.Base(thread)); err == nil {
 			_ = unix.Setpriority(unix.PRIO_PROCESS, id, -15)
 		}
+	}
+}
+
+// SideBySide lets so many tests of this process run beside each other that call Parallel,
+// unless -parallel says how many: more than there are processors, since they wait more than
+// they work. TestMain calls it.
+func SideBySide(tests int) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if asked {
+		return
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(max(tests, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err) // the flags of go test are not there: this is no test
 	}
 }

@@ -2,7 +2,6 @@ package netcheck
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"runtime"
 	"testing"
@@ -14,10 +13,7 @@ import (
 
 // What the tests run in namespaces, in processes of their own.
 func TestMain(m *testing.M) {
-	// They wait for silent wires more than they work.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
+	lab.SideBySide(8) // they wait for silent wires
 	lab.Main(m, lab.Functions{
 		"plan": lab.Function(func(ctx context.Context, t Target) (check.Report, error) {
 			return check.Run(ctx, Plan(t), nil), nil

@@ -218,6 +218,7 @@ func TestApplyUpdatesOneLine(t *testing.T) {
 }
 
 func TestApplyHostileText(t *testing.T) {
+	t.Parallel()
 	steps := rolledBackSteps()
 	steps[4].Detail = hostile + "\n" + hostile
 	steps[5].Title = hostile

@@ -166,6 +166,7 @@ func TestFormAfterARollback(t *testing.T) {
 }
 
 func TestHistoryHostileText(t *testing.T) {
+	t.Parallel()
 	e := saves()[0]
 	e.By = apply.Actor{User: "start" + hostile, Terminal: hostile}
 	e.Detail, e.Outcome, e.Repair = hostile, apply.EntryOutcome(hostile), apply.RecoveryResult(hostile)

@@ -336,6 +336,7 @@ func TestPreflightShowsEveryFindingInFull(t *testing.T) {
 }
 
 func TestPreflightHostileText(t *testing.T) {
+	t.Parallel()
 	finding := check.Finding{Status: check.Failed, Detail: hostile, Remedy: hostile}
 	effects := Effects{Planner: &fakePlanner{findings: map[check.ID]check.Finding{"interface": finding}}}
 	checkHostile(t, effects, func(d *driver) {

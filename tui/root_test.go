@@ -212,31 +212,34 @@ func TestTooSmall(t *testing.T) {
 // Whatever is on the screen, it is exactly as high as the terminal and never
 // wider, and so is the cursor's place.
 func TestFrameFits(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel()
 	for _, size := range [][2]int{{40, 12}, {41, 13}, {59, 14}, {60, 16}, {79, 17}, {80, 24}, {132, 43}, {300, 100}} {
-		for _, keys := range [][]string{
-			nil, {"down", "enter"}, {"?"}, {"space", "ctrl+c"}, {"tab", "tab", "1", "tab"},
-			{"space", "shift+tab", "shift+tab", "shift+tab", "shift+tab", "enter"}, {"down", "enter", "x", "y", "z"},
-		} {
-			m := newModel(t, size[0], size[1], withSaved)
-			press(t, m, keys...)
-			v := m.View()
-			lines := strings.Split(v.Content, "\n")
-			if len(lines) != size[1] {
-				t.Errorf("%v %v: %d lines", size, keys, len(lines))
-			}
-			for _, l := range lines {
-				if w := ansi.StringWidth(l); w > size[0] {
-					t.Errorf("%v %v: a line is %d cells wide: %q", size, keys, w, l)
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			t.Parallel() // most of it is waiting
+			for _, keys := range [][]string{
+				nil, {"down", "enter"}, {"?"}, {"space", "ctrl+c"}, {"tab", "tab", "1", "tab"},
+				{"space", "shift+tab", "shift+tab", "shift+tab", "shift+tab", "enter"}, {"down", "enter", "x", "y", "z"},
+			} {
+				m := newModel(t, size[0], size[1], withSaved)
+				press(t, m, keys...)
+				v := m.View()
+				lines := strings.Split(v.Content, "\n")
+				if len(lines) != size[1] {
+					t.Errorf("%v: %d lines", keys, len(lines))
+				}
+				for _, l := range lines {
+					if w := ansi.StringWidth(l); w > size[0] {
+						t.Errorf("%v: a line is %d cells wide: %q", keys, w, l)
+					}
+				}
+				if c := v.Cursor; c != nil && (c.X < 0 || c.X >= size[0] || c.Y < 0 || c.Y >= size[1]) {
+					t.Errorf("%v: cursor at %d,%d", keys, c.X, c.Y)
+				}
+				if !v.AltScreen || !v.DisableBracketedPasteMode {
+					t.Errorf("%v: the view asks for the wrong modes", keys)
 				}
 			}
-			if c := v.Cursor; c != nil && (c.X < 0 || c.X >= size[0] || c.Y < 0 || c.Y >= size[1]) {
-				t.Errorf("%v %v: cursor at %d,%d", size, keys, c.X, c.Y)
-			}
-			if !v.AltScreen || !v.DisableBracketedPasteMode {
-				t.Errorf("%v %v: the view asks for the wrong modes", size, keys)
-			}
-		}
+		})
 	}
 }
 

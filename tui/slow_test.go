@@ -88,18 +88,35 @@ func (s *slowLine) redrawn() {
 // screen is right in the end.
 func TestKeysOnASlowLine(t *testing.T) {
 	t.Parallel()
-	s := startSlow(t)
 	const address = "fd00:1234:5678:9abc:def0:1234:5678:9abc/64"
-	s.keys("\t\t\t\x15" + address)
-	s.keys(strings.Repeat("\t", 11*20)) // twenty times round, back to Peer IP
-	s.keys("\x7f\x7f\x7f/48" + strings.Repeat("\x1b[A", 3))
-	s.sees("> Enable Sync", strings.TrimSuffix(address, "64")+"48")
-	s.redrawn()
-	s.keys(strings.Repeat("\x1b[B", 2) + strings.Repeat("\t", 150))
-	s.sees("> [ Status ]") // the tenth of eleven places
-	s.redrawn()
-	if err := vt102.Foreign(s.Stream()); err != nil {
-		t.Error(err)
+	round := strings.Repeat("\t", 11)
+	for name, tt := range map[string]struct {
+		keys []string
+		sees []string
+	}{
+		"typed and mended": {
+			// Twenty times round, back to Peer IP.
+			[]string{"\t\t\t\x15" + address, strings.Repeat(round, 20), "\x7f\x7f\x7f/48" + strings.Repeat("\x1b[A", 3)},
+			[]string{"> Enable Sync", strings.TrimSuffix(address, "64") + "48"},
+		},
+		"moved": {
+			// The tenth of eleven places.
+			[]string{strings.Repeat("\x1b[B", 2) + strings.Repeat(round, 13) + strings.Repeat("\t", 7)},
+			[]string{"> [ Status ]"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSlow(t)
+			for _, keys := range tt.keys {
+				s.keys(keys)
+			}
+			s.sees(tt.sees...)
+			s.redrawn()
+			if err := vt102.Foreign(s.Stream()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

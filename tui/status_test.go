@@ -320,6 +320,7 @@ func TestStatusNotesTheVerdict(t *testing.T) {
 }
 
 func TestStatusHostileText(t *testing.T) {
+	t.Parallel()
 	nasty := func(after time.Duration) (health.Health, error) {
 		h, err := idle(health.VerdictSilent, hostile, hostile)(after)
 		h.Service.Detail, h.Device, h.Link, h.Sockets.Address = hostile, hostile, hostile, hostile

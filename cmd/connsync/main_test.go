@@ -1,17 +1,16 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"sync"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"connsync/lab"
 )
 
 // programDir holds what the tests build; it goes with the test process.
@@ -34,21 +33,13 @@ var program = sync.OnceValues(func() (string, error) {
 	return path, os.Chmod(dir, 0o755)
 })
 
-// The tests mostly wait for daemons, so more of them run at a time than there
-// are processors, unless -parallel says how many.
+// The tests mostly wait for daemons.
 func TestMain(m *testing.M) {
 	if os.Getenv(fragileEnv) != "" {
 		os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(),
 			stage: func(model tea.Model) tea.Model { return fragile{model} }}))
 	}
-	flag.Parse()
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
-	if !asked {
-		if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
-			panic(err)
-		}
-	}
+	lab.SideBySide(6)
 	status := m.Run()
 	if dir, err := programDir(); err == nil {
 		os.RemoveAll(dir)

@@ -211,6 +211,7 @@ func TestBulkWithoutInternalCache(t *testing.T) {
 
 // A daemon too busy to answer one reading has not failed.
 func TestFailoverAsksABusyDaemonAgain(t *testing.T) {
+	t.Parallel()
 	d := &daemonModel{external: 200, silent: make(chan struct{})}
 	wait := d.silent
 	defer close(wait)
@@ -224,6 +225,7 @@ func TestFailoverAsksABusyDaemonAgain(t *testing.T) {
 
 // News of the peer, such as its report, is no answer to a request that was lost.
 func TestFailoverTellsNewsFromAnAnswer(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		heard, held, states, lost, asked int
 	}{
@@ -234,21 +236,25 @@ func TestFailoverTellsNewsFromAnAnswer(t *testing.T) {
 		"all are here, one has ended":           {100, 5000, 4999, 0, 1},
 		"all are here, two began":               {100, 5000, 5002, 0, 1},
 	} {
-		d := &daemonModel{heard: tt.heard, external: tt.held, states: tt.states, lost: tt.lost}
-		f := serveModel(t, d)
-		f.Patience = time.Second
-		last := f.Run(t.Context(), RoleBackup, nil).Steps[1]
-		if want := fmt.Sprintf("the external cache had %d states and has %d", tt.held, tt.states); last.Status != step.Done || !strings.Contains(last.Detail, want) {
-			t.Errorf("%s: %s: %s", name, last.Status, last.Detail)
-		}
-		if asked := len(d.asked) - 1; asked != tt.asked {
-			t.Errorf("%s: asked %d times, want %d", name, asked, tt.asked)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &daemonModel{heard: tt.heard, external: tt.held, states: tt.states, lost: tt.lost}
+			f := serveModel(t, d)
+			f.Patience = time.Second
+			last := f.Run(t.Context(), RoleBackup, nil).Steps[1]
+			if want := fmt.Sprintf("the external cache had %d states and has %d", tt.held, tt.states); last.Status != step.Done || !strings.Contains(last.Detail, want) {
+				t.Errorf("%s: %s", last.Status, last.Detail)
+			}
+			if asked := len(d.asked) - 1; asked != tt.asked {
+				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			}
+		})
 	}
 }
 
 // A link that carries nothing yet, as one that has just come up, is waited for.
 func TestFailoverWaitsForTheLink(t *testing.T) {
+	t.Parallel()
 	d := &daemonModel{states: 200, down: 14} // more looks than a link that was heard before is given
 	f := serveModel(t, d)
 	f.Patience = 400 * time.Millisecond

@@ -71,6 +71,7 @@ func TestLockWaitsForALook(t *testing.T) {
 
 // A lock that is held for longer, or a context that has ended, is not waited for.
 func TestLockOfAnotherRefresh(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := unix.Flock(int(lockFile(t, dir, 42).Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		t.Fatal(err)

@@ -6,10 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"connsync/conntrackd/conntracktest"
+	"connsync/conntrackd/control"
 )
 
 // A daemon that a supervisor starts again is one that did not stay up, and no
@@ -36,7 +41,7 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	conf := "if [ -e $DIR/once ]; then read line <$DIR/second; fi\n: >$DIR/once\nread line <$DIR/first\n"
+	conf := "if [ -e $DIR/once ]; then read line <$DIR/second; fi\necho $$ >$DIR/once\nread line <$DIR/first\n"
 	if err := os.WriteFile(at("conntrackd.conf"), []byte(strings.ReplaceAll(conf, "$DIR", dir)), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +51,8 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 	}
 	supervisor := exec.Command("sh", "-c", `while :; do "$0" -C "$1"; done`, at("conntrackd"), at("conntrackd.conf"))
 	supervisor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	s := newScript(&Direct{Binary: at("explain"), Config: at("conntrackd.conf"), LockFile: at("lock"), LogFile: at("log")}, "script")
-	s.Settle = 8 * time.Second
+	s := newScript(&Direct{Binary: at("explain"), Config: at("conntrackd.conf"), LockFile: at("lock"), LogFile: at("log"), SocketPath: at("ctl")}, "script")
+	s.Settle = 4 * time.Second
 	s.run = func(context.Context, ...string) ([]byte, error) { return nil, supervisor.Start() }
 	t.Cleanup(func() {
 		if supervisor.Process != nil {
@@ -55,11 +60,21 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 			_ = supervisor.Wait()
 		}
 	})
-	go func() { // ends the first
-		if end, err := os.OpenFile(at("first"), os.O_WRONLY, 0); err == nil {
-			time.Sleep(s.Settle / 2)
-			end.Close()
+	asked := make(chan struct{})
+	answered := sync.OnceFunc(func() { close(asked) })
+	conntracktest.ServeControl(t, at("ctl"), func(control.Request) []byte { answered(); return nil })
+	go func() { // ends the first, once it serves and its end is awaited
+		end, err := os.OpenFile(at("first"), os.O_WRONLY, 0)
+		if err != nil {
+			return
 		}
+		<-asked
+		for looks := 0; looks < 10; time.Sleep(20 * time.Millisecond) {
+			if looks++; !awaited(at("once")) {
+				looks = 0
+			}
+		}
+		end.Close()
 	}()
 	err = s.start(t.Context(), "start")
 	if !errors.Is(err, ErrUnstable) || !strings.Contains(err.Error(), "it ended and was started again") {
@@ -68,4 +83,15 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 	if _, err := os.Stat(at("explained")); err == nil {
 		t.Error("a second daemon was started beside the first")
 	}
+}
+
+// awaited says whether this process awaits the end of the one whose number is in a file. A
+// look at the process has it open too, for less than a moment.
+func awaited(file string) bool {
+	pid, _ := os.ReadFile(file)
+	descriptors, _ := filepath.Glob("/proc/self/fdinfo/*")
+	return slices.ContainsFunc(descriptors, func(path string) bool {
+		info, _ := os.ReadFile(path)
+		return len(pid) > 0 && strings.Contains(string(info), "\nPid:\t"+string(pid))
+	})
 }

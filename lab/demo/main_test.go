@@ -18,8 +18,11 @@ import (
 // built are the programs under test.
 type built struct{ demo, connsync string }
 
+// programDir holds what the tests build; it goes with the test process.
+var programDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "connsync-demo") })
+
 var build = sync.OnceValues(func() (built, error) {
-	dir, err := os.MkdirTemp("", "connsync-demo")
+	dir, err := programDir()
 	if err != nil {
 		return built{}, err
 	}
@@ -43,8 +46,8 @@ func (e *buildError) Error() string { return e.err.Error() + ": " + e.output }
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if b, err := build(); err == nil {
-		os.RemoveAll(filepath.Dir(b.demo))
+	if dir, err := programDir(); err == nil {
+		os.RemoveAll(dir)
 	}
 	os.Exit(status)
 }

@@ -34,6 +34,7 @@ func TestConsoleNames(t *testing.T) {
 // Of several consoles the one counts where Enter is pressed first; a line that
 // takes no output and one that is gone do not matter.
 func TestFirstKeyChoosesTheConsole(t *testing.T) {
+	t.Parallel()
 	names := []string{"tty1", "ttyS0", "ttyS1"}
 	var far, near []*os.File
 	var screens []*vt102.Screen

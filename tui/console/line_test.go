@@ -68,6 +68,7 @@ func openPty(t *testing.T) (ptmx, tty *os.File) {
 }
 
 func TestFindSize(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		answer string // to the cursor question; blank for a mute terminal
@@ -82,6 +83,7 @@ func TestFindSize(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			ptmx, tty := openPty(t)
 			before := attributes(t, tty)
 			go func() {

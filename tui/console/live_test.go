@@ -39,6 +39,7 @@ func TestRunHasOneEnter(t *testing.T) {
 // pause and at its size, and then keys are keys. Keys that Bubble Tea does not
 // know by itself arrive too.
 func TestRunDecodesItsInput(t *testing.T) {
+	t.Parallel()
 	const paste = "\x1b[200~10.0.0.1\x1b[201"
 	long := "\x1b[200~" + strings.Repeat("x", 9000)
 	for _, tt := range []struct {
@@ -52,6 +53,7 @@ func TestRunDecodesItsInput(t *testing.T) {
 		{"F1 of the Linux console", []string{"\x1b[[A", "\x1bOp\x1bOMq"}, []string{"f1", "0", "enter", "q"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			r := start(t, "")
 			go r.read()
 			for i, s := range tt.sent {
@@ -73,6 +75,7 @@ func TestRunDecodesItsInput(t *testing.T) {
 // What was typed before the program ran, into a line that was not raw, is not
 // lost.
 func TestRunTakesWhatWasTypedBefore(t *testing.T) {
+	t.Parallel()
 	ptmx, tty := openPty(t)
 	ptmx.WriteString("ab\rc")
 	r := &running{ptmx: ptmx, tty: tty, screen: &bytes.Buffer{}, hungUp: make(chan struct{}), done: make(chan error, 1), model: &recorder{}}
@@ -222,6 +225,7 @@ func TestSize(t *testing.T) {
 // A line that takes no output at the start does not hold up the program for
 // longer than a mute terminal does.
 func TestFindSizeOnABlockedLine(t *testing.T) {
+	t.Parallel()
 	ptmx, tty := openPty(t)
 	ptmx.WriteString("\x13") // as Ctrl+S
 	eventually(t, "the line is not stopped", func() bool { return !writable(tty, 0) })

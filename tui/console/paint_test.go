@@ -61,6 +61,7 @@ func TestPaint(t *testing.T) {
 
 // Whatever a screen shows and whatever it has to show, after painting it does.
 func TestPaintIsRight(t *testing.T) {
+	t.Parallel()
 	const width, height = 20, 6
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range 300 {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -18,15 +19,17 @@ func TestSendingBesideOthers(t *testing.T) {
 		"and then others write":  {500, 1 << 20, false},
 		"filling, and all is in": {500, 550, true},
 	} {
-		looks := 0
-		got := sending(10*time.Millisecond, func() bool { return looks >= tt.doneAt }, func() bool { return looks < tt.filling }, func() int {
-			if looks++; looks > tt.filling+1000 {
-				t.Fatalf("%s: it waits for ever", name)
+		synctest.Test(t, func(t *testing.T) {
+			looks := 0
+			got := sending(10*time.Millisecond, func() bool { return looks >= tt.doneAt }, func() bool { return looks < tt.filling }, func() int {
+				if looks++; looks > tt.filling+1000 {
+					t.Fatalf("%s: it waits for ever", name)
+				}
+				return 4096 - 512*(looks%8)
+			})
+			if got != tt.want || tt.want && looks < tt.doneAt {
+				t.Errorf("%s: %v after %d looks, want %v", name, got, looks, tt.want)
 			}
-			return 4096 - 512*(looks%8)
 		})
-		if got != tt.want || tt.want && looks < tt.doneAt {
-			t.Errorf("%s: %v after %d looks, want %v", name, got, looks, tt.want)
-		}
 	}
 }
