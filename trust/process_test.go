@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,6 +112,37 @@ func TestRuns(t *testing.T) {
 	}
 	if got, err := trust.Runs(1<<22+1, owned); err != nil || got {
 		t.Errorf("no process: %t, %v", got, err)
+	}
+}
+
+// A name that begins as the one asked for, and one in an argument, are others.
+func TestNamed(t *testing.T) {
+	dir := t.TempDir()
+	start := func(name string) *exec.Cmd {
+		path := filepath.Join(dir, name)
+		sleep, err := exec.LookPath("sleep")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(sleep, path); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(path, "60")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		return cmd
+	}
+	other, wanted := start("trusted-name2"), start("trusted-name")
+	found, err := trust.Named("trusted-name")
+	if err != nil || !slices.Equal(found, []int{wanted.Process.Pid}) {
+		t.Errorf("%v, %v; want %d, not %d", found, err, wanted.Process.Pid, other.Process.Pid)
+	}
+	_ = wanted.Process.Kill()
+	_ = wanted.Wait()
+	if found, err := trust.Named("trusted-name"); err != nil || len(found) != 0 {
+		t.Errorf("%v, %v: it has ended", found, err)
 	}
 }
 

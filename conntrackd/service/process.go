@@ -40,16 +40,12 @@ type process struct {
 // are left out.
 func processes(binary string) ([]process, error) {
 	program, _ := FindBinary(binary) // blank where it is not installed
-	entries, err := os.ReadDir("/proc")
+	pids, err := trust.Named("conntrackd")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
 	}
 	var all []process
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
+	for _, pid := range pids {
 		if p, ok := readProcess(pid, program); ok {
 			all = append(all, p)
 		}
@@ -78,27 +74,11 @@ func readProcess(pid int, program string) (process, bool) {
 	return p.readCommand()
 }
 
-// isNamed says whether the process of a directory of /proc has the daemon's name. All
-// others are passed over at the cost of three system calls each.
-func isNamed(dir string) bool {
-	fd, err := unix.Open(filepath.Join(dir, "comm"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	defer unix.Close(fd)
-	var name [32]byte
-	n, err := unix.Read(fd, name[:])
-	return err == nil && string(name[:n]) == "conntrackd\n"
-}
-
 // readNamed reads what the kernel says of a process with the daemon's name; false
 // where there is none. It touches no memory of the process's, which can make
 // whoever reads it wait.
 func readNamed(pid int) (process, bool) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	if !isNamed(dir) {
-		return process{}, false
-	}
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	if err != nil {
 		return process{}, false

@@ -2,7 +2,6 @@ package keepalived
 
 import (
 	"bytes"
-	"connsync/trust"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/trust"
 )
 
 // Installation is the keepalived of this host.
@@ -50,19 +50,14 @@ func (i *Installation) findProcess() error {
 	if err != nil {
 		return err
 	}
-	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	pids, err := trust.Named("keepalived")
 	if err != nil {
 		return err
 	}
 	var hidden error
 	service := false // the one that was found is a service's
-	for _, name := range names {
-		comm, err := os.ReadFile(name)
-		dir := filepath.Dir(name)
-		pid, _ := strconv.Atoi(filepath.Base(dir))
-		if err != nil || string(comm) != "keepalived\n" {
-			continue
-		}
+	for _, pid := range pids {
+		dir := fmt.Sprintf("/proc/%d", pid)
 		// The command line comes last: another user's can make its reader wait.
 		trusted, err := trust.Runs(pid, i.Program)
 		if errors.Is(err, fs.ErrPermission) {
