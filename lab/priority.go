@@ -22,14 +22,14 @@ func GoFirst() {
 	}
 }
 
-// SideBySide lets so many tests of this process run beside each other that call Parallel,
-// unless -parallel says how many: more than there are processors, since they wait more than
-// they work. TestMain calls it.
+// SideBySide sets how many parallel tests of this process run at a time, since they wait more
+// than they work: so many, or GOMAXPROCS where that is more. The flag -parallel overrides it;
+// the workers of a fuzz target stay as many as there are processors. TestMain calls it.
 func SideBySide(tests int) {
 	flag.Parse()
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
-	if asked {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" || f.Name == "test.fuzz" })
+	if given {
 		return
 	}
 	if err := flag.Set("test.parallel", strconv.Itoa(max(tests, runtime.GOMAXPROCS(0)))); err != nil {

@@ -34,10 +34,8 @@ func Runs(pid int, program string) (bool, error) {
 	return executableTrusted(executable, program), nil
 }
 
-// Named returns the processes of this machine that have a name, as [Runs] says of little
-// worth; proc_pid_comm(5) cuts it at 15 bytes. All others are passed over at the cost of
-// three system calls each. It touches no memory of a process's, which can make whoever reads
-// it wait.
+// Named returns the PIDs, in no particular order, of the processes that [HasName] says have
+// this name.
 func Named(name string) ([]int, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -50,14 +48,17 @@ func Named(name string) ([]int, error) {
 	}
 	var found []int
 	for _, entry := range entries {
-		if pid, err := strconv.Atoi(entry); err == nil && isNamed(pid, name) {
+		if pid, err := strconv.Atoi(entry); err == nil && HasName(pid, name) {
 			found = append(found, pid)
 		}
 	}
 	return found, nil
 }
 
-func isNamed(pid int, name string) bool {
+// HasName says whether /proc shows process pid under exactly this name, of at most 15 bytes;
+// proc_pid_comm(5). A name proves nothing: [Runs] says more. It costs three system calls, and
+// reads no memory of the process's, which could make the reader wait.
+func HasName(pid int, name string) bool {
 	fd, err := unix.Open(fmt.Sprintf("/proc/%d/comm", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false

@@ -115,33 +115,38 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// A name that begins as the one asked for, and one in an argument, are others.
+// A name that only begins as the one asked for, and one in an argument, are others.
 func TestNamed(t *testing.T) {
-	dir := t.TempDir()
-	start := func(name string) *exec.Cmd {
-		path := filepath.Join(dir, name)
-		sleep, err := exec.LookPath("sleep")
-		if err != nil {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, name := t.TempDir(), fmt.Sprintf("named-%d", os.Getpid())
+	start := func(program string, argument string) *exec.Cmd {
+		if err := os.Symlink(sleep, filepath.Join(dir, program)); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(sleep, path); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(path, "60")
+		cmd := exec.Command(filepath.Join(dir, program), "60")
+		cmd.Args[0] = argument
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		for limit := time.Now().Add(time.Minute); !trust.HasName(cmd.Process.Pid, program); time.Sleep(time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatalf("%s never has its name", program)
+			}
+		}
 		return cmd
 	}
-	other, wanted := start("trusted-name2"), start("trusted-name")
-	found, err := trust.Named("trusted-name")
-	if err != nil || !slices.Equal(found, []int{wanted.Process.Pid}) {
-		t.Errorf("%v, %v; want %d, not %d", found, err, wanted.Process.Pid, other.Process.Pid)
+	start(name+"2", name)
+	wanted := start(name, "another")
+	if found, err := trust.Named(name); err != nil || !slices.Equal(found, []int{wanted.Process.Pid}) {
+		t.Errorf("%v, %v; want %d alone", found, err, wanted.Process.Pid)
 	}
 	_ = wanted.Process.Kill()
 	_ = wanted.Wait()
-	if found, err := trust.Named("trusted-name"); err != nil || len(found) != 0 {
+	if found, err := trust.Named(name); err != nil || len(found) != 0 {
 		t.Errorf("%v, %v: it has ended", found, err)
 	}
 }

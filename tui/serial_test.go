@@ -113,8 +113,8 @@ func (s *serial) shows(text string) {
 	}
 }
 
-// cost types keys, waits for what they show, and then until nothing more comes,
-// and returns the bytes that it took.
+// cost types keys, waits for the first byte that they make and for what they show, and
+// then until nothing more comes, and returns the bytes that it took.
 func (s *serial) cost(keys, shows string) int {
 	s.t.Helper()
 	before := s.count()
@@ -135,14 +135,16 @@ func (s *serial) cost(keys, shows string) int {
 // for longer than keys count as held. Where the host wakes this test late, it may wake the
 // program late too.
 func (s *serial) quiet() {
+	s.t.Helper()
 	const still = 300 * time.Millisecond
-	for {
+	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); {
 		before, began := s.count(), time.Now()
 		time.Sleep(still)
 		if s.count() == before && time.Since(began) < still*5/4 {
 			return
 		}
 	}
+	s.t.Fatal("the line is never still, or the host never wakes this test in time")
 }
 
 func (s *serial) count() int {
@@ -212,6 +214,7 @@ func (s *serial) moves() {
 		s.check("to the button "+to, got-vt102.Least(lineOf(before, 10), lineOf(s.shown(), 10)), 30)
 	}
 	s.cost("\x1b[A", "[cursor 31,8]")
+	s.cost("\x1b[A\x1b[A", "[cursor 29,6]")
 }
 
 // editing types and deletes in the field of the port.

@@ -91,18 +91,20 @@ func TestKeysOnASlowLine(t *testing.T) {
 	const address = "fd00:1234:5678:9abc:def0:1234:5678:9abc/64"
 	round := strings.Repeat("\t", 11)
 	for name, tt := range map[string]struct {
-		keys []string
-		sees []string
+		keys, sees  []string
+		then, place string // once it was drawn again
 	}{
 		"typed and mended": {
 			// Twenty times round, back to Peer IP.
 			[]string{"\t\t\t\x15" + address, strings.Repeat(round, 20), "\x7f\x7f\x7f/48" + strings.Repeat("\x1b[A", 3)},
 			[]string{"> Enable Sync", strings.TrimSuffix(address, "64") + "48"},
+			"\t\t", "> Current IP",
 		},
 		"moved": {
 			// The tenth of eleven places.
 			[]string{strings.Repeat("\x1b[B", 2) + strings.Repeat(round, 13) + strings.Repeat("\t", 7)},
 			[]string{"> [ Status ]"},
+			"\t", "> [ Quit ]",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,6 +114,9 @@ func TestKeysOnASlowLine(t *testing.T) {
 				s.keys(keys)
 			}
 			s.sees(tt.sees...)
+			s.redrawn()
+			s.keys(tt.then)
+			s.sees(tt.place)
 			s.redrawn()
 			if err := vt102.Foreign(s.Stream()); err != nil {
 				t.Error(err)

@@ -68,13 +68,11 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 		if err != nil {
 			return
 		}
+		defer end.Close()
 		<-asked
-		for looks := 0; looks < 10; time.Sleep(20 * time.Millisecond) {
-			if looks++; !awaited(at("once")) {
-				looks = 0
-			}
+		for !awaited(at("once")) && t.Context().Err() == nil {
+			time.Sleep(20 * time.Millisecond)
 		}
-		end.Close()
 	}()
 	err = s.start(t.Context(), "start")
 	if !errors.Is(err, ErrUnstable) || !strings.Contains(err.Error(), "it ended and was started again") {
@@ -85,8 +83,8 @@ func TestScriptTellsADaemonThatIsStartedAgain(t *testing.T) {
 	}
 }
 
-// awaited says whether this process awaits the end of the one whose number is in a file. A
-// look at the process has it open too, for less than a moment.
+// awaited says whether this process awaits the end of the one whose PID is in a file: it has
+// a pidfd of it then.
 func awaited(file string) bool {
 	pid, _ := os.ReadFile(file)
 	descriptors, _ := filepath.Glob("/proc/self/fdinfo/*")

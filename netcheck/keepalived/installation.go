@@ -63,7 +63,7 @@ func (i *Installation) findProcess() error {
 		if errors.Is(err, fs.ErrPermission) {
 			hidden = fmt.Errorf("only root can see whether keepalived, process %d, is this host's", pid)
 		}
-		if !trusted {
+		if !trusted || !trust.HasName(pid, "keepalived") {
 			continue
 		}
 		// A process of the host's service is the host's, though this one or that one
