@@ -42,7 +42,7 @@ func debianCases() map[string]debianCase {
 		"Systemd off":               {inside: systemdOff},
 		"dies after two seconds":    {setup: dropIn("Restart=on-failure\nExecStart=/usr/bin/timeout 2 /usr/sbin/conntrackd -C /etc/conntrackd/conntrackd.conf"), inside: dies},
 		"dies and is not restarted": {setup: dropIn("Restart=no\nExecStart=/usr/bin/timeout 0.5 /usr/sbin/conntrackd -C /etc/conntrackd/conntrackd.conf"), inside: dies},
-		"another type":              {setup: dropIn("Type=simple\nExecStart=/usr/sbin/conntrackd -C /etc/conntrackd/conntrackd.conf"), inside: anotherType},
+		"another type":              {setup: dropIn("Type=simple\nRestart=no\nExecStart=/usr/sbin/conntrackd -C /etc/conntrackd/conntrackd.conf"), inside: anotherType},
 		"no [Install]":              {setup: "systemctl disable conntrackd; sed -i '/Install/,$d' /lib/systemd/system/conntrackd.service; systemctl daemon-reload", inside: noInstall},
 		"disable and stop":          {inside: disableAndStop},
 		"no D-Bus":                  {setup: stopDBus, inside: restarts},
