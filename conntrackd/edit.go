@@ -77,11 +77,12 @@ func (f *File) insert(block *node, lines ...string) {
 }
 
 // insertInline adds directives to a block whose brace closes it on the line of
-// its last directive, without the lines that only explain. A path would swallow a
-// brace that follows at once, and a comment everything up to the end of the line.
+// its last directive, without the lines that only explain. A path would swallow what
+// follows but a space, a tab and a brace as well, and a comment everything up to the
+// end of the line.
 func (f *File) insertInline(brace *token, lines []string) {
-	if brace.lead == "" {
-		brace.lead = " "
+	if !strings.HasPrefix(brace.lead, " ") {
+		brace.lead = " " + brace.lead
 	}
 	brace.lead = f.inline(lines) + brace.lead
 }

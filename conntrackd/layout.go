@@ -102,10 +102,10 @@ func reindented(line, unit string) string {
 }
 
 // lineEnd ends a line. The daemon takes a carriage return for a part of the path
-// that it follows at once, and only a space ends a path.
+// that it follows at once, a tab as well, and only a space ends a path.
 func lineEnd(line, newline string) string {
-	last := line[strings.LastIndexAny(line, " \t\n")+1:]
-	if newline != "\n" && strings.HasPrefix(last, "/") {
+	last := line[strings.LastIndexAny(line, " \n")+1:]
+	if newline != "\n" && strings.Contains(last, "/") {
 		return " " + newline
 	}
 	return newline

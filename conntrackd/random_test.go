@@ -143,7 +143,7 @@ func TestRandomFiles(t *testing.T) {
 // edit hold for each.
 func TestGluedFiles(t *testing.T) {
 	t.Parallel()
-	between := []string{"", "", "", " ", " ", "\n", "\t", "\r\n", "#", "#x", " # /24", "#\n", "# x\n", " # /24\n", "#UNIX{\n", "{", "}"}
+	between := []string{"", "", "", " ", " ", "\n", "\t", "\r", "\r\n", "#", "#x", " # /24", "#\n", "# x\n", " # /24\n", "#UNIX{\n", "{", "}"}
 	blocks := []string{"Sync{", "Sync{", "General{", "General{", "UDP{", "UNIX{", "Mode FTFW{", "Mode NOTRACK{", "Mode ALARM{", "Stats{", "Filter{", "Address Ignore{", "TCP{", "UDP Default{", "Helper{"}
 	values := []string{"on", "off", "1", "3780", "-1", "10.9.0.101", "10.9.0.102/24", "fd00::1", "/x", "/x}", "/", "eth1", "FTFW", "Ignore", "#", "\x80", "\""}
 	const count = 5000
@@ -165,7 +165,7 @@ func TestGluedFiles(t *testing.T) {
 			s.b.WriteString(s.pick(between...))
 		}
 		for range depth {
-			s.b.WriteString("}" + s.pick("", "", "", "", "", "\n", "#", " # x"))
+			s.b.WriteString("}" + s.pick("", "", "", "", "", "\n", "\t", "\r", "#", " # x"))
 		}
 		want := pairSettings()
 		want.ExternalCache = s.IntN(2) == 0
