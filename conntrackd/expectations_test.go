@@ -22,6 +22,7 @@ func TestSyncsExpectations(t *testing.T) {
 		{"Options { ExpectationSync { sip ftp } }", "ftp", true},
 		{"Options { ExpectationSync { ftp } }", "ftp-2121", true},
 		{"Options { ExpectationSync { ftp-2121 } }", "ftp", false},
+		{"Options { ExpectationSync { sip 7 ftp } }", "ftp", true}, // behind an error
 		{"Options { ExpectationSync { q.931 } }", "Q.931", true},
 		{"Options { ExpectationSync { ftp } ExpectationSync off }", "ftp", false},
 		{"Options { ExpectationSync off } Options { ExpectationSync { ftp } }", "ftp", true},

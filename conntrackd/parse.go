@@ -306,9 +306,10 @@ func (p *parser) unclosed(n *node) {
 	p.f.open = true
 }
 
-// skip passes over what is not understood, up to the next directive that may
+// skip passes over what is not understood, up to the next directive or item that may
 // stand here, or past the block that belongs to it.
 func (p *parser) skip(in section, n *node, depth int) {
+	item, listed := items[in]
 	for p.pos < len(p.f.toks) {
 		t := &p.f.toks[p.pos]
 		_, known := lookup[in][t.text]
@@ -318,7 +319,7 @@ func (p *parser) skip(in section, n *node, depth int) {
 			p.pos++
 			p.balance(n)
 			return
-		case t.kind == kindClose && depth > 0, known, t.kind == kindTruncator && depth == 0:
+		case t.kind == kindClose && depth > 0, known, listed && t.kind == item, t.kind == kindTruncator && depth == 0:
 			n.last = p.pos - 1
 			return
 		}

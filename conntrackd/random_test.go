@@ -16,7 +16,7 @@ type scribe struct {
 func (s *scribe) pick(of ...string) string { return of[s.IntN(len(of))] }
 
 func (s *scribe) word(text string) {
-	s.b.WriteString(s.pick(" ", " ", "\n", "\n\t", "\t", " # note\n", "\r\n", "\n# 10.9.0.101/24\n"))
+	s.b.WriteString(s.pick(" ", " ", "\n", "\n\t", "\t", "\r", " # note\n", "\r\n", "\n# 10.9.0.101/24\n"))
 	s.b.WriteString(text)
 }
 
