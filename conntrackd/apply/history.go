@@ -117,12 +117,19 @@ type History struct{ dir string }
 // OpenHistory returns the history in a state directory, which need not exist.
 func OpenHistory(stateDir string) History { return History{filepath.Join(stateDir, "history")} }
 
-// The files of entry 12 are 000012.json, 000012.before and 000012.after.
+// The files of entry 12 are 000012.json, 000012.before and 000012.after, and while its
+// save is not over 000012.room.
 const (
 	recordKind = ".json"
 	beforeKind = ".before"
 	afterKind  = ".after"
+	// roomKind holds room on the disk for the record of how the save ended.
+	roomKind = ".room"
 )
+
+// entryKinds are the files of an entry, the record first: without it the others are
+// nothing.
+var entryKinds = []string{recordKind, afterKind, beforeKind, roomKind}
 
 func (h History) file(number int, kind string) string {
 	return filepath.Join(h.dir, fmt.Sprintf("%06d", number)+kind)
@@ -310,7 +317,7 @@ func entryName(name string) (number int, kind string) {
 }
 
 func contentKind(kind string) bool {
-	return kind == recordKind || kind == beforeKind || kind == afterKind
+	return slices.Contains(entryKinds, kind)
 }
 
 // foreignName says whether a name looks like that of an entry and is none.

@@ -63,7 +63,7 @@ func (h History) PlanRemoval(number int) (Removal, error) {
 // Remove removes the save with what it kept, the record first. The caller holds
 // the lock of [hostfile.LockWriter].
 func (r Removal) Remove() error {
-	for _, kind := range []string{recordKind, afterKind, beforeKind} {
+	for _, kind := range entryKinds {
 		if err := os.RemoveAll(r.history.file(r.Entry.Number, kind)); err != nil {
 			return fmt.Errorf("remove save %d from the history: %w", r.Entry.Number, hostfile.Explain(r.history.file(r.Entry.Number, kind), err))
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/conntracktest"
@@ -242,4 +243,29 @@ func TestNewestIsNoneBehindADamagedOne(t *testing.T) {
 			t.Errorf("save %d damaged: %d, %v; want %s", step.number, e.Number, err, want)
 		}
 	}
+}
+
+// A disk that is full by the end of a save has room for how the save ended.
+func TestEndIsRecordedOnAFullDisk(t *testing.T) {
+	hostfiletest.OnTmpfs(t, "size=256k", func(dir string) error {
+		l := ledger{History: OpenHistory(dir)}
+		e := &Entry{Path: "/etc/conntrackd/conntrackd.conf", Was: conntrackd.Running{Active: true}}
+		if err := l.begin(e, []byte("old\n"), []byte("new\n")); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, "full"), make([]byte, 256<<10), 0o600); !errors.Is(err, unix.ENOSPC) {
+			return fmt.Errorf("the disk is not full: %w", err)
+		}
+		e.Outcome, e.Detail = EntryFailed, strings.Repeat("x", roomBytes/2)
+		if err := l.record(*e); err != nil {
+			return err
+		}
+		if entries, err := l.Entries(); err != nil || len(entries) != 1 || entries[0].Detail != e.Detail {
+			t.Errorf("error %v, entries %+v", err, entries)
+		}
+		if diff := cmp.Diff([]string{"000001.after", "000001.before", "000001.json"}, hostfiletest.Listing(t, l.dir)); diff != "" {
+			t.Errorf("left (-want +got):\n%s", diff)
+		}
+		return nil
+	})
 }

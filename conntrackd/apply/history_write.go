@@ -30,8 +30,12 @@ func (t *transaction) ledger() *ledger {
 	return &ledger{History: OpenHistory(t.a.StateDir)}
 }
 
+// roomBytes is more than a record takes: the last one says in words how a save failed.
+const roomBytes = 32 << 10
+
 // begin keeps both contents and then the record, so that a record is a promise
-// that the contents are there. It gives the entry its number.
+// that the contents are there, and that its end can be recorded on a disk that is full
+// by then. It gives the entry its number.
 func (l *ledger) begin(e *Entry, before, after []byte) error {
 	if err := hostfile.MakeDirectory(l.dir); err != nil {
 		return err
@@ -48,7 +52,7 @@ func (l *ledger) begin(e *Entry, before, after []byte) error {
 	for _, part := range []struct {
 		kind    string
 		content []byte
-	}{{beforeKind, before}, {afterKind, after}} {
+	}{{beforeKind, before}, {afterKind, after}, {roomKind, make([]byte, roomBytes)}} {
 		if part.content == nil {
 			continue
 		}
@@ -65,8 +69,12 @@ func (l *ledger) begin(e *Entry, before, after []byte) error {
 	return err
 }
 
-// record writes the record of e in place of the one that is open.
+// record writes the record of e in place of the one that is open. That of a save which is
+// over takes the room that was kept for it.
 func (l *ledger) record(e Entry) error {
+	if e.Outcome != EntryPending {
+		_ = os.Remove(l.file(e.Number, roomKind))
+	}
 	content, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {
 		return err
@@ -93,7 +101,7 @@ func (l *ledger) forget(e Entry) {
 }
 
 func (l *ledger) remove(number int) {
-	for _, kind := range []string{recordKind, afterKind, beforeKind} {
+	for _, kind := range entryKinds {
 		_ = os.Remove(l.file(number, kind))
 	}
 }

@@ -19,6 +19,7 @@ var _ = rootless.LeftOut(
 	"TestApplyRollsBackToNothing",
 	"TestApplyToFileOfTheFuture",
 	"TestApplyWriteFails",
+	"TestEndIsRecordedOnAFullDisk",
 	"TestForgedHistory",
 	"TestHistoryOfAFailedSave",
 	"TestRecover",

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -191,35 +190,8 @@ func TestReplaceSweepsOnlyItsOwn(t *testing.T) {
 	}
 }
 
-// inMountNamespace runs fn with a tmpfs of its own, mounted with options.
-func inMountNamespace(t *testing.T, options string, fn func(dir string) error) {
-	t.Helper()
-	dir := t.TempDir()
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with its namespace
-		done <- inNewMountNamespace(dir, options, fn)
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
-
-func inNewMountNamespace(dir, options string, fn func(dir string) error) error {
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("this test needs root: %w", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return err
-	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		return err
-	}
-	return fn(dir)
-}
-
 func TestReplaceOnAFullDisk(t *testing.T) {
-	inMountNamespace(t, "size=64k", func(dir string) error {
+	hostfiletest.OnTmpfs(t, "size=64k", func(dir string) error {
 		path := filepath.Join(dir, "conntrackd.conf")
 		old := bytes.Repeat([]byte("old\n"), 4<<10)
 		if err := os.WriteFile(path, old, 0o644); err != nil {
@@ -240,7 +212,7 @@ func TestReplaceOnAFullDisk(t *testing.T) {
 }
 
 func TestReplaceOnAReadOnlyFileSystem(t *testing.T) {
-	inMountNamespace(t, "size=64k", func(dir string) error {
+	hostfiletest.OnTmpfs(t, "size=64k", func(dir string) error {
 		path := filepath.Join(dir, "conntrackd.conf")
 		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
 			return err

@@ -1,9 +1,11 @@
 package hostfiletest
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -50,4 +52,32 @@ func Files(t *testing.T, root string) map[string]string {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// OnTmpfs runs fn with a directory that is a file system of its own, mounted with options
+// in a mount namespace that only the thread of fn is in. It needs root.
+func OnTmpfs(t *testing.T, options string, fn func(dir string) error) {
+	t.Helper()
+	dir := t.TempDir()
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with its namespace
+		done <- inNewMountNamespace(dir, options, fn)
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func inNewMountNamespace(dir, options string, fn func(dir string) error) error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("this test needs root: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		return err
+	}
+	return fn(dir)
 }
