@@ -49,7 +49,8 @@ type Outcome struct {
 	Verdict    health.Verdict // of the sync, as far as it was seen
 	Err        error          // why the apply failed; nil when it is done
 	Entry      int            // the number of the save in the history; zero where there is none
-	OldFile    bool           // nobody restarts conntrackd, and one runs with the file that was replaced
+	LeftAlone  bool           // nobody starts, restarts or stops conntrackd
+	OldFile    bool           // it is left alone, and one runs with the file that was replaced
 }
 
 // Unseen reports whether the daemon's sockets could not be read, so that
@@ -78,7 +79,7 @@ const (
 // the sync; firstNode is the operator's word that the peer does not exist yet.
 func (o Outcome) Sync(enabled, firstNode bool) Sync {
 	switch v := o.Verdict; {
-	case o.Err != nil:
+	case o.Err != nil || o.LeftAlone:
 		return SyncUnknown
 	case !enabled:
 		return SyncOff
@@ -218,6 +219,7 @@ func (t *transaction) outcome(err error) Outcome {
 	}
 	return Outcome{
 		Entry:      entry,
+		LeftAlone:  t.service == nil,
 		OldFile:    t.oldFileRuns(),
 		Changed:    (t.wrote || t.touched || t.host.Any() || t.besides) && !t.rolledBack,
 		RolledBack: t.rolledBack,

@@ -67,8 +67,8 @@ func OutcomeOf(o apply.Outcome, steps []step.Step, sync apply.Sync) Outcome {
 		return t
 	case o.Unseen():
 		t.Word = Unknown
-	case sync == apply.SyncWaits:
-		return t // that the peer is silent is no news
+	case sync == apply.SyncWaits, o.LeftAlone:
+		return t // that the peer is silent, or nobody has looked, is no news
 	case enabled && o.Verdict != "":
 		t.Word = VerdictWord(o.Verdict)
 	}
@@ -89,10 +89,14 @@ func outcomeSentence(o apply.Outcome, sync apply.Sync) string {
 		return "Saved; " + unseen
 	case o.Err == nil && !o.Changed && sync == apply.SyncFails:
 		return "These settings are in force already, " + notInSync(o)
+	case o.Err == nil && !o.Changed && o.LeftAlone:
+		return "Nothing to do: the file has these settings already."
 	case o.Err == nil && !o.Changed:
 		return NothingToDo
 	case o.Err == nil && o.OldFile:
 		return "Saved; conntrackd still runs with the old file."
+	case o.Err == nil && o.LeftAlone:
+		return "Saved; conntrackd was not started, restarted or stopped."
 	case o.Err == nil && sync == apply.SyncFails:
 		return "Saved and in force, " + notInSync(o)
 	case o.Err == nil && sync == apply.SyncWaits:
