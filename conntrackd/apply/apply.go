@@ -165,7 +165,7 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 		t.proof(ctx)
 		return t.outcome(nil)
 	}
-	if err := t.writable(ctx); err != nil {
+	if err := t.startable(ctx); err != nil {
 		return t.outcome(err)
 	}
 	if err := t.write(ctx); err != nil {
@@ -202,7 +202,7 @@ func (a *Applier) Obstacle(ctx context.Context, c *conntrackd.Candidate) error {
 	t := newTransaction(a, c, nil)
 	err := t.lookBefore(ctx)
 	if err == nil && !t.nothingLeft() {
-		err = t.writable(ctx)
+		err = t.startable(ctx)
 	}
 	return err
 }

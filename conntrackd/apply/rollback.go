@@ -59,7 +59,7 @@ func (t *transaction) restoreService(ctx context.Context) error {
 	if t.before.Active {
 		run = t.service.Restart
 	}
-	err := run(ctx)
+	err := t.leftStopped(ctx, run(ctx))
 	if !t.enabled {
 		return err
 	}
@@ -68,6 +68,20 @@ func (t *transaction) restoreService(ctx context.Context) error {
 		boot = t.service.Enable
 	}
 	return errors.Join(err, boot(ctx))
+}
+
+// leftStopped adds to the error of a service that could not be put back why, and what is
+// left to do.
+func (t *transaction) leftStopped(ctx context.Context, err error) error {
+	if err = t.withLog(ctx, err); err == nil || !t.before.Active {
+		return err
+	}
+	state, unread := service.SettledState(ctx, t.service)
+	commands := t.service.Commands(service.ActionRestart) // of which the last one starts it
+	if unread != nil || state.Active || len(commands) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; conntrackd is stopped now, which stops the sync; mend the cause, then %s", err, commands[len(commands)-1])
 }
 
 // verify compares file and service with what they were.

@@ -171,14 +171,18 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 	return nil
 }
 
-// writable says why the daemon could not make its files when it starts.
-func (t *transaction) writable(ctx context.Context) error {
+// startable says why the daemon could not make its files when it starts, or be at its
+// addresses: what was checked may have changed since.
+func (t *transaction) startable(ctx context.Context) error {
 	if t.service == nil || !t.c.WantedService().Active {
 		return nil
 	}
 	problems, err := trial.Directories(ctx, t.c, t.service)
 	if err != nil {
 		return fmt.Errorf("could not read the state of %s: %w", t.service.Name(), err)
+	}
+	if t.c.Syncs() {
+		problems = append(problems, trial.Addresses(t.c.Settings)...)
 	}
 	if len(problems) > 0 {
 		return errors.New(strings.Join(problems, "; "))
