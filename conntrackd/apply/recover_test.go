@@ -224,7 +224,7 @@ func TestRecoverSweeps(t *testing.T) {
 	s := newSaver(t)
 	s.save("one\n")
 	h := s.history()
-	for _, name := range []string{".000002.before.connsync-ABC", "000002.before", "000002.after"} {
+	for _, name := range []string{".000002.before.connsync-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "000002.before", "000002.after"} {
 		if err := os.WriteFile(filepath.Join(h.dir, name), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -282,15 +282,29 @@ func followLinks(path string) (string, error) {
 }
 
 // tempPrefix is how the names of our temporary files for target begin. It is
-// long enough not to match an editor's swap file.
-func tempPrefix(target string) string { return "." + filepath.Base(target) + tempMark }
+// long enough not to match an editor's swap file, and short enough for a file
+// whose own name is as long as it may be.
+func tempPrefix(target string) string {
+	base := filepath.Base(target)
+	return "." + base[:min(len(base), maxName-len(".")-len(tempMark)-randomLength)] + tempMark
+}
 
-const tempMark = ".connsync-"
+const (
+	tempMark      = ".connsync-"
+	maxName       = 255 // NAME_MAX, in bytes
+	randomLength  = 26  // of rand.Text, in its alphabet
+	randomLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+)
 
 // IsTemporary reports whether a file with that name is one that [Replace] was
 // writing when it was killed, or is writing now.
 func IsTemporary(name string) bool {
-	return strings.HasPrefix(name, ".") && strings.Contains(name, tempMark)
+	end := strings.LastIndex(name, tempMark)
+	return end > 0 && strings.HasPrefix(name, ".") && isRandom(name[end+len(tempMark):])
+}
+
+func isRandom(text string) bool {
+	return len(text) == randomLength && strings.Trim(text, randomLetters) == ""
 }
 
 // tempBeside is a new name for a temporary file for target.
@@ -316,7 +330,7 @@ func sweep(target string) {
 		return // creating the file there will say why
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tempPrefix(target)) {
+		if random, ours := strings.CutPrefix(e.Name(), tempPrefix(target)); ours && isRandom(random) {
 			_ = os.Remove(filepath.Join(filepath.Dir(target), e.Name()))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -174,9 +175,18 @@ func TestReplaceFaults(t *testing.T) {
 	}
 }
 
+// A name that begins as that of a temporary file, and was given by somebody, is not one.
 func TestReplaceSweepsOnlyItsOwn(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"conntrackd.conf", ".conntrackd.conf.connsync-ABC", ".conntrackd.conf.swp", ".conntrackd.conf.connsync", "conntrackd.conf.bak"} {
+	want := []string{
+		".conntrackd.conf.connsync", ".conntrackd.conf.connsync-", ".conntrackd.conf.connsync-ABCDEFGHIJKLMNOPQRSTUVWX01",
+		".conntrackd.conf.connsync-my-backup", ".conntrackd.conf.swp", "conntrackd.conf", "conntrackd.conf.bak",
+	}
+	killed := filepath.Base(tempBeside("conntrackd.conf"))
+	for _, name := range append(slices.Clone(want), killed) {
+		if IsTemporary(name) != (name == killed) {
+			t.Errorf("%s is temporary: %t", name, IsTemporary(name))
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -184,8 +194,22 @@ func TestReplaceSweepsOnlyItsOwn(t *testing.T) {
 	if err := newFiles().replace(filepath.Join(dir, "conntrackd.conf"), []byte("old"), []byte("new")); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{".conntrackd.conf.connsync", ".conntrackd.conf.swp", "conntrackd.conf", "conntrackd.conf.bak"}
 	if diff := cmp.Diff(want, hostfiletest.Listing(t, dir)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The name of a file may be as long as any: its temporary file has no longer one.
+func TestReplaceLongName(t *testing.T) {
+	dir := t.TempDir()
+	name := strings.Repeat("n", maxName)
+	if err := newFiles().replace(filepath.Join(dir, name), nil, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if temp := filepath.Base(tempBeside(name)); len(temp) != maxName || !IsTemporary(temp) {
+		t.Errorf("the temporary file is %s", temp)
+	}
+	if diff := cmp.Diff([]string{name}, hostfiletest.Listing(t, dir)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
