@@ -28,24 +28,25 @@ const module = "connsync/"
 // console line under the screens knows nothing of them, what is said knows no
 // screen, and the lab stands apart.
 var allowed = map[string][]string{
-	"trust":  {},
+	"trust":  {"shell"},
 	"outlet": {},
 	"plural": {},
+	"shell":  {},
 
-	"conntrackd/hostfile": {"trust"},
+	"conntrackd/hostfile": {"shell", "trust"},
 	"conntrackd/typed":    {"plural"},
 	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed", "plural", "trust"},
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
-	"conntrackd/service":  {"conntrackd", "conntrackd/control", "trust"},
+	"conntrackd/service":  {"conntrackd", "conntrackd/control", "shell", "trust"},
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "trust"},
 	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},
-	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "plural", "trust"},
+	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "plural", "shell", "trust"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/service", "conntrackd/health", "trust"},
-	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "trust"},
+	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "shell", "trust"},
 	"conntrackd/refresh":  {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "trust"},
 	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step", "plural"},
-	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "plural", "trust"),
+	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "plural", "shell", "trust"),
 
 	"conntrackd/events": {"conntrackd/apply", "conntrackd/failover", "conntrackd/health", "conntrackd/hostfile", "conntrackd/service", "trust"},
 
@@ -66,9 +67,9 @@ var allowed = map[string][]string{
 	"node/asked":      {"conntrackd/health", "conntrackd/hostfile", "conntrackd/service"},
 	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/firewall", "plural"},
 
-	"node":         libraries("both", "", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "plural", "trust", "outlet"),
+	"node":         libraries("both", "", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
-	"tui/text":     libraries("both", "", "plural"),
+	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "tui/text", "tui/console"),
 	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
@@ -170,7 +171,7 @@ func TestImportArrows(t *testing.T) {
 	}
 }
 
-// The libraries could be published with trust and plural alone, and the product holds nothing of the
+// The libraries could be published with trust, plural and shell alone, and the product holds nothing of the
 // lab nor of the tests' tools.
 func TestDependenciesOfTheProduct(t *testing.T) {
 	for _, p := range list(t, "./cmd/connsync", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...") {
@@ -188,7 +189,7 @@ func TestDependenciesOfTheProduct(t *testing.T) {
 				t.Errorf("%s depends on %s, which is for tests", name, dep)
 			case !screen && strings.HasPrefix(dep, "charm.land/"):
 				t.Errorf("%s depends on %s, which is for the screen", name, dep)
-			case alone && strings.HasPrefix(dep, module) && dep != module+"trust" && dep != module+"plural" && !strings.HasPrefix(dep+"/", module+library+"/"):
+			case alone && strings.HasPrefix(dep, module) && dep != module+"trust" && dep != module+"plural" && dep != module+"shell" && !strings.HasPrefix(dep+"/", module+library+"/"):
 				t.Errorf("%s depends on %s", name, dep)
 			}
 		}

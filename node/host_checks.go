@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // The checks of what the host does against its sync beside the file, apart from those
@@ -247,6 +248,6 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 		words = append(words, fmt.Sprintf("process %d with %s", d.PID, d.Config))
 	}
 	return check.Finding{Status: check.Failed,
-		Remedy: fmt.Sprintf("ps -o pid,ppid,args -p %d shows what started it; have that stop it, or use its file: connsync --config %s", others[0].PID, others[0].Config),
+		Remedy: fmt.Sprintf("ps -o pid,ppid,args -p %d shows what started it; have that stop it, or use its file: connsync --config %s", others[0].PID, shell.Word(others[0].Config)),
 		Detail: "another conntrackd runs beside " + h.n.Service.Name() + ": " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
 }

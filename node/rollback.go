@@ -10,6 +10,7 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/trial"
+	"connsync/shell"
 )
 
 // ReviewRollback is what rolling back a save would do; number zero means the
@@ -71,7 +72,7 @@ func (n *Node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) 
 	var commands []string
 	switch {
 	case c.New == nil:
-		commands = append(commands, "rm "+n.Config)
+		commands = append(commands, shell.Line("rm", n.Config))
 	case c.Changed():
 		commands = append(commands, "write "+n.Config)
 	}

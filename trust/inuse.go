@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/shell"
 )
 
 // Use is what a daemon of root's does with a path that its configuration names.
@@ -74,10 +76,10 @@ func usable(path string, stat *unix.Stat_t, use Use) error {
 	if fits {
 		return nil
 	}
-	e := &InUseError{Path: path, Use: use, Found: kindName(stat), UID: int(stat.Uid), Mode: stat.Mode & 0o7777, Remedy: "rm " + path}
+	e := &InUseError{Path: path, Use: use, Found: kindName(stat), UID: int(stat.Uid), Mode: stat.Mode & 0o7777, Remedy: shell.Line("rm", path)}
 	switch kind {
 	case unix.S_IFDIR:
-		e.Remedy = "rmdir " + path
+		e.Remedy = shell.Line("rmdir", path)
 	case unix.S_IFCHR, unix.S_IFBLK:
 		e.Remedy = ""
 	}

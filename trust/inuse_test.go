@@ -87,3 +87,16 @@ func TestUsable(t *testing.T) {
 		t.Error("what could not be read passes")
 	}
 }
+
+// A command to paste names the file also where its path has blanks.
+func TestRemediesAreQuoted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b")
+	if err := errors.Join(os.WriteFile(path, []byte("x"), 0o600), os.Chmod(path, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{"rm": trust.Usable(path, trust.Lock), "chmod go-w": trust.Owned(path)} {
+		if err == nil || !strings.HasSuffix(err.Error(), want+" '"+path+"'") {
+			t.Errorf("it says %v", err)
+		}
+	}
+}

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"syscall"
+
+	"connsync/shell"
 )
 
 // OwnerError means that somebody else than root and the effective user could have
@@ -39,10 +42,10 @@ func OwnedInfo(path string, info fs.FileInfo) error {
 	e := &OwnerError{Path: path, UID: int(info.Sys().(*syscall.Stat_t).Uid), Mode: info.Mode()}
 	switch {
 	case e.UID != 0 && e.UID != os.Geteuid():
-		e.Remedy = fmt.Sprintf("chown %d %s", os.Geteuid(), path)
+		e.Remedy = shell.Line("chown", strconv.Itoa(os.Geteuid()), path)
 		return e
 	case info.Mode()&0o022 != 0 && !(info.IsDir() && info.Mode()&fs.ModeSticky != 0):
-		e.Remedy = "chmod go-w " + path
+		e.Remedy = shell.Line("chmod", "go-w", path)
 		return e
 	}
 	return nil

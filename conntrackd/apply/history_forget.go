@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"connsync/conntrackd/hostfile"
+	"connsync/shell"
 )
 
 // Removal is a save that the history is to forget. Make it with
@@ -29,7 +30,7 @@ type UnfinishedError struct{ Entry Entry }
 // Error says what to do instead.
 func (e *UnfinishedError) Error() string {
 	return fmt.Sprintf("save %d was interrupted and what the history keeps of it is whole: it is not forgotten; "+
-		"connsync --config %s status completes it or rolls it back", e.Entry.Number, e.Entry.Path)
+		"connsync --config %s status completes it or rolls it back", e.Entry.Number, shell.Word(e.Entry.Path))
 }
 
 // PlanRemoval says what the history would lose with a save. The error is

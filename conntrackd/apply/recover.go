@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
+	"connsync/shell"
 )
 
 // RecoveryResult is what became of an interrupted save. Stable: it is in the JSON.
@@ -86,7 +87,7 @@ func (a *Applier) recoverLocked(ctx context.Context, path string) Recovery {
 		if err := os.Remove(orphan); err != nil {
 			err = fmt.Errorf("remove what an interrupted save left: %w", hostfile.Explain(orphan, err))
 			if errors.Is(err, syscall.ENOTEMPTY) {
-				err = fmt.Errorf("%s is a directory that connsync has not made: look at what is in it, then rm -r %s (%w)", orphan, orphan, err)
+				err = fmt.Errorf("%s is a directory that connsync has not made: look at what is in it, then %s (%w)", orphan, shell.Line("rm", "-r", orphan), err)
 			}
 			return Recovery{Result: RecoveryFailed, Err: err}
 		}

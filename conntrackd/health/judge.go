@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"connsync/conntrackd/control"
+	"connsync/shell"
 )
 
 // judgement is a verdict in words.
@@ -63,7 +64,7 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(), "run as root"}, true
 	case e.stranger.PID != 0:
 		j := judgement{VerdictUnknown, fmt.Sprintf("conntrackd (process %d) runs with another file, %s, and not with %s", e.stranger.PID, e.stranger.Config, e.config),
-			fmt.Sprintf("show that one with connsync status --config %s, or start this one with connsync apply --enable", e.stranger.Config)}
+			fmt.Sprintf("show that one with connsync status --config %s, or start this one with connsync apply --enable", shell.Word(e.stranger.Config))}
 		if !e.service.Active {
 			j.Verdict = VerdictStopped
 		}

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/shell"
 )
 
 // CauseError is the failure of a change of a file whose cause is known. It unwraps
@@ -47,20 +49,20 @@ func explain(path string, errno syscall.Errno) (cause, remedy string) {
 	case unix.EBUSY:
 		if mountRoot(path) {
 			return path + " is a mount point, as of a bind mount, so that it cannot be replaced",
-				fmt.Sprintf("umount %s, or mount its directory instead", path)
+				shell.Line("umount", path) + ", or mount its directory instead"
 		}
 	case unix.EROFS:
 		at := existing(path)
 		for ; at != "/" && !mountRoot(at); at = filepath.Dir(at) {
 		}
-		return path + " is on a read-only file system", "mount -o remount,rw " + at
+		return path + " is on a read-only file system", shell.Line("mount", "-o", "remount,rw", at)
 	case unix.ENOSPC:
 		at := existing(path)
 		var stat unix.Statfs_t
 		if unix.Statfs(at, &stat) == nil && stat.Files > 0 && stat.Ffree == 0 {
-			return "no inodes left on device: the file system of " + at + " has as many files as it can", "df -i " + at
+			return "no inodes left on device: the file system of " + at + " has as many files as it can", shell.Line("df", "-i", at)
 		}
-		return "no space left on device: the file system of " + at + " is full", "df -h " + at
+		return "no space left on device: the file system of " + at + " is full", shell.Line("df", "-h", at)
 	case unix.EDQUOT:
 		return fmt.Sprintf("disk quota exceeded: user %d may store no more on the file system of %s", os.Geteuid(), existing(path)), "repquota -a"
 	case unix.EFBIG:
@@ -87,9 +89,9 @@ func flagged(path string) (cause, remedy string) {
 	for _, at := range []string{path, existing(filepath.Dir(path))} {
 		switch flags := attributes(at); {
 		case flags&unix.STATX_ATTR_IMMUTABLE != 0:
-			return at + " is immutable", "chattr -i " + at
+			return at + " is immutable", shell.Line("chattr", "-i", at)
 		case flags&unix.STATX_ATTR_APPEND != 0:
-			return at + " is append-only", "chattr -a " + at
+			return at + " is append-only", shell.Line("chattr", "-a", at)
 		}
 	}
 	return "", ""

@@ -105,3 +105,14 @@ func TestExplain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A command to paste names the file also where its path has blanks.
+func TestExplainQuotes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a b")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Explain(dir, unix.ENOSPC); !strings.HasSuffix(err.Error(), " '"+dir+"'") {
+		t.Errorf("it says %v", err)
+	}
+}

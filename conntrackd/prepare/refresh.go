@@ -13,6 +13,7 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/refresh"
 	"connsync/conntrackd/service"
+	"connsync/shell"
 )
 
 const (
@@ -185,7 +186,7 @@ func (l *hostLook) refresh() (Item, bool) {
 	case managerOpenRC, managerSysV:
 		stop := []string{program, "refresh", "--stop", "--runtime-dir", l.p.Refresh.RuntimeDir}
 		i.changes = append(i.changes, change{kind: hostfile.ChangeFile, path: refreshScript, program: true,
-			content: fmt.Appendf(nil, refreshScriptText, shellWords(words), shellWords(stop))})
+			content: fmt.Appendf(nil, refreshScriptText, shell.Line(words...), shell.Line(stop...))})
 	}
 	i.changes = append(i.changes, change{kind: changeStart, path: refreshService, to: manager, arguments: words})
 	i = l.settle(i)
@@ -198,18 +199,6 @@ func (l *hostLook) refresh() (Item, bool) {
 func (p *Preparer) exists(path string) bool {
 	_, err := os.Stat(p.path(path))
 	return err == nil
-}
-
-// shellWords quotes the words of a command for a shell.
-func shellWords(words []string) string {
-	var quoted []string
-	for _, w := range words {
-		if strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") != "" {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		quoted = append(quoted, w)
-	}
-	return strings.Join(quoted, " ")
 }
 
 // startState says whether the refresh runs and is started at boot.

@@ -19,9 +19,3 @@ func TestPackagedRefreshUnit(t *testing.T) {
 		t.Errorf("packaging/systemd/connsync-refresh.service (-want +got):\n%s", diff)
 	}
 }
-
-func TestShellWords(t *testing.T) {
-	if got, want := shellWords([]string{"/usr/sbin/connsync", "--config", "/etc/it's here"}), `/usr/sbin/connsync --config '/etc/it'\''s here'`; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}

@@ -15,6 +15,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/shell"
 	"connsync/trust"
 )
 
@@ -347,10 +348,10 @@ func (d *Direct) Commands(a Action) []string {
 	if binary == "" {
 		binary = "conntrackd"
 	}
-	stop := binary + " -C " + d.Config + " -k"
+	stop := shell.Line(binary, "-C", d.Config, "-k")
 	switch a {
 	case ActionRestart:
-		return []string{stop, binary + " -d -C " + d.Config}
+		return []string{stop, shell.Line(binary, "-d", "-C", d.Config)}
 	case ActionStop:
 		return []string{stop}
 	}

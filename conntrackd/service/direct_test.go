@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd/conntracktest"
@@ -20,6 +21,15 @@ import (
 	"connsync/conntrackd/pairtest"
 	"connsync/conntrackd/service"
 )
+
+// A command to paste names the file also where its path has blanks.
+func TestDirectCommands(t *testing.T) {
+	d := &service.Direct{Config: "/a b/c.conf"}
+	want := []string{"conntrackd -C '/a b/c.conf' -k", "conntrackd -d -C '/a b/c.conf'"}
+	if diff := cmp.Diff(want, d.Commands(service.ActionRestart)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
 
 func TestDirectLifeCycle(t *testing.T) {
 	a, b := pairtest.New(t)

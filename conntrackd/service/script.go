@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd/control"
+	"connsync/shell"
 	"connsync/trust"
 )
 
@@ -69,7 +70,7 @@ func (s *script) look(ctx context.Context) (State, error) {
 	info, err := os.Stat(s.path)
 	state.Present = s.scripted()
 	if state.Present && err == nil && info.Mode()&0o111 == 0 {
-		state.Masked, state.Unmask = true, "chmod +x "+s.path
+		state.Masked, state.Unmask = true, shell.Line("chmod", "+x", s.path)
 		state.Detail = s.path + " is not executable"
 	}
 	return state, nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/shell"
 )
 
 // PeerCommand is the command to type at the other node of the pair: the same
@@ -63,7 +64,7 @@ func (w peerWord) String() string {
 	if w.value == "" {
 		return w.flag
 	}
-	return w.flag + " " + shellWord(w.value)
+	return w.flag + " " + shell.Word(w.value)
 }
 
 // peerWords are the words of the command. The last one has no value: of a number
@@ -139,17 +140,6 @@ func withLength(p, other netip.Prefix) netip.Prefix {
 		return netip.PrefixFrom(p.Addr(), other.Bits())
 	}
 	return p
-}
-
-// shellWord quotes s for a POSIX shell where it has to be.
-func shellWord(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._/:,%+@", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Fingerprint is [conntrackd.SettingTable.Fingerprint].

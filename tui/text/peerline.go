@@ -206,7 +206,7 @@ func beginsPeerFlag(t conntrackd.SettingTable, word string) bool {
 	})
 }
 
-// shellWords splits as a POSIX shell does, as far as [shellWord] quotes.
+// shellWords splits as a POSIX shell does, as far as [shell.Word] quotes.
 func shellWords(text string) ([]string, error) {
 	var words []string
 	var word strings.Builder

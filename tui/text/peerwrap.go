@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"connsync/conntrackd"
+	"connsync/shell"
 )
 
 // PeerCommandLines is [PeerCommand] on lines of at most width cells; only a flag is never
@@ -41,7 +42,7 @@ func (c *commandLines) put(w peerWord) {
 		return
 	}
 	c.add(w.flag)
-	if !c.fits(shellWord(w.value)) {
+	if !c.fits(shell.Word(w.value)) {
 		c.next()
 	}
 	c.addParted(w.value)
@@ -72,7 +73,7 @@ func (c *commandLines) next() {
 func (c *commandLines) addParted(value string) {
 	for {
 		n := fitting(value, c.width-ansi.StringWidth(c.line)-1-len(betweenWords))
-		c.add(shellWord(value[:n]))
+		c.add(shell.Word(value[:n]))
 		if value = value[n:]; value == "" {
 			return
 		}
@@ -86,7 +87,7 @@ func fitting(value string, width int) int {
 	n, gap := 0, 0
 	for i, r := range value {
 		end := i + utf8.RuneLen(r)
-		if n > 0 && ansi.StringWidth(shellWord(value[:end])) > width {
+		if n > 0 && ansi.StringWidth(shell.Word(value[:end])) > width {
 			if gap > 0 {
 				return gap
 			}
