@@ -177,17 +177,37 @@ func (f fileChanger) putBack(path string, old *FileState) error {
 		}
 	}
 	if !old.ModTime.IsZero() {
-		if err := os.Chown(path, old.UID, old.GID); err != nil {
-			return Explain(path, err)
-		}
-		if err := os.Chmod(path, old.Mode); err != nil {
-			return Explain(path, err)
-		}
-		if err := os.Chtimes(path, old.ModTime, old.ModTime); err != nil {
+		if err := old.restore(path); err != nil {
 			return Explain(path, err)
 		}
 	}
 	return Unchanged(path, old.Content)
+}
+
+// restore gives a file back what differs of its owner, mode and time, in this order:
+// another owner can change the mode. One that nothing has changed is not touched, since
+// it may be that nothing can.
+func (s *FileState) restore(path string) error {
+	for _, part := range []struct {
+		same func(fs.FileInfo) bool
+		set  func() error
+	}{
+		{func(now fs.FileInfo) bool {
+			owner := now.Sys().(*syscall.Stat_t)
+			return int(owner.Uid) == s.UID && int(owner.Gid) == s.GID
+		}, func() error { return os.Chown(path, s.UID, s.GID) }},
+		{func(now fs.FileInfo) bool { return now.Mode()&keptMode == s.Mode }, func() error { return os.Chmod(path, s.Mode) }},
+		{func(now fs.FileInfo) bool { return now.ModTime().Equal(s.ModTime) }, func() error { return os.Chtimes(path, s.ModTime, s.ModTime) }},
+	} {
+		now, err := os.Stat(path)
+		if err == nil && !part.same(now) {
+			err = part.set()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f fileChanger) Left(e JournalEntry, _ []JournalEntry) (string, error) {

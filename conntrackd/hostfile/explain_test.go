@@ -14,16 +14,17 @@ import (
 	"connsync/lab"
 )
 
+func chattr(flag, path string) error {
+	out, err := exec.Command("chattr", flag, path).CombinedOutput()
+	if err != nil {
+		err = errors.Join(err, errors.New(string(out)))
+	}
+	return err
+}
+
 // What keeps a file from being changed is said, with the command that ends it, and
 // the errno stays beneath.
 func TestExplain(t *testing.T) {
-	chattr := func(flag, path string) error {
-		out, err := exec.Command("chattr", flag, path).CombinedOutput()
-		if err != nil {
-			err = errors.Join(err, errors.New(string(out)))
-		}
-		return err
-	}
 	mount := func(kind, at, options string) error { return unix.Mount("tmpfs", at, kind, 0, options) }
 	for name, tt := range map[string]struct {
 		prepare func(path string) error

@@ -163,6 +163,23 @@ func TestJournalIsWrittenFirst(t *testing.T) {
 	})
 }
 
+// A file that could not be changed is as it was: the rollback leaves it alone, and
+// nothing is left to undo.
+func TestJournalRollBackOfAnImmutableFile(t *testing.T) {
+	j, host := newJournal(t)
+	if err := chattr("+i", host); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = chattr("-i", host) })
+	run := j.Begin()
+	if err := run.Make(t.Context(), changeOf(host, "old\n", "new\n")); !errors.Is(err, syscall.EPERM) {
+		t.Fatal(err)
+	}
+	if err := run.RollBack(t.Context()); err != nil || len(reopened(t, j.path).Entries()) > 0 {
+		t.Errorf("rolled back: %v; the journal has %v", err, reopened(t, j.path).Entries())
+	}
+}
+
 // A rollback does not undo what somebody else has done since, says so, and
 // keeps the journal.
 func TestJournalRollBackLeavesChangesOfOthers(t *testing.T) {

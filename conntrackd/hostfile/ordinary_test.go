@@ -4,6 +4,7 @@ import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
 	"TestExplain",
+	"TestJournalRollBackOfAnImmutableFile",
 	"TestLockWriterLeavesOthersFiles",
 	"TestOpenJournalOfSomebodyElse",
 	"TestReplaceFaults",
