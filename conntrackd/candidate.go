@@ -58,7 +58,16 @@ func NewCandidate(path string, s Settings, h Host) (*Candidate, error) {
 	if h.ConntrackMax <= 0 && c.Changed() {
 		c.Notes = append(c.Notes, fmt.Sprintf("The kernel does not say how many connections it tracks; %d is assumed.", h.table()))
 	}
+	c.NoteNames()
 	return c, nil
+}
+
+// NoteNames notes what becomes of the file's other names, where it has any and the save
+// writes it.
+func (c *Candidate) NoteNames() {
+	if names := hostfile.OtherNames(c.Path); c.Changed() && c.New != nil && names != "" {
+		c.Notes = append(c.Notes, names+".")
+	}
 }
 
 // Changed reports whether a save would write anything.

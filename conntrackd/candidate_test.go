@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +34,17 @@ func TestCandidate(t *testing.T) {
 	s.Port = 3781
 	if c, err = NewCandidate(path, s, pairHost()); err != nil || strings.Count(c.Diff(), "\n+") != 2 || !strings.Contains(c.Diff(), "\n+\t\tPort 3781\n") {
 		t.Errorf("another port: %v\n%s", err, c.Diff())
+	}
+	if err := os.Link(path, path+".link"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{path + " has 2 names (hard links): this one gets the new content, any other keeps the old."}
+	if c, err = NewCandidate(path, s, pairHost()); err != nil || !slices.Equal(c.Notes, want) {
+		t.Errorf("a file with two names: %q, %v", c.Notes, err)
+	}
+	s.Port = 3780
+	if c, err = NewCandidate(path, s, pairHost()); err != nil || c.Changed() || c.Notes != nil {
+		t.Errorf("one that a save does not write: %q, %v", c.Notes, err)
 	}
 }
 

@@ -109,10 +109,18 @@ func (c *FirewallChange) planFiles(content, host, rules []byte) error {
 		{Kind: hostfile.ChangeFile, Path: c.HostFile, Read: content, Content: including(host),
 			Before: &hostfile.Before{File: &hostfile.FileState{Content: host}}},
 	}
-	if c.pending, err = c.journal.Pending(c.Files...); err != nil {
-		return err
+	c.noteNames()
+	c.pending, err = c.journal.Pending(c.Files...)
+	return err
+}
+
+// noteNames notes what becomes of the other names of the files that are written.
+func (c *FirewallChange) noteNames() {
+	for _, f := range c.Files {
+		if names := hostfile.OtherNames(f.Path); f.Needed() && f.Content != nil && names != "" {
+			c.Notes = append(c.Notes, names)
+		}
 	}
-	return nil
 }
 
 // Install carries the change out. After an error everything is as it was.
@@ -225,6 +233,7 @@ func (n *Node) PlanFirewallRemoval(ctx context.Context, file string) (*FirewallC
 		return c, err
 	}
 	c.Files = append(c.Files, hostfile.Change{Kind: hostfile.ChangeFile, Path: rulesFile, Read: own})
+	c.noteNames()
 	c.pending = c.before != nil || slices.ContainsFunc(c.Files, hostfile.Change.Needed)
 	return c, nil
 }

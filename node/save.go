@@ -38,6 +38,9 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 		p.Accepted = accepted
 		r.Preparation = p.Look(ctx, c)
 	}
+	if prepareHost {
+		c.Notes = append(c.Notes, r.Preparation.Notes()...)
+	}
 	if !c.Changed() && unchanged {
 		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
 		r.Unchanged = !r.OnlyHost

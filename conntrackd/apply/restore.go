@@ -32,5 +32,6 @@ func NewRestore(path string, h History, e Entry, now conntrackd.Running) (*connt
 	if hostfile.Fingerprint(old) != e.After {
 		c.Notes = append(c.Notes, fmt.Sprintf("The file has changed since save %d; what changed since is rolled back too.", e.Number))
 	}
+	c.NoteNames()
 	return c, nil
 }

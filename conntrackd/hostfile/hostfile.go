@@ -1,18 +1,31 @@
 package hostfile
 
 import (
+	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/aymanbagabas/go-udiff"
 )
 
 // Replace makes content the content of a host's file, nil for no file. The
 // write is atomic: a crash leaves the old file or the new one. Mode, owner,
-// extended attributes and a symbolic link stay. Unless the file still is as
+// extended attributes and a symbolic link stay; of hard links, see [OtherNames]. Unless the file still is as
 // read, nil for no file, it fails with a *[ChangedError]. After any error but
 // [ErrNotDurable] the file is as before. The caller holds the lock of [LockWriter].
 func Replace(path string, read, content []byte) error {
 	return newFiles().put(path, read, content)
+}
+
+// OtherNames says what becomes of the other names of the file at path, its hard links,
+// when [Replace] replaces it; blank where it has none.
+func OtherNames(path string) string {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%s has %d names (hard links): this one gets the new content, any other keeps the old",
+		path, info.Sys().(*syscall.Stat_t).Nlink)
 }
 
 // Publish makes content that of a file for other programs, which everybody may

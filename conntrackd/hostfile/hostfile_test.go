@@ -1,6 +1,7 @@
 package hostfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,25 @@ import (
 
 	"connsync/conntrackd/hostfile/hostfiletest"
 )
+
+// What becomes of a file's other names is said behind a link too, and of nothing else.
+func TestOtherNames(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	err := errors.Join(os.WriteFile(at("one"), nil, 0o644), os.WriteFile(at("two"), nil, 0o644), os.Link(at("two"), at("second")), os.Symlink("two", at("link")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"one": "", "gone": "", ".": "",
+		"two":  at("two") + " has 2 names (hard links): this one gets the new content, any other keeps the old",
+		"link": at("link") + " has 2 names (hard links): this one gets the new content, any other keeps the old",
+	} {
+		if got := OtherNames(at(name)); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
 
 // A published file is for everybody unless it was closed to others, a link is replaced
 // and not followed, and a failure leaves nothing beside the file.

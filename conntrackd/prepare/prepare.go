@@ -68,6 +68,19 @@ func (p Preparation) Missing() []Item {
 	return missing
 }
 
+// Notes are sentences on what becomes of other names of the files that a save changes.
+func (p Preparation) Notes() []string {
+	var notes []string
+	for _, i := range p.Missing() {
+		for _, c := range i.changes {
+			if names := hostfile.OtherNames(c.path); c.kind == hostfile.ChangeFile && names != "" {
+				notes = append(notes, names+".")
+			}
+		}
+	}
+	return notes
+}
+
 // Item returns the item with the ID, false where it does not apply.
 func (p Preparation) Item(id ItemID) (Item, bool) {
 	for _, i := range p.Items {
