@@ -91,7 +91,8 @@ func (f *firewallForm) Document(entries []hostfile.JournalEntry) any {
 // installed now is for flow.
 func (n *Node) openFirewallJournal(flow firewall.Flow) (*hostfile.Journal, *firewallRecord, error) {
 	form := &firewallForm{flow: flow}
-	j, err := hostfile.OpenJournal(filepath.Join(n.StateDir, "firewall.json"), hostfile.JournalOptions{Form: form})
+	j, err := hostfile.OpenJournal(filepath.Join(n.StateDir, "firewall.json"), hostfile.JournalOptions{
+		Form: form, Lost: "connsync firewall --remove removes its lines from the host's file, and does not restore it byte for byte"})
 	return j, form.before, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"connsync/shell"
 	"connsync/trust"
 )
 
@@ -37,6 +38,8 @@ type JournalOptions struct {
 	Form JournalForm
 	// Kinds change what is not a file.
 	Kinds map[ChangeKind]Changer
+	// Lost is a clause on what cannot be undone without the journal.
+	Lost string
 	// Known says whether a change with that entry could have been made; nil means
 	// that every one could. A journal with another entry is damaged.
 	Known func(JournalEntry) bool
@@ -92,8 +95,26 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// DamagedJournalError means that a journal cannot be read, so that nothing can be changed
+// or undone through it.
+type DamagedJournalError struct {
+	Path   string
+	Detail string // what is wrong with it
+	Lost   string // a clause
+}
+
+// Error says what is damaged, what is lost with it, and how to go on without it.
+func (e *DamagedJournalError) Error() string {
+	said := fmt.Sprintf("read %s: it is damaged (%s): %s puts it aside, and a new one is begun", e.Path, e.Detail, shell.Line("mv", e.Path, e.Path+".damaged"))
+	if e.Lost != "" {
+		said += "; without it " + e.Lost
+	}
+	return said
+}
+
 // OpenJournal reads the journal at path, which need not exist. One that somebody
-// else could have written is an *[trust.OwnerError].
+// else could have written is an *[trust.OwnerError], and one that cannot be understood a
+// *[DamagedJournalError].
 func OpenJournal(path string, o JournalOptions) (*Journal, error) {
 	if o.Form == nil {
 		o.Form = entryList{}
@@ -104,16 +125,19 @@ func OpenJournal(path string, o JournalOptions) (*Journal, error) {
 			return nil, err
 		}
 	}
+	damaged := func(format string, a ...any) error {
+		return &DamagedJournalError{path, fmt.Sprintf(format, a...), o.Lost}
+	}
 	var err error
 	if j.saved, err = Read(path); err != nil || j.saved == nil {
 		return j, err
 	}
 	if j.entries, err = o.Form.Entries(j.saved); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, damaged("%v", err)
 	}
 	for _, e := range j.entries {
 		if o.Known != nil && !o.Known(e) {
-			return nil, fmt.Errorf("read %s: it is damaged: connsync does not change %s %s", path, e.Kind, e.Path)
+			return nil, damaged("connsync does not change %s %s", e.Kind, e.Path)
 		}
 	}
 	return j, nil

@@ -262,14 +262,23 @@ func TestJournalPending(t *testing.T) {
 	}
 }
 
-// A journal that cannot be read is an error and is not written over.
+// A journal that cannot be read is an error with what is lost and the way out, and is
+// not written over.
 func TestJournalUnreadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.json")
-	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := OpenJournal(path, JournalOptions{}); err == nil || !strings.HasPrefix(err.Error(), "read "+path+": ") {
-		t.Errorf("it says %v", err)
+	nothing := JournalOptions{Lost: "nothing is undone", Known: func(JournalEntry) bool { return false }}
+	for content, detail := range map[string]string{
+		"":  "unexpected end of JSON input",
+		"{": "unexpected end of JSON input",
+		`{"entries": [{"kind": "file", "path": "/etc/passwd"}]}`: "connsync does not change file /etc/passwd",
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		want := "read " + path + ": it is damaged (" + detail + "): mv " + path + " " + path + ".damaged puts it aside, and a new one is begun; without it nothing is undone"
+		if _, err := OpenJournal(path, nothing); err == nil || err.Error() != want {
+			t.Errorf("it says %v", err)
+		}
 	}
 }
 

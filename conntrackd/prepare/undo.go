@@ -30,7 +30,7 @@ func RecordedSince(stateDir string, since time.Time) bool {
 // journal opens the record of what was changed about the host.
 func (p *Preparer) journal() (*hostfile.Journal, error) {
 	return hostfile.OpenJournal(filepath.Join(p.path(p.StateDir), recordFile), hostfile.JournalOptions{
-		Root: p.root, Settle: p.settle, Known: known,
+		Root: p.root, Settle: p.settle, Known: known, Lost: "what connsync has changed on this host so far stays, and is not undone",
 		Kinds: map[hostfile.ChangeKind]hostfile.Changer{changeSysctl: sysctlChanger{p}, changeDivert: divertChanger{p},
 			changeStart: startChanger{p}},
 	})
