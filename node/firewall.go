@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
 	"connsync/netcheck/firewall"
 )
@@ -96,7 +95,7 @@ func (n *Node) PlanFirewall(ctx context.Context, file string, flow firewall.Flow
 
 // planFiles puts the rules before the line that includes them.
 func (c *FirewallChange) planFiles(content, host, rules []byte) error {
-	own, err := conntrackd.ReadConfig(rulesFile)
+	own, err := ownRules(rulesFile)
 	if err != nil {
 		return err
 	}
@@ -228,7 +227,7 @@ func (n *Node) PlanFirewallRemoval(ctx context.Context, file string) (*FirewallC
 	case c.before != nil && fileExists(c.before.File), !errors.As(err, &none):
 		return c, err
 	}
-	own, err := conntrackd.ReadConfig(rulesFile)
+	own, err := ownRules(rulesFile)
 	if err != nil {
 		return c, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/netcheck"
 	"connsync/netcheck/firewall"
+	"connsync/shell"
 
 	"golang.org/x/sys/unix"
 )
@@ -85,6 +87,19 @@ func (f *firewallForm) Document(entries []hostfile.JournalEntry) any {
 		r.File, r.Before, r.Wrote = e.Path, e.Before.File.Content, e.Fingerprint()
 	}
 	return r
+}
+
+// ownRules reads connsync's own file, nil where there is none. A link in its place, and
+// what connsync has not written, is an error and stays as it is.
+func ownRules(path string) ([]byte, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		return nil, fmt.Errorf("%s is a symbolic link and not connsync's own file: remove it", path)
+	}
+	content, err := conntrackd.ReadConfig(path)
+	if err == nil && content != nil && !firewall.IsNftFile(content) {
+		err = fmt.Errorf("%s was not written by connsync and is left alone: %s puts it aside", path, shell.Line("mv", path, path+".kept"))
+	}
+	return content, err
 }
 
 // openFirewallJournal reads what was installed, nil for nothing. What is

@@ -198,7 +198,7 @@ func (f Flow) NftFile(openings []Opening) string {
 	for _, l := range f.links() {
 		words = append(words, fmt.Sprintf("%s, %v and %v, %s", l.Interface, l.Current.Addr(), l.Peer.Addr(), l.Where()))
 	}
-	fmt.Fprintf(&b, `# Written by connsync firewall --install for %s.
+	fmt.Fprintf(&b, nftFileStart+` for %s.
 # It is replaced as a whole; connsync firewall --remove removes it.
 
 `, strings.Join(words, "; "))
@@ -209,6 +209,12 @@ func (f Flow) NftFile(openings []Opening) string {
 	}
 	return b.String()
 }
+
+// nftFileStart is how each file of [Flow.NftFile] begins, of every version.
+const nftFileStart = "# Written by connsync firewall --install"
+
+// IsNftFile says whether a file was made by [Flow.NftFile], of any version.
+func IsNftFile(content []byte) bool { return strings.HasPrefix(string(content), nftFileStart) }
 
 // plainName is a name that can be written in a file for nft as it is.
 var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
