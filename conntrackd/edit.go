@@ -19,9 +19,32 @@ func (f *File) setArg(n *node, text string) {
 		if at+1 < len(f.toks) {
 			next = &f.toks[at+1].lead
 		}
-		*next = " \r" + *next
+		*next = "\r" + *next
 	}
+	f.set(at, text)
+}
+
+// set gives a token another text. A space parts it from a token or a comment that
+// stands beside it without one and that the daemon would read together with it.
+func (f *File) set(at int, text string) {
 	f.toks[at].text, f.dirty = text, true
+	f.part(at)
+	f.part(at + 1)
+}
+
+// part is [File.set] for the place before a token, or before the end.
+func (f *File) part(at int) {
+	if at == 0 {
+		return
+	}
+	before, lead, text := f.toks[at-1].text, &f.tail, ""
+	if at < len(f.toks) {
+		lead, text = &f.toks[at].lead, f.toks[at].text
+	}
+	before = before[strings.LastIndexByte(before, ' ')+1:]
+	if n, _ := match(before + *lead + text); n > len(before) {
+		*lead = " " + *lead
+	}
 }
 
 // ReplaceValues gives every directive with one of the keywords another value,
@@ -31,7 +54,7 @@ func (f *File) ReplaceValues(values map[string]string) {
 	for i := 1; i < len(f.toks); i++ {
 		keyword := f.toks[i-1].text
 		if text, ok := values[keyword]; ok && takesValue(keyword, &f.toks[i]) {
-			f.toks[i].text, f.dirty = text, true
+			f.set(i, text)
 		}
 	}
 }
@@ -47,7 +70,7 @@ func (f *File) dropArg(n *node) {
 
 // setKeyword renames a directive.
 func (f *File) setKeyword(n *node, keyword string) {
-	f.toks[n.first].text, f.dirty = keyword, true
+	f.set(n.first, keyword)
 }
 
 // insert adds directives, one a line, at the end of a block, in the block's own
@@ -153,9 +176,8 @@ func (f *File) removeAll(all []*node) {
 
 // replace puts text in the place of a directive and its block.
 func (f *File) replace(n *node, text string) {
-	f.dirty = true
-	f.toks[n.first].text = text
 	f.toks = append(f.toks[:n.first+1:n.first+1], f.toks[n.last+1:]...)
+	f.set(n.first, text)
 }
 
 // text is a directive with its block as it stands.

@@ -106,6 +106,43 @@ func TestEdit(t *testing.T) {
 	}
 }
 
+// A value that the daemon would read together with what stands at once before or
+// behind it is parted from that by a space.
+func TestEditOfGluedTokens(t *testing.T) {
+	const general = "General{HashSize 1HashLimit 2000000LockFile/l\nUNIX{Path/c\n}NetlinkBufferSize 1NetlinkBufferSizeMaxGrowth 2 Filter From Userspace{}}\n"
+	const src = "Sync{Mode FTFW{DisableExternalCache on StartupResync on}UDP{IPv4_address 10.9.0.101#/24\nIPv4_Destination_Address 10.9.0.102#/24\n" +
+		"Port 3780Checksum on Interface eth1 SndSocketBuffer 65536RcvSocketBuffer 65536}}\n" + general
+	tests := []struct {
+		name   string
+		change func(*Settings)
+		want   []string
+	}{
+		{"before a letter", func(s *Settings) { s.Port = 378 }, []string{"3780C", "378 C"}},
+		{"before a word that is no part of it", func(s *Settings) { s.Port = 37800 }, []string{"3780C", "37800C"}},
+		{"before a brace", func(s *Settings) { s.FilterFrom = "kernelspace" }, []string{"Userspace{}}", "Kernelspace{}}"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f, diags := Parse("glued", []byte(src))
+			s, err := f.Settings()
+			if err != nil || firstError(diags) != nil {
+				t.Fatal(err, diags)
+			}
+			s.Enabled = true
+			tt.change(&s)
+			if _, _, err := f.Apply(s, Host{}); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.NewReplacer(tt.want...).Replace(src), string(f.Bytes())); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if accepted, complaints := daemonSays(t, elsewhere(f.Bytes())); !accepted || complaints != nil {
+				t.Errorf("the daemon: %v, %q\n%s", accepted, complaints, f.Bytes())
+			}
+		})
+	}
+}
+
 // An address that the node keeps on another interface stays ignored.
 func TestEditKeepsOwnAddresses(t *testing.T) {
 	s := pairSettings()
@@ -257,6 +294,7 @@ func TestReplaceValues(t *testing.T) {
 		{"argument on the next line", "Path # here\n  /a\n", "Path # here\n  /private\n"},
 		{"in a comment", "# Path /a\nPath /b#c\n", "# Path /a\nPath /private\n"},
 		{"path that eats the rest", "Path /a}\n", "Path /private\n"},
+		{"glued to its keyword", "LogFile/a\n", "LogFile off\n"},
 		{"part of a word", "Pathology /a\n", "Pathology /a\n"},
 		{"in a path", "LockFile /Path /a\n", "LockFile /Path /a\n"},
 		{"no argument", "UNIX { Path }\n", "UNIX { Path }\n"},

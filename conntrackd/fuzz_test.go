@@ -73,8 +73,8 @@ func requirePrivate(t *testing.T, file *File) {
 }
 
 // FuzzApply holds the laws of the edit for every input: it takes or leaves the
-// file as a whole, what was set is in force, setting it again changes nothing,
-// and a file that the daemon reads stays one.
+// file as a whole, and takes each that the daemon reads, which stays such a file. What
+// was set is in force, and setting it again changes nothing.
 func FuzzApply(f *testing.F) {
 	for i, s := range seeds() {
 		f.Add([]byte(s), i%2 == 0, i%3 == 0, uint16(i+1))
@@ -104,6 +104,9 @@ func applyLaws(t *testing.T, src []byte, s Settings) bool {
 	file, before := Parse("fuzz", src)
 	wasTruncated, glued := file.cut >= 0, gluedReturns(file)
 	if _, _, err := file.Apply(s, helperHost()); err != nil {
+		if firstError(before) == nil && !wasTruncated {
+			t.Fatalf("%v: %q", err, src)
+		}
 		if !bytes.Equal(file.Bytes(), src) {
 			t.Fatalf("%v, and %q became %q", err, src, file.Bytes())
 		}

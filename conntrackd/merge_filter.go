@@ -263,7 +263,7 @@ func (m *merge) filterFrom() {
 	n := m.filter()
 	switch {
 	case wanted != DefaultWord && len(n.args) > 1:
-		m.f.toks[n.args[1]].text, m.f.dirty = upperFirst(wanted), true
+		m.f.set(n.args[1], upperFirst(wanted))
 	case wanted != DefaultWord:
 		m.f.setKeyword(n, "Filter From "+upperFirst(wanted))
 	default:
