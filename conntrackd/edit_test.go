@@ -106,34 +106,49 @@ func TestEdit(t *testing.T) {
 	}
 }
 
-// A value that the daemon would read together with what stands at once before or
-// behind it is parted from that by a space.
-func TestEditOfGluedTokens(t *testing.T) {
-	const general = "General{HashSize 1HashLimit 2000000LockFile/l\nUNIX{Path/c\n}NetlinkBufferSize 1NetlinkBufferSizeMaxGrowth 2 Filter From Userspace{}}\n"
-	const src = "Sync{Mode FTFW{DisableExternalCache on StartupResync on}UDP{IPv4_address 10.9.0.101#/24\nIPv4_Destination_Address 10.9.0.102#/24\n" +
-		"Port 3780Checksum on Interface eth1 SndSocketBuffer 65536RcvSocketBuffer 65536}}\n" + general
+// One setting changes in a file that is complete: several lists and modes are edited as
+// one, and a value that the daemon would read together with what stands at once beside
+// it is parted from that by a space.
+func TestEditOfOneSetting(t *testing.T) {
+	const mode = "Mode FTFW { DisableExternalCache on StartupResync on }"
+	const filter = "Filter From Userspace{}"
+	const src = "Sync{" + mode + "\nUDP{IPv4_address 10.9.0.101#/24\nIPv4_Destination_Address 10.9.0.102#/24\nPort 3780Checksum on Interface eth1 SndSocketBuffer 65536RcvSocketBuffer 65536}}\n" +
+		"General{HashSize 10000HashLimit 2000000LockFile/l\nUNIX{Path/c\n}NetlinkBufferSize 1NetlinkBufferSizeMaxGrowth 2 " + filter + "}\n"
 	tests := []struct {
-		name   string
-		change func(*Settings)
-		want   []string
+		name         string
+		change       func(*Settings)
+		before, want []string // what stands in place of mode or filter, or of a part of the file
+		replaces     []string
 	}{
-		{"before a letter", func(s *Settings) { s.Port = 378 }, []string{"3780C", "378 C"}},
-		{"before a word that is no part of it", func(s *Settings) { s.Port = 37800 }, []string{"3780C", "37800C"}},
-		{"before a brace", func(s *Settings) { s.FilterFrom = "kernelspace" }, []string{"Userspace{}}", "Kernelspace{}}"}},
+		{"a value before a letter", func(s *Settings) { s.Port = 378 }, nil, []string{"3780C", "378 C"}, nil},
+		{"a value before a word that is no part of it", func(s *Settings) { s.Port = 37800 }, nil, []string{"3780C", "37800C"}, nil},
+		{"a value before a brace", func(s *Settings) { s.FilterFrom = "kernelspace" }, nil, []string{"Userspace{}", "Kernelspace{}"}, nil},
+		{"several lists of what is not ignored", func(s *Settings) { s.IgnoreAddresses = "192.0.2.7" },
+			[]string{filter, "Filter From Userspace{Address Accept{ IPv4_address 192.0.2.1 }\nAddress Accept{ }\nAddress Ignore { }\n}"},
+			[]string{filter, "Filter From Userspace{\nAddress Ignore {\n\tIPv4_address 192.0.2.7\n\tIPv4_address 10.9.0.101\n\tIPv4_address 10.9.0.102\n}\n}"},
+			[]string{"Address Accept list: it ignores every address that it does not have (line 7)", "Address Accept list: it ignores every address that it does not have (line 8)"}},
+		{"a cache in another mode than ALARM", func(s *Settings) { s.ExternalCache = true },
+			[]string{mode, "Mode FTFW { DisableExternalCache on StartupResync on }Mode ALARM { }"}, []string{mode, "Mode FTFW { DisableExternalCache off StartupResync on }Mode ALARM { }"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, diags := Parse("glued", []byte(src))
+			before := strings.NewReplacer(tt.before...).Replace(src)
+			f, diags := Parse("one", []byte(before))
 			s, err := f.Settings()
 			if err != nil || firstError(diags) != nil {
 				t.Fatal(err, diags)
 			}
 			s.Enabled = true
 			tt.change(&s)
-			if _, _, err := f.Apply(s, Host{}); err != nil {
+			replaces, _, err := f.Apply(s, Host{})
+			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(strings.NewReplacer(tt.want...).Replace(src), string(f.Bytes())); diff != "" {
+			if diff := cmp.Diff(tt.replaces, replaces); diff != "" {
+				t.Errorf("replaces (-want +got):\n%s", diff)
+			}
+			want := strings.NewReplacer(tt.want...).Replace(src)
+			if diff := cmp.Diff(want, string(f.Bytes())); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if accepted, complaints := daemonSays(t, elsewhere(f.Bytes())); !accepted || complaints != nil {

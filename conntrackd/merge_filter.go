@@ -193,14 +193,11 @@ func (m *merge) ignoreAddresses() {
 	if sameGiven(func(s *Settings) *string { return &s.IgnoreAddresses })(m.now(), m.s) {
 		return
 	}
-	for _, n := range m.filterNodes("Address") {
-		if m.f.arg(n, 0) == "Accept" {
-			m.replacing(n, "Address Accept list: it ignores every address that it does not have")
-			m.f.remove(n)
-			m.f.reparse()
-			break
-		}
+	accepting := slices.DeleteFunc(m.filterNodes("Address"), func(n *node) bool { return m.f.arg(n, 0) != "Accept" })
+	for _, n := range accepting {
+		m.replacing(n, "Address Accept list: it ignores every address that it does not have")
 	}
+	m.f.removeAll(accepting)
 	wanted := map[netip.Prefix]bool{}
 	if m.s.IgnoreAddresses != DefaultWord {
 		for text := range strings.SplitSeq(m.s.IgnoreAddresses, ",") {

@@ -66,6 +66,8 @@ func (m *merge) mode() {
 		if kept {
 			m.note("Mode ALARM is kept: an idle pair sends nothing in this mode, so its health is unknown.")
 		}
+		// Another Mode may have it, which the daemon takes as well.
+		m.switchMode("DisableExternalCache", !m.s.ExternalCache, m.f.modeSetting("DisableExternalCache") != nil && m.f.externalCache() != m.s.ExternalCache)
 		return
 	case mode.block == inNotrack && kept:
 		m.note("Mode NOTRACK is kept: the peer never acknowledges messages in this mode.")
