@@ -59,13 +59,15 @@ func (f *File) ReplaceValues(values map[string]string) {
 	}
 }
 
-// dropArg takes the value of a directive out that may be without one.
-func (f *File) dropArg(n *node) {
-	at := n.args[0]
-	if lead := f.toks[at].lead; strings.Trim(lead, " \t") != "" {
-		f.toks[at+1].lead = lead + f.toks[at+1].lead
+// dropArgs takes the values of a directive out that may be without them. Comments
+// before them stay.
+func (f *File) dropArgs(n *node) {
+	for _, at := range slices.Backward(n.args) {
+		if lead := f.toks[at].lead; strings.Trim(lead, " \t") != "" {
+			f.toks[at+1].lead = lead + f.toks[at+1].lead
+		}
+		f.toks, f.dirty = append(f.toks[:at:at], f.toks[at+1:]...), true
 	}
-	f.toks, f.dirty = append(f.toks[:at:at], f.toks[at+1:]...), true
 }
 
 // setKeyword renames a directive.
@@ -147,22 +149,39 @@ func (f *File) insertAfter(n *node, text string) {
 }
 
 // remove takes a directive out, with its line where it has the line to itself.
-// Comments before and behind it stay.
+// Comments stay that stand before it, behind it and between its words; what its block
+// has goes with it.
 func (f *File) remove(n *node) {
 	f.dirty = true
-	lead, next := f.toks[n.first].lead, f.after(n)
+	lead, within, next := f.toks[n.first].lead, f.commentsWithin(n), f.after(n)
 	nl := strings.LastIndexByte(lead, '\n')
 	alone := strings.Trim(lead[nl+1:], " \t\r") == "" && (nl >= 0 || n.first == 0)
 	line, rest, ended := strings.Cut(*next, "\n")
 	switch {
-	case alone && ended && strings.Trim(line, " \t\r") == "":
+	case alone && within == "" && ended && strings.Trim(line, " \t\r") == "":
 		*next = lead[:nl+1] + rest
-	case lead+*next == "":
+	case lead+within+*next == "":
 		*next = " "
 	default:
-		*next = lead + *next
+		*next = lead + within + *next
 	}
 	f.toks = append(f.toks[:n.first:n.first], f.toks[n.last+1:]...)
+}
+
+// commentsWithin is what stands before the values of a directive, and before its block,
+// where that has a comment.
+func (f *File) commentsWithin(n *node) string {
+	last := n.last
+	if n.open >= 0 {
+		last = n.open
+	}
+	var b strings.Builder
+	for _, t := range f.toks[n.first+1 : last+1] {
+		if strings.Contains(t.lead, "#") {
+			b.WriteString(t.lead)
+		}
+	}
+	return b.String()
 }
 
 // removeAll takes directives out, none of which contains another, and reads the file
@@ -174,8 +193,16 @@ func (f *File) removeAll(all []*node) {
 	f.reparse()
 }
 
-// replace puts text in the place of a directive and its block.
+// replace puts text in the place of a directive and its block. Comments between its
+// words come to stand behind the text; what its block has goes with it.
 func (f *File) replace(n *node, text string) {
+	next := f.after(n)
+	*next = f.commentsWithin(n) + *next
+	f.exchange(n, text)
+}
+
+// exchange is [File.replace] by a text that has the comments itself.
+func (f *File) exchange(n *node, text string) {
 	f.toks = append(f.toks[:n.first+1:n.first+1], f.toks[n.last+1:]...)
 	f.set(n.first, text)
 }

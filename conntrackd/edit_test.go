@@ -106,9 +106,9 @@ func TestEdit(t *testing.T) {
 	}
 }
 
-// One setting changes in a file that is complete: several lists and modes are edited as
-// one, and a value that the daemon would read together with what stands at once beside
-// it is parted from that by a space.
+// One setting changes in a file that is complete: comments between the words of what
+// goes stay, several lists and modes are edited as one, and a value that the daemon
+// would read together with what stands at once beside it is parted from that by a space.
 func TestEditOfOneSetting(t *testing.T) {
 	const mode = "Mode FTFW { DisableExternalCache on StartupResync on }"
 	const filter = "Filter From Userspace{}"
@@ -123,6 +123,16 @@ func TestEditOfOneSetting(t *testing.T) {
 		{"a value before a letter", func(s *Settings) { s.Port = 378 }, nil, []string{"3780C", "378 C"}, nil},
 		{"a value before a word that is no part of it", func(s *Settings) { s.Port = 37800 }, nil, []string{"3780C", "37800C"}, nil},
 		{"a value before a brace", func(s *Settings) { s.FilterFrom = "kernelspace" }, nil, []string{"Userspace{}", "Kernelspace{}"}, nil},
+		{"comments in the values of a block", func(s *Settings) { s.FilterFrom = DefaultWord },
+			[]string{filter, "Filter # f0\n From # f1\n Kernelspace # f2\n { # f3\n}"}, []string{filter, "Filter # f0\n  # f1\n  # f2\n { # f3\n}"}, nil},
+		{"a comment before a value", func(s *Settings) { s.Mode, s.ResendQueueSize = modeNotrack, 0 },
+			[]string{mode, "Mode FTFW {\n\tDisableExternalCache on\n\tStartupResync on\n\tResendQueueSize # r1\n\t131072 # r2\n}"},
+			[]string{mode, "Mode NOTRACK {\n\tDisableExternalCache on\n\tStartupResync on\n\t # r1\n\t # r2\n}"}, nil},
+		{"comments before a list that goes", func(s *Settings) { s.Protocols = DefaultWord },
+			[]string{filter, "Filter From Userspace{ # 0\nProtocol # 1\nAccept # 2\n{ # gone\nTCP # gone\n} # 3\n}"},
+			[]string{filter, "Filter From Userspace{ # 0\n # 1\n # 2\n # 3\n}"}, nil},
+		{"a comment before a value that becomes a list", func(s *Settings) { s.ExpectationSync = "ftp" },
+			[]string{mode, "Options { ExpectationSync # 1\non # 2\n}" + mode}, []string{mode, "Options { ExpectationSync {\n \tftp\n } # 1\n # 2\n}" + mode}, nil},
 		{"several lists of what is not ignored", func(s *Settings) { s.IgnoreAddresses = "192.0.2.7" },
 			[]string{filter, "Filter From Userspace{Address Accept{ IPv4_address 192.0.2.1 }\nAddress Accept{ }\nAddress Ignore { }\n}"},
 			[]string{filter, "Filter From Userspace{\nAddress Ignore {\n\tIPv4_address 192.0.2.7\n\tIPv4_address 10.9.0.101\n\tIPv4_address 10.9.0.102\n}\n}"},

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +123,7 @@ func applyLaws(t *testing.T, src []byte, s Settings) bool {
 	if _, _, err := again.Apply(s, helperHost()); err != nil || !bytes.Equal(again.Bytes(), once) {
 		t.Fatalf("a second time (%v): %q became %q", err, once, again.Bytes())
 	}
+	requireComments(t, src, again)
 	if gluedReturns(again) > glued {
 		t.Fatalf("%q became %q, with a carriage return in a path", src, once)
 	}
@@ -130,6 +133,53 @@ func applyLaws(t *testing.T, src []byte, s Settings) bool {
 		}
 	}
 	return true
+}
+
+// notePattern finds the comments that the edit does not write itself.
+var notePattern = regexp.MustCompile(`note[0-9]+`)
+
+// requireComments holds that the edit has lost no such comment, but those within a block
+// of which it has kept nothing.
+func requireComments(t *testing.T, src []byte, edited *File) {
+	t.Helper()
+	kept := map[string]bool{}
+	for _, note := range notePattern.FindAllString(edited.String(), -1) {
+		kept[note] = true
+	}
+	f, _ := Parse("before", src)
+	notes := func(first, last int) (all []string) {
+		for _, tok := range f.toks[first : last+1] {
+			if strings.Contains(tok.lead, "#") {
+				all = append(all, notePattern.FindAllString(tok.lead, -1)...)
+			}
+		}
+		return all
+	}
+	var gone func(nodes []*node)
+	gone = func(nodes []*node) {
+		for _, n := range nodes {
+			if n.open < 0 || n.open == n.last {
+				continue
+			}
+			all := notes(n.open+1, n.last)
+			whole := slices.Contains([]string{"Mode", "UDP", "TCP", "Multicast", "Stats", "Protocol", "Address", "State", "ExpectationSync"}, n.text)
+			if whole && !slices.ContainsFunc(all, func(note string) bool { return kept[note] }) {
+				for _, note := range all {
+					kept[note] = true
+				}
+			}
+			gone(n.children)
+		}
+	}
+	gone(f.top)
+	if len(f.toks) == 0 {
+		return
+	}
+	for _, note := range notes(0, len(f.toks)-1) {
+		if !kept[note] {
+			t.Fatalf("%q became %q, without %s", src, edited, note)
+		}
+	}
 }
 
 // gluedReturns are the paths that end in a carriage return.

@@ -264,8 +264,7 @@ func (m *merge) filterFrom() {
 	case wanted != DefaultWord:
 		m.f.setKeyword(n, "Filter From "+upperFirst(wanted))
 	default:
-		m.f.toks = slices.Delete(m.f.toks, n.args[0], n.args[1]+1)
-		m.f.dirty = true
+		m.f.dropArgs(n)
 	}
 	m.f.reparse()
 }

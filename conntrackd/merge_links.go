@@ -137,7 +137,7 @@ func (m *merge) order(blockOf []int) {
 		texts = append(texts, m.f.text(blocks[block]))
 	}
 	for i, place := range slices.Backward(places) { // so that the tokens before one stay where they are
-		m.f.replace(blocks[place], texts[i])
+		m.f.exchange(blocks[place], texts[i])
 	}
 	m.f.reparse()
 	copy(blockOf, places)
@@ -152,7 +152,7 @@ func (m *merge) startWith(place int) {
 	}
 	for i := range m.f.own() {
 		if n := m.f.own()[i]; len(n.args) > 0 {
-			m.f.dropArg(n)
+			m.f.dropArgs(n)
 			m.f.reparse()
 		}
 	}

@@ -10,14 +10,21 @@ import (
 // scribe writes files that follow the schema, mostly.
 type scribe struct {
 	*rand.Rand
-	b    strings.Builder
-	last string // the word written last
+	b     strings.Builder
+	last  string // the word written last
+	notes int
+}
+
+// note is a comment that no other is like.
+func (s *scribe) note() string {
+	s.notes++
+	return fmt.Sprintf("# note%d\n", s.notes)
 }
 
 func (s *scribe) pick(of ...string) string { return of[s.IntN(len(of))] }
 
 func (s *scribe) word(text string) {
-	between := s.pick(" ", " ", "\n", "\n\t", "\t", "\r", " # note\n", "\r\n", "\n# 10.9.0.101/24\n")
+	between := s.pick(" ", " ", "\n", "\n\t", "\t", "\r", " "+s.note(), "\r\n", "\n# 10.9.0.101/24\n")
 	if s.last != "" && s.IntN(4) == 0 {
 		alone, _ := match(s.last)
 		if glued, _ := match(s.last + text); glued == alone {
@@ -173,7 +180,7 @@ func TestGluedFiles(t *testing.T) {
 			default:
 				s.b.WriteString(schema[s.IntN(len(schema))].keyword + " " + s.pick(values...))
 			}
-			s.b.WriteString(s.pick(between...))
+			s.b.WriteString(s.pick(append(between, s.note(), " "+s.note())...))
 		}
 		for range depth {
 			s.b.WriteString("}" + s.pick("", "", "", "", "", "\n", "\t", "\r", "#", " # x"))
