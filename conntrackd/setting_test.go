@@ -157,15 +157,21 @@ func TestCompleteIsOfTheLink(t *testing.T) {
 			t.Errorf("%s: the link is not seen", name)
 		}
 	}
-	for name, change := range map[string]func(*Settings){
-		"no interface": func(s *Settings) { s.Interface = "" },
-		"no peer":      func(s *Settings) { s.Peer = netip.Prefix{} },
-		"no port":      func(s *Settings) { s.Port = 0 },
+	for name, tt := range map[string]struct {
+		change func(*Settings)
+		want   []Field
+	}{
+		"no interface":       {func(s *Settings) { s.Interface = "" }, []Field{FieldInterface}},
+		"no peer":            {func(s *Settings) { s.Peer = netip.Prefix{} }, []Field{FieldPeerIP}},
+		"no port":            {func(s *Settings) { s.Port = 0 }, []Field{FieldPort}},
+		"a loopback address": {func(s *Settings) { s.Current = netip.MustParsePrefix("127.0.0.1/8") }, []Field{FieldCurrentIP}},
+		"nothing":            {func(s *Settings) { *s = Defaults() }, []Field{FieldInterface, FieldCurrentIP, FieldPeerIP}},
+		"nothing in a file":  {func(s *Settings) { *s = Settings{} }, []Field{FieldInterface, FieldCurrentIP, FieldPeerIP, FieldPort}},
 	} {
 		s := link
-		change(&s)
-		if s.Complete() {
-			t.Errorf("%s: said to be a link", name)
+		tt.change(&s)
+		if diff := cmp.Diff(tt.want, s.Missing()); diff != "" || s.Complete() {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

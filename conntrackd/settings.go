@@ -79,15 +79,21 @@ func (s Settings) withDefaults() Settings { return settingTable().WithDefaults(s
 // goes, and nothing of it that no link can have. A file need not record the prefix
 // lengths, and its other settings may have values that could not be saved: the daemon
 // runs with them all the same.
-func (s Settings) Complete() bool {
-	s.Enabled = true
-	for _, p := range s.withDefaults().withLengths().validate() {
+func (s Settings) Complete() bool { return len(s.Missing()) == 0 }
+
+// Missing are the settings that keep s from being [Settings.Complete], in the order of
+// the table: those that are not set, and those with a value that no link can have.
+func (s Settings) Missing() []Field {
+	link := s.withDefaults().withLengths()
+	link.Enabled, link.Port = true, s.Port
+	var missing []Field
+	for _, p := range link.validate() {
 		switch p.Field {
 		case FieldInterface, FieldCurrentIP, FieldPeerIP, FieldPort, FieldTransport, FieldMulticastGroup:
-			return false
+			missing = append(missing, p.Field)
 		}
 	}
-	return s.Port != 0
+	return missing
 }
 
 // withLengths gives each address whose prefix length is not known that of a single

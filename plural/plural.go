@@ -1,7 +1,10 @@
 // Package plural says numbers of things in words that agree in number.
 package plural
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Of is n and the noun that agrees with it, such as "1 line" or "2 lines".
 func Of[N ~int | ~int64 | ~uint32 | ~uint64](n N, one, many string) string {
@@ -31,4 +34,13 @@ func Times(n int) string {
 		return "twice"
 	}
 	return Of(n, "time", "times")
+}
+
+// List is the words as one says them: "a, b and c".
+func List(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

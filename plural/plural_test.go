@@ -12,6 +12,7 @@ func TestNumberAndNounAgree(t *testing.T) {
 		{Word(1, "was", "were"), "was"},
 		{Word(0, "was", "were"), "were"},
 		{Times(1), "once"}, {Times(2), "twice"}, {Times(3), "3 times"}, {Times(0), "0 times"},
+		{List(nil), ""}, {List([]string{"a"}), "a"}, {List([]string{"a", "b"}), "a and b"}, {List([]string{"a", "b", "c"}), "a, b and c"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%q, want %q", test.got, test.want)

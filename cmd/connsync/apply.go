@@ -89,7 +89,7 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 	}
 	if before := saved.Settings; !settings.Enabled && !settings.Complete() {
 		if before.Enabled = false; settings != before {
-			return refused("incomplete settings cannot be saved: %s; nothing was changed", giveLink)
+			return refused("incomplete settings cannot be saved: %s; nothing was changed", giveMissing(settings))
 		}
 	}
 	var accepted []prepare.ItemID

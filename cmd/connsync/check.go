@@ -59,7 +59,7 @@ tell, 64 wrong usage.`,
 				if out := c.OutOfPlace(saved); out != "" {
 					return refused("%s", out)
 				}
-				return nothingTo("check")
+				return nothingTo("check", settings)
 			}
 			report := c.check(ctx, s.out, asJSON, settings, flags.firstNode)
 			if asJSON {

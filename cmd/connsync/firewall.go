@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/netcheck/firewall"
 	"connsync/node"
+	"connsync/plural"
 	"connsync/tui/text"
 )
 
@@ -100,7 +101,7 @@ func (c *cli) firewall(cmd *cobra.Command, s streams, f firewallFlags) error {
 		return err
 	}
 	if !settings.Complete() {
-		return nothingTo("admit")
+		return nothingTo("admit", settings)
 	}
 	target := c.FlowOf(ctx, settings)
 	if err := target.CheckName(); err != nil {
@@ -228,12 +229,18 @@ func confirm(ctx context.Context, s streams, question, hint string) error {
 	return refused("nothing was changed")
 }
 
-// giveLink says how the settings that say who talks to whom are given.
-const giveLink = "give --interface, --current-ip and --peer-ip"
+// giveMissing says which flags give what the settings lack of a link.
+func giveMissing(s conntrackd.Settings) string {
+	var flags []string
+	for _, f := range s.Missing() {
+		flags = append(flags, "--"+f.Flag())
+	}
+	return "give " + plural.List(flags)
+}
 
 // nothingTo is the refusal of a command that lacks the settings it works on.
-func nothingTo(to string) error {
-	return refused("nothing to %s: no interface and addresses are set; %s", to, giveLink)
+func nothingTo(to string, s conntrackd.Settings) error {
+	return refused("nothing to %s: the settings of the sync link are incomplete; %s", to, giveMissing(s))
 }
 
 // registerLink registers the settings that say who talks to whom.

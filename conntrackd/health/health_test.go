@@ -284,7 +284,12 @@ func TestJudge(t *testing.T) {
 		{"another transport", edited(idle(8), func(e *evidence) {
 			e.settings, e.foreign = conntrackd.Defaults(), "line 4: the dedicated link is Multicast on eth1"
 		}), VerdictUnknown, "sync link: line 4: the dedicated link is Multicast on eth1; check it with conntrackd -s, or replace it with a UDP link (connsync apply --replace-transport)"},
-		{"file without settings", edited(idle(8), func(e *evidence) { e.settings = conntrackd.Defaults() }), VerdictUnknown, "no settings of a UDP sync"},
+		{"file without settings", edited(idle(8), func(e *evidence) { e.settings = conntrackd.Defaults() }), VerdictUnknown,
+			"no settings of a UDP sync link: Interface Name, Current IP and Peer IP are missing or cannot be used"},
+		{"port 0", edited(idle(8), func(e *evidence) { e.settings.Port = 0 }), VerdictUnknown, "no settings of a UDP sync link: Port is missing or cannot be used"},
+		{"off, and port 0", edited(idle(8), func(e *evidence) {
+			e.settings.Port, e.service = 0, service.State{}
+		}), VerdictStopped, "the settings of the sync link are incomplete: Port is missing or cannot be used"},
 		{"silent and gone", edited(quiet(idle(8)), func(e *evidence) { e.peerUnresolved = true }), VerdictSilent, "no host answers"},
 		{"heard and refused", edited(idle(8), func(e *evidence) { e.wire.Refused = e.now }), VerdictReceivingOnly, "refuses UDP port 3780 by ICMP"},
 		{"refused before it confirmed", edited(idle(8), func(e *evidence) {

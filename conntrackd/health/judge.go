@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/plural"
 	"connsync/shell"
 )
 
@@ -70,7 +72,11 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		}
 		return j, true
 	case e.off() && !e.settings.Complete():
-		return judgement{VerdictStopped, "nothing is set up on this node", "set it up: connsync, or line by line connsync setup"}, true
+		cause := "nothing is set up on this node"
+		if e.settings.Current.Addr().IsValid() || e.settings.Interface != "" {
+			cause = "the settings of the sync link are incomplete" + e.lacking()
+		}
+		return judgement{VerdictStopped, cause, "set it up: connsync, or line by line connsync setup"}, true
 	case e.off():
 		cause := "conntrackd does not run, and is not started at boot"
 		if e.service.AtBoot() == nil {
@@ -94,12 +100,24 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		if e.foreign != "" {
 			j.Cause += ": " + e.foreign
 			j.Next = "check it with conntrackd -s, or replace it with a UDP link (connsync apply --replace-transport)"
+		} else {
+			j.Cause += e.lacking()
 		}
 		return j, true
 	case len(e.readings) == 0:
 		return judgement{VerdictUnknown, "no counters were read yet", ""}, true
 	}
 	return judgement{}, false
+}
+
+// lacking ends a sentence with what the settings lack of a sync link.
+func (e evidence) lacking() string {
+	var labels []string
+	for _, f := range e.settings.Missing() {
+		setting, _ := conntrackd.NewSettingTable().Find(f)
+		labels = append(labels, setting.Label)
+	}
+	return fmt.Sprintf(": %s %s missing or cannot be used", plural.List(labels), plural.Word(len(labels), "is", "are"))
 }
 
 // judgeInactive says why a daemon that has to run does not.
