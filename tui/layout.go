@@ -98,15 +98,10 @@ func hang(s, first string, width int) []string {
 // rows lays out rows: each text hangs behind its label.
 func (e *env) rows(rows []text.Row, width int) []string {
 	var lines []string
-	label := ""
 	for _, r := range rows {
-		switch {
-		case r.Under:
-			label = strings.Repeat(" ", len(label))
-		case r.Label == "":
-			label = " "
-		default:
-			label = " " + r.Label + "  "
+		label := " "
+		if r.Label != "" {
+			label += r.Label + "  "
 		}
 		hung := hang(e.fitting(r.Text), label, width)
 		if r.Word != "" {

@@ -176,6 +176,10 @@ func TestReviewPages(t *testing.T) {
 			toReview(false, "e")(d)
 			d.wait(time.Second)
 		}},
+		{"warnings", Effects{Planner: &fakePlanner{findings: warned}, Reviewer: fakeReviewer{review: preparingReview()}}, func(d *driver) {
+			toPreflight(time.Second, "enter")(d)
+			d.wait(time.Second)
+		}},
 		{"unchanged", with(apply.Review{Candidate: &conntrackd.Candidate{}, Unchanged: true}), toReview(false)},
 		{"failed", Effects{Reviewer: fakeReviewer{err: errors.New("read /etc/conntrackd/conntrackd.conf: line 6: permission denied")}}, toReview(false)},
 		{"noeffect", Effects{}, toReview(false)},

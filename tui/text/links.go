@@ -51,7 +51,7 @@ func linkRows(h health.Health) []Row {
 		}
 	}
 	for i := range rows {
-		rows[i].Label, rows[i].Under, rows[i].Text = "links", i > 0, Clean(rows[i].Text)
+		rows[i].Label, rows[i].Text = "links", Clean(rows[i].Text)
 	}
 	return rows
 }

@@ -47,8 +47,8 @@ func (c Change) Rows() []Row {
 	for _, what := range c.Replaces {
 		rows = append(rows, Row{Label: "! replaces", Text: Clean(what), Word: Warn})
 	}
-	for i, command := range c.Commands {
-		rows = append(rows, Row{Label: "runs", Text: Clean(command), Under: i > 0})
+	for _, command := range c.Commands {
+		rows = append(rows, Row{Label: "runs", Text: Clean(command)})
 	}
 	rows = append(rows, c.HostRows()...)
 	if c.FirstNode {
@@ -63,11 +63,11 @@ func (c Change) Rows() []Row {
 }
 
 // WithWarnings puts the warnings with which a save goes on behind the first of its
-// rows.
+// rows, each with its mark.
 func WithWarnings(rows []Row, warnings []check.Result) []Row {
 	var warned []Row
-	for i, r := range warnings {
-		warned = append(warned, Row{Label: "! warning", Text: Join(": ", Clean(r.Title), Clean(r.Detail)), Word: Warn, Under: i > 0})
+	for _, r := range warnings {
+		warned = append(warned, Row{Label: "! warning", Text: Join(": ", Clean(r.Title), Clean(r.Detail)), Word: Warn})
 	}
 	if len(rows) == 0 {
 		return warned
@@ -97,8 +97,8 @@ func (c Change) HostRows() []Row {
 		label = "skip"
 	}
 	var rows []Row
-	for i, item := range c.Preparation.Missing() {
-		row := Row{Label: label, Text: Clean(item.Title + ": " + item.Reason + "."), Under: i > 0}
+	for _, item := range c.Preparation.Missing() {
+		row := Row{Label: label, Text: Clean(item.Title + ": " + item.Reason + ".")}
 		for _, command := range item.Commands {
 			row.Commands = append(row.Commands, Clean(command))
 		}

@@ -27,8 +27,6 @@ type Row struct {
 	// Label is a word or two; blank where the text needs none.
 	Label string
 	Text  string
-	// Under says that the label is the one of the row before.
-	Under bool
 	// Word is a word such as [Warn] where the row is more than a fact; else blank.
 	Word string
 	// Commands are listed beneath the text.
