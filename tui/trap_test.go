@@ -81,7 +81,7 @@ func TestStoryWarningsAreNotAppliedByHabit(t *testing.T) {
 		d.wait(time.Second)
 		d.press("enter")
 		d.wait(time.Second)
-		d.wants("[2 review]", "! warning Interface is dedicated to sync: eth1 carries the default route", "> [ Back ]")
+		d.wants("[2 review]", "! warning Interface is dedicated to sync: eth1 carries the default route", "! unknown ", "> [ Back ]")
 	})
 }
 

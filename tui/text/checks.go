@@ -83,7 +83,7 @@ func Folded(rest []check.Result) string {
 	return strings.Join(words, ", ")
 }
 
-// Unsettled are the warnings with which a save goes on: without those that the save
+// Unsettled are the problems with which a save goes on: without those that the save
 // itself mends, and those that a first node is agreed to have.
 func Unsettled(report check.Report, firstNode, host bool) []check.Result {
 	mild := onlyPeerPasses()
@@ -153,18 +153,9 @@ func onlyPeerPasses() map[check.ID]bool {
 
 // reportSentence is what a finished report means for a save, in one sentence.
 func reportSentence(r check.Report) string {
-	var blockers, unknowns, warnings int
+	n := map[string]int{}
 	for _, res := range r.Results {
-		if res.Status == check.Unknown {
-			unknowns++
-		}
-		switch {
-		case res.Status == check.Passed || res.Status == check.Skipped:
-		case res.Severity == check.Warning:
-			warnings++
-		case res.Status == check.Failed:
-			blockers++
-		}
+		n[CheckWord(res)]++
 	}
 	total := len(r.Results)
 	if slices.ContainsFunc(r.Results, func(res check.Result) bool { return errors.Is(res.Err, context.Canceled) }) {
@@ -174,14 +165,21 @@ func reportSentence(r check.Report) string {
 	case check.VerdictPass:
 		return fmt.Sprintf("All %d checks passed.", total)
 	case check.VerdictWarn:
-		return "A save is possible, with " + plural.Of(warnings, "warning", "warnings") + "."
+		var with []string
+		if n[Warn] > 0 {
+			with = append(with, plural.Of(n[Warn], "warning", "warnings"))
+		}
+		if n[Unknown] > 0 {
+			with = append(with, fmt.Sprintf("%d unknown", n[Unknown]))
+		}
+		return "A save is possible, with " + strings.Join(with, ", ") + "."
 	case check.VerdictBlocked:
-		return fmt.Sprintf("A save is blocked by %d of %d checks.", blockers, total)
+		return fmt.Sprintf("A save is blocked by %d of %d checks.", n[Fail], total)
 	}
 	if total == 0 {
 		return "No check ran, so the result is inconclusive."
 	}
-	return fmt.Sprintf("%d of %d checks could not run; the result is inconclusive.", unknowns, total)
+	return fmt.Sprintf("%d of %d checks could not run; the result is inconclusive.", n[Unknown], total)
 }
 
 // What the operator has to say explicitly of a report, and what follows from

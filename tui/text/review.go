@@ -62,12 +62,16 @@ func (c Change) Rows() []Row {
 	return rows
 }
 
-// WithWarnings puts the warnings with which a save goes on behind the first of its
+// WithWarnings puts the problems with which a save goes on behind the first of its
 // rows, each with its mark.
 func WithWarnings(rows []Row, warnings []check.Result) []Row {
 	var warned []Row
 	for _, r := range warnings {
-		warned = append(warned, Row{Label: "! warning", Text: Join(": ", Clean(r.Title), Clean(r.Detail)), Word: Warn})
+		label := "! warning"
+		if r.Status == check.Unknown {
+			label = "! unknown"
+		}
+		warned = append(warned, Row{Label: label, Text: Join(": ", Clean(r.Title), Clean(r.Detail)), Word: Warn})
 	}
 	if len(rows) == 0 {
 		return warned
