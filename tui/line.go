@@ -55,6 +55,7 @@ type lineTalk struct {
 	// gated says that connection sync is not offered here: no field is asked for.
 	gated   bool
 	setup   *Setup              // nil where this is none
+	stated  string              // the application that this one has written down; blank for none
 	only    map[int]bool        // the fields of a setup that are asked for; nil is all
 	answers int                 // that have come
 	found   conntrackd.Settings // in force at the start

@@ -83,6 +83,7 @@ func (t *lineTalk) askApplication() (stage, error) {
 			t.out.say(gate)
 			return nil, nil
 		}
+		t.stated = word
 		return t.firstQuestion, nil
 	}
 }
@@ -291,7 +292,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 
 // endSetup says how a setup ended that has set up nothing, and tells the host.
 func (t *lineTalk) endSetup(err error) error {
-	how, said := Later, NothingSetUp
+	how, said := Later, NothingSetUp(t.stated)
 	var unfinished error
 	switch {
 	case errors.Is(err, errLater), errors.Is(err, errGoneOff):

@@ -54,8 +54,15 @@ const (
 	Unanswered                // nobody was there
 )
 
-// NothingSetUp is said of a setup that was left.
-const NothingSetUp = "Nothing is set up. " + waysBack + "."
+// NothingSetUp is said of a setup that was left when it had written down that
+// application; blank for none.
+func NothingSetUp(application string) string {
+	but := ""
+	if application != "" {
+		but = "; only " + applicationFile + " was written (" + application + ")"
+	}
+	return "Nothing is set up" + but + ". " + waysBack + "."
+}
 
 // waysBack says how to come back to a setup.
 const waysBack = "To continue later, run connsync setup"
@@ -332,7 +339,7 @@ func (s *setup) save() outcome {
 // leaveDialog asks what becomes of the setup.
 func (s *setup) leaveDialog() *dialog {
 	return &dialog{
-		text: []string{"Quit the setup? " + NothingSetUp + " Later: the next boot asks again."},
+		text: []string{"Quit the setup? " + NothingSetUp(s.stated) + " Later: the next boot asks again."},
 		answers: []answer{
 			{label: "No, stay", key: "n"},
 			{label: "Later", key: "l", msg: leaveChosen{Later}},

@@ -45,6 +45,7 @@ func TestSetupPages(t *testing.T) {
 			d.wait(time.Second)
 		}},
 		{name: "leave", do: func(d *driver) { d.press("ctrl+c") }},
+		{name: "leave-with-application", do: func(d *driver) { d.press("enter", "ctrl+c") }},
 		{name: "set", change: func(o *Options) { o.Saved = savedSettings(); o.Setup = &Setup{} }},
 	} {
 		for _, size := range goldenSizes {

@@ -89,11 +89,12 @@ type firstSetup struct {
 	cli      *cli
 	patience time.Duration
 
-	mu   sync.Mutex
-	how  tui.Leaving
-	left bool
-	told bool // how it ended has been said
-	err  error
+	mu     sync.Mutex
+	stated string // the application that is written down; blank for none
+	how    tui.Leaving
+	left   bool
+	told   bool // how it ended has been said
+	err    error
 }
 
 // options make a setup of what would be the form.
@@ -115,6 +116,9 @@ func (f *firstSetup) State(_ context.Context, word string) (string, error) {
 	if err := f.cli.WriteApplication(word); err != nil {
 		return "", err
 	}
+	f.mu.Lock()
+	f.stated = word
+	f.mu.Unlock()
 	a, err := f.cli.Appliance()
 	return a.ReasonAndRemedy(), err
 }
@@ -173,7 +177,7 @@ func (f *firstSetup) tell(s streams) {
 	if !f.left || f.told {
 		return
 	}
-	text := tui.NothingSetUp
+	text := tui.NothingSetUp(f.stated)
 	if f.how != tui.Later {
 		text += " It will not be offered at boot again."
 	}
