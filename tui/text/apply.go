@@ -75,6 +75,9 @@ func OutcomeOf(o apply.Outcome, steps []step.Step, sync apply.Sync) Outcome {
 	if enabled && o.Verdict != "" {
 		t.Sync = StatusSentence(o.Verdict)
 	}
+	if _, why, ok := strings.Cut(t.Sync, ": "); ok && sync == apply.SyncFails {
+		t.Sync = Capital(why) // that it fails is said
+	}
 	return t
 }
 
