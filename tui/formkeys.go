@@ -6,7 +6,11 @@ import (
 	"connsync/conntrackd"
 )
 
-func (f *form) help() []key.Binding {
+func (f *form) help() []key.Binding { return f.keys(f.env.theme.Bar) }
+
+// keys are those of what has the focus; exact names them as they work in this very
+// field.
+func (f *form) keys(exact bool) []key.Binding {
 	if f.gate != "" {
 		return f.gateHelp()
 	}
@@ -16,7 +20,7 @@ func (f *form) help() []key.Binding {
 		return []key.Binding{formKeys.next, reload, formKeys.choose, formKeys.history, formKeys.prev, f.turnKey()}
 	}
 	keys := []key.Binding{formKeys.next, reload, formKeys.prev}
-	if f.env.theme.Bar {
+	if exact {
 		keys = append(keys, f.fieldKeys(f.fields[f.focus])...)
 	} else {
 		keys = append(keys, formKeys.change)

@@ -126,14 +126,19 @@ func (m *Model) keyLine() string {
 			always = append(always, rootKeys.help)
 		}
 	}
+	always = append(always, m.quitKey())
+	return " " + strings.Join(fitKeys(own, always, m.width-2), "  ")
+}
+
+// quitKey is ctrl+c with what it does now.
+func (m *Model) quitKey() key.Binding {
 	quit := rootKeys.quit
 	if does := m.interrupt(); does != "" {
 		quit.SetHelp("ctrl+c", does)
 	} else if m.setup != nil && !m.setup.done && m.setup.gate == "" {
 		quit.SetHelp("ctrl+c", "later")
 	}
-	always = append(always, quit)
-	return " " + strings.Join(fitKeys(own, always, m.width-2), "  ")
+	return quit
 }
 
 func fitKeys(own, always []key.Binding, width int) []string {

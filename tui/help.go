@@ -27,7 +27,11 @@ var helpKeys = struct{ back, up, down, pageUp, pageDown key.Binding }{
 
 // openHelp explains the topmost screen: in its own words where it has some.
 func (m *Model) openHelp() tea.Cmd {
-	h := &helpScreen{heading: "Help", keys: append(m.top().help(), rootKeys.redraw, rootKeys.quit)}
+	keys := m.top().help()
+	if m.top() == screen(m.form) {
+		keys = m.form.keys(true)
+	}
+	h := &helpScreen{heading: "Help", keys: append(keys, rootKeys.redraw, m.quitKey())}
 	if e, ok := m.top().(explainer); ok {
 		h.heading, h.lines = e.explain()
 	}

@@ -44,6 +44,7 @@ func TestSetupPages(t *testing.T) {
 			d.types(text.PeerCommand(conntrackd.NewSettingTable(), other) + "\n")
 			d.wait(time.Second)
 		}},
+		{name: "help", do: func(d *driver) { d.press("?") }},
 		{name: "leave", do: func(d *driver) { d.press("ctrl+c") }},
 		{name: "leave-with-application", do: func(d *driver) { d.press("enter", "ctrl+c") }},
 		{name: "set", change: func(o *Options) { o.Saved = savedSettings(); o.Setup = &Setup{} }},
