@@ -26,7 +26,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	}
 	line, ok := s.line()
 	if !ok {
-		return &exitError{exitUsage, errors.New(nameOfScreens(first) + " needs a terminal for input and output; without one use connsync --plain, which asks line by line, or connsync show, check, apply or status (see connsync --help)")}
+		return &exitError{exitUsage, errors.New(needsTerminal(first) + ", which asks line by line, or connsync show, check, apply or status (see connsync --help)")}
 	}
 	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
@@ -84,11 +84,12 @@ func (s streams) guarded(line *console.Line) error {
 	return err
 }
 
-func nameOfScreens(first *firstSetup) string {
+func needsTerminal(first *firstSetup) string {
+	name, command := "the form", "connsync --plain"
 	if first != nil {
-		return "the setup"
+		name, command = "the setup", "connsync setup --plain"
 	}
-	return "the form"
+	return name + " needs a terminal for input and output; without one use " + command
 }
 
 // line is the terminal that input and output are on; ok is false where they are not.
