@@ -180,7 +180,7 @@ func (a *saving) end(o apply.Outcome) tea.Cmd {
 	if o.Err != nil {
 		a.focus = slices.Index(a.buttons(), chooseForm)
 	}
-	if a.sync() == apply.SyncWaits {
+	if s := a.sync(); s == apply.SyncWaits || s == apply.SyncFails {
 		a.wait = peerWait{observer: a.env.effects.Observer, ctx: a.env.ctx}
 	}
 	a.follow()

@@ -124,7 +124,7 @@ func (a *saving) verdict() (sentence string, told text.Outcome) {
 	switch {
 	case a.outcome.Unseen():
 		return told.Sentence, told
-	case a.wait.begun():
+	case a.wait.begun() && a.review.FirstNode:
 		return a.waited(), told
 	}
 	return text.Join(" ", told.Sentence, told.Sync), told

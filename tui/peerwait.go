@@ -10,8 +10,8 @@ import (
 	"connsync/conntrackd/health"
 )
 
-// peerWait looks for the peer of a first node, again and again until the nodes are
-// in sync, and counts the time. The zero value waits for nobody.
+// peerWait looks at the sync after a save that has not found the nodes in sync, again and
+// again until they are, and counts the time. The zero value waits for nobody.
 type peerWait struct {
 	observer Observer
 	ctx      context.Context

@@ -158,7 +158,7 @@ func TestStoryRollBackFirst(t *testing.T) {
 	o.Effects.History = fakeHistory{undo: changedReview(), asked: &asked}
 	o.Saved.Enabled = true
 	o.Effects.Observer = &fakeObserver{at: func(after time.Duration) (health.Health, error) {
-		if after < 4*time.Second {
+		if after < 3*time.Second {
 			return health.Health{Verdict: health.VerdictTwoWay}, nil
 		}
 		return health.Health{Verdict: health.VerdictSilent}, nil
@@ -214,5 +214,27 @@ func TestStoryFirstNodeWaits(t *testing.T) {
 		d.wait(90 * time.Second)
 		d.wants("Step 2 of 2 done: in sync both ways with 10.0.0.102.", "in sync both ways")
 		d.lacks("Waiting for")
+	})
+}
+
+// A peer that comes after a save has given it up is seen: the screen does not stay with
+// what it found first.
+func TestStoryLatePeer(t *testing.T) {
+	o := wayOfASave(func(o *Options, _ *fakePlanner, _ *fakeReviewer, a *fakeApplier) {
+		a.steps, a.outcome.Verdict = silentSteps(), health.VerdictSilent
+		o.Saved.Enabled = true
+	})
+	o.Effects.Observer = &comingPeer{silent: 70}
+	drive(t, o, 80, 24, func(d *driver) {
+		d.pressSave()
+		d.wait(time.Second)
+		d.press("enter")
+		d.wait(time.Second)
+		d.press("enter")
+		d.wait(12 * time.Second)
+		d.wants("NOT in sync", "No word from the peer.")
+		d.wait(90 * time.Second)
+		d.wants("Saved, and in force. In sync both ways.")
+		d.lacks("NOT in sync")
 	})
 }
