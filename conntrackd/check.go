@@ -3,6 +3,7 @@ package conntrackd
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"connsync/conntrackd/typed"
@@ -61,6 +62,7 @@ func (c *checker) nodes(nodes []*node, in section) {
 }
 
 func (c *checker) before(n *node, in section) {
+	c.number(n)
 	switch in {
 	case inMulticast, inUDP, inTCP:
 		c.linkOption(n)
@@ -124,10 +126,19 @@ func (c *checker) linkOption(n *node) {
 		if len(text) > maxInterfaceName {
 			f.note(n.args[0], SeverityWarning, "%s is longer than the %d characters of an interface name", typed.Show(text), maxInterfaceName)
 		}
-	case "SndSocketBuffer", "RcvSocketBuffer":
-		if v := atoi(text); v < 0 || len(text) > len("2147483647") {
-			f.note(n.args[0], SeverityWarning, "%s does not fit: the daemon makes %d of it", typed.Show(text), v)
-		}
+	}
+}
+
+// number finds what the daemon cuts to an int, which some of its options take without
+// the sign. A port is cut to less.
+func (c *checker) number(n *node) {
+	if c.f.argKind(n) != kindNumber || n.rule.keyword == "Port" || n.rule.keyword == "Group" {
+		return
+	}
+	text := c.f.arg(n, 0)
+	made := atoi(text)
+	if v, err := strconv.ParseInt(text, 10, 64); err != nil || v != int64(made) {
+		c.f.note(n.args[0], SeverityWarning, "%s does not fit: the daemon may take it for %d; the most is %d", typed.Show(text), made, mostNumber)
 	}
 }
 

@@ -134,6 +134,30 @@ func TestDiagnosticPositions(t *testing.T) {
 	}
 }
 
+// A number that the daemon cuts is named, whatever the section.
+func TestNumbersThatDoNotFit(t *testing.T) {
+	for text, want := range map[string]string{
+		"2147483647": "", "0": "", "007": "", "00002147483647": "",
+		"2147483648":              `"2147483648" does not fit: the daemon may take it for -2147483648; the most is 2147483647`,
+		"4294967296":              `"4294967296" does not fit: the daemon may take it for 0; the most is 2147483647`,
+		"5000000000":              `"5000000000" does not fit: the daemon may take it for 705032704; the most is 2147483647`,
+		"99999999999999999999999": `"99999999999999999999999" does not fit: the daemon may take it for -1; the most is 2147483647`,
+	} {
+		for _, src := range []string{
+			"Sync { UDP { SndSocketBuffer %s } }\n", "Sync { Mode FTFW { ResendQueueSize %s } }\n", "General { HashSize %s }\n",
+			"Helper { Type ftp inet tcp { Policy ftp { ExpectMax %s } } }\n",
+		} {
+			var got string
+			if _, diags := Parse("", []byte(strings.Replace(src, "%s", text, 1))); len(diags) > 0 {
+				got = diags[0].Message
+			}
+			if got != want {
+				t.Errorf(src+"%q, want %q", text, got, want)
+			}
+		}
+	}
+}
+
 func TestFileLinks(t *testing.T) {
 	src := `Sync {
   UDP { IPv4_address 10.0.0.1 IPv4_Destination_Address 10.0.0.2 Port 3780 Interface eth1 }
