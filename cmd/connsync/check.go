@@ -123,6 +123,7 @@ func (f *settingFlags) withDefaultLink(cmd *cobra.Command, s conntrackd.Settings
 }
 
 func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Values, error) {
+	f.saved = s
 	values, problems := f.given.Over(f.table, f.table.Values(s.Settings), func(field conntrackd.Field) bool { return f.flagged(cmd, field) })
 	if err := fromProblems(cmd, problems); err != nil {
 		return values, err
@@ -136,7 +137,7 @@ func (f *settingFlags) merged(cmd *cobra.Command, s node.Saved) (conntrackd.Valu
 	return f.table.Settle(values, given), err
 }
 
-// complain names the flag of every problem, or the file and its line.
+// complain names the flag of every problem, or the file that has the value.
 func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Problem) error {
 	for _, p := range problems {
 		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: %s: %s\n", text.Clean(f.origin(cmd, p.Field)), text.Clean(p.Message))

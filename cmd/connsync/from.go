@@ -56,10 +56,15 @@ func (f *settingFlags) flagged(cmd *cobra.Command, field conntrackd.Field) bool 
 	return cmd.Flags().Changed(field.Flag())
 }
 
-// origin is where a setting's value came from, as a message names it.
+// origin is where a setting's value came from, as a message names it: the flag also
+// where there is no value yet.
 func (f *settingFlags) origin(cmd *cobra.Command, field conntrackd.Field) string {
-	if f.given.Names(field) && !f.flagged(cmd, field) {
+	switch setting, _ := f.table.Find(field); {
+	case f.flagged(cmd, field):
+	case f.given.Names(field):
 		return f.given.Place(field) + ": " + string(field)
+	case f.saved.Content != nil && setting.Text(f.saved.Settings) != "" && field != conntrackd.FieldEnabled:
+		return fmt.Sprintf("%s: %s (--%s changes it)", f.saved.File.Name(), field, field.Flag())
 	}
 	return "--" + field.Flag()
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/conntrackd"
 	"connsync/tui/text"
 )
 
@@ -18,7 +19,10 @@ and a fingerprint of what has to be equal on both: the two addresses, the prefix
 length, port, buffers and cache mode. With --expect it compares the fingerprint
 with the other node's.
 
-Exit status: 0 done, or equal; 1 nothing is set, or not equal; 64 wrong usage.`
+Settings that the other node would refuse are not printed: it says why.
+
+Exit status: 0 done, or equal; 1 nothing is set, the other node would refuse it, or
+not equal; 64 wrong usage.`
 
 func newPeer(s streams, g *globals) *cobra.Command {
 	var expect string
@@ -48,6 +52,9 @@ func newPeer(s streams, g *globals) *cobra.Command {
 			if saved.WhyNoSettings != "" {
 				return refused("nothing is set: %s", saved.WhyNoSettings)
 			}
+			if problems := text.PeerProblems(c.table, saved.Settings); len(problems) > 0 {
+				return c.notForPeer(cmd, problems)
+			}
 			p := peered{text.PeeredOf(c.table, saved.Settings)}
 			if wanted != "" {
 				equal := wanted == p.Fingerprint
@@ -59,6 +66,17 @@ func newPeer(s streams, g *globals) *cobra.Command {
 	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// notForPeer refuses settings that are in force here and that the peer's apply would not
+// take.
+func (c *cli) notForPeer(cmd *cobra.Command, problems []conntrackd.Problem) error {
+	for _, p := range problems {
+		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: the peer cannot be given the settings in %s: it would refuse --%s: %s\n",
+			text.Clean(c.Config), p.Field.Flag(), text.Clean(p.Message))
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "connsync: change them on this node first, with connsync apply")
+	return &problemsError{problems, &exitError{exitRefused, nil}}
 }
 
 func (p peered) print(s streams, lines []string, asJSON bool) error {

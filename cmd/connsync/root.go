@@ -112,6 +112,7 @@ type settingFlags struct {
 	values          map[conntrackd.Field]*string // of the flags that the command has
 	from            string
 	given           fromfile.File
+	saved           node.Saved // what the values that are not given come from
 }
 
 func (f *settingFlags) register(cmd *cobra.Command) {

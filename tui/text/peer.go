@@ -30,6 +30,14 @@ func PeerLines(t conntrackd.SettingTable, s conntrackd.Settings, before ...connt
 	}
 }
 
+// PeerProblems are those with which the other node would refuse the command of
+// [PeerCommand]. Their fields are those of the other node.
+func PeerProblems(t conntrackd.SettingTable, s conntrackd.Settings) []conntrackd.Problem {
+	s.Enabled = true
+	_, problems := ParseSettings(t, t.Values(otherEnd(s)))
+	return problems
+}
+
 // PeerIntro comes before the lines of [PeerCommandLines], and [PeerCheck] after them.
 const PeerIntro = "At the other node, with its own interface name:"
 
