@@ -12,6 +12,7 @@ var _ = rootless.LeftOut(
 	"TestFailedDuplicateAddressDetection",
 	"TestFilteredPing",
 	"TestFirewall",
+	"TestFirewallBelowTheInterface",
 	"TestFirewallOfIptables",
 	"TestFirewallOfLegacyWithoutItsProgram",
 	"TestForbiddenSendDoesNotHang",

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -14,12 +15,10 @@ import (
 // firstPacket is one direction of what the sync needs, as the first packet of it: the
 // daemon's two directions are two flows, so none is ever the reply of another.
 type firstPacket struct {
-	link                Flow
-	what                string // in words, such as "the sync datagrams"
-	in                  bool
-	iface               string
-	index               int
-	group, kind         uint32 // of the interface; kind is its ARPHRD
+	link Flow
+	what string // in words, such as "the sync datagrams"
+	in   bool
+	device
 	source, destination netip.Addr
 	protocol            byte
 	transport           value // the beginning of its header
@@ -27,8 +26,6 @@ type firstPacket struct {
 	tracked             tracking
 	// translated says that a rule may have rewritten an address.
 	translated bool
-	// direct says that the way back to the source leaves through iface.
-	direct bool
 }
 
 // tracking is what connection tracking knows of a packet.
@@ -71,10 +68,8 @@ func (f Flow) ofLink() ([]*firstPacket, error) {
 		return nil, err
 	}
 	peer, current := f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
-	base := firstPacket{link: f, iface: link.Attrs().Name, index: link.Attrs().Index, group: link.Attrs().Group, direct: directly(peer, link)}
-	if link.Attrs().EncapType == "ether" {
-		base.kind = unix.ARPHRD_ETHER
-	}
+	base := firstPacket{link: f, device: deviceOf(link)}
+	base.direct = directly(peer, link)
 	in, out := base, base
 	in.in, in.source, in.destination = true, peer, current
 	out.source, out.destination = current, peer
@@ -155,7 +150,7 @@ func (p *firstPacket) state(c *chain) uint32 {
 	switch {
 	case p.tracked == untracked && !(first && p.protocol == unix.IPPROTO_ICMPV6 && c.priority < conntrackPriority):
 		return stateUntracked
-	case c.egress(), p.tracked == eitherWay, first && c.priority == conntrackPriority:
+	case c.egress(), c.family == nftables.TableFamilyBridge, p.tracked == eitherWay, first && c.priority == conntrackPriority:
 		return 0
 	case c.ingress(), first && c.priority < conntrackPriority:
 		return stateInvalid

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,8 +59,9 @@ type rule interface {
 
 // ruleset is the part of netfilter that sync datagrams can meet.
 type ruleset struct {
-	all    []*chain // of every family
-	base   []*chain // on the way, in the order in which packets meet them
+	all    []*chain             // of every family
+	base   []*chain             // on the way
+	below  map[string][]beneath // each interface of the sync
 	chains map[chainName]*chain
 	rules  func(*chain) ([]rule, error)
 	// set reads a set of a table.
@@ -211,48 +213,34 @@ func (c *chain) meets(iface string) bool {
 	})
 }
 
-// sees says that a base chain is on the way of a packet.
-func (c *chain) sees(p *firstPacket) bool {
+// concerns says that a base chain sees packets of that kind.
+func (c *chain) concerns(p *firstPacket) bool {
 	switch c.family {
 	case nftables.TableFamilyIPv4:
-		return !p.is6() && c.meets(p.iface)
+		return !p.is6()
 	case nftables.TableFamilyIPv6:
-		return p.is6() && c.meets(p.iface)
+		return p.is6()
 	}
-	return c.meets(p.iface)
-}
-
-// stage is when a packet meets a hook; the kernel numbers them in that order.
-func (c *chain) stage() int {
-	switch {
-	case c.ingress():
-		return -1
-	case c.egress():
-		return hookPostrouting + 1
-	}
-	return int(c.hook)
-}
-
-// inOrder compares two base chains by when a packet meets them.
-func inOrder(a, b *chain) int {
-	if a.stage() != b.stage() {
-		return a.stage() - b.stage()
-	}
-	return int(a.priority) - int(b.priority)
+	return true
 }
 
 // readRuleset lists the chains of the calling thread's network namespace. It
 // needs CAP_NET_ADMIN. The rules are read when they are followed.
 func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
-	r := &ruleset{chains: make(map[chainName]*chain)}
+	r := &ruleset{chains: make(map[chainName]*chain), below: make(map[string][]beneath)}
 	chains, err := readChains(ctx)
 	if err != nil && !unsupported(err) {
 		return nil, fmt.Errorf("list nftables chains: %w", err)
 	}
 	r.all = chains
 	rules := make(map[chainName]savedRules)
-	families := []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyNetdev}
+	families := []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyNetdev, nftables.TableFamilyBridge}
 	for _, l := range f.links() {
+		if link, err := netlink.LinkByName(l.Interface); err == nil { // else there is no flow
+			if r.below[link.Attrs().Name], err = below(ctx, link); err != nil {
+				return nil, err
+			}
+		}
 		own := nftables.TableFamilyIPv4
 		if l.Family() == 6 {
 			own = nftables.TableFamilyIPv6
@@ -265,16 +253,20 @@ func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
 		r.all = append(r.all, older...)
 		maps.Copy(rules, ofFamily)
 	}
+	if slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(r.below))...), func(b beneath) bool { return b.port }) {
+		older, ofBridge := readBridgeLegacy(ctx, "ebtables-legacy", "/sys/module")
+		r.all = append(r.all, older...)
+		maps.Copy(rules, ofBridge)
+	}
 	for _, c := range r.all {
 		if !slices.Contains(families, c.family) {
 			continue
 		}
 		r.chains[c.key()] = c
-		if c.base && slices.ContainsFunc(f.links(), func(l Flow) bool { return c.meets(l.Interface) }) {
+		if c.base && slices.ContainsFunc(f.links(), func(l Flow) bool { return len(r.places(c, device{iface: l.Interface})) > 0 }) {
 			r.base = append(r.base, c)
 		}
 	}
-	slices.SortStableFunc(r.base, inOrder)
 	read := make(map[chainName][]rule)
 	r.rules = func(c *chain) ([]rule, error) {
 		if c.program != "" {

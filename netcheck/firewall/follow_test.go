@@ -120,7 +120,7 @@ func jump(to string) []rule {
 
 // testFlow is the sync datagrams that come in on eth1.
 func testFlow(source, destination string) *firstPacket {
-	p := &firstPacket{in: true, iface: "eth1", index: 2, source: netip.MustParseAddr(source), destination: netip.MustParseAddr(destination),
+	p := &firstPacket{in: true, device: device{iface: "eth1", index: 2}, source: netip.MustParseAddr(source), destination: netip.MustParseAddr(destination),
 		protocol: unix.IPPROTO_UDP, transport: unknowns(packet.UDPHeaderSize)}
 	p.transport.put(2, 0x0e, 0xc4)
 	return p

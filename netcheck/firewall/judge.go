@@ -71,6 +71,7 @@ type weighed struct {
 	chain *chain
 	what  string
 	in    bool
+	lower bool // the chain is below the sync interface
 	ends  fates
 	where string // the rule or policy that drops, or that is not understood
 }
@@ -90,16 +91,22 @@ func (r *ruleset) weigh(ctx context.Context, flows []*firstPacket, skip func(rul
 	var all []weighed
 	k := newWork(ctx)
 	for _, p := range flows {
-		for _, c := range r.base {
+		own := p.device
+		for _, at := range r.way(p) {
 			// What is not tracked is not translated either.
-			if c.incoming() != p.in || !c.sees(p) || c.kind == "nat" && p.tracked == untracked {
+			if at.chain.kind == "nat" && p.tracked == untracked {
 				continue
 			}
-			ends, where := r.follow(k, c, p, skip)
+			p.device = at.device
+			ends, where := r.follow(k, at.chain, p, skip)
+			p.device = own
 			if err := ctx.Err(); err != nil {
-				return nil, fmt.Errorf("follow the rules of %v: %w", c, err)
+				return nil, fmt.Errorf("follow the rules of %v: %w", at.chain, err)
 			}
-			all = append(all, weighed{p.link, c, p.what, p.in, ends, where})
+			if ends&drops != 0 && !at.sure {
+				ends |= accepts
+			}
+			all = append(all, weighed{p.link, at.chain, p.what, p.in, at.device.lower, ends, where})
 		}
 	}
 	return all, nil
@@ -111,7 +118,7 @@ func (f Flow) judge(rules *ruleset, verdicts []weighed) check.Finding {
 	for _, w := range verdicts {
 		if w.ends == drops {
 			found := check.Fail(f.remedy(rules, w), "%s: this node's firewall drops %s %s", w.where, w.what, w.direction())
-			if manager, _ := w.link.remedies(rules, w.chain, w.in); manager == "" {
+			if manager, _ := w.link.remedies(rules, w.chain, w.in); manager == "" && !w.lower {
 				found.Mend = check.MendFirewall
 			}
 			return found
@@ -142,6 +149,9 @@ func (w weighed) direction() string {
 
 // remedy is the command that lets the flows through a chain.
 func (f Flow) remedy(rules *ruleset, w weighed) string {
+	if w.lower {
+		return w.link.admitBelow(w.chain)
+	}
 	manager, commands := w.link.remedies(rules, w.chain, w.in)
 	if manager == "" {
 		return f.InstallCommand()

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 
 	"connsync/trust"
 )
@@ -59,6 +62,29 @@ func readLegacy(ctx context.Context, family int) ([]*chain, map[chainName]savedR
 	return chains, all
 }
 
+// readBridgeLegacy reads the kernel's older tables of bridges, one module each. Where
+// there are rules in one, it is a chain whose rules are not known.
+func readBridgeLegacy(ctx context.Context, program, modules string) ([]*chain, map[chainName]savedRules) {
+	var chains []*chain
+	all := make(map[chainName]savedRules)
+	for _, table := range []string{"broute", "nat", "filter"} {
+		if _, err := os.Stat(filepath.Join(modules, "ebtable_"+table)); err != nil {
+			continue
+		}
+		out, err := trust.Command(ctx, program, "-t", table, "-L").Output()
+		switch text := string(out); {
+		case err == nil && !strings.Contains(text, "\n-") && !strings.Contains(text, "policy: DROP"):
+			continue
+		case err == nil:
+			err = errors.New("rules of ebtables are not followed")
+		}
+		list, rules := unreadable(unix.NFPROTO_BRIDGE, program, table, err)
+		chains = append(chains, list...)
+		maps.Copy(all, rules)
+	}
+	return chains, all
+}
+
 func unreadable(family int, program, table string, err error) ([]*chain, map[chainName]savedRules) {
 	var chains []*chain
 	all := make(map[chainName]savedRules)
@@ -99,8 +125,11 @@ func cmpErr(err, otherwise error) error {
 // chains.
 func legacyChain(family int, program, table, name string) *chain {
 	c := &chain{family: nftables.TableFamilyIPv4, table: table, name: name, program: program, kind: "filter"}
-	if family == 6 {
+	switch family {
+	case 6:
 		c.family = nftables.TableFamilyIPv6
+	case unix.NFPROTO_BRIDGE:
+		c.family = nftables.TableFamilyBridge
 	}
 	hook := slices.Index([]string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}, name)
 	c.base = hook >= 0

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,5 +18,35 @@ func TestLegacyTableSaysWhyItCannotBeRead(t *testing.T) {
 	_, err := saveTable(t.Context(), []string{filepath.Join(dir, "tables-save")}, "filter")
 	if err == nil || !strings.Contains(err.Error(), "tables-save: exit status 4: Fatal: could not lock the table") {
 		t.Error(err)
+	}
+}
+
+// What the older tables of bridges do is not known where they have rules, or cannot be
+// read, and nothing where they have none.
+func TestLegacyTablesOfBridges(t *testing.T) {
+	dir := t.TempDir()
+	program, modules := filepath.Join(dir, "ebtables-legacy"), filepath.Join(dir, "module")
+	const empty = "Bridge table: filter\n\nBridge chain: INPUT, entries: 0, policy: ACCEPT\n"
+	for _, tt := range []struct {
+		prints, exits, loaded, want string
+	}{
+		{empty, "0", "ebtable_filter", ""},
+		{"", "0", "ebtables", ""},
+		{empty + "-p IPv4 -j DROP\n", "0", "ebtable_filter", "rules of ebtables are not followed"},
+		{strings.ReplaceAll(empty, "ACCEPT", "DROP"), "0", "ebtable_nat", "rules of ebtables are not followed"},
+		{empty, "1", "ebtable_broute", "exit status 1"},
+	} {
+		script := "#!/bin/sh\ncat <<'EOF'\n" + tt.prints + "EOF\nexit " + tt.exits + "\n"
+		if err := errors.Join(os.RemoveAll(modules), os.MkdirAll(filepath.Join(modules, tt.loaded), 0o755), os.WriteFile(program, []byte(script), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		chains, rules := readBridgeLegacy(t.Context(), program, modules)
+		got := ""
+		for _, c := range chains {
+			got = rules[c.key()].err.Error()
+		}
+		if got != tt.want || got != "" && len(chains) != 2 {
+			t.Errorf("%s: %d chains, %q, want %q", tt.loaded, len(chains), got, tt.want)
+		}
 	}
 }

@@ -160,7 +160,7 @@ func (e *Effect) weigh(ctx context.Context, rules *ruleset) error {
 		return err
 	}
 	for _, w := range verdicts {
-		if w.ends&drops == 0 {
+		if w.ends&drops == 0 || w.lower { // whose rules would not match there
 			continue
 		}
 		o := w.chain.opening()
@@ -220,7 +220,7 @@ func (p *firstPacket) refusesOthers(ctx context.Context, rules *ruleset) (bool, 
 	if stranger.source == stranger.destination {
 		stranger.source = stranger.source.Next()
 	}
-	elsewhere.iface, elsewhere.index = "", 0
+	elsewhere.device = device{}
 	for _, flow := range []*firstPacket{&stranger, &elsewhere} {
 		refused := func(w weighed) bool { return w.ends == drops }
 		verdicts, err := rules.weigh(ctx, []*firstPacket{flow}, nil)

@@ -172,6 +172,10 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		return yes // it sets, and compares nothing
 	}
 	p := ev.flow
+	if p.several && aboutDevice(e.Key) {
+		ev.load(e.Register, value{})
+		return yes
+	}
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, p.iface)
 	ours := func(input, output expr.MetaKey) bool { return p.in && e.Key == input || !p.in && e.Key == output }
@@ -198,7 +202,7 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
 	case expr.MetaKeyPKTTYPE:
 		ev.load(e.Register, value{})
-		if p.in && !p.destination.IsMulticast() {
+		if p.in && !p.lower && !p.destination.IsMulticast() {
 			ev.load(e.Register, known([]byte{unix.PACKET_HOST}))
 		}
 	case expr.MetaKeyL4PROTO:
@@ -211,6 +215,16 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		ev.load(e.Register, value{})
 	}
 	return yes
+}
+
+// aboutDevice says that a key asks for what depends on the device.
+func aboutDevice(k expr.MetaKey) bool {
+	switch k {
+	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME, expr.MetaKeyIIF, expr.MetaKeyOIF, expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP,
+		expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE:
+		return true
+	}
+	return false
 }
 
 func (p *firstPacket) nfproto() byte {
@@ -349,6 +363,8 @@ func (ev *evaluation) fib(e *expr.Fib) {
 	const unicast, local, multicast = unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_MULTICAST
 	p := ev.flow
 	switch {
+	case p.lower:
+		ev.load(e.Register, value{})
 	case e.ResultADDRTYPE:
 		kind := uint32(unicast)
 		switch {
