@@ -54,6 +54,9 @@ func firewallCases() []firewallCase {
 		{"count", "chain in {" + open + "ct count over 1 drop\n}", check.Unknown, "rule 1"},
 		{"limit over", "chain in {" + open + "limit rate over 1/hour drop\n}", check.Unknown, "rule 1"},
 		{"quota", in("quota 10 mbytes accept"), check.Unknown, "rule 1"},
+		{"taken to another device", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 fwd to lo\n}\n}", check.Unknown, "rule 1 in chain early"},
+		{"others are taken to another device", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3781 fwd to lo\n}\n}", check.Passed, ""},
+		{"taken to another socket", "chain early { type filter hook prerouting priority -150\n udp dport 3780 tproxy to :9 accept\n}", check.Unknown, "rule 1 in chain early"},
 		// Families, hooks and priorities.
 		{"own family", "table @ f {\nchain in {" + drop + "udp dport 3780 accept\n}\n}", check.Passed, ""},
 		{"own family drops", "table @ f {\nchain in {" + drop + "}\n}", check.Failed, "policy drop"},

@@ -24,12 +24,12 @@ func (r *nftRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 		var verdict *expr.Verdict
 		t := maybe
 		if e.decoded == nil {
-			ev.forget(e.name)
+			verdict = ev.forget(e.name)
 		} else {
 			t, verdict = ev.expr(e.decoded)
 		}
 		if e.name == "synproxy" && ev.flow.protocol != unix.IPPROTO_TCP {
-			t = no
+			t, verdict = no, nil
 		}
 		if ev.holds = ev.holds.and(t); ev.holds == no {
 			return no, nil
@@ -42,12 +42,15 @@ func (r *nftRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 }
 
 // forget is for an expression that is not understood: it may have loaded
-// anything anywhere, and it may not match.
-func (ev *evaluation) forget(name string) {
+// anything anywhere, and it may not match. Those that are not known to do no more,
+// such as tproxy and fwd, may have taken the packet away.
+func (ev *evaluation) forget(name string) *expr.Verdict {
 	ev.data = unknowns(len(ev.data.bytes))
-	if name == "tproxy" || name == "fwd" {
-		ev.unclear("the effect of %s in %v is unknown", name, ev.chain)
+	switch name {
+	case "byteorder", "limit", "quota", "connlimit", "last", "socket", "osf", "xfrm", "tunnel", "rt", "inner", "dup":
+		return nil
 	}
+	return &expr.Verdict{Kind: verdictUnknown}
 }
 
 // register returns where a register begins: the 16-byte ones count from 1, the
