@@ -68,6 +68,7 @@ type Coverage struct {
 	Ended   int  // connections that are over, or end at once: they need not survive
 	Peers   int  // entries that the peer's daemon has put there
 	Unsure  int  // those of Missing that may be the peer's: nothing shows whose they are
+	Begun   int  // those of Missing and Young that began here: they are none of the peer's
 	Role    Role // by which Peers was decided
 	Pending bool // what is not in the cache needs a second look, a second later
 	// Unacknowledged are those of Survive that the peer has not acknowledged while it

@@ -32,6 +32,7 @@ type Entry struct {
 	Mark      uint32 // zero for none
 	Timeout   uint32 // seconds; zero where it was not said
 	Recovered bool   // of TCP: an entry that was not begun by a SYN here, such as the peer's
+	Written   bool   // a program wrote it into the table, and no packet began it; see tellsWritten
 }
 
 // Bits of CTA_STATUS (linux/netfilter/nf_conntrack_common.h).

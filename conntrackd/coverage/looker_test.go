@@ -139,6 +139,41 @@ func TestWhatBeginsAnew(t *testing.T) {
 	}
 }
 
+// Where nobody knows the role, an entry that is in no cache is the peer's only where the
+// kernel does not say that it began here, and the daemon may have written it.
+func TestWhoseAnEntryIs(t *testing.T) {
+	const tcp, udp = unix.IPPROTO_TCP, unix.IPPROTO_UDP
+	for name, tt := range map[string]struct {
+		e       Entry
+		silent  bool // the kernel does not tell
+		flagged bool
+		role    Role
+		want    Counts
+		peers   int
+		begun   int
+	}{
+		"written":                     {Entry{Protocol: udp, Written: true}, false, true, RoleUnknown, Counts{}, 1, 0},
+		"begun by a packet":           {Entry{Protocol: udp}, false, true, RoleUnknown, Counts{Young: 1}, 0, 1},
+		"a kernel that does not tell": {Entry{Protocol: udp}, true, true, RoleUnknown, Counts{}, 1, 0},
+		"TCP of the peer":             {Entry{Protocol: tcp, Written: true, Recovered: true}, false, true, RoleUnknown, Counts{}, 1, 0},
+		"TCP of the peer, and the kernel is silent": {Entry{Protocol: tcp, Recovered: true}, true, true, RoleUnknown, Counts{}, 1, 0},
+		"TCP begun by a SYN":                        {Entry{Protocol: tcp}, true, true, RoleUnknown, Counts{Young: 1}, 0, 1},
+		"TCP taken up in its midst":                 {Entry{Protocol: tcp, Recovered: true}, false, true, RoleUnknown, Counts{Young: 1}, 0, 1},
+		"TCP with windows":                          {Entry{Protocol: tcp, Written: true}, false, false, RoleUnknown, Counts{}, 1, 0},
+		"TCP with windows, begun here":              {Entry{Protocol: tcp}, false, false, RoleUnknown, Counts{Young: 1}, 0, 1},
+		"a backup's":                                {Entry{Protocol: udp}, false, true, RoleBackup, Counts{}, 1, 0},
+		"a primary's":                               {Entry{Protocol: udp, Written: true}, false, true, RolePrimary, Counts{Young: 1}, 0, 0},
+		"a primary's, begun there":                  {Entry{Protocol: udp}, false, true, RolePrimary, Counts{Young: 1}, 0, 1},
+	} {
+		tt.e.Original = Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}
+		p := &pass{flagged: tt.flagged, tells: func() bool { return !tt.silent }, role: tt.role, injected: 9, main: newGroup(), beyond: newGroup()}
+		p.take(&tt.e)
+		if c := p.finish(); c.Counts != tt.want || c.Peers != tt.peers || c.Begun != tt.begun {
+			t.Errorf("%s: %+v, %d of the peer, %d begun here; want %+v, %d, %d", name, c.Counts, c.Peers, c.Begun, tt.want, tt.peers, tt.begun)
+		}
+	}
+}
+
 // An entry that is in no cache is young only where the look before saw it nowhere.
 func TestWhatIsYoung(t *testing.T) {
 	e := Entry{Protocol: unix.IPPROTO_UDP, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}}

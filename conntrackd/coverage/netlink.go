@@ -21,6 +21,7 @@ const (
 	ctaHelpName          = 1
 	ctaTupleZone         = 3
 	ctaMarkMask          = 21
+	ctaSynproxy          = 24
 	ctaProtoICMPID       = 4
 	ctaProtoICMPType     = 5
 	ctaProtoICMPCode     = 6
@@ -138,6 +139,8 @@ func (e *Entry) parse(message []byte) bool {
 		case nl.CTA_ZONE:
 			e.Original.Zone = uint16At(value)
 			e.Reply.Zone = e.Original.Zone
+		case ctaSynproxy:
+			e.Written = true
 		}
 	}
 	return e.valid()

@@ -14,11 +14,12 @@ type pass struct {
 	filter   Filter
 	own      ownAddresses
 	cache    keySet
-	before   keySet // not in the cache at the look before
-	cached   keySet // in it then
-	fresh    keySet // part of cache
-	first    bool   // there was no look before
-	flagged  bool   // the daemon marks TCP connections that it puts into the kernel
+	before   keySet      // not in the cache at the look before
+	cached   keySet      // in it then
+	fresh    keySet      // part of cache
+	first    bool        // there was no look before
+	flagged  bool        // the daemon marks TCP connections that it puts into the kernel
+	tells    func() bool // see tellsWritten
 	role     Role
 	injected int // how many entries the daemon has put into the kernel at most; -1 where it puts none there
 	told     Told
@@ -29,6 +30,7 @@ type pass struct {
 	ended        int // neither the node's own, nor to survive
 	settled      int
 	unsure       int // of the missing ones, those that may be the peer's
+	begun        int // not in the cache, and begun here
 	main         group
 	beyond       group // those that would be the peer's, had the daemon put in more
 	suspect      keySet
@@ -57,7 +59,11 @@ func (p *pass) take(e *Entry) {
 	o, rule := p.judge(e, key)
 	into := &p.main
 	switch {
-	case o == survives || !p.mayBePeers(e):
+	case o == survives:
+	case !p.mayBePeers(e):
+		if o != filtered && p.injected >= 0 && p.beganHere(e) {
+			p.begun++
+		}
 	case p.doubtful(e, o):
 		if o == missing {
 			p.unsure++
@@ -107,9 +113,8 @@ func beginsAnew(protocol uint8, flagged bool) bool {
 // mayBePeers says that an entry which is not in this node's cache may be there for the
 // peer. With the states in the kernel that is a backup's usual state, and on a primary
 // nothing excuses it: what came from the peer has to be taken over (failover primary).
-// Where nobody knows the role, TCP tells: conntrackd puts its entries in with flags that
-// no connection gets which began here. Of the rest as many are the peer's as the daemon has put
-// in at most.
+// Where nobody knows the role, those that began here are this node's. Of the rest as many
+// are the peer's as the daemon has put in at most.
 func (p *pass) mayBePeers(e *Entry) bool {
 	switch {
 	case p.injected < 0 || p.role == RolePrimary:
@@ -117,7 +122,14 @@ func (p *pass) mayBePeers(e *Entry) bool {
 	case p.role == RoleBackup:
 		return true
 	}
-	return !p.flagged || e.Protocol != unix.IPPROTO_TCP || e.Recovered
+	return !p.beganHere(e)
+}
+
+// beganHere says that no daemon has put an entry into this kernel. TCP tells: conntrackd
+// puts its entries in with flags that no connection gets which began here with a SYN. Of
+// any protocol the kernel tells.
+func (p *pass) beganHere(e *Entry) bool {
+	return p.flagged && e.Protocol == unix.IPPROTO_TCP && !e.Recovered || !e.Written && p.tells()
 }
 
 // doubtful says that an entry which may be the peer's is taken for this node's: nothing
@@ -142,7 +154,7 @@ func (p *pass) atMost(t control.Tables) int {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Sample: p.main.sample}
+	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

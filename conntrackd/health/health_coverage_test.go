@@ -51,6 +51,12 @@ func forwarded(n *pairtest.Node, count int) {
 	}
 }
 
+// onlyEvents has a node's kernel report of new connections what is given alone.
+func onlyEvents(n *pairtest.Node, events string) {
+	n.T.Helper()
+	nft(n, "output", "ct state new ct event set "+events)
+}
+
 // sysctl sets a value in a node's network.
 func sysctl(n *pairtest.Node, setting string) {
 	n.T.Helper()
@@ -109,6 +115,22 @@ func coverageScenarios() []*scenario {
 			own: general("  NetlinkOverrunResync off"), late: overrun},
 		{name: "backup", want: VerdictTwoWay, role: coverage.RoleBackup, late: atPeer},
 		{name: "nobody-knows-the-role", want: VerdictTwoWay, late: atPeer},
+		{name: "nobody-knows-the-role-and-all-began-by-packets", want: VerdictTwoWay, late: func(a, b *pairtest.Node) {
+			a.Begin(unix.IPPROTO_UDP, 4000, 50)
+			b.Begin(unix.IPPROTO_UDP, 5000, 50)
+			b.Begin(unix.IPPROTO_TCP, 6000, 50)
+		}},
+		{name: "nobody-knows-the-role-and-others-began-in-place-of-the-peers", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache lacks 50 connections: their events did not reach it",
+			late: func(a, b *pairtest.Node) {
+				forwarded(b, 100)
+				tellOwn(b, 100)
+				time.Sleep(500 * time.Millisecond)
+				if out, err := a.Namespace.Command("conntrack", "-D", "-p", "udp", "-s", "10.1.0.2").CombinedOutput(); err != nil { // as those do that expire here
+					a.T.Fatalf("conntrack: %v: %s", err, out)
+				}
+				onlyEvents(a, "destroy")
+				a.Begin(unix.IPPROTO_UDP, 4000, 50)
+			}},
 		{name: "nobody-knows-the-role-and-events-are-off", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache lacks 50 connections: the kernel reports none",
 			early: func(a, _ *pairtest.Node) { sysctl(a, "net.netfilter.nf_conntrack_events=0") },
 			late: func(a, b *pairtest.Node) {

@@ -202,10 +202,11 @@ func (o *Observer) Tell(ctx context.Context) error {
 // report is what the peer wants to know.
 func (e evidence) report() mailbox.Report {
 	c := e.coverage
-	here := c.Here()
+	// What began here and is in no cache is nothing that the peer may look for here.
+	here, foreign := c.Here()-c.Begun, c.Peers+c.Missing+c.Young-c.Begun
 	r := mailbox.Report{
 		Direct: e.last().Direct, Cause: e.shortage(), Refused: clip(e.refused()),
-		Counted: e.now.Sub(c.Time), Kernel: clip(uint64(here)), Foreign: clip(uint64(c.Peers + c.Missing + c.Young)), External: clip(uint64(e.holding.External)), Limit: uint32(e.conntrackMax),
+		Counted: e.now.Sub(c.Time), Kernel: clip(uint64(here)), Foreign: clip(uint64(foreign)), External: clip(uint64(e.holding.External)), Limit: uint32(e.conntrackMax),
 	}
 	if !r.Direct {
 		r.Limit = uint32(e.hashLimitSet)

@@ -37,6 +37,16 @@ func TestOnPeerIsCounted(t *testing.T) {
 	}
 }
 
+// What began here and is in no cache is nothing that the peer has put here.
+func TestReportWithoutWhatBeganHere(t *testing.T) {
+	e := edited(idle(8), func(e *evidence) {
+		e.coverage = &coverage.Coverage{Counts: coverage.Counts{Survive: 7, Missing: 30, Young: 2}, Peers: 10, Begun: 31}
+	})
+	if r := e.report(); r.Kernel != 18 || r.Foreign != 11 {
+		t.Errorf("%d in the kernel, %d of them not in the cache; want 18 and 11", r.Kernel, r.Foreign)
+	}
+}
+
 // What a node says of what it lacks, and of what the peer told.
 func TestJudgeWhatIsHeld(t *testing.T) {
 	direct := func(edit func(*evidence, *control.Counters)) evidence {
