@@ -130,7 +130,7 @@ func ReadConfig(path string) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("read the configuration: %w", hostfile.Explain(path, err))
 	}
 	return content, nil
 }

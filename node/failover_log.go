@@ -62,7 +62,7 @@ func OpenFailoverLog(stateDir string, role failover.Role, toSystem bool) *Failov
 // is full.
 func openFailoverLog(stateDir string) (*os.File, error) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return nil, err
+		return nil, hostfile.Explain(stateDir, err)
 	}
 	const flag = os.O_WRONLY | os.O_APPEND
 	f, err := hostfile.OpenOwn(stateDir, failover.LogName, flag)

@@ -67,7 +67,7 @@ func (n *Node) KeepSetupAnswers(answers conntrackd.Values) error {
 		return nil
 	}
 	if err := os.MkdirAll(n.StateDir, 0o700); err != nil {
-		return err
+		return hostfile.Explain(n.StateDir, err)
 	}
 	content, err := json.Marshal(given)
 	if err != nil {

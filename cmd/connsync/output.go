@@ -2,12 +2,9 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -57,15 +54,12 @@ func printTo(w io.Writer, file string, text func(io.Writer) error) error {
 // replaceFile gives the file new content for everybody to read. A link stays, and
 // what is not a regular file, such as /dev/null, is not replaced by one.
 func replaceFile(path string, content []byte) error {
-	path, err := trust.Replaceable(path)
+	target, err := trust.Replaceable(path)
 	if err == nil {
-		err = hostfile.Publish(path, content)
+		err = hostfile.Publish(target, content)
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("--output: there is no directory %s", filepath.Dir(path))
-	case err != nil:
-		return fmt.Errorf("--output: %w", err)
+	if err != nil {
+		return fmt.Errorf("--output: %w", hostfile.Explain(path, err))
 	}
 	return nil
 }

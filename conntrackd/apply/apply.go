@@ -10,6 +10,7 @@ import (
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
@@ -201,10 +202,20 @@ func (t *transaction) besideTheFile(ctx context.Context) error {
 func (a *Applier) Obstacle(ctx context.Context, c *conntrackd.Candidate) error {
 	t := newTransaction(a, c, nil)
 	err := t.lookBefore(ctx)
-	if err == nil && !t.nothingLeft() {
-		err = t.startable(ctx)
+	if err != nil || t.nothingLeft() {
+		return err
 	}
-	return err
+	for _, dir := range []string{a.RuntimeDir, OpenHistory(a.StateDir).dir} {
+		if err := hostfile.DirectoryObstacle(dir); err != nil {
+			return err
+		}
+	}
+	if !t.sameContent() {
+		if err := hostfile.Obstacle(c.Path); err != nil {
+			return err
+		}
+	}
+	return t.startable(ctx)
 }
 
 func (t *transaction) outcome(err error) Outcome {

@@ -278,7 +278,7 @@ func (h History) list() (listed, error) {
 		return l, nil
 	}
 	if err != nil {
-		return l, fmt.Errorf("read the history: %w", err)
+		return l, fmt.Errorf("read the history: %w", hostfile.Explain(h.dir, err))
 	}
 	numbers := map[int]bool{}
 	for _, f := range files {

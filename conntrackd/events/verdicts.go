@@ -161,7 +161,7 @@ func (r *Recorder) write(v verdict) (bool, error) {
 		}
 	}
 	if err := os.MkdirAll(r.StateDir, 0o700); err != nil {
-		return false, err
+		return false, hostfile.Explain(r.StateDir, err)
 	}
 	f, err := hostfile.OpenOwn(r.StateDir, verdictsName, os.O_WRONLY|os.O_APPEND)
 	if err != nil {

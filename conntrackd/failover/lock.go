@@ -47,7 +47,7 @@ func (f *Failover) lock(ctx context.Context, role Role) (unlock func(), later Ro
 		return unlock, note, nil
 	}
 	if err := writeNote(file, role, started); err != nil {
-		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
+		return unlock, "", fmt.Errorf("take the failover lock: %w", hostfile.Explain(file.Name(), err))
 	}
 	return unlock, "", nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -45,7 +46,12 @@ func Explain(path string, err error) error {
 func explain(path string, errno syscall.Errno) (cause, remedy string) {
 	switch errno {
 	case unix.EPERM, unix.EACCES:
+		if strings.HasPrefix(path, "/proc/") {
+			return path + " is only for root with CAP_SYS_PTRACE", "run connsync as root"
+		}
 		return flagged(path)
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EEXIST, unix.EISDIR, unix.ENAMETOOLONG:
+		return inTheWay(path, errno)
 	case unix.EBUSY:
 		if mountRoot(path) {
 			return path + " is a mount point, as of a bind mount, so that it cannot be replaced",

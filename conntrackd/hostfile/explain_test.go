@@ -23,7 +23,7 @@ func chattr(flag, path string) error {
 }
 
 // What keeps a file from being changed is said, with the command that ends it, and
-// the errno stays beneath.
+// the errno stays beneath. A look before says the same.
 func TestExplain(t *testing.T) {
 	mount := func(kind, at, options string) error { return unix.Mount("tmpfs", at, kind, 0, options) }
 	for name, tt := range map[string]struct {
@@ -63,16 +63,21 @@ func TestExplain(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _, _ = chattr("-ia", path), chattr("-ia", dir) })
+			var seen error
 			err := lab.Covered("", func() error {
 				if err := tt.prepare(path); err != nil {
 					return err
 				}
+				seen = Obstacle(path)
 				return Replace(path, []byte("old\n"), []byte("new\n"))
 			})
 			var cause *CauseError
 			want := strings.ReplaceAll(tt.says, "DIR", dir)
 			if !errors.Is(err, tt.errno) || !errors.As(err, &cause) || !strings.HasSuffix(err.Error(), ": "+want) {
 				t.Errorf("it says %v; want %s", err, want)
+			}
+			if !errors.Is(seen, tt.errno) || seen.Error() != want {
+				t.Errorf("a look says %v; want %s", seen, want)
 			}
 		})
 	}
@@ -100,6 +105,9 @@ func TestExplain(t *testing.T) {
 	}
 	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &limit)
 	if err := Explain("/f", unix.EFBIG); err.Error() != "this process may write files of 1099511627776 bytes at most: ulimit -f unlimited" {
+		t.Error(err)
+	}
+	if err := Explain("/proc/1/ns/pid", unix.EACCES); err.Error() != "/proc/1/ns/pid is only for root with CAP_SYS_PTRACE: run connsync as root" {
 		t.Error(err)
 	}
 	if err := Explain("/f", nil); err != nil {

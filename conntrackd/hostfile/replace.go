@@ -122,7 +122,7 @@ func Read(path string) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return content, err
+	return content, Explain(path, err)
 }
 
 // replace makes content the content of the file at path. The
@@ -136,14 +136,14 @@ func Read(path string) ([]byte, error) {
 func (fsys files) replace(path string, read, content []byte) error {
 	target, err := followLinks(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", path, Explain(path, err))
 	}
 	old, err := os.Stat(target)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		old = nil
 	case err != nil:
-		return err
+		return fmt.Errorf("write %s: %w", target, Explain(target, err))
 	case !old.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file", target)
 	}
@@ -321,7 +321,7 @@ func Sweep(path string) error {
 	if err == nil {
 		sweep(target)
 	}
-	return err
+	return Explain(path, err)
 }
 
 func sweep(target string) {

@@ -59,7 +59,7 @@ func (l *writerLock) release() error {
 func LockWriter(runtimeDir string) (io.Closer, error) {
 	f, err := OpenOwn(runtimeDir, "lock", os.O_RDWR)
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		err = &CauseError{Cause: "only root may write there", Remedy: "run connsync as root", Err: err}
+		err = onlyRoot(runtimeDir, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", filepath.Join(runtimeDir, "lock"), err)

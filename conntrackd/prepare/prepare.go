@@ -224,9 +224,10 @@ func ownHost() (bool, error) {
 		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, pidsErr)
 	}
 	name, nameErr := os.ReadFile("/proc/1/comm")
-	firstPIDs, err := os.Readlink("/proc/1/ns/pid")
+	const firstNamespace = "/proc/1/ns/pid"
+	firstPIDs, err := os.Readlink(firstNamespace)
 	if err := errors.Join(err, nameErr); err != nil {
-		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, hostfile.Explain(firstNamespace, err))
 	}
 	if err := otherHost(pids, firstPIDs, strings.TrimSpace(string(name))); err != nil {
 		return false, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
 )
 
 // maxFrom bounds what is read of a --from file: the settings are far less,
@@ -124,14 +125,14 @@ func Open(ctx context.Context, path string, stdin io.Reader) io.ReadCloser {
 		if path != "-" {
 			f, err := os.Open(path)
 			if err != nil {
-				in.CloseWithError(err)
+				in.CloseWithError(hostfile.Explain(path, err))
 				return
 			}
 			defer f.Close()
 			r = f
 		}
 		_, err := io.Copy(in, r)
-		in.CloseWithError(err) // which may be none
+		in.CloseWithError(hostfile.Explain(path, err)) // which may be none
 	}()
 	return out
 }
