@@ -205,17 +205,20 @@ func (a *Applier) Obstacle(ctx context.Context, c *conntrackd.Candidate) error {
 	if err != nil || t.nothingLeft() {
 		return err
 	}
-	for _, dir := range []string{a.RuntimeDir, OpenHistory(a.StateDir).dir} {
-		if err := hostfile.DirectoryObstacle(dir); err != nil {
-			return err
-		}
+	err = hostfile.LockObstacle(a.RuntimeDir)
+	if err == nil {
+		_, err = OpenHistory(a.StateDir).list()
 	}
-	if !t.sameContent() {
-		if err := hostfile.Obstacle(c.Path); err != nil {
-			return err
-		}
+	if err == nil {
+		err = hostfile.DirectoryObstacle(OpenHistory(a.StateDir).dir)
 	}
-	return t.startable(ctx)
+	if err == nil && !t.sameContent() {
+		err = hostfile.Obstacle(c.Path)
+	}
+	if err == nil {
+		err = t.startable(ctx)
+	}
+	return err
 }
 
 func (t *transaction) outcome(err error) Outcome {

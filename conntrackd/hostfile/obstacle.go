@@ -33,7 +33,8 @@ func Obstacle(path string) error {
 	return closed(target, filepath.Dir(target))
 }
 
-// DirectoryObstacle is [Obstacle] for files in a directory that is made when missing.
+// DirectoryObstacle is [Obstacle] for connsync's own files in a directory that is made when
+// missing.
 func DirectoryObstacle(dir string) error {
 	at := filepath.Clean(dir)
 	for ; at != "/" && at != "."; at = filepath.Dir(at) {
@@ -43,6 +44,9 @@ func DirectoryObstacle(dir string) error {
 	}
 	if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) { // a link, which mkdir(2) does not follow
 		return Explain(dir, &fs.PathError{Op: "mkdir", Path: dir, Err: unix.EEXIST})
+	}
+	if err := trust.Owned(dir); err != nil {
+		return err
 	}
 	return closed(dir, at)
 }

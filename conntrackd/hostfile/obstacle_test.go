@@ -34,11 +34,11 @@ func TestPathThatLeadsNowhere(t *testing.T) {
 		{"loop", "DIR/loop is a symbolic link that leads back to itself: rm DIR/loop", read, nil},
 		{"file/c.conf", "DIR/file is not a directory: give another path, or mv DIR/file DIR/file.kept", read, nil},
 		{"none.conf", "there is no DIR/none.conf: ls DIR", open, nil},
-		{"file", "DIR/file is not a directory: give another path, or mv DIR/file DIR/file.kept", lock, DirectoryObstacle},
-		{"file/run", "DIR/file is not a directory: give another path, or mv DIR/file DIR/file.kept", lock, DirectoryObstacle},
-		{"loop", "DIR/loop is a symbolic link that leads back to itself: rm DIR/loop", lock, DirectoryObstacle},
-		{"astray", "DIR/astray is a symbolic link to DIR/none, which does not exist: mkdir -p DIR/none", lock, DirectoryObstacle},
-		{"locked", "DIR/locked/lock is a directory and not a file: give another path, or rmdir DIR/locked/lock", lock, nil},
+		{"file", "DIR/file is not a directory: give another path, or mv DIR/file DIR/file.kept", lock, LockObstacle},
+		{"file/run", "DIR/file is not a directory: give another path, or mv DIR/file DIR/file.kept", lock, LockObstacle},
+		{"loop", "DIR/loop is a symbolic link that leads back to itself: rm DIR/loop", lock, LockObstacle},
+		{"astray", "DIR/astray is a symbolic link to DIR/none, which does not exist: mkdir -p DIR/none", lock, LockObstacle},
+		{"locked", "DIR/locked/lock is a directory and not a file: give another path, or rmdir DIR/locked/lock", lock, LockObstacle},
 	} {
 		dir := t.TempDir()
 		at := func(name string) string { return filepath.Join(dir, name) }
@@ -62,7 +62,7 @@ func TestPathThatLeadsNowhere(t *testing.T) {
 // Where nothing is in the way, a look says so and leaves nothing.
 func TestNoObstacle(t *testing.T) {
 	dir := t.TempDir()
-	if err := errors.Join(Obstacle(filepath.Join(dir, "c.conf")), DirectoryObstacle(filepath.Join(dir, "a", "b")), DirectoryObstacle(dir)); err != nil {
+	if err := errors.Join(Obstacle(filepath.Join(dir, "c.conf")), LockObstacle(filepath.Join(dir, "a", "b")), DirectoryObstacle(dir)); err != nil {
 		t.Error(err)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {

@@ -3,6 +3,7 @@ package hostfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -38,22 +39,51 @@ func OpenOwn(dir, name string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return nil, fmt.Errorf("%s is a symbolic link and not connsync's own file: remove it", path)
+		return nil, linkError(path)
 	case errors.Is(err, unix.ENXIO): // a pipe that nobody reads, or a socket
 		return nil, trust.NotRegularError(path)
 	case err != nil:
 		return nil, Explain(path, err)
 	}
 	info, err := f.Stat()
-	if err == nil && (!info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink != 1) {
-		err = fmt.Errorf("%s is not a regular file, or has a second name, and is not connsync's own file: remove it", path)
-	}
 	if err == nil {
-		err = trust.OwnedInfo(path, info)
+		err = ours(path, info)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// ownObstacle says what would keep [OpenOwn] from opening a file, as far as that can be
+// seen without writing; nil where nothing can.
+func ownObstacle(dir, name string) error {
+	if err := DirectoryObstacle(dir); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, name)
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && info.IsDir():
+		err = unix.EISDIR
+	case err == nil && info.Mode().Type() == fs.ModeSymlink:
+		return linkError(path)
+	case err == nil:
+		return ours(path, info)
+	}
+	return Explain(path, err)
+}
+
+func ours(path string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink != 1 {
+		return fmt.Errorf("%s is not a regular file, or has a second name, and is not connsync's own file: remove it", path)
+	}
+	return trust.OwnedInfo(path, info)
+}
+
+func linkError(path string) error {
+	return fmt.Errorf("%s is a symbolic link and not connsync's own file: remove it", path)
 }

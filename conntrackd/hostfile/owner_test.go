@@ -74,8 +74,11 @@ func TestLockWriterLeavesOthersFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := LockWriter(filepath.Dir(lock)); err == nil || !strings.Contains(err.Error(), lock) {
+			if _, err = LockWriter(filepath.Dir(lock)); err == nil || !strings.Contains(err.Error(), lock) {
 				t.Errorf("it says %v", err)
+			}
+			if seen := LockObstacle(filepath.Dir(lock)); seen == nil || !strings.HasSuffix(err.Error(), seen.Error()) {
+				t.Errorf("a look says %v, and the lock %v", seen, err)
 			}
 			if content, err := os.ReadFile(victim); err != nil || string(content) != "precious\n" {
 				t.Errorf("the other file is %q (%v)", content, err)
@@ -89,5 +92,8 @@ func TestLockWriterLeavesOthersFiles(t *testing.T) {
 	var untrusted *trust.OwnerError
 	if _, err := LockWriter(dir); !errors.As(err, &untrusted) {
 		t.Errorf("a directory of somebody else: %v", err)
+	}
+	if err := LockObstacle(dir); !errors.As(err, &untrusted) {
+		t.Errorf("a look at it: %v", err)
 	}
 }

@@ -53,16 +53,22 @@ func (l *writerLock) release() error {
 	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }
 
+const lockName = "lock"
+
+// LockObstacle says what would keep [LockWriter] from taking the lock, another writer
+// apart; nil where nothing is seen. It writes nothing.
+func LockObstacle(runtimeDir string) error { return ownObstacle(runtimeDir, lockName) }
+
 // LockWriter takes the lock that every writer holds, until it is closed or the
 // process ends. It is a file in runtimeDir, which is made when missing. It does not
 // wait: the error is a *[BusyError] when somebody else is writing.
 func LockWriter(runtimeDir string) (io.Closer, error) {
-	f, err := OpenOwn(runtimeDir, "lock", os.O_RDWR)
+	f, err := OpenOwn(runtimeDir, lockName, os.O_RDWR)
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		err = onlyRoot(runtimeDir, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", filepath.Join(runtimeDir, "lock"), err)
+		return nil, fmt.Errorf("lock %s: %w", filepath.Join(runtimeDir, lockName), err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
