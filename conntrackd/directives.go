@@ -1,6 +1,9 @@
 package conntrackd
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // ControlSocket returns the Path in the section UNIX at which the daemon serves its control
 // socket, or "" where the file gives none.
@@ -24,6 +27,35 @@ func (f *File) LogFile() string {
 		}
 	}
 	return ""
+}
+
+// NamedPath is the path of a file that the daemon makes.
+type NamedPath struct {
+	Directive string // LockFile, UNIX Path or LogFile
+	Path      string
+	Line      int // of the directive; zero where the daemon's default counts
+}
+
+// String names the directive and its line.
+func (p NamedPath) String() string {
+	if p.Line == 0 {
+		return p.Directive + " (the default)"
+	}
+	return fmt.Sprintf("%s (line %d)", p.Directive, p.Line)
+}
+
+// Paths are those of the files that the daemon makes when it starts with the file.
+func (f *File) Paths() []NamedPath {
+	all := []NamedPath{{"LockFile", f.LockFile(), f.LineOf("General", "LockFile")}}
+	if path := f.ControlSocket(); path != "" {
+		all = append(all, NamedPath{"UNIX Path", path, f.LineOf("General", "Path")})
+	}
+	for _, section := range []string{"General", "Stats"} {
+		if path := f.value(section, "LogFile"); strings.HasPrefix(path, "/") {
+			all = append(all, NamedPath{"LogFile", path, f.LineOf(section, "LogFile")})
+		}
+	}
+	return all
 }
 
 // defaultHashLimit is the daemon's own, since 1.4.7 (read_config_yy.y).
