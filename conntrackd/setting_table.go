@@ -21,6 +21,21 @@ const (
 // of the schema.
 func NewSettingTable() SettingTable { return slices.Clone(settingTable()) }
 
+// Enabling returns t with what Enable Sync does on this host: in a few words, and in
+// sentences.
+func (t SettingTable) Enabling(hint, does string) SettingTable {
+	t = slices.Clone(t)
+	for i := range t {
+		if t[i].Field == FieldEnabled {
+			t[i].Hint, t[i].About = hint, append([]string{does + " " + settingsStay}, t[i].About[1:]...)
+		}
+	}
+	return t
+}
+
+// settingsStay is said of Disable.
+const settingsStay = "The settings stay in the file, so that enabling again needs no typing."
+
 // settingTable is the table that every reading and writing of a file shares. Callers do
 // not change it; [NewSettingTable] returns a copy.
 func settingTable() SettingTable {
@@ -47,7 +62,7 @@ func enabledSetting() Setting {
 		Hint:     "conntrackd runs now and at boot, or not at all.",
 		Standard: "Disable", Example: "Enable",
 		About: []string{
-			"Enable starts conntrackd now and at every boot; Disable stops it, now and at boot. The settings stay in the file, so that enabling again needs no typing.",
+			"Enable starts conntrackd now and at every boot; Disable stops it, now and at boot. " + settingsStay,
 			"Both nodes have to be enabled. With one alone nothing is replicated.",
 		},
 		Value: switchValue(func(s *Settings) *bool { return &s.Enabled }, typed.Enabled, "enable", "disable"),

@@ -69,6 +69,19 @@ func (n *Node) Unmanaged() bool {
 	return ok
 }
 
+// Table returns t with what Enable Sync does with the service of n.
+func (n *Node) Table(t conntrackd.SettingTable) conntrackd.SettingTable {
+	switch n.Service.(type) {
+	case service.Unmanaged:
+		return t.Enabling("--service none leaves conntrackd alone.",
+			"With --service none the file alone is written: conntrackd is not started, restarted or stopped, now or at boot.")
+	case *service.Direct:
+		return t.Enabling("conntrackd runs, or not; connsync starts nothing at boot.",
+			"Enable starts conntrackd now; Disable stops it. No service manager runs it, so connsync does not start it at boot.")
+	}
+	return t
+}
+
 // Preparer sets right what the host does against its sync.
 func (n *Node) Preparer() *prepare.Preparer {
 	p := prepare.NewPreparer(n.Service, n.StateDir, prepare.Refresh{Program: n.Program, RuntimeDir: n.RuntimeDir, RunBy: n.RunBy})

@@ -96,6 +96,8 @@ func TestUnmanagedStateSelectsNothing(t *testing.T) {
 	unmanaged := func(o *Options) { o.Unmanaged, o.StateUnknown = true, true }
 	filledIn(t, unmanaged, func(d *driver) {
 		d.wants(open, "sync not known")
+		d.do(d.m.form.moveTo(len(d.m.form.fields) + saveButton))
+		d.wants("Save Changes: check, show the change, then write.")
 		d.pressSave()
 		d.wantScreen(&preflight{})
 	})

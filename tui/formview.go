@@ -85,10 +85,12 @@ func (f *form) noteSuggestion() {
 func (f *form) hintText(s conntrackd.Settings) string {
 	switch f.focus - len(f.fields) {
 	case saveButton:
-		if f.draft.Dirty() {
+		switch {
+		case f.draft.Dirty() && f.env.unmanaged:
+			return "Save Changes: check, show the change, then write."
+		case f.draft.Dirty():
 			return "Save Changes: check, show the change, then write and restart."
-		}
-		if f.half != "" || f.foreign {
+		case f.half != "" || f.foreign:
 			return "Save Changes: write and restart, or stop, as Enable Sync says."
 		}
 		return "Save Changes: no setting was changed; nothing will be saved."

@@ -123,7 +123,7 @@ func (c *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	}
 	e := effects{node.NewSession(ctx, c.Node, saved)}
 	o := tui.Options{
-		Context: ctx, Table: c.table, Saved: saved.Settings, StateUnknown: saved.StateErr != nil || c.Unmanaged(), Unmanaged: c.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: c.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
+		Context: ctx, Table: c.Table(c.table), Saved: saved.Settings, StateUnknown: saved.StateErr != nil || c.Unmanaged(), Unmanaged: c.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: c.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
 		Glyphs:  tui.UnicodeGlyphs(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Linker: e, Reviewer: e, File: e, Applier: e, Observer: e, Events: e, Operator: e, History: e},
 	}
