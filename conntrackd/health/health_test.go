@@ -119,6 +119,7 @@ func TestJudge(t *testing.T) {
 		{"states of the peer had to be asked for, the table is too full, and messages are lost", edited(refilled(), func(e *evidence) { e.readings[7].Direct, e.readings[7].InjectFailed, e.readings[7].Lost = true, 3, 9 }), VerdictPartial, "kernel refused 3 states of the peer"},
 		{"connections missing and no word of the peer", edited(quiet(idle(8)), func(e *evidence) { e.coverage = &coverage.Coverage{Counts: coverage.Counts{Missing: 2}} }), VerdictSilent, ""},
 		{"service unknown", edited(idle(8), func(e *evidence) { e.serviceErr = errors.New("access denied") }), VerdictUnknown, "access denied"},
+		{"service left alone", edited(idle(8), func(e *evidence) { _, e.serviceErr = service.Unmanaged{}.State(t.Context()) }), VerdictUnknown, "use --service auto or direct"},
 		{"stopped", edited(idle(8), func(e *evidence) { e.service = service.State{Detail: "failed (Result: exit-code)"} }), VerdictStopped, "exit-code"},
 		{"Stats mode", edited(idle(8), func(e *evidence) { e.countersErr = fmt.Errorf("ask: %w", control.ErrStatsMode) }), VerdictStopped, "no Sync section"},
 		{"no answer", edited(idle(8), func(e *evidence) { e.countersErr = context.DeadlineExceeded }), VerdictUnknown, "does not answer"},

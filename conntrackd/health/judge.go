@@ -7,6 +7,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/service"
 	"connsync/plural"
 	"connsync/shell"
 )
@@ -62,8 +63,11 @@ func judge(e evidence) judgement {
 // judgeDaemon settles the cases in which the sync need not be looked at.
 func judgeDaemon(e evidence) (judgement, bool) {
 	switch {
+	case errors.Is(e.serviceErr, service.ErrUnmanaged):
+		return judgement{VerdictUnknown, "--service none does not look at the service", "use --service auto or direct"}, true
 	case e.serviceErr != nil:
-		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(), "run as root"}, true
+		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(),
+			"run connsync as root, or with --service direct where no service manager runs"}, true
 	case e.stranger.PID != 0:
 		j := judgement{VerdictUnknown, fmt.Sprintf("conntrackd (process %d) runs with another file, %s, and not with %s", e.stranger.PID, e.stranger.Config, e.config),
 			fmt.Sprintf("show that one with connsync status --config %s, or start this one with connsync apply --enable", shell.Word(e.stranger.Config))}
