@@ -176,7 +176,7 @@ func (n *Node) daemon() check.Check {
 			}
 			state, err := n.Service.State(ctx)
 			if state.Masked || errors.Is(err, service.ErrMasked) {
-				return check.Finding{Status: check.Failed, Detail: n.Service.Name() + " is masked", Err: err,
+				return check.Finding{Status: check.Failed, Detail: service.Called(n.Service) + " is masked", Err: err,
 					Remedy: state.Unmask}
 			}
 			switch {
@@ -184,10 +184,10 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Passed, Detail: "conntrackd " + version + "; its service is left alone"}
 			case err != nil:
 				return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root, or with --service direct where no service manager runs",
-					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be read: %v", version, n.Service.Name(), err)}
+					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be read: %v", version, service.Called(n.Service), err)}
 			case !state.Present:
 				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",
-					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, n.Service.Name())}
+					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, service.Called(n.Service))}
 			}
 			if n.Unread != "" {
 				return check.Finding{Status: check.Failed, Detail: n.Unread, Remedy: "leave --config out"}
@@ -196,9 +196,13 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Failed, Mild: true, Detail: (&service.KeptError{PID: state.MainPID, Keeper: k}).Error(), Remedy: "connsync apply --service none"}
 			}
 			if state.Refusal != "" && !state.Active {
-				return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s would not start: %s", n.Service.Name(), state.Refusal), Remedy: state.Unmask}
+				return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s would not start: %s", service.Called(n.Service), state.Refusal), Remedy: state.Unmask}
 			}
-			detail := fmt.Sprintf("conntrackd %s, run by %s", version, n.Service.Name())
+			by := "run by " + n.Service.Name()
+			if _, direct := n.Service.(*service.Direct); direct {
+				by = "started directly"
+			}
+			detail := fmt.Sprintf("conntrackd %s, %s", version, by)
 			if n.ConfigWhy != "" {
 				detail += " with " + n.Config
 			}

@@ -241,7 +241,7 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 		return check.Finding{Status: check.Passed, Detail: fmt.Sprintf("one conntrackd runs (process %d)", others[0].PID)}
 	}
 	if len(others) == 0 {
-		return check.Finding{Status: check.Passed, Detail: "no other conntrackd than " + h.n.Service.Name()}
+		return check.Finding{Status: check.Passed, Detail: "no other conntrackd runs"}
 	}
 	var words []string
 	for _, d := range others {
@@ -249,5 +249,5 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 	}
 	return check.Finding{Status: check.Failed,
 		Remedy: fmt.Sprintf("ps -o pid,ppid,args -p %d shows what started it; have that stop it, or use its file: connsync --config %s", others[0].PID, shell.Word(others[0].Config)),
-		Detail: "another conntrackd runs beside " + h.n.Service.Name() + ": " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
+		Detail: "another conntrackd runs: " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
 }

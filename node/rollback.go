@@ -24,7 +24,7 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 	}
 	state, err := service.SettledState(ctx, n.Service)
 	if err != nil && !n.Unmanaged() { // which nobody can ask, and which is left alone
-		return apply.Review{}, fmt.Errorf("read the state of %s: %w", n.Service.Name(), err)
+		return apply.Review{}, fmt.Errorf("read the state of %s: %w", service.Called(n.Service), err)
 	}
 	now := conntrackd.Running{Active: state.Active, Enabled: state.Enabled}
 	c, err := apply.NewRestore(n.Config, n.History(), e, now)

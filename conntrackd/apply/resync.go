@@ -136,7 +136,7 @@ type Restarted struct {
 func RestartAndResync(ctx context.Context, s service.Service, client *control.Client) (r Restarted, err error) {
 	before, err := s.State(ctx)
 	if err != nil {
-		return r, fmt.Errorf("could not read the state of %s: %w", s.Name(), err)
+		return r, fmt.Errorf("could not read the state of %s: %w", service.Called(s), err)
 	}
 	var exchange *failover.Resync
 	away := watchDowntime(client.Path, client.Path, func() {
@@ -153,9 +153,9 @@ func RestartAndResync(ctx context.Context, s service.Service, client *control.Cl
 	after, err := s.State(ctx)
 	switch r.PID = after.MainPID; {
 	case err != nil:
-		return r, fmt.Errorf("could not read the state of %s: %w", s.Name(), err)
+		return r, fmt.Errorf("could not read the state of %s: %w", service.Called(s), err)
 	case after.MainPID == before.MainPID:
-		return r, fmt.Errorf("%s still runs as process %d", s.Name(), before.MainPID)
+		return r, fmt.Errorf("%s still runs as process %d", service.Called(s), before.MainPID)
 	}
 	if exchange == nil {
 		if exchange, err = failover.BeginResync(ctx, client, true); err != nil {

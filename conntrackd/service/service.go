@@ -9,7 +9,8 @@ import (
 // when its context ends, even if the job it asked for goes on. An error is an
 // *[Error], or that of the context; the daemon started directly has errors of its own.
 type Service interface {
-	// Name is for people: "conntrackd.service" or "conntrackd, started directly".
+	// Name is for people: "conntrackd.service" or "conntrackd, started directly". The
+	// history knows the service by it. In a sentence it is [Called].
 	Name() string
 	// State reads; it changes nothing.
 	State(ctx context.Context) (State, error)
@@ -85,4 +86,12 @@ func (s State) HalfEnabled() string {
 		return "conntrackd starts at boot, and does not run now"
 	}
 	return ""
+}
+
+// Called returns the name of s as it stands in a sentence.
+func Called(s Service) string {
+	if _, direct := s.(*Direct); direct {
+		return "conntrackd"
+	}
+	return s.Name()
 }
