@@ -15,6 +15,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/google/go-cmp/cmp"
 
+	"connsync/conntrackd/apply"
 	"connsync/lab"
 	"connsync/lab/tty"
 )
@@ -206,7 +207,7 @@ func TestTerminalOutlivesTheForm(t *testing.T) {
 		}
 	}
 	for _, e := range []ending{
-		{name: "SIGKILL", do: kill(syscall.SIGKILL), says: "ended by killed", status: 128 + 9},
+		{name: "SIGKILL", do: kill(syscall.SIGKILL), says: "connsync: ended by SIGKILL\n", status: 128 + 9},
 		{name: "SIGSEGV", do: kill(syscall.SIGSEGV), status: 2},
 		{name: "SIGQUIT", do: kill(syscall.SIGQUIT)},
 		{name: "SIGQUIT of the one on the line", do: func(s *tty.Seat) error { return s.Process().Signal(syscall.SIGQUIT) }},
@@ -246,6 +247,29 @@ func TestTerminalOutlivesTheForm(t *testing.T) {
 				}
 				e.ends(t, seat, endsWithin)
 			})
+		}
+	}
+}
+
+// A form that was ended by a signal speaks of a save only where one was interrupted.
+func TestEndOfTheFormTellsAnInterruptedSave(t *testing.T) {
+	t.Parallel()
+	const next = "; the next start completes or rolls back the save that it interrupted"
+	for outcome, want := range map[apply.EntryOutcome]string{
+		"": "ended by SIGTERM", apply.EntrySaved: "ended by SIGTERM", apply.EntryPending: "ended by SIGTERM" + next,
+	} {
+		dir := t.TempDir()
+		if outcome != "" {
+			record := fmt.Sprintf(`{"number": 1, "outcome": %q}`, outcome)
+			if err := os.MkdirAll(filepath.Join(dir, "history"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "history", "000001.json"), []byte(record), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := endedBy(syscall.SIGTERM, dir).Error(); got != want {
+			t.Errorf("%q: %q, want %q", outcome, got, want)
 		}
 	}
 }

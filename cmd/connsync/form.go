@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"syscall"
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/term"
+	"golang.org/x/sys/unix"
 
+	"connsync/conntrackd/apply"
 	"connsync/node"
 	"connsync/tui"
 	"connsync/tui/console"
@@ -33,7 +37,7 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 		return runLines(ctx, s, g, first, "Line mode, because TERM does not describe a terminal that can place the cursor. If yours can: TERM=vt100 connsync")
 	}
 	if !console.Guarded() {
-		return s.guarded(line)
+		return s.guarded(line, g.StateDir)
 	}
 	console.QuickStart()
 	ctx, end := context.WithCancel(ctx) // and with the screen all that goes on for it
@@ -71,17 +75,28 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	return err
 }
 
-// guarded runs the screens under [console.Line.Guard].
-func (s streams) guarded(line *console.Line) error {
+// guarded runs the screens under [console.Line.Guard]; the history is in stateDir.
+func (s streams) guarded(line *console.Line, stateDir string) error {
 	status, err := line.Guard(s.signals, cleaned{s.err})
 	switch {
 	case err == nil && status.Signaled():
 		s.hangUp() // on a stopped line it is said to nobody
-		return &exitError{128 + int(status.Signal()), fmt.Errorf("ended by %v; the next start completes or rolls back a save that was interrupted", status.Signal())}
+		return &exitError{128 + int(status.Signal()), endedBy(status.Signal(), stateDir)}
 	case err == nil && status.ExitStatus() != exitDone:
 		return &exitError{status.ExitStatus(), nil} // it has been said
 	}
 	return err
+}
+
+// endedBy names the signal that has ended the screens, and says what becomes of a save
+// that it has interrupted.
+func endedBy(signal syscall.Signal, stateDir string) error {
+	name := unix.SignalName(signal)
+	saves, err := apply.OpenHistory(stateDir).Entries()
+	if err == nil && slices.ContainsFunc(saves, func(e apply.Entry) bool { return e.Outcome == apply.EntryPending }) {
+		return fmt.Errorf("ended by %s; the next start completes or rolls back the save that it interrupted", name)
+	}
+	return fmt.Errorf("ended by %s", name)
 }
 
 func needsTerminal(first *firstSetup) string {

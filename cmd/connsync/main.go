@@ -16,6 +16,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
+	"connsync/node"
 	"connsync/outlet"
 	"connsync/tui/console"
 	"connsync/tui/text"
@@ -108,7 +109,7 @@ func run(args []string, s streams) int {
 // flags, and is as small and as quick as that.
 func (s streams) execute(ctx context.Context, args []string) (*cobra.Command, error) {
 	if line, ok := s.line(); ok && len(args) == 0 && line.Kind() != console.Dumb && !console.Guarded() {
-		return &cobra.Command{Use: "connsync"}, s.guarded(line)
+		return &cobra.Command{Use: "connsync"}, s.guarded(line, node.DefaultStateDir)
 	}
 	root := newRoot(s, conntrackd.NewSettingTable())
 	root.SetArgs(args)
