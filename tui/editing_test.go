@@ -10,6 +10,8 @@ import (
 	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
+
+	"connsync/conntrackd"
 )
 
 // bindings are all keys of a line editor.
@@ -135,4 +137,33 @@ func TestNoKeyPastesFromAClipboard(t *testing.T) {
 	if made != 1 {
 		t.Errorf("line editors are made in %d places; only newInput leaves the clipboard out", made)
 	}
+}
+
+// A value that is wider than its room has a mark where some of it is hidden, beside the
+// cursor and without it.
+func TestLongValueIsMarkedWhereItIsCut(t *testing.T) {
+	const value = "fd00:1234:5678:9abc:def0:1234:5678:9abc/64"
+	m := New(Options{Glyphs: ASCIIGlyphs(), Theme: PlainTheme()})
+	m.resize(40, 12)
+	f := m.form
+	i := f.index(conntrackd.FieldPeerIP)
+	f.inputs[i].SetValue(value)
+	wants := func(at int, want string) {
+		t.Helper()
+		f.inputs[i].SetCursor(at)
+		text, x := f.valueText(i)
+		if text != want {
+			t.Errorf("at %d: %q, want %q", at, text, want)
+		}
+		if i == f.focus && at < len(value) && text[x] != value[at] {
+			t.Errorf("at %d the cursor is on %q, want %q", at, text[x], value[at])
+		}
+	}
+	wants(30, "fd00:1234:5678:9ab...")
+	f.focus = i
+	wants(0, "fd00:1234:5678:9ab...")
+	wants(17, "fd00:1234:5678:9ab...")
+	wants(18, "...:1234:5678:9abc...")
+	wants(30, "...abc:def0:1234:5...")
+	wants(len(value), "...1234:5678:9abc/64")
 }

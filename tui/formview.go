@@ -253,7 +253,6 @@ func (f *form) flag(id conntrackd.Field) string {
 }
 
 // valueText is the value as it is drawn, and the column of the cursor in it.
-// What is wider than its room is drawn from where the cursor is visible.
 func (f *form) valueText(i int) (text string, x int) {
 	l, fd := f.layout, f.fields[i]
 	room := max(4, l.width-l.value-1)
@@ -263,16 +262,11 @@ func (f *form) valueText(i int) (text string, x int) {
 	if fd.choices() != nil {
 		return f.radio(fd, l.width-l.value)
 	}
-	runes, pos := []rune(f.inputs[i].Value()), f.inputs[i].Position()
+	pos := f.inputs[i].Position()
 	if i != f.focus {
 		pos = 0
 	}
-	from := max(0, pos-room) // a list may be long
-	for ansi.StringWidth(f.env.shown(string(runes[from:pos]))) >= room {
-		from++
-	}
-	text = ansi.Truncate(f.env.shown(string(runes[from:])), room, "")
-	return text, ansi.StringWidth(f.env.shown(string(runes[from:pos])))
+	return f.env.around([]rune(f.inputs[i].Value()), pos, room)
 }
 
 // radio is the choices of a field, or the one that is taken where they have no room
@@ -295,7 +289,7 @@ func (f *form) radio(fd field, room int) (drawn string, x int) {
 		drawn += on + " " + fd.title(choice)
 	}
 	if ansi.StringWidth(drawn) > room {
-		return ansi.Truncate("< "+fd.title(value)+" >", room, ""), 0
+		return f.env.fit("< "+fd.title(value)+" >", room), 0
 	}
 	return drawn, x
 }

@@ -41,7 +41,7 @@ func (m *Model) body() (lines []string, x, y int, cursor bool) {
 	}
 	lines = lines[:room]
 	for i := range lines {
-		lines[i] = strings.TrimRight(ansi.Truncate(lines[i], m.width, ""), " ")
+		lines[i] = strings.TrimRight(m.env.fit(lines[i], m.width), " ")
 	}
 	if m.dialog != nil {
 		box, bx, by := m.dialog.lines(m.width, m.env)

@@ -40,6 +40,24 @@ func (e *env) fit(s string, width int) string {
 	return ansi.Truncate(s, max(width, 0), e.glyphs.Ellipsis)
 }
 
+// around is what of s fits into width cells around pos, with a mark on each side that
+// hides some of it, and the column of pos.
+func (e *env) around(s []rune, pos, width int) (shown string, x int) {
+	cells := func(from, to int) int { return ansi.StringWidth(e.shown(string(s[from:to]))) }
+	mark := ansi.StringWidth(e.glyphs.Ellipsis)
+	from, last := max(0, pos-width), width // a list may be long
+	if pos < len(s) && cells(from, len(s)) > width {
+		last -= mark
+	}
+	for cells(from, pos) >= last {
+		from++
+	}
+	if shown = e.fit(e.shown(string(s[from:])), width); from > 0 {
+		shown = ansi.TruncateLeft(shown, mark, e.glyphs.Ellipsis)
+	}
+	return shown, cells(from, pos)
+}
+
 // mark is the two cells before a line that can have the focus.
 func (e *env) mark(focused bool) string {
 	if focused {
