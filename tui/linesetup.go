@@ -32,7 +32,7 @@ const (
 func (t *lineTalk) setUp() (stage, error) {
 	t.out.say(laterWord + " quits the setup at any question (run connsync setup to continue), " + neverWord + " quits it for good.")
 	if p := t.setup.Patience; p > 0 {
-		t.out.say(bootGoesOn("an answer", p))
+		t.out.say(text.BootGoesOn("an answer", p))
 	}
 	if t.setup.AsksApplication {
 		return t.askApplication, nil
@@ -292,7 +292,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 
 // endSetup says how a setup ended that has set up nothing, and tells the host.
 func (t *lineTalk) endSetup(err error) error {
-	how, said := Later, NothingSetUp(t.stated)
+	how, said := Later, text.NothingSetUp(t.stated)
 	var unfinished error
 	switch {
 	case errors.Is(err, errLater), errors.Is(err, errGoneOff):

@@ -54,19 +54,6 @@ const (
 	Unanswered                // nobody was there
 )
 
-// NothingSetUp is said of a setup that was left when it had written down that
-// application; blank for none.
-func NothingSetUp(application string) string {
-	but := ""
-	if application != "" {
-		but = "; only " + applicationFile + " was written (" + application + ")"
-	}
-	return "Nothing is set up" + but + ". " + waysBack + "."
-}
-
-// waysBack says how to come back to a setup.
-const waysBack = "To continue later, run connsync setup"
-
 type (
 	// applicationConfirmed is the answer that the application is meant.
 	applicationConfirmed struct{ word string }
@@ -339,7 +326,7 @@ func (s *setup) save() outcome {
 // leaveDialog asks what becomes of the setup.
 func (s *setup) leaveDialog() *dialog {
 	return &dialog{
-		text: []string{"Quit the setup? " + NothingSetUp(s.stated) + " Later: the next boot asks again."},
+		text: []string{"Quit the setup? " + text.NothingSetUp(s.stated) + " Later: the next boot asks again."},
 		answers: []answer{
 			{label: "No, stay", key: "n"},
 			{label: "Later", key: "l", msg: leaveChosen{Later}},

@@ -20,8 +20,7 @@ var applicationNames = [...]string{"link load balancer", "web application firewa
 
 const (
 	applicationAsks  = "What is this appliance?"
-	applicationFile  = "/etc/connsync/application"
-	applicationHint  = "LLB and \"none of these\" have sync. The answer is written to " + applicationFile + "."
+	applicationHint  = "LLB and \"none of these\" have sync. The answer is written to " + text.ApplicationFile + "."
 	noApplication    = "none of these"
 	peerLineAsks     = "The line that the other node shows, if that node is set up:"
 	peerLineHint     = "Type or paste all of it, from \"connsync apply\" to \"--enable\" (on that node, connsync peer prints it). Press Enter if the other node is not set up yet."

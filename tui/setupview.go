@@ -3,11 +3,10 @@ package tui
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
-	"connsync/plural"
+	"connsync/tui/text"
 )
 
 // drawn is a page as lines, with the cursor in them.
@@ -54,38 +53,23 @@ func (s *setup) tight() bool { return s.layout.height < 16 }
 // head says where in the setup this is, and how long it waits for a key. It
 // never changes by itself: an idle screen sends nothing.
 func (s *setup) head() []string {
-	text := fmt.Sprintf("Question %d of %d.", s.at+1, len(s.pages)-1)
+	said := fmt.Sprintf("Question %d of %d.", s.at+1, len(s.pages)-1)
 	switch {
 	case s.page().kind == lastPage && s.tight():
 		return nil
 	case s.done:
-		text = "Connection sync is set up on this node."
+		said = "Connection sync is set up on this node."
 	case s.page().kind == lastPage:
-		text = "Review your answers."
+		said = "Review your answers."
 	}
 	if p := s.options.Patience; p > 0 && !s.done && !s.tight() {
-		text += " " + bootGoesOn("a key", p)
+		said += " " + text.BootGoesOn("a key", p)
 	}
-	lines := []string{" " + s.env.fit(text, s.layout.width-2)}
+	lines := []string{" " + s.env.fit(said, s.layout.width-2)}
 	if !s.tight() {
 		lines = append(lines, "")
 	}
 	return lines
-}
-
-// bootGoesOn says what happens when nobody does anything.
-func bootGoesOn(without string, patience time.Duration) string {
-	return "Without " + without + " for " + patienceText(patience) + " the boot continues."
-}
-
-// patienceText is a span as people say it.
-func patienceText(d time.Duration) string {
-	if d >= time.Minute && d%time.Minute == 0 {
-		n := int(d / time.Minute)
-		return plural.Of(n, "minute", "minutes")
-	}
-	n := int(d.Round(time.Second) / time.Second)
-	return plural.Of(n, "second", "seconds")
 }
 
 // rest adds prose as far as there is room.
@@ -255,5 +239,5 @@ func (s *setup) explain() (title string, lines []string) {
 			"ctrl+u clears what you typed.",
 		}
 	}
-	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves after you agree.", "Later quits. " + waysBack + "."}
+	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves after you agree.", "Later quits. " + text.WaysBack + "."}
 }

@@ -15,6 +15,7 @@ import (
 	"connsync/outlet"
 	"connsync/tui"
 	"connsync/tui/console"
+	"connsync/tui/text"
 )
 
 const setupHelp = `setup asks for what is not set yet, one question at a time, checks it, shows the
@@ -177,9 +178,9 @@ func (f *firstSetup) tell(s streams) {
 	if !f.left || f.told {
 		return
 	}
-	text := tui.NothingSetUp(f.stated)
+	said := text.NothingSetUp(f.stated)
 	if f.how != tui.Later {
-		text += " It will not be offered at boot again."
+		said += " It will not be offered at boot again."
 	}
-	fmt.Fprintln(s.out, text)
+	fmt.Fprintln(s.out, said)
 }
