@@ -57,6 +57,18 @@ func firewallCases() []firewallCase {
 		{"taken to another device", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 fwd to lo\n}\n}", check.Unknown, "rule 1 in chain early"},
 		{"others are taken to another device", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3781 fwd to lo\n}\n}", check.Passed, ""},
 		{"taken to another socket", "chain early { type filter hook prerouting priority -150\n udp dport 3780 tproxy to :9 accept\n}", check.Unknown, "rule 1 in chain early"},
+		// What rules write.
+		{"another port is written", "chain pre { type filter hook prerouting priority -300\n udp dport 3780 udp dport set 9999\n}", check.Unknown, "rule 1 in chain pre"},
+		{"another port is written, and admitted", "chain pre { type filter hook prerouting priority -300\n udp dport 3780 udp dport set 9999\n}\n" + in("udp dport 9999 accept"), check.Unknown, "in chain pre"},
+		{"the same port is written", "chain pre { type filter hook prerouting priority -300\n udp dport 3780 udp dport set 3780\n}", check.Passed, ""},
+		{"another destination is written", "chain out { type filter hook output priority -300\n udp dport 3780 @ daddr set OWN\n}", check.Unknown, "rule 1 in chain out"},
+		{"the same source is written", "chain out { type filter hook output priority -300\n udp dport 3780 @ saddr set OWN\n}\nchain late { type filter hook output priority 0\n @ saddr != OWN udp dport 3780 drop\n}", check.Passed, ""},
+		{"another source is written", "chain out { type filter hook output priority -300\n udp dport 3780 @ saddr set THIRD\n}\nchain late { type filter hook output priority 0\n @ saddr OWN accept\n udp dport 3780 drop\n}", check.Unknown, "rule 1 in chain late"},
+		{"another class is written", "chain out { type filter hook output priority -300\n @ dscp set cs1\n}", check.Passed, ""},
+		{"another time to live is written", "chain out { type filter hook output priority -300\n ip ttl set 9\n}", check.Passed, ""},
+		{"a mark is written", "chain pre { type filter hook prerouting priority -300\n meta mark set 7\n}", check.Passed, ""},
+		{"another packet type is written", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 meta pkttype set other\n}\n}", check.Unknown, "rule 1 in chain early"},
+		{"the same packet type is written", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 meta pkttype set host\n}\n}", check.Passed, ""},
 		// Families, hooks and priorities.
 		{"own family", "table @ f {\nchain in {" + drop + "udp dport 3780 accept\n}\n}", check.Passed, ""},
 		{"own family drops", "table @ f {\nchain in {" + drop + "}\n}", check.Failed, "policy drop"},

@@ -24,8 +24,7 @@ type firstPacket struct {
 	transport           value // the beginning of its header
 	hopLimit            byte  // 0 where it is not known
 	tracked             tracking
-	// translated says that a rule may have rewritten an address.
-	translated bool
+	changed             changes
 }
 
 // tracking is what connection tracking knows of a packet.
@@ -118,6 +117,7 @@ func (p *firstPacket) networkHeader() value {
 		}
 		h.put(packet.IPv6SourceAt, p.source.AsSlice()...)
 		h.put(packet.IPv6SourceAt+16, p.destination.AsSlice()...)
+		p.blank(h, packet.IPv6SourceAt, 16)
 		return h
 	}
 	h := unknowns(20)
@@ -127,6 +127,7 @@ func (p *firstPacket) networkHeader() value {
 	h.put(packet.IPv4ProtocolAt, p.protocol)
 	h.put(packet.IPv4SourceAt, p.source.AsSlice()...)
 	h.put(packet.IPv4SourceAt+4, p.destination.AsSlice()...)
+	p.blank(h, packet.IPv4SourceAt, 4)
 	return h
 }
 

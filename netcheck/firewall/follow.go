@@ -121,7 +121,11 @@ func (w *follower) walk(c *chain) fates {
 		if w.skip != nil && w.skip(r) {
 			continue
 		}
+		before := w.flow.changed
 		holds, verdict := r.weigh(w, c)
+		if w.flow.changed&^before&astray != 0 {
+			ends |= w.unclear("the effect of rule %d in %v is unknown", i+1, c) &^ falls
+		}
 		if holds == no || verdict == nil {
 			continue
 		}

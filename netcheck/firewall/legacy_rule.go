@@ -37,7 +37,7 @@ func (r legacyRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 			// Modules whose options are understood, or that match by themselves.
 			t = truthOr(slices.Contains([]string{"udp", "tcp", "comment", "conntrack", "state", "multiport", "icmp6", "icmp", "hl", "addrtype"}, argument))
 			if argument == "rpfilter" && w.flow.in && w.flow.direct {
-				t = truthOf(!slices.Contains(r, "--invert"))
+				t = w.flow.ofSource(truthOf(!slices.Contains(r, "--invert")))
 			}
 		default:
 			t = w.option(r[i], argument)
@@ -67,15 +67,15 @@ func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, re
 	case name == "NOTRACK" || name == "CT" && slices.Contains(rest, "--notrack"):
 		w.flow.leaveUntracked(w.base, holds)
 		return holds, nil
-	case name == "CT" || goesOn(name):
+	case name == "CT" || w.flow.goesOn(name):
 		return holds, nil
 	case name == "SNAT" || name == "MASQUERADE":
-		w.flow.translated = true
+		w.flow.changed |= translated
 		return holds, &expr.Verdict{Kind: expr.VerdictAccept}
 	case w.rules.chains[chainName{c.family, c.table, name, c.program}] != nil:
 		return holds, &expr.Verdict{Kind: expr.VerdictJump, Chain: name}
 	}
-	w.flow.translated = true
+	w.flow.changed |= translated
 	return holds, &expr.Verdict{Kind: verdictUnknown}
 }
 
@@ -88,11 +88,10 @@ func (w *follower) option(name, argument string) truth {
 		ours := (name == "-i") == p.in && (argument == p.iface || open && strings.HasPrefix(p.iface, pattern))
 		return truthOf(ours)
 	case "-s", "-d":
-		addr := p.source
 		if name == "-d" {
-			addr = p.destination
+			return p.ofDestination(inNetwork(p.destination, argument))
 		}
-		return inNetwork(addr, argument)
+		return p.ofSource(inNetwork(p.source, argument))
 	case "-p":
 		protocols := map[string]byte{"udp": unix.IPPROTO_UDP, "ipv6-icmp": unix.IPPROTO_ICMPV6, "icmpv6": unix.IPPROTO_ICMPV6, "all": p.protocol}
 		return truthOf(protocols[argument] == p.protocol || argument == strconv.Itoa(int(p.protocol)))
@@ -100,19 +99,19 @@ func (w *follower) option(name, argument string) truth {
 		if p.protocol != unix.IPPROTO_UDP {
 			return no
 		}
-		return inPorts(p.destinationPort(), argument)
+		return p.ofDestination(inPorts(p.destinationPort(), argument))
 	case "--icmpv6-type":
 		kind, _, code := strings.Cut(argument, "/")
 		n, err := strconv.Atoi(kind)
-		return truthOr(err == nil && !code).and(truthOf(err == nil && p.protocol == unix.IPPROTO_ICMPV6 && n == int(p.transport.bytes[0])))
+		return p.ofDestination(truthOr(err == nil && !code).and(truthOf(err == nil && p.protocol == unix.IPPROTO_ICMPV6 && n == int(p.transport.bytes[0]))))
 	case "--hl-eq":
 		return truthOr(p.hopLimit != 0).and(truthOf(argument == strconv.Itoa(int(p.hopLimit))))
 	case "--comment", "--invert", "--loose", "--validmark", "--accept-local":
 		return yes
 	case "--src-type":
-		return truthOf(argument == p.addressType(false))
+		return p.ofSource(truthOf(argument == p.addressType(false)))
 	case "--dst-type":
-		return truthOf(argument == p.addressType(true))
+		return p.ofDestination(truthOf(argument == p.addressType(true)))
 	case "--state", "--ctstate":
 		states := map[string]uint32{"INVALID": stateInvalid, "NEW": stateNew, "UNTRACKED": stateUntracked}
 		now := p.state(w.base)

@@ -107,7 +107,7 @@ func (ev *evaluation) expr(e expr.Any) (truth, *expr.Verdict) {
 	case *expr.Meta:
 		return ev.meta(e), nil
 	case *expr.Payload:
-		return ev.payload(e), nil
+		ev.payload(e)
 	case *expr.Ct:
 		return ev.ct(e), nil
 	case *expr.Immediate:
@@ -163,7 +163,7 @@ const verdictUnknown expr.VerdictKind = 3
 // translate rewrites an address. A datagram to another destination is no longer
 // the daemon's; the source matters to the peer alone.
 func (ev *evaluation) translate(destination bool) (truth, *expr.Verdict) {
-	ev.flow.translated = true
+	ev.flow.changed |= translated
 	if destination {
 		return yes, &expr.Verdict{Kind: verdictUnknown}
 	}
@@ -172,7 +172,8 @@ func (ev *evaluation) translate(destination bool) (truth, *expr.Verdict) {
 
 func (ev *evaluation) meta(e *expr.Meta) truth {
 	if e.SourceRegister {
-		return yes // it sets, and compares nothing
+		ev.setMeta(e)
+		return yes
 	}
 	p := ev.flow
 	if p.several && aboutDevice(e.Key) {
@@ -205,7 +206,7 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
 	case expr.MetaKeyPKTTYPE:
 		ev.load(e.Register, value{})
-		if p.in && !p.lower && !p.destination.IsMulticast() {
+		if p.in && !p.lower && p.changed&astray == 0 && !p.destination.IsMulticast() {
 			ev.load(e.Register, known([]byte{unix.PACKET_HOST}))
 		}
 	case expr.MetaKeyL4PROTO:
@@ -244,21 +245,6 @@ func (p *firstPacket) ethertype() uint16 {
 	return unix.ETH_P_IP
 }
 
-func (ev *evaluation) payload(e *expr.Payload) truth {
-	if e.OperationType == expr.PayloadWrite {
-		return yes
-	}
-	header := value{} // of the link layer nothing is known
-	switch e.Base {
-	case expr.PayloadBaseTransportHeader:
-		header = ev.flow.transport
-	case expr.PayloadBaseNetworkHeader:
-		header = ev.flow.networkHeader()
-	}
-	ev.load(e.DestRegister, header.part(int(e.Offset), int(e.Len)))
-	return yes
-}
-
 // ct asks connection tracking. What is not tracked has a state and nothing
 // else: no other question about it matches.
 func (ev *evaluation) ct(e *expr.Ct) truth {
@@ -283,7 +269,7 @@ func (ev *evaluation) ct(e *expr.Ct) truth {
 	case expr.CtKeySTATUS:
 		v = unknowns(4)
 		mask := uint32(1<<0 | 1<<1 | 1<<2) // neither expected, nor answered, nor assured
-		if !p.translated {
+		if p.changed&translated == 0 {
 			mask |= 1<<4 | 1<<5 // IPS_SRC_NAT, IPS_DST_NAT
 		}
 		binary.NativeEndian.PutUint32(v.known, mask)
@@ -366,7 +352,7 @@ func (ev *evaluation) fib(e *expr.Fib) {
 	const unicast, local, multicast = unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_MULTICAST
 	p := ev.flow
 	switch {
-	case p.lower:
+	case p.lower, e.FlagSADDR && p.changed&otherSource != 0, e.FlagDADDR && p.changed&astray != 0:
 		ev.load(e.Register, value{})
 	case e.ResultADDRTYPE:
 		kind := uint32(unicast)

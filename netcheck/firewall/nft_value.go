@@ -28,6 +28,14 @@ func (t truth) not() truth {
 	return maybe
 }
 
+// unless is what is left of the truth where something is not known.
+func (t truth) unless(unknown bool) truth {
+	if unknown {
+		return maybe
+	}
+	return t
+}
+
 // and is the truth of both.
 func (t truth) and(o truth) truth {
 	switch {

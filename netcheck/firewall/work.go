@@ -32,10 +32,10 @@ func (k *work) spend(n int) bool {
 // visit is all that the outcome of a chain depends on, for one flow and one
 // base chain.
 type visit struct {
-	chain      chainName
-	depth      int // of jumps, of which there may be too many
-	tracked    tracking
-	translated bool
+	chain   chainName
+	depth   int // of jumps, of which there may be too many
+	tracked tracking
+	changed changes
 }
 
 // outcome is what a chain does. It leaves the flow's state as it was: a state
@@ -51,7 +51,7 @@ type outcome struct {
 func (w *follower) chain(c *chain) fates {
 	w.depth++
 	defer func() { w.depth-- }()
-	here := visit{c.key(), w.depth, w.flow.tracked, w.flow.translated}
+	here := visit{c.key(), w.depth, w.flow.tracked, w.flow.changed}
 	o, ok := w.known[here]
 	if !ok {
 		where, doubt := w.where, w.doubt

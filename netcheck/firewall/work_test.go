@@ -163,7 +163,11 @@ func (p *plain) chain(c *chain) fates {
 		if p.steps++; p.skip != nil && p.skip(r) || p.steps > 20000 {
 			continue
 		}
+		before := p.flow.changed
 		holds, verdict := r.weigh(p.follower, c)
+		if p.flow.changed&^before&astray != 0 {
+			ends |= p.unclear("the effect of rule %d in %v is unknown", i+1, c) &^ falls
+		}
 		if holds == no || verdict == nil {
 			continue
 		}
@@ -202,7 +206,7 @@ func TestFollowLikePlain(t *testing.T) {
 	for n := range 10000 {
 		r, base, legacy := randomRuleset(dice)
 		one := testFlow("10.9.0.2", "10.9.0.1")
-		one.tracked, one.translated = tracking(dice.IntN(3)), dice.IntN(4) == 0
+		one.tracked, one.changed = tracking(dice.IntN(3)), changes(dice.IntN(8))
 		two, before := *one, *one
 		var skip func(rule) bool
 		if !legacy && dice.IntN(3) == 0 {
@@ -214,14 +218,14 @@ func TestFollowLikePlain(t *testing.T) {
 			continue // around in a circle
 		}
 		w := &follower{rules: r, flow: one, skip: skip, base: base, work: newWork(t.Context()), known: make(map[visit]outcome)}
-		if got := w.chain(base); got != ends || w.where != p.where || w.doubt != p.doubt || one.tracked != two.tracked || one.translated != two.translated {
+		if got := w.chain(base); got != ends || w.where != p.where || w.doubt != p.doubt || one.tracked != two.tracked || one.changed != two.changed {
 			t.Fatalf("ruleset %d: %03b %q %q %d %v, plain %03b %q %q %d %v", n,
-				got, w.where, w.doubt, one.tracked, one.translated, ends, p.where, p.doubt, two.tracked, two.translated)
+				got, w.where, w.doubt, one.tracked, one.changed, ends, p.where, p.doubt, two.tracked, two.changed)
 		}
 		compared++
 		if p.again > 0 {
 			again++
-			if two.tracked != before.tracked || two.translated != before.translated {
+			if two.tracked != before.tracked || two.changed != before.changed {
 				changed++
 			}
 		}
@@ -281,7 +285,7 @@ func randomNftRule(dice *rand.Rand, to string) *nftRule {
 		exprs = append(exprs, conditions[dice.IntN(len(conditions))]...)
 	}
 	ends := []expr.Any{&expr.Notrack{}, &expr.Target{Name: "NOTRACK"}, &expr.Masq{}, &expr.NAT{Type: expr.NATTypeDestNAT}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
-		&expr.Queue{}, &expr.Target{Name: "TARPIT"}, &expr.Reject{}, &expr.Counter{}}
+		&expr.Payload{OperationType: expr.PayloadWrite, SourceRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: []uint32{12, 16}[dice.IntN(2)], Len: 4}, &expr.Queue{}, &expr.Target{Name: "TARPIT"}, &expr.Reject{}, &expr.Counter{}}
 	for _, k := range []expr.VerdictKind{expr.VerdictAccept, expr.VerdictDrop, expr.VerdictReturn, expr.VerdictContinue, expr.VerdictGoto} {
 		ends = append(ends, &expr.Verdict{Kind: k, Chain: to})
 	}

@@ -18,7 +18,7 @@ func (ev *evaluation) match(e *expr.Match) truth {
 			return no
 		}
 		port := ev.flow.destinationPort()
-		in := truthOf(port >= info.DstPorts[0] && port <= info.DstPorts[1])
+		in := ev.flow.ofDestination(truthOf(port >= info.DstPorts[0] && port <= info.DstPorts[1]))
 		if info.InvFlags&xt.UdpInvDestPorts != 0 {
 			in = in.not()
 		}
@@ -89,10 +89,10 @@ func (ev *evaluation) addressType(info *xt.AddrTypeV1) truth {
 	}
 	p, in := ev.flow, yes
 	if info.Source != 0 {
-		in = in.and(truthOf(info.Source&kind(!p.in, false) != 0 != (info.Flags&invertSource != 0)))
+		in = in.and(p.ofSource(truthOf(info.Source&kind(!p.in, false) != 0 != (info.Flags&invertSource != 0))))
 	}
 	if info.Dest != 0 {
-		in = in.and(truthOf(info.Dest&kind(p.in, p.destination.IsMulticast()) != 0 != (info.Flags&invertDestination != 0)))
+		in = in.and(p.ofDestination(truthOf(info.Dest&kind(p.in, p.destination.IsMulticast()) != 0 != (info.Flags&invertDestination != 0))))
 	}
 	return in
 }
@@ -116,8 +116,9 @@ func (ev *evaluation) multiport(info []byte) truth {
 			in = yes
 		}
 	}
+	in = ev.flow.ofDestination(in)
 	switch {
-	case info[0] == source, info[0] == either && in == no:
+	case info[0] == source, info[0] == either && in != yes:
 		return maybe
 	case info[2+2*most+most] != 0:
 		return in.not()
@@ -132,7 +133,7 @@ func (ev *evaluation) reversePath(info []byte) truth {
 	if len(info) == 0 || !ev.flow.in || !ev.flow.direct {
 		return maybe
 	}
-	return truthOf(info[0]&invert == 0)
+	return ev.flow.ofSource(truthOf(info[0]&invert == 0))
 }
 
 // icmp6 is struct ip6t_icmp: type, first and last code, whether it is inverted.
@@ -140,7 +141,7 @@ func (ev *evaluation) icmp6(info []byte) truth {
 	if len(info) < 4 || ev.flow.protocol != unix.IPPROTO_ICMPV6 {
 		return no
 	}
-	in := truthOf(info[0] == 0xff || info[0] == ev.flow.transport.bytes[0] && info[1] == 0)
+	in := ev.flow.ofDestination(truthOf(info[0] == 0xff || info[0] == ev.flow.transport.bytes[0] && info[1] == 0))
 	if info[3] != 0 {
 		return in.not()
 	}
@@ -153,7 +154,7 @@ func (ev *evaluation) hopLimit(info []byte) truth {
 	if len(info) < 2 || info[0] != equal || ev.flow.hopLimit == 0 {
 		return maybe
 	}
-	return truthOf(info[1] == ev.flow.hopLimit)
+	return ev.flow.ofDestination(truthOf(info[1] == ev.flow.hopLimit))
 }
 
 // target evaluates the targets that iptables has as modules.
@@ -175,14 +176,17 @@ func (ev *evaluation) target(e *expr.Target) (truth, *expr.Verdict) {
 	case "SNAT", "MASQUERADE":
 		return ev.translate(false)
 	}
-	if goesOn(e.Name) {
+	if ev.flow.goesOn(e.Name) {
 		return yes, nil
 	}
 	return maybe, &expr.Verdict{Kind: verdictUnknown}
 }
 
 // goesOn says that a target of iptables lets the packet go on to the next rule.
-func goesOn(target string) bool {
+func (p *firstPacket) goesOn(target string) bool {
+	if target == "HL" && p.hopLimit != 0 {
+		p.changed |= astray
+	}
 	switch target {
 	case "LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "SECMARK", "CONNSECMARK", "TOS", "DSCP", "TTL", "HL", "ECN", "CHECKSUM",
 		"CLASSIFY", "TRACE", "AUDIT", "RATEEST", "TEE", "SET", "HMARK", "LED", "IDLETIMER", "TCPMSS", "TCPOPTSTRIP":
