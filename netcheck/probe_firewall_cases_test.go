@@ -69,6 +69,9 @@ func firewallCases() []firewallCase {
 		{"a mark is written", "chain pre { type filter hook prerouting priority -300\n meta mark set 7\n}", check.Passed, ""},
 		{"another packet type is written", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 meta pkttype set other\n}\n}", check.Unknown, "rule 1 in chain early"},
 		{"the same packet type is written", "table netdev f {\nchain early { type filter hook ingress device eth1 priority 0\n udp dport 3780 meta pkttype set host\n}\n}", check.Passed, ""},
+		{"another source is translated", "chain nat { type nat hook postrouting priority 100\n oifname eth1 snat @ to THIRD\n}\nchain late { type filter hook postrouting priority 300\n @ saddr OWN accept\n udp dport 3780 drop\n}", check.Unknown, "in chain late"},
+		{"another source is translated on the way in", "chain nat { type nat hook input priority 100\n udp dport 3780 snat @ to THIRD\n}\nchain late { type filter hook input priority 200\n @ saddr PEER accept\n udp dport 3780 drop\n}", check.Unknown, "in chain late"},
+		{"another source is translated later", "chain nat { type nat hook input priority 100\n udp dport 3780 snat @ to THIRD\n}\n" + in("@ saddr PEER accept"), check.Passed, ""},
 		// Families, hooks and priorities.
 		{"own family", "table @ f {\nchain in {" + drop + "udp dport 3780 accept\n}\n}", check.Passed, ""},
 		{"own family drops", "table @ f {\nchain in {" + drop + "}\n}", check.Failed, "policy drop"},

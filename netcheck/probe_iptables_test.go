@@ -63,6 +63,9 @@ func TestFirewallOfIptables(t *testing.T) {
 		{"mangle output drop", "*mangle\n-A OUTPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", check.Failed, "table mangle"},
 		{"reverse path", "*raw\n-A PREROUTING -m rpfilter --invert -j DROP\nCOMMIT\n", check.Passed, ""},
 		{"redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3780 -j REDIRECT --to-ports 9\nCOMMIT\n", check.Unknown, "table nat"},
+		{"another source is translated later", "*nat\n-A INPUT -p udp -j SNAT --to-source THIRD\nCOMMIT\n" + in("-s PEER -j ACCEPT"), check.Passed, ""},
+		{"another source is translated", "*nat\n-A POSTROUTING -p udp -j SNAT --to-source THIRD\nCOMMIT\n*filter\n:OUTPUT DROP\nNDOUT-A OUTPUT -s OWN -j ACCEPT\nCOMMIT\n", check.Passed, ""},
+		{"not translated", "*mangle\n-A INPUT -p udp -m conntrack ! --ctstate DNAT -j DROP\nCOMMIT\n", check.Failed, "table mangle"},
 		{"others are redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3781 -j REDIRECT --to-ports 9\nCOMMIT\n", check.Passed, ""},
 		{"like ufw", likeUFW, check.Failed, ""},
 		{"like ufw with its rule", strings.Replace(likeUFW, "-A ufw-user-input -p tcp", "-A ufw-user-input -i eth1 -p udp -m udp -s PEER -d OWN --dport 3780 -j ACCEPT\n-A ufw-user-input -p tcp", 1), check.Passed, ""},
@@ -91,7 +94,7 @@ func (n *testNet) iptablesCase(t *testing.T, tool string, family int, c firewall
 		return fmt.Sprintf(rule+rule, chain, 135, chain, 136)
 	}
 	words := strings.NewReplacer("NDOUT", neighbours("OUTPUT"), "ND-A", neighbours("INPUT")+"-A", "NDCOMMIT", neighbours("INPUT")+"COMMIT",
-		"PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
+		"THIRD", target.Peer.Addr().Next().String(), "PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
 		"NET", target.Peer.Masked().String(), "OTHER", map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family])
 	const none = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n"
 	n.restore(map[int]string{4: "iptables", 6: "ip6tables"}[family]+"-"+tool+"-restore", none+words.Replace(c.rules))

@@ -136,12 +136,13 @@ func (p *firstPacket) networkHeader() value {
 const conntrackPriority = -200
 
 // The states that rules ask for. Those of iptables' own match are the same but
-// for the last.
+// for the last, and it has more.
 const (
-	stateInvalid     = 1
-	stateNew         = 8
-	stateUntracked   = 64
-	stateUntrackedXT = 256
+	stateInvalid       = 1
+	stateNew           = 8
+	stateUntracked     = 64
+	statesTranslatedXT = 64 | 128 // of the source, of the destination
+	stateUntrackedXT   = 256
 )
 
 // state is the flow's state at a base chain, as one of the bits above; 0 when

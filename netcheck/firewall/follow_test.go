@@ -88,6 +88,30 @@ func TestFollowModules(t *testing.T) {
 	}
 }
 
+// Whether connection tracking translates a packet is not known once a rule may have it do so.
+func TestStateOfTranslated(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		changed   changes
+		argument  string
+		is, isNot truth
+	}{
+		{0, "DNAT", no, yes},
+		{translated, "DNAT", maybe, maybe},
+		{translated, "SNAT,NEW", yes, no},
+		{translated, "ESTABLISHED", no, yes},
+	} {
+		p := testFlow("10.9.0.2", "10.9.0.1")
+		p.changed = tt.changed
+		w := &follower{flow: p, base: &chain{hook: hookInput}}
+		is, _ := legacyRule{"--ctstate", tt.argument}.weigh(w, w.base)
+		isNot, _ := legacyRule{"!", "--ctstate", tt.argument}.weigh(w, w.base)
+		if is != tt.is || isNot != tt.isNot {
+			t.Errorf("%d, %s: %d and %d, want %d and %d", tt.changed, tt.argument, is, isNot, tt.is, tt.isNot)
+		}
+	}
+}
+
 // A chain that cannot be read, or a table of jumps without end, does not count as passed.
 func TestFollowTrouble(t *testing.T) {
 	t.Parallel()

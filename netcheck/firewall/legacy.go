@@ -137,6 +137,9 @@ func legacyChain(family int, program, table, name string) *chain {
 	c.priority = map[string]int32{"raw": -300, "mangle": -150, "nat": -100, "security": 50}[table]
 	if table == "nat" {
 		c.kind = "nat"
+		if name == "INPUT" || name == "POSTROUTING" { // where it rewrites the source
+			c.priority = 100
+		}
 	}
 	return c
 }

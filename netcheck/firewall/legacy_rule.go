@@ -70,12 +70,12 @@ func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, re
 	case name == "CT" || w.flow.goesOn(name):
 		return holds, nil
 	case name == "SNAT" || name == "MASQUERADE":
-		w.flow.changed |= translated
-		return holds, &expr.Verdict{Kind: expr.VerdictAccept}
+		_, verdict := w.flow.translate(false)
+		return holds, verdict
 	case w.rules.chains[chainName{c.family, c.table, name, c.program}] != nil:
 		return holds, &expr.Verdict{Kind: expr.VerdictJump, Chain: name}
 	}
-	w.flow.changed |= translated
+	w.flow.translate(false)
 	return holds, &expr.Verdict{Kind: verdictUnknown}
 }
 
@@ -113,18 +113,12 @@ func (w *follower) option(name, argument string) truth {
 	case "--dst-type":
 		return p.ofDestination(truthOf(argument == p.addressType(true)))
 	case "--state", "--ctstate":
-		states := map[string]uint32{"INVALID": stateInvalid, "NEW": stateNew, "UNTRACKED": stateUntracked}
-		now := p.state(w.base)
-		in := no
+		states := map[string]uint32{"INVALID": stateInvalid, "NEW": stateNew, "UNTRACKED": stateUntrackedXT, "SNAT": statesTranslatedXT, "DNAT": statesTranslatedXT}
+		mask := uint32(0)
 		for s := range strings.SplitSeq(argument, ",") {
-			if now == 0 {
-				return maybe
-			}
-			if states[s] == now {
-				in = yes
-			}
+			mask |= states[s]
 		}
-		return in
+		return w.inState(mask)
 	}
 	return maybe
 }

@@ -131,11 +131,11 @@ func (ev *evaluation) expr(e expr.Any) (truth, *expr.Verdict) {
 	case *expr.Numgen:
 		ev.load(e.Register, value{})
 	case *expr.NAT:
-		return ev.translate(e.Type == expr.NATTypeDestNAT)
+		return ev.flow.translate(e.Type == expr.NATTypeDestNAT)
 	case *expr.Redir:
-		return ev.translate(true)
+		return ev.flow.translate(true)
 	case *expr.Masq:
-		return ev.translate(false)
+		return ev.flow.translate(false)
 	case *expr.Match:
 		return ev.match(e), nil
 	case *expr.Target:
@@ -159,16 +159,6 @@ func truthOr(certain bool) truth {
 // verdictUnknown stands for what a program decides (NF_QUEUE, which has this
 // number).
 const verdictUnknown expr.VerdictKind = 3
-
-// translate rewrites an address. A datagram to another destination is no longer
-// the daemon's; the source matters to the peer alone.
-func (ev *evaluation) translate(destination bool) (truth, *expr.Verdict) {
-	ev.flow.changed |= translated
-	if destination {
-		return yes, &expr.Verdict{Kind: verdictUnknown}
-	}
-	return yes, &expr.Verdict{Kind: expr.VerdictAccept}
-}
 
 func (ev *evaluation) meta(e *expr.Meta) truth {
 	if e.SourceRegister {

@@ -58,18 +58,21 @@ func (ev *evaluation) conntrackState(info xt.ConntrackMtinfoBase, mask uint32) t
 	if xt.ConntrackFlags(info.MatchFlags)&^xt.ConntrackStateAlias != xt.ConntrackState {
 		return maybe
 	}
-	now := ev.flow.state(ev.base)
-	switch now {
-	case 0:
-		return maybe
-	case stateUntracked:
-		now = stateUntrackedXT
-	}
-	in := truthOf(mask&now != 0)
+	in := ev.inState(mask)
 	if xt.ConntrackFlags(info.InvertFlags)&xt.ConntrackState != 0 {
 		return in.not()
 	}
 	return in
+}
+
+// inState says whether the flow has one of the states of iptables.
+func (w *follower) inState(mask uint32) truth {
+	now := w.flow.state(w.base)
+	if now == stateUntracked {
+		now = stateUntrackedXT
+	}
+	in := truthOf(mask&now != 0)
+	return in.unless(now == 0 || in == no && mask&statesTranslatedXT != 0 && w.flow.changed&translated != 0)
 }
 
 // addressType is iptables' --src-type and --dst-type.
@@ -172,13 +175,14 @@ func (ev *evaluation) target(e *expr.Target) (truth, *expr.Verdict) {
 		}
 		return yes, nil
 	case "DNAT", "REDIRECT", "NETMAP":
-		return ev.translate(true)
+		return ev.flow.translate(true)
 	case "SNAT", "MASQUERADE":
-		return ev.translate(false)
+		return ev.flow.translate(false)
 	}
 	if ev.flow.goesOn(e.Name) {
 		return yes, nil
 	}
+	ev.flow.translate(false)
 	return maybe, &expr.Verdict{Kind: verdictUnknown}
 }
 
