@@ -64,8 +64,9 @@ type ruleset struct {
 	below  map[string][]beneath // each interface of the sync
 	chains map[chainName]*chain
 	rules  func(*chain) ([]rule, error)
-	// set reads a set of a table.
-	set func(family nftables.TableFamily, table, name string) (*nftSet, error)
+	// set reads a set of a table; altered counts the changes that rules make to sets.
+	altered int
+	set     func(family nftables.TableFamily, table, name string) (*nftSet, error)
 }
 
 // follower follows one flow through one base chain.
@@ -289,6 +290,19 @@ func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
 		return readSet(ctx, family, table, name)
 	})
 	return r, nil
+}
+
+// changed notes that a rule may add a key of the packet to a set, or delete it.
+func (r *ruleset) changed(s *nftSet, deletes bool) {
+	is := &s.grows
+	if deletes {
+		is = &s.shrinks
+	}
+	if !*is {
+		*is = true
+		s.found = nil
+		r.altered++
+	}
 }
 
 func rememberSets(read func(nftables.TableFamily, string, string) (*nftSet, error)) func(nftables.TableFamily, string, string) (*nftSet, error) {

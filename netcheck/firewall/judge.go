@@ -86,12 +86,23 @@ func (f Flow) weigh(ctx context.Context, rules *ruleset, skip func(rule) bool) (
 	return rules.weigh(ctx, flows, skip)
 }
 
-// weigh follows the flows.
+// weigh follows the flows, again once a rule was found that changes a set for them: the
+// next datagram meets what is in it then.
 func (r *ruleset) weigh(ctx context.Context, flows []*firstPacket, skip func(rule) bool) ([]weighed, error) {
+	for k := newWork(ctx); ; {
+		before := r.altered
+		all, err := r.weighOnce(k, flows, skip)
+		if err != nil || r.altered == before {
+			return all, err
+		}
+	}
+}
+
+func (r *ruleset) weighOnce(k *work, flows []*firstPacket, skip func(rule) bool) ([]weighed, error) {
 	var all []weighed
-	k := newWork(ctx)
-	for _, p := range flows {
-		own := p.device
+	for _, flow := range flows {
+		p := new(firstPacket)
+		*p = *flow
 		for _, at := range r.way(p) {
 			// What is not tracked is not translated either.
 			if at.chain.kind == "nat" && p.tracked == untracked {
@@ -99,8 +110,8 @@ func (r *ruleset) weigh(ctx context.Context, flows []*firstPacket, skip func(rul
 			}
 			p.device = at.device
 			ends, where := r.follow(k, at.chain, p, skip)
-			p.device = own
-			if err := ctx.Err(); err != nil {
+			p.device = flow.device
+			if err := k.ctx.Err(); err != nil {
 				return nil, fmt.Errorf("follow the rules of %v: %w", at.chain, err)
 			}
 			if ends&drops != 0 && !at.sure {

@@ -125,7 +125,7 @@ func (ev *evaluation) expr(e expr.Any) (truth, *expr.Verdict) {
 	case *expr.Exthdr:
 		return ev.exthdr(e), nil
 	case *expr.Dynset:
-		return truthOr(len(e.Exprs) == 0 && !e.Invert), nil // with a limit in it it may not match
+		return ev.dynset(e), nil
 	case *expr.Hash:
 		ev.load(e.DestRegister, value{})
 	case *expr.Numgen:
@@ -335,6 +335,22 @@ func (ev *evaluation) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
 		ev.load(e.DestRegister, value{})
 	}
 	return in, nil
+}
+
+// dynset adds a key to a set, or deletes it. With a limit it may not match, nor where
+// the set is full.
+func (ev *evaluation) dynset(e *expr.Dynset) truth {
+	const deletes = 2 // NFT_DYNSET_OP_DELETE
+	set, err := ev.rules.set(ev.chain.family, ev.chain.table, e.SetName)
+	if err != nil {
+		return maybe
+	}
+	ev.rules.changed(set, e.Operation == deletes)
+	if len(e.Exprs) > 0 || e.Invert || set.unsure {
+		return maybe
+	}
+	in, _ := set.look(ev.work, ev.read(e.SrcRegKey, set.keySize))
+	return truthOr(e.Operation == deletes || in == yes || set.hasRoom())
 }
 
 // fib asks the routing tables.

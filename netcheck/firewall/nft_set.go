@@ -17,13 +17,17 @@ type nftSet struct {
 	interval bool // elements are boundaries, or with several fields ranges
 	fields   []int
 	elements []element
-	found    map[string]found // by key: many rules ask for the same
+	most     int  // elements; 0 for any number
+	unsure   bool // there is more to a new element than its key, such as a limit
+	// What rules do to it for a packet that is followed.
+	grows, shrinks bool
+	found          map[string]found // by key: many rules ask for the same
 }
 
 // found is what looking a key up has found.
 type found struct {
 	in      truth
-	element *element // nil where it is not certain
+	element *element // nil where it may be another
 }
 
 // element is one entry of a set; a boundary where the set has intervals.
@@ -31,6 +35,7 @@ type element struct {
 	key, end    []byte // end is nil but for ranges of several fields
 	intervalEnd bool
 	other       bool // stands for every key that is not in the set
+	unsure      bool // it may not match, because of a limit
 	data        []byte
 	verdict     *expr.Verdict
 }
@@ -45,6 +50,7 @@ func readSet(ctx context.Context, family nftables.TableFamily, table, name strin
 	if len(about) != 1 {
 		return nil, fmt.Errorf("%d answers about the set %s", len(about), name)
 	}
+	const oneExpression, expressions = 17, 18 // NFTA_SET_EXPR, NFTA_SET_EXPRESSIONS
 	s := &nftSet{}
 	for _, attr := range about[0].attributes {
 		switch attr.Attr.Type {
@@ -54,6 +60,8 @@ func readSet(ctx context.Context, family nftables.TableFamily, table, name strin
 			s.keySize = int(number(attr.Value))
 		case unix.NFTA_SET_DESC:
 			s.readFields(attr.Value)
+		case oneExpression, expressions:
+			s.unsure = !onlyCount(attr.Value, attr.Attr.Type == expressions)
 		}
 	}
 	lists, err := askNft(ctx, unix.NFT_MSG_GETSETELEM, family, unix.NLM_F_DUMP,
@@ -74,11 +82,27 @@ func readSet(ctx context.Context, family nftables.TableFamily, table, name strin
 	return s, nil
 }
 
-// readFields reads the sizes of a concatenation's parts.
+// onlyCount says whether an expression of a set or of its element, or a list of them,
+// always matches.
+func onlyCount(b []byte, list bool) bool {
+	parts, err := attributes(b)
+	for _, p := range parts {
+		if name := textOf(p.Value); list && !onlyCount(p.Value, false) || !list && p.Attr.Type == unix.NFTA_EXPR_NAME && name != "counter" && name != "last" {
+			return false
+		}
+	}
+	return err == nil
+}
+
+// readFields reads how many elements there may be, and the sizes of a concatenation's
+// parts.
 func (s *nftSet) readFields(b []byte) {
-	const concat = 2 // NFTA_SET_DESC_CONCAT
+	const size, concat = 1, 2 // NFTA_SET_DESC_SIZE, NFTA_SET_DESC_CONCAT
 	list, _ := attributes(b)
 	for _, attr := range list {
+		if attr.Attr.Type == size {
+			s.most = int(number(attr.Value))
+		}
 		if attr.Attr.Type != concat {
 			continue
 		}
@@ -92,7 +116,8 @@ func (s *nftSet) readFields(b []byte) {
 }
 
 func (s *nftSet) readElements(b []byte) error {
-	const keyEnd, catchAll = 10, 2 // NFTA_SET_ELEM_KEY_END, NFT_SET_ELEM_CATCHALL
+	const oneExpression, keyEnd, expressions = 7, 10, 11 // NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_KEY_END, NFTA_SET_ELEM_EXPRESSIONS
+	const catchAll = 2                                   // NFT_SET_ELEM_CATCHALL
 	list, err := attributes(b)
 	if err != nil {
 		return err
@@ -109,6 +134,8 @@ func (s *nftSet) readElements(b []byte) error {
 				e.key, _ = readData(p.Value)
 			case keyEnd:
 				e.end, _ = readData(p.Value)
+			case oneExpression, expressions:
+				e.unsure = !onlyCount(p.Value, p.Attr.Type == expressions)
 			case unix.NFTA_SET_ELEM_DATA:
 				e.data, e.verdict = readData(p.Value)
 			case unix.NFTA_SET_ELEM_FLAGS:
@@ -145,8 +172,12 @@ func readData(b []byte) ([]byte, *expr.Verdict) {
 	return nil, nil
 }
 
-// look looks a key up: whether it is in the set, and where that is certain the
-// element. Where nothing else matches, the element for all other keys does.
+// hasRoom says whether a new element certainly finds a place. Elements whose time is
+// over take theirs for a while longer, and are not listed.
+func (s *nftSet) hasRoom() bool { return s.most == 0 || 2*len(s.elements) < s.most }
+
+// look looks a key up: whether it is in the set, and which element that is, where it
+// can be no other. Where nothing else matches, the element for all other keys does.
 func (s *nftSet) look(k *work, key value) (truth, *element) {
 	name := string(key.bytes) + string(key.known)
 	f, ok := s.found[name]
@@ -155,6 +186,14 @@ func (s *nftSet) look(k *work, key value) (truth, *element) {
 			return maybe, nil
 		}
 		f.in, f.element = s.find(key)
+		switch e := f.element; {
+		case e == nil:
+			f.in = f.in.unless(s.grows)
+		case s.grows && e.other:
+			f.in, f.element = maybe, nil
+		default:
+			f.in = f.in.unless(s.shrinks || e.unsure)
+		}
 		if s.found == nil {
 			s.found = make(map[string]found)
 		}
