@@ -3,6 +3,7 @@ package netcheck
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,10 @@ func TestFirewallOfIptables(t *testing.T) {
 		{"new", in("-m conntrack --ctstate NEW -j ACCEPT"), check.Passed, ""},
 		{"not invalid", in("-m conntrack ! --ctstate INVALID -j ACCEPT"), check.Passed, ""},
 		{"comment", in(`-p udp -m udp --dport 3780 -m comment --comment "a \"b\" -j DROP" -j ACCEPT`), check.Passed, ""},
+		{"comment like a negation", in(`-p udp -m comment --comment "!" -m udp --dport 3780 -j ACCEPT`), check.Passed, ""},
+		{"comment like a target", in(`-p udp -m comment --comment -j -m udp --dport 3780 -j ACCEPT`), check.Passed, ""},
+		{"comment like a target, other port", in(`-p udp -m comment --comment -j -m udp --dport 3781 -j ACCEPT`), check.Failed, "policy drop"},
+		{"name like a target", in(`-p udp -m udp --dport 3780 -m recent --set --name -g --rsource -j ACCEPT`), check.Unknown, "rule"},
 		{"for this node", in("-m addrtype --dst-type LOCAL -j ACCEPT"), check.Passed, ""},
 		{"limit", in("-m limit --limit 100/sec -j ACCEPT"), check.Unknown, "rule"},
 		{"mark", in("-m mark --mark 0x7 -j ACCEPT"), check.Unknown, "rule"},
@@ -70,13 +75,33 @@ func TestFirewallOfIptables(t *testing.T) {
 		{"like ufw", likeUFW, check.Failed, ""},
 		{"like ufw with its rule", strings.Replace(likeUFW, "-A ufw-user-input -p tcp", "-A ufw-user-input -i eth1 -p udp -m udp -s PEER -d OWN --dport 3780 -j ACCEPT\n-A ufw-user-input -p tcp", 1), check.Passed, ""},
 	}
+	// With IPv6 an address has to be of every type that is no question of routes.
+	drop := func(match string) string {
+		return open + "ND-A INPUT -p udp -m addrtype " + match + " -j DROP\nCOMMIT\n"
+	}
+	ofFamily := map[int][]firewallCase{
+		4: {
+			{"for this node or a group", drop("--dst-type LOCAL,MULTICAST"), check.Failed, "in chain INPUT"},
+			{"not for a group or everybody", drop("! --dst-type BROADCAST,MULTICAST"), check.Failed, "in chain INPUT"},
+			{"from a host or this node", drop("--src-type UNICAST,LOCAL"), check.Failed, "in chain INPUT"},
+			{"for a host", drop("--dst-type UNICAST"), check.Passed, ""},
+			{"for nobody", drop("--dst-type BLACKHOLE,PROHIBIT"), check.Passed, ""},
+		},
+		6: {
+			{"for this node or a group", drop("--dst-type LOCAL,MULTICAST"), check.Passed, ""},
+			{"for a host of this node", drop("--dst-type UNICAST,LOCAL"), check.Failed, "in chain INPUT"},
+			{"from a host or this node", drop("--src-type UNICAST,LOCAL"), check.Passed, ""},
+			{"for a host", drop("--dst-type UNICAST"), check.Failed, "in chain INPUT"},
+			{"not for a group", drop("! --dst-type MULTICAST"), check.Failed, "in chain INPUT"},
+		},
+	}
 	for _, tool := range []string{"nft", "legacy"} {
 		for _, family := range []int{4, 6} {
 			t.Run(fmt.Sprintf("%s/ipv%d", tool, family), func(t *testing.T) {
 				t.Parallel()
 				n := newTestNet(t, 0)
 				n.settle(n.own, n.peer)
-				for _, tt := range cases {
+				for _, tt := range slices.Concat(cases, ofFamily[family]) {
 					t.Run(tt.name, func(t *testing.T) { n.iptablesCase(t, tool, family, tt) })
 				}
 			})

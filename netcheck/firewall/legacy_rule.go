@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,12 +47,21 @@ func (r legacyRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 			t = t.not()
 		}
 		holds, invert = holds.and(t), false
-		if strings.HasPrefix(argument, "-") || argument == "!" {
-			continue
+		if hasText(r[i]) || !strings.HasPrefix(argument, "-") && argument != "!" {
+			i++
 		}
-		i++
 	}
 	return holds, nil
+}
+
+// hasText says that the next word belongs to an option, whatever it looks like.
+func hasText(option string) bool {
+	switch option {
+	case "--comment", "--string", "--hex-string", "--u32", "--bytecode", "--name", "--hashlimit-name", "--match-set", "--helper", "--path",
+		"--rateest", "--rateest1", "--rateest2", "--genre", "--label", "--nfacct-name":
+		return true
+	}
+	return false
 }
 
 func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, rest []string) (truth, *expr.Verdict) {
@@ -109,9 +119,9 @@ func (w *follower) option(name, argument string) truth {
 	case "--comment", "--invert", "--loose", "--validmark", "--accept-local":
 		return yes
 	case "--src-type":
-		return p.ofSource(truthOf(argument == p.addressType(false)))
+		return p.inAddressTypes(false, argument)
 	case "--dst-type":
-		return p.ofDestination(truthOf(argument == p.addressType(true)))
+		return p.inAddressTypes(true, argument)
 	case "--state", "--ctstate":
 		states := map[string]uint32{"INVALID": stateInvalid, "NEW": stateNew, "UNTRACKED": stateUntrackedXT, "SNAT": statesTranslatedXT, "DNAT": statesTranslatedXT}
 		mask := uint32(0)
@@ -123,15 +133,19 @@ func (w *follower) option(name, argument string) truth {
 	return maybe
 }
 
-// addressType is the kind of an address in the words of iptables.
-func (p *firstPacket) addressType(destination bool) string {
-	switch {
-	case destination && p.destination.IsMulticast():
-		return "MULTICAST"
-	case destination == p.in:
-		return "LOCAL"
+// inAddressTypes reads iptables' list of address types.
+func (p *firstPacket) inAddressTypes(destination bool, list string) truth {
+	// In the order of their bits (linux/netfilter/xt_addrtype.h).
+	names := []string{"UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT", "THROW", "NAT", "XRESOLVE"}
+	var mask xt.AddrTypeFlags
+	for name := range strings.SplitSeq(list, ",") {
+		i := slices.Index(names, name)
+		if i < 0 {
+			return maybe
+		}
+		mask |= 1 << i
 	}
-	return "UNICAST"
+	return p.isOfType(destination, mask)
 }
 
 func inNetwork(addr netip.Addr, text string) truth {

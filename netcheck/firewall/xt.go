@@ -81,23 +81,45 @@ func (ev *evaluation) addressType(info *xt.AddrTypeV1) truth {
 	if info.Flags&(limitIn|limitOut) != 0 {
 		return maybe
 	}
-	kind := func(local, multicast bool) uint16 {
+	in := yes
+	for _, of := range []struct {
+		mask        uint16
+		destination bool
+		inverted    xt.AddrTypeFlags
+	}{{info.Source, false, invertSource}, {info.Dest, true, invertDestination}} {
+		t := ev.flow.isOfType(of.destination, xt.AddrTypeFlags(of.mask))
 		switch {
-		case multicast:
-			return uint16(xt.AddrTypeMulticast)
-		case local:
-			return uint16(xt.AddrTypeLocal)
+		case of.mask == 0:
+			continue
+		case info.Flags&of.inverted != 0:
+			t = t.not()
 		}
-		return uint16(xt.AddrTypeUnicast)
-	}
-	p, in := ev.flow, yes
-	if info.Source != 0 {
-		in = in.and(p.ofSource(truthOf(info.Source&kind(!p.in, false) != 0 != (info.Flags&invertSource != 0))))
-	}
-	if info.Dest != 0 {
-		in = in.and(p.ofDestination(truthOf(info.Dest&kind(p.in, p.destination.IsMulticast()) != 0 != (info.Flags&invertDestination != 0))))
+		in = in.and(t)
 	}
 	return in
+}
+
+// isOfType says whether an address is of one of the types, which with IPv6 have to fit
+// all of those that are no question of routes.
+func (p *firstPacket) isOfType(destination bool, mask xt.AddrTypeFlags) truth {
+	multicast := destination && p.destination.IsMulticast()
+	kind := xt.AddrTypeUnicast
+	switch {
+	case multicast:
+		kind = xt.AddrTypeMulticast
+	case destination == p.in:
+		kind = xt.AddrTypeLocal
+	}
+	const routed = xt.AddrTypeLocal | xt.AddrTypeAnycast | xt.AddrTypeUnreachable
+	in := truthOf(mask&kind != 0)
+	if p.is6() {
+		in = truthOf(mask&xt.AddrTypeUnspec == 0 && (mask&xt.AddrTypeMulticast == 0 || multicast) && (mask&xt.AddrTypeUnicast == 0 || !multicast) &&
+			(mask&routed == 0 || mask&routed&kind != 0))
+	}
+	if destination {
+		return p.ofDestination(in)
+	}
+	return p.ofSource(in)
 }
 
 // multiport is struct xt_multiport_v1: which ports are meant, how many, 15
