@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"connsync/conntrackd/control"
@@ -67,9 +68,15 @@ func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cau
 		causes = append(causes, filterCause(c))
 		steps = append(steps, fmt.Sprintf("change line %d of %s and restart conntrackd", c.Rules[0].Line, l.File.Name()))
 	}
-	if c.Missing > 0 {
-		cause, step := why.missing(c.Missing)
+	if lacks := c.Missing - c.Stale; lacks > 0 {
+		cause, step := why.missing(lacks)
 		causes, steps = append(causes, cause), append(steps, step)
+	}
+	if c.Stale > 0 {
+		cause, step := why.stale(c.Stale)
+		if causes = append(causes, cause); !slices.Contains(steps, step) {
+			steps = append(steps, step)
+		}
 	}
 	if c.Unsure > 0 {
 		causes = append(causes, fmt.Sprintf("nothing shows whether %s of these came from the peer", plural.Of(c.Unsure, "connection", "connections")))
@@ -86,11 +93,16 @@ func filterCause(c Coverage) string {
 	return cause
 }
 
+const (
+	again = "conntrackd -R and conntrackd -B"
+	// heldBack is what to do where nothing is seen that keeps events from the daemon.
+	heldBack = "see that no rule keeps events back (nft: ct event set; iptables: --ctevents), then run " + again
+)
+
 // missing is the likeliest cause of entries that are not in the cache.
 func (s circumstances) missing(n int) (cause, next string) {
 	subject := "conntrackd's cache lacks " + plural.Of(n, "connection", "connections") + ": "
-	const again = "conntrackd -R and conntrackd -B"
-	switch {
+	switch late, step := s.late(); {
 	case s.eventsOff:
 		return subject + "the kernel reports none (nf_conntrack_events is 0)",
 			"run sysctl -w net.netfilter.nf_conntrack_events=1, then " + again
@@ -101,17 +113,35 @@ func (s circumstances) missing(n int) (cause, next string) {
 		}
 		return subject + fmt.Sprintf("%s (HashLimit %d%s, %s refused)", full, s.limit, inLine(s.limitLine), plural.Of(s.noSpace, "entry", "entries")),
 			"raise HashLimit in conntrackd.conf to twice nf_conntrack_max, and restart conntrackd"
-	case s.pollSecs > 0:
-		return subject + fmt.Sprintf("conntrackd reads the kernel's table every %d s only (PollSecs%s)", s.pollSecs, inLine(s.pollLine)),
-			"remove PollSecs from conntrackd.conf, and restart conntrackd"
-	case s.overruns > 0:
-		return subject + fmt.Sprintf("the kernel's events overran it (netlink overruns: %d)", s.overruns),
-			"in conntrackd.conf, raise NetlinkBufferSize to 2097152 and NetlinkBufferSizeMaxGrowth to 8388608, or twice what they are; until then " + again
+	case late != "":
+		return subject + late, step
 	case s.direct && s.role == RolePrimary:
 		return subject + "the peer began them, and this node has not taken them over",
 			"run connsync failover primary, and have keepalived call it"
 	}
-	return subject + "their events did not reach it", "run " + again
+	return subject + "their events did not reach it", heldBack
+}
+
+// stale is the likeliest cause of entries that are in the cache as they began.
+func (s circumstances) stale(n int) (cause, next string) {
+	subject := fmt.Sprintf("conntrackd's cache has %s in their first state: ", plural.Of(n, "established connection", "established connections"))
+	if late, step := s.late(); late != "" {
+		return subject + late, step
+	}
+	return subject + "events of later ones did not reach it", heldBack
+}
+
+// late is what makes news come late to the cache, or not at all; blank where nothing is seen.
+func (s circumstances) late() (cause, next string) {
+	switch {
+	case s.pollSecs > 0:
+		return fmt.Sprintf("conntrackd reads the kernel's table every %d s only (PollSecs%s)", s.pollSecs, inLine(s.pollLine)),
+			"remove PollSecs from conntrackd.conf, and restart conntrackd"
+	case s.overruns > 0:
+		return fmt.Sprintf("the kernel's events overran it (netlink overruns: %d)", s.overruns),
+			"in conntrackd.conf, raise NetlinkBufferSize to 2097152 and NetlinkBufferSizeMaxGrowth to 8388608, or twice what they are; until then " + again
+	}
+	return "", ""
 }
 
 func inLine(line int) string {

@@ -68,7 +68,8 @@ type Coverage struct {
 	Ended   int  // connections that are over, or end at once: they need not survive
 	Peers   int  // entries that the peer's daemon has put there
 	Unsure  int  // those of Missing that may be the peer's: nothing shows whose they are
-	Begun   int  // those of Missing and Young that began here: they are none of the peer's
+	Begun   int  // those of Missing and Young that began here, or are in the cache as they began: none of the peer's
+	Stale   int  // those of Missing that are in the cache as they began
 	Role    Role // by which Peers was decided
 	Pending bool // what is not in the cache needs a second look, a second later
 	// Unacknowledged are those of Survive that the peer has not acknowledged while it
@@ -131,9 +132,9 @@ type outcome int
 
 const (
 	survives outcome = iota // in the cache
-	young                   // not in the cache, and not seen before
+	young                   // not in the cache as it is, and not seen so before
 	filtered                // by the file
-	missing                 // not in the cache, and seen before
+	missing                 // not in the cache as it is, and seen so before
 )
 
 // kindKey is a [Kind] while it is counted.

@@ -66,11 +66,12 @@ func (e *Entry) key(seed maphash.Seed) uint64 {
 var tcpStates = [...]string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2"}
 
 const (
-	tcpSynSent  = 1
-	tcpLastAck  = 6
-	tcpTimeWait = 7
-	tcpClose    = 8
-	tcpSynSent2 = 9
+	tcpSynSent     = 1
+	tcpEstablished = 3
+	tcpLastAck     = 6
+	tcpTimeWait    = 7
+	tcpClose       = 8
+	tcpSynSent2    = 9
 )
 
 // The kernel's SCTP states (linux/netfilter/nf_conntrack_sctp.h).
@@ -78,6 +79,7 @@ var sctpStates = [...]string{"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "
 
 const (
 	sctpClosed          = 1
+	sctpEstablished     = 4
 	sctpShutdownAckSent = 7
 )
 

@@ -160,19 +160,22 @@ func (s keySet) has(key uint64) bool {
 	return found
 }
 
-// cacheKeys reads the keys of the daemon's internal cache, and those of them that it has
-// had for less than settled.
-func cacheKeys(ctx context.Context, c *control.Client, settled time.Duration) (keys, fresh keySet, err error) {
-	keys = make(keySet, 0, firstKeys)
+// readCache reads the keys of the daemon's internal cache, those of them that it has had
+// for less than settled, and those that it has as they began.
+func (p *pass) readCache(ctx context.Context, c *control.Client, settled time.Duration) error {
+	p.cache = make(keySet, 0, firstKeys)
 	var e Entry
 	strange := 0
-	err = c.DumpInternal(ctx, func(line []byte) {
+	err := c.DumpInternal(ctx, func(line []byte) {
 		switch {
 		case e.parseText(line):
 			key := e.key(seed)
-			keys = append(keys, key)
+			p.cache = append(p.cache, key)
 			if age, known := cachedFor(line); settled > 0 && (!known || age < settled) {
-				fresh = append(fresh, key)
+				p.fresh = append(p.fresh, key)
+			}
+			if e.begins() {
+				p.begins = append(p.begins, key)
 			}
 		case len(line) > 0:
 			strange++
@@ -181,12 +184,10 @@ func cacheKeys(ctx context.Context, c *control.Client, settled time.Duration) (k
 	if err == nil && strange > 0 {
 		err = fmt.Errorf("%w: %s of its cache could not be read", control.ErrReply, plural.Of(strange, "line", "lines"))
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	slices.Sort(keys)
-	slices.Sort(fresh)
-	return keys, fresh, nil
+	slices.Sort(p.cache)
+	slices.Sort(p.fresh)
+	slices.Sort(p.begins)
+	return err
 }
 
 var seed = maphash.MakeSeed()
@@ -252,8 +253,7 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	if p.own, err = l.own(); err != nil {
 		return nil, tables, err
 	}
-	p.cache, p.fresh, err = cacheKeys(ctx, l.Client, p.told.SettledAfter)
-	return p, tables, err
+	return p, tables, p.readCache(ctx, l.Client, p.told.SettledAfter)
 }
 
 // own are the addresses whose connections end with a node: those of this one, and what

@@ -174,9 +174,37 @@ func TestWhoseAnEntryIs(t *testing.T) {
 	}
 }
 
+// What the cache has as it began is behind the kernel only where that has it as established.
+func TestWhatIsInItsFirstState(t *testing.T) {
+	const tcp, sctp, dccp, udp = unix.IPPROTO_TCP, unix.IPPROTO_SCTP, unix.IPPROTO_DCCP, unix.IPPROTO_UDP
+	for _, tt := range []struct {
+		e                   Entry
+		begins, established bool
+	}{
+		{Entry{Protocol: tcp, State: tcpSynSent, HasState: true}, true, false},
+		{Entry{Protocol: tcp, State: tcpSynSent2, HasState: true}, true, false},
+		{Entry{Protocol: tcp, State: 2, HasState: true, Seen: true}, false, false}, // SYN_RECV
+		{Entry{Protocol: tcp, State: tcpEstablished, HasState: true, Seen: true}, false, true},
+		{Entry{Protocol: tcp, State: 5, HasState: true, Seen: true}, false, true}, // CLOSE_WAIT
+		{Entry{Protocol: tcp, State: tcpTimeWait, HasState: true, Seen: true}, false, false},
+		{Entry{Protocol: tcp, Seen: true}, false, false},
+		{Entry{Protocol: sctp, State: 2, HasState: true}, true, false}, // COOKIE_WAIT
+		{Entry{Protocol: sctp, State: sctpEstablished, HasState: true, Seen: true}, false, true},
+		{Entry{Protocol: sctp, State: sctpShutdownAckSent, HasState: true, Seen: true}, false, false},
+		{Entry{Protocol: dccp}, true, false},
+		{Entry{Protocol: dccp, Seen: true}, false, true},
+		{Entry{Protocol: udp}, false, false},
+		{Entry{Protocol: udp, Seen: true}, false, false},
+	} {
+		if begins, established := tt.e.begins(), tt.e.established(); begins != tt.begins || established != tt.established {
+			t.Errorf("%+v: begins %t, established %t", tt.e, begins, established)
+		}
+	}
+}
+
 // An entry that is in no cache is young only where the look before saw it nowhere.
 func TestWhatIsYoung(t *testing.T) {
-	e := Entry{Protocol: unix.IPPROTO_UDP, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}}
+	e := Entry{Protocol: unix.IPPROTO_TCP, State: tcpEstablished, HasState: true, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}}
 	key := keySet{e.key(seed)}
 	for name, tt := range map[string]struct {
 		p    pass
@@ -186,6 +214,8 @@ func TestWhatIsYoung(t *testing.T) {
 		"not in the cache before":      {pass{before: key}, missing},
 		"in the cache before, a flush": {pass{cached: key}, missing},
 		"in the cache, before and now": {pass{cache: key, cached: key}, survives},
+		"in the cache as it began":     {pass{cache: key, cached: key, begins: key}, young},
+		"so at the look before, too":   {pass{cache: key, cached: key, begins: key, before: key}, missing},
 	} {
 		if got, _ := tt.p.judge(&e, key[0]); got != tt.want {
 			t.Errorf("%s: outcome %v, want %v", name, got, tt.want)

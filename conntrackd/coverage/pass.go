@@ -16,6 +16,7 @@ type pass struct {
 	cache    keySet
 	before   keySet      // not in the cache at the look before
 	cached   keySet      // in it then
+	begins   keySet      // part of cache: those that it has as they began
 	fresh    keySet      // part of cache
 	first    bool        // there was no look before
 	flagged  bool        // the daemon marks TCP connections that it puts into the kernel
@@ -30,7 +31,8 @@ type pass struct {
 	ended        int // neither the node's own, nor to survive
 	settled      int
 	unsure       int // of the missing ones, those that may be the peer's
-	begun        int // not in the cache, and begun here
+	begun        int // not in the cache as they are, and this node's for sure
+	stale        int // of the missing ones, those that the cache has as they began
 	main         group
 	beyond       group // those that would be the peer's, had the daemon put in more
 	suspect      keySet
@@ -60,6 +62,13 @@ func (p *pass) take(e *Entry) {
 	into := &p.main
 	switch {
 	case o == survives:
+	case p.cache.has(key):
+		if o != filtered {
+			p.begun++
+		}
+		if o == missing {
+			p.stale++
+		}
 	case !p.mayBePeers(e):
 		if o != filtered && p.injected >= 0 && p.beganHere(e) {
 			p.begun++
@@ -84,9 +93,11 @@ func (p *pass) take(e *Entry) {
 	into.count++
 }
 
-// judge classifies an entry of this node's that needs to survive.
+// judge classifies an entry of this node's that needs to survive. One that the cache has as
+// it began is on the peer as it began, and no packet fits it there any more.
 func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
-	if p.cache.has(key) {
+	stale := p.begins.has(key) && e.established()
+	if p.cache.has(key) && !stale {
 		if !p.fresh.has(key) {
 			p.settled++
 		}
@@ -95,7 +106,7 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	if rule, dropped := p.filter.Drops(e); dropped {
 		return filtered, rule
 	}
-	if p.before.has(key) || p.cached.has(key) { // or it was there, before a flush
+	if p.before.has(key) || p.cached.has(key) && !stale { // or it was there, before a flush
 		return missing, Rule{}
 	}
 	return young, Rule{}
@@ -154,7 +165,7 @@ func (p *pass) atMost(t control.Tables) int {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Sample: p.main.sample}
+	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

@@ -76,6 +76,10 @@ func general(lines string) func(config string) string {
 func coverageScenarios() []*scenario {
 	traffic := func(a, _ *pairtest.Node) { forwarded(a, 100) }
 	atPeer := func(_, b *pairtest.Node) { forwarded(b, 100) }
+	firstStates := func(a, _ *pairtest.Node) {
+		onlyEvents(a, "new,destroy")
+		a.Begin(unix.IPPROTO_TCP, 6000, 50)
+	}
 	filtered := func(lines string) func(string) string {
 		return general("  Filter From Userspace {\n" + lines + "\n  }")
 	}
@@ -161,6 +165,13 @@ func coverageScenarios() []*scenario {
 			late: func(a, b *pairtest.Node) { othersAfterThePeers(a, b, false) }},
 		{name: "peer-told-that-it-has-none-and-events-are-off", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache lacks 50 connections: the kernel reports none",
 			late: func(a, b *pairtest.Node) { othersAfterThePeers(a, b, true) }},
+		{name: "first-states-alone", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache has 50 established connections in their first state: events of later ones did not reach it", late: firstStates},
+		{name: "first-states-alone-with-external-cache", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache has 50 established connections in their first state: events of later ones did not reach it", own: pairtest.ExternalCache, late: firstStates},
+		{name: "filter-accepts-established", want: VerdictTwoWay, own: filtered("    State Accept {\n      ESTABLISHED CLOSED TIME_WAIT CLOSE_WAIT for TCP\n    }"),
+			late: func(a, _ *pairtest.Node) { a.Begin(unix.IPPROTO_TCP, 6000, 50) }},
+		{name: "filter-ignores-what-follows-the-first-state", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: line 27 of the file keeps out 50 connections (State Ignore ESTABLISHED)",
+			own:  filtered("    State Ignore {\n      SYN_RECV ESTABLISHED for TCP\n    }"),
+			late: func(a, _ *pairtest.Node) { a.Begin(unix.IPPROTO_TCP, 6000, 50) }},
 		{name: "primary-has-not-taken-over", want: VerdictPartial, cause: "100 of 100 connections would not survive a failover: conntrackd's cache lacks 100 connections: the peer began them",
 			role: coverage.RolePrimary, late: atPeer},
 		{name: "primary-has-taken-over", want: VerdictTwoWay, role: coverage.RolePrimary, late: func(a, b *pairtest.Node) {
