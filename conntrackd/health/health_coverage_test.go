@@ -172,6 +172,10 @@ func coverageScenarios() []*scenario {
 		{name: "filter-ignores-what-follows-the-first-state", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: line 27 of the file keeps out 50 connections (State Ignore ESTABLISHED)",
 			own:  filtered("    State Ignore {\n      SYN_RECV ESTABLISHED for TCP\n    }"),
 			late: func(a, _ *pairtest.Node) { a.Begin(unix.IPPROTO_TCP, 6000, 50) }},
+		{name: "peer-loses-what-is-large", want: VerdictLosing, cause: "asked", unconfirmed: true, late: func(a, b *pairtest.Node) {
+			nft(b, "input", "udp dport 3780 udp length > 60 drop")
+			forwarded(a, 100)
+		}},
 		{name: "primary-has-not-taken-over", want: VerdictPartial, cause: "100 of 100 connections would not survive a failover: conntrackd's cache lacks 100 connections: the peer began them",
 			role: coverage.RolePrimary, late: atPeer},
 		{name: "primary-has-taken-over", want: VerdictTwoWay, role: coverage.RolePrimary, late: func(a, b *pairtest.Node) {

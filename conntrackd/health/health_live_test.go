@@ -115,6 +115,8 @@ type scenario struct {
 
 	// connections: the connections of node a are looked at, too.
 	connections bool
+	// unconfirmed: some of them are not acknowledged, no more than wait in the resend queue.
+	unconfirmed bool
 	role        coverage.Role // of node a
 
 	a, b     *pairtest.Node
@@ -286,6 +288,9 @@ func (s *scenario) judge(t *testing.T) {
 	got := s.last.health()
 	if !s.right() {
 		t.Errorf("verdict %s: %q (%s); want %s: ...%s...\nwire %+v\nlast %+v", got.Verdict, got.Cause, got.Next, s.want, s.cause, s.last.wire, got.Counters)
+	}
+	if c := s.last.coverage; s.unconfirmed && (c == nil || c.Unacknowledged == 0 || uint64(c.Unacknowledged) > got.ResendQueue) {
+		t.Errorf("of the connections %+v are not acknowledged, %d messages in the resend queue", c, got.ResendQueue)
 	}
 	if (got.Next == "") != (got.Verdict == VerdictTwoWay) {
 		t.Errorf("verdict %s has next step %q", got.Verdict, got.Next)

@@ -61,7 +61,7 @@ func TestHealthUnderLoad(t *testing.T) {
 		{scenario: scenario{name: "busy-active", want: VerdictTwoWay, connections: true}, fromA: true, rate: 1000},
 		{scenario: scenario{name: "busy-backup", want: VerdictTwoWay, connections: true}, rate: 1000},
 		{scenario: scenario{name: "busy-peer-alarm", want: VerdictMismatch, cause: "another Mode than FTFW", peer: asAlarm}, rate: 100},
-		{scenario: scenario{name: "busy-active-peer-input-dropped", want: VerdictReceivingOnly, connections: true, late: func(_, b *pairtest.Node) {
+		{scenario: scenario{name: "busy-active-peer-input-dropped", want: VerdictReceivingOnly, connections: true, unconfirmed: true, late: func(_, b *pairtest.Node) {
 			nft(b, "input", "udp dport 3780 drop")
 		}}, fromA: true, rate: 1000},
 		{scenario: scenario{name: "flood-small-buffer", want: VerdictLosing, cause: "the receive buffer of 2304 bytes overflowed", own: small}, rate: 10000},
@@ -89,8 +89,6 @@ func TestHealthUnderLoad(t *testing.T) {
 			s.judge(t)
 			if c := s.last.coverage; s.connections && (c == nil || c.Lost() > 0) {
 				t.Errorf("connections: %+v", c)
-			} else if s.want == VerdictReceivingOnly && (c.Unacknowledged == 0 || uint64(c.Unacknowledged) > s.last.last().ResendQueue) {
-				t.Errorf("of the connections %+v are not acknowledged, %d messages in the resend queue", *c, s.last.last().ResendQueue)
 			}
 		})
 	}

@@ -57,7 +57,7 @@ func (e evidence) judgeLoss() judgement {
 	case last.NoSpace > first.NoSpace:
 		return judgement{VerdictLosing, fmt.Sprintf("the state table is full: %s refused", plural.Of(last.NoSpace-first.NoSpace, "state was", "states were")),
 			"raise HashLimit in conntrackd.conf to " + e.hashLimit()}
-	case e.wire.NACKs >= 2:
+	case e.asksAgain():
 		return judgement{VerdictLosing, fmt.Sprintf("the peer asked %s for messages that it had lost", plural.Times(e.wire.NACKs)),
 			fmt.Sprintf("on the peer, run connsync status; raise Receive Buffer Size to %d on both nodes if its buffer overflows", larger(s.ReceiveBuffer))}
 	case last.Malformed > first.Malformed:
@@ -77,6 +77,10 @@ func (e evidence) judgeLoss() judgement {
 	}
 	return j
 }
+
+// asksAgain says that the peer asks for messages that it has lost, again and again: what
+// waits in the queue is not confirmed then.
+func (e evidence) asksAgain() bool { return e.wire.NACKs >= 2 }
 
 // proven says what proves that the sync works both ways.
 func (e evidence) proven() string {

@@ -25,7 +25,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 	if o.reportUnread() { // the look is one of before
 		o.readReport(ctx)
 	}
-	if e.heard() == broken {
+	if e.heard() == broken || e.asksAgain() {
 		// Each of them waits in the queue once, so that no more of them can be unconfirmed.
 		c.Unacknowledged = int(min(e.last().ResendQueue, uint64(c.Survive)))
 		c.Survive -= c.Unacknowledged
