@@ -226,6 +226,14 @@ func scenarios() []*scenario {
 				return netlink.AddrDel(link, addr)
 			})
 		}},
+		{name: "own-address-replaced", want: VerdictSendingOnly, cause: "10.77.0.1 is not on sync0 any more", late: func(a, b *pairtest.Node) {
+			onLink(a, func(link netlink.Link) error { // which b's kernel would forget after a while
+				ip(b, fmt.Sprintf("neigh replace 10.77.0.1 lladdr %v nud permanent dev sync0", link.Attrs().HardwareAddr))
+				return nil
+			})
+			ip(a, "address del 10.77.0.1/24 dev sync0")
+			a.AddAddress(netip.MustParsePrefix("10.77.0.11/24"))
+		}},
 		{name: "link-down", want: VerdictSilent, cause: "sync0 is NO-CARRIER",
 			late: func(_, b *pairtest.Node) { onLink(b, netlink.LinkSetDown) }},
 		{name: "peer-notrack", want: VerdictMismatch, cause: "another Mode than FTFW", peer: asNotrack},

@@ -166,6 +166,17 @@ func TestJudge(t *testing.T) {
 		{"own firewall, both ways", edited(quiet(idle(8)), func(e *evidence) {
 			e.wire = wire{Listening: true, Last: e.now, Alive: 5}
 		}), VerdictSilent, "this node's firewall"},
+		{"own firewall, and the peer hears us", edited(idle(8), func(e *evidence) {
+			for i := range e.readings {
+				e.readings[i].PacketsRecv = 3600
+			}
+		}), VerdictSendingOnly, "arrive at sync0 but do not reach conntrackd; let UDP port 3780 from 10.77.0.2 pass this node's firewall"},
+		{"another address of this node sends", edited(idle(8), func(e *evidence) {
+			e.addressGone = true
+			for i := range e.readings {
+				e.readings[i].PacketsRecv = 3600
+			}
+		}), VerdictSendingOnly, "10.77.0.1 is not on sync0 any more; restore it (ip address add 10.77.0.1/24 dev sync0)"},
 		{"other mode", growth(func(c *control.Counters) { c.BadHeader = 4 }), VerdictMismatch, "same Mode"},
 		{"lost", growth(func(c *control.Counters) { c.Lost = 12 }), VerdictLosing, "12 messages"},
 		{"lost long ago", edited(idle(8), func(e *evidence) {

@@ -46,12 +46,12 @@ func judge(e evidence) judgement {
 		return e.judgeDeafPeer()
 	case in == works:
 		return e.judgeUnproven()
-	case in == broken && by == works:
-		return judgement{VerdictSendingOnly,
-			fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt()),
-			fmt.Sprintf("let UDP port %d from %s pass this node's firewall: connsync firewall --install", e.settings.Port, e.settings.Peer.Addr())}
 	case in == broken:
-		return e.judgeSilence()
+		j := e.judgeSilence()
+		if by == works {
+			j.Verdict = VerdictSendingOnly
+		}
+		return j
 	}
 	cause := fmt.Sprintf("still measuring: no message from the peer in the first %d s", max(1, e.now.Sub(e.readings[0].Time)/time.Second))
 	if e.now.Sub(e.service.Since) < window {

@@ -143,7 +143,8 @@ func (e evidence) judgeUnproven() judgement {
 		"wait a few seconds; if this continues, use Mode FTFW in conntrackd.conf on both nodes"}
 }
 
-// judgeSilence names the nearest cause of hearing nothing.
+// judgeSilence names the nearest cause of hearing nothing, whether the peer hears this node
+// or not.
 func (e evidence) judgeSilence() judgement {
 	first, last, s := e.readings[0], e.last(), e.settings
 	peer := s.Peer.Addr()
