@@ -202,6 +202,13 @@ func scenarios() []*scenario {
 		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive our messages", early: peerDropsInput},
 		{name: "own-output-dropped", want: VerdictReceivingOnly, cause: "cannot be sent from here",
 			late: func(a, _ *pairtest.Node) { dropOutput(a) }},
+		{name: "own-egress-dropped", want: VerdictReceivingOnly, cause: "not seen to leave this node", late: func(a, _ *pairtest.Node) {
+			for _, command := range []string{"add table netdev t", "add chain netdev t c { type filter hook egress device sync0 priority 0; }", "add rule netdev t c udp dport 3780 drop"} {
+				if out, err := a.Namespace.Command("nft", command).CombinedOutput(); err != nil {
+					a.T.Fatalf("nft %s: %v: %s", command, err, out)
+				}
+			}
+		}},
 		{name: "own-input-dropped", want: VerdictSendingOnly, cause: "do not reach conntrackd",
 			late: func(a, _ *pairtest.Node) { dropInput(a) }},
 		{name: "peer-output-dropped", want: VerdictSilent, cause: "has stopped sending",

@@ -49,7 +49,7 @@ func idle(n int) evidence {
 	e := evidence{
 		now: now, service: service.State{Active: true, MainPID: 7, Since: now.Add(-time.Hour)},
 		sockets: Sockets{Bound: true, Address: "10.77.0.1:3780"}, mode: "FTFW", settings: conntracktest.Settings(),
-		wire: wire{Listening: true, Last: now.Add(-time.Second), ACKs: n},
+		wire: wire{Listening: true, Last: now.Add(-time.Second), OwnPlain: now, ACKs: n},
 	}
 	for i := range n {
 		e.readings = append(e.readings, control.Counters{
@@ -132,6 +132,15 @@ func TestJudge(t *testing.T) {
 			e.wire = wire{Listening: true, Last: e.now, HelloBack: true}
 		}), VerdictTwoWay, ""},
 		{"one acknowledgement, perhaps of the last run", edited(idle(8), func(e *evidence) { e.wire.ACKs = 1 }), VerdictUnknown, "not acknowledged"},
+		{"three heartbeats, and ours seen to leave", edited(idle(8), func(e *evidence) {
+			e.wire.Alive, e.wire.Opened, e.wire.OwnPlain = 3, e.now.Add(-7*time.Second), e.now.Add(-time.Second)
+		}), VerdictReceivingOnly, "10.77.0.2 does not receive our messages: its firewall drops"},
+		{"three heartbeats, and none of ours seen", edited(idle(8), func(e *evidence) {
+			e.wire.Alive, e.wire.Opened, e.wire.OwnPlain = 3, e.now.Add(-7*time.Second), time.Time{}
+		}), VerdictReceivingOnly, "not seen to leave this node: a rule behind the output chains drops them (netdev egress of nft, or tc); on this node, run connsync check"},
+		{"three heartbeats, and ours not seen for a moment", edited(idle(8), func(e *evidence) {
+			e.wire.Alive, e.wire.Opened, e.wire.OwnPlain = 3, e.now.Add(-7*time.Second), e.now.Add(-3*time.Second)
+		}), VerdictReceivingOnly, "10.77.0.2 does not receive our messages: its firewall drops"},
 		{"two late heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 2 }), VerdictTwoWay, ""},
 		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 3 }), VerdictReceivingOnly, "does not receive our messages"},
 		{"stuck resend queue", edited(idle(8), func(e *evidence) {
@@ -156,7 +165,7 @@ func TestJudge(t *testing.T) {
 			for i := range e.readings {
 				e.readings[i].BytesRecv = uint64(i * 8)
 			}
-		}), VerdictReceivingOnly, "does not receive our messages"},
+		}), VerdictReceivingOnly, "or it listens on another address; on both nodes, run connsync check"},
 		{"silent", quiet(idle(8)), VerdictSilent, "enable sync on the peer"},
 		{"silent, own socket elsewhere", edited(quiet(idle(8)), func(e *evidence) {
 			e.sockets = Sockets{Address: "0.0.0.0:3780"}

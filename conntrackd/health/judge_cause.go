@@ -114,6 +114,9 @@ func (e evidence) judgeDeafPeer() judgement {
 	case e.recent(e.wire.Refused):
 		return judgement{VerdictReceivingOnly, fmt.Sprintf("%s does not receive our messages: it refuses UDP port %d by ICMP, so its firewall rejects it or it listens on another address", peer, port),
 			"on the peer, run connsync check"}
+	case e.unseen():
+		return judgement{VerdictReceivingOnly, fmt.Sprintf("messages to %s are sent and not seen to leave this node: a rule behind the output chains drops them (netdev egress of nft, or tc)", peer),
+			"on this node, run connsync check"}
 	}
 	cause := fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, or it listens on another address", peer, port)
 	if w := e.wire; w.Listening && w.ACKs == 0 && w.Hellos == 0 {
@@ -122,7 +125,24 @@ func (e evidence) judgeDeafPeer() judgement {
 	if e.settings.Multicast() {
 		cause = fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, it has not joined group %v, or %s", peer, port, e.settings.Group(), notForwarded)
 	}
-	return judgement{VerdictReceivingOnly, cause, "on the peer, run connsync check"}
+	where := "the peer"
+	if !e.wire.Listening { // a rule of this node's may do it, too
+		where = "both nodes"
+	}
+	return judgement{VerdictReceivingOnly, cause, "on " + where + ", run connsync check"}
+}
+
+// unseen says that the daemon sends, and that who listens on the link sees nothing of it.
+// What the kernel drops behind the output chains is no error to the daemon.
+func (e evidence) unseen() bool {
+	w, last := e.wire, e.last()
+	since := latest(w.Opened, latest(w.OwnHello, w.OwnPlain))
+	for _, r := range e.readings {
+		if r.Time.After(since) {
+			return w.Listening && last.Time.Sub(r.Time) >= patience && last.PacketsSent >= r.PacketsSent+fewMessages
+		}
+	}
+	return false
 }
 
 // judgeUnproven is for a peer that is heard, when nothing says whether it
