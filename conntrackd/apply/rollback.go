@@ -70,7 +70,7 @@ func (t *transaction) restoreService(ctx context.Context) error {
 	return errors.Join(err, boot(ctx))
 }
 
-// leftStopped adds to the error of a service that could not be put back why, and what is
+// leftStopped adds to the error of a service that does not run as before why, and what is
 // left to do.
 func (t *transaction) leftStopped(ctx context.Context, err error) error {
 	if err = t.withLog(ctx, err); err == nil || !t.before.Active {

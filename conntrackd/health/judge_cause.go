@@ -79,7 +79,7 @@ func (e evidence) judgeLoss() judgement {
 }
 
 // asksAgain says that the peer asks for messages that it has lost, again and again: what
-// waits in the queue is not confirmed then.
+// waits in the queue is not acknowledged then.
 func (e evidence) asksAgain() bool { return e.wire.NACKs >= 2 }
 
 // proven says what proves that the sync works both ways.
