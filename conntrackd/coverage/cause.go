@@ -6,6 +6,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd/control"
 	"connsync/plural"
@@ -24,8 +27,24 @@ type circumstances struct {
 	limitLine int
 	noSpace   uint64 // entries refused for lack of room, since the daemon's start
 	overruns  uint64 // netlink overruns, since the daemon's start
+	older     bool   // the daemon was started before the file was changed
 	role      Role
 	direct    bool // the peer's entries are put into the kernel
+	begun     int  // of the missing ones, those that are this node's for sure
+}
+
+// changeMargin is how much later than the daemon's start the file has to be changed; what
+// saves it starts the daemon at once.
+const changeMargin = time.Second
+
+// older says that the daemon was started before the file was changed. The time of the
+// change is the kernel's (ctime), which a copy or a restore cannot keep.
+func (l *Looker) older() bool {
+	var file unix.Stat_t
+	if l.since.IsZero() || unix.Stat(l.File.Name(), &file) != nil {
+		return false
+	}
+	return time.Unix(file.Ctim.Unix()).After(l.since.Add(changeMargin))
 }
 
 func (l *Looker) circumstances(ctx context.Context, role Role, t control.Tables) circumstances {
@@ -33,7 +52,7 @@ func (l *Looker) circumstances(ctx context.Context, role Role, t control.Tables)
 		pollSecs: l.File.PollSecs(), pollLine: l.File.LineOf("General", "PollSecs"), role: role, direct: t.Direct,
 		internal: t.Internal, limit: l.File.HashLimit(), limitLine: l.File.LineOf("General", "HashLimit"),
 	}
-	s.eventsOff = EventsOff()
+	s.eventsOff, s.older = EventsOff(), l.older()
 	// What cannot be read is one cause less to find.
 	if cache, err := l.Client.Cache(ctx); err == nil {
 		s.noSpace, s.internal = cache.NoSpace, max(s.internal, cache.Internal)
@@ -63,6 +82,7 @@ func EventsOff() bool {
 // the file says is certain, and the rest is the likeliest cause.
 func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cause, next string) {
 	why := l.circumstances(ctx, c.Role, t)
+	why.begun = c.Begun
 	var causes, steps []string
 	if c.Filtered > 0 {
 		causes = append(causes, filterCause(c))
@@ -106,7 +126,7 @@ func (s circumstances) missing(n int) (cause, next string) {
 	case s.eventsOff:
 		return subject + "the kernel reports none (nf_conntrack_events is 0)",
 			"run sysctl -w net.netfilter.nf_conntrack_events=1, then " + again
-	case s.internal >= uint64(s.limit), s.noSpace > 0 && s.overruns == 0:
+	case s.internal >= uint64(s.limit), s.noSpace > 0 && s.overruns == 0 && !s.older:
 		full := "it is full"
 		if s.internal < uint64(s.limit) {
 			full = "it was full"
@@ -115,12 +135,15 @@ func (s circumstances) missing(n int) (cause, next string) {
 			"raise HashLimit in conntrackd.conf to twice nf_conntrack_max, and restart conntrackd"
 	case late != "":
 		return subject + late, step
-	case s.direct && s.role == RolePrimary:
+	case s.notTakenOver():
 		return subject + "the peer began them, and this node has not taken them over",
 			"run connsync failover primary, and have keepalived call it"
 	}
 	return subject + "their events did not reach it", heldBack
 }
+
+// notTakenOver says that all that is missing may have come from the peer, on a primary.
+func (s circumstances) notTakenOver() bool { return s.direct && s.role == RolePrimary && s.begun == 0 }
 
 // stale is the likeliest cause of entries that are in the cache as they began.
 func (s circumstances) stale(n int) (cause, next string) {
@@ -134,6 +157,8 @@ func (s circumstances) stale(n int) (cause, next string) {
 // late is what makes news come late to the cache, or not at all; blank where nothing is seen.
 func (s circumstances) late() (cause, next string) {
 	switch {
+	case s.older && !s.notTakenOver():
+		return "conntrackd was started before its file was changed, and may run with other settings, such as a filter", "restart conntrackd, which reads the file then"
 	case s.pollSecs > 0:
 		return fmt.Sprintf("conntrackd reads the kernel's table every %d s only (PollSecs%s)", s.pollSecs, inLine(s.pollLine)),
 			"remove PollSecs from conntrackd.conf, and restart conntrackd"

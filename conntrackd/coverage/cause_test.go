@@ -1,8 +1,13 @@
 package coverage
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"connsync/conntrackd"
 )
 
 func TestWhyMissing(t *testing.T) {
@@ -19,11 +24,40 @@ func TestWhyMissing(t *testing.T) {
 		{circumstances{limit: 40, overruns: 2, noSpace: 9}, "the kernel's events overran it (netlink overruns: 2)", "NetlinkBufferSize"},
 		{circumstances{limit: 40, direct: true, role: RolePrimary}, "the peer began them, and this node has not taken them over", "connsync failover primary"},
 		{circumstances{limit: 40, role: RolePrimary}, "their events did not reach it", "conntrackd -R"},
+		{circumstances{limit: 40, direct: true, role: RolePrimary, begun: 1}, "their events did not reach it", "conntrackd -R"},
+		{circumstances{limit: 40, older: true, overruns: 2}, "conntrackd was started before its file was changed, and may run with other settings, such as a filter", "restart conntrackd"},
+		{circumstances{limit: 40, older: true, internal: 38, noSpace: 9}, "conntrackd was started before its file was changed, and may run with other settings, such as a filter", "restart conntrackd"},
+		{circumstances{limit: 40, older: true, eventsOff: true}, "the kernel reports none (nf_conntrack_events is 0)", "sysctl"},
+		{circumstances{limit: 40, older: true, direct: true, role: RolePrimary}, "the peer began them, and this node has not taken them over", "connsync failover primary"},
+		{circumstances{limit: 40, older: true, direct: true, role: RolePrimary, begun: 1}, "such as a filter", "restart conntrackd"},
 	} {
 		cause, next := tt.why.missing(7)
 		if !strings.HasSuffix(cause, tt.cause) || !strings.Contains(next, tt.next) {
 			t.Errorf("%+v: %q, %q; want %q, %q", tt.why, cause, next, tt.cause, tt.next)
 		}
+	}
+}
+
+func TestFileChangedSinceTheStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "conntrackd.conf")
+	file, _ := conntrackd.Parse(path, nil)
+	l := &Looker{File: file}
+	if l.Follow(1, time.Now().Add(-time.Minute)); l.older() {
+		t.Error("there is no file")
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, time.Now().Add(-time.Hour), time.Now().Add(-time.Hour)); err != nil { // as a restore that keeps the times
+		t.Fatal(err)
+	}
+	for age, want := range map[time.Duration]bool{time.Minute: true, 0: false, -time.Minute: false} {
+		if l.Follow(1, time.Now().Add(-age)); l.older() != want {
+			t.Errorf("started %v ago: changed since is %t", age, !want)
+		}
+	}
+	if l.Follow(1, time.Time{}); l.older() {
+		t.Error("nobody knows when it was started")
 	}
 }
 

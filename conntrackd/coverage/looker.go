@@ -34,7 +34,8 @@ type Looker struct {
 	Most int
 
 	mu      sync.Mutex
-	pid     int // of the daemon that was looked at
+	pid     int       // of the daemon that was looked at
+	since   time.Time // it runs
 	last    Coverage
 	lastErr error
 	at      time.Time     // when the last look ended; zero where there was none
@@ -120,10 +121,12 @@ func (l *Looker) pause() time.Duration {
 	return max(secondLook, rest)
 }
 
-// Follow says which process is looked at: what was seen of another is forgotten.
-func (l *Looker) Follow(pid int) {
+// Follow says which process is looked at, and since when it runs: what was seen of another
+// is forgotten.
+func (l *Looker) Follow(pid int, since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.since = since
 	if pid != l.pid {
 		l.pid, l.at, l.suspect, l.cached, l.last, l.lastErr = pid, time.Time{}, nil, nil, Coverage{}, nil
 	}

@@ -197,6 +197,22 @@ func coverageScenarios() []*scenario {
 	return all
 }
 
+// A daemon keeps a filter that its file does not have any more, until it is restarted.
+func TestDaemonOlderThanItsFileIsNamed(t *testing.T) {
+	t.Parallel()
+	a, _ := runPair(t, nil)
+	keepToItself(a, "10.1.0.0/16")
+	time.Sleep(2 * time.Second) // what is changed at once after a start is not told from what it read
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	a.Begin(unix.IPPROTO_UDP, 4000, 50)
+	want := says(VerdictPartial, "conntrackd's cache lacks 50 connections: conntrackd was started before its file was changed", "restart conntrackd")
+	expect(t, "a", watch(a, nil).until(false, want), want)
+	if err := a.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "a", watch(a, nil).until(false, says(VerdictTwoWay)), says(VerdictTwoWay))
+}
+
 // tellOwn has the peer tell node a how many connections are in its own cache.
 func tellOwn(b *pairtest.Node, count uint32) {
 	b.T.Helper()

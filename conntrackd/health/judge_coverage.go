@@ -15,7 +15,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 	if o.Coverage == nil || e.countersErr != nil || len(e.readings) == 0 {
 		return
 	}
-	o.Coverage.Follow(e.service.MainPID)
+	o.Coverage.Follow(e.service.MainPID, e.service.Since)
 	o.setsTold.Do(func() { o.Coverage.Told = o.readReport })
 	c, err := o.Coverage.Look(ctx)
 	if err != nil {

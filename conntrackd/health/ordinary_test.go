@@ -3,6 +3,7 @@ package health
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
+	"TestDaemonOlderThanItsFileIsNamed",
 	"TestFlushOnThePeerIsNamed",
 	"TestFullTableOnThePeerIsNamed",
 	"TestHashLimitOnThePeerIsNamed",
