@@ -43,10 +43,7 @@ func (r legacyRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 		default:
 			t = w.option(r[i], argument)
 		}
-		if invert {
-			t = t.not()
-		}
-		holds, invert = holds.and(t), false
+		holds, invert = holds.and(t.notIf(invert)), false
 		if hasText(r[i]) || !strings.HasPrefix(argument, "-") && argument != "!" {
 			i++
 		}

@@ -166,7 +166,7 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		return yes
 	}
 	p := ev.flow
-	if p.several && aboutDevice(e.Key) {
+	if p.several && (e.Key >= expr.MetaKeyIIF && e.Key <= expr.MetaKeyOIFTYPE || e.Key == expr.MetaKeyIIFGROUP || e.Key == expr.MetaKeyOIFGROUP) {
 		ev.load(e.Register, value{})
 		return yes
 	}
@@ -209,16 +209,6 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		ev.load(e.Register, value{})
 	}
 	return yes
-}
-
-// aboutDevice says that a key asks for what depends on the device.
-func aboutDevice(k expr.MetaKey) bool {
-	switch k {
-	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME, expr.MetaKeyIIF, expr.MetaKeyOIF, expr.MetaKeyIIFGROUP, expr.MetaKeyOIFGROUP,
-		expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE:
-		return true
-	}
-	return false
 }
 
 func (p *firstPacket) nfproto() byte {
@@ -307,11 +297,7 @@ func (ev *evaluation) cmp(e *expr.Cmp) truth {
 }
 
 func (ev *evaluation) inRange(e *expr.Range) truth {
-	in := ev.read(e.Register, len(e.FromData)).within(e.FromData, e.ToData)
-	if e.Op == expr.CmpOpNeq {
-		return in.not()
-	}
-	return in
+	return ev.read(e.Register, len(e.FromData)).within(e.FromData, e.ToData).notIf(e.Op == expr.CmpOpNeq)
 }
 
 // lookup looks a key up in a set, or in a map.

@@ -28,6 +28,13 @@ func (t truth) not() truth {
 	return maybe
 }
 
+func (t truth) notIf(inverted bool) truth {
+	if inverted {
+		return t.not()
+	}
+	return t
+}
+
 // unless is what is left of the truth where something is not known.
 func (t truth) unless(unknown bool) truth {
 	if unknown {

@@ -18,10 +18,7 @@ func (ev *evaluation) match(e *expr.Match) truth {
 			return no
 		}
 		port := ev.flow.destinationPort()
-		in := ev.flow.ofDestination(truthOf(port >= info.DstPorts[0] && port <= info.DstPorts[1]))
-		if info.InvFlags&xt.UdpInvDestPorts != 0 {
-			in = in.not()
-		}
+		in := ev.flow.ofDestination(truthOf(port >= info.DstPorts[0] && port <= info.DstPorts[1])).notIf(info.InvFlags&xt.UdpInvDestPorts != 0)
 		if info.SrcPorts != [2]uint16{0, 0xffff} {
 			return in.and(maybe)
 		}
@@ -58,11 +55,7 @@ func (ev *evaluation) conntrackState(info xt.ConntrackMtinfoBase, mask uint32) t
 	if xt.ConntrackFlags(info.MatchFlags)&^xt.ConntrackStateAlias != xt.ConntrackState {
 		return maybe
 	}
-	in := ev.inState(mask)
-	if xt.ConntrackFlags(info.InvertFlags)&xt.ConntrackState != 0 {
-		return in.not()
-	}
-	return in
+	return ev.inState(mask).notIf(xt.ConntrackFlags(info.InvertFlags)&xt.ConntrackState != 0)
 }
 
 // inState says whether the flow has one of the states of iptables.
@@ -82,19 +75,11 @@ func (ev *evaluation) addressType(info *xt.AddrTypeV1) truth {
 		return maybe
 	}
 	in := yes
-	for _, of := range []struct {
-		mask        uint16
-		destination bool
-		inverted    xt.AddrTypeFlags
-	}{{info.Source, false, invertSource}, {info.Dest, true, invertDestination}} {
-		t := ev.flow.isOfType(of.destination, xt.AddrTypeFlags(of.mask))
-		switch {
-		case of.mask == 0:
-			continue
-		case info.Flags&of.inverted != 0:
-			t = t.not()
-		}
-		in = in.and(t)
+	if info.Source != 0 {
+		in = ev.flow.isOfType(false, xt.AddrTypeFlags(info.Source)).notIf(info.Flags&invertSource != 0)
+	}
+	if info.Dest != 0 {
+		in = in.and(ev.flow.isOfType(true, xt.AddrTypeFlags(info.Dest)).notIf(info.Flags&invertDestination != 0))
 	}
 	return in
 }
@@ -167,10 +152,7 @@ func (ev *evaluation) icmp6(info []byte) truth {
 		return no
 	}
 	in := ev.flow.ofDestination(truthOf(info[0] == 0xff || info[0] == ev.flow.transport.bytes[0] && info[1] == 0))
-	if info[3] != 0 {
-		return in.not()
-	}
-	return in
+	return in.notIf(info[3] != 0)
 }
 
 // hopLimit is struct ip6t_hl_info: how to compare, and with what.
