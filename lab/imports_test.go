@@ -55,9 +55,10 @@ var allowed = map[string][]string{
 	"netcheck/packet":     {},
 	"netcheck/ethtool":    {},
 	"netcheck/group":      {"netcheck/check", "netcheck/firewall", "trust"},
+	"netcheck/ipsec":      {"netcheck/check", "netcheck/dump", "netcheck/firewall"},
 	"netcheck/keepalived": {"trust"},
 	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "trust"},
-	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/group", "netcheck/packet", "netcheck/firewall", "plural", "trust"},
+	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/group", "netcheck/ipsec", "netcheck/packet", "netcheck/firewall", "plural", "trust"},
 	"netcheck/live":       {"netcheck", "netcheck/check"},
 
 	"netcheck/spare":  {"netcheck", "netcheck/check", "netcheck/firewall"},

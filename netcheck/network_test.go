@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	"connsync/lab"
 	"connsync/netcheck/check"
@@ -210,16 +211,27 @@ func (n *testNet) settle(hosts ...*lab.Namespace) {
 // test.
 func (n *testNet) listen(h *lab.Namespace, at string) {
 	n.t.Helper()
-	err := h.Do(func() error {
-		conn, err := net.ListenPacket("udp", at)
-		if err == nil {
-			n.t.Cleanup(func() { conn.Close() })
+	conn := n.opened(h, at)
+	n.t.Cleanup(func() { conn.Close() })
+}
+
+func (n *testNet) opened(h *lab.Namespace, at string) (conn net.PacketConn) {
+	n.t.Helper()
+	err := h.Do(func() (err error) {
+		// The last listener lives on for a moment in processes that other
+		// tests are just starting.
+		for range 100 {
+			if conn, err = net.ListenPacket("udp", at); !errors.Is(err, unix.EADDRINUSE) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
 		return err
 	})
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	return conn
 }
 
 // at is an address of the target with the sync port.

@@ -19,6 +19,7 @@ var _ = rootless.LeftOut(
 	"TestGroupSource",
 	"TestHealthyPair",
 	"TestHealthyPairPasses",
+	"TestIPsec",
 	"TestInterfaceGoesDownDuringTheCheck",
 	"TestInterfaces",
 	"TestInterfacesDuplicateDetection",

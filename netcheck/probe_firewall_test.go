@@ -217,24 +217,9 @@ func (n *testNet) forget(h *lab.Namespace) {
 // says whether it arrived.
 func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Addr, within time.Duration) bool {
 	n.t.Helper()
-	var listener net.PacketConn
-	err := to.Do(func() (err error) {
-		// The last listener lives on for a moment in processes that other
-		// tests are just starting.
-		for range 100 {
-			listener, err = net.ListenPacket("udp", netip.AddrPortFrom(destination, n.port).String())
-			if !errors.Is(err, unix.EADDRINUSE) {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		return err
-	})
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	listener := n.opened(to, netip.AddrPortFrom(destination, n.port).String())
 	defer listener.Close()
-	err = from.Do(func() error {
+	err := from.Do(func() error {
 		conn, err := net.Dial("udp", listener.LocalAddr().String())
 		if err != nil {
 			return err

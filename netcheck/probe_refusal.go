@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/netcheck/ipsec"
 )
 
 // cannotTalk is the finding for a socket to the peer that could not be made.
@@ -23,8 +24,8 @@ func explainRefusal(t Target, link Interface, err error, what string) check.Find
 	if isDown(link.Name) { // whatever the error of the moment was
 		return down(link.Name)
 	}
-	f := check.Finding{Status: check.Failed, Err: err}
 	peer, current := t.Peer.Addr().Unmap().WithZone(""), t.Current.Addr().Unmap().WithZone("")
+	f := check.Finding{Status: check.Failed, Err: err, Remedy: t.ip("route get %v oif %s", peer, link.Name)}
 	r := &refusal{}
 	errors.As(err, &r)
 	switch {
@@ -38,17 +39,14 @@ func explainRefusal(t Target, link Interface, err error, what string) check.Find
 		f.Detail = fmt.Sprintf("%v, which is not the peer, rejects %s to %v%s", r.offender, what, peer, r.manner())
 		f.Remedy = t.ip("route get %v", peer)
 	case r.offender.IsValid(), errors.Is(err, unix.EPERM), errors.Is(err, unix.ECONNREFUSED):
-		f.Detail = fmt.Sprintf("the firewall of this node does not let %s to %v out on %s", what, peer, link.Name)
-		f.Remedy = fmt.Sprintf("nft insert rule inet filter output oifname %q %s daddr %v accept", link.Name, t.NftFamily(), peer)
+		f.Detail, f.Remedy = ipsec.Refused(t.Flow, what, errors.Is(err, unix.EPERM))
 	case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENETUNREACH):
 		f.Detail = fmt.Sprintf("%s went down, or lost its route to %v, during the check", link.Name, peer)
 		f.Remedy = "ip link set dev " + link.Name + " up"
 	case errors.Is(err, unix.EACCES):
 		f.Detail = fmt.Sprintf("the kernel forbids %s to %v: a prohibit route or a broadcast address", what, peer)
-		f.Remedy = t.ip("route get %v oif %s", peer, link.Name)
 	default:
 		f.Detail = fmt.Sprintf("%s to %v cannot be sent: %v", what, peer, err)
-		f.Remedy = t.ip("route get %v oif %s", peer, link.Name)
 	}
 	return f
 }
