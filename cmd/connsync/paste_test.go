@@ -9,7 +9,8 @@ import (
 )
 
 // A paste that lost the mark of its end on the line holds up no screen: it ends
-// with a pause, at its size, and with Ctrl+C, which leaves the program.
+// with a pause, at its size, and with Ctrl+C, which leaves the program. Nor does one
+// that the terminal does not mark.
 func TestOpenPaste(t *testing.T) {
 	t.Parallel()
 	const paste = "\x1b[200~10.0.0.9\x1b[201"
@@ -22,6 +23,7 @@ func TestOpenPaste(t *testing.T) {
 		{"form, Ctrl+C", nil, [][2]string{{"ctrl+c quit", "\t\t\t" + paste + ctrlC + ctrlC}}},
 		{"form, a pause", nil, [][2]string{{"ctrl+c quit", "\t\t\t" + paste}, {"10.0.0.9", "\t"}, {"> Port", ctrlC + ctrlC}}},
 		{"form, its size", nil, [][2]string{{"ctrl+c quit", "\t\t\t\x1b[200~" + strings.Repeat("9", 9000)}, {"99999999", ctrlC + ctrlC}}},
+		{"form, unmarked", nil, [][2]string{{"ctrl+c quit", "\t\t\t" + strings.Repeat("0123456789 a line of text", 2000) + ctrlC + ctrlC}}},
 		{"picker", nil, [][2]string{{"ctrl+c quit", "\t "}, {"Choose the sync interface", paste}, {"10.0.0.9", paste + ctrlC + ctrlC}}},
 		{"setup", []string{"setup"}, [][2]string{{"ctrl+c later", paste + ctrlC + ctrlC}}},
 	} {
@@ -41,8 +43,12 @@ func TestOpenPaste(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := seat.Wait(endsWithin); err != nil {
+			state, err := seat.Wait(endsWithin)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if cpu := state.UserTime() + state.SystemTime(); cpu > cpuLimit {
+				t.Errorf("it took %v of a processor", cpu)
 			}
 			if exists(config) {
 				t.Error("there is a file")

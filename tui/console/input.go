@@ -58,7 +58,11 @@ func (i *input) Read(p []byte) (int, error) {
 			continue
 		}
 		n, err := i.file.Read(got[:])
-		if i.keys.Feed(got[:n]); err == nil && n > 0 {
+		take := i.keys.Feed
+		if n == len(got) { // and more of it waits
+			take = i.keys.Flood
+		}
+		if take(got[:n]); err == nil && n > 0 {
 			continue
 		}
 		i.ended()

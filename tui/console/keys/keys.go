@@ -20,6 +20,9 @@ const (
 	// pasteMax is how much of a paste is handed over, in bytes; the rest of it
 	// types nothing. The longest text that is asked for is a line of 2048.
 	pasteMax = 8192
+	// runMin is how many characters in a row are a text: with its marks it is not much
+	// longer than without.
+	runMin = 16
 )
 
 const (
@@ -51,6 +54,26 @@ func (d *Decoder) Feed(p []byte) {
 		}
 		d.take(b)
 		d.after = b
+	}
+}
+
+// Flood is Feed of more than a person types ahead: text in it, on a terminal that does
+// not mark a paste, is handed out as one. A key a character, it would keep the program
+// from every other key for minutes.
+func (d *Decoder) Flood(p []byte) {
+	for len(p) > 0 {
+		n := 0
+		for d.read == nil && n < len(p) && p[n] >= ' ' && p[n] <= '~' {
+			n++
+		}
+		if n < runMin {
+			n = min(n+1, len(p))
+			d.Feed(p[:n])
+		} else {
+			d.out = append(append(append(d.out, pasteBegin...), p[:n]...), pasteEnd...)
+			d.after = p[n-1]
+		}
+		p = p[n:]
 	}
 }
 

@@ -201,13 +201,17 @@ func FuzzDecoder(f *testing.F) {
 		f.Add([]byte(s), 3)
 	}
 	f.Fuzz(func(t *testing.T, sent []byte, cut int) {
-		whole := decode(sent)
+		whole := decode(t, sent)
 		at := 0
 		if len(sent) > 0 {
 			at = int(uint(cut) % uint(len(sent)))
 		}
-		if got := decode(sent[:at], sent[at:]); got != whole {
+		if got := decode(t, sent[:at], sent[at:]); got != whole {
 			t.Errorf("%q is %q, and cut at %d %q", sent, whole, at, got)
+		}
+		unmarked := strings.NewReplacer(pasteBegin, "", pasteEnd, "")
+		if got := rest(t, func(d *Decoder) { d.Flood(sent) }); unmarked.Replace(got) != unmarked.Replace(whole) {
+			t.Errorf("%q is %q, and of a flood %q", sent, whole, got)
 		}
 		if !utf8.ValidString(whole) {
 			t.Errorf("%q is %q", sent, whole)
@@ -218,20 +222,45 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-func decode(chunks ...[]byte) string {
+func decode(t *testing.T, chunks ...[]byte) string {
+	t.Helper()
+	return rest(t, func(d *Decoder) {
+		for _, chunk := range chunks {
+			d.Feed(chunk)
+		}
+	})
+}
+
+// rest is all that a decoder hands out that was fed so.
+func rest(t *testing.T, feed func(*Decoder)) string {
+	t.Helper()
 	var d Decoder
 	var out []byte
 	p := make([]byte, 7)
-	for _, chunk := range chunks {
-		d.Feed(chunk)
-	}
+	feed(&d)
 	if d.Expire(); d.Wait() != 0 {
-		panic("something is unfinished")
+		t.Error("something is unfinished")
 	}
 	for n := d.Take(p); n > 0; n = d.Take(p) {
 		out = append(out, p[:n]...)
 	}
 	return string(out)
+}
+
+// Text of a flood is a paste; short text and what is no text are keys, as ever.
+func TestTextOfAFloodIsAPaste(t *testing.T) {
+	long := strings.Repeat("x", runMin)
+	for sent, want := range map[string]string{
+		long:                             pasteBegin + long + pasteEnd,
+		long[1:]:                         long[1:],
+		"ab\r\n" + long + "\n\x03":       "ab\r" + pasteBegin + long + pasteEnd + "\r\x03",
+		"\x1b[A" + long + "\x1b[B":       "\x1b[A" + pasteBegin + long + pasteEnd + "\x1b[B",
+		"\x1b[200~" + long + "\x1b[201~": pasteBegin + long + pasteEnd,
+	} {
+		if got := rest(t, func(d *Decoder) { d.Flood([]byte(sent)) }); got != want {
+			t.Errorf("%q is %q, want %q", sent, got, want)
+		}
+	}
 }
 
 // What the terminal says of its background is handed out as it is, however it is cut; any
