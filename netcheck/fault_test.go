@@ -89,6 +89,11 @@ var routeFaults = []fault{
 }
 
 var ruleFaults = []fault{
+	{name: "prohibit rule for the port", do: "ip rule add ipproto udp dport 3780 prohibit pref 77", cures: true, want: []failure{
+		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to 10.0.0.102", "ip rule del pref 77"}}},
+	{name: "blackhole rule for ports, IPv6", family: 6, do: "ip -6 rule add ipproto udp dport 3000-4000 blackhole pref 77", cures: true, want: []failure{
+		{CheckRoute, check.Blocker, "a blackhole route or rule swallows packets to fd00::102", "ip -6 rule del pref 77"}}},
+	{name: "prohibit rule for another port", do: "ip rule add ipproto udp dport 3781 prohibit pref 77\nip rule add ipproto tcp dport 3780 prohibit pref 78"},
 	{name: "prohibit rule", do: "ip rule add to 10.0.0.96/28 prohibit pref 77", cures: true, want: []failure{
 		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to 10.0.0.102", "ip rule del pref 77"}}},
 	{name: "prohibit rule for the source", do: "ip rule add from 10.0.0.101 prohibit pref 78", cures: true, want: []failure{
@@ -104,6 +109,11 @@ var ruleFaults = []fault{
 	{name: "a rule sends the peer's packets elsewhere", cures: true, set: func(l *wired, _ *target) {
 		l.wire("eth2", "eth2")
 		l.run(l.a, "ip route add default dev eth2 table 100\nip rule add to 10.0.0.102 lookup 100")
+	}, want: []failure{
+		{CheckRoute, check.Blocker, "the kernel reaches 10.0.0.102 through eth2, not through eth1", "ip route replace 10.0.0.102/32 dev eth1 src 10.0.0.101 table 100"}}},
+	{name: "a rule sends datagrams to the port elsewhere", cures: true, set: func(l *wired, _ *target) {
+		l.wire("eth2", "eth2")
+		l.run(l.a, "ip route add default dev eth2 table 100\nip rule add ipproto udp dport 3780 lookup 100")
 	}, want: []failure{
 		{CheckRoute, check.Blocker, "the kernel reaches 10.0.0.102 through eth2, not through eth1", "ip route replace 10.0.0.102/32 dev eth1 src 10.0.0.101 table 100"}}},
 	{name: "a rule sends packets from Current IP elsewhere", set: func(l *wired, _ *target) {

@@ -13,12 +13,12 @@ import (
 // findForbidding returns the ip(8) command that removes what makes the kernel
 // refuse packets to peer: the first policy rule that does, else the most
 // specific route. "" when neither is found.
-func findForbidding(peer, from netip.Addr, link string) string {
+func (t Target) findForbidding(peer, from netip.Addr, link string) string {
 	ip, family := "ip", unix.AF_INET
 	if peer.Is6() {
 		ip, family = "ip -6", unix.AF_INET6
 	}
-	if pref, ok := forbiddingRule(family, peer, from, link); ok {
+	if pref, ok := forbiddingRule(family, peer, from, link, t.Port); ok {
 		return fmt.Sprintf("%s rule del pref %d", ip, pref)
 	}
 	var best netlink.Route
@@ -47,9 +47,10 @@ func refuses(kind int) bool {
 }
 
 // forbiddingRule returns the preference of the first rule that refuses packets
-// to peer, whatever else they are. netlink.RuleList leaves the action out, so the
+// to a UDP port of peer, whatever else they are. netlink.RuleList leaves the action out, so the
 // dump is read here; the actions have the numbers of the route types (linux/fib_rules.h).
-func forbiddingRule(family int, peer, from netip.Addr, link string) (pref int, ok bool) {
+func forbiddingRule(family int, peer, from netip.Addr, link string, port uint16) (pref int, ok bool) {
+	const destinationMask = 29 // FRA_DPORT_MASK, of one port
 	req := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
 	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}})
 	err := req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWRULE, func(m []byte) bool {
@@ -73,8 +74,14 @@ func forbiddingRule(family int, peer, from netip.Addr, link string) (pref int, o
 			case nl.FRA_IIFNAME:
 				ok = ok && string(a.Value) == "lo\x00"
 			case nl.FRA_TABLE, nl.FRA_PROTOCOL, nl.FRA_SUPPRESS_PREFIXLEN, nl.FRA_SUPPRESS_IFGROUP, nl.FRA_FLOW, nl.FRA_PAD: // no selectors
+			case nl.FRA_IP_PROTO:
+				ok = ok && a.Value[0] == unix.IPPROTO_UDP
+			case nl.FRA_DPORT_RANGE: // first and last
+				ok = ok && port >= binary.NativeEndian.Uint16(a.Value) && port <= binary.NativeEndian.Uint16(a.Value[2:])
+			case destinationMask:
+				ok = ok && binary.NativeEndian.Uint16(a.Value) == 0xffff
 			default:
-				ok = false // a mark, a user, ports: whose packets those are is not known here
+				ok = false // a mark, a user, a source port: whose packets those are is not known here
 			}
 		}
 		return !ok

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/netcheck/route"
 	"connsync/plural"
 )
 
@@ -72,7 +73,7 @@ func runPeerPing(t Target) func(context.Context) check.Finding {
 // through another one, the kernel takes that (ip6_route_output_flags). What
 // would be heard there is no word about this link.
 func refusedRoute(t Target, link Interface) (check.Finding, bool) {
-	a := askRoute(t.Peer.Addr().Unmap().WithZone(""), link.Index, t.Current.Addr().Unmap().WithZone(""))
+	a := askRoute(route.Question{To: t.Peer.Addr(), Link: link.Index, From: t.Current.Addr()})
 	v := &routeView{target: t, link: link.Index}
 	switch {
 	case a.err == nil && a.link == link.Index:
@@ -87,7 +88,7 @@ func refusedRoute(t Target, link Interface) (check.Finding, bool) {
 	if isDown(link.Name) { // its routes left with it
 		return down(link.Name), true
 	}
-	return v.judgeError(a.err, " through "+link.Name, findForbidding), true
+	return v.judgeError(a.err, " through "+link.Name, t.findForbidding), true
 }
 
 // ping sends echo requests with pro-bing, and as many on a socket that hears the

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/netcheck/route"
 )
 
 // runRoute asks the kernel how it would send to the peer. conntrackd's sender
@@ -32,7 +32,7 @@ func runRoute(t Target) func(context.Context) check.Finding {
 			return check.CouldNotRun(fmt.Errorf("interface %s has gone", t.Interface))
 		}
 		v.ask()
-		return v.judge(findForbidding)
+		return v.judge(t.findForbidding)
 	}
 }
 
@@ -65,10 +65,11 @@ type routeView struct {
 
 func (v *routeView) ask() {
 	peer, current := v.target.Peer.Addr().Unmap(), v.target.Current.Addr().Unmap()
-	v.plain = askRoute(peer, 0, netip.Addr{})
-	v.out = askRoute(peer, v.link, netip.Addr{})
-	v.from = askRoute(peer, 0, current)
-	v.outFrom = askRoute(peer, v.link, current)
+	port := v.target.Port
+	v.plain = askRoute(route.Question{To: peer, Port: port})
+	v.out = askRoute(route.Question{To: peer, Link: v.link, Port: port})
+	v.from = askRoute(route.Question{To: peer, From: current, Port: port})
+	v.outFrom = askRoute(route.Question{To: peer, Link: v.link, From: current, Port: port})
 	if peer.Is6() && peer.IsLinkLocalUnicast() {
 		// Such an address means nothing without a scope. The daemon and the
 		// probes give the interface as scope.
@@ -76,29 +77,10 @@ func (v *routeView) ask() {
 	}
 }
 
-func askRoute(peer netip.Addr, link int, source netip.Addr) routeAnswer {
-	options := &netlink.RouteGetOptions{OifIndex: link}
-	if source.IsValid() {
-		options.SrcAddr = source.AsSlice()
-	}
-	routes, err := netlink.RouteGetWithOptions(peer.AsSlice(), options)
-	if err == nil && len(routes) != 1 {
-		err = fmt.Errorf("%d answers instead of one", len(routes))
-	}
+func askRoute(q route.Question) routeAnswer {
+	a, err := route.Ask(q)
 	if err != nil {
-		return routeAnswer{err: fmt.Errorf("look up the route to %v: %w", peer, err)}
+		return routeAnswer{err: fmt.Errorf("look up the route to %v: %w", q.To, err)}
 	}
-	r := routes[0]
-	a := routeAnswer{link: r.LinkIndex, kind: r.Type, table: r.Table}
-	gateway := r.Gw
-	if via, ok := r.Via.(*netlink.Via); ok { // of the other family (RFC 8950)
-		gateway = via.Addr
-	}
-	if gw, ok := netip.AddrFromSlice(gateway); ok && !gw.IsUnspecified() {
-		a.gateway = gw.Unmap()
-	}
-	if src, ok := netip.AddrFromSlice(r.Src); ok {
-		a.source = src.Unmap()
-	}
-	return a
+	return routeAnswer{link: a.Link, kind: a.Kind, table: a.Table, gateway: a.Gateway, source: a.Source}
 }
