@@ -51,8 +51,9 @@ func (f *File) Paths() []NamedPath {
 		all = append(all, NamedPath{"UNIX Path", path, f.LineOf("General", "Path")})
 	}
 	for _, section := range []string{"General", "Stats"} {
-		if path := f.value(section, "LogFile"); strings.HasPrefix(path, "/") {
-			all = append(all, NamedPath{"LogFile", path, f.LineOf(section, "LogFile")})
+		// In a file with an error a value may count for a section that does not have it.
+		if path, line := f.value(section, "LogFile"), f.LineOf(section, "LogFile"); line > 0 && strings.HasPrefix(path, "/") {
+			all = append(all, NamedPath{"LogFile", path, line})
 		}
 	}
 	return all

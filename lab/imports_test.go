@@ -74,7 +74,7 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd", "conntrackd/hostfile"},
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "tui/text"},

@@ -24,6 +24,12 @@ const (
 // save applies settings to the machine as the program does.
 func save(t *testing.T, s conntrackd.Settings) apply.Outcome {
 	t.Helper()
+	return saveEdited(t, s, strings.NewReplacer())
+}
+
+// saveEdited is save of a file that was edited since.
+func saveEdited(t *testing.T, s conntrackd.Settings, edit *strings.Replacer) apply.Outcome {
+	t.Helper()
 	host, err := conntrackd.ReadHost()
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +39,7 @@ func save(t *testing.T, s conntrackd.Settings) apply.Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.New = []byte(edit.Replace(string(c.New)))
 	a := &apply.Applier{Service: service.NewSystemd(""), StateDir: "/var/lib/connsync", RuntimeDir: "/run/connsync", FirstNode: true}
 	return a.Apply(t.Context(), c, func(one step.Step) {
 		if one.Status != step.Running {
@@ -97,8 +104,7 @@ func failedSave(t *testing.T) {
 		t.Fatalf("outcome: %+v", got)
 	}
 	before, saved := state(t, systemd), content(t)
-	settings.Current = netip.MustParsePrefix("10.0.0.103/24") // not an address of this host
-	got := save(t, settings)
+	got := saveEdited(t, settings, strings.NewReplacer("10.0.0.101", "10.0.0.103")) // not an address of this host
 	if got.Err == nil || !got.RolledBack || got.Changed {
 		t.Errorf("outcome: %+v", got)
 	}
