@@ -203,10 +203,13 @@ func (a *saving) sync() apply.Sync {
 
 // looked takes a look at the peer that is waited for.
 func (a *saving) looked(msg peerLooked) tea.Cmd {
-	if !a.wait.take(msg) || msg.health.Verdict == a.outcome.Verdict {
+	// A look that found nothing out does not change what was found before.
+	if !a.wait.take(msg) || msg.health.Verdict == a.outcome.Verdict || msg.health.Verdict == health.VerdictUnknown {
 		return nil
 	}
+	focused := a.buttons()[a.focus]
 	a.outcome.Verdict = msg.health.Verdict
+	a.focus = max(slices.Index(a.buttons(), focused), 0) // the way back comes and goes
 	a.follow()
 	noted := stateNoted{text: text.ShortVerdict(msg.health.Verdict)}
 	return func() tea.Msg { return noted }
@@ -287,7 +290,7 @@ func (a *saving) title() string { return path(a.width, "apply", a.path...) }
 
 func (a *saving) explain() (title string, lines []string) {
 	return "Help: apply", []string{
-		"Roll Back comes first where the sync was better before the save. On the first node of a pair this screen waits for the peer, and changes by itself when it comes.",
+		"Roll Back comes first where the sync was better before the save. Where the save did not find the nodes in sync, this screen goes on looking, and changes by itself when the peer comes.",
 		"The old file is kept, the new one is written, the daemon is restarted, and then looked at: is it bound, does the peer send, does the peer hear this node?",
 		"If a step fails, the old file and the old service state are restored; that is checked and reported too.",
 		"ctrl+c before the write leaves no trace. After it, the change is completed or rolled back in any case; only the wait for the peer is cut short.",

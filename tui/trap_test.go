@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -236,5 +237,45 @@ func TestStoryLatePeer(t *testing.T) {
 		d.wait(90 * time.Second)
 		d.wants("Saved, and in force. In sync both ways.")
 		d.lacks("NOT in sync")
+	})
+}
+
+// The button with the focus keeps it while the way back goes: the peer comes.
+func TestStoryLatePeerKeepsTheFocus(t *testing.T) {
+	o := wayOfASave(func(o *Options, _ *fakePlanner, _ *fakeReviewer, a *fakeApplier) {
+		a.steps, a.outcome.Verdict = silentSteps(), health.VerdictSilent
+		a.outcome.Entry = 12
+		o.Saved.Enabled = true
+	})
+	var asked []int
+	o.Effects.History = fakeHistory{undo: changedReview(), asked: &asked}
+	o.Effects.Observer = &fakeObserver{at: func(after time.Duration) (health.Health, error) {
+		switch {
+		case after >= 3*time.Second && after < 20*time.Second:
+			return health.Health{Verdict: health.VerdictSilent}, nil
+		case after >= 20*time.Second && after < 25*time.Second:
+			return health.Health{}, errors.New("timeout")
+		}
+		return health.Health{Verdict: health.VerdictTwoWay}, nil
+	}}
+	drive(t, o, 80, 24, func(d *driver) {
+		d.do(d.m.Init())
+		d.wait(time.Second)
+		d.pressSave()
+		d.wait(time.Second)
+		d.press("enter")
+		d.wait(time.Second)
+		d.press("enter")
+		d.wait(5 * time.Second)
+		d.press("tab")
+		d.press("tab")
+		d.wants("> [ Form ]", "[ Roll Back ]")
+		d.wait(15 * time.Second)
+		d.wants("NOT in sync", "> [ Form ]")
+		d.wait(30 * time.Second)
+		d.wants("Saved, and in force.", "> [ Form ]")
+		d.press("enter")
+		d.wait(time.Second)
+		d.wantScreen(&form{})
 	})
 }

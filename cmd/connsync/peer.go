@@ -52,7 +52,7 @@ func newPeer(s streams, g *globals) *cobra.Command {
 			if saved.WhyNoSettings != "" {
 				return refused("nothing is set: %s", saved.WhyNoSettings)
 			}
-			if problems := text.PeerProblems(c.table, saved.Settings); len(problems) > 0 {
+			if problems := text.PeerProblems(c.table, saved.Settings); len(problems) > 0 && wanted == "" {
 				return c.notForPeer(cmd, problems)
 			}
 			p := peered{text.PeeredOf(c.table, saved.Settings)}

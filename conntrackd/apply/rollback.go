@@ -53,13 +53,12 @@ func (t *transaction) restoreService(ctx context.Context) error {
 	if !t.touched {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
-	defer cancel()
 	run := t.service.Stop
 	if t.before.Active {
 		run = t.service.Restart
 	}
-	err := t.leftStopped(ctx, run(ctx))
+	started := time.Now()
+	err := t.leftStopped(ctx, started, inTime(ctx, run))
 	if !t.enabled {
 		return err
 	}
@@ -67,13 +66,13 @@ func (t *transaction) restoreService(ctx context.Context) error {
 	if t.before.Enabled {
 		boot = t.service.Enable
 	}
-	return errors.Join(err, boot(ctx))
+	return errors.Join(err, inTime(ctx, boot))
 }
 
 // leftStopped adds to the error of a service that does not run as before why, and what is
 // left to do.
-func (t *transaction) leftStopped(ctx context.Context, err error) error {
-	if err = t.withLog(ctx, err); err == nil || !t.before.Active {
+func (t *transaction) leftStopped(ctx context.Context, started time.Time, err error) error {
+	if err = t.withLogSince(ctx, started, err); err == nil || !t.before.Active {
 		return err
 	}
 	state, unread := service.SettledState(ctx, t.service)

@@ -124,21 +124,30 @@ func (t *transaction) boot(ctx context.Context, on bool) error {
 func (t *transaction) ask(ctx context.Context, id step.ID, title string, do func(context.Context) error) error {
 	t.touched = true
 	return t.step(id, title, func() (step.Status, string, error) {
-		bounded, cancel := context.WithTimeout(ctx, serviceTimeout)
-		defer cancel()
-		if err := do(bounded); err != nil {
+		if err := inTime(ctx, do); err != nil {
 			return "", "", t.withLog(ctx, err)
 		}
 		return step.Done, "", nil
 	})
 }
 
+// inTime has a service do something in bounded time.
+func inTime(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
+	defer cancel()
+	return do(ctx)
+}
+
 // withLog adds what the daemon has said since the transaction began.
 func (t *transaction) withLog(ctx context.Context, err error) error {
+	return t.withLogSince(ctx, t.began, err)
+}
+
+func (t *transaction) withLogSince(ctx context.Context, since time.Time, err error) error {
 	if err == nil {
 		return nil
 	}
-	lines, logErr := t.service.Log(ctx, t.began)
+	lines, logErr := t.service.Log(ctx, since)
 	if logErr != nil {
 		return fmt.Errorf("%w (its log cannot be read: %w)", err, logErr)
 	}

@@ -44,7 +44,8 @@ func (l *Looker) older() bool {
 	if l.since.IsZero() || unix.Stat(l.File.Name(), &file) != nil {
 		return false
 	}
-	return time.Unix(file.Ctim.Unix()).After(l.since.Add(changeMargin))
+	changed := time.Unix(file.Ctim.Unix())
+	return changed.After(l.since.Add(changeMargin)) && !changed.After(time.Now()) // else a clock was set
 }
 
 func (l *Looker) circumstances(ctx context.Context, role Role, t control.Tables) circumstances {
@@ -126,7 +127,7 @@ func (s circumstances) missing(n int) (cause, next string) {
 	case s.eventsOff:
 		return subject + "the kernel reports none (nf_conntrack_events is 0)",
 			"run sysctl -w net.netfilter.nf_conntrack_events=1, then " + again
-	case s.internal >= uint64(s.limit), s.noSpace > 0 && s.overruns == 0 && !s.older:
+	case s.internal >= uint64(s.limit), s.noSpace > 0 && s.overruns == 0:
 		full := "it is full"
 		if s.internal < uint64(s.limit) {
 			full = "it was full"
@@ -157,14 +158,14 @@ func (s circumstances) stale(n int) (cause, next string) {
 // late is what makes news come late to the cache, or not at all; blank where nothing is seen.
 func (s circumstances) late() (cause, next string) {
 	switch {
-	case s.older && !s.notTakenOver():
-		return "conntrackd was started before its file was changed, and may run with other settings, such as a filter", "restart conntrackd, which reads the file then"
 	case s.pollSecs > 0:
 		return fmt.Sprintf("conntrackd reads the kernel's table every %d s only (PollSecs%s)", s.pollSecs, inLine(s.pollLine)),
 			"remove PollSecs from conntrackd.conf, and restart conntrackd"
 	case s.overruns > 0:
 		return fmt.Sprintf("the kernel's events overran it (netlink overruns: %d)", s.overruns),
 			"in conntrackd.conf, raise NetlinkBufferSize to 2097152 and NetlinkBufferSizeMaxGrowth to 8388608, or twice what they are; until then " + again
+	case s.older && !s.notTakenOver():
+		return "conntrackd was started before its file was changed, and may run with other settings, such as a filter", "restart conntrackd, which reads the file then"
 	}
 	return "", ""
 }

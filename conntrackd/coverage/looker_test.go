@@ -202,6 +202,37 @@ func TestWhatIsInItsFirstState(t *testing.T) {
 	}
 }
 
+// What the cache has as it began, and the kernel not, may have been brought up to date by the
+// peer, where its states come into this kernel.
+func TestWhatThePeerBroughtUp(t *testing.T) {
+	for name, tt := range map[string]struct {
+		recovered, flagged bool
+		role               Role
+		injected           int
+		peers              int
+	}{
+		"a backup's":                         {true, true, RoleBackup, 0, 1},
+		"a backup's, by its own packets":     {false, true, RoleBackup, 9, 0},
+		"a backup's, with windows":           {true, false, RoleBackup, 0, 1},
+		"nobody knows the role":              {true, true, RoleUnknown, 0, 1},
+		"nobody knows, by its own packets":   {false, true, RoleUnknown, 9, 0},
+		"nobody knows, with windows":         {true, false, RoleUnknown, 1, 1},
+		"nobody knows, and nothing was sent": {true, false, RoleUnknown, 0, 0},
+		"a primary's":                        {true, true, RolePrimary, 9, 0},
+		"external cache":                     {true, true, RoleBackup, -1, 0},
+	} {
+		e := Entry{Protocol: unix.IPPROTO_TCP, State: tcpEstablished, HasState: true, Seen: true, Recovered: tt.recovered}
+		e.Original = Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}
+		key := e.key(seed)
+		p := &pass{cache: keySet{key}, begins: keySet{key}, before: keySet{key}, flagged: tt.flagged, tells: func() bool { return true }, role: tt.role,
+			injected: tt.injected, main: newGroup(), beyond: newGroup()}
+		p.take(&e)
+		if c := p.finish(); c.Peers != tt.peers || c.Missing != 1-tt.peers || c.Stale != 1-tt.peers {
+			t.Errorf("%s: %+v, %d of the peer, %d stale", name, c.Counts, c.Peers, c.Stale)
+		}
+	}
+}
+
 // An entry that is in no cache is young only where the look before saw it nowhere.
 func TestWhatIsYoung(t *testing.T) {
 	e := Entry{Protocol: unix.IPPROTO_TCP, State: tcpEstablished, HasState: true, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}}

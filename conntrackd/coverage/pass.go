@@ -62,6 +62,9 @@ func (p *pass) take(e *Entry) {
 	into := &p.main
 	switch {
 	case o == survives:
+	case p.cache.has(key) && p.broughtUp(e):
+		p.peers++
+		return
 	case p.cache.has(key):
 		if o != filtered {
 			p.begun++
@@ -134,6 +137,18 @@ func (p *pass) mayBePeers(e *Entry) bool {
 		return true
 	}
 	return !p.beganHere(e)
+}
+
+// broughtUp says that the peer may have brought an entry up to date which the cache has as
+// it began: the daemon takes no event of its own writes into its cache.
+func (p *pass) broughtUp(e *Entry) bool {
+	switch {
+	case p.injected < 0 || p.role == RolePrimary:
+		return false
+	case p.flagged && e.Protocol == unix.IPPROTO_TCP:
+		return e.Recovered
+	}
+	return p.role == RoleBackup || p.peers < p.injected
 }
 
 // beganHere says that no daemon has put an entry into this kernel. TCP tells: conntrackd

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -43,10 +43,13 @@ func Explain(path string, err error) error {
 	return &CauseError{Cause: cause, Remedy: remedy, Err: err}
 }
 
+// ofProcess are the files that the kernel has of a process.
+var ofProcess = regexp.MustCompile(`^/proc/[0-9]+/`)
+
 func explain(path string, errno syscall.Errno) (cause, remedy string) {
 	switch errno {
 	case unix.EPERM, unix.EACCES:
-		if strings.HasPrefix(path, "/proc/") {
+		if ofProcess.MatchString(path) {
 			return path + " is only for root with CAP_SYS_PTRACE", "run connsync as root"
 		}
 		return flagged(path)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -22,8 +23,7 @@ func Addresses(s conntrackd.Settings) []string {
 			continue
 		}
 		if err := takes(l, device); errors.Is(err, unix.EADDRNOTAVAIL) {
-			problems = append(problems, fmt.Sprintf("conntrackd could not start: %v is not on %s, or cannot be used there yet; ip address add %v dev %s, and ip link set dev %s up",
-				l.Current.Addr(), l.Interface, l.Current, l.Interface, l.Interface))
+			problems = append(problems, "conntrackd could not start: "+absent(l, device))
 		} else if err != nil {
 			problems = append(problems, fmt.Sprintf("conntrackd could not start: the kernel does not give it %v on %s: %v", l.Current.Addr(), l.Interface, err))
 		}
@@ -44,4 +44,19 @@ func takes(l conntrackd.Settings, device *net.Interface) error {
 	}
 	defer unix.Close(fd)
 	return unix.Bind(fd, at)
+}
+
+// absent says that the kernel has no use for the link's own address, and what to do.
+func absent(l conntrackd.Settings, device *net.Interface) string {
+	addr := l.Current.Addr()
+	assigned, _ := device.Addrs() // else it counts as not there
+	for _, a := range assigned {
+		if on, err := netip.ParsePrefix(a.String()); err == nil && on.Addr() == addr.WithZone("") {
+			return fmt.Sprintf("%v is on %s and cannot be used there yet; ip link set dev %s up, and wait until the kernel has made sure that no other host has it", addr, l.Interface, l.Interface)
+		}
+	}
+	if l.Current.Bits() < 0 {
+		return fmt.Sprintf("%v is not on %s, and the file does not record its prefix length; ip address add %v/LENGTH dev %s", addr, l.Interface, addr.WithZone(""), l.Interface)
+	}
+	return fmt.Sprintf("%v is not on %s; ip address add %v/%d dev %s", addr, l.Interface, addr.WithZone(""), l.Current.Bits(), l.Interface)
 }

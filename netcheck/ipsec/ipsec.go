@@ -100,8 +100,11 @@ func Refused(f firewall.Flow, what string, forbidden bool) (detail, remedy strin
 	peer := f.Peer.Addr().Unmap().WithZone("")
 	refuses := fmt.Sprintf("does not let %s to %v out on %s", what, peer, f.Interface)
 	rule := fmt.Sprintf("nft insert rule inet filter output oifname %q %s daddr %v accept", f.Interface, f.NftFamily(), peer)
+	if !forbidden {
+		return "the firewall of this node " + refuses, rule
+	}
 	for _, protocol := range []netlink.Proto{unix.IPPROTO_UDP, unix.IPPROTO_ICMP, unix.IPPROTO_ICMPV6} {
-		if blocks, _ := Blocks(context.Background(), f, false, protocol); forbidden && blocks {
+		if blocks, _ := Blocks(context.Background(), f, false, protocol); blocks {
 			return "a policy of IPsec on this node, or its firewall, " + refuses, list + "; nft list ruleset"
 		}
 	}
