@@ -34,6 +34,15 @@ func (d *driver) pressSave() {
 	d.press("enter")
 }
 
+// saveBy is pressSave and then the keys, each a second later.
+func (d *driver) saveBy(keys ...string) {
+	d.pressSave()
+	for _, k := range keys {
+		d.wait(time.Second)
+		d.press(k)
+	}
+}
+
 // Settings that are filled in and left on Disable are asked about.
 func TestSaveLeftOnDisable(t *testing.T) {
 	for key, want := range map[string]struct {

@@ -167,11 +167,7 @@ func TestStoryRollBackFirst(t *testing.T) {
 	drive(t, o, 80, 24, func(d *driver) {
 		d.do(d.m.Init())
 		d.wait(time.Second)
-		d.pressSave()
-		d.wait(time.Second)
-		d.press("enter")
-		d.wait(time.Second)
-		d.press("enter")
+		d.saveBy("enter", "enter")
 		d.wait(time.Second)
 		d.wants("NOT in sync", "It was better before the save: in sync both ways.", "> [ Roll Back ]")
 		d.press("enter")
@@ -203,13 +199,7 @@ func TestStoryFirstNodeWaits(t *testing.T) {
 	})
 	o.Effects.Observer = &comingPeer{silent: 70}
 	drive(t, o, 80, 24, func(d *driver) {
-		d.pressSave()
-		d.wait(time.Second)
-		d.press("f")
-		d.wait(time.Second)
-		d.press("enter")
-		d.wait(time.Second)
-		d.press("enter")
+		d.saveBy("f", "enter", "enter")
 		d.wait(12 * time.Second)
 		d.wants("Step 1 of 2 done. Waiting for 10.0.0.102 (0:", "--current-ip 10.0.0.102/24", "907d-adee")
 		d.wait(90 * time.Second)
@@ -227,11 +217,7 @@ func TestStoryLatePeer(t *testing.T) {
 	})
 	o.Effects.Observer = &comingPeer{silent: 70}
 	drive(t, o, 80, 24, func(d *driver) {
-		d.pressSave()
-		d.wait(time.Second)
-		d.press("enter")
-		d.wait(time.Second)
-		d.press("enter")
+		d.saveBy("enter", "enter")
 		d.wait(12 * time.Second)
 		d.wants("NOT in sync", "No word from the peer.")
 		d.wait(90 * time.Second)
@@ -261,11 +247,7 @@ func TestStoryLatePeerKeepsTheFocus(t *testing.T) {
 	drive(t, o, 80, 24, func(d *driver) {
 		d.do(d.m.Init())
 		d.wait(time.Second)
-		d.pressSave()
-		d.wait(time.Second)
-		d.press("enter")
-		d.wait(time.Second)
-		d.press("enter")
+		d.saveBy("enter", "enter")
 		d.wait(5 * time.Second)
 		d.press("tab")
 		d.press("tab")

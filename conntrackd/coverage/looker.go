@@ -238,7 +238,7 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	}
 	p := &pass{
 		filter: NewFilter(l.File, protocols), before: l.suspect, cached: l.cached, first: l.at.IsZero() || l.lastErr != nil,
-		flagged: !l.File.TCPWindowTracking(), tells: tellsWritten, injected: -1, most: l.Most, main: newGroup(), beyond: newGroup(), role: RoleUnknown,
+		flagged: !l.File.TCPWindowTracking(), tells: sync.OnceValue(tellsWritten), injected: -1, most: l.Most, main: newGroup(), beyond: newGroup(), role: RoleUnknown,
 	}
 	if p.most == 0 {
 		p.most = mostLost

@@ -7,4 +7,5 @@ var _ = rootless.LeftOut(
 	"TestExportAndCompare",
 	"TestFilterAgreesWithTheDaemon",
 	"TestThrough",
+	"TestWrittenShowsInReports",
 )
