@@ -169,12 +169,18 @@ func (s *serial) plainStream() {
 	}
 }
 
+// bytesOfKeys are the chapters of TestBytesOnASerialLine, each on a line of its own.
+var bytesOfKeys = map[string]func(*serial){
+	"fields": (*serial).fields, "buttons": (*serial).buttons, "typing": (*serial).typing, "mending": (*serial).mending,
+	"messages": (*serial).messages, "advanced": (*serial).advanced,
+}
+
 // What a key costs on a serial line, against the targets that make 9600 baud
 // pleasant. A focus move and an error are allowed the text that changes.
 func TestBytesOnASerialLine(t *testing.T) {
 	t.Parallel()
 	for _, term := range []string{"vt100", "vt220", "ansi"} {
-		for name, cost := range map[string]func(*serial){"moves": (*serial).moves, "editing": (*serial).editing, "messages": (*serial).messages, "advanced": (*serial).advanced} {
+		for name, cost := range bytesOfKeys {
 			t.Run(term+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				s := startSerial(t, term, 80, 24)
@@ -196,8 +202,8 @@ func (s *serial) check(what string, got, most int) {
 	}
 }
 
-// moves goes from the first field to the last button.
-func (s *serial) moves() {
+// fields goes from the first field to the last.
+func (s *serial) fields() {
 	first := s.count()
 	s.check("first frame", first, 900)
 	s.check("first frame against the minimum", first, vt102.Least("", s.shown())*12/10)
@@ -207,7 +213,11 @@ func (s *serial) moves() {
 		hint := vt102.Least(lineOf(before, 10), lineOf(s.shown(), 10))
 		s.check("to "+f.Label+", beside its hint of "+fmt.Sprint(hint), got-hint, 24)
 	}
-	s.cost("\t", "> [ Save Changes ]")
+}
+
+// buttons goes from the last field to the last button, and back.
+func (s *serial) buttons() {
+	s.cost(strings.Repeat("\t", len(s.model.form.fields)), "> [ Save Changes ]")
 	for _, to := range []string{"Check", "Status", "Quit"} { // no row to go to by the margin
 		before := s.shown()
 		got := s.cost("\t", "> [ "+to+" ]")
@@ -217,8 +227,8 @@ func (s *serial) moves() {
 	s.cost("\x1b[A\x1b[A", "[cursor 29,6]")
 }
 
-// editing types and deletes in the field of the port.
-func (s *serial) editing() {
+// typing types and deletes at the end of the port.
+func (s *serial) typing() {
 	s.cost("\t\t\t\t", "[cursor 29,6]")
 	s.cost("1", "* 37801")
 	for i, c := range "2345" {
@@ -228,6 +238,11 @@ func (s *serial) editing() {
 		s.check("backspace", s.cost("\x7f", fmt.Sprintf("[cursor %d,6]", 33-i)), 3)
 	}
 	s.cost("\x7f", "-* 3780")
+}
+
+// mending types and deletes in the middle of the port.
+func (s *serial) mending() {
+	s.cost("\t\t\t\t", "[cursor 29,6]")
 	s.check("left", s.cost("\x1b[D", "[cursor 28,6]"), 1)
 	s.check("typed in the middle", s.cost("9", "37890"), 12)
 	s.check("deleted in the middle", s.cost("\x7f", "-37890"), 13)

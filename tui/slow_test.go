@@ -15,6 +15,9 @@ import (
 	"connsync/tui/console"
 )
 
+// stillTime is longer than anything is put off.
+const stillTime = 400 * time.Millisecond
+
 // slowLine is the program at the end of a line of 9600 baud.
 type slowLine struct {
 	*tty.Terminal
@@ -71,14 +74,14 @@ func (s *slowLine) sees(texts ...string) {
 // redrawn draws everything again and fails unless that changes nothing.
 func (s *slowLine) redrawn() {
 	s.t.Helper()
-	s.Quiet(time.Second, 2*time.Minute)
+	s.Quiet(stillTime, 2*time.Minute)
 	shown := s.Shows()
 	before := s.Sent()
 	s.keys("\x0c")
 	for s.Sent() < before+300 {
 		time.Sleep(5 * time.Millisecond)
 	}
-	s.Quiet(time.Second, 2*time.Minute)
+	s.Quiet(stillTime, 2*time.Minute)
 	if again := s.Shows(); again != shown {
 		s.t.Errorf("the screen shows\n%s\nand drawn again\n%s", shown, again)
 	}
@@ -131,7 +134,7 @@ func TestRedrawOverAForeignMessage(t *testing.T) {
 	s := startSlow(t)
 	s.keys("\t\t")
 	s.sees("> Current IP")
-	s.Quiet(time.Second, 2*time.Minute)
+	s.Quiet(stillTime, 2*time.Minute)
 	clean := s.Shows()
 	const message = "[  123.456789] eth1: link is not ready"
 	if _, err := s.line.WriteString("\r\n" + message + "\r\n\x0e\x1b[4h\x1b[5;9r"); err != nil {
@@ -140,7 +143,7 @@ func TestRedrawOverAForeignMessage(t *testing.T) {
 	s.sees(message)
 	s.keys("\x0c")
 	s.sees("-"+message, "> Current IP", "ctrl+c quit")
-	s.Quiet(time.Second, 2*time.Minute)
+	s.Quiet(stillTime, 2*time.Minute)
 	if got := s.Shows(); got != clean {
 		t.Errorf("after ctrl+l the screen shows\n%s\nand before the message\n%s", got, clean)
 	}

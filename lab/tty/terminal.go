@@ -167,18 +167,24 @@ func (t *Terminal) Stream() []byte {
 }
 
 // Quiet waits until nothing has come for that long, counted from the call on,
-// but not longer than limit.
+// but not longer than limit. Where the host wakes the caller late, it may wake the
+// program late too: that time is not counted.
 func (t *Terminal) Quiet(span, limit time.Duration) {
+	const poll = 5 * time.Millisecond
 	begin := time.Now()
-	for time.Since(begin) < limit {
-		latest := t.Latest()
-		if latest.Before(begin) {
-			latest = begin
+	for still, last := begin, begin; last.Sub(begin) < limit; {
+		time.Sleep(poll)
+		now := time.Now()
+		if latest := t.Latest(); latest.After(still) {
+			still = latest
 		}
-		if time.Since(latest) >= span {
+		if late := now.Sub(last) - poll; late > span/2 {
+			still = now
+		}
+		if now.Sub(still) >= span {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		last = now
 	}
 }
 
