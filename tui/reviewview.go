@@ -3,6 +3,8 @@ package tui
 import (
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"connsync/tui/text"
 )
 
@@ -49,32 +51,44 @@ func (r *review) failure() []string {
 }
 
 // diffLines is the change of the file, line by line, safe to show. The first
-// character says what happens to a line.
+// character says what happens to a line. What changes is shown whole, on several rows where it
+// is longer than one.
 func (e *env) diffLines(diff string, width int) []string {
 	var lines []string
-	for line := range text.DiffBody(diff) {
-		lines = append(lines, e.diffLine(line, width))
+	for raw := range text.DiffBody(diff) {
+		line, style := e.diffLine(raw), e.theme.Dim
+		rows := []string{e.fit(line, width)}
+		switch {
+		case strings.HasPrefix(raw, "+"):
+			rows, style = e.folded(line, width), e.theme.Good
+		case strings.HasPrefix(raw, "-"):
+			rows, style = e.folded(line, width), e.theme.Bad
+		}
+		for _, row := range rows {
+			lines = append(lines, style.Render(strings.TrimRight(row, " ")))
+		}
 	}
 	return lines
 }
 
-func (e *env) diffLine(raw string, width int) string {
-	whole := len(raw) <= diffLineMax
-	if !whole {
-		raw = raw[:diffLineMax]
+func (e *env) diffLine(raw string) string {
+	if len(raw) > diffLineMax {
+		return " " + e.shown(strings.ReplaceAll(raw[:diffLineMax], "\t", "    ")) + e.glyphs.Ellipsis
 	}
-	line := " " + e.shown(strings.ReplaceAll(raw, "\t", "    "))
-	if !whole {
-		line += e.glyphs.Ellipsis
+	return " " + e.shown(strings.ReplaceAll(raw, "\t", "    "))
+}
+
+// folded is a line of a diff on as many rows as it takes. Each begins with the sign of the line,
+// and a mark stands where it is folded, at the end of a row and at the beginning of the next.
+func (e *env) folded(line string, width int) []string {
+	const sign = 2 // the margin and what happens to the line
+	var rows []string
+	for width > sign+2*ansi.StringWidth(e.glyphs.Ellipsis)+1 && ansi.StringWidth(line) > width {
+		row := e.fit(line, width)
+		rows = append(rows, row)
+		line = line[:sign] + e.glyphs.Ellipsis + line[len(row)-len(e.glyphs.Ellipsis):]
 	}
-	line = strings.TrimRight(e.fit(line, width), " ")
-	switch {
-	case strings.HasPrefix(raw, "+"):
-		return e.theme.Good.Render(line)
-	case strings.HasPrefix(raw, "-"):
-		return e.theme.Bad.Render(line)
-	}
-	return e.theme.Dim.Render(line)
+	return append(rows, e.fit(line, width))
 }
 
 // summary is what is to be known before the diff is read.

@@ -1,8 +1,10 @@
 package tui
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -20,6 +22,37 @@ func TestWrapKeepsFlagsWhole(t *testing.T) {
 	} {
 		if diff := cmp.Diff(tt.want, wrap(tt.text, tt.width)); diff != "" {
 			t.Errorf("%q in %d cells (-want +got):\n%s", tt.text, tt.width, diff)
+		}
+	}
+}
+
+// What a save changes is shown to its last character, on a screen of any width; what stays as it
+// was may be cut.
+func TestChangedLinesAreShownWhole(t *testing.T) {
+	path := "\tPath /srv/" + strings.Repeat("appliance/", 20) + "conntrackd.ctl"
+	wide := "\t# " + strings.Repeat("同期リンク ", 30) + "end"
+	for _, glyphs := range []Glyphs{ASCIIGlyphs(), UnicodeGlyphs()} {
+		e := &env{glyphs: glyphs, theme: PlainTheme()}
+		for _, width := range []int{1, 10, 20, 40, 79, 80, 81, 200, 500} {
+			for _, raw := range []string{path, wide, "short", ""} {
+				for _, sign := range []string{"+", "-"} {
+					rows := e.diffLines("--- a\n+++ b\n@@ -1 +1 @@\n"+sign+raw+"\n", width)[1:]
+					got := ""
+					for i, row := range rows {
+						if w := ansi.StringWidth(row); w > width {
+							t.Errorf("a row of %d cells on a screen of %d: %q", w, width, row)
+						}
+						if i > 0 {
+							got = strings.TrimSuffix(got, glyphs.Ellipsis)
+							row = strings.TrimPrefix(row, " "+sign+glyphs.Ellipsis)
+						}
+						got += row
+					}
+					if want := " " + sign + e.shown(strings.ReplaceAll(raw, "\t", "    ")); width >= 20 && got != want {
+						t.Errorf("%d cells: %q is shown as\n%s", width, raw, strings.Join(rows, "\n"))
+					}
+				}
+			}
 		}
 	}
 }
