@@ -4,7 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"connsync/lab"
 )
 
 // Whatever ends the program in a save, at whatever instant, the file is whole, the
@@ -49,5 +52,33 @@ func TestKillsAreDrawn(t *testing.T) {
 		if seen[what] < 50 {
 			t.Errorf("%s: %d of 1000", what, seen[what])
 		}
+	}
+}
+
+// What find says of a directory that is gone is no name of a file, and a name with a
+// blank is one name.
+func TestListNamesFilesAlone(t *testing.T) {
+	pair, err := lab.NewPair(t.Context(), lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := pair.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	dir := t.TempDir()
+	want := []string{filepath.Join(dir, "a b.conf"), filepath.Join(dir, "c.conf")}
+	for _, name := range want {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := filepath.Join(dir, "gone")
+	if got, err := list(t.Context(), pair.A, dir, gone); err != nil || !slices.Equal(got, want) {
+		t.Errorf("files are %q (%v), want %q", got, err, want)
+	}
+	if got, err := list(t.Context(), pair.A, gone); err == nil {
+		t.Errorf("files of a directory that is gone are %q, want an error", got)
 	}
 }

@@ -126,14 +126,35 @@ var ofHistory = regexp.MustCompile(`^/var/lib/connsync/history/[0-9]{6}\.(json|b
 
 // list names all files where a save could leave something.
 func (n *node) list(ctx context.Context) ([]string, error) {
-	out, err := n.Run(ctx, "find", "/etc", "/var/lib/connsync", "/run", "/var/lock", "-xdev", "-not", "-type", "d",
-		"-not", "-name", "verdicts.log*") // the form records what lasted
-	if err != nil && out == "" {
-		return nil, fmt.Errorf("list files: %w", err)
+	names, err := list(ctx, n.Member, "/etc", "/var/lib/connsync", "/run", "/var/lock")
+	if err != nil {
+		return nil, err
 	}
-	names := strings.Fields(out)
+	return slices.DeleteFunc(names, ofHistory.MatchString), nil
+}
+
+// list names the files below directories of a node, sorted. What find says of those that
+// it does not reach is no name; it is an error where there are no names besides.
+func list(ctx context.Context, m *lab.Member, directories ...string) ([]string, error) {
+	var out, said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "find", append(directories, "-xdev", "-not", "-type", "d",
+		"-not", "-name", "verdicts.log*", "-print0")...) // the form records what lasted
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := m.Start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil && out.Len() == 0 {
+		return nil, fmt.Errorf("list files: %w: %s", err, bytes.TrimSpace(said.Bytes()))
+	}
+	var names []string
+	for name := range strings.SplitSeq(out.String(), "\x00") {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
 	slices.Sort(names)
-	return slices.DeleteFunc(slices.Compact(names), ofHistory.MatchString), nil
+	return slices.Compact(names), nil
 }
 
 // savers are the processes of connsync but for the refresh, which a save starts to stay.
