@@ -100,7 +100,7 @@ func run(args []string, s streams) int {
 		err = interrupted(cmd, err)
 	}
 	if err != nil && !out.Used() && asksJSON(cmd, args) {
-		err = toldInJSON(out, cmd, err)
+		err = toldInJSON(out, cmd, args, err)
 	}
 	return s.end(cmd, err, out, errs)
 }

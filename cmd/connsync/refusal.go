@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,18 +34,34 @@ func valueError(f conntrackd.Field, message string) error {
 	return &problemsError{[]conntrackd.Problem{{Field: f, Message: message}}, &exitError{exitUsage, errors.New(message)}}
 }
 
-// asksJSON says whether a command that was called with args prints JSON. The
-// flag may stand behind one that is wrong, and was not read then. The lines of
+// asksJSON says whether a command that was called with args prints JSON. The lines of
 // status --watch are looks alone.
 func asksJSON(cmd *cobra.Command, args []string) bool {
-	flag, watch := cmd.Flags().Lookup("json"), cmd.Flags().Lookup("watch")
+	if asks(cmd, args, "watch", "true") {
+		return false
+	}
+	return asks(cmd, args, "json", "true") || asks(cmd, args, "format", formatJSON)
+}
+
+// asks says whether a command that was called with args was given a flag with a value.
+// The flag may stand behind one that is wrong, and was not read then.
+func asks(cmd *cobra.Command, args []string, name, value string) bool {
+	flag := cmd.Flags().Lookup(name)
 	switch {
-	case flag == nil, watch != nil && watch.Changed:
+	case flag == nil:
 		return false
 	case flag.Changed:
-		return flag.Value.String() == "true"
+		return flag.Value.String() == value
 	}
-	return slices.Contains(args, "--json")
+	for i, arg := range args {
+		switch {
+		case arg == "--"+name+"="+value:
+			return true
+		case arg == "--"+name:
+			return flag.NoOptDefVal == value || flag.NoOptDefVal == "" && i+1 < len(args) && args[i+1] == value
+		}
+	}
+	return false
 }
 
 // refusal is what a command prints with --json in place of its result.
@@ -64,8 +79,9 @@ type refusedCheck struct {
 }
 
 // toldInJSON is for a command that prints JSON and has ended with err: where
-// that was told on standard error alone, it is printed as JSON too.
-func toldInJSON(w io.Writer, cmd *cobra.Command, err error) error {
+// that was told on standard error alone, it is printed as JSON too: in the shape of its
+// result where that has an error.
+func toldInJSON(w io.Writer, cmd *cobra.Command, args []string, err error) error {
 	var (
 		exit     *exitError
 		problems *problemsError
@@ -83,6 +99,9 @@ func toldInJSON(w io.Writer, cmd *cobra.Command, err error) error {
 	var told any = r
 	switch cmd.Name() {
 	case "apply", "rollback":
+		if asks(cmd, args, "dry-run", "true") {
+			break
+		}
 		told = text.RefusedSave(r.Error, r.Problems, nil)
 	case "check":
 		told = refusedCheck{check.VerdictUnknown, []check.Result{}, r}
