@@ -119,6 +119,9 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		}
 	}
 	review.FirstNode = f.firstNode
+	if !f.asJSON {
+		printNotes(s.out, review)
+	}
 	if err := c.carryOut(ctx, s.out, review, f.asJSON); err != nil {
 		return err
 	}

@@ -197,13 +197,17 @@ func (c *cli) rollback(cmd *cobra.Command, s streams, number int, f rollbackFlag
 		return c.rehearse(ctx, s.out, review, f.asJSON, nil, nil)
 	}
 	review.FirstNode = f.firstNode
-	if isTerminal(s.in) && !f.yes && !f.asJSON {
+	switch {
+	case f.asJSON:
+	case isTerminal(s.in) && !f.yes:
 		if err := c.printReview(s.out, review, false, "", nil); err != nil {
 			return err
 		}
 		if err := confirm(ctx, s, "Roll back?", "--yes agrees"); err != nil {
 			return err
 		}
+	default:
+		printNotes(s.out, review)
 	}
 	return c.carryOut(ctx, s.out, review, f.asJSON)
 }

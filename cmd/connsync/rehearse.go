@@ -102,6 +102,12 @@ func (c *cli) printReview(w io.Writer, r apply.Review, asJSON bool, refused stri
 	return nil
 }
 
+// printNotes prints what is worth knowing of a change that nobody is asked about, before
+// it begins.
+func printNotes(w io.Writer, r apply.Review) {
+	section(w, text.NotesTitle, text.Notes(r))
+}
+
 func section(w io.Writer, title string, lines []string) {
 	if len(lines) == 0 {
 		return

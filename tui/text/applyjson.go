@@ -16,6 +16,7 @@ type Applied struct {
 	Verdict    health.Verdict `json:"verdict"`
 	Sync       apply.Sync     `json:"sync"`
 	OldFile    bool           `json:"old_file,omitempty"` // conntrackd runs on with the file that was replaced
+	Notes      []string       `json:"notes,omitempty"`    // of the change; see [Notes]
 	Error      string         `json:"error,omitempty"`
 	Save       int            `json:"save,omitempty"`           // its number in the history
 	Foreign    string         `json:"foreign_change,omitempty"` // what someone else changed meanwhile
@@ -55,7 +56,7 @@ func PeeredOf(t conntrackd.SettingTable, s conntrackd.Settings, before ...conntr
 
 // AppliedOf is the save of r that ended as o.
 func AppliedOf(t conntrackd.SettingTable, r apply.Review, o apply.Outcome) Applied {
-	a := Applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: o.Verdict, OldFile: o.OldFile, Steps: []AppliedStep{}, Save: o.Entry}
+	a := Applied{Changed: o.Changed, RolledBack: o.RolledBack, Verdict: o.Verdict, OldFile: o.OldFile, Steps: []AppliedStep{}, Save: o.Entry, Notes: Notes(r)}
 	a.Sync = o.Sync(r.Candidate.Settings.Enabled, r.FirstNode)
 	for _, s := range o.Steps {
 		a.Steps = append(a.Steps, StepOf(s))

@@ -150,6 +150,18 @@ func HostChoice(items int) string {
 	return "Prepare the host (" + plural.Of(items, "item", "items") + " above); connsync unprepare undoes it."
 }
 
+// NotesTitle stands above the notes of a change.
+const NotesTitle = "Notes:"
+
+// Notes are what is worth knowing of a change beside its diff, such as that it undoes
+// what was edited by hand since; none where nothing changes.
+func Notes(r apply.Review) []string {
+	if r.Unchanged || r.Candidate == nil {
+		return nil
+	}
+	return r.Candidate.Notes
+}
+
 // Sections tell the change as the rehearsal of a command does, without the
 // diff. Those that have no lines are left out.
 func (c Change) Sections() []Section {
@@ -176,7 +188,7 @@ func (c Change) Sections() []Section {
 	}
 	var sections []Section
 	for _, s := range []Section{
-		{"This replaces:", cleaned(c.Replaces)}, {"Notes:", cleaned(notes)}, {"These commands would run:", cleaned(c.Commands)},
+		{"This replaces:", cleaned(c.Replaces)}, {NotesTitle, cleaned(notes)}, {"These commands would run:", cleaned(c.Commands)},
 		{title, would}, {"Not changed:", stays},
 		{"This would be done too with --role primary-backup --keepalived-hook:", cleaned(offers)},
 	} {
