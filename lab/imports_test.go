@@ -60,7 +60,7 @@ var allowed = map[string][]string{
 	"netcheck/keepalived": {"trust"},
 	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "trust"},
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/group", "netcheck/ipsec", "netcheck/packet", "netcheck/route", "netcheck/firewall", "plural", "trust"},
-	"netcheck/live":       {"netcheck", "netcheck/check"},
+	"netcheck/live":       {"netcheck", "netcheck/check", "trust"},
 
 	"netcheck/spare":  {"netcheck", "netcheck/check", "netcheck/firewall"},
 	"netcheck/likely": {"netcheck"},

@@ -29,7 +29,7 @@ func runConntrack(context.Context) check.Finding {
 	tracked, limit, err := trackedConnections()
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root", Detail: "only root may ask the kernel about tracked connections"}
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: trust.NetAdmin.AsRoot(), Detail: "only root with CAP_NET_ADMIN may ask the kernel about tracked connections"}
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT):
 		return check.Finding{Status: check.Failed, Err: err, Remedy: "modprobe nf_conntrack_netlink", Detail: "the kernel cannot report tracked connections (nf_conntrack_netlink)"}
 	case err != nil:

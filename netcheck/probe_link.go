@@ -15,6 +15,7 @@ import (
 
 	"connsync/netcheck/check"
 	"connsync/netcheck/dump"
+	"connsync/trust"
 )
 
 const (
@@ -200,7 +201,7 @@ func linkUnknown(err error, detail string) check.Finding {
 	f := check.Finding{Status: check.Unknown, Err: err, Detail: detail + ": " + err.Error()}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		f.Detail = detail + ": that takes root (CAP_NET_RAW)"
-		f.Remedy = "run connsync as root"
+		f.Remedy = trust.NetRaw.AsRoot()
 	}
 	return f
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/trust"
 )
 
 // runPortFree asks whether conntrackd can have the port where it would bind it.
@@ -57,8 +58,8 @@ func judgeBind(t Target, err error) check.Finding {
 		return check.Finding{Status: check.Failed, Err: err, Remedy: t.ip("address add %v dev %s", prefixOn(Interface{}, t.Current), t.Interface),
 			Detail: fmt.Sprintf("%v is not an address of this host, so nothing can listen on it", addr)}
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root",
-			Detail: fmt.Sprintf("only root may try UDP port %d", t.Port)}
+		return check.Finding{Status: check.Unknown, Err: err, Remedy: trust.NetBind.AsRoot(),
+			Detail: fmt.Sprintf("only root with CAP_NET_BIND_SERVICE may try UDP port %d", t.Port)}
 	}
 	return check.CouldNotRun(err)
 }
@@ -87,8 +88,8 @@ func judgeHolders(t Target, found []holder, err error) check.Finding {
 	}
 	h := others[0]
 	if !slices.ContainsFunc(others, func(h holder) bool { return !h.hidden }) {
-		return check.Finding{Status: check.Unknown, Remedy: "run connsync as root",
-			Detail: fmt.Sprintf("UDP port %d is held at %s; only root can see whether the holder is this node's conntrackd", t.Port, h.where())}
+		return check.Finding{Status: check.Unknown, Remedy: trust.Ptrace.AsRoot(),
+			Detail: fmt.Sprintf("UDP port %d is held at %s; only root with CAP_SYS_PTRACE can see whether the holder is this node's conntrackd", t.Port, h.where())}
 	}
 	detail := fmt.Sprintf("UDP port %d is held at %s by %s", t.Port, h.where(), h.who())
 	if h.command == "conntrackd" {

@@ -17,6 +17,7 @@ import (
 	"connsync/netcheck/firewall"
 	"connsync/netcheck/spare"
 	"connsync/node/candidates"
+	"connsync/trust"
 )
 
 // The checks that need to know the daemon; the others are netcheck's.
@@ -32,10 +33,12 @@ const (
 func asRoot(err error) string {
 	var cause *hostfile.CauseError
 	switch {
-	case os.Geteuid() != 0 || errors.Is(err, fs.ErrPermission):
+	case os.Geteuid() != 0:
 		return "run connsync as root"
 	case errors.As(err, &cause):
 		return cause.Remedy
+	case errors.Is(err, fs.ErrPermission):
+		return "start connsync with all capabilities of root, of which this process lacks some (grep Cap /proc/self/status)"
 	}
 	return ""
 }
@@ -183,7 +186,7 @@ func (n *Node) daemon() check.Check {
 			case n.Unmanaged():
 				return check.Finding{Status: check.Passed, Detail: "conntrackd " + version + "; its service is left alone"}
 			case err != nil:
-				return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root, or with --service direct where no service manager runs",
+				return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root with " + trust.Ptrace.String() + ", or with --service direct where no service manager runs",
 					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be read: %v", version, service.Called(n.Service), err)}
 			case !state.Present:
 				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",

@@ -11,6 +11,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
@@ -33,6 +34,7 @@ type hostChecks struct {
 	n        *Node
 	settings conntrackd.Settings
 	once     sync.Once
+	titles   map[check.ID]string
 
 	saved     Saved
 	candidate *conntrackd.Candidate
@@ -42,7 +44,7 @@ type hostChecks struct {
 }
 
 func (n *Node) hostChecks(settings conntrackd.Settings) []check.Check {
-	h := &hostChecks{n: n, settings: settings}
+	h := &hostChecks{n: n, settings: settings, titles: map[check.ID]string{}}
 	file := []check.ID{checkNameReadable, checkDaemon} // what a new file needs
 	list := []check.Check{
 		{ID: check.ID(prepare.ItemUnit), Title: "conntrackd comes back after a crash", Needs: file, Run: h.unit},
@@ -58,6 +60,7 @@ func (n *Node) hostChecks(settings conntrackd.Settings) []check.Check {
 	}
 	for i := range list {
 		list[i].Severity = check.Warning
+		h.titles[list[i].ID] = list[i].Title
 	}
 	return list
 }
@@ -96,7 +99,7 @@ func (h *hostChecks) item(id prepare.ItemID) func(context.Context) check.Finding
 		if !ok {
 			return check.Finding{Status: check.Passed, Detail: "not applicable on this host"}
 		}
-		return itemFinding(i)
+		return h.itemFinding(i)
 	}
 }
 
@@ -104,7 +107,9 @@ func unseen(err error) check.Finding {
 	return check.Finding{Status: check.Unknown, Detail: err.Error(), Err: err}
 }
 
-func itemFinding(i prepare.Item) check.Finding {
+// itemFinding is the finding of the check of an item. A cause that a check before it has
+// told as well is told there alone.
+func (h *hostChecks) itemFinding(i prepare.Item) check.Finding {
 	f := check.Finding{Detail: i.Detail}
 	switch i.State {
 	case prepare.ItemInPlace:
@@ -123,9 +128,32 @@ func itemFinding(i prepare.Item) check.Finding {
 		f.Detail += "; " + i.Reason
 		f.Remedy = "connsync apply --dry-run --prepare-host"
 	default:
-		f.Status = check.Unknown
+		f.Status, f.Err = check.Unknown, i.Err
+		var cause *hostfile.CauseError
+		switch told := h.told(i); {
+		case told != "":
+			f.Detail = fmt.Sprintf("for the same reason as %q", h.titles[check.ID(told)])
+		case errors.As(i.Err, &cause):
+			f.Detail, f.Remedy = strings.TrimSuffix(f.Detail, ": "+cause.Remedy), cause.Remedy
+		}
 	}
 	return f
+}
+
+// told is the item whose check tells why nothing can be said of i either; blank where
+// that of i does.
+func (h *hostChecks) told(i prepare.Item) prepare.ItemID {
+	for _, before := range h.found.Items {
+		ofFile := before.ID == prepare.ItemUnit || before.ID == prepare.ItemResync
+		switch {
+		case before.ID == i.ID:
+			return ""
+		case h.err != nil && ofFile: // whose checks tell that
+		case before.State == i.State && before.Detail == i.Detail:
+			return before.ID
+		}
+	}
+	return ""
 }
 
 // unit is about systemd; without it nothing starts the daemon again.
@@ -134,7 +162,7 @@ func (h *hostChecks) unit(ctx context.Context) check.Finding {
 		return unseen(err)
 	}
 	if i, ok := h.found.Item(prepare.ItemUnit); ok {
-		return itemFinding(i)
+		return h.itemFinding(i)
 	}
 	if h.n.Unmanaged() {
 		return check.Finding{Status: check.Unknown, Detail: "--service none does not read the service, so its unit is unknown", Remedy: "connsync check --service auto"}
@@ -157,7 +185,7 @@ func (h *hostChecks) resync(ctx context.Context) check.Finding {
 			Remedy: "StartupResync on, in the Mode section of " + h.n.Config}
 	}
 	if i, ok := h.found.Item(prepare.ItemResync); ok {
-		return itemFinding(i)
+		return h.itemFinding(i)
 	}
 	return check.Finding{Status: check.Passed, Detail: "the daemon asks for all states when it starts, and connsync sends all after a save"}
 }

@@ -17,6 +17,7 @@ import (
 	"connsync/netcheck/check"
 	"connsync/node"
 	"connsync/outlet"
+	"connsync/trust"
 	"connsync/tui/text"
 )
 
@@ -167,7 +168,7 @@ func (f applyFlags) agreed(r apply.Review) error {
 func (c *cli) undecided(s node.Saved) error {
 	switch halfEnabled, foreignFile := s.HalfEnabled(), s.ForeignFile(); {
 	case s.StateErr != nil && !c.Unmanaged():
-		return &exitError{exitUnknown, fmt.Errorf("it is unknown whether the sync is enabled (%w); run connsync as root, or give --enable or --disable", s.StateErr)}
+		return &exitError{exitUnknown, fmt.Errorf("it is unknown whether the sync is enabled (%w); run connsync as root with %v, or give --enable or --disable", s.StateErr, trust.Ptrace)}
 	case halfEnabled != "":
 		return refused("%s: %s; nothing was changed", halfEnabled, s.HalfChoice())
 	case foreignFile != "":

@@ -41,10 +41,8 @@ func (t *transaction) prepare(ctx context.Context) error {
 // othersOf says what is wrong and not ours to set right.
 func othersOf(p prepare.Preparation) []string {
 	var words []string
-	for _, i := range p.Items {
-		if i.State == prepare.ItemForeign || i.State == prepare.ItemUnknown {
-			words = append(words, fmt.Sprintf("%s: %s", i.ID, i.Detail))
-		}
+	for _, s := range p.Stays() {
+		words = append(words, s.String())
 	}
 	return words
 }

@@ -159,7 +159,7 @@ func TestJudge(t *testing.T) {
 			for i := range e.readings {
 				e.readings[i].BytesRecv = uint64(i * 260)
 			}
-		}), VerdictUnknown, "run as root"},
+		}), VerdictUnknown, "run as root with CAP_NET_RAW"},
 		{"no listener, heartbeats only", edited(idle(8), func(e *evidence) {
 			e.wire = wire{}
 			for i := range e.readings {

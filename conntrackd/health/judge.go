@@ -10,6 +10,7 @@ import (
 	"connsync/conntrackd/service"
 	"connsync/plural"
 	"connsync/shell"
+	"connsync/trust"
 )
 
 // judgement is a verdict in words.
@@ -67,7 +68,7 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		return judgement{VerdictUnknown, "--service none does not look at the service", "use --service auto or direct"}, true
 	case e.serviceErr != nil:
 		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(),
-			"run connsync as root, or with --service direct where no service manager runs"}, true
+			"run connsync as root with " + trust.Ptrace.String() + ", or with --service direct where no service manager runs"}, true
 	case e.stranger.PID != 0:
 		j := judgement{VerdictUnknown, fmt.Sprintf("conntrackd (process %d) runs with another file, %s, and not with %s", e.stranger.PID, e.stranger.Config, e.config),
 			fmt.Sprintf("show that one with connsync status --config %s, or start this one with connsync apply --enable", shell.Word(e.stranger.Config))}

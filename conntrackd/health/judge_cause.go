@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"connsync/plural"
+	"connsync/trust"
 )
 
 // judgeOldSocket is for a daemon that runs with the address or port of an earlier file,
@@ -157,7 +158,7 @@ func (e evidence) judgeUnproven() judgement {
 			"restart conntrackd"}
 	case !e.wire.Listening:
 		return judgement{VerdictUnknown, "messages from the peer arrive; whether it receives ours is unknown",
-			"run as root, or run connsync status on the peer"}
+			"run as root with " + trust.NetRaw.String() + ", or run connsync status on the peer"}
 	}
 	return judgement{VerdictUnknown, "messages from the peer arrive; it has not acknowledged ours yet",
 		"wait a few seconds; if this continues, use Mode FTFW in conntrackd.conf on both nodes"}

@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/mailbox"
 	"connsync/plural"
+	"connsync/trust"
 )
 
 // cover looks at the connections that a daemon which answers has to replicate.
@@ -50,7 +51,7 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 		return judgement{}, false // which has a verdict of its own
 	case e.coverageErr != nil:
 		return judgement{VerdictUnknown, "messages go both ways; which connections would survive could not be read: " + e.coverageErr.Error(),
-			"run as root"}, true
+			"run as root with " + trust.NetAdmin.String()}, true
 	case c == nil:
 		return judgement{}, false
 	case c.Uncommitted > 0 && e.holding.Told.Hook == mailbox.HookFails:

@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"connsync/shell"
+	"connsync/trust"
 )
 
 // CauseError is the failure of a change of a file whose cause is known. It unwraps
@@ -47,11 +49,13 @@ func Explain(path string, err error) error {
 var ofProcess = regexp.MustCompile(`^/proc/[0-9]+/`)
 
 func explain(path string, errno syscall.Errno) (cause, remedy string) {
+	// With hidepid the first process is not there for others, and it never ends.
+	if ofProcess.MatchString(path) && (errno == unix.EPERM || errno == unix.EACCES || errno == unix.ENOENT && strings.HasPrefix(path, "/proc/1/")) {
+		cause, remedy = trust.Ptrace.Denied()
+		return path + " " + cause, remedy
+	}
 	switch errno {
 	case unix.EPERM, unix.EACCES:
-		if ofProcess.MatchString(path) {
-			return path + " is only for root with CAP_SYS_PTRACE", "run connsync as root"
-		}
 		return flagged(path)
 	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EEXIST, unix.EISDIR, unix.ENAMETOOLONG:
 		return inTheWay(path, errno)

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,9 @@ type Item struct {
 	Reason string // what happens without, one sentence
 	State  ItemState
 	Detail string // what was seen, one sentence; may hold text of files
+	// Err is why the host's files cannot be spoken of at all, whatever the item; nil where
+	// that is not why.
+	Err error
 	// Commands say in shell words what a save would run or write; blank unless
 	// the item is missing.
 	Commands []string
@@ -66,6 +70,38 @@ func (p Preparation) Missing() []Item {
 		}
 	}
 	return missing
+}
+
+// Stays is what a save cannot set right, and why.
+type Stays struct {
+	Items  []ItemID // that have it for the same reason
+	State  ItemState
+	Detail string
+}
+
+// Stays returns what a save cannot set right, each reason once.
+func (p Preparation) Stays() []Stays {
+	var list []Stays
+	for _, i := range p.Items {
+		if i.State != ItemForeign && i.State != ItemUnknown {
+			continue
+		}
+		at := slices.IndexFunc(list, func(s Stays) bool { return s.State == i.State && s.Detail == i.Detail })
+		if at < 0 {
+			at, list = len(list), append(list, Stays{State: i.State, Detail: i.Detail})
+		}
+		list[at].Items = append(list[at].Items, i.ID)
+	}
+	return list
+}
+
+// String names the items and the reason.
+func (s Stays) String() string {
+	names := make([]string, len(s.Items))
+	for i, id := range s.Items {
+		names[i] = string(id)
+	}
+	return strings.Join(names, ", ") + ": " + s.Detail
 }
 
 // Notes are sentences on what becomes of other names of the files that a save changes.
@@ -168,7 +204,7 @@ type hostLook struct {
 // settle gives the item its state from those of its changes.
 func (l *hostLook) settle(i Item) Item {
 	if l.err != nil {
-		i.State, i.Detail = ItemUnknown, l.err.Error()
+		i.State, i.Detail, i.Err = ItemUnknown, l.err.Error(), l.err
 		return i
 	}
 	i.State = ItemInPlace
@@ -226,7 +262,7 @@ func ownHost() (bool, error) {
 	name, nameErr := os.ReadFile("/proc/1/comm")
 	const firstNamespace = "/proc/1/ns/pid"
 	firstPIDs, err := os.Readlink(firstNamespace)
-	if err := errors.Join(err, nameErr); err != nil {
+	if err := cmp.Or(err, nameErr); err != nil {
 		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, hostfile.Explain(firstNamespace, err))
 	}
 	if err := otherHost(pids, firstPIDs, strings.TrimSpace(string(name))); err != nil {
@@ -234,7 +270,7 @@ func ownHost() (bool, error) {
 	}
 	first, err := os.Readlink("/proc/1/ns/net")
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
+		return false, fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, hostfile.Explain(firstNamespace, err))
 	}
 	own, _, err := service.OwnNamespaces()
 	return own == first, err

@@ -116,7 +116,7 @@ func (d *Direct) running() ([]process, error) {
 		return !p.hidden && p.network != network || !sameFile(p.config, d.Config)
 	})
 	if i := slices.IndexFunc(own, func(p process) bool { return p.hidden }); i >= 0 {
-		return nil, fmt.Errorf("%w: only root can see whether conntrackd, process %d, is this host's", conntrackd.ErrCannotLook, own[i].pid)
+		return nil, fmt.Errorf("%w: only root with CAP_SYS_PTRACE can see whether conntrackd, process %d, is this host's", conntrackd.ErrCannotLook, own[i].pid)
 	}
 	slices.SortFunc(own, func(a, b process) int { return int(a.ticks) - int(b.ticks) })
 	return own, nil

@@ -240,7 +240,7 @@ func OtherDaemons(mainPID int) ([]Daemon, error) {
 			continue
 		}
 		if p.hidden {
-			return nil, fmt.Errorf("%w: only root can see whether conntrackd, process %d, is this host's", conntrackd.ErrCannotLook, p.pid)
+			return nil, fmt.Errorf("%w: only root with CAP_SYS_PTRACE can see whether conntrackd, process %d, is this host's", conntrackd.ErrCannotLook, p.pid)
 		}
 		if p.network == network {
 			others = append(others, Daemon{PID: p.pid, Config: p.config})

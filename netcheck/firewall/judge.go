@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/trust"
 )
 
 // Check asks whether this node's own rules let the flow in and out. It reads
@@ -55,7 +56,7 @@ func (f Flow) leftOver(rules *ruleset) (bool, error) {
 func rulesUnknown(err error) check.Finding {
 	f := check.Finding{Status: check.Unknown, Err: err, Detail: "the firewall rules of this node could not be read: " + err.Error(), Remedy: "nft list ruleset"}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		f.Detail, f.Remedy = "only root can read the firewall rules of this node", "run connsync as root"
+		f.Detail, f.Remedy = "only root with CAP_NET_ADMIN can read the firewall rules of this node", trust.NetAdmin.AsRoot()
 	}
 	return f
 }

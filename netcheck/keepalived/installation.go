@@ -61,7 +61,7 @@ func (i *Installation) findProcess() error {
 		// The command line comes last: another user's can make its reader wait.
 		trusted, err := trust.Runs(pid, i.Program)
 		if errors.Is(err, fs.ErrPermission) {
-			hidden = fmt.Errorf("only root can see whether keepalived, process %d, is this host's", pid)
+			hidden = fmt.Errorf("only root with CAP_SYS_PTRACE can see whether keepalived, process %d, is this host's", pid)
 		}
 		if !trusted || !trust.HasName(pid, "keepalived") {
 			continue

@@ -13,6 +13,7 @@ import (
 
 	"connsync/netcheck"
 	"connsync/netcheck/check"
+	"connsync/trust"
 )
 
 // CheckPeerHeard is a check of [Plan] that netcheck's plan does not have.
@@ -59,7 +60,7 @@ func peerHeard(ctx context.Context, t netcheck.Target) check.Finding {
 	defer cancel()
 	datagrams, err := netcheck.ListenSync(listening, t.Flow)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return check.Finding{Status: check.Unknown, Err: err, Detail: "only root may listen for the peer", Remedy: "run connsync as root"}
+		return check.Finding{Status: check.Unknown, Err: err, Detail: "only root with CAP_NET_RAW may listen for the peer", Remedy: trust.NetRaw.AsRoot()}
 	}
 	if err != nil {
 		return check.CouldNotRun(fmt.Errorf("listen for the peer: %w", err))

@@ -111,10 +111,10 @@ func (c Change) HostRows() []Row {
 	if offer := c.OfferedHook(); offer != "" {
 		rows = append(rows, Row{Label: "offer", Text: Clean(offer)})
 	}
-	for _, item := range c.staying() {
-		detail := item.Detail
-		if item.State == prepare.ItemUnknown { // an error does not say what it stood in the way of
-			detail = string(item.ID) + ": " + detail
+	for _, stays := range c.Preparation.Stays() {
+		detail := stays.Detail
+		if stays.State == prepare.ItemUnknown { // an error does not say what it stood in the way of
+			detail = stays.String()
 		}
 		rows = append(rows, Row{Label: "Not changed", Text: Clean(detail), Word: Warn})
 	}
@@ -132,17 +132,6 @@ func (c Change) OfferedHook() string {
 
 // HookChoice is what the operator may decide about the hook.
 const HookChoice = "External cache and keepalived's hook."
-
-// staying are the items of the host that a save cannot set right.
-func (c Change) staying() []prepare.Item {
-	var items []prepare.Item
-	for _, i := range c.Preparation.Items {
-		if i.State == prepare.ItemForeign || i.State == prepare.ItemUnknown {
-			items = append(items, i)
-		}
-	}
-	return items
-}
 
 // HostChoice is what the operator may decide about the host, with so many items
 // listed above.
@@ -172,8 +161,8 @@ func (c Change) Sections() []Section {
 			would = append(would, Clean("  "+command))
 		}
 	}
-	for _, i := range c.staying() {
-		stays = append(stays, Clean(string(i.ID)+": "+i.Detail))
+	for _, one := range c.Preparation.Stays() {
+		stays = append(stays, Clean(one.String()))
 	}
 	title := "This would be done about the host (not with --prepare-host=false):"
 	if !c.PrepareHost {
