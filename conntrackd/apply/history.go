@@ -201,6 +201,17 @@ func (h History) Newest(path string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%s: %w", path, ErrNoEntry)
 }
 
+// AsSaved says whether the file at path has the content of its newest save in force, and
+// that save began before a time. It is false where that is not known.
+func (h History) AsSaved(path string, before time.Time) bool {
+	e, err := h.Newest(path)
+	if err != nil || !e.Time.Before(before) {
+		return false
+	}
+	content, err := conntrackd.ReadConfig(path)
+	return err == nil && hostfile.Fingerprint(content) == e.After
+}
+
 // before returns the file as it was before a save, nil where there was none.
 func (h History) before(e Entry) ([]byte, error) { return h.content(e, beforeKind, e.Before) }
 

@@ -38,14 +38,18 @@ type circumstances struct {
 const changeMargin = time.Second
 
 // older says that the daemon was started before the file was changed. The time of the
-// change is the kernel's (ctime), which a copy or a restore cannot keep.
+// change is the kernel's (ctime), which a copy or a restore cannot keep. A chmod or chown
+// sets it too, so that the content decides where it is known.
 func (l *Looker) older() bool {
 	var file unix.Stat_t
 	if l.since.IsZero() || unix.Stat(l.File.Name(), &file) != nil {
 		return false
 	}
 	changed := time.Unix(file.Ctim.Unix())
-	return changed.After(l.since.Add(changeMargin)) && !changed.After(time.Now()) // else a clock was set
+	if !changed.After(l.since.Add(changeMargin)) || changed.After(time.Now()) { // a clock was set
+		return false
+	}
+	return l.AsSaved == nil || !l.AsSaved(l.since)
 }
 
 func (l *Looker) circumstances(ctx context.Context, role Role, t control.Tables) circumstances {

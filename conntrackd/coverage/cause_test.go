@@ -57,6 +57,14 @@ func TestFileChangedSinceTheStart(t *testing.T) {
 			t.Errorf("started %v ago: changed since is %t", age, !want)
 		}
 	}
+	started := time.Now().Add(-time.Minute)
+	l.Follow(1, started)
+	for content, as := range map[string]bool{"a chmod": true, "another content, or one that nobody knows": false} {
+		l.AsSaved = func(before time.Time) bool { return as && before.Equal(started) }
+		if l.older() == as {
+			t.Errorf("%s since the start is a change of the file: %t", content, as)
+		}
+	}
 	if l.Follow(1, time.Time{}); l.older() {
 		t.Error("nobody knows when it was started")
 	}

@@ -30,6 +30,9 @@ type Looker struct {
 	Own func() []netip.Addr
 	// Told is asked before each look what the peer has told; nil means that it told nothing.
 	Told func(context.Context) Told
+	// AsSaved says whether the file has the content that was last saved before a time; nil
+	// and false mean that this is not known.
+	AsSaved func(before time.Time) bool
 	// Most is how many entries of [Coverage.Sample] are kept; zero means 20.
 	Most int
 
