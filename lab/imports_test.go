@@ -69,7 +69,9 @@ var allowed = map[string][]string{
 	"node/asked":      {"conntrackd/health", "conntrackd/hostfile", "conntrackd/service"},
 	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/firewall", "plural"},
 
-	"node":         libraries("both", "", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "plural", "shell", "trust", "outlet"),
+	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural"},
+
+	"node":         libraries("both", "", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "node/lifetime", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},

@@ -1,4 +1,4 @@
-package node
+package lifetime
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 	"connsync/netcheck/check"
 )
 
-func TestJudgeRefresh(t *testing.T) {
+func TestJudge(t *testing.T) {
 	const lives = "UDP after 120 s"
 	good := refresh.Status{PID: 7, Interval: 7500 * time.Millisecond, Lifetime: 30 * time.Second, Looked: time.Now()}
 	with := func(change func(*refresh.Status)) *refresh.Status {
@@ -32,7 +32,7 @@ func TestJudgeRefresh(t *testing.T) {
 		"half of all": {with(func(s *refresh.Status) { s.Interval = 15 * time.Second }), check.Passed, "looks every 15 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if f := judgeRefresh(test.status, lives); f.Status != test.want || !strings.Contains(f.Detail, test.says) {
+			if f := Judge(test.status, lives); f.Status != test.want || !strings.Contains(f.Detail, test.says) {
 				t.Errorf("%s: %s; want %s: %s", f.Status, f.Detail, test.want, test.says)
 			}
 		})
