@@ -246,7 +246,7 @@ func (n *Node) lint(ctx context.Context, settings conntrackd.Settings) check.Fin
 	}
 	if len(problems) == 0 {
 		// A unit that cannot be asked is another check's.
-		problems, _ = trial.Directories(ctx, c, n.Service)
+		problems, _ = trial.Directories(ctx, c, n.Service, n.RuntimeDir)
 	}
 	if len(problems) > 0 {
 		return failed(strings.Join(problems, "; "), nil)

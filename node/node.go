@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -176,10 +177,27 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 	if err == nil && unread != nil {
 		c.Notes = append(c.Notes, "Helpers may be missing from those whose expectations are synchronised: "+unread.Error())
 	}
+	if err == nil && settings.Enabled && n.runtimeDirLost(ctx, c) {
+		c.Notes = append(c.Notes, fmt.Sprintf("%s is in RAM, and nothing that connsync sees makes it at boot: conntrackd does not start then. "+
+			"Give --runtime-dir a directory on disk, or have the service make it (RuntimeDirectory= of a unit).", n.RuntimeDir))
+	}
 	if err == nil && unseen != nil {
 		c.Notes = append(c.Notes, "keepalived's virtual addresses may be missing from the addresses that are not replicated, since its configuration could not be read: "+unseen.Error())
 	}
 	return c, err
+}
+
+// runtimeDirLost says that a service is to start a daemon at boot whose lock and socket are
+// in a runtime directory that is missing then.
+func (n *Node) runtimeDirLost(ctx context.Context, c *conntrackd.Candidate) bool {
+	switch n.Service.(type) {
+	case *service.Direct, service.Unmanaged: // which start nothing at boot
+		return false
+	}
+	f, _ := conntrackd.Parse(c.Path, c.New)
+	inIt := slices.ContainsFunc(f.Paths(), func(p conntrackd.NamedPath) bool { return filepath.Dir(p.Path) == n.RuntimeDir })
+	d, err := service.DirectoriesOf(ctx, n.Service)
+	return err == nil && inIt && d.Lost(n.RuntimeDir)
 }
 
 // Applier carries out a reviewed change on this host, as the user who runs this

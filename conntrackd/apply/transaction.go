@@ -177,7 +177,7 @@ func (t *transaction) startable(ctx context.Context) error {
 	if t.service == nil || !t.c.WantedService().Active {
 		return nil
 	}
-	problems, err := trial.Directories(ctx, t.c, t.service)
+	problems, err := trial.Directories(ctx, t.c, t.service, t.a.RuntimeDir)
 	if err != nil {
 		return fmt.Errorf("could not read the state of %s: %w", t.service.Name(), err)
 	}

@@ -19,6 +19,7 @@ import (
 // writes to. The zero value does nothing about them.
 type Directories struct {
 	made     []string // made before each start
+	once     string   // made before the next start; blank is none
 	script   string   // that makes some before it starts the daemon
 	readOnly []string // to the daemon
 	writable []string // below those
@@ -36,6 +37,12 @@ func DirectoriesOf(ctx context.Context, s Service) (Directories, error) {
 		return scriptDirectories(s.path), nil
 	}
 	return Directories{}, nil
+}
+
+// Making returns d where a directory is made before the next start, by who asks for it.
+func (d Directories) Making(dir string) Directories {
+	d.once = realDirectory(dir)
+	return d
 }
 
 // maxScriptBytes is above any init script.
@@ -105,7 +112,7 @@ func (d Directories) Problem(dir string) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, unix.ENOENT) && d.scriptMakes(dir):
+	case errors.Is(err, unix.ENOENT) && (d.scriptMakes(dir) || d.once == dir):
 		return ""
 	case errors.Is(err, unix.ENOENT):
 		return fmt.Sprintf("the directory %s does not exist", dir)
@@ -115,6 +122,22 @@ func (d Directories) Problem(dir string) string {
 		return fmt.Sprintf("%s is read-only", dir)
 	}
 	return fmt.Sprintf("no file can be made in %s: %v", dir, err)
+}
+
+// Lost says that a directory is in RAM, and that nothing which starts the daemon makes it,
+// so that it is missing after the next boot. What else makes it then is not seen.
+func (d Directories) Lost(dir string) bool {
+	dir = realDirectory(dir)
+	if slices.Contains(d.made, dir) || d.scriptMakes(dir) {
+		return false
+	}
+	var fs unix.Statfs_t
+	err := unix.Statfs(dir, &fs)
+	for above := dir; errors.Is(err, unix.ENOENT) && above != "/"; {
+		above = filepath.Dir(above)
+		err = unix.Statfs(above, &fs)
+	}
+	return err == nil && (int64(fs.Type) == unix.TMPFS_MAGIC || int64(fs.Type) == unix.RAMFS_MAGIC)
 }
 
 // forbids compares the nearest of the paths above a directory, as systemd does.

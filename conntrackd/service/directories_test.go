@@ -43,8 +43,38 @@ func TestDirectories(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
+	for _, test := range []struct{ unit, making, want string }{
+		{"", nowhere, ""}, {"", nowhere + "/", ""}, {"", filepath.Join(nowhere, "x"), "does not exist"}, {"strict", nowhere, "may not write"},
+	} {
+		d := unitDirectories(map[string]any{"ProtectSystem": test.unit}).Making(test.making)
+		if got := d.Problem(nowhere); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s is made with ProtectSystem=%s: %q, want %q", test.making, test.unit, got, test.want)
+		}
+	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A directory in RAM is missing after a boot, unless what starts the daemon makes it. /dev is in
+// RAM on every host, /proc on none.
+func TestDirectoriesLost(t *testing.T) {
+	for name, test := range map[string]struct {
+		d    Directories
+		dir  string
+		want bool
+	}{
+		"in RAM":          {Directories{}, "/dev/nowhere/x", true},
+		"there, in RAM":   {Directories{}, "/dev", true},
+		"not in RAM":      {Directories{}, "/proc/nowhere", false},
+		"made by a unit":  {Directories{made: []string{"/dev/nowhere"}}, "/dev/nowhere", false},
+		"made by another": {Directories{made: []string{"/dev/nowhere2"}}, "/dev/nowhere", true},
+		"by a script":     {Directories{script: "mkdir -p /dev/nowhere\n"}, "/dev/nowhere", false},
+		"for once":        {Directories{}.Making("/dev/nowhere"), "/dev/nowhere", true},
+	} {
+		if got := test.d.Lost(test.dir); got != test.want {
+			t.Errorf("%s: %s is lost at boot: %t", name, test.dir, got)
+		}
 	}
 }
 

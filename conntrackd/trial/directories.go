@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 	"connsync/trust"
 )
@@ -14,9 +15,10 @@ import (
 // Directories says which of the files that the daemon makes as it starts it could
 // not make, when s starts it with the candidate, for the directory or for what stands
 // there already, and which of them are one file with another one or with the
-// configuration. Nothing is left of the try. Only root can try it as the daemon would:
-// for others the error is an [conntrackd.ErrCannotLook].
-func Directories(ctx context.Context, c *conntrackd.Candidate, s service.Service) ([]string, error) {
+// configuration. Of runtimeDir it asks, where that is missing, whether the save can make
+// it, as it does before it starts the daemon. Nothing is left of the try. Only root can try it as
+// the daemon would: for others the error is an [conntrackd.ErrCannotLook].
+func Directories(ctx context.Context, c *conntrackd.Candidate, s service.Service, runtimeDir string) ([]string, error) {
 	f, _ := conntrackd.Parse(c.Path, c.New)
 	paths := f.Paths()
 	if problems := sharedPaths(c.Path, paths); len(problems) > 0 {
@@ -29,10 +31,18 @@ func Directories(ctx context.Context, c *conntrackd.Candidate, s service.Service
 	if err != nil {
 		return nil, err
 	}
+	unmade := hostfile.LockObstacle(runtimeDir)
+	if unmade == nil {
+		directories = directories.Making(runtimeDir)
+	}
 	uses := map[string]trust.Use{"LockFile": trust.Lock, "UNIX Path": trust.Socket, "LogFile": trust.Log}
 	var problems []string
 	for _, made := range paths {
-		if why := directories.Problem(filepath.Dir(made.Path)); why != "" {
+		dir := filepath.Dir(made.Path)
+		if why := directories.Problem(dir); why != "" && unmade != nil && resolved(dir) == resolved(runtimeDir) {
+			problems = append(problems, fmt.Sprintf("conntrackd could not start: connsync could not make %s for %s %s: %v; or give another directory with --runtime-dir",
+				dir, made.Directive, made.Path, unmade))
+		} else if why != "" {
 			problems = append(problems, fmt.Sprintf("conntrackd could not start: %s for %s %s; make the directory, or change %s in %s",
 				why, made.Directive, made.Path, made.Directive, c.Path))
 		} else if err := trust.Usable(made.Path, uses[made.Directive]); err != nil {
