@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
 	"conntrackd/service":  {"conntrackd", "conntrackd/control", "shell", "trust"},
-	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "trust"},
+	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "shell", "trust"},
 	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "plural", "shell", "trust"},
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/service", "conntrackd/health", "trust"},
@@ -58,7 +58,7 @@ var allowed = map[string][]string{
 	"netcheck/group":      {"netcheck/check", "netcheck/firewall", "trust"},
 	"netcheck/ipsec":      {"netcheck/check", "netcheck/dump", "netcheck/firewall"},
 	"netcheck/keepalived": {"trust"},
-	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "trust"},
+	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "shell", "trust"},
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/group", "netcheck/ipsec", "netcheck/packet", "netcheck/route", "netcheck/firewall", "plural", "trust"},
 	"netcheck/live":       {"netcheck", "netcheck/check", "trust"},
 
@@ -67,16 +67,16 @@ var allowed = map[string][]string{
 
 	"node/candidates": {"conntrackd/coverage", "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/likely"},
 	"node/asked":      {"conntrackd/health", "conntrackd/hostfile", "conntrackd/service"},
-	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/firewall", "plural"},
+	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/firewall", "plural", "shell"},
 
-	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural"},
+	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
 	"node":         libraries("both", "", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "node/lifetime", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
-	"tui":          libraries("both", "", "netcheck/likely", "plural", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
+	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd", "conntrackd/hostfile"},
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "tui/text"},

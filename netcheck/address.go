@@ -92,11 +92,12 @@ func swapFinding(all []Interface, t Target) check.Finding {
 	current, peer := t.Current.Addr().Unmap(), t.Peer.Addr().Unmap()
 	for _, i := range all {
 		if own, ok := i.prefixOf(peer); ok {
-			enable := ""
+			words := []string{"apply"}
 			if t.Enabled {
-				enable = " --enable"
+				words = append(words, "--enable")
 			}
-			return check.Fail(fmt.Sprintf("connsync apply%s --interface %s --current-ip %v --peer-ip %v", enable, i.Name, own, netip.PrefixFrom(current, own.Bits())),
+			words = append(words, "--interface", i.Name, "--current-ip", own.String(), "--peer-ip", netip.PrefixFrom(current, own.Bits()).String())
+			return check.Fail(t.Called.Command(words...),
 				"these are the other node's settings: Peer IP %v is this node's own address, on %s, and Current IP %v is not", peer, i.Name, current)
 		}
 	}

@@ -93,7 +93,7 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 		return check.Finding{Status: check.Unknown, Remedy: t.ip("neighbour show %v dev %s", peer, link.Name),
 			Detail: fmt.Sprintf("%v has not been found on %s, so its port could not be asked", peer, link.Name)}
 	}
-	return check.Pass("%v does not refuse UDP port %d; %s shows after the start", peer, t.Port, t.Unproven())
+	return check.Pass("%v does not refuse UDP port %d; %s shows after the start", peer, t.Port, unproven(t))
 }
 
 // resolved says that the kernel knows the hardware address of the peer, or
@@ -109,4 +109,12 @@ func resolved(ctx context.Context, index int, peer netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// unproven is what nobody can ask the peer before conntrackd runs, in words.
+func unproven(t Target) string {
+	if t.Group.IsValid() {
+		return fmt.Sprintf("a group refuses nothing, so whether the peer hears %v, and the switches forward it (IGMP or MLD snooping),", t.Group)
+	}
+	return "whether conntrackd listens there"
 }

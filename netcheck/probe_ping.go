@@ -267,7 +267,7 @@ func judgeReplies(t Target, link Interface, got pings) check.Finding {
 	case got.byLink == 0 && got.strays > 0:
 		return allAstray(t, link, got.astray)
 	case got.byLink == 0:
-		return check.Finding{Status: check.Unknown, Remedy: "connsync check",
+		return check.Finding{Status: check.Unknown, Remedy: t.Called.Command("check"),
 			Detail: fmt.Sprintf("%v answers, but the interface by which its replies come in is unknown", peer)}
 	case got.strays > 0:
 		f := allAstray(t, link, got.astray)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"connsync/conntrackd/hostfile"
+	"connsync/shell"
 )
 
 // ApplicationFile states what the appliance is, in one word. Without it the
@@ -79,11 +80,11 @@ func (a Application) Reason() string {
 
 // ReasonAndRemedy is [Application.Reason], with how to correct a wrong answer to
 // the setup; blank as that is.
-func (a Application) ReasonAndRemedy() string {
+func (a Application) ReasonAndRemedy(called shell.Program) string {
 	if a.Reason() == "" || a.Source != ApplicationFile {
 		return a.Reason()
 	}
-	return a.Reason() + "; if it is not, remove that file and run connsync setup again"
+	return a.Reason() + "; if it is not, remove that file and run " + called.Command("setup") + " again"
 }
 
 // Appliance is what this host is: by [Options.Application], else by
@@ -121,7 +122,9 @@ const enabledAllTheSame = "the sync is enabled all the same"
 
 // StillEnabled is said of a sync that goes on where it should not exist, with what
 // to do about it.
-const StillEnabled = enabledAllTheSame + "; connsync apply --disable turns it off"
+func (o Options) StillEnabled() string {
+	return enabledAllTheSame + "; " + o.Called.Command("apply", "--disable") + " turns it off"
+}
 
 // OutOfPlace says in one sentence that this host is no place for a sync, and
 // whether there is one all the same; blank where it is.
@@ -132,7 +135,7 @@ func (n *Node) OutOfPlace(s Saved) string {
 		reason = err.Error()
 	}
 	if reason != "" && s.SyncOn() {
-		reason += "; " + StillEnabled
+		reason += "; " + n.StillEnabled()
 	}
 	return reason
 }

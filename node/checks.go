@@ -17,6 +17,7 @@ import (
 	"connsync/netcheck/firewall"
 	"connsync/netcheck/spare"
 	"connsync/node/candidates"
+	"connsync/shell"
 	"connsync/trust"
 )
 
@@ -51,6 +52,7 @@ func flowOf(s conntrackd.Settings) firewall.Flow {
 // FlowOf is the sync of the settings with their spare links, as the network sees it.
 func (n *Node) FlowOf(ctx context.Context, s conntrackd.Settings) firewall.Flow {
 	flow := flowOf(s)
+	flow.Called = n.Called
 	for _, l := range n.withPrefixes(ctx, s).Spares() {
 		flow.Spares = append(flow.Spares, flowOf(l))
 	}
@@ -116,7 +118,7 @@ func (n *Node) otherFlags(ctx context.Context, settings conntrackd.Settings) str
 		case conntrackd.FieldInterface, conntrackd.FieldCurrentIP, conntrackd.FieldPeerIP:
 		default:
 			if d.To != "" {
-				flags += fmt.Sprintf(" --%s %s", d.Setting.Flag(), d.To)
+				flags += " " + shell.Line("--"+d.Setting.Flag(), d.To)
 			}
 		}
 	}
@@ -142,7 +144,7 @@ func (n *Node) inPlace() check.Check {
 			f := check.Finding{Status: check.Failed, Detail: a.Reason()}
 			if s, err := n.Load(ctx); err == nil && s.SyncOn() {
 				f.Detail += "; " + enabledAllTheSame
-				f.Remedy = "connsync apply --disable"
+				f.Remedy = n.Called.Command("apply", "--disable")
 			}
 			return f
 		},
@@ -196,7 +198,7 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Failed, Detail: n.Unread, Remedy: "leave --config out"}
 			}
 			if k := state.Keeper; k != (service.Keeper{}) {
-				return check.Finding{Status: check.Failed, Mild: true, Detail: (&service.KeptError{PID: state.MainPID, Keeper: k}).Error(), Remedy: "connsync apply --service none"}
+				return check.Finding{Status: check.Failed, Mild: true, Detail: (&service.KeptError{PID: state.MainPID, Keeper: k}).Error(), Remedy: n.Called.With("--service", "none").Command("apply")}
 			}
 			if state.Refusal != "" && !state.Active {
 				return check.Finding{Status: check.Failed, Detail: fmt.Sprintf("%s would not start: %s", service.Called(n.Service), state.Refusal), Remedy: state.Unmask}

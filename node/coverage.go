@@ -18,7 +18,7 @@ import (
 // looker looks at the connections that a daemon which runs with the file has to
 // replicate.
 func (n *Node) looker(client *control.Client, file *conntrackd.File) *coverage.Looker {
-	return &coverage.Looker{Client: client, File: file, Role: n.role, Own: ownVirtual,
+	return &coverage.Looker{Called: n.Called, Client: client, File: file, Role: n.role, Own: ownVirtual,
 		AsSaved: func(before time.Time) bool { return n.History().AsSaved(n.Config, before) }}
 }
 

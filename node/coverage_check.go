@@ -35,11 +35,11 @@ func (h *hostChecks) coverage(ctx context.Context) check.Finding {
 	case poll > 0:
 		return check.Finding{Status: check.Failed,
 			Detail: fmt.Sprintf("PollSecs in line %d: conntrackd would learn of a connection up to %d s after its begin, and until then it does not survive", file.LineOf("General", "PollSecs"), poll),
-			Remedy: "connsync apply --poll-secs default"}
+			Remedy: h.n.Called.Command("apply", "--poll-secs", "default")}
 	case c.Survive > room:
 		return check.Finding{Status: check.Failed,
 			Detail: fmt.Sprintf("%s; conntrackd's cache would have no room for %d: HashLimit %d in line %d", counted, c.Survive-room, room, file.LineOf("General", "HashLimit")),
-			Remedy: "connsync apply --hash-limit default"}
+			Remedy: h.n.Called.Command("apply", "--hash-limit", "default")}
 	case coverage.EventsOff():
 		return h.eventsOff(c.Total())
 	case c.Total() == 0:
@@ -55,7 +55,7 @@ func (h *hostChecks) eventsOff(connections int) check.Finding {
 		Detail: fmt.Sprintf("nf_conntrack_events is 0: conntrackd would learn of no connection that begins, and of no change of the %s now", plural.Of(connections, "connection", "connections"))}
 	if i, ok := h.found.Item(prepare.ItemEvents); ok && i.State == prepare.ItemMissing {
 		f.Detail += "; a save that prepares the host sets it to 1"
-		f.Remedy, f.Mend = "connsync apply --prepare-host", check.MendHost
+		f.Remedy, f.Mend = h.n.Called.Command("apply", "--prepare-host"), check.MendHost
 	}
 	return f
 }

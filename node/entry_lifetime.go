@@ -32,13 +32,13 @@ func (h *hostChecks) entryLifetime(ctx context.Context) check.Finding {
 	if status == nil && bySave && !h.syncRuns(ctx) {
 		return check.Finding{Status: check.Passed, Detail: "no sync runs yet; a save starts connsync refresh, without which connections in use would expire on the peer, " + lives}
 	}
-	f := lifetime.Judge(status, lives)
+	f := lifetime.Judge(status, lives, h.n.Called)
 	switch {
 	case f.Status != check.Failed || f.Remedy != "":
 	case bySave:
-		f.Remedy, f.Mend = "connsync apply --prepare-host", check.MendHost
+		f.Remedy, f.Mend = h.n.Called.Command("apply", "--prepare-host"), check.MendHost
 	default:
-		f.Remedy = "connsync refresh --every auto --background"
+		f.Remedy = h.n.Called.Command("refresh", "--every", "auto", "--background")
 	}
 	return f
 }
@@ -50,7 +50,7 @@ func (h *hostChecks) reports(ctx context.Context) check.Finding {
 	status, err := refresh.Running(h.n.RuntimeDir)
 	if _ = h.look(ctx); err == nil && status == nil && h.syncRuns(ctx) {
 		if i, _ := h.found.Item(prepare.ItemRefresh); i.State == prepare.ItemMissing {
-			return check.Finding{Status: check.Failed, Remedy: "connsync apply --prepare-host", Mend: check.MendHost,
+			return check.Finding{Status: check.Failed, Remedy: h.n.Called.Command("apply", "--prepare-host"), Mend: check.MendHost,
 				Detail: kept + "; connsync refresh does not run, so the peer is not told whether its connections would survive"}
 		}
 	}

@@ -23,5 +23,6 @@ func (h *hostChecks) expectations(ctx context.Context) check.Finding {
 	if told := h.n.Observer(h.saved).PeerTold(ctx); told != nil {
 		look.Peer = told.Helpers
 	}
+	look.Called = h.n.Called
 	return look.Judge(h.n.Config, files)
 }

@@ -29,7 +29,7 @@ func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 	return check.Check{
 		ID: checkFailoverHook, Title: "Failover hook", Severity: check.Warning,
 		Run: func(ctx context.Context) check.Finding {
-			mover, finding := findMover(ctx, settings.ExternalCache)
+			mover, finding := n.findMover(ctx, settings.ExternalCache)
 			if mover == nil {
 				return finding
 			}
@@ -41,21 +41,23 @@ func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 // hookCommand is how keepalived has to call the hook on this host.
 func (n *Node) hookCommand() string {
 	program := keepalived.Direct(cmp.Or(n.Program, "/usr/sbin/connsync"))
-	if n.Config != DefaultConfig {
-		program += " --config " + n.Config
+	for _, f := range [][3]string{{"--config", n.Config, DefaultConfig}, {"--runtime-dir", n.RuntimeDir, DefaultRuntimeDir}, {"--state-dir", n.StateDir, DefaultStateDir}} {
+		if f[1] != f[2] {
+			program += " " + f[0] + " " + f[1]
+		}
 	}
 	return program + " failover"
 }
 
 // findMover reads keepalived's configuration; where there is none the finding
 // says what that means.
-func findMover(ctx context.Context, external bool) (*keepalived.Config, check.Finding) {
+func (n *Node) findMover(ctx context.Context, external bool) (*keepalived.Config, check.Finding) {
 	installed, err := keepalived.Find()
 	if err != nil {
 		return nil, couldNotCheck("keepalived", err)
 	}
 	if installed.Program == "" && installed.PID == 0 {
-		return nil, nobodyMoves("there is no keepalived on this host", external)
+		return nil, n.nobodyMoves("there is no keepalived on this host", external)
 	}
 	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID, installed.Habits(ctx))
 	switch {
@@ -67,11 +69,11 @@ func findMover(ctx context.Context, external bool) (*keepalived.Config, check.Fi
 		}
 		return nil, f
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nobodyMoves("keepalived is not configured ("+installed.ConfigPath+" does not exist)", external)
+		return nil, n.nobodyMoves("keepalived is not configured ("+installed.ConfigPath+" does not exist)", external)
 	case err != nil:
 		return nil, couldNotCheck(installed.ConfigPath, err)
 	case len(config.Instances) == 0:
-		return nil, nobodyMoves("keepalived moves no address (no vrrp_instance in "+installed.ConfigPath+")", external)
+		return nil, n.nobodyMoves("keepalived moves no address (no vrrp_instance in "+installed.ConfigPath+")", external)
 	}
 	return config, check.Finding{}
 }
@@ -82,11 +84,11 @@ func couldNotCheck(what string, err error) check.Finding {
 
 // nobodyMoves is the finding where keepalived has no part in a failover:
 // what else has one cannot be seen.
-func nobodyMoves(why string, external bool) check.Finding {
+func (n *Node) nobodyMoves(why string, external bool) check.Finding {
 	if external {
 		return check.Finding{
 			Status: check.Unknown, Detail: why + ": whether anything else calls connsync failover cannot be seen, and " + lostWithoutHook(true),
-			Remedy: "have what moves the addresses call connsync failover primary, backup or fault",
+			Remedy: "have what moves the addresses call " + n.Called.Command("failover", "primary") + ", backup or fault",
 		}
 	}
 	return check.Finding{
@@ -111,7 +113,7 @@ func (n *Node) failoverTiming(settings conntrackd.Settings) check.Check {
 			if !settings.ExternalCache {
 				return check.Finding{Status: check.Passed, Detail: "the states are in the kernel, where connsync failover purges none"}
 			}
-			mover, finding := findMover(ctx, true)
+			mover, finding := n.findMover(ctx, true)
 			if mover == nil {
 				if finding.Status == check.Unknown && finding.Err == nil {
 					finding = check.Finding{Status: check.Passed, Detail: "keepalived moves no address here, so it has no preempt_delay to compare with PurgeTimeout"}

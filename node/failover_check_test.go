@@ -201,3 +201,15 @@ func TestFailoverTiming(t *testing.T) {
 		}
 	}
 }
+
+// The hook works on the file and the directories of this node.
+func TestHookCommand(t *testing.T) {
+	usual := Options{Config: DefaultConfig, RuntimeDir: DefaultRuntimeDir, StateDir: DefaultStateDir, Program: "/nowhere/connsync"}
+	if got := (&Node{Options: usual}).hookCommand(); got != "/nowhere/connsync failover" {
+		t.Error(got)
+	}
+	usual.Config, usual.RuntimeDir, usual.StateDir = "/c", "/r", "/s"
+	if got := (&Node{Options: usual}).hookCommand(); got != "/nowhere/connsync --config /c --runtime-dir /r --state-dir /s failover" {
+		t.Error(got)
+	}
+}

@@ -34,7 +34,7 @@ var errNoScriptSecurity = errors.New("script_security not enabled")
 // where keepalived moves no address, or calls the hook already. Whatever is not
 // understood in full is left to a person, and said.
 func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.Offer, bool) {
-	mover, _ := findMover(ctx, c.Settings.ExternalCache)
+	mover, _ := n.findMover(ctx, c.Settings.ExternalCache)
 	if mover == nil {
 		return prepare.Offer{}, false // the check says what could not be read
 	}

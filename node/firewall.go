@@ -75,7 +75,7 @@ func (n *Node) PlanFirewall(ctx context.Context, file string, flow firewall.Flow
 	}
 	for _, o := range running.Openings {
 		if !loaded.Loads(o) {
-			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so the rules would be lost at the next boot; add the rules that connsync firewall prints to the program that makes the chain", o, c.HostFile)
+			return c, fmt.Errorf("the chain %v drops the sync and is not made by %s, so the rules would be lost at the next boot; add the rules that %s prints to the program that makes the chain", o, c.HostFile, n.Called.Command("firewall"))
 		}
 	}
 	rules := []byte(flow.NftFile(loaded.Openings))

@@ -107,7 +107,7 @@ func ownRules(path string) ([]byte, error) {
 func (n *Node) openFirewallJournal(flow firewall.Flow) (*hostfile.Journal, *firewallRecord, error) {
 	form := &firewallForm{flow: flow}
 	j, err := hostfile.OpenJournal(filepath.Join(n.StateDir, "firewall.json"), hostfile.JournalOptions{
-		Form: form, Lost: "connsync firewall --remove removes its lines from the host's file, and does not restore it byte for byte"})
+		Form: form, Lost: n.Called.Command("firewall", "--remove") + " removes its lines from the host's file, and does not restore it byte for byte"})
 	return j, form.before, err
 }
 

@@ -16,7 +16,6 @@ import (
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
 	"connsync/plural"
-	"connsync/shell"
 )
 
 // The checks of what the host does against its sync beside the file, apart from those
@@ -118,7 +117,7 @@ func (h *hostChecks) itemFinding(i prepare.Item) check.Finding {
 			f.Detail = "the setting is correct"
 		}
 	case prepare.ItemMissing:
-		f.Status, f.Remedy, f.Mend = check.Failed, "connsync apply --prepare-host", check.MendHost
+		f.Status, f.Remedy, f.Mend = check.Failed, h.n.Called.Command("apply", "--prepare-host"), check.MendHost
 		f.Detail = i.Reason
 		if i.Detail != "" {
 			f.Detail = i.Detail + ": " + i.Reason
@@ -126,7 +125,7 @@ func (h *hostChecks) itemFinding(i prepare.Item) check.Finding {
 	case prepare.ItemForeign:
 		f.Status = check.Failed
 		f.Detail += "; " + i.Reason
-		f.Remedy = "connsync apply --dry-run --prepare-host"
+		f.Remedy = h.n.Called.Command("apply", "--dry-run", "--prepare-host")
 	default:
 		f.Status, f.Err = check.Unknown, i.Err
 		var cause *hostfile.CauseError
@@ -165,7 +164,7 @@ func (h *hostChecks) unit(ctx context.Context) check.Finding {
 		return h.itemFinding(i)
 	}
 	if h.n.Unmanaged() {
-		return check.Finding{Status: check.Unknown, Detail: "--service none does not read the service, so its unit is unknown", Remedy: "connsync check --service auto"}
+		return check.Finding{Status: check.Unknown, Detail: "--service none does not read the service, so its unit is unknown", Remedy: h.n.Called.With("--service", "auto").Command("check")}
 	}
 	if k := h.saved.State.Keeper; k != (service.Keeper{}) {
 		return check.Pass("%s starts it again, unless a stale lock file stands in its way", k)
@@ -276,6 +275,6 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 		words = append(words, fmt.Sprintf("process %d with %s", d.PID, d.Config))
 	}
 	return check.Finding{Status: check.Failed,
-		Remedy: fmt.Sprintf("ps -o pid,ppid,args -p %d shows what started it; have that stop it, or use its file: connsync --config %s", others[0].PID, shell.Word(others[0].Config)),
+		Remedy: fmt.Sprintf("ps -o pid,ppid,args -p %d shows what started it; have that stop it, or use its file: %s", others[0].PID, h.n.Called.With("--config", others[0].Config).Command()),
 		Detail: "another conntrackd runs: " + strings.Join(words, ", ") + "; of two on one port only one gets the messages"}
 }

@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/service"
 	"connsync/netcheck"
 	"connsync/netcheck/firewall"
+	"connsync/shell"
 )
 
 // Node is this host as the commands and the screens use it: the configuration
@@ -37,6 +38,8 @@ type Options struct {
 	StateDir    string // of the history and of what was changed about the host
 	Application string // what this appliance is, over what its file says; blank where not given
 	Program     string // path of this program; blank where it cannot be started again
+	// Called is how the operator calls this program, for the commands that are printed.
+	Called shell.Program
 	// ParseCommand reads the arguments of a command line of this program without
 	// running it; the error is what it would be refused for. Nil knows no command.
 	ParseCommand func(arguments []string) (Command, error)
@@ -89,7 +92,7 @@ func (o Options) ReadOnly() string {
 			dir = filepath.Dir(dir)
 		}
 		if unix.Access(dir, unix.W_OK) != nil {
-			return "connsync does not run as root and cannot write to " + dir + ": the settings can be shown but not saved. Quit, and run: sudo connsync"
+			return "connsync does not run as root and cannot write to " + dir + ": the settings can be shown but not saved. Quit, and run: sudo " + o.Called.Command()
 		}
 	}
 	return ""
@@ -204,7 +207,7 @@ func (n *Node) runtimeDirLost(ctx context.Context, c *conntrackd.Candidate) bool
 // program.
 func (n *Node) Applier(r apply.Review) *apply.Applier {
 	a := &apply.Applier{
-		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard, Coverage: n.looker, Aside: r.Aside,
+		Service: n.Service, StateDir: n.StateDir, RuntimeDir: n.RuntimeDir, By: actor(), FirstNode: r.FirstNode, Listen: heard, Coverage: n.looker, Aside: r.Aside, Called: n.Called,
 		Host: n.toldOf,
 	}
 	if r.PrepareHost {

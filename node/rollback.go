@@ -55,7 +55,7 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 }
 
 // HistoryHint says where the numbers of the saves are found.
-const HistoryHint = "connsync history lists them"
+func (o Options) HistoryHint() string { return o.Called.Command("history") + " lists them" }
 
 func (n *Node) toUndo(number int) (apply.Entry, error) {
 	if number != 0 {
@@ -63,7 +63,7 @@ func (n *Node) toUndo(number int) (apply.Entry, error) {
 	}
 	e, err := n.History().Newest(n.Config)
 	if errors.Is(err, apply.ErrNoEntry) {
-		return e, fmt.Errorf("there is no save to roll back: %s", HistoryHint)
+		return e, fmt.Errorf("there is no save to roll back: %s", n.HistoryHint())
 	}
 	return e, err
 }
@@ -93,20 +93,20 @@ func (n *Node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) 
 }
 
 // History is the saves that are kept in the state directory.
-func (n *Node) History() apply.History { return apply.OpenHistory(n.StateDir) }
+func (n *Node) History() apply.History { return apply.OpenHistory(n.StateDir).CalledBy(n.Called) }
 
 // Entry looks a save up by its number. Where there is none the error is for people
 // and cannot be tested.
 func (n *Node) Entry(number int) (apply.Entry, error) {
 	e, err := n.History().Entry(number)
 	if errors.Is(err, apply.ErrNoEntry) {
-		return e, noEntry(number)
+		return e, n.noEntry(number)
 	}
 	return e, err
 }
 
-func noEntry(number int) error {
-	return fmt.Errorf("there is no save %d in the history; %s", number, HistoryHint)
+func (n *Node) noEntry(number int) error {
+	return fmt.Errorf("there is no save %d in the history; %s", number, n.HistoryHint())
 }
 
 // PlanRemoval says what the history would lose with a save; see
@@ -114,7 +114,7 @@ func noEntry(number int) error {
 func (n *Node) PlanRemoval(number int) (apply.Removal, error) {
 	r, err := n.History().PlanRemoval(number)
 	if errors.Is(err, apply.ErrNoEntry) {
-		return r, noEntry(number)
+		return r, n.noEntry(number)
 	}
 	return r, err
 }

@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/service"
 	"connsync/netcheck"
+	"connsync/shell"
 )
 
 // Saved is what a node found: the settings in force, the file and the service. Its
@@ -61,12 +62,12 @@ func (s Saved) ForeignFile() string {
 }
 
 // Crashed says that a sync which nobody has disabled does not run, since its daemon
-// was killed or has crashed, and what to do; blank where it is not so.
-func (s Saved) Crashed() string {
+// was killed or has crashed, and what to do as the operator calls this program; blank where it is not so.
+func (s Saved) Crashed(called shell.Program) string {
 	if s.WhyNoSettings != "" || !s.State.Killed {
 		return ""
 	}
-	return "conntrackd is not running: it was killed or crashed; connsync apply starts it"
+	return "conntrackd is not running: it was killed or crashed; " + called.Command("apply") + " starts it"
 }
 
 // Load reads the file and the service. An error means that the file cannot be

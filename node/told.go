@@ -22,7 +22,7 @@ func (n *Node) toldOf(ctx context.Context, settings conntrackd.Settings) mailbox
 
 // hookState says whether something here runs the hook when this node becomes primary.
 func (n *Node) hookState(ctx context.Context, settings conntrackd.Settings) mailbox.Hook {
-	mover, finding := findMover(ctx, settings.ExternalCache)
+	mover, finding := n.findMover(ctx, settings.ExternalCache)
 	switch {
 	case mover != nil:
 		return n.hookOf(mover, settings).state()

@@ -216,7 +216,7 @@ func TestApplyOfAForeignChange(t *testing.T) {
 }
 
 func TestNotice(t *testing.T) {
-	o := Options{Glyphs: ASCIIGlyphs(), Notice: text.RecoverySentence(apply.Recovery{Result: apply.RecoveryRolledBack, Entry: saves()[1]})}
+	o := Options{Glyphs: ASCIIGlyphs(), Notice: text.RecoverySentence(apply.Recovery{Result: apply.RecoveryRolledBack, Entry: saves()[1]}, "")}
 	drive(t, o, 80, 24, func(d *driver) {
 		d.do(d.m.Init())
 		d.settle()
@@ -233,17 +233,17 @@ func TestRecoverySentences(t *testing.T) {
 	for _, r := range []apply.RecoveryResult{apply.RecoveryUnchanged, apply.RecoveryRolledBack, apply.RecoveryInForce,
 		apply.RecoveryForeign, apply.RecoveryOther, apply.RecoveryFailed} {
 		for _, entry := range []apply.Entry{e, {}} {
-			said := text.RecoverySentence(apply.Recovery{Result: r, Entry: entry, Err: errors.New(hostile)})
+			said := text.RecoverySentence(apply.Recovery{Result: r, Entry: entry, Err: errors.New(hostile)}, "")
 			if said == "" || strings.Contains(said, "\n") || strings.Contains(said, "\x1b") || len(said) > 1024 {
 				t.Errorf("%s: %q", r, said)
 			}
 		}
 	}
-	stays := text.RecoverySentence(apply.Recovery{Result: apply.RecoveryRolledBack, Entry: saves()[1], HostStays: true})
+	stays := text.RecoverySentence(apply.Recovery{Result: apply.RecoveryRolledBack, Entry: saves()[1], HostStays: true}, "")
 	if !strings.HasSuffix(stays, " in force. Its changes to the host beside the file stay; connsync unprepare undoes them.") {
 		t.Errorf("host changes that stay: %s", stays)
 	}
-	if said := text.RecoverySentence(apply.Recovery{}); said != "" {
+	if said := text.RecoverySentence(apply.Recovery{}, ""); said != "" {
 		t.Errorf("nothing was interrupted, and this is said: %q", said)
 	}
 }

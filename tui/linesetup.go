@@ -30,7 +30,7 @@ const (
 // setUp is the first stage of a setup: what the appliance is, without an application
 // file, then the other node's line, where nothing is set.
 func (t *lineTalk) setUp() (stage, error) {
-	t.out.say(laterWord + " quits the setup at any question (run connsync setup to continue), " + neverWord + " quits it for good.")
+	t.out.say(laterWord + " quits the setup at any question (run " + text.Clean(t.env.called.Command("setup")) + " to continue), " + neverWord + " quits it for good.")
 	if p := t.setup.Patience; p > 0 {
 		t.out.say(text.BootGoesOn("an answer", p))
 	}
@@ -284,7 +284,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 		case err != nil:
 			return nil, err
 		case ok, limit > 0 && time.Since(began) > limit:
-			t.out.say("The sync keeps running; connsync status shows its state.")
+			t.out.say("The sync keeps running; " + text.Clean(t.env.called.Command("status")) + " shows its state.")
 			return nil, nil
 		}
 	}
@@ -292,7 +292,7 @@ func (t *lineTalk) awaitPeer() (stage, error) {
 
 // endSetup says how a setup ended that has set up nothing, and tells the host.
 func (t *lineTalk) endSetup(err error) error {
-	how, said := Later, text.NothingSetUp(t.stated)
+	how, said := Later, text.NothingSetUp(t.stated, t.env.called)
 	var unfinished error
 	switch {
 	case errors.Is(err, errLater), errors.Is(err, errGoneOff):

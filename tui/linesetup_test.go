@@ -85,7 +85,7 @@ func TestLineSetupIsNotAwaitedForEver(t *testing.T) {
 		if len(a.lefts) != 1 || a.lefts[0] != tc.want {
 			t.Errorf("left %v, want %v", a.lefts, tc.want)
 		}
-		if !strings.Contains(paper, "Without an answer for 5 minutes the boot continues.") || !strings.Contains(paper, text.WaysBack) {
+		if !strings.Contains(paper, "Without an answer for 5 minutes the boot continues.") || !strings.Contains(paper, text.WaysBack("")) {
 			t.Error(paper)
 		}
 	}

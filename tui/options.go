@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"connsync/conntrackd"
+	"connsync/shell"
 )
 
 // Options are what the screens start from.
@@ -28,6 +29,8 @@ type Options struct {
 	ForeignFile bool
 
 	Hostname string
+	// Called is how the operator calls this program, for the commands that are named.
+	Called shell.Program
 	// Config is the path of the configuration file, for the eyes.
 	Config string
 	// Gate is why connection sync is not offered on this host; blank where it is.

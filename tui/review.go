@@ -354,7 +354,7 @@ func (r *review) explain() (title string, lines []string) {
 		"The first sentence says what the change means; where it is a warning, Apply is not chosen by itself.",
 		"What a save would do; " + nothingYet + ". Lines with + are added to the file, lines with - are removed, all others stay as they are, byte for byte.",
 		"Apply keeps a copy of the old file, writes the new one, restarts the daemon and checks whether it works. If it does not, the save is rolled back.",
-		"Host: settings of this host that break sync, which the save fixes. Each item is recorded first, and connsync unprepare undoes it.",
+		"Host: settings of this host that break sync, which the save fixes. Each item is recorded first, and " + text.Clean(r.env.called.Command("unprepare")) + " undoes it.",
 	}
 	if r.hook.there {
 		lines = append(lines, hookHelp)
@@ -379,7 +379,7 @@ func (r *review) hostDecision() []string {
 		box = "[x] h  "
 	}
 	focus := r.focus == itemHost
-	lines := r.env.focused(focus, r.width, hang(text.HostChoice(len(r.review.Preparation.Missing())), " "+r.env.mark(focus)+box, r.width)...)
+	lines := r.env.focused(focus, r.width, hang(text.HostChoice(len(r.review.Preparation.Missing()), r.env.called), " "+r.env.mark(focus)+box, r.width)...)
 	if r.review.OnlyHost && !r.review.PrepareHost && r.focus == itemApply {
 		lines = append(lines, "   "+r.blocked())
 	}

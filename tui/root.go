@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"connsync/conntrackd"
+	"connsync/shell"
 	"connsync/tui/text"
 )
 
@@ -24,6 +25,7 @@ type env struct {
 	glyphs  Glyphs
 	theme   Theme
 	config  string
+	called  shell.Program
 	effects Effects
 	host    *host // what is known of this host; nil where there is no form
 
@@ -95,7 +97,7 @@ func New(o Options) *Model {
 		o.Context = context.Background()
 	}
 	ctx, cancel := context.WithCancel(o.Context)
-	e := &env{ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged, hostname: o.Hostname}
+	e := &env{ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, called: o.Called, effects: o.Effects, unmanaged: o.Unmanaged, hostname: o.Hostname}
 	m := &Model{
 		env: e, form: newForm(e, o.Saved, o.Gate, o.StillEnabled), hostname: o.Hostname, state: o.state(), cancel: cancel, pulse: newPulse(e),
 	}

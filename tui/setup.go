@@ -326,7 +326,7 @@ func (s *setup) save() outcome {
 // leaveDialog asks what becomes of the setup.
 func (s *setup) leaveDialog() *dialog {
 	return &dialog{
-		text: []string{"Quit the setup? " + text.NothingSetUp(s.stated) + " Later: the next boot asks again."},
+		text: []string{"Quit the setup? " + text.NothingSetUp(s.stated, s.env.called) + " Later: the next boot asks again."},
 		answers: []answer{
 			{label: "No, stay", key: "n"},
 			{label: "Later", key: "l", msg: leaveChosen{Later}},

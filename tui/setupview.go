@@ -239,5 +239,5 @@ func (s *setup) explain() (title string, lines []string) {
 			"ctrl+u clears what you typed.",
 		}
 	}
-	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves after you agree.", "Later quits. " + text.WaysBack + "."}
+	return "Help: setup", []string{"Check and Save runs the checks, shows the change, and saves after you agree.", "Later quits. " + text.WaysBack(s.env.called) + "."}
 }

@@ -73,7 +73,7 @@ func (c *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) erro
 	case enforce && !p.Disabled:
 		err = nil // a unit runs it, and shows on the console what it says
 	default:
-		err = sayLines(w, []string{p.text()})
+		err = sayLines(w, []string{p.text(c.StillEnabled())})
 	}
 	if err == nil && p.Reason != "" && !enforce {
 		err = &exitError{exitRefused, nil}
@@ -81,12 +81,13 @@ func (c *cli) place(ctx context.Context, w io.Writer, enforce, asJSON bool) erro
 	return err
 }
 
-func (p placed) text() string {
+// text is the answer; stillEnabled says what to do about a sync that goes on.
+func (p placed) text(stillEnabled string) string {
 	switch {
 	case p.Disabled:
 		return "The sync is disabled now: " + p.Reason + "."
 	case p.Reason != "" && p.Enabled:
-		return "No: " + p.Reason + "; " + node.StillEnabled + "."
+		return "No: " + p.Reason + "; " + stillEnabled + "."
 	case p.Reason != "":
 		return "No: " + p.Reason + "."
 	case p.Application == "":

@@ -127,7 +127,7 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		return err
 	}
 	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !c.Unmanaged() {
-		fmt.Fprintln(s.out, "The sync is disabled: connsync apply --enable starts it.")
+		fmt.Fprintln(s.out, "The sync is disabled: "+text.Clean(c.Called.Command("apply", "--enable"))+" starts it.")
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (c *cli) loadToApply(cmd *cobra.Command, f applyFlags) (node.Saved, error) 
 	saved, err := c.LoadForChange(cmd.Context())
 	switch {
 	case out != nil && err == nil && saved.SyncOn():
-		return saved, refused("%w; %s", out, node.StillEnabled)
+		return saved, refused("%w; %s", out, c.StillEnabled())
 	case out != nil:
 		return saved, out
 	case err != nil:

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/node"
+	"connsync/shell"
 	"connsync/tui/text"
 )
 
@@ -37,12 +39,41 @@ func (g *globals) saves(ctx context.Context) ([]apply.Entry, error) {
 	return c.History().Entries()
 }
 
+// called is how the operator calls this program: with the flags that say on what it works,
+// where they were given. A path is one that leads there from every directory.
+func (g *globals) called() shell.Program {
+	var p shell.Program
+	for _, f := range []struct {
+		flag, value, byDefault string
+		path                   bool
+	}{
+		{"config", g.Config, "", true}, // the default one too: without it the service is asked
+		{"service", g.RunBy, "auto", false},
+		{"runtime-dir", g.RuntimeDir, node.DefaultRuntimeDir, true},
+		{"state-dir", g.StateDir, node.DefaultStateDir, true},
+		{"application", g.Application, "", false},
+	} {
+		if g.given == nil || !g.given(f.flag) || f.value == f.byDefault {
+			continue
+		}
+		if absolute, err := filepath.Abs(f.value); f.path && err == nil {
+			f.value = absolute
+		}
+		p = p.With("--"+f.flag, f.value)
+	}
+	return p
+}
+
+// hint says where the numbers of the saves are found.
+func (g *globals) hint() string { return node.Options{Called: g.called()}.HistoryHint() }
+
 // findCLI finds the service; it reads nothing else.
 func findCLI(ctx context.Context, g globals) (*cli, error) {
 	if err := g.check(); err != nil {
 		return nil, err
 	}
 	g.ConfigGiven = g.given != nil && g.given("config")
+	g.Called = g.called()
 	n, err := node.Find(ctx, g.Options)
 	if err != nil {
 		return nil, &exitError{exitUsage, fmt.Errorf("--service: %w", err)}
@@ -53,7 +84,7 @@ func findCLI(ctx context.Context, g globals) (*cli, error) {
 // repaired says in one sentence what became of a save that was interrupted;
 // blank where there was none, which is all but always.
 func (c *cli) repaired(ctx context.Context) string {
-	return text.RecoverySentence(c.Repair(ctx))
+	return text.RecoverySentence(c.Repair(ctx), c.Called)
 }
 
 // tellRepair is repaired for a command.

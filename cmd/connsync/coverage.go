@@ -132,7 +132,7 @@ func (f coverageFlags) comparison(ctx context.Context, s streams, c *cli, most i
 	if f.asJSON {
 		err = printJSON(s.out, compared.Listed())
 	} else {
-		err = sayLines(s.out, text.ComparisonLines(compared))
+		err = sayLines(s.out, text.ComparisonLines(compared, c.Called))
 	}
 	if err == nil && compared.Lost() > 0 {
 		err = &exitError{exitRefused, nil}

@@ -131,13 +131,15 @@ type admitted struct {
 	Foreign   []firewall.Foreign `json:"foreign"`  // chains of other programs that do
 	Nft       string             `json:"nft"`      // a file for nft
 	IPTables  []string           `json:"iptables"`
+
+	install string // the command that puts them in place
 }
 
 func printFirewall(ctx context.Context, s streams, f firewallFlags, t firewall.Flow) error {
 	a := admitted{
 		Interface: t.Interface, CurrentIP: t.Current.String(), PeerIP: t.Peer.String(), Port: t.Port,
 		Input: accepting(t, true), Output: accepting(t, false), IPTables: t.IPTables(),
-		Openings: []firewall.Opening{}, Foreign: []firewall.Foreign{},
+		Openings: []firewall.Opening{}, Foreign: []firewall.Foreign{}, install: t.Called.Command("firewall", "--install"),
 	}
 	now, err := firewall.Read(ctx, t)
 	switch {
@@ -192,7 +194,7 @@ func (a admitted) print(w io.Writer, where string) error {
 			lines = append(lines, "#   "+c)
 		}
 	}
-	state := "In force here: no; connsync firewall --install activates them."
+	state := "In force here: no; " + text.Clean(a.install) + " activates them."
 	switch {
 	case a.InForce == nil:
 		state = "In force here: unknown, " + a.Detail + "."

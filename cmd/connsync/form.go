@@ -15,6 +15,7 @@ import (
 
 	"connsync/conntrackd/apply"
 	"connsync/node"
+	"connsync/shell"
 	"connsync/tui"
 	"connsync/tui/console"
 )
@@ -30,11 +31,11 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	}
 	line, ok := s.line()
 	if !ok {
-		return &exitError{exitUsage, errors.New(needsTerminal(first) + ", which asks line by line, or connsync show, check, apply or status (see connsync --help)")}
+		return &exitError{exitUsage, errors.New(needsTerminal(first, g.called()) + ", which asks line by line, or connsync show, check, apply or status (see connsync --help)")}
 	}
 	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
-		return runLines(ctx, s, g, first, "Line mode, because TERM does not describe a terminal that can place the cursor. If yours can: TERM=vt100 connsync")
+		return runLines(ctx, s, g, first, "Line mode, because TERM does not describe a terminal that can place the cursor. If yours can: TERM=vt100 "+g.called().Command())
 	}
 	if !console.Guarded() {
 		return s.guarded(line, g.StateDir)
@@ -99,10 +100,10 @@ func endedBy(signal syscall.Signal, stateDir string) error {
 	return fmt.Errorf("ended by %s", name)
 }
 
-func needsTerminal(first *firstSetup) string {
-	name, command := "the form", "connsync --plain"
+func needsTerminal(first *firstSetup, called shell.Program) string {
+	name, command := "the form", called.Command("--plain")
 	if first != nil {
-		name, command = "the setup", "connsync setup --plain"
+		name, command = "the setup", called.Command("setup", "--plain")
 	}
 	return name + " needs a terminal for input and output; without one use " + command
 }
@@ -138,12 +139,12 @@ func (c *cli) formOptions(ctx context.Context) (tui.Options, effects, error) {
 	}
 	e := effects{node.NewSession(ctx, c.Node, saved)}
 	o := tui.Options{
-		Context: ctx, Table: c.Table(c.table), Saved: saved.Settings, StateUnknown: saved.StateErr != nil || c.Unmanaged(), Unmanaged: c.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Config: c.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
+		Context: ctx, Table: c.Table(c.table), Saved: saved.Settings, StateUnknown: saved.StateErr != nil || c.Unmanaged(), Unmanaged: c.Unmanaged(), HalfEnabled: saved.HalfEnabled(), ForeignFile: saved.ForeignFile() != "", Hostname: hostname, Called: c.Called, Config: c.Config, Gate: reason, StillEnabled: reason != "" && saved.SyncOn(),
 		Glyphs:  tui.UnicodeGlyphs(),
 		Effects: tui.Effects{Interfaces: e, Neighbours: e, Planner: e, Linker: e, Reviewer: e, File: e, Applier: e, Observer: e, Events: e, Operator: e, History: e},
 	}
 	o.ReadOnly = c.ReadOnly()
-	if crashed := saved.Crashed(); crashed != "" && reason == "" {
+	if crashed := saved.Crashed(c.Called); crashed != "" && reason == "" {
 		o.Notice = crashed + "."
 	}
 	return o, e, nil

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd/apply"
-	"connsync/node"
 	"connsync/tui/text"
 )
 
@@ -33,7 +32,7 @@ file is damaged blocks the next save: --forget removes it and what it kept.`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			forget := cmd.Flags().Changed("forget")
-			if err := f.check(forget, cmd.Flags().Changed("diff"), asJSON); err != nil {
+			if err := f.check(forget, cmd.Flags().Changed("diff"), asJSON, g.hint()); err != nil {
 				return err
 			}
 			c, err := openNode(cmd.Context(), *g)
@@ -153,7 +152,7 @@ func newRollback(s streams, g *globals) *cobra.Command {
 			return &exitError{exitUsage, fmt.Errorf("rollback takes one number, got %q and more: see %s --help", args[0], cmd.CommandPath())}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			number, err := entryNumber(args)
+			number, err := entryNumber(args, g.hint())
 			if err != nil {
 				return err
 			}
@@ -172,14 +171,14 @@ func newRollback(s streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-// entryNumber is the number given, zero where none is.
-func entryNumber(args []string) (int, error) {
+// entryNumber is the number given, zero where none is; hint says where there are numbers.
+func entryNumber(args []string, hint string) (int, error) {
 	if len(args) == 0 {
 		return 0, nil
 	}
 	number, err := strconv.Atoi(args[0])
 	if err != nil || number < 1 {
-		return 0, &exitError{exitUsage, fmt.Errorf("%q is not the number of a save: %s", args[0], node.HistoryHint)}
+		return 0, &exitError{exitUsage, fmt.Errorf("%q is not the number of a save: %s", args[0], hint)}
 	}
 	return number, nil
 }
@@ -217,7 +216,7 @@ type forgetFlags struct {
 	yes    bool
 }
 
-func (f forgetFlags) check(forget, diff, asJSON bool) error {
+func (f forgetFlags) check(forget, diff, asJSON bool, hint string) error {
 	wrong := func(why string) error { return &exitError{exitUsage, errors.New(why)} }
 	switch {
 	case forget && diff:
@@ -225,7 +224,7 @@ func (f forgetFlags) check(forget, diff, asJSON bool) error {
 	case f.yes && !forget:
 		return wrong("--yes goes with --forget")
 	case forget && f.number < 1:
-		return wrong(fmt.Sprintf("--forget: %d is not the number of a save: %s", f.number, node.HistoryHint))
+		return wrong(fmt.Sprintf("--forget: %d is not the number of a save: %s", f.number, hint))
 	case forget && asJSON && !f.yes:
 		return wrong("--json cannot ask: add --yes")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/shell"
 	"connsync/tui/text"
 )
 
@@ -60,7 +61,7 @@ func newPeer(s streams, g *globals) *cobra.Command {
 				equal := wanted == p.Fingerprint
 				p.Expected, p.Equal = wanted, &equal
 			}
-			return p.print(s, text.PeerLines(c.table, saved.Settings), asJSON)
+			return p.print(s, text.PeerLines(c.table, saved.Settings), c.Called, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")
@@ -75,17 +76,17 @@ func (c *cli) notForPeer(cmd *cobra.Command, problems []conntrackd.Problem) erro
 		fmt.Fprintf(cmd.ErrOrStderr(), "connsync: the peer cannot be given the settings in %s: it would refuse --%s: %s\n",
 			text.Clean(c.Config), p.Field.Flag(), text.Clean(p.Message))
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "connsync: change them on this node first, with connsync apply")
+	fmt.Fprintln(cmd.ErrOrStderr(), "connsync: change them on this node first, with "+text.Clean(c.Called.Command("apply")))
 	return &problemsError{problems, &exitError{exitRefused, nil}}
 }
 
-func (p peered) print(s streams, lines []string, asJSON bool) error {
+func (p peered) print(s streams, lines []string, called shell.Program, asJSON bool) error {
 	if p.Equal != nil {
 		lines = []string{"Equal: both nodes have the fingerprint " + p.Fingerprint + "."}
 		if !*p.Equal {
 			lines = []string{
 				fmt.Sprintf("Not equal: %s here, %s on the other node.", p.Fingerprint, p.Expected),
-				"Compare connsync show on both: addresses swapped, and the same prefix length, port, buffers and cache mode.",
+				"Compare " + text.Clean(called.OnBoth("show")) + " on both: addresses swapped, and the same prefix length, port, buffers and cache mode.",
 			}
 		}
 	}

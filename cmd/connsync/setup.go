@@ -105,7 +105,7 @@ func (f *firstSetup) options(o *tui.Options, e effects) error {
 		return err
 	}
 	if a.Reason() != "" {
-		o.Gate = a.ReasonAndRemedy()
+		o.Gate = a.ReasonAndRemedy(f.cli.Called)
 	}
 	o.Setup = &tui.Setup{Appliance: f, AsksApplication: a.Word == "", Fresh: e.Fresh(), Answers: f.cli.SetupAnswers(), Patience: f.patience}
 	e.OnEnable = func() { f.note(node.SetupDone) }
@@ -121,7 +121,7 @@ func (f *firstSetup) State(_ context.Context, word string) (string, error) {
 	f.stated = word
 	f.mu.Unlock()
 	a, err := f.cli.Appliance()
-	return a.ReasonAndRemedy(), err
+	return a.ReasonAndRemedy(f.cli.Called), err
 }
 
 // Leave keeps what is not to be asked again; what is left for later is, and
@@ -178,7 +178,7 @@ func (f *firstSetup) tell(s streams) {
 	if !f.left || f.told {
 		return
 	}
-	said := text.NothingSetUp(f.stated)
+	said := text.NothingSetUp(f.stated, f.cli.Called)
 	if f.how != tui.Later {
 		said += " It will not be offered at boot again."
 	}

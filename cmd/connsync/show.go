@@ -100,7 +100,7 @@ func (c *cli) shown(saved node.Saved) shown {
 		out.Running, out.AtBoot = &saved.State.Active, saved.State.AtBoot()
 	default:
 		known = true
-		if saved.Crashed() != "" {
+		if saved.Crashed(c.Called) != "" {
 			out.Running = &saved.State.Active
 		}
 	}
@@ -144,7 +144,7 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 	if why := cmp.Or(c.Unread, c.ConfigWhy); why != "" {
 		line("", "("+why+")")
 	}
-	for _, note := range []string{s.Crashed(), c.StateInRAM()} {
+	for _, note := range []string{s.Crashed(c.Called), c.StateInRAM()} {
 		if note != "" {
 			fmt.Fprintln(w, "Note: "+note+".")
 		}

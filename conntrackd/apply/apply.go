@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/step"
+	"connsync/shell"
 )
 
 // Steps of a save, beside [step.Lock]; stable, they are in the JSON.
@@ -108,6 +109,8 @@ type Applier struct {
 	// StateDir keeps the [History], RuntimeDir the writer lock. Both are made
 	// when missing.
 	StateDir, RuntimeDir string
+	// Called is how the operator calls this program, for the commands that are named.
+	Called shell.Program
 	// By is who saves, for the history.
 	By Actor
 	// FirstNode says that the peer is not expected to answer yet.
@@ -207,10 +210,10 @@ func (a *Applier) Obstacle(ctx context.Context, c *conntrackd.Candidate) error {
 	}
 	err = hostfile.LockObstacle(a.RuntimeDir)
 	if err == nil {
-		_, err = OpenHistory(a.StateDir).list()
+		_, err = a.history().list()
 	}
 	if err == nil {
-		err = hostfile.DirectoryObstacle(OpenHistory(a.StateDir).dir)
+		err = hostfile.DirectoryObstacle(a.history().dir)
 	}
 	if err == nil && !t.sameContent() {
 		err = hostfile.Obstacle(c.Path)

@@ -16,6 +16,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/hostfile"
+	"connsync/shell"
 	"connsync/trust"
 )
 
@@ -85,11 +86,12 @@ var ErrNoEntry = errors.New("the history has no such save")
 type DamagedError struct {
 	Number int
 	Detail string // names the file
+	forget string // the command for that
 }
 
 // Error says what is damaged, and how to go on without it.
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("read save %d: %s; connsync history --forget %d removes this save from the history", e.Number, e.Detail, e.Number)
+	return fmt.Sprintf("read save %d: %s; %s removes this save from the history", e.Number, e.Detail, e.forget)
 }
 
 // DamagedNewestError means that the save to undo is not known: the record of a save
@@ -98,13 +100,14 @@ type DamagedNewestError struct {
 	Number int
 	Detail string // names the file
 	Older  int    // the newest one that can be read; zero for none
+	called shell.Program
 }
 
 // Error says what is damaged, and how to go on.
 func (e *DamagedNewestError) Error() string {
-	said := fmt.Sprintf("save %d is damaged (%s): connsync history --forget %d", e.Number, e.Detail, e.Number)
+	said := fmt.Sprintf("save %d is damaged (%s): %s", e.Number, e.Detail, forgetting(e.called, e.Number))
 	if e.Older != 0 {
-		said += fmt.Sprintf(", or connsync rollback %d", e.Older)
+		said += ", or " + e.called.Command("rollback", strconv.Itoa(e.Older))
 	}
 	return said
 }
@@ -112,10 +115,28 @@ func (e *DamagedNewestError) Error() string {
 // History is the newest saves, in a directory of its own: of each the file
 // before it and after it as they were, and a record. It only reads; [Applier]
 // writes.
-type History struct{ dir string }
+type History struct {
+	dir    string
+	called shell.Program
+}
 
 // OpenHistory returns the history in a state directory, which need not exist.
-func OpenHistory(stateDir string) History { return History{filepath.Join(stateDir, "history")} }
+func OpenHistory(stateDir string) History { return History{dir: filepath.Join(stateDir, "history")} }
+
+// CalledBy is h whose errors name commands as the operator calls this program.
+func (h History) CalledBy(called shell.Program) History {
+	h.called = called
+	return h
+}
+
+func (a *Applier) history() History { return OpenHistory(a.StateDir).CalledBy(a.Called) }
+
+func (h History) forgetting(number int) string { return forgetting(h.called, number) }
+
+// forgetting is the command that forgets a save.
+func forgetting(called shell.Program, number int) string {
+	return called.Command("history", "--forget", strconv.Itoa(number))
+}
 
 // The files of entry 12 are 000012.json, 000012.before and 000012.after, and while its
 // save is not over 000012.room.
@@ -186,7 +207,7 @@ func (h History) Newest(path string) (Entry, error) {
 	for _, e := range entries {
 		switch {
 		case e.Outcome == EntryUnreadable && damaged == nil:
-			damaged = &DamagedNewestError{Number: e.Number, Detail: e.Detail}
+			damaged = &DamagedNewestError{Number: e.Number, Detail: e.Detail, called: h.called}
 		case e.Path != path || !e.InForce():
 		case damaged != nil:
 			damaged.Older = e.Number
@@ -221,20 +242,20 @@ func (h History) after(e Entry) ([]byte, error) { return h.content(e, afterKind,
 func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 	path := h.file(e.Number, kind)
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, &DamagedError{e.Number, path + " is damaged: it is not a regular file"}
+		return nil, &DamagedError{e.Number, path + " is damaged: it is not a regular file", h.forgetting(e.Number)}
 	}
 	if err := trust.Owned(path); err != nil {
-		return nil, &DamagedError{e.Number, err.Error()}
+		return nil, &DamagedError{e.Number, err.Error(), h.forgetting(e.Number)}
 	}
 	content, err := hostfile.Read(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("read save %d: %w", e.Number, err)
 	}
 	if err != nil {
-		return nil, &DamagedError{e.Number, err.Error()}
+		return nil, &DamagedError{e.Number, err.Error(), h.forgetting(e.Number)}
 	}
 	if got := hostfile.Fingerprint(content); got != fingerprint {
-		return nil, &DamagedError{e.Number, fmt.Sprintf("%s is damaged: its fingerprint is %s, not %s", path, got, fingerprint)}
+		return nil, &DamagedError{e.Number, fmt.Sprintf("%s is damaged: its fingerprint is %s, not %s", path, got, fingerprint), h.forgetting(e.Number)}
 	}
 	return content, nil
 }

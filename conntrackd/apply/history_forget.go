@@ -19,18 +19,24 @@ type Removal struct {
 	history History
 }
 
+// Called is how the operator calls this program.
+func (r Removal) Called() shell.Program { return r.history.called }
+
 // Unfinished says that the save was interrupted and cannot be repaired: file and
 // service stay as they are when it is forgotten.
 func (r Removal) Unfinished() bool { return r.Entry.Outcome == EntryPending }
 
 // UnfinishedError means that a save was interrupted and can be repaired, so that
 // it must not be forgotten.
-type UnfinishedError struct{ Entry Entry }
+type UnfinishedError struct {
+	Entry  Entry
+	called shell.Program
+}
 
 // Error says what to do instead.
 func (e *UnfinishedError) Error() string {
 	return fmt.Sprintf("save %d was interrupted and what the history keeps of it is whole: it is not forgotten; "+
-		"connsync --config %s status completes it or rolls it back", e.Entry.Number, shell.Word(e.Entry.Path))
+		"%s completes it or rolls it back", e.Entry.Number, e.called.With("--config", e.Entry.Path).Command("status"))
 }
 
 // PlanRemoval says what the history would lose with a save. The error is
@@ -56,7 +62,7 @@ func (h History) PlanRemoval(number int) (Removal, error) {
 	case err != nil:
 		return r, err
 	case r.Unfinished():
-		return r, &UnfinishedError{r.Entry}
+		return r, &UnfinishedError{r.Entry, h.called}
 	}
 	return r, nil
 }

@@ -27,7 +27,7 @@ type ledger struct {
 }
 
 func (t *transaction) ledger() *ledger {
-	return &ledger{History: OpenHistory(t.a.StateDir)}
+	return &ledger{History: t.a.history()}
 }
 
 // roomBytes is more than a record takes: the last one says in words how a save failed.
@@ -45,7 +45,7 @@ func (l *ledger) begin(e *Entry, before, after []byte) error {
 		return err
 	}
 	if found.highest >= maxNumber {
-		return fmt.Errorf("the history in %s has a save with the last number, %d; connsync history --forget %d removes it", l.dir, maxNumber, maxNumber)
+		return fmt.Errorf("the history in %s has a save with the last number, %d; %s removes it", l.dir, maxNumber, l.forgetting(maxNumber))
 	}
 	e.Number, e.Outcome = found.highest+1, EntryPending
 	e.Before, e.After = hostfile.Fingerprint(before), hostfile.Fingerprint(after)

@@ -52,7 +52,7 @@ var errInterrupted = errors.New("the save was interrupted")
 // Where nothing was interrupted, and while another process saves, it writes
 // nothing and returns the zero Recovery.
 func (a *Applier) Recover(ctx context.Context, path string) Recovery {
-	found, err := OpenHistory(a.StateDir).list()
+	found, err := a.history().list()
 	switch {
 	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
 		return Recovery{} // not ours to look at, nor to repair

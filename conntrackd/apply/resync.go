@@ -100,7 +100,7 @@ func (t *transaction) exchangeNumbers(ctx context.Context) health.Health {
 	defer cancel()
 	f, _ := conntrackd.Parse(t.c.Path, t.c.New)
 	o := &health.Observer{
-		Service: t.service, Client: t.observer.Client, Settings: t.c.Settings, Mode: t.observer.Mode, Sockets: t.a.Sockets,
+		Called: t.a.Called, Service: t.service, Client: t.observer.Client, Settings: t.c.Settings, Mode: t.observer.Mode, Sockets: t.a.Sockets,
 		Coverage: &coverage.Looker{Client: t.observer.Client, File: f},
 		MayAsk:   func(service.State, health.Received) bool { return false }, // it was asked
 	}

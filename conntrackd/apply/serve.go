@@ -262,7 +262,7 @@ func (t *transaction) startObserver() {
 	f, _ := conntrackd.Parse(t.c.Path, t.c.New)
 	links, _ := f.EachLink()
 	t.observer = &health.Observer{
-		Service: t.service, Client: client(f.ControlSocket()), Settings: t.c.Settings, Links: links,
+		Called: t.a.Called, Service: t.service, Client: client(f.ControlSocket()), Settings: t.c.Settings, Links: links,
 		Mode: f.Mode(), Sockets: t.a.Sockets, Listen: t.a.Listen,
 	}
 	if t.a.Coverage != nil {

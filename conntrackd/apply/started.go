@@ -33,7 +33,7 @@ func (t *transaction) servedLast() bool {
 	if err != nil {
 		return false
 	}
-	entries, err := OpenHistory(t.a.StateDir).Entries()
+	entries, err := t.a.history().Entries()
 	if err != nil {
 		return false
 	}

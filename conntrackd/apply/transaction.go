@@ -128,7 +128,7 @@ func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
 // repairFirst ends a save of the same file that was interrupted since this one was prepared.
 // Where that changes the file, the fingerprint does not let this save go on.
 func (t *transaction) repairFirst(ctx context.Context) (string, error) {
-	found, err := OpenHistory(t.a.StateDir).list()
+	found, err := t.a.history().list()
 	if err != nil || !slices.ContainsFunc(found.pending(), func(e Entry) bool { return e.Path == t.c.Path }) {
 		return "", err
 	}
@@ -138,7 +138,7 @@ func (t *transaction) repairFirst(ctx context.Context) (string, error) {
 	}
 	said := fmt.Sprintf("save %d was interrupted: %s", r.Entry.Number, r.Result)
 	if r.HostStays {
-		said += "; its changes to the host stay; connsync unprepare undoes them"
+		said += "; its changes to the host stay; " + t.a.Called.Command("unprepare") + " undoes them"
 	}
 	return said, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"connsync/conntrackd/control"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // eventsSetting is where the kernel says whether it reports new connections.
@@ -29,6 +30,7 @@ type circumstances struct {
 	overruns  uint64 // netlink overruns, since the daemon's start
 	older     bool   // the daemon was started before the file was changed
 	role      Role
+	called    shell.Program
 	direct    bool // the peer's entries are put into the kernel
 	begun     int  // of the missing ones, those that are this node's for sure
 }
@@ -54,7 +56,7 @@ func (l *Looker) older() bool {
 
 func (l *Looker) circumstances(ctx context.Context, role Role, t control.Tables) circumstances {
 	s := circumstances{
-		pollSecs: l.File.PollSecs(), pollLine: l.File.LineOf("General", "PollSecs"), role: role, direct: t.Direct,
+		pollSecs: l.File.PollSecs(), pollLine: l.File.LineOf("General", "PollSecs"), role: role, direct: t.Direct, called: l.Called,
 		internal: t.Internal, limit: l.File.HashLimit(), limitLine: l.File.LineOf("General", "HashLimit"),
 	}
 	s.eventsOff, s.older = EventsOff(), l.older()
@@ -142,7 +144,7 @@ func (s circumstances) missing(n int) (cause, next string) {
 		return subject + late, step
 	case s.notTakenOver():
 		return subject + "the peer began them, and this node has not taken them over",
-			"run connsync failover primary, and have keepalived call it"
+			"run " + s.called.Command("failover", "primary") + ", and have keepalived call it"
 	}
 	return subject + "their events did not reach it", heldBack
 }

@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // Looker looks at the connections of this node again and again: what is not in the
@@ -23,6 +24,8 @@ import (
 type Looker struct {
 	Client *control.Client  // of the running daemon
 	File   *conntrackd.File // with which it runs
+	// Called is how the operator calls this program, for the commands that are named.
+	Called shell.Program
 	// Role says what this node is; nil means that nobody knows.
 	Role func(context.Context) Role
 	// Own are addresses of this node beside those that it has now, such as virtual ones

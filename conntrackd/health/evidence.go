@@ -9,6 +9,7 @@ import (
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/service"
+	"connsync/shell"
 )
 
 const (
@@ -46,6 +47,7 @@ const (
 // evidence is everything a verdict is made of. All of it is of one run of the
 // daemon, the one that is running.
 type evidence struct {
+	called      shell.Program
 	now         time.Time
 	service     service.State
 	serviceErr  error

@@ -10,6 +10,7 @@ import (
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
+	"connsync/shell"
 )
 
 // Verdict is the state of the sync in one word. Stable: it is in the JSON.
@@ -50,8 +51,9 @@ type Sockets struct {
 // Health is the verdict with its reasons.
 type Health struct {
 	Verdict          Verdict
-	Cause            string // one sentence: why
-	Next             string // one sentence: what to do; blank when all is well
+	Cause            string        // one sentence: why
+	Next             string        // one sentence: what to do; blank when all is well
+	Called           shell.Program // see [Observer]
 	Service          service.State
 	Links            []Link  // of the file, in its order, as the running daemon has them
 	Sockets          Sockets // of the link in use; zero where they could not be read
@@ -83,6 +85,7 @@ func (h Health) Acknowledged() (int, bool) {
 // Observer watches a running daemon and says how the sync is. Service, Client and
 // Settings must be given. Its methods are safe for concurrent use.
 type Observer struct {
+	Called   shell.Program       // how the operator calls this program, for the commands that are named
 	Service  service.Service     // who runs the daemon
 	Config   string              // its configuration file; blank does not look for one that runs with another
 	Client   *control.Client     // of its control socket
@@ -173,7 +176,7 @@ func (o *Observer) Observe(ctx context.Context) Health {
 
 // gather takes one reading.
 func (o *Observer) gather(ctx context.Context) evidence {
-	e := evidence{settings: o.Settings, foreign: o.WhyNoSettings, mode: o.Mode}
+	e := evidence{called: o.Called, settings: o.Settings, foreign: o.WhyNoSettings, mode: o.Mode}
 	if e.mode == "" {
 		e.mode = "FTFW"
 	}
@@ -210,7 +213,7 @@ func (o *Observer) gather(ctx context.Context) evidence {
 
 func (e evidence) health() Health {
 	j := e.withOthers(judge(e))
-	h := Health{Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets, Links: e.links, Holding: e.holding}
+	h := Health{Called: e.called, Verdict: j.Verdict, Cause: j.Cause, Next: j.Next, Service: e.service, Sockets: e.sockets, Links: e.links, Holding: e.holding}
 	if len(e.readings) > 0 {
 		h.Counters, h.Holding.Refused = e.last(), e.refused()
 		h.Heard, h.Rates = e.lastReceived, e.rates()

@@ -9,7 +9,6 @@ import (
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/service"
 	"connsync/plural"
-	"connsync/shell"
 	"connsync/trust"
 )
 
@@ -71,7 +70,7 @@ func judgeDaemon(e evidence) (judgement, bool) {
 			"run connsync as root with " + trust.Ptrace.String() + ", or with --service direct where no service manager runs"}, true
 	case e.stranger.PID != 0:
 		j := judgement{VerdictUnknown, fmt.Sprintf("conntrackd (process %d) runs with another file, %s, and not with %s", e.stranger.PID, e.stranger.Config, e.config),
-			fmt.Sprintf("show that one with connsync status --config %s, or start this one with connsync apply --enable", shell.Word(e.stranger.Config))}
+			fmt.Sprintf("show that one with %s, or start this one with %s", e.called.With("--config", e.stranger.Config).Command("status"), e.called.Command("apply", "--enable"))}
 		if !e.service.Active {
 			j.Verdict = VerdictStopped
 		}
@@ -81,13 +80,13 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		if e.settings.Current.Addr().IsValid() || e.settings.Interface != "" {
 			cause = "the settings of the sync link are incomplete" + e.lacking()
 		}
-		return judgement{VerdictStopped, cause, "set it up: connsync, or line by line connsync setup"}, true
+		return judgement{VerdictStopped, cause, "set it up: " + e.called.Command() + ", or line by line " + e.called.Command("setup")}, true
 	case e.off():
 		cause := "conntrackd does not run, and is not started at boot"
 		if e.service.AtBoot() == nil {
 			cause = "conntrackd does not run"
 		}
-		return judgement{VerdictStopped, cause, "turn it on: connsync apply --enable"}, true
+		return judgement{VerdictStopped, cause, "turn it on: " + e.called.Command("apply", "--enable")}, true
 	case !e.service.Active:
 		return judgeInactive(e), true
 	case errors.Is(e.countersErr, control.ErrStatsMode):
@@ -98,13 +97,13 @@ func judgeDaemon(e evidence) (judgement, bool) {
 			"restart conntrackd if this continues"}, true
 	case e.foreign == "" && e.settings.Multicast() && !e.settings.Peer.Addr().IsValid():
 		return judgement{VerdictUnknown, "conntrackd runs with a Multicast link, and its file does not say who the peer is: conntrackd needs no Peer IP there, status does",
-			"save the settings with the peer's address (connsync apply --peer-ip ADDRESS/LENGTH), which does not change what conntrackd sends"}, true
+			"save the settings with the peer's address (" + e.called.Command("apply", "--peer-ip", "ADDRESS/LENGTH") + "), which does not change what conntrackd sends"}, true
 	case e.foreign != "" || !e.settings.Complete() && !e.onSpare: // of a spare link a prefix length may not be known
 		j := judgement{VerdictUnknown, "conntrackd runs, but its file has no settings of a UDP sync link",
-			"restore the file (connsync history, connsync rollback), or save the settings"}
+			"restore the file (" + e.called.Command("history") + ", " + e.called.Command("rollback") + "), or save the settings"}
 		if e.foreign != "" {
 			j.Cause += ": " + e.foreign
-			j.Next = "check it with conntrackd -s, or replace it with a UDP link (connsync apply --replace-transport)"
+			j.Next = "check it with conntrackd -s, or replace it with a UDP link (" + e.called.Command("apply", "--replace-transport") + ")"
 		} else {
 			j.Cause += e.lacking()
 		}
@@ -142,9 +141,9 @@ func judgeInactive(e evidence) judgement {
 	case why != "" && e.settings.Complete():
 		cause, next = cause+"; "+why, mend
 	case e.service.Killed:
-		next = "start it with connsync apply, and read the daemon's log"
+		next = "start it with " + e.called.Command("apply") + ", and read the daemon's log"
 	case e.service.Ended:
-		next = "start it (connsync apply --enable), or keep it off (connsync apply --disable)"
+		next = "start it (" + e.called.Command("apply", "--enable") + "), or keep it off (" + e.called.Command("apply", "--disable") + ")"
 	}
 	return judgement{VerdictStopped, cause, next}
 }

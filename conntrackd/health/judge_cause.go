@@ -117,7 +117,7 @@ func (e evidence) judgeDeafPeer() judgement {
 			"on the peer, run connsync check"}
 	case e.unseen():
 		return judgement{VerdictReceivingOnly, fmt.Sprintf("messages to %s are sent and not seen to leave this node: a rule behind the output chains drops them (netdev egress of nft, or tc)", peer),
-			"on this node, run connsync check"}
+			"on this node, run " + e.called.Command("check")}
 	}
 	cause := fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, or it listens on another address", peer, port)
 	if w := e.wire; w.Listening && w.ACKs == 0 && w.Hellos == 0 {
@@ -126,11 +126,10 @@ func (e evidence) judgeDeafPeer() judgement {
 	if e.settings.Multicast() {
 		cause = fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, it has not joined group %v, or %s", peer, port, e.settings.Group(), notForwarded)
 	}
-	where := "the peer"
 	if !e.wire.Listening { // a rule of this node's may do it, too
-		where = "both nodes"
+		return judgement{VerdictReceivingOnly, cause, "on both nodes, run " + e.called.OnBoth("check")}
 	}
-	return judgement{VerdictReceivingOnly, cause, "on " + where + ", run connsync check"}
+	return judgement{VerdictReceivingOnly, cause, "on the peer, run connsync check"}
 }
 
 // unseen says that the daemon sends, and that who listens on the link sees nothing of it.
@@ -189,7 +188,7 @@ func (e evidence) judgeSilence() judgement {
 		j.Next = "save the settings again"
 	case e.recent(e.wire.Last):
 		j.Cause = fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt())
-		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall: connsync firewall --install", s.Port, peer)
+		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall: %s", s.Port, peer, e.called.Command("firewall", "--install"))
 	case last.ErrorsSent > first.ErrorsSent:
 		j.Cause = fmt.Sprintf("%s sends nothing, and messages to it cannot be sent", peer)
 		j.Next = fmt.Sprintf("see that %s is still on %s, and let UDP port %d pass this node's firewall", s.Current.Addr(), s.Interface, s.Port)
@@ -198,7 +197,7 @@ func (e evidence) judgeSilence() judgement {
 		j.Next = fmt.Sprintf("ask connsync status on the peer; sync needs port %d there", s.Port)
 	case e.recent(e.wire.Refused):
 		j.Cause = fmt.Sprintf("%s is up and refuses UDP port %d: sync is not enabled there, or on another port or address", peer, s.Port)
-		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
+		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (%s prints the command)", s.Port, e.called.Command("peer"))
 	case e.peerUnresolved:
 		j.Cause = fmt.Sprintf("no host answers for %s on %s: the peer is down, off this link, or has another address", peer, s.Interface)
 		j.Next = fmt.Sprintf("see that the peer is up and has %s on its sync interface", peer)
@@ -209,7 +208,7 @@ func (e evidence) judgeSilence() judgement {
 		j.Next = fmt.Sprintf("on the peer, see that conntrackd runs (connsync status) and that its firewall lets UDP port %d out", s.Port)
 	default:
 		j.Cause = fmt.Sprintf("%s has sent nothing since conntrackd started", peer) + e.orNotForwarded()
-		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (connsync peer prints the command)", s.Port)
+		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (%s prints the command)", s.Port, e.called.Command("peer"))
 	}
 	return j
 }
@@ -233,7 +232,7 @@ func (e evidence) gone() (cause, next string) {
 	switch {
 	case e.swapped:
 		return fmt.Sprintf("the addresses are swapped: Peer IP %s is this node's own address, and Current IP %s is not", peer, current),
-			"swap the addresses (connsync check prints the command)"
+			"swap the addresses (" + e.called.Command("check") + " prints the command)"
 	case e.interfaceGone:
 		return fmt.Sprintf("interface %s no longer exists on this node", s.Interface),
 			fmt.Sprintf("restore the interface name, or save the settings with the interface that has %s now", current)

@@ -11,7 +11,9 @@ import (
 )
 
 // peerOnly keeps everybody but the peer from the port, which knows no password.
-const peerOnly = "let only the peer reach the port (connsync firewall --install)"
+func (e evidence) peerOnly() string {
+	return "let only the peer reach the port (" + e.called.Command("firewall", "--install") + ")"
+}
 
 // credibleRate is more messages in a second than any daemon sends; a sequence number
 // that jumps by more is no loss.
@@ -129,7 +131,7 @@ func (e evidence) judgeOtherSource(s sighting) judgement {
 		j.Next = e.takeForPeer(s)
 	default:
 		j.Cause = fmt.Sprintf("%s come from %s %s, and none from Peer IP %s (hardware address %s)", s.what(), s.who(), strings.TrimSuffix(where, ","), peer, e.peerHardware)
-		j.Next = e.takeForPeer(s) + "; if not, " + peerOnly
+		j.Next = e.takeForPeer(s) + "; if not, " + e.peerOnly()
 	}
 	return j
 }
@@ -187,7 +189,7 @@ func (e evidence) withOthers(j judgement) judgement {
 	case e.keptOut && len(e.toThisNode()) > 0:
 		j.Cause += "; " + words + ", and this node's firewall keeps it out"
 	default:
-		add(words, peerOnly)
+		add(words, e.peerOnly())
 	}
 	if at := e.arrivingAt(); at != e.settings.Interface && (j.Verdict == VerdictTwoWay || j.Verdict == VerdictPartial || j.Verdict == VerdictLosing || j.Verdict == VerdictUnknown) {
 		add("the peer's messages arrive at "+at, fmt.Sprintf("see by which interface the peer sends to %v, on the peer: ip route get %v; two interfaces of one subnet answer for each other's addresses", e.listensAt(), e.listensAt()))
@@ -213,13 +215,13 @@ func (e evidence) judgeIntrusion() (judgement, bool) {
 	if words == "" {
 		words = "somebody else sends in the peer's name, or sent"
 	}
-	j := judgement{Verdict: VerdictLosing, Next: peerOnly}
+	j := judgement{Verdict: VerdictLosing, Next: e.peerOnly()}
 	switch {
 	case float64(lost) > credibleRate*took:
 		j.Cause = fmt.Sprintf("the sequence number of what arrives jumped by %d, which conntrackd counts as lost messages: %s", lost, words)
 	case before >= fewMessages && before >= received, before > fewMessages && 2*before >= received:
 		j.Cause = fmt.Sprintf("conntrackd drops the peer's messages, %d of them, as older than one that it has seen: %s", before, words)
-		j.Next = "restart conntrackd on this node, which forgets that number, and " + peerOnly
+		j.Next = "restart conntrackd on this node, which forgets that number, and " + e.peerOnly()
 	case e.intruder() != "" && malformed > 0:
 		j.Cause = fmt.Sprintf("conntrackd could not read %s: %s", plural.Of(malformed, "message", "messages"), words)
 	case e.intruder() != "" && lost > 0:

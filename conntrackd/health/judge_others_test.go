@@ -40,20 +40,20 @@ func TestJudgeOthers(t *testing.T) {
 		want        Verdict
 		cause, next string
 	}{
-		{"garbage that does no harm", withStranger(0, 9, unchanged), VerdictTwoWay, "it acknowledges ours; " + third + "datagrams that are no sync messages to UDP port 3780 on sync0", peerOnly},
+		{"garbage that does no harm", withStranger(0, 9, unchanged), VerdictTwoWay, "it acknowledges ours; " + third + "datagrams that are no sync messages to UDP port 3780 on sync0", evidence{}.peerOnly()},
 		{"garbage that is kept out", edited(withStranger(0, 9, unchanged), func(e *evidence) { e.keptOut = true }), VerdictTwoWay,
 			third + "datagrams that are no sync messages to UDP port 3780 on sync0, and this node's firewall keeps it out", ""},
-		{"garbage that is counted", withStranger(0, 9, func(c *control.Counters) { c.Malformed, c.BadHeader = 9, 9 }), VerdictLosing, "conntrackd could not read 9 messages: " + third, peerOnly},
+		{"garbage that is counted", withStranger(0, 9, func(c *control.Counters) { c.Malformed, c.BadHeader = 9, 9 }), VerdictLosing, "conntrackd could not read 9 messages: " + third, evidence{}.peerOnly()},
 		{"garbage, and a peer in another mode", edited(withStranger(0, 9, func(c *control.Counters) { c.Malformed, c.BadHeader = 9, 9 }), func(e *evidence) {
 			e.wire.ACKs = 0
 		}), VerdictMismatch, "another sync mode", "same Mode"},
 		{"garbage, and a silent peer", edited(withStranger(0, 9, unchanged), func(e *evidence) {
 			e.wire.Last, e.wire.ACKs, e.wire.Opened = time.Time{}, 0, e.now.Add(-time.Minute)
-		}), VerdictSilent, "10.77.0.2 has stopped sending; " + third, peerOnly},
+		}), VerdictSilent, "10.77.0.2 has stopped sending; " + third, evidence{}.peerOnly()},
 		{"forged hellos", withStranger(5, 0, func(c *control.Counters) { c.Lost = 5_387_683_768 }), VerdictLosing,
-			"the sequence number of what arrives jumped by 5387683768, which conntrackd counts as lost messages: " + third, peerOnly},
+			"the sequence number of what arrives jumped by 5387683768, which conntrackd counts as lost messages: " + third, evidence{}.peerOnly()},
 		{"forged hellos of somebody who is gone", growth(func(c *control.Counters) { c.Lost = 5_387_683_768 }), VerdictLosing,
-			"jumped by 5387683768, which conntrackd counts as lost messages: somebody else sends in the peer's name, or sent", peerOnly},
+			"jumped by 5387683768, which conntrackd counts as lost messages: somebody else sends in the peer's name, or sent", evidence{}.peerOnly()},
 		{"forged hellos long ago", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
 				e.readings[i].Lost = 5_387_683_768
@@ -65,13 +65,13 @@ func TestJudgeOthers(t *testing.T) {
 		{"one message out of order", growth(func(c *control.Counters) { c.Before = 1 }), VerdictTwoWay, "", ""},
 		{"messages in the peer's name", edited(idle(8), func(e *evidence) {
 			e.wire.Senders = []sender{{"02:00:00:00:00:02", e.now}, {"02:00:00:00:00:66", e.now}}
-		}), VerdictTwoWay, "messages in the name of 10.77.0.2 come from 2 hardware addresses, 02:00:00:00:00:02 and 02:00:00:00:00:66", peerOnly},
+		}), VerdictTwoWay, "messages in the name of 10.77.0.2 come from 2 hardware addresses, 02:00:00:00:00:02 and 02:00:00:00:00:66", evidence{}.peerOnly()},
 		{"a peer with a new card", edited(idle(8), func(e *evidence) {
 			e.wire.Senders = []sender{{"02:00:00:00:00:02", e.now.Add(-time.Minute)}, {"02:00:00:00:00:03", e.now}}
 		}), VerdictTwoWay, "", ""},
 		{"forged refusals", edited(idle(8), func(e *evidence) {
 			e.wire.Forged = sighting{From: e.settings.Peer.Addr(), Hardware: "02:00:00:00:00:66", Last: e.now}
-		}), VerdictTwoWay, "ICMP in the name of 10.77.0.2 refuses what this node did not send", peerOnly},
+		}), VerdictTwoWay, "ICMP in the name of 10.77.0.2 refuses what this node did not send", evidence{}.peerOnly()},
 		{"refusals of another host", edited(quiet(idle(8)), func(e *evidence) {
 			e.wire.Refused, e.wire.Refuser, e.peerHardware = e.now, "02:00:00:00:00:66", "02:00:00:00:00:02"
 			e.disbelieveForeigners()
@@ -93,8 +93,8 @@ func TestJudgeOthers(t *testing.T) {
 		}), VerdictMismatch, "come from 10.77.0.66 (hardware address 02:00:00:00:00:66) on sync0, and no host answers for Peer IP 10.77.0.2", "set Peer IP on this node to 10.77.0.66"},
 		{"somebody, and a silent host at Peer IP", edited(quiet(idle(8)), func(e *evidence) {
 			e.wire.Others, e.peerHardware = []sighting{stranger(e, 5, 0)}, "02:00:00:00:00:02"
-		}), VerdictMismatch, "and none from Peer IP 10.77.0.2 (hardware address 02:00:00:00:00:02)", "if not, " + peerOnly},
-		{"a single stray message", edited(quiet(idle(8)), func(e *evidence) { e.wire.Others = []sighting{stranger(e, 1, 0)} }), VerdictSilent, third, peerOnly},
+		}), VerdictMismatch, "and none from Peer IP 10.77.0.2 (hardware address 02:00:00:00:00:02)", "if not, " + evidence{}.peerOnly()},
+		{"a single stray message", edited(quiet(idle(8)), func(e *evidence) { e.wire.Others = []sighting{stranger(e, 1, 0)} }), VerdictSilent, third, evidence{}.peerOnly()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.e.sockets.ReceiveBuffer = doubled(tt.e.settings.ReceiveBuffer)

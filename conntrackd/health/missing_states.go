@@ -239,7 +239,7 @@ func (e evidence) judgeRefused() judgement {
 	case mailbox.CauseTableFull:
 		return judgement{VerdictPartial,
 			fmt.Sprintf("the connection table of this node's kernel is full (%d of %d entries): %s from the peer could not be written", e.holding.Table, e.holding.TableMax, n),
-			fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes; then connsync status asks the peer for them again", 2*e.holding.TableMax)}
+			fmt.Sprintf("raise net.netfilter.nf_conntrack_max to %d (sysctl -w), on both nodes; then %s asks the peer for them again", 2*e.holding.TableMax, e.called.Command("status"))}
 	case mailbox.CauseCacheFull:
 		return judgement{VerdictPartial, fmt.Sprintf("the external cache is full (%s): %s from the peer could not be stored", plural.Of(e.last().External, "state", "states"), n),
 			"raise HashLimit in conntrackd.conf to " + e.hashLimit()}

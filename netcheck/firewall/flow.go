@@ -3,11 +3,15 @@ package firewall
 import (
 	"fmt"
 	"net/netip"
+
+	"connsync/shell"
 )
 
 // Flow is the exchange of sync datagrams that rules are asked about: what comes
 // from Peer to Port of Current, or of Group, on Interface, and what goes the other way.
 type Flow struct {
+	// Called is how the operator calls this program, for the commands that are named.
+	Called shell.Program `json:"-"`
 	// Interface is the name of the sync interface.
 	Interface string
 	// Current is this node's address on Interface, Peer the other node's.
@@ -62,14 +66,6 @@ func (f Flow) BindsWords() string {
 		return "every address, as conntrackd binds it for a multicast group"
 	}
 	return f.Current.Addr().Unmap().String()
-}
-
-// Unproven is what nobody can ask the peer before conntrackd runs, in words.
-func (f Flow) Unproven() string {
-	if f.Group.IsValid() {
-		return fmt.Sprintf("a group refuses nothing, so whether the peer hears %v, and the switches forward it (IGMP or MLD snooping),", f.Group)
-	}
-	return "whether conntrackd listens there"
 }
 
 // Where is the port in words, with the group where there is one.

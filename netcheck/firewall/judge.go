@@ -179,7 +179,7 @@ func (f Flow) remedy(rules *ruleset, w weighed) string {
 }
 
 // InstallCommand is connsync's own, with the settings of the target.
-func (f Flow) InstallCommand() string { return "connsync firewall --install" + f.flags() }
+func (f Flow) InstallCommand() string { return f.command("firewall", "--install") }
 
 // InstallThere is the same for the peer, whose interfaces are not known here.
 func (f Flow) InstallThere() string {
@@ -187,22 +187,22 @@ func (f Flow) InstallThere() string {
 	for i, l := range there {
 		there[i].Interface, there[i].Current, there[i].Peer = "INTERFACE", l.Peer, l.Current
 	}
-	there[0].Spares = there[1:]
+	there[0].Spares, there[0].Called = there[1:], ""
 	return there[0].InstallCommand()
 }
 
 // PrintCommand prints the rules that [Flow.InstallCommand] would install.
-func (f Flow) PrintCommand() string { return "connsync firewall" + f.flags() }
+func (f Flow) PrintCommand() string { return f.command("firewall") }
 
-func (f Flow) flags() string {
-	flags := fmt.Sprintf(" --interface %s --current-ip %s --peer-ip %s --port %d", f.Interface, typed(f.Current), typed(f.Peer), f.Port)
+func (f Flow) command(words ...string) string {
+	words = append(words, "--interface", f.Interface, "--current-ip", typed(f.Current), "--peer-ip", typed(f.Peer), "--port", fmt.Sprint(f.Port))
 	if f.Group.IsValid() {
-		flags += fmt.Sprintf(" --transport multicast --multicast-group %v", f.Group)
+		words = append(words, "--transport", "multicast", "--multicast-group", f.Group.String())
 	}
 	for _, l := range f.Spares {
-		flags += fmt.Sprintf(" --spare-link '%s %s %s %d'", l.Interface, typed(l.Current), typed(l.Peer), l.Port)
+		words = append(words, "--spare-link", fmt.Sprintf("%s %s %s %d", l.Interface, typed(l.Current), typed(l.Peer), l.Port))
 	}
-	return flags
+	return f.Called.Command(words...)
 }
 
 // typed is an address as it is typed, without a prefix length where that is not known.

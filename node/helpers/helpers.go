@@ -16,10 +16,12 @@ import (
 	"connsync/netcheck/check"
 	"connsync/netcheck/firewall"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // Look is what a host has. The zero value is one without helpers.
 type Look struct {
+	Called  shell.Program   // how the operator calls this program
 	Rules   []string        // the helpers that its rules assign
 	Entries []string        // those of the connections that it knows, the peer's among them
 	Peer    mailbox.Helpers // those that the peer's rules assign, as it told
@@ -57,7 +59,7 @@ func (l Look) Judge(path string, files Files) check.Finding {
 		return names
 	}
 	if missing := unsynced(files.InForce); len(missing) > 0 {
-		f := check.Finding{Status: check.Failed, Remedy: "connsync apply",
+		f := check.Finding{Status: check.Failed, Remedy: l.Called.Command("apply"),
 			Detail: fmt.Sprintf("%s does not sync the expectations of %s: connections that they have announced do not survive a failover", path, strings.Join(missing, ", "))}
 		if line := files.InForce.ExpectationSyncOff(); line > 0 {
 			f.Detail += fmt.Sprintf("; line %d says ExpectationSync off", line)
@@ -65,7 +67,7 @@ func (l Look) Judge(path string, files Files) check.Finding {
 		// A save leaves what may harm the peer, what the operator has switched off, and
 		// what no list can name.
 		if len(unsynced(files.Saved)) > 0 {
-			f.Remedy = "on both nodes, the backup first: connsync apply --expectation-sync on"
+			f.Remedy = "on both nodes, the backup first: " + l.Called.OnBoth("apply", "--expectation-sync", "on")
 		}
 		return f
 	}

@@ -42,7 +42,7 @@ func TestJudge(t *testing.T) {
 			f, _ := conntrackd.Parse("", []byte("Sync { Options { "+options+" } }"))
 			return f
 		}
-		got := Look{tt.rules, tt.entries, tt.peer}.Judge("/c", Files{parse(tt.inForce), parse(tt.saved)})
+		got := Look{Rules: tt.rules, Entries: tt.entries, Peer: tt.peer}.Judge("/c", Files{parse(tt.inForce), parse(tt.saved)})
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}

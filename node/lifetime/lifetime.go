@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd/refresh"
 	"connsync/netcheck/check"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // lifetimes name the settings that the check tells of, in its words.
@@ -49,7 +50,8 @@ func inWords(d time.Duration) string {
 }
 
 // Judge judges a refresh that runs, or none that does not, where entries live as [Read] says.
-func Judge(s *refresh.Status, lives string) check.Finding {
+// called is how the operator calls this program.
+func Judge(s *refresh.Status, lives string, called shell.Program) check.Finding {
 	failed := func(format string, args ...any) check.Finding {
 		return check.Finding{Status: check.Failed, Detail: fmt.Sprintf(format, args...) + ": connections that are in use without changing their state expire on the peer, " + lives}
 	}
@@ -62,7 +64,7 @@ func Judge(s *refresh.Status, lives string) check.Finding {
 		return check.Finding{Status: check.Passed, Detail: "connsync refresh runs and waits: " + s.Idle}
 	case 2*s.Interval > s.Lifetime:
 		f := failed("connsync refresh looks every %s, and entries may live %s", inWords(s.Interval), inWords(s.Lifetime))
-		f.Remedy = "connsync refresh --every auto"
+		f.Remedy = called.Command("refresh", "--every", "auto")
 		return f
 	case !s.Looked.IsZero() && time.Since(s.Looked) > 3*s.Interval+10*time.Second:
 		return failed("connsync refresh (process %d) has not looked since %s", s.PID, s.Looked.Format(time.DateTime))

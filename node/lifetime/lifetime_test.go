@@ -32,7 +32,7 @@ func TestJudge(t *testing.T) {
 		"half of all": {with(func(s *refresh.Status) { s.Interval = 15 * time.Second }), check.Passed, "looks every 15 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if f := Judge(test.status, lives); f.Status != test.want || !strings.Contains(f.Detail, test.says) {
+			if f := Judge(test.status, lives, ""); f.Status != test.want || !strings.Contains(f.Detail, test.says) {
 				t.Errorf("%s: %s; want %s: %s", f.Status, f.Detail, test.want, test.says)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/mailbox"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // Coverage is which connections would survive if this node died now, in one line;
@@ -120,7 +121,7 @@ func countsOf(c coverage.Counts) string {
 }
 
 // lostLines are entries that would be lost, one a line, with what filters them.
-func lostLines(c *coverage.Coverage) []string {
+func lostLines(c *coverage.Coverage, called shell.Program) []string {
 	var lines []string
 	for _, lost := range c.Sample {
 		why := "missing"
@@ -129,12 +130,12 @@ func lostLines(c *coverage.Coverage) []string {
 		}
 		lines = append(lines, Clean(fmt.Sprintf("  %-9s %s", why, strings.TrimSpace(lost.String()))))
 	}
-	return append(lines, moreLines(c.Lost()-len(c.Sample), len(c.Sample))...)
+	return append(lines, moreLines(c.Lost()-len(c.Sample), len(c.Sample), called)...)
 }
 
 // ComparisonLines say how many of the other node's connections are here, and which are
 // not.
-func ComparisonLines(c coverage.Comparison) []string {
+func ComparisonLines(c coverage.Comparison, called shell.Program) []string {
 	word, where := OK, "in this kernel's table"
 	if c.Lost() > 0 {
 		word = Warn
@@ -155,15 +156,15 @@ func ComparisonLines(c coverage.Comparison) []string {
 	for _, d := range c.Sample {
 		lines = append(lines, Clean("  "+d.String()+": "+d.What))
 	}
-	return append(lines, moreLines(c.Lost()-len(c.Sample), len(c.Sample))...)
+	return append(lines, moreLines(c.Lost()-len(c.Sample), len(c.Sample), called)...)
 }
 
 // moreLines says that a list has more than it shows; nothing where it shows none.
-func moreLines(more, shown int) []string {
+func moreLines(more, shown int, called shell.Program) []string {
 	if more <= 0 || shown == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("  and %d more; connsync coverage --all lists them", more)}
+	return []string{fmt.Sprintf("  and %d more; %s lists them", more, Clean(called.Command("coverage", "--all")))}
 }
 
 // ListedCoverage is the list of what would be lost, with why and what to do. narrow is
@@ -178,5 +179,5 @@ func ListedCoverage(h health.Health, narrow bool) []string {
 			lines = append(lines, Column("")+"-> "+next)
 		}
 	}
-	return append(lines, lostLines(h.Coverage)...)
+	return append(lines, lostLines(h.Coverage, h.Called)...)
 }

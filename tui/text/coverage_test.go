@@ -80,7 +80,7 @@ func TestListedCoverage(t *testing.T) {
 }
 
 func TestComparisonLines(t *testing.T) {
-	got := strings.Join(ComparisonLines(coverage.Comparison{Total: 9, Held: 5, Moving: 1, Differ: 1, Absent: 2, Ended: 4, Cache: true}), "\n")
+	got := strings.Join(ComparisonLines(coverage.Comparison{Total: 9, Held: 5, Moving: 1, Differ: 1, Absent: 2, Ended: 4, Cache: true}, ""), "\n")
 	want := "warn     6 of 9 connections of the other node in this kernel's table or in conntrackd's external cache; 2 not here; 1 here but different; 1 changed state meanwhile; 4 ended meanwhile."
 	if got != want {
 		t.Error(cmp.Diff(want, got))

@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/health"
+	"connsync/shell"
 )
 
 // EntryLines is a save of the history as plain text: one line, and beneath it
@@ -118,11 +119,12 @@ func repairWords(r apply.RecoveryResult) string {
 }
 
 // RecoverySentence says in one sentence what became of a save that was
-// interrupted, and in a second one what stays of it; blank where none was.
-func RecoverySentence(r apply.Recovery) string {
+// interrupted, and in a second one what stays of it; blank where none was. called
+// is how the operator calls this program.
+func RecoverySentence(r apply.Recovery, called shell.Program) string {
 	said := recoverySentence(r)
 	if r.HostStays {
-		said = strings.TrimSuffix(said, ".") + ". Its changes to the host beside the file stay; connsync unprepare undoes them."
+		said = strings.TrimSuffix(said, ".") + ". Its changes to the host beside the file stay; " + Clean(called.Command("unprepare")) + " undoes them."
 	}
 	return said
 }
@@ -169,7 +171,7 @@ func RemovalLines(r apply.Removal) []string {
 	}
 	lines = append(lines, fmt.Sprintf("Lost with save %d: its record, the file that it replaced and the file that it wrote. It can no longer be rolled back.", e.Number))
 	if r.Unfinished() {
-		lines = append(lines, fmt.Sprintf("The save was interrupted and will not be repaired: %s and the service stay as they are now. Check them with connsync status.", Clean(e.Path)))
+		lines = append(lines, fmt.Sprintf("The save was interrupted and will not be repaired: %s and the service stay as they are now. Check them with %s.", Clean(e.Path), Clean(r.Called().Command("status"))))
 	}
 	return lines
 }

@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/mailbox"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // OnPeer is what the peer has said that it holds, in one line; blank where the two nodes
@@ -30,19 +31,19 @@ func onPeer(h health.Health, aged func(time.Duration) string) string {
 	case h.Coverage == nil || !peerKnown(h):
 		return ""
 	case told == nil:
-		return "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run connsync status --prove on both nodes"
+		return "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run " + Clean(h.Called.OnBoth("status", "--prove")) + " on both nodes"
 	}
 	return Join("; ", fmt.Sprintf("%d of %s are on the peer, as it reported %s", h.Holding.OnPeer, plural.Of(h.Holding.Of, "connection", "connections"), aged(told.Age)),
-		differ(h.Holding.Differ))
+		differ(h.Holding.Differ, h.Called))
 }
 
 // differ says which settings have to be equal on both nodes and are not.
-func differ(d []health.Difference) string {
+func differ(d []health.Difference, called shell.Program) string {
 	var names []string
 	for _, one := range d {
 		names = append(names, map[health.Difference]string{
 			health.DifferBuffers: "Send or Receive Buffer Size", health.DifferCache: "External Cache",
-			health.DifferOther: "an advanced setting (compare connsync show of both nodes)",
+			health.DifferOther: "an advanced setting (compare " + Clean(called.OnBoth("show")) + " of both nodes)",
 		}[one])
 	}
 	if names == nil {

@@ -13,6 +13,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/netcheck/check"
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // Change is what a save would do, for a review to tell.
@@ -135,8 +136,8 @@ const HookChoice = "External cache and keepalived's hook."
 
 // HostChoice is what the operator may decide about the host, with so many items
 // listed above.
-func HostChoice(items int) string {
-	return "Prepare the host (" + plural.Of(items, "item", "items") + " above); connsync unprepare undoes it."
+func HostChoice(items int, called shell.Program) string {
+	return "Prepare the host (" + plural.Of(items, "item", "items") + " above); " + Clean(called.Command("unprepare")) + " undoes it."
 }
 
 // NotesTitle stands above the notes of a change.

@@ -94,7 +94,7 @@ func TestHostChoice(t *testing.T) {
 		1: "Prepare the host (1 item above); connsync unprepare undoes it.",
 		2: "Prepare the host (2 items above); connsync unprepare undoes it.",
 	} {
-		if got := HostChoice(n); got != want {
+		if got := HostChoice(n, ""); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

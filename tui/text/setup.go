@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"connsync/plural"
+	"connsync/shell"
 )
 
 // ApplicationFile is where a setup writes what the appliance is.
@@ -11,16 +12,18 @@ const ApplicationFile = "/etc/connsync/application"
 
 // NothingSetUp is said of a setup that was left when it had written down that
 // application; blank for none.
-func NothingSetUp(application string) string {
+func NothingSetUp(application string, called shell.Program) string {
 	but := ""
 	if application != "" {
 		but = "; only " + ApplicationFile + " was written (" + application + ")"
 	}
-	return "Nothing is set up" + but + ". " + WaysBack + "."
+	return "Nothing is set up" + but + ". " + WaysBack(called) + "."
 }
 
 // WaysBack says how to come back to a setup.
-const WaysBack = "To continue later, run connsync setup"
+func WaysBack(called shell.Program) string {
+	return "To continue later, run " + Clean(called.Command("setup"))
+}
 
 // BootGoesOn says what happens when nobody does anything.
 func BootGoesOn(without string, patience time.Duration) string {

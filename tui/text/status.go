@@ -46,7 +46,7 @@ func ServiceNote(h health.Health) string {
 		return Clean("Note: conntrackd is run by " + k.String() + ", so connsync does not restart it.")
 	}
 	if half := h.Service.HalfEnabled(); half != "" && h.Service.Active {
-		return "Note: " + half + "; connsync apply --enable fixes that."
+		return "Note: " + half + "; " + h.Called.Command("apply", "--enable") + " fixes that."
 	}
 	return ""
 }
