@@ -58,7 +58,10 @@ var allowed = map[string][]string{
 	"netcheck/group":      {"netcheck/check", "netcheck/firewall", "trust"},
 	"netcheck/ipsec":      {"netcheck/check", "netcheck/dump", "netcheck/firewall"},
 	"netcheck/keepalived": {"trust"},
-	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/packet", "shell", "trust"},
+	"netcheck/nft":        {"netcheck/dump", "trust"},
+	"netcheck/legacy":     {"trust"},
+	"netcheck/cthelper":   {"netcheck/legacy", "netcheck/nft"},
+	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/legacy", "netcheck/nft", "netcheck/packet", "shell", "trust"},
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/group", "netcheck/ipsec", "netcheck/packet", "netcheck/route", "netcheck/firewall", "plural", "trust"},
 	"netcheck/live":       {"netcheck", "netcheck/check", "trust"},
 
@@ -67,11 +70,11 @@ var allowed = map[string][]string{
 
 	"node/candidates": {"conntrackd/coverage", "netcheck", "netcheck/check", "netcheck/firewall", "netcheck/likely"},
 	"node/asked":      {"conntrackd/health", "conntrackd/hostfile", "conntrackd/service"},
-	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/firewall", "plural", "shell"},
+	"node/helpers":    {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/cthelper", "plural", "shell"},
 
 	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
-	"node":         libraries("both", "", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "node/lifetime", "plural", "shell", "trust", "outlet"),
+	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/helpers", "node/lifetime", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},

@@ -14,7 +14,7 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/service"
 	"connsync/netcheck"
-	"connsync/netcheck/firewall"
+	"connsync/netcheck/cthelper"
 	"connsync/shell"
 )
 
@@ -175,7 +175,7 @@ func (n *Node) candidate(ctx context.Context, s Saved, settings conntrackd.Setti
 	virtual, unseen := virtualAddresses()
 	h.OwnAddresses = append(h.OwnAddresses, withGroups(virtual)...)
 	var unread error
-	h.Helpers, unread = firewall.Helpers(ctx)
+	h.Helpers, unread = cthelper.Names(ctx)
 	c, err := conntrackd.NewCandidate(n.Config, settings, h)
 	if err == nil && unread != nil {
 		c.Notes = append(c.Notes, "Helpers may be missing from those whose expectations are synchronised: "+unread.Error())

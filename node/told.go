@@ -7,14 +7,14 @@ import (
 	"connsync/conntrackd/events"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/mailbox"
-	"connsync/netcheck/firewall"
+	"connsync/netcheck/cthelper"
 	"connsync/netcheck/keepalived"
 )
 
 // toldOf returns what the peer is told of this host, with the settings.
 func (n *Node) toldOf(ctx context.Context, settings conntrackd.Settings) mailbox.Host {
 	host := mailbox.Host{Hook: n.hookState(ctx, settings)}
-	if names, err := firewall.Helpers(ctx); err == nil {
+	if names, err := cthelper.Names(ctx); err == nil {
 		host.Helpers = mailbox.NewHelpers(names)
 	}
 	return host

@@ -148,13 +148,13 @@ const (
 // state is the flow's state at a base chain, as one of the bits above; 0 when
 // it cannot be told. There is always one.
 func (p *firstPacket) state(c *chain) uint32 {
-	first := c.ingress() || c.egress() || c.hook == hookPrerouting || c.hook == hookOutput
+	first := c.ingress() || c.egress() || c.Hook == hookPrerouting || c.Hook == hookOutput
 	switch {
-	case p.tracked == untracked && !(first && p.protocol == unix.IPPROTO_ICMPV6 && c.priority < conntrackPriority):
+	case p.tracked == untracked && !(first && p.protocol == unix.IPPROTO_ICMPV6 && c.Priority < conntrackPriority):
 		return stateUntracked
-	case c.egress(), c.family == nftables.TableFamilyBridge, p.tracked == eitherWay, first && c.priority == conntrackPriority:
+	case c.egress(), c.Family == nftables.TableFamilyBridge, p.tracked == eitherWay, first && c.Priority == conntrackPriority:
 		return 0
-	case c.ingress(), first && c.priority < conntrackPriority:
+	case c.ingress(), first && c.Priority < conntrackPriority:
 		return stateInvalid
 	}
 	return stateNew
@@ -164,8 +164,8 @@ func (p *firstPacket) state(c *chain) uint32 {
 // connection tracking; afterwards it is too late.
 func (p *firstPacket) leaveUntracked(c *chain, certain truth) {
 	switch {
-	case p.tracked == untracked || c.hook != hookPrerouting && c.hook != hookOutput || c.priority > conntrackPriority:
-	case certain == yes && c.priority < conntrackPriority:
+	case p.tracked == untracked || c.Hook != hookPrerouting && c.Hook != hookOutput || c.Priority > conntrackPriority:
+	case certain == yes && c.Priority < conntrackPriority:
 		p.tracked = untracked
 	default:
 		p.tracked = eitherWay

@@ -11,6 +11,9 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/legacy"
+	"connsync/netcheck/nft"
 )
 
 // fates is a set of ways in which a packet can leave a chain; more than one
@@ -25,16 +28,8 @@ const (
 
 // chain is a list of rules, of nftables or of the kernel's older tables.
 type chain struct {
-	family      nftables.TableFamily
-	table, name string
-	program     string // whose older table it is in, such as iptables-legacy; blank for nftables
-	// What follows is of base chains, those that packets meet by themselves.
-	base       bool
-	kind       string // filter, nat or route
-	hook       uint32
-	priority   int32
-	dropPolicy bool
-	devices    []string // of a hook at devices; a name may end in *
+	nft.Chain
+	program string // whose older table it is in, such as iptables-legacy; blank for nftables
 }
 
 // chainName names a chain among all tables.
@@ -43,13 +38,13 @@ type chainName struct {
 	table, name, program string
 }
 
-func (c *chain) key() chainName { return chainName{c.family, c.table, c.name, c.program} }
+func (c *chain) key() chainName { return chainName{c.Family, c.Table, c.Name, c.program} }
 
 func (c *chain) String() string {
 	if c.program != "" {
-		return fmt.Sprintf("chain %s of table %s of %s", c.name, c.table, c.program)
+		return fmt.Sprintf("chain %s of table %s of %s", c.Name, c.Table, c.program)
 	}
-	return fmt.Sprintf("chain %s of table %s", c.name, c.table)
+	return fmt.Sprintf("chain %s of table %s", c.Name, c.Table)
 }
 
 // rule says whether it matches a packet, and its verdict if it has one.
@@ -63,6 +58,7 @@ type ruleset struct {
 	base   []*chain             // on the way
 	below  map[string][]beneath // each interface of the sync
 	chains map[chainName]*chain
+	saved  map[chainName]savedRules // of the older tables
 	rules  func(*chain) ([]rule, error)
 	// set reads a set of a table; altered counts the changes that rules make to sets.
 	altered int
@@ -92,7 +88,7 @@ func (r *ruleset) follow(k *work, base *chain, p *firstPacket, skip func(rule) b
 	ends := w.chain(base)
 	if ends&falls != 0 {
 		ends &^= falls
-		if base.dropPolicy {
+		if base.DropPolicy {
 			ends |= drops
 			w.where = base.String() + " has the policy drop and no rule that accepts them"
 		} else {
@@ -163,7 +159,7 @@ func (w *follower) verdict(c *chain, number int, v *expr.Verdict) (fates, bool) 
 	case expr.VerdictReturn:
 		return falls, false
 	case expr.VerdictJump, expr.VerdictGoto:
-		to, ok := w.rules.chains[chainName{c.family, c.table, v.Chain, c.program}]
+		to, ok := w.rules.chains[chainName{c.Family, c.Table, v.Chain, c.program}]
 		if !ok {
 			return w.unclear("a rule in %v jumps to no chain", c), true
 		}
@@ -191,28 +187,28 @@ const (
 // ingress says that a chain sees packets as a device delivers them.
 func (c *chain) ingress() bool {
 	const inetIngress = 5 // NF_INET_INGRESS
-	return c.family == nftables.TableFamilyNetdev && c.hook == unix.NF_NETDEV_INGRESS ||
-		c.family == nftables.TableFamilyINet && c.hook == inetIngress
+	return c.Family == nftables.TableFamilyNetdev && c.Hook == unix.NF_NETDEV_INGRESS ||
+		c.Family == nftables.TableFamilyINet && c.Hook == inetIngress
 }
 
 // egress says that a chain sees packets as they are handed to a device.
 func (c *chain) egress() bool {
 	const netdevEgress = 1 // NF_NETDEV_EGRESS
-	return c.family == nftables.TableFamilyNetdev && c.hook == netdevEgress
+	return c.Family == nftables.TableFamilyNetdev && c.Hook == netdevEgress
 }
 
 // incoming says which direction a base chain sees.
 func (c *chain) incoming() bool {
-	return c.ingress() || !c.egress() && c.hook != hookOutput && c.hook != hookPostrouting
+	return c.ingress() || !c.egress() && c.Hook != hookOutput && c.Hook != hookPostrouting
 }
 
 // meets says whether packets of this node on an interface meet a base chain;
 // they are not forwarded.
 func (c *chain) meets(iface string) bool {
 	if !c.ingress() && !c.egress() {
-		return c.family != nftables.TableFamilyNetdev && c.hook != hookForward
+		return c.Family != nftables.TableFamilyNetdev && c.Hook != hookForward
 	}
-	return slices.ContainsFunc(c.devices, func(device string) bool {
+	return slices.ContainsFunc(c.Devices, func(device string) bool {
 		prefix, pattern := strings.CutSuffix(device, "*")
 		return device == iface || pattern && strings.HasPrefix(iface, prefix)
 	})
@@ -220,7 +216,7 @@ func (c *chain) meets(iface string) bool {
 
 // concerns says that a base chain sees packets of that kind.
 func (c *chain) concerns(p *firstPacket) bool {
-	switch c.family {
+	switch c.Family {
 	case nftables.TableFamilyIPv4:
 		return !p.is6()
 	case nftables.TableFamilyIPv6:
@@ -232,13 +228,14 @@ func (c *chain) concerns(p *firstPacket) bool {
 // readRuleset lists the chains of the calling thread's network namespace. It
 // needs CAP_NET_ADMIN. The rules are read when they are followed.
 func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
-	r := &ruleset{chains: make(map[chainName]*chain), below: make(map[string][]beneath)}
-	chains, err := readChains(ctx)
-	if err != nil && !unsupported(err) {
+	r := &ruleset{chains: make(map[chainName]*chain), below: make(map[string][]beneath), saved: make(map[chainName]savedRules)}
+	chains, err := nft.Chains(ctx)
+	if err != nil && !nft.Unsupported(err) {
 		return nil, fmt.Errorf("list nftables chains: %w", err)
 	}
-	r.all = chains
-	rules := make(map[chainName]savedRules)
+	for _, c := range chains {
+		r.all = append(r.all, &chain{Chain: *c})
+	}
 	families := []nftables.TableFamily{nftables.TableFamilyINet, nftables.TableFamilyNetdev, nftables.TableFamilyBridge}
 	for _, l := range f.links() {
 		if link, err := netlink.LinkByName(l.Interface); err == nil { // else there is no flow
@@ -254,40 +251,45 @@ func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
 			continue
 		}
 		families = append(families, own)
-		older, ofFamily := readLegacy(ctx, l.Family())
-		r.all = append(r.all, older...)
-		maps.Copy(rules, ofFamily)
+		r.addLegacy(l.Family(), legacy.Read(ctx, l.Family()))
 	}
 	if slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(r.below))...), func(b beneath) bool { return b.port }) {
-		older, ofBridge := readBridgeLegacy(ctx, "ebtables-legacy", "/sys/module")
-		r.all = append(r.all, older...)
-		maps.Copy(rules, ofBridge)
+		r.addLegacy(unix.NFPROTO_BRIDGE, legacy.ReadBridges(ctx, "ebtables-legacy", "/sys/module"))
 	}
 	for _, c := range r.all {
-		if !slices.Contains(families, c.family) {
+		if !slices.Contains(families, c.Family) {
 			continue
 		}
 		r.chains[c.key()] = c
-		if c.base && slices.ContainsFunc(f.links(), func(l Flow) bool { return len(r.places(c, device{iface: l.Interface})) > 0 }) {
+		if c.Base && slices.ContainsFunc(f.links(), func(l Flow) bool { return len(r.places(c, device{iface: l.Interface})) > 0 }) {
 			r.base = append(r.base, c)
 		}
 	}
 	read := make(map[chainName][]rule)
 	r.rules = func(c *chain) ([]rule, error) {
 		if c.program != "" {
-			return rules[c.key()].rules, rules[c.key()].err
+			return r.saved[c.key()].rules, r.saved[c.key()].err
 		}
 		if known, ok := read[c.key()]; ok {
 			return known, nil
 		}
-		list, err := readRules(ctx, c)
-		if err == nil {
-			read[c.key()] = list
+		all, err := nft.Rules(ctx, c.Family, c.Table, c.Name)
+		if err != nil {
+			return nil, err
 		}
-		return list, err
+		list := make([]rule, len(all))
+		for i, one := range all {
+			list[i] = (*nftRule)(one)
+		}
+		read[c.key()] = list
+		return list, nil
 	}
 	r.set = rememberSets(func(family nftables.TableFamily, table, name string) (*nftSet, error) {
-		return readSet(ctx, family, table, name)
+		s, err := nft.ReadSet(ctx, family, table, name)
+		if err != nil {
+			return nil, err
+		}
+		return &nftSet{Set: *s}, nil
 	})
 	return r, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 
+	"connsync/netcheck/nft"
 	"connsync/netcheck/packet"
 )
 
@@ -62,14 +63,14 @@ func TestFollowModules(t *testing.T) {
 		{"verdict register as a number", [][]expr.Any{{&expr.Immediate{Register: 0, Data: []byte{1}}, accept}}, accepts},
 		{"beyond the registers", [][]expr.Any{{&expr.Cmp{Op: expr.CmpOpEq, Register: 99, Data: []byte{1}}, accept}}, accepts | drops},
 	} {
-		base := &chain{name: "INPUT", table: "filter", family: nftables.TableFamilyIPv4, base: true, kind: "filter", hook: hookInput, dropPolicy: true}
+		base := &chain{Chain: nft.Chain{Name: "INPUT", Table: "filter", Family: nftables.TableFamilyIPv4, Base: true, Kind: "filter", Hook: hookInput, DropPolicy: true}}
 		r := &ruleset{
 			rules: func(*chain) ([]rule, error) {
 				var rules []rule
 				for _, exprs := range tt.rules {
 					r := &nftRule{}
 					for _, e := range exprs {
-						r.exprs = append(r.exprs, expression{decoded: e})
+						r.Exprs = append(r.Exprs, nft.Expression{Decoded: e})
 					}
 					rules = append(rules, r)
 				}
@@ -103,7 +104,7 @@ func TestStateOfTranslated(t *testing.T) {
 	} {
 		p := testFlow("10.9.0.2", "10.9.0.1")
 		p.changed = tt.changed
-		w := &follower{flow: p, base: &chain{hook: hookInput}}
+		w := &follower{flow: p, base: &chain{Chain: nft.Chain{Hook: hookInput}}}
 		is, _ := legacyRule{"--ctstate", tt.argument}.weigh(w, w.base)
 		isNot, _ := legacyRule{"!", "--ctstate", tt.argument}.weigh(w, w.base)
 		if is != tt.is || isNot != tt.isNot {
@@ -115,7 +116,7 @@ func TestStateOfTranslated(t *testing.T) {
 // A chain that cannot be read, or a table of jumps without end, does not count as passed.
 func TestFollowTrouble(t *testing.T) {
 	t.Parallel()
-	base := &chain{name: "in", table: "f", family: nftables.TableFamilyINet, base: true, kind: "filter", hook: hookInput}
+	base := &chain{Chain: nft.Chain{Name: "in", Table: "f", Family: nftables.TableFamilyINet, Base: true, Kind: "filter", Hook: hookInput}}
 	p := testFlow("fd09::2", "fd09::1")
 	for _, tt := range []struct {
 		name  string
@@ -139,7 +140,7 @@ func TestFollowTrouble(t *testing.T) {
 }
 
 func jump(to string) []rule {
-	return []rule{&nftRule{exprs: []expression{{decoded: &expr.Verdict{Kind: expr.VerdictJump, Chain: to}}}}}
+	return []rule{&nftRule{Exprs: []nft.Expression{{Decoded: &expr.Verdict{Kind: expr.VerdictJump, Chain: to}}}}}
 }
 
 // testFlow is the sync datagrams that come in on eth1.
@@ -166,27 +167,27 @@ func TestFirewallRemedies(t *testing.T) {
 		in          bool
 		want        string
 	}{
-		{four, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -w -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "", false, "ip6tables -w -I OUTPUT -o eth1 -d fd09::2 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{four, chain{family: v4, table: "filter", name: "INPUT", program: "iptables-legacy"}, "", true, "iptables-legacy -w -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{four, chain{family: v4, table: "filter", name: "INPUT"}, "ufw-before-input", true, "ufw allow in on eth1 proto udp from 10.9.0.2 to 10.9.0.1 port 3780"},
-		{six, chain{family: v6, table: "filter", name: "OUTPUT"}, "ufw6-before-output", false, "ufw allow out on eth1 proto udp from fd09::1 to fd09::2 port 3780"},
-		{four, chain{family: inet, table: "firewalld", name: "filter_INPUT"}, "", true,
+		{four, chain{Chain: nft.Chain{Family: v4, Table: "filter", Name: "INPUT"}}, "", true, "iptables -w -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{six, chain{Chain: nft.Chain{Family: v6, Table: "filter", Name: "OUTPUT"}}, "", false, "ip6tables -w -I OUTPUT -o eth1 -d fd09::2 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{four, chain{Chain: nft.Chain{Family: v4, Table: "filter", Name: "INPUT"}, program: "iptables-legacy"}, "", true, "iptables-legacy -w -I INPUT -i eth1 -s 10.9.0.2 -d 10.9.0.1 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{four, chain{Chain: nft.Chain{Family: v4, Table: "filter", Name: "INPUT"}}, "ufw-before-input", true, "ufw allow in on eth1 proto udp from 10.9.0.2 to 10.9.0.1 port 3780"},
+		{six, chain{Chain: nft.Chain{Family: v6, Table: "filter", Name: "OUTPUT"}}, "ufw6-before-output", false, "ufw allow out on eth1 proto udp from fd09::1 to fd09::2 port 3780"},
+		{four, chain{Chain: nft.Chain{Family: inet, Table: "firewalld", Name: "filter_INPUT"}}, "", true,
 			`firewall-cmd --zone="$(firewall-cmd --get-zone-of-interface=eth1 || firewall-cmd --get-default-zone)" --add-rich-rule='rule family="ipv4" source address="10.9.0.2" destination address="10.9.0.1" port port="3780" protocol="udp" accept'`},
-		{group, chain{family: v4, table: "filter", name: "INPUT"}, "", true, "iptables -w -I INPUT -i eth1 -s 10.9.0.2 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{group, chain{family: v4, table: "filter", name: "OUTPUT"}, "", false, "iptables -w -I OUTPUT -o eth1 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
-		{group, chain{family: v4, table: "filter", name: "OUTPUT"}, "ufw-before-input", false, "ufw allow out on eth1 proto udp from 10.9.0.1 to 225.0.0.50 port 3780"},
-		{group, chain{family: inet, table: "filter", name: "input"}, "", true,
+		{group, chain{Chain: nft.Chain{Family: v4, Table: "filter", Name: "INPUT"}}, "", true, "iptables -w -I INPUT -i eth1 -s 10.9.0.2 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{group, chain{Chain: nft.Chain{Family: v4, Table: "filter", Name: "OUTPUT"}}, "", false, "iptables -w -I OUTPUT -o eth1 -d 225.0.0.50 -p udp --dport 3780 -m comment --comment connsync -j ACCEPT"},
+		{group, chain{Chain: nft.Chain{Family: v4, Table: "filter", Name: "OUTPUT"}}, "ufw-before-input", false, "ufw allow out on eth1 proto udp from 10.9.0.1 to 225.0.0.50 port 3780"},
+		{group, chain{Chain: nft.Chain{Family: inet, Table: "filter", Name: "input"}}, "", true,
 			"connsync firewall --install --interface eth1 --current-ip 10.9.0.1/24 --peer-ip 10.9.0.2/24 --port 3780 --transport multicast --multicast-group 225.0.0.50"},
-		{four, chain{family: inet, table: "filter", name: "input"}, "", true,
+		{four, chain{Chain: nft.Chain{Family: inet, Table: "filter", Name: "input"}}, "", true,
 			"connsync firewall --install --interface eth1 --current-ip 10.9.0.1/24 --peer-ip 10.9.0.2/24 --port 3780"},
-		{six, chain{family: v6, table: "mine", name: "INPUT"}, "", false,
+		{six, chain{Chain: nft.Chain{Family: v6, Table: "mine", Name: "INPUT"}}, "", false,
 			"connsync firewall --install --interface eth1 --current-ip fd09::1/64 --peer-ip fd09::2/64 --port 3780"},
 	} {
 		r := &ruleset{chains: map[chainName]*chain{tt.chain.key(): &tt.chain}}
 		if tt.beside != "" {
 			c := tt.chain
-			c.name = tt.beside
+			c.Name = tt.beside
 			r.chains[c.key()] = &c
 		}
 		if got, _, _ := strings.Cut(tt.firstPacket.remedy(r, weighed{link: tt.firstPacket, chain: &tt.chain, in: tt.in}), "; "); got != tt.want {

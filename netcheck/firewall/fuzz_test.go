@@ -5,6 +5,9 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+
+	"connsync/netcheck/legacy"
+	"connsync/netcheck/nft"
 )
 
 // expressionsOf are what expr packs, as the kernel sends it.
@@ -53,19 +56,19 @@ func TestMalformedRules(t *testing.T) {
 // followed follows the rule that the bytes are.
 func followed(tb testing.TB, b []byte) {
 	tb.Helper()
-	exprs, err := readExpressions(byte(nftables.TableFamilyIPv4), b)
+	exprs, err := nft.Expressions(nftables.TableFamilyIPv4, b)
 	if err != nil {
 		return
 	}
-	followRules(tb, []rule{&nftRule{exprs: exprs}})
+	followRules(tb, []rule{&nftRule{Exprs: exprs}})
 }
 
 func followRules(tb testing.TB, rules []rule) {
-	c := &chain{name: "c", table: "f", family: nftables.TableFamilyIPv4, kind: "filter", hook: hookInput, base: true}
+	c := &chain{Chain: nft.Chain{Name: "c", Table: "f", Family: nftables.TableFamilyIPv4, Kind: "filter", Hook: hookInput, Base: true}}
 	r := &ruleset{chains: map[chainName]*chain{c.key(): c}, base: []*chain{c}}
 	r.rules = func(*chain) ([]rule, error) { return rules, nil }
 	r.set = func(nftables.TableFamily, string, string) (*nftSet, error) {
-		return &nftSet{keySize: 4, elements: []element{{key: []byte{10, 9, 0, 2}}}}, nil
+		return &nftSet{Set: nft.Set{KeySize: 4, Elements: []nft.Element{{Key: []byte{10, 9, 0, 2}}}}}, nil
 	}
 	ends, _ := r.follow(newWork(tb.Context()), c, testFlow("10.9.0.2", "10.9.0.1"), nil)
 	if ends == 0 {
@@ -81,9 +84,6 @@ func FuzzNftRule(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		followed(t, b)
-		(&nftSet{}).readFields(b)
-		_ = (&nftSet{}).readElements(b)
-		_ = (&chain{}).readHook(b)
 	})
 }
 
@@ -94,13 +94,13 @@ func FuzzLegacyRules(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, saved string) {
-		chains, rules := parseLegacy(4, "iptables-legacy", "filter", saved)
-		r := &ruleset{chains: map[chainName]*chain{}}
-		for _, c := range chains {
+		r := &ruleset{chains: map[chainName]*chain{}, saved: map[chainName]savedRules{}}
+		r.addLegacy(4, []legacy.Table{{Program: "iptables-legacy", Name: "filter", Chains: legacy.Parse(saved)}})
+		for _, c := range r.all {
 			r.chains[c.key()] = c
 		}
-		r.rules = func(c *chain) ([]rule, error) { return rules[c.key()].rules, rules[c.key()].err }
-		for _, c := range chains {
+		r.rules = func(c *chain) ([]rule, error) { return r.saved[c.key()].rules, nil }
+		for _, c := range r.all {
 			if ends, _ := r.follow(newWork(t.Context()), c, testFlow("10.9.0.2", "10.9.0.1"), nil); ends == 0 {
 				t.Errorf("the flow ends nowhere in %v", c)
 			}

@@ -61,11 +61,6 @@ func rulesUnknown(err error) check.Finding {
 	return f
 }
 
-// unsupported says that the kernel has no nftables at all.
-func unsupported(err error) bool {
-	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPROTONOSUPPORT)
-}
-
 // weighed is what one base chain does with one flow.
 type weighed struct {
 	link  Flow
@@ -106,7 +101,7 @@ func (r *ruleset) weighOnce(k *work, flows []*firstPacket, skip func(rule) bool)
 		*p = *flow
 		for _, at := range r.way(p) {
 			// What is not tracked is not translated either.
-			if at.chain.kind == "nat" && p.tracked == untracked {
+			if at.chain.Kind == "nat" && p.tracked == untracked {
 				continue
 			}
 			p.device = at.device

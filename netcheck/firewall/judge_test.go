@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/nftables"
+
+	"connsync/netcheck/nft"
 )
 
 // The command for the peer has the addresses of every link swapped, and its own names
@@ -48,9 +50,9 @@ func TestRemedyOfIPTables(t *testing.T) {
 		if tt.group != "" {
 			f.Group = netip.MustParseAddr(tt.group)
 		}
-		c := &chain{table: "filter", name: "INPUT", family: nftables.TableFamilyIPv4, base: true, hook: hookInput}
+		c := &chain{Chain: nft.Chain{Table: "filter", Name: "INPUT", Family: nftables.TableFamilyIPv4, Base: true, Hook: hookInput}}
 		if f.Family() == 6 {
-			c.family = nftables.TableFamilyIPv6
+			c.Family = nftables.TableFamilyIPv6
 		}
 		got := f.remedy(&ruleset{}, weighed{link: f, chain: c, in: true})
 		commands := strings.Split(got, "; ")

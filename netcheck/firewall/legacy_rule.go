@@ -79,7 +79,7 @@ func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, re
 	case name == "SNAT" || name == "MASQUERADE":
 		_, verdict := w.flow.translate(false)
 		return holds, verdict
-	case w.rules.chains[chainName{c.family, c.table, name, c.program}] != nil:
+	case w.rules.chains[chainName{c.Family, c.Table, name, c.program}] != nil:
 		return holds, &expr.Verdict{Kind: expr.VerdictJump, Chain: name}
 	}
 	w.flow.translate(false)

@@ -73,16 +73,16 @@ func Installed(ctx context.Context) (*Effect, error) {
 
 // isOwn says that a chain is in connsync's table.
 func (c *chain) isOwn() bool {
-	return c.program == "" && c.table == tableName && familyName(c.family) == "inet"
+	return c.program == "" && c.Table == tableName && familyName(c.Family) == "inet"
 }
 
 func ours(r rule) bool {
 	n, ok := r.(*nftRule)
-	return ok && strings.HasPrefix(n.comment, tableName+" ")
+	return ok && strings.HasPrefix(n.Comment, tableName+" ")
 }
 
 func (c *chain) opening() Opening {
-	return Opening{Family: familyName(c.family), Table: c.table, Chain: c.name, In: c.incoming()}
+	return Opening{Family: familyName(c.Family), Table: c.Table, Chain: c.Name, In: c.incoming()}
 }
 
 // find finds connsync's rules, in all families.
@@ -105,7 +105,7 @@ func (e *Effect) find(rules *ruleset) error {
 				n := r.(*nftRule)
 				o := c.opening()
 				o.In = false
-				e.marked = append(e.marked, markedRule{o, n.handle, n.comment})
+				e.marked = append(e.marked, markedRule{o, n.Handle, n.Comment})
 			}
 		}
 	}
@@ -128,7 +128,7 @@ func (f Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 	}
 	for _, w := range wanted {
 		i := slices.IndexFunc(own, func(c *chain) bool {
-			return c.name == w.name && c.base && c.hook == w.hookNumber && c.priority == w.priority && !c.dropPolicy
+			return c.Name == w.name && c.Base && c.Hook == w.hookNumber && c.Priority == w.priority && !c.DropPolicy
 		})
 		if i < 0 {
 			return false, nil
@@ -143,7 +143,7 @@ func (f Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 				count++
 			}
 		}
-		marked := func(r rule) bool { return r.(*nftRule).comment == f.ownMark() }
+		marked := func(r rule) bool { return r.(*nftRule).Comment == f.ownMark() }
 		if len(list) != count || slices.ContainsFunc(list, func(r rule) bool { return !marked(r) }) {
 			return false, nil
 		}

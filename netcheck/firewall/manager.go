@@ -29,11 +29,11 @@ type Foreign struct {
 
 // manager says whose a chain is; blank is nobody's but the host's own.
 func (r *ruleset) manager(c *chain) Manager {
-	builtIn := slices.Contains([]string{"INPUT", "OUTPUT", "PREROUTING", "POSTROUTING"}, c.name)
-	tables := slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, c.table)
-	ofTables := builtIn && tables && (c.family == nftables.TableFamilyIPv4 || c.family == nftables.TableFamilyIPv6)
+	builtIn := slices.Contains([]string{"INPUT", "OUTPUT", "PREROUTING", "POSTROUTING"}, c.Name)
+	tables := slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, c.Table)
+	ofTables := builtIn && tables && (c.Family == nftables.TableFamilyIPv4 || c.Family == nftables.TableFamilyIPv6)
 	switch {
-	case c.table == "firewalld":
+	case c.Table == "firewalld":
 		return ManagerFirewalld
 	case c.program == "" && !ofTables:
 		return ""
@@ -81,7 +81,7 @@ func (f Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
 		if program == "" {
 			program = f.iptables()
 		}
-		return m, f.iptablesAdmit(program+waits, c.table, c.name, in)
+		return m, f.iptablesAdmit(program+waits, c.Table, c.Name, in)
 	}
 	return m, f.manage(m, in)
 }

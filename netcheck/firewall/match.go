@@ -6,7 +6,12 @@ import (
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/nft"
 )
+
+// nftRule is a rule of nftables.
+type nftRule nft.Rule
 
 // evaluation is one rule of nftables as its expressions run over a packet. Registers
 // start as unknown.
@@ -20,15 +25,15 @@ type evaluation struct {
 // weigh runs the expressions until one does not match or has a verdict.
 func (r *nftRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 	ev := &evaluation{follower: w, chain: c, holds: yes, data: unknowns(16 * 5)}
-	for _, e := range r.exprs {
+	for _, e := range r.Exprs {
 		var verdict *expr.Verdict
 		t := maybe
-		if e.decoded == nil {
-			verdict = ev.forget(e.name)
+		if e.Decoded == nil {
+			verdict = ev.forget(e.Name)
 		} else {
-			t, verdict = ev.expr(e.decoded)
+			t, verdict = ev.expr(e.Decoded)
 		}
-		if e.name == "synproxy" && ev.flow.protocol != unix.IPPROTO_TCP {
+		if e.Name == "synproxy" && ev.flow.protocol != unix.IPPROTO_TCP {
 			t, verdict = no, nil
 		}
 		if ev.holds = ev.holds.and(t); ev.holds == no {
@@ -302,21 +307,21 @@ func (ev *evaluation) inRange(e *expr.Range) truth {
 
 // lookup looks a key up in a set, or in a map.
 func (ev *evaluation) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
-	in, found := maybe, (*element)(nil)
-	if set, err := ev.rules.set(ev.chain.family, ev.chain.table, e.SetName); err == nil {
-		in, found = set.look(ev.work, ev.read(e.SourceRegister, set.keySize))
+	in, found := maybe, (*nft.Element)(nil)
+	if set, err := ev.rules.set(ev.chain.Family, ev.chain.Table, e.SetName); err == nil {
+		in, found = set.look(ev.work, ev.read(e.SourceRegister, set.KeySize))
 	}
 	switch {
 	case e.Invert:
 		return in.not(), nil
 	case !e.IsDestRegSet || in == no:
 		return in, nil
-	case e.DestRegister == unix.NFT_REG_VERDICT && found != nil && found.verdict != nil:
-		return in, found.verdict
+	case e.DestRegister == unix.NFT_REG_VERDICT && found != nil && found.Verdict != nil:
+		return in, found.Verdict
 	case e.DestRegister == unix.NFT_REG_VERDICT:
 		return maybe, &expr.Verdict{Kind: verdictUnknown}
-	case found != nil && found.data != nil:
-		ev.load(e.DestRegister, known(bytes.Clone(found.data)))
+	case found != nil && found.Data != nil:
+		ev.load(e.DestRegister, known(bytes.Clone(found.Data)))
 	default:
 		ev.load(e.DestRegister, value{})
 	}
@@ -327,15 +332,15 @@ func (ev *evaluation) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
 // the set is full.
 func (ev *evaluation) dynset(e *expr.Dynset) truth {
 	const deletes = 2 // NFT_DYNSET_OP_DELETE
-	set, err := ev.rules.set(ev.chain.family, ev.chain.table, e.SetName)
+	set, err := ev.rules.set(ev.chain.Family, ev.chain.Table, e.SetName)
 	if err != nil {
 		return maybe
 	}
 	ev.rules.changed(set, e.Operation == deletes)
-	if len(e.Exprs) > 0 || e.Invert || set.unsure {
+	if len(e.Exprs) > 0 || e.Invert || set.Unsure {
 		return maybe
 	}
-	in, _ := set.look(ev.work, ev.read(e.SrcRegKey, set.keySize))
+	in, _ := set.look(ev.work, ev.read(e.SrcRegKey, set.KeySize))
 	return truthOr(e.Operation == deletes || in == yes || set.hasRoom())
 }
 

@@ -3,8 +3,6 @@ package firewall
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
-	"TestAnswerEndsWithItsContext",
-	"TestHelpers",
 	"TestRunNftSaysThatItsTimeEnded",
 	"TestTryFileAmongManyInterfaces",
 )

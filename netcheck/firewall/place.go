@@ -106,9 +106,9 @@ type place struct {
 // places are where the packets of an interface meet a base chain, if at all.
 func (r *ruleset) places(c *chain, on device) []place {
 	lower := r.below[on.iface]
-	if c.family == nftables.TableFamilyBridge {
+	if c.Family == nftables.TableFamilyBridge {
 		i := slices.IndexFunc(lower, func(b beneath) bool { return b.port })
-		if i < 0 || c.hook == hookForward {
+		if i < 0 || c.Hook == hookForward {
 			return nil
 		}
 		return []place{{c, lower[i].device, lower[i].level, lower[i].above}}
@@ -138,7 +138,7 @@ func (r *ruleset) way(p *firstPacket) []place {
 		if a.stage() != b.stage() {
 			return a.stage() - b.stage()
 		}
-		return int(a.chain.priority) - int(b.chain.priority)
+		return int(a.chain.Priority) - int(b.chain.Priority)
 	})
 	return all
 }
@@ -148,15 +148,15 @@ func (r *ruleset) way(p *firstPacket) []place {
 // in and later on the way out; the hooks of a bridge are above those of its ports.
 func (at place) stage() int {
 	const levels = 10
-	c, hook := at.chain, int(at.chain.hook)
+	c, hook := at.chain, int(at.chain.Hook)
 	switch {
 	case c.ingress():
 		return -1 - levels*at.level
 	case c.egress():
 		return hookPostrouting + 1 + levels*at.level
-	case c.family == nftables.TableFamilyBridge && c.incoming():
+	case c.Family == nftables.TableFamilyBridge && c.incoming():
 		return hook - levels*at.level
-	case c.family == nftables.TableFamilyBridge:
+	case c.Family == nftables.TableFamilyBridge:
 		return hook + levels*at.level - hookPostrouting - 1
 	}
 	return hook
@@ -166,7 +166,7 @@ func (at place) stage() int {
 func (f Flow) admitBelow(c *chain) string {
 	o := c.opening()
 	if c.program != "" {
-		return fmt.Sprintf("%s -t %s -L", c.program, c.table)
+		return fmt.Sprintf("%s -t %s -L", c.program, c.Table)
 	}
 	if !plainName.MatchString(o.Table) || !plainName.MatchString(o.Chain) {
 		return "nft list ruleset"

@@ -13,6 +13,7 @@ import (
 	"github.com/google/nftables/expr"
 
 	"connsync/netcheck/check"
+	"connsync/netcheck/nft"
 )
 
 // testRule is a rule with one answer, which is also done when it is asked.
@@ -34,7 +35,7 @@ func tower(jumps int, asked func()) *ruleset {
 	r := &ruleset{chains: make(map[chainName]*chain)}
 	rules := make(map[*chain][]rule)
 	for i := range height {
-		c := &chain{name: fmt.Sprint("c", i), table: "f", family: nftables.TableFamilyINet, kind: "filter", hook: hookInput, base: i == 0}
+		c := &chain{Chain: nft.Chain{Name: fmt.Sprint("c", i), Table: "f", Family: nftables.TableFamilyINet, Kind: "filter", Hook: hookInput, Base: i == 0}}
 		r.chains[c.key()] = c
 		for range jumps {
 			to := testRule{maybe, &expr.Verdict{Kind: expr.VerdictJump, Chain: fmt.Sprint("c", i+1)}, asked}
@@ -43,7 +44,7 @@ func tower(jumps int, asked func()) *ruleset {
 			}
 			rules[c] = append(rules[c], to)
 		}
-		if c.base {
+		if c.Base {
 			r.base = []*chain{c}
 		}
 	}
@@ -76,13 +77,13 @@ func TestFollowIsLinear(t *testing.T) {
 func TestLookUpIsLinear(t *testing.T) {
 	t.Parallel()
 	spent := func(size int) int {
-		set := &nftSet{keySize: 2}
+		set := &nftSet{Set: nft.Set{KeySize: 2}}
 		for i := range size {
-			set.elements = append(set.elements, element{key: binary.BigEndian.AppendUint16(nil, uint16(10000+i))})
+			set.Elements = append(set.Elements, nft.Element{Key: binary.BigEndian.AppendUint16(nil, uint16(10000+i))})
 		}
 		var rules []rule
 		for range size {
-			rules = append(rules, nft("", &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+			rules = append(rules, nftRuleOf("", &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 				&expr.Lookup{SourceRegister: 1, SetName: "s"}, &expr.Verdict{Kind: expr.VerdictDrop}))
 		}
 		r := &ruleset{
@@ -90,7 +91,7 @@ func TestLookUpIsLinear(t *testing.T) {
 			set:   func(nftables.TableFamily, string, string) (*nftSet, error) { return set, nil },
 		}
 		k := newWork(t.Context())
-		if ends, where := r.follow(k, &chain{hook: hookInput}, testFlow("10.9.0.2", "10.9.0.1"), nil); ends != accepts {
+		if ends, where := r.follow(k, &chain{Chain: nft.Chain{Hook: hookInput}}, testFlow("10.9.0.2", "10.9.0.1"), nil); ends != accepts {
 			t.Errorf("%03b, %q", ends, where)
 		}
 		return maxWork - k.left
@@ -132,10 +133,10 @@ func TestFollowStops(t *testing.T) {
 	}
 }
 
-func nft(comment string, exprs ...expr.Any) *nftRule {
-	r := &nftRule{comment: comment}
+func nftRuleOf(comment string, exprs ...expr.Any) *nftRule {
+	r := &nftRule{Comment: comment}
 	for _, e := range exprs {
-		r.exprs = append(r.exprs, expression{decoded: e})
+		r.Exprs = append(r.Exprs, nft.Expression{Decoded: e})
 	}
 	return r
 }
@@ -186,7 +187,7 @@ func (p *plain) chain(c *chain) fates {
 }
 
 func (p *plain) jump(c *chain, number int, v *expr.Verdict) (fates, bool) {
-	to, ok := p.rules.chains[chainName{c.family, c.table, v.Chain, c.program}]
+	to, ok := p.rules.chains[chainName{c.Family, c.Table, v.Chain, c.program}]
 	switch {
 	case !ok || v.Kind != expr.VerdictJump && v.Kind != expr.VerdictGoto:
 		return p.verdict(c, number, v) // which follows nothing
@@ -243,12 +244,12 @@ func randomRuleset(dice *rand.Rand) (r *ruleset, base *chain, legacy bool) {
 	rules := make(map[*chain][]rule)
 	count := 2 + dice.IntN(4)
 	for i := range count {
-		c := &chain{name: fmt.Sprint("c", i), table: "t", family: nftables.TableFamilyIPv4, kind: "filter", base: i == 0}
+		c := &chain{Chain: nft.Chain{Name: fmt.Sprint("c", i), Table: "t", Family: nftables.TableFamilyIPv4, Kind: "filter", Base: i == 0}}
 		if legacy {
 			c.program = "iptables-legacy"
 		}
-		c.hook = []uint32{hookPrerouting, hookInput, hookOutput}[dice.IntN(3)]
-		c.priority = []int32{-300, -300, conntrackPriority, 0}[dice.IntN(4)]
+		c.Hook = []uint32{hookPrerouting, hookInput, hookOutput}[dice.IntN(3)]
+		c.Priority = []int32{-300, -300, conntrackPriority, 0}[dice.IntN(4)]
 		r.chains[c.key()] = c
 		if i == 0 {
 			base = c
@@ -296,7 +297,7 @@ func randomNftRule(dice *rand.Rand, to string) *nftRule {
 	if dice.IntN(4) == 0 {
 		comment = tableName + " rule"
 	}
-	return nft(comment, append(exprs, ends[dice.IntN(len(ends))])...)
+	return nftRuleOf(comment, append(exprs, ends[dice.IntN(len(ends))])...)
 }
 
 func randomLegacyRule(dice *rand.Rand, to string) legacyRule {

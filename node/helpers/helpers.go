@@ -14,7 +14,7 @@ import (
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/netcheck/check"
-	"connsync/netcheck/firewall"
+	"connsync/netcheck/cthelper"
 	"connsync/plural"
 	"connsync/shell"
 )
@@ -34,7 +34,7 @@ func Read(ctx context.Context, socket string) (l Look, err error) {
 	if socket != "" {
 		c = control.NewClient(socket)
 	}
-	if l.Rules, err = firewall.Helpers(ctx); err != nil {
+	if l.Rules, err = cthelper.Names(ctx); err != nil {
 		return l, fmt.Errorf("the helpers in this host's rules could not be read: %w", err)
 	}
 	l.Entries, err = coverage.Helpers(ctx, c)

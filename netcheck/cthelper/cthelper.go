@@ -1,4 +1,5 @@
-package firewall
+// Package cthelper names the conntrack helpers that the rules of this host assign.
+package cthelper
 
 import (
 	"bytes"
@@ -14,17 +15,19 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
-	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/legacy"
+	"connsync/netcheck/nft"
 )
 
-// Helpers returns the names of the conntrack helpers that the rules of the
+// Names returns the names of the conntrack helpers that the rules of the
 // calling thread's network namespace assign to connections, in order, and
 // those which such a helper hands over to. It needs CAP_NET_ADMIN. With an error,
 // the names are those that could be seen.
-func Helpers(ctx context.Context) ([]string, error) {
+func Names(ctx context.Context) ([]string, error) {
 	var names []string
 	var errs []error
-	for _, read := range []func(context.Context) ([]string, error){objectHelpers, targetHelpers, legacyHelpers, automaticHelpers} {
+	for _, read := range []func(context.Context) ([]string, error){nft.Helpers, targetHelpers, legacyHelpers, automaticHelpers} {
 		found, err := read(ctx)
 		names = append(names, found...)
 		errs = append(errs, err)
@@ -39,61 +42,11 @@ func Helpers(ctx context.Context) ([]string, error) {
 	return slices.Compact(names), errors.Join(errs...)
 }
 
-// Attributes of an nftables object (linux/netfilter/nf_tables.h).
-const (
-	objectTable, objectType, objectData, objectUse = 1, 3, 4, 5
-	objectCtHelper                                 = 3 // a type
-	ctHelperName                                   = 1 // in the data of that type
-)
-
-// objectHelpers are those of "ct helper" objects that a rule or a map refers to.
-func objectHelpers(ctx context.Context) ([]string, error) {
-	off, err := readDormant(ctx)
-	if unsupported(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list nftables tables: %w", err)
-	}
-	answers, err := askNft(ctx, unix.NFT_MSG_GETOBJ, nftables.TableFamilyUnspecified, unix.NLM_F_DUMP)
-	if err != nil {
-		return nil, fmt.Errorf("list nftables objects: %w", err)
-	}
-	var names []string
-	for _, a := range answers {
-		table, kind, used, name := nftTable{family: a.family}, uint64(0), uint64(0), ""
-		for _, attr := range a.attributes {
-			switch attr.Attr.Type {
-			case objectTable:
-				table.name = textOf(attr.Value)
-			case objectType:
-				kind = number(attr.Value)
-			case objectUse:
-				used = number(attr.Value)
-			case objectData:
-				list, err := attributes(attr.Value)
-				if err != nil {
-					return nil, err
-				}
-				for _, part := range list {
-					if part.Attr.Type == ctHelperName {
-						name = textOf(part.Value)
-					}
-				}
-			}
-		}
-		if kind == objectCtHelper && used > 0 && !off[table] && name != "" {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
 // targetHelpers are those of iptables' target CT in the kernel's nftables. The
 // kernel takes it in the table raw alone.
 func targetHelpers(ctx context.Context) ([]string, error) {
-	chains, err := readChains(ctx)
-	if unsupported(err) {
+	chains, err := nft.Chains(ctx)
+	if nft.Unsupported(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -101,16 +54,16 @@ func targetHelpers(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	for _, c := range chains {
-		if c.table != "raw" || c.family != nftables.TableFamilyIPv4 && c.family != nftables.TableFamilyIPv6 {
+		if c.Table != "raw" || c.Family != nftables.TableFamilyIPv4 && c.Family != nftables.TableFamilyIPv6 {
 			continue
 		}
-		rules, err := readRules(ctx, c)
+		rules, err := nft.Rules(ctx, c.Family, c.Table, c.Name)
 		if err != nil {
-			return nil, fmt.Errorf("list the rules of %s: %w", c, err)
+			return nil, fmt.Errorf("list the rules of chain %s of table %s: %w", c.Name, c.Table, err)
 		}
 		for _, r := range rules {
-			for _, e := range r.(*nftRule).exprs {
-				if target, ok := e.decoded.(*expr.Target); ok && target.Name == "CT" {
+			for _, e := range r.Exprs {
+				if target, ok := e.Decoded.(*expr.Target); ok && target.Name == "CT" {
 					names = append(names, targetHelper(target)...)
 				}
 			}
@@ -138,15 +91,16 @@ func legacyHelpers(ctx context.Context) ([]string, error) {
 	var names []string
 	var errs []error
 	for _, family := range []int{4, 6} {
-		_, chains := readLegacy(ctx, family)
-		for name, saved := range chains {
-			if name.table != "raw" && name.table != "?" {
+		for _, t := range legacy.Read(ctx, family) {
+			if t.Name != "raw" && t.Name != "?" {
 				continue
 			}
-			if saved.err != nil {
-				errs = append(errs, fmt.Errorf("list the rules of table %s: %w", name.table, saved.err))
+			if t.Err != nil {
+				errs = append(errs, fmt.Errorf("list the rules of table %s: %w", t.Name, t.Err))
 			}
-			names = append(names, savedHelpers(saved.rules)...)
+			for _, c := range t.Chains {
+				names = append(names, savedHelpers(c.Rules)...)
+			}
 		}
 	}
 	return names, errors.Join(errs...)
@@ -154,9 +108,8 @@ func legacyHelpers(ctx context.Context) ([]string, error) {
 
 // savedHelpers are those that iptables-save prints behind "-j CT". A match has an
 // option of the same name.
-func savedHelpers(rules []rule) (names []string) {
-	for _, r := range rules {
-		words := r.(legacyRule)
+func savedHelpers(rules [][]string) (names []string) {
+	for _, words := range rules {
 		target := slices.Index(words, "CT")
 		if target < 0 {
 			continue

@@ -1,4 +1,4 @@
-package firewall
+package legacy
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func TestLegacyTableSaysWhyItCannotBeRead(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tables-save"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, err := saveTable(t.Context(), []string{filepath.Join(dir, "tables-save")}, "filter")
+	_, err := save(t.Context(), []string{filepath.Join(dir, "tables-save")}, "filter")
 	if err == nil || !strings.Contains(err.Error(), "tables-save: exit status 4: Fatal: could not lock the table") {
 		t.Error(err)
 	}
@@ -40,13 +40,12 @@ func TestLegacyTablesOfBridges(t *testing.T) {
 		if err := errors.Join(os.RemoveAll(modules), os.MkdirAll(filepath.Join(modules, tt.loaded), 0o755), os.WriteFile(program, []byte(script), 0o755)); err != nil {
 			t.Fatal(err)
 		}
-		chains, rules := readBridgeLegacy(t.Context(), program, modules)
-		got := ""
-		for _, c := range chains {
-			got = rules[c.key()].err.Error()
+		tables, got := ReadBridges(t.Context(), program, modules), ""
+		for _, table := range tables {
+			got = table.Err.Error()
 		}
-		if got != tt.want || got != "" && len(chains) != 2 {
-			t.Errorf("%s: %d chains, %q, want %q", tt.loaded, len(chains), got, tt.want)
+		if got != tt.want || got != "" && len(tables) != 1 {
+			t.Errorf("%s: %d tables, %q, want %q", tt.loaded, len(tables), got, tt.want)
 		}
 	}
 }

@@ -1,14 +1,18 @@
-package firewall
+package cthelper
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
+
+	"connsync/lab"
+	"connsync/netcheck/legacy"
 )
 
 // Each way in which rules assign a helper is seen, and a helper that no rule uses
@@ -32,14 +36,16 @@ func TestHelpers(t *testing.T) {
 		{"the older tables", "", [][]string{{"iptables-legacy", "-w", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "--dport", "5060", "-j", "CT", "--helper", "sip"}}, []string{"sip"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := onThread(func() error {
-				if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-					return err
-				}
-				if tt.script != "" {
-					if err := RunNft(t.Context(), tt.script); err != nil {
-						return err
-					}
+			h, err := lab.NewNamespace()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			err = h.Do(func() error {
+				load := exec.Command("nft", "-f", "-")
+				load.Stdin = strings.NewReader(tt.script)
+				if out, err := load.CombinedOutput(); err != nil {
+					return fmt.Errorf("%w: %s", err, out)
 				}
 				for _, r := range tt.rules {
 					if out, err := exec.Command(r[0], r[1:]...).CombinedOutput(); err != nil {
@@ -49,7 +55,7 @@ func TestHelpers(t *testing.T) {
 						t.Fatalf("%s: %v", out, err)
 					}
 				}
-				got, err := Helpers(t.Context())
+				got, err := Names(t.Context())
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
@@ -63,10 +69,10 @@ func TestHelpers(t *testing.T) {
 }
 
 func TestHelpersOfSavedRules(t *testing.T) {
-	_, rules := parseLegacy(4, "iptables-legacy", "raw", ":PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -m udp --dport 5060 -j CT --helper sip\n-A PREROUTING -p tcp -m helper --helper ftp -j ACCEPT\n")
+	chains := legacy.Parse(":PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -m udp --dport 5060 -j CT --helper sip\n-A PREROUTING -p tcp -m helper --helper ftp -j ACCEPT\n")
 	var names []string
-	for _, saved := range rules {
-		names = append(names, savedHelpers(saved.rules)...)
+	for _, c := range chains {
+		names = append(names, savedHelpers(c.Rules)...)
 	}
 	if diff := cmp.Diff([]string{"sip"}, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,0 +1,5 @@
+package cthelper
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut("TestHelpers")

@@ -1,0 +1,5 @@
+package nft
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut("TestAnswerEndsWithItsContext")
