@@ -6,13 +6,11 @@ import (
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/netcheck/packet"
 )
 
-const (
-	arpHardwareEthernet = 1
-	arpRequestOp        = 1
-	arpSize             = 28 // RFC 826 with addresses of 6 and 4 bytes
-)
+const arpHardwareEthernet = 1
 
 // arp asks for an IPv4 address.
 func (q inquiry) arp() wire {
@@ -31,11 +29,11 @@ func (q inquiry) arp() wire {
 // 0.0.0.0. With our own address as sender, a host that has the same address
 // stays silent, and the others learn a binding.
 func arpRequest(own net.HardwareAddr, target [4]byte) []byte {
-	b := make([]byte, 0, arpSize)
+	b := make([]byte, 0, packet.ARPSize)
 	b = binary.BigEndian.AppendUint16(b, arpHardwareEthernet)
 	b = binary.BigEndian.AppendUint16(b, unix.ETH_P_IP)
 	b = append(b, 6, 4)
-	b = binary.BigEndian.AppendUint16(b, arpRequestOp)
+	b = binary.BigEndian.AppendUint16(b, packet.ARPRequest)
 	b = append(b, own...)
 	b = append(b, 0, 0, 0, 0)
 	b = append(b, 0, 0, 0, 0, 0, 0)
@@ -46,8 +44,8 @@ func arpRequest(own net.HardwareAddr, target [4]byte) []byte {
 // it, reply or request. A probe for the same address claims nothing: the
 // peer's own check sends such probes.
 func arpOwner(b []byte, addr [4]byte) (net.HardwareAddr, bool) {
-	if len(b) < arpSize || binary.BigEndian.Uint16(b[2:]) != unix.ETH_P_IP || b[4] != 6 || b[5] != 4 {
+	if len(b) < packet.ARPSize || binary.BigEndian.Uint16(b[2:]) != unix.ETH_P_IP || b[4] != 6 || b[5] != 4 {
 		return nil, false
 	}
-	return net.HardwareAddr(b[8:14]), bytes.Equal(b[14:18], addr[:])
+	return net.HardwareAddr(b[8:14]), bytes.Equal(b[packet.ARPSourceAt:packet.ARPSourceAt+4], addr[:])
 }

@@ -176,11 +176,11 @@ const (
 // passes says in which directions the kernel lets sync datagrams through.
 func (n *testNet) passes(target Target, within time.Duration) string {
 	n.t.Helper()
-	if target.Family() == 6 {
-		n.forget(n.own)
-		n.forget(n.peer)
-	}
+	n.forget(n.own)
+	n.forget(n.peer)
 	in := n.carries(n.peer, n.own, target.Peer.Addr(), target.Current.Addr(), within)
+	n.forget(n.own)
+	n.forget(n.peer)
 	out := n.carries(n.own, n.peer, target.Current.Addr(), target.Peer.Addr(), within)
 	switch {
 	case in && out:
@@ -197,9 +197,9 @@ func (n *testNet) passes(target Target, within time.Duration) string {
 func (n *testNet) forget(h *lab.Namespace) {
 	n.t.Helper()
 	err := h.Do(func() error {
-		neighbours, err := netlink.NeighList(0, netlink.FAMILY_V6)
+		neighbours, err := netlink.NeighList(0, netlink.FAMILY_ALL)
 		for _, one := range neighbours {
-			if one.State&netlink.NUD_NOARP != 0 {
+			if one.State&(netlink.NUD_NOARP|netlink.NUD_PERMANENT) != 0 {
 				continue
 			}
 			if err := netlink.NeighDel(&one); err != nil && !errors.Is(err, unix.ENOENT) {

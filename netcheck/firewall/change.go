@@ -1,6 +1,9 @@
 package firewall
 
 import (
+	"encoding/binary"
+
+	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -58,8 +61,20 @@ func (ev *evaluation) header(base expr.PayloadBase) value {
 	case expr.PayloadBaseNetworkHeader:
 		return ev.flow.networkHeader()
 	}
-	return value{} // of the link layer nothing is known
+	// Of the link layer, which is not there before a device, only the type is known.
+	h := unknowns(linkHeaderSize)
+	if p := ev.flow; base == expr.PayloadBaseLLHeader && (p.in || ev.base.egress() || ev.base.Family == nftables.TableFamilyBridge) && !p.tagged && p.changed&astray == 0 {
+		h.put(linkTypeAt, binary.BigEndian.AppendUint16(nil, p.ethertype())...)
+	}
+	return h
 }
+
+// The header of Ethernet.
+const (
+	linkSourceAt   = 6
+	linkTypeAt     = 12
+	linkHeaderSize = 14
+)
 
 func (ev *evaluation) payload(e *expr.Payload) {
 	there := ev.header(e.Base).part(int(e.Offset), int(e.Len))
@@ -102,13 +117,12 @@ func (ev *evaluation) setMeta(e *expr.Meta) {
 // indifferent says whether a byte of a header is of the source address, and whether the
 // packet arrives whatever it is, where it is not known.
 func (p *firstPacket) indifferent(base expr.PayloadBase, at int) (isSource, any bool) {
-	const linkSource, linkType = 6, 12
 	switch {
 	case base == expr.PayloadBaseLLHeader:
-		return false, at >= linkSource && at < linkType
+		return false, at >= linkSourceAt && at < linkTypeAt
 	case base == expr.PayloadBaseTransportHeader:
 		return false, at < 2 && p.protocol == unix.IPPROTO_UDP
-	case base != expr.PayloadBaseNetworkHeader:
+	case base != expr.PayloadBaseNetworkHeader || p.arp != 0:
 		return false, false
 	case p.is6():
 		return at >= packet.IPv6SourceAt && at < packet.IPv6SourceAt+16, at < 4 || at == packet.IPv6HopLimitAt

@@ -2,7 +2,10 @@ package firewall
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
@@ -10,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/packet"
+	"connsync/trust"
 )
 
 // firstPacket is one direction of what the sync needs, as the first packet of it: the
@@ -21,10 +25,13 @@ type firstPacket struct {
 	device
 	source, destination netip.Addr
 	protocol            byte
-	transport           value // the beginning of its header
-	hopLimit            byte  // 0 where it is not known
+	arp                 uint16 // the operation of an ARP message; 0 of what is IP
+	transport           value  // the beginning of its header
+	hopLimit            byte   // 0 where it is not known
 	tracked             tracking
-	changed             changes
+	// spared says that it may not be needed: the peer may not have to ask.
+	spared  bool
+	changed changes
 }
 
 // tracking is what connection tracking knows of a packet.
@@ -37,9 +44,8 @@ const (
 )
 
 // flows are the packets that have to come through for the sync: datagrams both
-// ways, and with IPv6 the questions and answers by which the nodes find one
-// another. ARP does not meet these rules. Of a spare link whose interface is not there
-// are none.
+// ways, and the questions and answers by which the nodes find one another. Of a spare
+// link whose interface is not there are none.
 func (f Flow) flows() ([]*firstPacket, error) {
 	var all []*firstPacket
 	for i, l := range f.links() {
@@ -80,22 +86,59 @@ func (f Flow) ofLink() ([]*firstPacket, error) {
 		p.transport.put(2, binary.BigEndian.AppendUint16(nil, f.Port)...) // the source port is anything
 		all = append(all, &p)
 	}
-	if f.Family() == 4 {
-		return all, nil
+	if f.Group.IsValid() || link.Attrs().RawFlags&unix.IFF_NOARP != 0 {
+		return all, nil // the hardware address is known
+	}
+	given, err := isGiven(peer, link)
+	if err != nil {
+		return nil, err
 	}
 	for _, p := range []firstPacket{in, out} {
-		for _, kind := range []ipv6.ICMPType{ipv6.ICMPTypeNeighborSolicitation, ipv6.ICMPTypeNeighborAdvertisement} {
-			p.what, p.protocol, p.hopLimit = "the search for the neighbour (ICMPv6 135 and 136)", unix.IPPROTO_ICMPV6, packet.NDHopLimit
-			p.tracked = untracked // by the kernel itself
-			p.transport = unknowns(packet.NDOptionsAt)
-			p.transport.put(0, byte(kind), 0)
-			if kind == ipv6.ICMPTypeNeighborSolicitation {
-				p.destination = packet.SolicitedNode(p.destination)
+		for _, asks := range []bool{true, false} {
+			if p.spared = given; given && asks != p.in {
+				continue // of this node's own search, which it does not make
 			}
-			all = append(all, &p)
+			all = append(all, p.search(asks))
 		}
 	}
 	return all, nil
+}
+
+// search is the question of who sends the packet for the hardware address of the other
+// node, or the answer.
+func (p firstPacket) search(asks bool) *firstPacket {
+	if !p.is6() {
+		p.what, p.arp = "the search for the neighbour (ARP)", packet.ARPReply
+		if asks {
+			p.arp = packet.ARPRequest
+		}
+		return &p
+	}
+	p.what, p.protocol, p.hopLimit = "the search for the neighbour (ICMPv6 135 and 136)", unix.IPPROTO_ICMPV6, packet.NDHopLimit
+	p.tracked = untracked // by the kernel itself
+	p.transport = unknowns(packet.NDOptionsAt)
+	kind := ipv6.ICMPTypeNeighborAdvertisement
+	if asks {
+		kind, p.destination = ipv6.ICMPTypeNeighborSolicitation, packet.SolicitedNode(p.destination)
+	}
+	p.transport.put(0, byte(kind), 0)
+	return &p
+}
+
+// isGiven says whether the peer's hardware address was given to this node for good.
+func isGiven(peer netip.Addr, link netlink.Link) (bool, error) {
+	family := netlink.FAMILY_V4
+	if peer.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	all, err := trust.Message(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, family) })
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return false, fmt.Errorf("list the neighbours on %s: %w", link.Attrs().Name, err)
+	}
+	return slices.ContainsFunc(all, func(n netlink.Neigh) bool {
+		a, ok := netip.AddrFromSlice(n.IP)
+		return ok && a.Unmap() == peer && n.State&netlink.NUD_PERMANENT != 0
+	}), nil
 }
 
 // directly says whether the kernel would answer an address through a link.
@@ -106,8 +149,24 @@ func directly(peer netip.Addr, link netlink.Link) bool {
 
 func (p *firstPacket) is6() bool { return p.source.Is6() }
 
-// networkHeader is what is known of the IP header.
+// networkHeader is what is known of the IP header, or of the ARP message.
 func (p *firstPacket) networkHeader() value {
+	if p.arp != 0 {
+		h := unknowns(packet.ARPSize)
+		if p.kind == unix.ARPHRD_ETHER {
+			h.put(0, 0, unix.ARPHRD_ETHER)
+			h.put(4, 6)
+		}
+		h.put(2, unix.ETH_P_IP>>8, unix.ETH_P_IP&0xff)
+		h.put(5, 4)
+		h.put(packet.ARPOperationAt, binary.BigEndian.AppendUint16(nil, p.arp)...)
+		h.put(packet.ARPSourceAt, p.source.AsSlice()...)
+		h.put(packet.ARPTargetAt, p.destination.AsSlice()...)
+		if p.changed&astray != 0 {
+			clear(h.known)
+		}
+		return h
+	}
 	if p.is6() {
 		h := unknowns(packet.IPv6HeaderSize)
 		h.bytes[0], h.known[0] = 0x60, 0xf0
@@ -152,7 +211,7 @@ func (p *firstPacket) state(c *chain) uint32 {
 	switch {
 	case p.tracked == untracked && !(first && p.protocol == unix.IPPROTO_ICMPV6 && c.Priority < conntrackPriority):
 		return stateUntracked
-	case c.egress(), c.Family == nftables.TableFamilyBridge, p.tracked == eitherWay, first && c.Priority == conntrackPriority:
+	case p.arp != 0, c.egress(), c.Family == nftables.TableFamilyBridge, p.tracked == eitherWay, first && c.Priority == conntrackPriority:
 		return 0
 	case c.ingress(), first && c.Priority < conntrackPriority:
 		return stateInvalid

@@ -182,6 +182,8 @@ const (
 	hookForward     = unix.NF_INET_FORWARD
 	hookOutput      = unix.NF_INET_LOCAL_OUT
 	hookPostrouting = unix.NF_INET_POST_ROUTING
+
+	hookARPInput = 0 // NF_ARP_IN; out is 1
 )
 
 // ingress says that a chain sees packets as a device delivers them.
@@ -199,6 +201,9 @@ func (c *chain) egress() bool {
 
 // incoming says which direction a base chain sees.
 func (c *chain) incoming() bool {
+	if c.Family == nftables.TableFamilyARP {
+		return c.Hook == hookARPInput
+	}
 	return c.ingress() || !c.egress() && c.Hook != hookOutput && c.Hook != hookPostrouting
 }
 
@@ -217,8 +222,12 @@ func (c *chain) meets(iface string) bool {
 // concerns says that a base chain sees packets of that kind.
 func (c *chain) concerns(p *firstPacket) bool {
 	switch c.Family {
+	case nftables.TableFamilyARP:
+		return p.arp != 0
+	case nftables.TableFamilyINet: // at ingress, too
+		return p.arp == 0
 	case nftables.TableFamilyIPv4:
-		return !p.is6()
+		return p.arp == 0 && !p.is6()
 	case nftables.TableFamilyIPv6:
 		return p.is6()
 	}
@@ -251,6 +260,10 @@ func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
 			continue
 		}
 		families = append(families, own)
+		if own == nftables.TableFamilyIPv4 {
+			families = append(families, nftables.TableFamilyARP)
+			r.addLegacy(unix.NFPROTO_ARP, legacy.ReadARP(ctx, "arptables-legacy", "/proc/thread-self/net/arp_tables_names"))
+		}
 		r.addLegacy(l.Family(), legacy.Read(ctx, l.Family()))
 	}
 	if slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(r.below))...), func(b beneath) bool { return b.port }) {

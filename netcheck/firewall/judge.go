@@ -110,7 +110,7 @@ func (r *ruleset) weighOnce(k *work, flows []*firstPacket, skip func(rule) bool)
 			if err := k.ctx.Err(); err != nil {
 				return nil, fmt.Errorf("follow the rules of %v: %w", at.chain, err)
 			}
-			if ends&drops != 0 && !at.sure {
+			if ends&drops != 0 && (!at.sure || p.spared) {
 				ends |= accepts
 			}
 			all = append(all, weighed{p.link, at.chain, p.what, p.in, at.device.lower, ends, where})

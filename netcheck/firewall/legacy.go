@@ -47,8 +47,13 @@ func legacyChain(family int, program, table, name string) *chain {
 		c.Family = nftables.TableFamilyIPv6
 	case unix.NFPROTO_BRIDGE:
 		c.Family = nftables.TableFamilyBridge
+	case unix.NFPROTO_ARP:
+		c.Family = nftables.TableFamilyARP
 	}
 	hook := slices.Index([]string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}, name)
+	if c.Family == nftables.TableFamilyARP {
+		hook = slices.Index([]string{"INPUT", "OUTPUT", "FORWARD"}, name)
+	}
 	c.Base = hook >= 0
 	c.Hook = uint32(max(hook, 0))
 	c.Priority = map[string]int32{"raw": -300, "mangle": -150, "nat": -100, "security": 50}[table]

@@ -245,7 +245,7 @@ func (e *Effect) InPlace() bool {
 	}
 	var wanted []markedRule
 	for _, o := range e.Openings {
-		_, marks := e.flow.admitting(o.In)
+		_, marks := e.flow.admitting(o)
 		o.In = false
 		for _, m := range marks {
 			wanted = append(wanted, markedRule{in: o, comment: m})

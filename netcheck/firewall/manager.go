@@ -31,7 +31,7 @@ type Foreign struct {
 func (r *ruleset) manager(c *chain) Manager {
 	builtIn := slices.Contains([]string{"INPUT", "OUTPUT", "PREROUTING", "POSTROUTING"}, c.Name)
 	tables := slices.Contains([]string{"filter", "nat", "mangle", "raw", "security"}, c.Table)
-	ofTables := builtIn && tables && (c.Family == nftables.TableFamilyIPv4 || c.Family == nftables.TableFamilyIPv6)
+	ofTables := builtIn && tables && slices.Contains([]nftables.TableFamily{nftables.TableFamilyIPv4, nftables.TableFamilyIPv6, nftables.TableFamilyARP}, c.Family)
 	switch {
 	case c.Table == "firewalld":
 		return ManagerFirewalld
@@ -76,6 +76,9 @@ func (f Flow) manage(m Manager, in bool) []string {
 // good, blank where that is connsync's own business.
 func (f Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
 	m := rules.manager(c)
+	if m == ManagerIPTables && c.Family == nftables.TableFamilyARP {
+		return m, []string{f.arptablesAdmit(c, in)}
+	}
 	if m == ManagerIPTables {
 		program := c.program
 		if program == "" {
@@ -84,6 +87,18 @@ func (f Flow) remedies(rules *ruleset, c *chain, in bool) (Manager, []string) {
 		return m, f.iptablesAdmit(program+waits, c.Table, c.Name, in)
 	}
 	return m, f.manage(m, in)
+}
+
+// arptablesAdmit is the rule of arptables for one direction; where the rules of the older
+// tables are not known, what lists them.
+func (f Flow) arptablesAdmit(c *chain, in bool) string {
+	switch {
+	case c.program != "":
+		return fmt.Sprintf("%s -t %s -L", c.program, c.Table)
+	case in:
+		return fmt.Sprintf("arptables -I %s -i %s -j ACCEPT", c.Name, f.Interface)
+	}
+	return fmt.Sprintf("arptables -I %s -o %s -j ACCEPT", c.Name, f.Interface)
 }
 
 func (f Flow) iptables() string {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/nft"
+	"connsync/netcheck/packet"
 )
 
 // nftRule is a rule of nftables.
@@ -112,6 +113,9 @@ func (ev *evaluation) expr(e expr.Any) (truth, *expr.Verdict) {
 	case *expr.Meta:
 		return ev.meta(e), nil
 	case *expr.Payload:
+		if ev.flow.arp != 0 && e.Base == expr.PayloadBaseTransportHeader {
+			return no, nil
+		}
 		ev.payload(e)
 	case *expr.Ct:
 		return ev.ct(e), nil
@@ -201,10 +205,13 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
 	case expr.MetaKeyPKTTYPE:
 		ev.load(e.Register, value{})
-		if p.in && !p.lower && p.changed&astray == 0 && !p.destination.IsMulticast() {
+		if p.in && !p.lower && p.changed&astray == 0 && !p.destination.IsMulticast() && p.arp != packet.ARPRequest {
 			ev.load(e.Register, known([]byte{unix.PACKET_HOST}))
 		}
 	case expr.MetaKeyL4PROTO:
+		if p.arp != 0 {
+			return no
+		}
 		ev.load(e.Register, known([]byte{p.protocol}))
 	case expr.MetaKeyNFPROTO:
 		ev.load(e.Register, known([]byte{p.nfproto()}))
@@ -217,14 +224,20 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 }
 
 func (p *firstPacket) nfproto() byte {
-	if p.is6() {
+	switch {
+	case p.arp != 0:
+		return unix.NFPROTO_ARP
+	case p.is6():
 		return unix.NFPROTO_IPV6
 	}
 	return unix.NFPROTO_IPV4
 }
 
 func (p *firstPacket) ethertype() uint16 {
-	if p.is6() {
+	switch {
+	case p.arp != 0:
+		return unix.ETH_P_ARP
+	case p.is6():
 		return unix.ETH_P_IPV6
 	}
 	return unix.ETH_P_IP
@@ -349,7 +362,7 @@ func (ev *evaluation) fib(e *expr.Fib) {
 	const unicast, local, multicast = unix.RTN_UNICAST, unix.RTN_LOCAL, unix.RTN_MULTICAST
 	p := ev.flow
 	switch {
-	case p.lower, e.FlagSADDR && p.changed&otherSource != 0, e.FlagDADDR && p.changed&astray != 0:
+	case p.lower, p.arp != 0, e.FlagSADDR && p.changed&otherSource != 0, e.FlagDADDR && p.changed&astray != 0:
 		ev.load(e.Register, value{})
 	case e.ResultADDRTYPE:
 		kind := uint32(unicast)

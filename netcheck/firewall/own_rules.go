@@ -18,7 +18,7 @@ const tableName = "connsync"
 // Opening is a chain of the host that drops the sync, or may, and so gets
 // connsync's rules before its own.
 type Opening struct {
-	Family string `json:"family"` // inet, ip, ip6 or netdev
+	Family string `json:"family"` // inet, ip, ip6, arp or netdev
 	Table  string `json:"table"`
 	Chain  string `json:"chain"`
 	In     bool   `json:"in"` // it sees what comes in, else what goes out
@@ -97,9 +97,36 @@ func mark(text string) string {
 	return tableName + " " + hex.EncodeToString(sum[:4])
 }
 
+// admitsARP is the match for the search for the neighbour with IPv4; blank where there is
+// none.
+func (f Flow) admitsARP(in bool) string {
+	switch {
+	case f.Family() != 4 || f.Group.IsValid():
+		return ""
+	case in:
+		return fmt.Sprintf("iifname %q arp operation { request, reply }", f.Interface)
+	}
+	return fmt.Sprintf("oifname %q arp operation { request, reply }", f.Interface)
+}
+
+// matches are those of the rules for a chain of the host. Only some families see ARP.
+func (f Flow) matches(o Opening) []string {
+	var all []string
+	if o.Family != "arp" {
+		all = f.Admits(o.In)
+	}
+	for _, l := range f.links() {
+		seen := o.Family == "arp" || o.Family == "bridge" || o.Family == "netdev"
+		if r := l.admitsARP(o.In); seen && r != "" && !slices.Contains(all, r) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
 // admitting are the rules for a chain of the host, with their marks.
-func (f Flow) admitting(in bool) (rules, marks []string) {
-	for _, r := range f.Admits(in) {
+func (f Flow) admitting(o Opening) (rules, marks []string) {
+	for _, r := range f.matches(o) {
 		marks = append(marks, mark(r))
 		rules = append(rules, fmt.Sprintf("%s accept comment %q", r, mark(r)))
 	}
@@ -176,7 +203,7 @@ func (f Flow) ownTable() string {
 func (f Flow) inserts(openings []Opening) string {
 	var b strings.Builder
 	for _, o := range openings {
-		rules, _ := f.admitting(o.In)
+		rules, _ := f.admitting(o)
 		for _, r := range slices.Backward(rules) {
 			fmt.Fprintf(&b, "insert rule %v %s\n", o, r)
 		}

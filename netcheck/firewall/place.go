@@ -21,8 +21,8 @@ type device struct {
 	// direct says that the way back to the source leaves through it.
 	direct bool
 	// lower says that it is below the sync interface, several that it is one of more,
-	// and which one is not known.
-	lower, several bool
+	// and which one is not known, tagged that a VLAN may have its tag there.
+	lower, several, tagged bool
 }
 
 func deviceOf(link netlink.Link) device {
@@ -70,6 +70,8 @@ func below(ctx context.Context, link netlink.Link) ([]beneath, error) {
 				// Two macvlans of one device reach each other without it, and a VLAN
 				// may have its tag where rules look for addresses.
 				sure = above && upper.Attrs().ParentIndex == 0
+				bridge, _ := upper.(*netlink.Bridge)
+				d.tagged = !sure || bridge != nil && bridge.VlanFiltering != nil && *bridge.VlanFiltering
 				all = append(all, beneath{d, level, upper.Type() == "bridge", above, sure})
 				if isStacked(l) {
 					next = append(next, l)
@@ -172,7 +174,7 @@ func (f Flow) admitBelow(c *chain) string {
 		return "nft list ruleset"
 	}
 	var commands []string
-	for _, match := range f.admits(o.In) {
+	for _, match := range f.matches(o) {
 		_, match, _ = strings.Cut(match, fmt.Sprintf("ifname %q ", f.Interface))
 		commands = append(commands, fmt.Sprintf("nft 'insert rule %v %s accept'", o, match))
 	}

@@ -70,16 +70,43 @@ func ReadBridges(ctx context.Context, program, modules string) []Table {
 		if _, err := os.Stat(filepath.Join(modules, "ebtable_"+table)); err != nil {
 			continue
 		}
-		out, err := trust.Command(ctx, program, "-t", table, "-L").Output()
-		switch text := string(out); {
-		case err == nil && !strings.Contains(text, "\n-") && !strings.Contains(text, "policy: DROP"):
-			continue
-		case err == nil:
-			err = errors.New("rules of ebtables are not followed")
+		if err := listed(ctx, program, table); err != nil {
+			all = append(all, Table{Program: program, Name: table, Err: err})
 		}
-		all = append(all, Table{Program: program, Name: table, Err: err})
 	}
 	return all
+}
+
+// ReadARP reads the tables of ARP, whose names are in a file. Where there are rules in one
+// they are not known.
+func ReadARP(ctx context.Context, program, names string) []Table {
+	loaded, err := os.ReadFile(names)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return []Table{{Program: program, Name: "?", Err: err}}
+	}
+	var all []Table
+	for name := range strings.FieldsSeq(string(loaded)) {
+		if err := listed(ctx, program, name); err != nil {
+			all = append(all, Table{Program: program, Name: name, Err: err})
+		}
+	}
+	return all
+}
+
+// listed is nil where a table has no rules, by what its program lists.
+func listed(ctx context.Context, program, table string) error {
+	out, err := trust.Command(ctx, program, "-t", table, "-L").Output()
+	text := string(out)
+	switch drops := strings.Contains(text, "policy: DROP") || strings.Contains(text, "(policy DROP"); {
+	case err != nil:
+		return err
+	case strings.Contains(text, "\n-") || drops:
+		return fmt.Errorf("rules of %s are not followed", strings.TrimSuffix(filepath.Base(program), "-legacy"))
+	}
+	return nil
 }
 
 func save(ctx context.Context, programs []string, table string) (string, error) {

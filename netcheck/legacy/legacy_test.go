@@ -49,3 +49,34 @@ func TestLegacyTablesOfBridges(t *testing.T) {
 		}
 	}
 }
+
+// The same of the older tables of ARP, which are those that the kernel names.
+func TestLegacyTablesOfARP(t *testing.T) {
+	dir := t.TempDir()
+	program, names := filepath.Join(dir, "arptables-legacy"), filepath.Join(dir, "names")
+	if tables := ReadARP(t.Context(), program, names); len(tables) != 0 {
+		t.Errorf("without the file: %v", tables)
+	}
+	const empty = "Chain INPUT (policy ACCEPT)\n\nChain OUTPUT (policy ACCEPT)\n"
+	for _, tt := range []struct {
+		prints, exits, named, want string
+	}{
+		{empty, "0", "", ""},
+		{empty, "0", "filter\n", ""},
+		{empty + "-j DROP -s 10.9.0.2\n", "0", "filter\n", "rules of arptables are not followed"},
+		{strings.Replace(empty, "ACCEPT", "DROP", 1), "0", "filter\n", "rules of arptables are not followed"},
+		{empty, "1", "filter\n", "exit status 1"},
+	} {
+		script := "#!/bin/sh\ncat <<'EOF'\n" + tt.prints + "EOF\nexit " + tt.exits + "\n"
+		if err := errors.Join(os.WriteFile(names, []byte(tt.named), 0o644), os.WriteFile(program, []byte(script), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, table := range ReadARP(t.Context(), program, names) {
+			got = table.Err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.prints, got, tt.want)
+		}
+	}
+}

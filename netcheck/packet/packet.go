@@ -19,6 +19,13 @@ const (
 
 	ICMPHeaderSize = 8 // RFC 792 and RFC 4443
 
+	ARPSize        = 28 // RFC 826 with addresses of 6 and 4 bytes
+	ARPOperationAt = 6
+	ARPSourceAt    = 14 // the IPv4 address of who sends it
+	ARPTargetAt    = 24
+	ARPRequest     = 1
+	ARPReply       = 2
+
 	NDOptionsAt = 24  // in the ICMPv6 message (RFC 4861, 4.3 and 4.4)
 	NDHopLimit  = 255 // of every packet of neighbour discovery (RFC 4861, 7.1)
 )
