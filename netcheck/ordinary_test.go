@@ -41,6 +41,7 @@ var _ = rootless.LeftOut(
 	"TestOwnFirewall",
 	"TestPathMTU",
 	"TestPeerDown",
+	"TestPolicyRules",
 	"TestPortHeld",
 	"TestProbesDoNotDisturbTheDaemon",
 	"TestProbesStopAtOnce",

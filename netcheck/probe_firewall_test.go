@@ -213,23 +213,25 @@ func (n *testNet) forget(h *lab.Namespace) {
 	}
 }
 
-// carries sends a datagram to the sync port of a host, as conntrackd does, and
-// says whether it arrived.
+// carries sends a datagram to the sync port of a host, as conntrackd does, from a socket
+// that is not connected, and says whether it arrived.
 func (n *testNet) carries(from, to *lab.Namespace, source, destination netip.Addr, within time.Duration) bool {
 	n.t.Helper()
 	listener := n.opened(to, netip.AddrPortFrom(destination, n.port).String())
 	defer listener.Close()
 	err := from.Do(func() error {
-		conn, err := net.Dial("udp", listener.LocalAddr().String())
+		conn, err := net.ListenPacket(map[bool]string{true: "udp4", false: "udp6"}[destination.Is4()], ":0")
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
-		_, err = conn.Write([]byte("x"))
+		_, err = conn.WriteTo([]byte("x"), listener.LocalAddr())
 		return err
 	})
-	if errors.Is(err, unix.EPERM) {
-		return false
+	for _, refused := range []error{unix.EPERM, unix.EACCES, unix.EINVAL, unix.EHOSTUNREACH, unix.ENETUNREACH} {
+		if errors.Is(err, refused) {
+			return false
+		}
 	}
 	if err != nil {
 		n.t.Fatal(err)

@@ -31,8 +31,10 @@ func runRoute(t Target) func(context.Context) check.Finding {
 		if v.link == 0 {
 			return check.CouldNotRun(fmt.Errorf("interface %s has gone", t.Interface))
 		}
-		v.ask()
-		return v.judge(t.findForbidding)
+		if err := v.ask(); err != nil {
+			return check.CouldNotRun(fmt.Errorf("ask for the route to the peer: %w", err))
+		}
+		return v.judge()
 	}
 }
 
@@ -61,20 +63,26 @@ type routeView struct {
 	out     routeAnswer // through the interface
 	from    routeAnswer // from Current IP
 	outFrom routeAnswer // both, as the probes ask
+	in      routeAnswer // of what the peer sends to Current IP
+	// byPort says that the way depends on the source port, which is any.
+	byPort bool
 }
 
-func (v *routeView) ask() {
+func (v *routeView) ask() (err error) {
 	peer, current := v.target.Peer.Addr().Unmap(), v.target.Current.Addr().Unmap()
-	port := v.target.Port
-	v.plain = askRoute(route.Question{To: peer, Port: port})
-	v.out = askRoute(route.Question{To: peer, Link: v.link, Port: port})
-	v.from = askRoute(route.Question{To: peer, From: current, Port: port})
-	v.outFrom = askRoute(route.Question{To: peer, Link: v.link, From: current, Port: port})
+	of := func(link int, from netip.Addr) route.Question {
+		return route.Question{To: peer, Link: link, From: from, Port: v.target.Port}
+	}
+	plain, out, from, outFrom := of(0, netip.Addr{}), of(v.link, netip.Addr{}), of(0, current), of(v.link, current)
 	if peer.Is6() && peer.IsLinkLocalUnicast() {
 		// Such an address means nothing without a scope. The daemon and the
 		// probes give the interface as scope.
-		v.plain, v.from = v.out, v.outFrom
+		plain, from = out, outFrom
 	}
+	in := route.Question{To: current, From: peer, In: v.link, Port: v.target.Port}
+	v.plain, v.out, v.from, v.outFrom, v.in = askRoute(plain), askRoute(out), askRoute(from), askRoute(outFrom), askRoute(in)
+	v.byPort, err = route.DependOnSourcePort(plain, in)
+	return err
 }
 
 func askRoute(q route.Question) routeAnswer {

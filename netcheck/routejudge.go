@@ -3,25 +3,27 @@ package netcheck
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/check"
+	"connsync/netcheck/route"
 )
 
-// judge weighs the answers. forbidding finds the route or rule behind an
-// error, as the command that removes it.
-func (v *routeView) judge(forbidding func(peer, from netip.Addr, link string) string) check.Finding {
+// judge weighs the answers.
+func (v *routeView) judge() check.Finding {
 	t, p := v.target, v.plain
 	peer := t.Peer.Addr().Unmap()
 	switch {
+	case v.byPort:
+		return check.Finding{Status: check.Unknown, Remedy: t.ip("rule list"),
+			Detail: fmt.Sprintf("a policy rule chooses the way between %v and %v by the source port of the sync datagrams, which is any", t.Current.Addr().Unmap(), peer)}
 	case p.err != nil:
-		return v.judgeError(p.err, "", forbidding)
+		return v.judgeError(p.err, "")
 	case p.kind == unix.RTN_LOCAL:
 		return check.Fail("Peer IP: the other node's address", "the kernel takes %v for an address of this node", peer)
 	case p.kind != unix.RTN_UNICAST:
-		return check.Fail("Peer IP: the other node's address", "the kernel takes %v for a %s address", peer, kindName(p.kind))
+		return check.Fail("Peer IP: the other node's address", "the kernel takes %v for a %s address", peer, route.KindName(p.kind))
 	case p.link != v.link:
 		return check.Fail(v.hostRoute(p), "the kernel reaches %v through %s%s, not through %s", peer, v.name(p.link), v.via(p), t.Interface)
 	case p.gateway.IsValid():
@@ -36,10 +38,34 @@ func (v *routeView) judge(forbidding func(peer, from netip.Addr, link string) st
 		{v.outFrom, fmt.Sprintf(" from %v through %s", t.Current.Addr(), t.Interface)},
 	} {
 		if other.answer.err != nil {
-			return v.judgeError(other.answer.err, other.manner, forbidding)
+			return v.judgeError(other.answer.err, other.manner)
 		}
 	}
+	if v.in.err != nil || v.in.kind != unix.RTN_LOCAL {
+		return v.judgeIn()
+	}
 	return v.judgeSource()
+}
+
+// judgeIn explains why what the peer sends would not reach this node's sockets.
+func (v *routeView) judgeIn() check.Finding {
+	t, peer, current := v.target, v.target.Peer.Addr().Unmap(), v.target.Current.Addr().Unmap()
+	err := v.in.err
+	switch {
+	case err == nil:
+		return check.Fail(t.ip("rule list"), "a policy rule does not take what comes from %v to %v on %s for this node's", peer, current, t.Interface)
+	case errors.Is(err, unix.EINVAL) && peer.Is4():
+		return check.Finding{Status: check.Failed, Err: err, Remedy: fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2; ", t.Interface) + t.ip("rule list"),
+			Detail: fmt.Sprintf("this node drops what comes from %v on %s for its source (rp_filter): the way back from %v is another", peer, t.Interface, current)}
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH):
+		remedy := route.Forbidding(route.Way{To: current, From: peer, In: t.Interface, Port: t.Port})
+		if remedy == "" {
+			remedy = t.ip("rule list")
+		}
+		return check.Finding{Status: check.Failed, Err: err, Remedy: remedy,
+			Detail: fmt.Sprintf("a policy rule keeps what comes from %v to %v on %s from this node", peer, current, t.Interface)}
+	}
+	return check.CouldNotRun(err)
 }
 
 // judgeSource is for a peer that is reached on the right link: does Current IP
@@ -63,7 +89,7 @@ func (v *routeView) judgeSource() check.Finding {
 }
 
 // judgeError explains an error of a lookup made in the given manner.
-func (v *routeView) judgeError(err error, manner string, forbidding func(peer, from netip.Addr, link string) string) check.Finding {
+func (v *routeView) judgeError(err error, manner string) check.Finding {
 	t, peer := v.target, v.target.Peer.Addr().Unmap()
 	var what string
 	switch {
@@ -79,7 +105,7 @@ func (v *routeView) judgeError(err error, manner string, forbidding func(peer, f
 	default:
 		return check.CouldNotRun(err)
 	}
-	f := check.Fail(forbidding(peer, t.Current.Addr().Unmap(), t.Interface), "%s packets to %v%s", what, peer, manner)
+	f := check.Fail(route.Forbidding(route.Way{To: peer, From: t.Current.Addr().Unmap(), Out: t.Interface, Port: t.Port}), "%s packets to %v%s", what, peer, manner)
 	if f.Remedy == "" {
 		f.Remedy = t.ip("route get %v", peer) + "; " + t.ip("rule list")
 	}
@@ -130,23 +156,4 @@ func (v *routeView) via(a routeAnswer) string {
 		return fmt.Sprintf(" and the gateway %v", a.gateway)
 	}
 	return ""
-}
-
-// kindName is the name that ip(8) has for a route type.
-func kindName(kind int) string {
-	switch kind {
-	case unix.RTN_BROADCAST:
-		return "broadcast"
-	case unix.RTN_ANYCAST:
-		return "anycast"
-	case unix.RTN_MULTICAST:
-		return "multicast"
-	case unix.RTN_BLACKHOLE:
-		return "blackhole"
-	case unix.RTN_UNREACHABLE:
-		return "unreachable"
-	case unix.RTN_PROHIBIT:
-		return "prohibit"
-	}
-	return fmt.Sprintf("type %d", kind)
 }

@@ -3,6 +3,7 @@
 package route
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -19,6 +20,11 @@ type Question struct {
 	Link int // the index of the interface through which they go
 	From netip.Addr
 	Port uint16 // of UDP, to which they go
+	// In is the index of the interface through which they come, where this node does not
+	// send them.
+	In int
+	// SourcePort is from where they go to Port; 0 stands for the first that a kernel gives.
+	SourcePort uint16
 }
 
 // Answer is the way that the kernel has found.
@@ -27,13 +33,10 @@ type Answer struct {
 	Gateway, Source   netip.Addr
 }
 
-// sourcePort stands for the port from which conntrackd sends, which is any of those that
-// the kernel gives.
-const sourcePort = 50000
-
 // Ask looks a route up in the network namespace of the calling thread. Its errors are the
 // kernel's: ENETUNREACH where there is no route, EACCES, EINVAL and EHOSTUNREACH where one
-// forbids, swallows or refuses the packets.
+// forbids, swallows or refuses the packets. Of packets that come in with IPv4 they are
+// EINVAL where the kernel drops them for their source, and EHOSTUNREACH.
 func Ask(q Question) (Answer, error) {
 	to := q.To.Unmap().WithZone("")
 	msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: uint8(to.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE}}
@@ -41,6 +44,11 @@ func Ask(q Question) (Answer, error) {
 		msg.Family = unix.AF_INET6
 	}
 	attributes := []*nl.RtAttr{nl.NewRtAttr(unix.RTA_DST, to.AsSlice())}
+	if q.In != 0 {
+		attributes = append(attributes, nl.NewRtAttr(unix.RTA_IIF, binary.NativeEndian.AppendUint32(nil, uint32(q.In))))
+	} else { // as root's, whose the daemon is
+		attributes = append(attributes, nl.NewRtAttr(unix.RTA_UID, make([]byte, 4)))
+	}
 	if q.Link != 0 {
 		attributes = append(attributes, nl.NewRtAttr(unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, uint32(q.Link))))
 	}
@@ -49,8 +57,10 @@ func Ask(q Question) (Answer, error) {
 		attributes = append(attributes, nl.NewRtAttr(unix.RTA_SRC, from.AsSlice()))
 	}
 	if q.Port != 0 {
+		least, _ := sourcePorts(q.In != 0)
+		source := cmp.Or(q.SourcePort, least)
 		attributes = append(attributes, nl.NewRtAttr(unix.RTA_IP_PROTO, []byte{unix.IPPROTO_UDP}),
-			nl.NewRtAttr(unix.RTA_SPORT, binary.BigEndian.AppendUint16(nil, sourcePort)),
+			nl.NewRtAttr(unix.RTA_SPORT, binary.BigEndian.AppendUint16(nil, source)),
 			nl.NewRtAttr(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, q.Port)))
 	}
 	return trust.Message(func() (Answer, error) {

@@ -1,0 +1,87 @@
+package netcheck
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"connsync/netcheck/check"
+)
+
+// Policy rules, whatever they ask for. What the check of the route says is compared with
+// what becomes of datagrams, before and after the command that it advises.
+func TestPolicyRules(t *testing.T) {
+	t.Parallel()
+	// Behind the rules that are added, what comes in is looked up again.
+	const late = "ip rule add pref 200 lookup local; ip rule del pref 0; "
+	const elsewhere = "ip route add default dev eth2 table 100; "
+	for _, tt := range []struct {
+		name, do string
+		passes   string // at every try; blank where that is chance
+		status   check.Status
+		detail   string
+		left     string // of the rules, after the remedy
+	}{
+		{"two of one preference", "ip rule add pref 50 to THIRD prohibit; ip rule add pref 50 to PEER prohibit", "in", check.Failed, "prohibit route or rule forbids", "from all to THIRD prohibit"},
+		{"two of one preference, the other way round", "ip rule add pref 50 to PEER prohibit; ip rule add pref 50 to THIRD prohibit", "in", check.Failed, "prohibit route or rule forbids", "from all to THIRD prohibit"},
+		{"several of one preference", "ip rule add pref 50 ipproto udp dport 3000-3779 blackhole; ip rule add pref 50 ipproto udp dport 3780-4000 blackhole; ip rule add pref 50 ipproto tcp blackhole", "in", check.Failed,
+			"blackhole route or rule swallows", "ipproto udp dport 3000-3779 blackhole"},
+		{"one that is more special before it", "ip rule add pref 50 to PEER fwmark 9 prohibit; ip rule add pref 50 to PEER prohibit", "in", check.Failed, "prohibit route or rule forbids", "fwmark 0x9 prohibit"},
+		{"for what comes in", "ip rule add pref 50 iif eth1 prohibit", "in and out", check.Passed, "", ""},
+		{"for what comes in, before this node's addresses", late + "ip rule add pref 50 iif eth1 prohibit", "out", check.Failed, "a policy rule keeps what comes from PEER to OWN on eth1 from this node", ""},
+		{"for what comes in elsewhere", late + "ip rule add pref 50 iif eth2 prohibit", "in and out", check.Passed, "", ""},
+		{"for a mark", "ip rule add pref 50 fwmark 7 prohibit", "in and out", check.Passed, "", ""},
+		{"for all without a mark", "ip rule add pref 50 fwmark 0/0xff prohibit", "in", check.Failed, "prohibit route or rule forbids", ""},
+		{"for root", "ip rule add pref 50 uidrange 0-0 prohibit", "in", check.Failed, "prohibit route or rule forbids", ""},
+		{"for another user", "ip rule add pref 50 uidrange 1-60000 prohibit", "in and out", check.Passed, "", ""},
+		{"for another class", "ip rule add pref 50 tos 0x10 prohibit", "in and out", check.Passed, "", ""},
+		{"for a port that is given to none", "ip rule add pref 50 ipproto udp sport 3780 prohibit", "in and out", check.Passed, "", ""},
+		{"for all ports that are given", "ip rule add pref 50 ipproto udp sport 1024-65534 prohibit", "in", check.Failed, "prohibit route or rule forbids", ""},
+		{"for some ports that are given", "ip rule add pref 50 ipproto udp sport 33000-50000 prohibit", "", check.Unknown, "by the source port", ""},
+		{"for some ports that are given, with all the same", "ip rule add pref 50 ipproto udp sport 33000-50000 lookup main", "in and out", check.Passed, "", ""},
+		{"for some ports of the peer", late + "ip rule add pref 50 iif eth1 ipproto udp sport 33000-50000 prohibit", "", check.Unknown, "by the source port", ""},
+		{"suppressed", "ip rule add pref 50 lookup main suppress_prefixlength 24; ip rule add pref 60 prohibit", "in", check.Failed, "prohibit route or rule forbids", ""},
+		{"the default route is suppressed", "ip rule add pref 50 lookup main suppress_prefixlength 0; ip rule add pref 60 prohibit", "in and out", check.Passed, "", ""},
+		{"strict", elsewhere + "sysctl -qw net.ipv4.conf.eth1.rp_filter=1; ip rule add pref 50 from OWN lookup 100", "out", check.Failed, "(rp_filter)", ""},
+		{"loose", elsewhere + "sysctl -qw net.ipv4.conf.eth1.rp_filter=2; ip rule add pref 50 from OWN lookup 100", "in and out", check.Failed, "a policy rule sends packets from OWN to PEER through eth2", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+				do := tt.do
+				if target.Family() == 6 {
+					if strings.Contains(do, "rp_filter") || strings.Contains(do, "suppress_prefixlength 24") {
+						t.SkipNow() // of IPv4 alone
+					}
+					do = strings.NewReplacer("ip rule", "ip -6 rule", "ip route", "ip -6 route").Replace(do)
+				}
+				words := strings.NewReplacer("THIRD", target.Peer.Addr().Next().String(), "PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String())
+				n.run(n.own, "sh", "-ec", "ip link add eth2 type veth peer name other; ip link set eth2 up; ip link set other up; "+words.Replace(do))
+				within := map[bool]time.Duration{true: surely, false: quick}[tt.passes == "in and out"]
+				passes := tt.passes
+				if target.Family() == 6 && strings.Contains(tt.detail, "keeps what comes") {
+					passes = "not at all" // the neighbour's answers are kept away, too
+				}
+				if got := n.passes(target, within); passes != "" && got != passes {
+					t.Errorf("datagrams pass %s, want %s", got, tt.passes)
+				}
+				r := n.one(n.own, question{Target: target, ID: CheckRoute})
+				if r.Status != tt.status || !strings.Contains(r.Detail, words.Replace(tt.detail)) {
+					t.Errorf("%v: %s; %s", r.Status, r.Detail, r.Remedy)
+				}
+				if tt.status != check.Failed {
+					return
+				}
+				n.run(n.own, "sh", "-c", r.Remedy)
+				named := !strings.HasPrefix(r.Remedy, target.ip("route get")) // else there is none for the rule alone
+				if got := n.passes(target, map[bool]time.Duration{true: surely, false: quick}[named]); named != (got == "in and out") {
+					t.Errorf("after the remedy %q datagrams pass %s", r.Remedy, got)
+				}
+				if rules := n.run(n.own, "ip", fmt.Sprintf("-%d", target.Family()), "rule"); !strings.Contains(rules, words.Replace(tt.left)) {
+					t.Errorf("%q left:\n%s", r.Remedy, rules)
+				}
+			})
+		})
+	}
+}
