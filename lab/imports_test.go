@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"netcheck/route":      {"trust"},
 	"netcheck/ethtool":    {},
 	"netcheck/group":      {"netcheck/check", "netcheck/firewall", "trust"},
-	"netcheck/ipsec":      {"netcheck/check", "netcheck/dump", "netcheck/firewall"},
+	"netcheck/ipsec":      {"netcheck/check", "netcheck/dump", "netcheck/firewall", "netcheck/packet", "trust"},
 	"netcheck/keepalived": {"trust"},
 	"netcheck/nft":        {"netcheck/dump", "trust"},
 	"netcheck/legacy":     {"trust"},

@@ -24,6 +24,7 @@ var _ = rootless.LeftOut(
 	"TestHealthyPair",
 	"TestHealthyPairPasses",
 	"TestIPsec",
+	"TestIPsecOfNeighbours",
 	"TestInterfaceGoesDownDuringTheCheck",
 	"TestInterfaces",
 	"TestInterfacesDuplicateDetection",

@@ -35,7 +35,7 @@ func runPathMTU(t Target) func(context.Context) check.Finding {
 		}
 		k, err := openEcho(ctx, t, link)
 		if err != nil {
-			return cannotTalk(t, link, err, "echo requests", "no echo request could be made")
+			return cannotTalk(ctx, t, link, err, "echo requests", "no echo request could be made")
 		}
 		defer k.close()
 		if err := k.dontFragment(); err != nil {
@@ -49,16 +49,16 @@ func runPathMTU(t Target) func(context.Context) check.Finding {
 		if err == nil && mtu == 0 && k.strays > 0 {
 			return allAstray(t, link, k.astray)
 		}
-		return judgeMTU(t, link, mtu, err)
+		return judgeMTU(ctx, t, link, mtu, err)
 	}
 }
 
-func judgeMTU(t Target, link Interface, mtu int, err error) check.Finding {
+func judgeMTU(ctx context.Context, t Target, link Interface, mtu int, err error) check.Finding {
 	peer := t.Peer.Addr().Unmap()
 	var r *refusal
 	switch {
 	case errors.As(err, &r):
-		return explainRefusal(t, link, err, "echo requests")
+		return explainRefusal(ctx, t, link, err, "echo requests")
 	case err != nil:
 		return check.CouldNotRun(err)
 	case mtu == 0:

@@ -38,14 +38,14 @@ func runPeerPort(t Target) func(context.Context) check.Finding {
 		}
 		k, err := openUDP(ctx, t, link)
 		if err != nil {
-			return cannotTalk(t, link, err, "datagrams", "the peer's port could not be asked")
+			return cannotTalk(ctx, t, link, err, "datagrams", "the peer's port could not be asked")
 		}
 		defer k.close()
 		err = knock(ctx, k)
 		if ctx.Err() != nil {
 			return check.Finding{Status: check.Unknown, Detail: "cancelled", Err: context.Cause(ctx)}
 		}
-		return judgePeerPort(t, link, err, len(link.HardwareAddr) == 0 || resolved(ctx, link.Index, k.peer))
+		return judgePeerPort(ctx, t, link, err, len(link.HardwareAddr) == 0 || resolved(ctx, link.Index, k.peer))
 	}
 }
 
@@ -69,7 +69,7 @@ func knock(ctx context.Context, k *talk) error {
 	return nil
 }
 
-func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Finding {
+func judgePeerPort(ctx context.Context, t Target, link Interface, err error, resolved bool) check.Finding {
 	peer := t.Peer.Addr().Unmap()
 	r := &refusal{}
 	errors.As(err, &r)
@@ -88,7 +88,7 @@ func judgePeerPort(t Target, link Interface, err error, resolved bool) check.Fin
 		f.Err, f.Mild = err, t.Group.IsValid() // it may let the group in
 		return viaOther(f, link, r.device)
 	case err != nil:
-		return explainRefusal(t, link, err, fmt.Sprintf("datagrams to UDP port %d", t.Port))
+		return explainRefusal(ctx, t, link, err, fmt.Sprintf("datagrams to UDP port %d", t.Port))
 	case !resolved:
 		return check.Finding{Status: check.Unknown, Remedy: t.ip("neighbour show %v dev %s", peer, link.Name),
 			Detail: fmt.Sprintf("%v has not been found on %s, so its port could not be asked", peer, link.Name)}

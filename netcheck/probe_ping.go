@@ -57,7 +57,7 @@ func runPeerPing(t Target) func(context.Context) check.Finding {
 		case got.received > 0 && got.err == nil:
 			return judgeReplies(t, link, got)
 		case got.err != nil:
-			return judgeRefusedPing(t, link, got)
+			return judgeRefusedPing(ctx, t, link, got)
 		case got.strays > 0:
 			return judgeReplies(t, link, got)
 		}
@@ -286,8 +286,8 @@ func judgeReplies(t Target, link Interface, got pings) check.Finding {
 }
 
 // judgeRefusedPing is for a peer to which sending failed, or which refused.
-func judgeRefusedPing(t Target, link Interface, got pings) check.Finding {
-	f := explainRefusal(t, link, got.err, "echo requests")
+func judgeRefusedPing(ctx context.Context, t Target, link Interface, got pings) check.Finding {
+	f := explainRefusal(ctx, t, link, got.err, "echo requests")
 	if got.received > 0 {
 		f.Detail = fmt.Sprintf("after %s: %s", plural.Of(got.received, "reply", "replies"), f.Detail)
 	}
@@ -305,7 +305,7 @@ func judgeSilence(ctx context.Context, t Target, link Interface) check.Finding {
 	}
 	switch {
 	case errors.Is(err, unix.ENETDOWN):
-		return explainRefusal(t, link, err, "echo requests")
+		return explainRefusal(ctx, t, link, err, "echo requests")
 	case err != nil:
 		return check.Finding{Status: check.Failed, Remedy: t.pingRule(),
 			Detail: fmt.Sprintf("%v does not answer echo requests on %s; it is unknown whether it is there at all: %v", peer, link.Name, err)}

@@ -1,6 +1,7 @@
 package netcheck
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -11,16 +12,16 @@ import (
 )
 
 // cannotTalk is the finding for a socket to the peer that could not be made.
-func cannotTalk(t Target, link Interface, err error, what, detail string) check.Finding {
+func cannotTalk(ctx context.Context, t Target, link Interface, err error, what, detail string) check.Finding {
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
-		return explainRefusal(t, link, err, what)
+		return explainRefusal(ctx, t, link, err, what)
 	}
 	return linkUnknown(err, detail)
 }
 
 // explainRefusal is the finding for an error about packets of one kind that
 // were sent to the peer.
-func explainRefusal(t Target, link Interface, err error, what string) check.Finding {
+func explainRefusal(ctx context.Context, t Target, link Interface, err error, what string) check.Finding {
 	if isDown(link.Name) { // whatever the error of the moment was
 		return down(link.Name)
 	}
@@ -39,7 +40,7 @@ func explainRefusal(t Target, link Interface, err error, what string) check.Find
 		f.Detail = fmt.Sprintf("%v, which is not the peer, rejects %s to %v%s", r.offender, what, peer, r.manner())
 		f.Remedy = t.ip("route get %v", peer)
 	case r.offender.IsValid(), errors.Is(err, unix.EPERM), errors.Is(err, unix.ECONNREFUSED):
-		f.Detail, f.Remedy = ipsec.Refused(t.Flow, what, errors.Is(err, unix.EPERM))
+		f.Detail, f.Remedy = ipsec.Refused(ctx, t.Flow, what, errors.Is(err, unix.EPERM))
 	case errors.Is(err, unix.ENETDOWN), errors.Is(err, unix.ENETUNREACH):
 		f.Detail = fmt.Sprintf("%s went down, or lost its route to %v, during the check", link.Name, peer)
 		f.Remedy = "ip link set dev " + link.Name + " up"
