@@ -78,10 +78,17 @@ func try(ctx context.Context, f Flow, text string, load func() error) (*Effect, 
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("make a network namespace to try the rules in: %w", err)
 		}
-		if err := imitate(f, links, text); err != nil {
+		rest, err := imitate(f, links, text)
+		if err != nil {
 			return fmt.Errorf("make the interfaces to try the rules with: %w", err)
 		}
-		if err := load(); err != nil {
+		if err = load(); err != nil && len(rest) > 0 { // what is included may ask for one of them
+			if _, err := imitate(f, rest, ""); err != nil {
+				return fmt.Errorf("make the other interfaces to try the rules with: %w", err)
+			}
+			err = load()
+		}
+		if err != nil {
 			return err
 		}
 		e, err = Read(ctx, f)
@@ -95,8 +102,9 @@ func try(ctx context.Context, f Flow, text string, load func() error) (*Effect, 
 const manyLinks = 256
 
 // imitate makes interfaces of the same names and numbers: rules can ask for
-// both. The interfaces of the sync get its addresses.
-func imitate(f Flow, links []netlink.Link, text string) error {
+// both. The interfaces of the sync get its addresses. Those that a text does not name
+// are left out where there are many; of a blank text all are made.
+func imitate(f Flow, links []netlink.Link, text string) (rest []netlink.Link, err error) {
 	for _, l := range links {
 		name := l.Attrs().Name
 		var addresses []string
@@ -108,21 +116,25 @@ func imitate(f Flow, links []netlink.Link, text string) error {
 				addresses = append(addresses, sync.Current.String())
 			}
 		}
-		if name == "lo" || len(addresses) == 0 && len(links) > manyLinks && !strings.Contains(text, name) {
+		switch {
+		case name == "lo":
+			continue
+		case text != "" && len(addresses) == 0 && len(links) > manyLinks && !strings.Contains(text, name):
+			rest = append(rest, l)
 			continue
 		}
 		made, err := imitation(netlink.LinkAttrs{Name: name, Index: l.Attrs().Index, Group: l.Attrs().Group, TxQLen: -1})
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		if len(addresses) == 0 {
 			continue
 		}
 		if err := giveAddresses(made, addresses); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return rest, nil
 }
 
 // giveAddresses sets an interface up with the addresses of the links on it.
