@@ -202,6 +202,9 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		if p.kind != 0 {
 			ev.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(p.kind))))
 		}
+		if !p.in && e.Key == expr.MetaKeyIIFTYPE && (ev.base.egress() || ev.base.Hook != hookOutput) {
+			return maybe // some kernels take the device that the packet has by then
+		}
 		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
 	case expr.MetaKeyPKTTYPE:
 		ev.load(e.Register, value{})
