@@ -44,6 +44,7 @@ var _ = rootless.LeftOut(
 	"TestPeerDown",
 	"TestPolicyRules",
 	"TestPortHeld",
+	"TestPrograms",
 	"TestProbesDoNotDisturbTheDaemon",
 	"TestProbesStopAtOnce",
 	"TestProbesWithoutRights",
@@ -51,6 +52,7 @@ var _ = rootless.LeftOut(
 	"TestRepliesByAnotherInterface",
 	"TestRepliesDroppedHere",
 	"TestSecondConntrackd",
+	"TestTrafficControl",
 	"TestWatch",
 	"TestWithoutRights",
 )

@@ -7,6 +7,7 @@ import (
 	"connsync/netcheck/firewall"
 	"connsync/netcheck/group"
 	"connsync/netcheck/ipsec"
+	"connsync/netcheck/tc"
 )
 
 // Target is what a plan of checks is made for: the settings of this node, as
@@ -93,7 +94,7 @@ func Plan(t Target) []check.Check {
 		{ID: CheckPeerPort, Title: "Peer does not refuse the port", Severity: ofPeer,
 			Needs: []check.ID{CheckRoute, CheckPeerLink}, Beside: []check.ID{CheckDuplicateAddress}, Run: runPeerPort(t)},
 		{ID: CheckFirewall, Title: "Firewall lets sync through", Severity: check.Warning,
-			Needs: []check.ID{CheckInterface}, Run: ipsec.Beside(t.Flow, t.Flow.Check)},
+			Needs: []check.ID{CheckInterface}, Run: ipsec.Beside(t.Flow, tc.Beside(t.Flow, t.Flow.Check))},
 		{ID: CheckConntrack, Title: "Kernel reports connections", Severity: check.Blocker, Run: runConntrack},
 	}
 }

@@ -46,6 +46,25 @@ type beneath struct {
 // maxLevels is how many devices the kernel lets stand on each other (MAX_NEST_DEV).
 const maxLevels = 8
 
+// Below are an interface and what its packets go through below it: the ports of a bridge,
+// the members of a bond, or what a VLAN or a macvlan is on.
+func Below(ctx context.Context, iface string) ([]netlink.Link, error) {
+	link, err := netlink.LinkByName(iface)
+	if err != nil {
+		return nil, err
+	}
+	all := []netlink.Link{link}
+	lower, err := below(ctx, link)
+	for _, b := range lower {
+		one, err := netlink.LinkByIndex(b.index)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, err
+}
+
 // below lists what is below an interface.
 func below(ctx context.Context, link netlink.Link) ([]beneath, error) {
 	if !isStacked(link) {
