@@ -18,6 +18,7 @@ var _ = rootless.LeftOut(
 	"TestFirewallOfIptables",
 	"TestFirewallOfLegacyARP",
 	"TestFirewallOfLegacyWithoutItsProgram",
+	"TestFirewallOfMembership",
 	"TestFirewallOfNeighbours",
 	"TestForbiddenSendDoesNotHang",
 	"TestGroupSource",

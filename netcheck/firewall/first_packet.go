@@ -29,9 +29,11 @@ type firstPacket struct {
 	transport           value  // the beginning of its header
 	hopLimit            byte   // 0 where it is not known
 	tracked             tracking
-	// spared says that it may not be needed: the peer may not have to ask.
-	spared  bool
-	changed changes
+	changed             changes
+	// spared says that it may not be needed: the peer may not have to ask, or no switch.
+	spared bool
+	// extended says that its IP header has options.
+	extended bool
 }
 
 // tracking is what connection tracking knows of a packet.
@@ -86,8 +88,11 @@ func (f Flow) ofLink() ([]*firstPacket, error) {
 		p.transport.put(2, binary.BigEndian.AppendUint16(nil, f.Port)...) // the source port is anything
 		all = append(all, &p)
 	}
-	if f.Group.IsValid() || link.Attrs().RawFlags&unix.IFF_NOARP != 0 {
-		return all, nil // the hardware address is known
+	switch {
+	case f.Group.IsValid():
+		return append(all, f.membership(in, out)...), nil // the hardware address is that of the group
+	case link.Attrs().RawFlags&unix.IFF_NOARP != 0:
+		return all, nil
 	}
 	given, err := isGiven(peer, link)
 	if err != nil {
@@ -125,6 +130,54 @@ func (p firstPacket) search(asks bool) *firstPacket {
 	return &p
 }
 
+// message is one of IGMP or MLD, and where it goes.
+type message struct {
+	in   bool
+	kind byte
+	to   netip.Addr
+}
+
+// membership is what a switch that looks into IGMP or MLD has to hear and be told, so
+// that it forwards the group, by the old version of these and the new; in and out are
+// packets without anything of it.
+func (f Flow) membership(in, out firstPacket) (all []*firstPacket) {
+	if f.Group.Is4() && netip.PrefixFrom(netip.AddrFrom4([4]byte{224, 0, 0, 0}), 24).Contains(f.Group) || f.Group.IsInterfaceLocalMulticast() {
+		return nil // forwarded everywhere, or nowhere
+	}
+	what, protocol := "the messages of the group's membership (IGMP)", byte(unix.IPPROTO_IGMP)
+	messages := []message{ // RFC 2236, 2 and 9, and RFC 3376, 4
+		{true, 0x11, netip.AddrFrom4([4]byte{224, 0, 0, 1})},
+		{false, 0x22, netip.AddrFrom4([4]byte{224, 0, 0, 22})},
+		{false, 0x16, f.Group},
+	}
+	if f.Group.Is6() {
+		what, protocol = "the messages of the group's membership (MLD)", unix.IPPROTO_ICMPV6
+		messages = []message{ // RFC 2710, 8, and RFC 3810, 5
+			{true, byte(ipv6.ICMPTypeMulticastListenerQuery), netip.IPv6LinkLocalAllNodes()},
+			{false, byte(ipv6.ICMPTypeVersion2MulticastListenerReport), netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0x16})},
+			{false, byte(ipv6.ICMPTypeMulticastListenerReport), f.Group},
+		}
+	}
+	for _, m := range messages {
+		p := out
+		if m.in {
+			p = in
+		}
+		p.what, p.protocol, p.hopLimit, p.destination = what, protocol, 1, m.to
+		p.spared, p.extended = true, true
+		p.transport = unknowns(packet.ICMPHeaderSize)
+		p.transport.put(0, m.kind)
+		if p.is6() {
+			p.tracked = untracked // by the kernel itself
+		}
+		if p.in || p.is6() { // from a switch, or from an address of the link alone
+			p.changed |= otherSource
+		}
+		all = append(all, &p)
+	}
+	return all
+}
+
 // isGiven says whether the peer's hardware address was given to this node for good.
 func isGiven(peer netip.Addr, link netlink.Link) (bool, error) {
 	family := netlink.FAMILY_V4
@@ -149,6 +202,26 @@ func directly(peer netip.Addr, link netlink.Link) bool {
 
 func (p *firstPacket) is6() bool { return p.source.Is6() }
 
+func (p *firstPacket) nfproto() byte {
+	switch {
+	case p.arp != 0:
+		return unix.NFPROTO_ARP
+	case p.is6():
+		return unix.NFPROTO_IPV6
+	}
+	return unix.NFPROTO_IPV4
+}
+
+func (p *firstPacket) ethertype() uint16 {
+	switch {
+	case p.arp != 0:
+		return unix.ETH_P_ARP
+	case p.is6():
+		return unix.ETH_P_IPV6
+	}
+	return unix.ETH_P_IP
+}
+
 // networkHeader is what is known of the IP header, or of the ARP message.
 func (p *firstPacket) networkHeader() value {
 	if p.arp != 0 {
@@ -170,7 +243,9 @@ func (p *firstPacket) networkHeader() value {
 	if p.is6() {
 		h := unknowns(packet.IPv6HeaderSize)
 		h.bytes[0], h.known[0] = 0x60, 0xf0
-		h.put(packet.IPv6NextHeaderAt, p.protocol)
+		if h.put(packet.IPv6NextHeaderAt, p.protocol); p.extended {
+			h.put(packet.IPv6NextHeaderAt, 0) // options for each hop (RFC 8200, 4.3)
+		}
 		if p.hopLimit != 0 {
 			h.put(packet.IPv6HopLimitAt, p.hopLimit)
 		}
@@ -180,7 +255,9 @@ func (p *firstPacket) networkHeader() value {
 		return h
 	}
 	h := unknowns(20)
-	h.put(0, 0x45)    // no options
+	if h.put(0, 0x45); p.extended { // without options
+		h.put(0, 0x46)
+	}
 	h.known[6] = 0x3f // no fragment: offset 0, no more to come
 	h.known[7] = 0xff
 	h.put(packet.IPv4ProtocolAt, p.protocol)

@@ -165,7 +165,7 @@ func (f Flow) remedy(rules *ruleset, w weighed) string {
 	}
 	needed := 1
 	if manager == ManagerIPTables && w.link.Group.IsValid() {
-		needed++ // the membership
+		needed += len(w.link.iptablesMembership(w.in))
 	}
 	if manager == ManagerIPTables && w.link.Family() == 6 {
 		needed += 2 // the search for the neighbour

@@ -100,7 +100,7 @@ func (w *follower) option(name, argument string) truth {
 		}
 		return p.ofSource(inNetwork(p.source, argument))
 	case "-p":
-		protocols := map[string]byte{"udp": unix.IPPROTO_UDP, "ipv6-icmp": unix.IPPROTO_ICMPV6, "icmpv6": unix.IPPROTO_ICMPV6, "all": p.protocol}
+		protocols := map[string]byte{"udp": unix.IPPROTO_UDP, "ipv6-icmp": unix.IPPROTO_ICMPV6, "icmpv6": unix.IPPROTO_ICMPV6, "igmp": unix.IPPROTO_IGMP, "all": p.protocol}
 		return truthOf(protocols[argument] == p.protocol || argument == strconv.Itoa(int(p.protocol)))
 	case "--dport", "--dports":
 		if p.protocol != unix.IPPROTO_UDP {

@@ -130,7 +130,9 @@ func (f Flow) iptablesAdmit(program, table, chain string, in bool) []string {
 	const end = "-m comment --comment connsync -j ACCEPT"
 	commands := []string{fmt.Sprintf("%s %s -p udp --dport %d %s", start, f.iptablesEnds(in), f.Port, end)}
 	if f.Group.IsValid() {
-		commands = append(commands, fmt.Sprintf("%s %s %s", start, f.iptablesMembership(in), end))
+		for _, match := range f.iptablesMembership(in) {
+			commands = append(commands, fmt.Sprintf("%s %s %s", start, match, end))
+		}
 	}
 	if f.Family() == 4 {
 		for _, kind := range []string{"destination-unreachable", "echo-request", "echo-reply"} {
@@ -157,15 +159,15 @@ func (f Flow) iptablesEnds(in bool) string {
 }
 
 // iptablesMembership is [Flow.admitsMembership] for iptables. With IPv6 a node tells of
-// its groups in messages of version 2.
-func (f Flow) iptablesMembership(in bool) string {
+// its groups in messages of version 2, or of version 1 where a switch asks by that.
+func (f Flow) iptablesMembership(in bool) []string {
 	switch {
 	case f.Family() == 4:
-		return "-p igmp"
+		return []string{"-p igmp"}
 	case in:
-		return "-p icmpv6 --icmpv6-type 130"
+		return []string{"-p icmpv6 --icmpv6-type 130"}
 	}
-	return "-p icmpv6 --icmpv6-type 143"
+	return []string{"-p icmpv6 --icmpv6-type 143", "-p icmpv6 --icmpv6-type 131"}
 }
 
 // IPTables are the commands of iptables that do what the rules for nftables do.

@@ -226,26 +226,6 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 	return yes
 }
 
-func (p *firstPacket) nfproto() byte {
-	switch {
-	case p.arp != 0:
-		return unix.NFPROTO_ARP
-	case p.is6():
-		return unix.NFPROTO_IPV6
-	}
-	return unix.NFPROTO_IPV4
-}
-
-func (p *firstPacket) ethertype() uint16 {
-	switch {
-	case p.arp != 0:
-		return unix.ETH_P_ARP
-	case p.is6():
-		return unix.ETH_P_IPV6
-	}
-	return unix.ETH_P_IP
-}
-
 // ct asks connection tracking. What is not tracked has a state and nothing
 // else: no other question about it matches.
 func (ev *evaluation) ct(e *expr.Ct) truth {
@@ -386,10 +366,14 @@ func (ev *evaluation) fib(e *expr.Fib) {
 }
 
 // exthdr asks for an extension header of IPv6, an option of IPv4 or one of
-// TCP: there are none.
+// TCP: there are none but where a packet is extended.
 func (ev *evaluation) exthdr(e *expr.Exthdr) truth {
 	const present = 1 // NFT_EXTHDR_F_PRESENT
-	if e.Flags&present == 0 {
+	switch {
+	case ev.flow.extended:
+		ev.load(e.DestRegister, value{})
+		return maybe
+	case e.Flags&present == 0:
 		return no
 	}
 	ev.load(e.DestRegister, known([]byte{0}))
