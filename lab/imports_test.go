@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 	"netcheck/nft":        {"netcheck/dump", "trust"},
 	"netcheck/legacy":     {"trust"},
 	"netcheck/cthelper":   {"netcheck/legacy", "netcheck/nft"},
-	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/legacy", "netcheck/nft", "netcheck/packet", "shell", "trust"},
+	"netcheck/firewall":   {"netcheck/check", "netcheck/dump", "netcheck/legacy", "netcheck/nft", "netcheck/packet", "netcheck/route", "shell", "trust"},
 	"netcheck":            {"netcheck/check", "netcheck/dump", "netcheck/ethtool", "netcheck/group", "netcheck/ipsec", "netcheck/packet", "netcheck/route", "netcheck/firewall", "netcheck/tc", "plural", "trust"},
 	"netcheck/live":       {"netcheck", "netcheck/check", "trust"},
 

@@ -39,6 +39,7 @@ var _ = rootless.LeftOut(
 	"TestListenSyncOwn",
 	"TestListenSyncRefuses",
 	"TestLostEchoes",
+	"TestMarkedWay",
 	"TestNeighbours",
 	"TestOwnFirewall",
 	"TestPathMTU",

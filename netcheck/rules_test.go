@@ -9,6 +9,40 @@ import (
 	"connsync/netcheck/check"
 )
 
+// Rules that mark the datagrams send them another way, where a policy rule asks for marks.
+func TestMarkedWay(t *testing.T) {
+	t.Parallel()
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		program := map[int]string{4: "iptables", 6: "ip6tables"}[target.Family()]
+		nft := func(kind string) string {
+			return "nft 'table inet f { chain c { type " + kind + " hook output priority -150; udp dport 3780 meta mark set 7; }; }'"
+		}
+		for _, tt := range []struct {
+			name, do string
+			status   check.Status // where a rule asks for marks
+		}{
+			{"route", nft("route"), check.Unknown},
+			{"filter", nft("filter"), check.Passed},
+			{"iptables-nft", program + "-nft -t mangle -A OUTPUT -p udp -j MARK --set-mark 7", check.Unknown},
+			{"iptables-legacy", program + "-legacy -t mangle -A OUTPUT -p udp -j MARK --set-mark 7", check.Unknown},
+		} {
+			n.run(n.own, "sh", "-ec", tt.do)
+			rule := fmt.Sprintf("-%d", target.Family())
+			for i, want := range []check.Status{check.Passed, tt.status} {
+				if i > 0 {
+					n.run(n.own, "ip", rule, "rule", "add", "fwmark", "7", "blackhole", "pref", "9")
+				}
+				within := map[bool]time.Duration{true: surely, false: quick}[want == check.Passed]
+				got, f := n.passes(target, within), n.ask(t, target.Flow.Check)
+				if f.Status != want || (got == "in and out") != (want == check.Passed) {
+					t.Errorf("%s: %v: %s; datagrams pass %s", tt.name, f.Status, f.Detail, got)
+				}
+			}
+			n.run(n.own, "sh", "-ec", "nft flush ruleset; "+program+"-legacy -t mangle -F; ip "+rule+" rule del pref 9")
+		}
+	})
+}
+
 // Policy rules, whatever they ask for. What the check of the route says is compared with
 // what becomes of datagrams, before and after the command that it advises.
 func TestPolicyRules(t *testing.T) {

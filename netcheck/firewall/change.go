@@ -101,10 +101,22 @@ func (ev *evaluation) payload(e *expr.Payload) {
 	}
 }
 
+// marks is for a rule that gives the packet a mark: on the way out the kernel may choose
+// another route by that, where a policy rule asks for marks.
+func (w *follower) marks() {
+	chooses := w.base.Kind == "route" || w.base.program != "" && w.base.Table == "mangle" && w.base.Hook == hookOutput
+	if chooses && w.rules.marked != nil && w.rules.marked(w.flow.link.Family()) {
+		w.flow.changed |= astray
+	}
+}
+
 // setMeta is for what rules set beside the packet.
 func (ev *evaluation) setMeta(e *expr.Meta) {
 	switch e.Key {
-	case expr.MetaKeyMARK, expr.MetaKeyPRIORITY, expr.MetaKeyNFTRACE, expr.MetaKeySECMARK:
+	case expr.MetaKeyMARK:
+		ev.marks()
+		return
+	case expr.MetaKeyPRIORITY, expr.MetaKeyNFTRACE, expr.MetaKeySECMARK:
 		return
 	case expr.MetaKeyPKTTYPE:
 		if ev.read(e.Register, 1).equals([]byte{unix.PACKET_HOST}) == yes {

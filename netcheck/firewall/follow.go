@@ -14,6 +14,7 @@ import (
 
 	"connsync/netcheck/legacy"
 	"connsync/netcheck/nft"
+	"connsync/netcheck/route"
 )
 
 // fates is a set of ways in which a packet can leave a chain; more than one
@@ -60,6 +61,8 @@ type ruleset struct {
 	chains map[chainName]*chain
 	saved  map[chainName]savedRules // of the older tables
 	rules  func(*chain) ([]rule, error)
+	// marked says whether a policy rule of a family asks for marks, or may.
+	marked func(family int) bool
 	// set reads a set of a table; altered counts the changes that rules make to sets.
 	altered int
 	set     func(family nftables.TableFamily, table, name string) (*nftSet, error)
@@ -277,6 +280,10 @@ func readRuleset(ctx context.Context, f Flow) (*ruleset, error) {
 		if c.Base && slices.ContainsFunc(f.links(), func(l Flow) bool { return len(r.places(c, device{iface: l.Interface})) > 0 }) {
 			r.base = append(r.base, c)
 		}
+	}
+	r.marked = func(family int) bool {
+		asks, err := route.AskForMark(family)
+		return asks || err != nil
 	}
 	read := make(map[chainName][]rule)
 	r.rules = func(c *chain) ([]rule, error) {

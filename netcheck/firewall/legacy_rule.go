@@ -74,6 +74,9 @@ func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, re
 	case name == "NOTRACK" || name == "CT" && slices.Contains(rest, "--notrack"):
 		w.flow.leaveUntracked(w.base, holds)
 		return holds, nil
+	case name == "MARK" || name == "CONNMARK":
+		w.marks()
+		return holds, nil
 	case name == "CT" || w.flow.goesOn(name):
 		return holds, nil
 	case name == "SNAT" || name == "MASQUERADE":

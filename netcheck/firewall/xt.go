@@ -183,6 +183,9 @@ func (ev *evaluation) target(e *expr.Target) (truth, *expr.Verdict) {
 	case "SNAT", "MASQUERADE":
 		return ev.flow.translate(false)
 	}
+	if e.Name == "MARK" || e.Name == "CONNMARK" {
+		ev.marks()
+	}
 	if ev.flow.goesOn(e.Name) {
 		return yes, nil
 	}

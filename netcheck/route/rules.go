@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"connsync/trust"
 )
 
 // policyRule is a rule that chooses a routing table, or refuses. netlink.RuleList leaves
@@ -164,6 +166,14 @@ func (r policyRule) selectors() string {
 		fmt.Fprintf(&b, "fwmark 0/%#x ", binary.NativeEndian.Uint32(v))
 	}
 	return b.String()
+}
+
+// AskForMark says whether a policy rule of the family, 4 or 6, asks for the mark of packets.
+func AskForMark(family int) (bool, error) {
+	rules, err := trust.Message(func() ([]policyRule, error) {
+		return policyRules(map[int]int{4: unix.AF_INET, 6: unix.AF_INET6}[family])
+	})
+	return slices.ContainsFunc(rules, func(r policyRule) bool { return len(r.attributes[nl.FRA_FWMARK]) > 0 }), err
 }
 
 // DependOnSourcePort says whether the answers may be others from another source port than
