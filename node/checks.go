@@ -197,6 +197,10 @@ func (n *Node) daemon() check.Check {
 			if n.Unread != "" {
 				return check.Finding{Status: check.Failed, Detail: n.Unread, Remedy: "leave --config out"}
 			}
+			var other *service.ElsewhereError
+			if errors.As(service.Misplaced(ctx, n.Service, state, n.Config), &other) {
+				return check.Finding{Status: check.Failed, Detail: other.Cause, Err: other, Remedy: other.Remedy}
+			}
 			if k := state.Keeper; k != (service.Keeper{}) {
 				return check.Finding{Status: check.Failed, Mild: true, Detail: (&service.KeptError{PID: state.MainPID, Keeper: k}).Error(), Remedy: n.Called.With("--service", "none").Command("apply")}
 			}

@@ -124,6 +124,9 @@ type Applier struct {
 	Client func(path string) *control.Client
 	// Sockets reads the daemon's sockets; nil means [health.ReadSockets].
 	Sockets func(pid int, s conntrackd.Settings) (health.Sockets, error)
+	// Prove says why a daemon does not run with a file of this content; nil means
+	// [service.Prove].
+	Prove func(pid int, path string, content []byte) error
 	// Listen listens on the sync link; nil means that nothing does, which makes
 	// "two-way" harder to prove.
 	Listen health.Listen

@@ -144,7 +144,7 @@ func (t *transaction) repair(ctx context.Context, e Entry) (result RecoveryResul
 	}
 	c.Settings, c.Restore = SettingsOf(c.Path, c.New), &e.Asked
 	t.before = service.State{Present: true, Active: e.Was.Active, Enabled: e.Was.Enabled}
-	t.beforeBound = e.Bound
+	t.beforeBound, t.beforeProved = e.Bound, e.Bound
 	if e.Boot != bootID() {
 		t.before.Active = e.Was.Enabled // the boot has ended what only ran
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"connsync/conntrackd"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
@@ -42,7 +43,7 @@ func (t *transaction) rollBack(ctx context.Context, cause error) error {
 }
 
 func (t *transaction) restoreFile() error {
-	if !t.wrote {
+	if !t.wrote || hostfile.Unchanged(t.c.Path, t.c.Old) == nil { // something else has put it back
 		return nil
 	}
 	return t.replace(t.c.Path, t.c.New, t.c.Old)
@@ -109,9 +110,17 @@ func (t *transaction) verify(ctx context.Context, started time.Time) (string, er
 
 func (t *transaction) verifyRunning(ctx context.Context, state service.State, started time.Time) (string, error) {
 	detail := "the old file is back, and conntrackd runs with it"
+	switch proof := t.prove(state.MainPID, t.c.Old); {
+	case errors.Is(proof, conntrackd.ErrCannotLook):
+		detail = "the old file is back, and conntrackd runs; whether with it is unknown: " + proof.Error()
+	case proof != nil && t.beforeProved:
+		return "", proof
+	case proof != nil:
+		return "the old file is back, and conntrackd runs, but not with it: " + proof.Error(), t.staysUp(ctx, state, started.Add(t.settle()))
+	}
 	old, ok := t.c.OldListening()
 	if ok && t.beforeBound {
-		bound, _, err := t.awaitBound(ctx, old)
+		bound, _, err := t.awaitBound(ctx, old, t.c.Old)
 		if err != nil {
 			return "", err
 		}

@@ -68,6 +68,9 @@ func (t *transaction) onlyStaysUp(ctx context.Context, restarted time.Time) erro
 		if err != nil {
 			return "", "", t.withLog(ctx, err)
 		}
+		if status, detail, err := t.proved(up.MainPID); status != step.Done {
+			return status, detail, err
+		}
 		return step.Done, "there is no sync link in this file to look at", nil
 	})
 }
@@ -96,6 +99,9 @@ func (t *transaction) stopped(ctx context.Context) error {
 		state, err := t.service.State(ctx)
 		if err == nil && state.Active {
 			err = fmt.Errorf("stop %s: it still runs (process %d)", t.service.Name(), state.MainPID)
+		}
+		if other := service.Elsewhere(t.service, state, t.c.Path); err == nil && other != nil {
+			err = other
 		}
 		return err
 	})
@@ -168,7 +174,7 @@ func (t *transaction) withLogSince(ctx context.Context, since time.Time, err err
 // bound waits until the daemon's sockets are as asked for. That they could
 // not be read does not count as a failure.
 func (t *transaction) bound(ctx context.Context) (service.State, step.Status, string, error) {
-	state, detail, err := t.awaitBound(ctx, t.c.Settings)
+	state, detail, err := t.awaitBound(ctx, t.c.Settings, t.c.New)
 	switch {
 	case errors.Is(err, conntrackd.ErrCannotLook):
 		return state, step.Unknown, err.Error(), nil
@@ -181,6 +187,9 @@ func (t *transaction) bound(ctx context.Context) (service.State, step.Status, st
 // stillBound looks at the sockets a second time: the sending one is in the
 // kernel's table only after its first message.
 func (t *transaction) stillBound(pid int) (step.Status, string, error) {
+	if status, detail, err := t.proved(pid); status != step.Done {
+		return status, detail, err
+	}
 	sockets, err := t.sockets(pid, t.c.Settings)
 	if err != nil {
 		return step.Unknown, err.Error(), nil
@@ -194,8 +203,20 @@ func (t *transaction) stillBound(pid int) (step.Status, string, error) {
 	return step.Done, fmt.Sprintf("send buffer of %d bytes in force", sockets.SendBuffer), nil
 }
 
-// awaitBound returns the state in which the sockets were right.
-func (t *transaction) awaitBound(ctx context.Context, s conntrackd.Settings) (service.State, string, error) {
+// proved says whether the daemon pid runs with the new file, at the end of its start.
+func (t *transaction) proved(pid int) (step.Status, string, error) {
+	switch err := t.prove(pid, t.c.New); {
+	case errors.Is(err, conntrackd.ErrCannotLook):
+		return step.Unknown, err.Error(), nil
+	case err != nil:
+		return step.Failed, "", fmt.Errorf("%w: %w", errDaemon, err)
+	}
+	return step.Done, "", nil
+}
+
+// awaitBound returns the state in which the sockets were right, and the daemon was seen to
+// run with the file in this content.
+func (t *transaction) awaitBound(ctx context.Context, s conntrackd.Settings, content []byte) (service.State, string, error) {
 	waiting, cancel := context.WithTimeout(ctx, boundTimeout)
 	defer cancel()
 	problem, changing := "it does not run", false
@@ -208,11 +229,18 @@ func (t *transaction) awaitBound(ctx context.Context, s conntrackd.Settings) (se
 		case err != nil && waiting.Err() == nil:
 			return state, "", fmt.Errorf("%w: %w", conntrackd.ErrCannotLook, err)
 		case err == nil && state.Active:
+			proof := t.prove(state.MainPID, content)
+			if proof != nil && !errors.Is(proof, conntrackd.ErrCannotLook) {
+				return state, "", proof
+			}
 			sockets, err := t.sockets(state.MainPID, s)
+			if err == nil {
+				err = proof
+			}
 			if problem = health.BoundProblem(sockets, s); err == nil && problem == "" {
 				return state, fmt.Sprintf("receive buffer of %d bytes in force", sockets.ReceiveBuffer), nil
 			}
-			if errors.Is(err, conntrackd.ErrCannotLook) && service.ProcessLives(state.MainPID) {
+			if errors.Is(err, conntrackd.ErrCannotLook) && (problem == "" || service.ProcessLives(state.MainPID)) {
 				return state, "", err
 			}
 		case err == nil:

@@ -52,7 +52,7 @@ func TestApplyWaitsForTheEndOfTheDaemon(t *testing.T) {
 			return t.staysUp(ctx, first, time.Now().Add(time.Second))
 		},
 		"listening": func(t *transaction, ctx context.Context) error {
-			_, _, err := t.awaitBound(ctx, sync)
+			_, _, err := t.awaitBound(ctx, sync, nil)
 			return err
 		},
 		"rolled back": func(t *transaction, ctx context.Context) error {

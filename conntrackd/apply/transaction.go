@@ -46,6 +46,7 @@ type transaction struct {
 
 	before        service.State
 	beforeBound   bool               // the old daemon listened where the old file says
+	beforeProved  bool               // and ran with that file
 	unseen        error              // why its sockets could not be read, where nothing else asks for a restart
 	entry         *Entry             // of the history; nil until it is begun
 	history       *ledger            // where it is written
@@ -161,6 +162,10 @@ func (t *transaction) lookBefore(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := service.Misplaced(ctx, t.service, t.before, t.c.Path); err != nil {
+		return err
+	}
+	t.beforeProved = t.before.Active && t.prove(t.before.MainPID, t.c.Old) == nil
 	if t.before.Keeper != (service.Keeper{}) && !t.nothingLeft() {
 		return &service.KeptError{PID: t.before.MainPID, Keeper: t.before.Keeper}
 	}
@@ -219,6 +224,14 @@ func (t *transaction) sockets(pid int, s conntrackd.Settings) (health.Sockets, e
 	return health.ReadSockets(pid, s)
 }
 
+// prove says why the daemon pid does not run with the file in this content.
+func (t *transaction) prove(pid int, content []byte) error {
+	if t.a.Prove != nil {
+		return t.a.Prove(pid, t.c.Path, content)
+	}
+	return service.Prove(pid, t.c.Path, content)
+}
+
 func (t *transaction) sameContent() bool { return hostfile.Same(t.c.Old, t.c.New) }
 
 // nothingLeft says whether no change is needed: file and service are as asked
@@ -249,7 +262,14 @@ func (t *transaction) runs(state service.State) (bool, error) {
 		return !state.Starting && !state.Killed && !state.Ended, nil
 	case t.startedBefore(state):
 		return false, nil
-	case !t.c.Syncs():
+	}
+	if err := t.prove(state.MainPID, t.c.New); err != nil {
+		if errors.Is(err, conntrackd.ErrCannotLook) {
+			return false, err
+		}
+		return false, nil
+	}
+	if !t.c.Syncs() {
 		return true, nil
 	}
 	sockets, err := t.sockets(state.MainPID, t.c.Settings)

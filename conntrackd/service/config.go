@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 )
 
 // ConfigOf returns the configuration file with which the daemon pid runs, as it was
@@ -23,11 +21,14 @@ func ConfigOf(pid int) (config string, ok bool) {
 // none there runs with config. ok is false where there is none, or it cannot be seen.
 func Stranger(config string, mainPID int) (d Daemon, ok bool) {
 	if mainPID != 0 {
-		given, ok := ConfigOf(mainPID)
-		return Daemon{PID: mainPID, Config: given}, ok && !sameFile(given, config)
+		p, err := daemonOf(mainPID)
+		return Daemon{PID: mainPID, Config: p.config}, err == nil && !p.reads(config)
 	}
 	others, err := OtherDaemons(0)
-	if err != nil || len(others) == 0 || slices.ContainsFunc(others, func(d Daemon) bool { return sameFile(d.Config, config) }) {
+	if err != nil || len(others) == 0 {
+		return Daemon{}, false
+	}
+	if _, ok := find(func(p process) bool { return p.reads(config) }); ok {
 		return Daemon{}, false
 	}
 	return others[0], true
@@ -41,11 +42,8 @@ func (s *Systemd) Config(ctx context.Context) (config, why string, err error) {
 	if err != nil || !setup.Usable {
 		return "", "", err
 	}
-	if at := slices.IndexFunc(setup.Start, func(w string) bool { return filepath.Base(w) == "conntrackd" }); at >= 0 {
-		given, daemon := daemonConfig(setup.Start[at:])
-		if daemon && filepath.IsAbs(given) && !strings.Contains(given, "$") {
-			return given, s.Unit + " starts conntrackd with it", nil
-		}
+	if given := configIn(setup.Start); given != "" {
+		return given, s.Unit + " starts conntrackd with it", nil
 	}
 	state, err := s.State(ctx)
 	if err != nil || state.MainPID == 0 {

@@ -46,6 +46,9 @@ type Direct struct {
 	LogFile    string // the daemon's, for Log; blank means the same
 	// NoBoot says that the host's service manager has nothing that starts the daemon.
 	NoBoot bool
+	// Chroot says that this was found in a chroot, and not chosen: what the host starts is
+	// not seen from there.
+	Chroot bool
 	// WasEnabled says whether the sync was enabled the last time that somebody settled
 	// it; nil means no.
 	WasEnabled func() bool
@@ -113,7 +116,7 @@ func (d *Direct) running() ([]process, error) {
 		return nil, err
 	}
 	own := slices.DeleteFunc(all, func(p process) bool {
-		return !p.hidden && p.network != network || !sameFile(p.config, d.Config)
+		return !p.hidden && p.network != network || !p.reads(d.Config)
 	})
 	if i := slices.IndexFunc(own, func(p process) bool { return p.hidden }); i >= 0 {
 		return nil, fmt.Errorf("%w: only root with CAP_SYS_PTRACE can see whether conntrackd, process %d, is this host's", conntrackd.ErrCannotLook, own[i].pid)

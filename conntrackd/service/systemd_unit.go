@@ -13,6 +13,8 @@ type UnitSetup struct {
 	StartPre, StartPost []string // command lines before and after the start
 	Restart             string   // the value of Restart=
 	Start               []string // the words of its command
+	Network             string   // of a NetworkNamespacePath=; blank is the host's
+	PrivateNetwork      bool     // it has a network namespace of its own
 	Directories         Directories
 }
 
@@ -35,7 +37,7 @@ func (s *Systemd) Setup(ctx context.Context) (UnitSetup, error) {
 	return UnitSetup{
 		Usable: true, NeedsReload: property[bool](all, "NeedDaemonReload"), DropIns: property[[]string](all, "DropInPaths"),
 		StartPre: commandLines(all, "ExecStartPre"), StartPost: commandLines(all, "ExecStartPost"), Restart: property[string](all, "Restart"),
-		Start: commandWords(all, "ExecStart"), Directories: unitDirectories(all),
+		Start: commandWords(all, "ExecStart"), Network: property[string](all, "NetworkNamespacePath"), PrivateNetwork: property[bool](all, "PrivateNetwork"), Directories: unitDirectories(all),
 	}, nil
 }
 
