@@ -33,6 +33,7 @@ func Find(ctx context.Context, choice string, direct *Direct) (Service, error) {
 			return err == nil
 		},
 		bootedWithSysV: bootedWithSysV,
+		inChroot:       inChroot,
 		direct:         direct,
 		systemd:        NewSystemd(DefaultUnit),
 		openRC:         NewOpenRC(direct),
@@ -56,7 +57,7 @@ func bootedWithSysV() bool {
 }
 
 type serviceFinder struct {
-	bootedWithSystemd, bootedWithOpenRC, bootedWithSysV func() bool
+	bootedWithSystemd, bootedWithOpenRC, bootedWithSysV, inChroot func() bool
 
 	direct  *Direct
 	systemd *Systemd
@@ -81,6 +82,9 @@ func (f serviceFinder) find(ctx context.Context, choice string) (Service, error)
 		return nil, fmt.Errorf("no service manager is called %q: auto, systemd, openrc, sysv, direct or none", choice)
 	}
 	switch {
+	case f.inChroot():
+		f.direct.Chroot = true
+		return f.direct, nil
 	case f.bootedWithSystemd():
 		state, err := f.systemd.State(ctx)
 		if errors.Is(err, context.Canceled) {

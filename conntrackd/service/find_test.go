@@ -36,7 +36,7 @@ func TestFindService(t *testing.T) {
 		f := serviceFinder{
 			direct:            direct,
 			bootedWithSystemd: func() bool { return test.booted }, systemd: newFake(test.fake),
-			bootedWithOpenRC: never, bootedWithSysV: never, openRC: NewOpenRC(nil), sysV: NewSysV(nil),
+			bootedWithOpenRC: never, bootedWithSysV: never, inChroot: never, openRC: NewOpenRC(nil), sysV: NewSysV(nil),
 		}
 		got := "error"
 		found, err := f.find(t.Context(), test.choice)
@@ -66,5 +66,18 @@ func TestFindService(t *testing.T) {
 	var none Unmanaged
 	for _, call := range []func(context.Context) error{none.Restart, none.Stop, none.Enable, none.Disable} {
 		checkServiceError(t, call(t.Context()), ErrUnmanaged, "")
+	}
+}
+
+// In a chroot that nobody has chosen the host's services are not this program's.
+func TestFindInAChroot(t *testing.T) {
+	never := func() bool { return false }
+	yes := func() bool { return true }
+	for choice, want := range map[string]bool{"auto": true, "": true, "direct": false} {
+		direct := &Direct{}
+		f := serviceFinder{direct: direct, inChroot: yes, bootedWithSystemd: yes, bootedWithOpenRC: never, bootedWithSysV: never, systemd: newFake(&fakeSystemd{states: []map[string]any{props()}})}
+		if found, err := f.find(t.Context(), choice); found != Service(direct) || err != nil || direct.Chroot != want {
+			t.Errorf("%q: %v, %v; in a chroot: %t, want %t", choice, found, err, direct.Chroot, want)
+		}
 	}
 }
