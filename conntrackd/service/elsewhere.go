@@ -102,7 +102,7 @@ func Misplaced(ctx context.Context, s Service, state State, config string) error
 		if err != nil || !setup.Usable {
 			return nil // the checks of the service say so
 		}
-		return firstError(otherRoot(config), setup.otherNetwork(s.Unit, state), setup.otherConfig(s.Unit, config))
+		return firstError(otherRoot(config), setup.otherNetwork(s.Unit, state), s.otherConfig(setup, config))
 	case *OpenRC, *SysV:
 		return firstError(otherRoot(config), hostNetwork(Called(s.(Service))))
 	case *Direct:
@@ -176,18 +176,19 @@ func (u UnitSetup) otherNetwork(unit string, state State) *ElsewhereError {
 }
 
 // otherConfig says why the unit would start the daemon with another file than config.
-func (u UnitSetup) otherConfig(unit, config string) *ElsewhereError {
-	given := configIn(u.Start)
-	if u.NeedsReload {
-		if words, ok := startOnDisk(unit); ok {
-			given = configIn(words)
-		}
+// What its files say counts: systemd reads them again within a save.
+func (s *Systemd) otherConfig(u UnitSetup, config string) *ElsewhereError {
+	given, unit := configIn(u.Start), s.Unit
+	words, ok := startIn(s.dirs, unit)
+	edited := ok && !slices.Equal(words, u.Start)
+	if edited {
+		given = configIn(words)
 	}
 	if given == "" || sameFile(given, config) {
 		return nil
 	}
 	cause := fmt.Sprintf("%s starts conntrackd with another file, %s, and not with %s", unit, given, config)
-	if u.NeedsReload {
+	if edited {
 		cause += ", as soon as systemd reads the unit as it is on the disk now"
 	}
 	return &ElsewhereError{Cause: cause, Remedy: fmt.Sprintf("systemctl daemon-reload, and leave --config out (connsync --config %s), or have the unit give -C %s", shell.Word(given), shell.Word(config))}

@@ -52,6 +52,10 @@ func TestMisplacedByTheUnit(t *testing.T) {
 	if err := os.WriteFile(elsewhere, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	edited := t.TempDir()
+	if err := os.WriteFile(filepath.Join(edited, DefaultUnit), []byte("[Service]\nExecStart=/usr/sbin/conntrackd -C /edited.conf\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		unit map[string]any
 		want string
@@ -61,11 +65,16 @@ func TestMisplacedByTheUnit(t *testing.T) {
 		"a variable":        {props("ExecStart", start("/usr/sbin/conntrackd", "-C", "$CONFIG")), ""},
 		"its own network":   {props("PrivateNetwork", true), "PrivateNetwork="},
 		"another network":   {props("NetworkNamespacePath", elsewhere), "runs in " + elsewhere},
+		"an edited unit":    {props("ExecStart", start("/usr/sbin/conntrackd", "-C", defaultConfig)), "starts conntrackd with another file, /edited.conf, and not with " + defaultConfig + ", as soon as"},
 		"this very network": {props("NetworkNamespacePath", "/proc/self/ns/net"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				err := Misplaced(t.Context(), newFake(&fakeSystemd{states: []map[string]any{test.unit}}), State{}, defaultConfig)
+				s := newFake(&fakeSystemd{states: []map[string]any{test.unit}})
+				if name == "an edited unit" {
+					s.dirs = []string{edited}
+				}
+				err := Misplaced(t.Context(), s, State{}, defaultConfig)
 				var other *ElsewhereError
 				switch {
 				case test.want == "" && err != nil:

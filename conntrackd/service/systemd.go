@@ -23,6 +23,7 @@ type Systemd struct {
 	Settle time.Duration
 
 	dial    func(context.Context) (systemdConn, error)
+	dirs    []string // of the unit files
 	journal func(ctx context.Context, unit string, since time.Time) ([]string, error)
 }
 
@@ -41,6 +42,7 @@ func NewSystemd(name string) *Systemd {
 		Settle:  2500 * time.Millisecond,
 		dial:    dialSystemd,
 		journal: readJournal,
+		dirs:    unitDirs[:],
 	}
 }
 

@@ -35,6 +35,7 @@ func debianCases() map[string]debianCase {
 		"save, enable and disable":  {stock: true, setup: syncLink + "; systemctl disable --now conntrackd", inside: saveOnStockHost},
 		"save that fails":           {setup: syncLink, inside: failedSave},
 		"save while masked":         {setup: syncLink + "; systemctl mask --now conntrackd", inside: saveWhileMasked},
+		"save elsewhere":            {stock: true, setup: syncLink, inside: saveElsewhere},
 		"restart and enable":        {setup: "systemctl disable --now conntrackd", inside: restartAndEnable, after: runsAfterReboot},
 		"bad file":                  {inside: badFile},
 		"masked":                    {setup: "systemctl mask conntrackd", inside: masked},

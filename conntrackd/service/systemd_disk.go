@@ -18,10 +18,9 @@ var unitDirs = [...]string{"/etc/systemd/system", "/run/systemd/system", "/usr/l
 // maxUnitBytes is above any unit file.
 const maxUnitBytes = 1 << 20
 
-// startOnDisk are the words of the unit's ExecStart= as its files have it, which systemd may
-// not have read; ok is false where they cannot be read.
-func startOnDisk(unit string) (words []string, ok bool) { return startIn(unitDirs[:], unit) }
-
+// startIn are the words of the unit's ExecStart= as the files in dirs have it, which systemd
+// may not have read: it does not even know of a drop-in in a directory that is new. ok is
+// false where they cannot be read.
 func startIn(dirs []string, unit string) (words []string, ok bool) {
 	for _, path := range unitFiles(dirs, unit) {
 		content, err := trust.ReadFile(path, maxUnitBytes)

@@ -127,6 +127,7 @@ func newFake(f *fakeSystemd, results ...string) *Systemd {
 		f.results <- r
 	}
 	s := NewSystemd("")
+	s.dirs = nil
 	s.dial = func(context.Context) (systemdConn, error) { return f, nil }
 	s.journal = func(context.Context, string, time.Time) ([]string, error) {
 		return []string{"[ERROR] parsing config file in line (4), symbol 'banana': syntax error"}, nil
