@@ -270,6 +270,9 @@ func (h *hostChecks) secondDaemon(ctx context.Context) check.Finding {
 	if len(others) == 0 {
 		return check.Finding{Status: check.Passed, Detail: "no other conntrackd runs"}
 	}
+	if other := service.Elsewhere(h.n.Service, state, h.n.Config); other != nil {
+		return check.Finding{Status: check.Failed, Detail: other.Cause, Err: other, Remedy: other.Remedy}
+	}
 	var words []string
 	for _, d := range others {
 		words = append(words, fmt.Sprintf("process %d with %s", d.PID, d.Config))

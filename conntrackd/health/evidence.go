@@ -78,6 +78,9 @@ type evidence struct {
 	// ours; its PID is zero where there is none.
 	stranger service.Daemon
 	config   string // ours
+	// elsewhere says that the daemon which runs is not the service's, or not for this file
+	// and network namespace; nil where nothing does.
+	elsewhere *service.ElsewhereError
 	// swapped says that the settings are the other node's.
 	swapped bool
 	// conntrackMax is nf_conntrack_max; zero when it is not known.
@@ -101,7 +104,7 @@ type evidence struct {
 func (e evidence) off() bool {
 	s := e.service
 	return e.serviceErr == nil && !s.Active && !s.Enabled && !s.Killed && !s.Ended && !s.Starting && !s.Changing && s.Restarts == 0 &&
-		e.stranger.PID == 0 && !strings.HasPrefix(s.Detail, "failed")
+		e.stranger.PID == 0 && e.elsewhere == nil && !strings.HasPrefix(s.Detail, "failed")
 }
 
 // rates are how fast the counters grow; nil where there are not two readings.

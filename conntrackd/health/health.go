@@ -201,6 +201,7 @@ func (o *Observer) gather(ctx context.Context) evidence {
 		e.interfaceGone, e.addressGone = goneFromHere(e.settings)
 		e.swapped = ofOtherNode(o.Settings)
 		if o.Config != "" {
+			e.elsewhere = service.Elsewhere(o.Service, e.service, o.Config)
 			if d, ok := service.Stranger(o.Config, e.service.MainPID); ok {
 				e.stranger = d
 			}

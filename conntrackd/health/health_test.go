@@ -349,11 +349,15 @@ func TestOff(t *testing.T) {
 		"ended, and enabled by a save":    {evidence{service: service.State{Unbooted: true, Ended: true}}, false},
 		"being started":                   {evidence{service: service.State{Starting: true}}, false},
 		"another conntrackd in its place": {evidence{stranger: service.Daemon{PID: 7}}, false},
+		"one that is not the service's":   {evidence{elsewhere: &service.ElsewhereError{PID: 7, Cause: "conntrackd (process 7) is not the one of conntrackd.service", Remedy: "end it"}}, false},
 		"could not be read":               {evidence{serviceErr: errors.New("access denied")}, false},
 	} {
 		h := tt.e.health()
 		if h.Off != tt.want {
 			t.Errorf("%s: off %t", name, h.Off)
+		}
+		if e := tt.e.elsewhere; e != nil && (h.Verdict != VerdictUnknown || h.Cause != e.Cause || h.Next != e.Remedy) {
+			t.Errorf("%s: %s, %q, %q", name, h.Verdict, h.Cause, h.Next)
 		}
 		if h.Off && (h.Verdict != VerdictStopped || h.Cause == "" || !strings.Contains(h.Next, "connsync")) {
 			t.Errorf("%s: %s, %q, %q", name, h.Verdict, h.Cause, h.Next)

@@ -68,6 +68,8 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case e.serviceErr != nil:
 		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(),
 			"run connsync as root with " + trust.Ptrace.String() + ", or with --service direct where no service manager runs"}, true
+	case e.elsewhere != nil:
+		return judgement{VerdictUnknown, e.elsewhere.Cause, e.elsewhere.Remedy}, true
 	case e.stranger.PID != 0:
 		j := judgement{VerdictUnknown, fmt.Sprintf("conntrackd (process %d) runs with another file, %s, and not with %s", e.stranger.PID, e.stranger.Config, e.config),
 			fmt.Sprintf("show that one with %s, or start this one with %s", e.called.With("--config", e.stranger.Config).Command("status"), e.called.Command("apply", "--enable"))}

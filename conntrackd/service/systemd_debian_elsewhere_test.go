@@ -51,46 +51,51 @@ func saveElsewhere(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		set    func(*testing.T)
+		runs   bool // a daemon does that is another one
 		before bool // it is refused before
 		off    bool // the save is one that disables
 		want   string
 	}{
-		{"another network namespace", func(t *testing.T) { unshare(t, unix.CLONE_NEWNET) }, true, false, "is in another network namespace"},
-		{"disabled from another network namespace", func(t *testing.T) { unshare(t, unix.CLONE_NEWNET) }, true, true, "is in another network namespace"},
-		{"a chroot", chroot, true, false, "sees another file as " + configPath},
-		{"an edited unit", func(t *testing.T) { override(t, otherFile) }, true, false, "starts conntrackd with another file, /etc/ha/ct.conf, and not with " + configPath + ", as soon as systemd reads the unit"},
+		{"another network namespace", func(t *testing.T) { unshare(t, unix.CLONE_NEWNET) }, true, true, false, "is in another network namespace"},
+		{"disabled from another network namespace", func(t *testing.T) { unshare(t, unix.CLONE_NEWNET) }, true, true, true, "is in another network namespace"},
+		{"a chroot", chroot, true, true, false, "sees another file as " + configPath},
+		{"an edited unit", func(t *testing.T) { override(t, otherFile) }, false, true, false, "starts conntrackd with another file, /etc/ha/ct.conf, and not with " + configPath + ", as soon as systemd reads the unit"},
 		{"a variable", func(t *testing.T) {
 			override(t, "EnvironmentFile=/etc/default/ct\nExecStart=\nExecStart=/usr/sbin/conntrackd -C $CONFIG")
 			shell(t, reload+"; systemctl stop conntrackd")
-		}, false, false, "runs with another file, /etc/ha/ct.conf, and not with " + configPath},
+		}, false, false, false, "runs with another file, /etc/ha/ct.conf, and not with " + configPath},
 		{"a file made at each start", func(t *testing.T) {
 			shell(t, "echo '# made' >>/etc/ha/ct.conf; cp /etc/ha/ct.conf "+configPath)
 			override(t, "ProtectSystem=no\nExecStartPre=/bin/cp /etc/ha/ct.conf "+configPath)
 			shell(t, reload)
-		}, false, false, configPath + " is not as it was saved any more"},
+		}, false, false, false, configPath + " is not as it was saved any more"},
 		{"a file mounted over", func(t *testing.T) {
 			override(t, "BindReadOnlyPaths=/etc/ha/ct.conf:"+configPath)
 			shell(t, reload)
-		}, false, false, "sees another file as " + configPath},
+		}, false, false, false, "sees another file as " + configPath},
 		{"a file mounted over a running daemon's", func(t *testing.T) {
 			override(t, "BindReadOnlyPaths=/etc/ha/ct.conf:"+configPath)
 			shell(t, reload+"; systemctl restart conntrackd")
-		}, true, false, "sees another file as " + configPath},
+		}, true, true, false, "sees another file as " + configPath},
 		{"a namespace of the unit's", func(t *testing.T) {
 			override(t, "NetworkNamespacePath=/run/netns/fw2")
 			shell(t, reload+"; systemctl stop conntrackd")
-		}, true, false, "/run/netns/fw2 (NetworkNamespacePath= of the unit)"},
+		}, false, true, false, "/run/netns/fw2 (NetworkNamespacePath= of the unit)"},
 		{"a daemon started by hand", func(t *testing.T) {
 			shell(t, "systemctl stop conntrackd; conntrackd -d")
 			t.Cleanup(func() {
 				shell(t, "conntrackd -k; while pgrep -x conntrackd; do sleep 0.1; done; systemctl start conntrackd")
 			})
-		}, true, true, "is not the one of conntrackd.service: somebody started it by hand; end it with: conntrackd -C " + configPath + " -k"},
+		}, true, true, true, "is not the one of conntrackd.service: somebody started it by hand; end it with: conntrackd -C " + configPath + " -k"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			saved := content(t)
 			test.set(t)
 			was := state(t, service.NewSystemd(""))
+			// What runs now is told by status, and by check before a save.
+			if other := service.Elsewhere(service.NewSystemd(""), was, configPath); (other != nil) != test.runs {
+				t.Errorf("what runs: %v", other)
+			}
 			asked := settings
 			asked.Enabled, asked.ExternalCache = !test.off, true
 			got := save(t, asked)
