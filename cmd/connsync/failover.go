@@ -14,6 +14,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/failover"
+	"connsync/conntrackd/service"
 	"connsync/conntrackd/step"
 	"connsync/node"
 	"connsync/outlet"
@@ -221,6 +222,7 @@ func (g globals) failover(started time.Duration) (*failover.Failover, error) {
 	}
 	return &failover.Failover{
 		Client: control.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.RuntimeDir, Started: started,
+		Elsewhere: func() error { return service.ServesHere(g.Config) },
 	}, nil
 }
 

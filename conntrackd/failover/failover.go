@@ -30,6 +30,7 @@ func Roles() []Role { return []Role{RolePrimary, RoleBackup, RoleFault} }
 // Steps of a failover; stable, they are in the JSON and in logs. The letter is
 // conntrackd's own option for the same.
 const (
+	stepNetwork       step.ID = "network"        // the daemon serves another network; only where that failed
 	stepCommit        step.ID = "commit"         // -c: the peer's states go into the kernel
 	stepFlushCaches   step.ID = "flush-caches"   // -f
 	stepResyncKernel  step.ID = "resync-kernel"  // -R: the kernel's states go into the internal cache
@@ -52,6 +53,9 @@ type Failover struct {
 	// RuntimeDir keeps the lock that keeps two calls from mixing their steps;
 	// it is made when missing. Blank means that there is none.
 	RuntimeDir string
+	// Elsewhere says why the daemon serves another network namespace than the
+	// calling thread's; nil is not asked.
+	Elsewhere func() error
 	// Started is the time of the call on the clock of [Clock]; of two
 	// calls the later one counts, whichever comes first to the lock. Zero
 	// means now.
@@ -190,6 +194,7 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(step.Step)) Out
 		unlock()
 		return r.outcome
 	}
+	r.network()
 	var late []func()
 	for _, s := range actions(role, place{external: r.outcome.ExternalCache, internal: !first.Bypass, asks: f.Mode != "ALARM"}) {
 		if look := r.step(ctx, s); look != nil {
@@ -201,6 +206,20 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(step.Step)) Out
 		look()
 	}
 	return r.outcome
+}
+
+// network says where the daemon serves another network namespace: what is asked of it is done
+// all the same, there, and the connections of this one are not taken over.
+func (r *run) network() {
+	if r.f.Elsewhere == nil || r.outcome.Stopped {
+		return
+	}
+	began := time.Now()
+	if err := r.f.Elsewhere(); err != nil {
+		s := step.Step{ID: stepNetwork, Title: "Serve this network namespace", Status: step.Failed, Detail: err.Error(), Took: time.Since(began)}
+		r.outcome.Steps = append(r.outcome.Steps, s)
+		r.each(s)
+	}
 }
 
 // awaitDaemon reads from a daemon that may be about to start. A node that fails

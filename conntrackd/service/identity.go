@@ -56,6 +56,27 @@ func Prove(pid int, config string, content []byte) error {
 		Remedy: "have that write these settings, or take it away, and save again"}
 }
 
+// ServesHere says why the daemon that reads config serves another network namespace than the
+// calling thread's: an *[ElsewhereError]. Where none does, or it is not seen, that is nil.
+func ServesHere(config string) error {
+	all, err := processes("")
+	if err != nil {
+		return nil
+	}
+	var elsewhere error
+	for _, p := range all {
+		if p.hidden || !p.reads(config) {
+			continue
+		}
+		var other *ElsewhereError
+		if !errors.As(p.ofThisNetwork(), &other) {
+			return nil
+		}
+		elsewhere = other
+	}
+	return elsewhere
+}
+
 // daemonOf reads a daemon by its number.
 func daemonOf(pid int) (process, error) {
 	p, ok := readNamed(pid)
