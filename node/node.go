@@ -25,7 +25,8 @@ type Node struct {
 	Service service.Service // who runs the daemon; never nil after [Find]
 	// ConfigWhy says why this is the configuration file, where a service was asked for
 	// it; blank where it was given, or is the default. Unread says that the service
-	// starts the daemon with another one, so that nothing reads this one.
+	// starts the daemon with another one, so that nothing reads this one, or only a daemon
+	// that is not the service's.
 	ConfigWhy, Unread string
 }
 
@@ -74,11 +75,30 @@ func (n *Node) askForConfig(ctx context.Context, s *service.Systemd) {
 	config, why, err := s.Config(ctx)
 	switch {
 	case err != nil || config == "" || service.SameFile(config, n.Config):
+	case n.ConfigGiven && n.readByAnother(config):
 	case n.ConfigGiven:
 		n.Unread = fmt.Sprintf("nothing reads %s; conntrackd's file is %s, since %s", n.Config, config, why)
 	default:
 		n.Config, n.ConfigWhy = config, why
 	}
+}
+
+// readByAnother says whether a daemon runs with the file that is not the service's, and sets
+// [Node.Unread] then; config is the service's.
+func (n *Node) readByAnother(config string) bool {
+	d, keeper, ok := service.Reader(n.Config)
+	if !ok {
+		return false
+	}
+	by := ""
+	if keeper != (service.Keeper{}) {
+		by = " of " + keeper.String()
+	}
+	n.Unread = fmt.Sprintf("%s is the file of conntrackd, process %d%s, which connsync does not restart; the file of %s is %s", n.Config, d.PID, by, service.Called(n.Service), config)
+	if keeper.Restart != "" {
+		n.Unread += "; what restarts that one is " + keeper.Restart
+	}
+	return true
 }
 
 // ReadOnly says why this user can save nothing here, and what to do; blank where a

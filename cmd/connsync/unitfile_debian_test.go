@@ -72,4 +72,28 @@ func TestDebianStockAndUnitsOwnFile(t *testing.T) {
 	if active := unit(t, ctx, machine)["ActiveState"]; active != "active" {
 		t.Errorf("the unit is %s", active)
 	}
+
+	// A second daemon of a template's, which connsync does not run.
+	template := "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/usr/sbin/conntrackd -C /etc/ha/%i.conf\nRestart=always\n"
+	if err := machine.WriteFile("/etc/systemd/system/conntrackd@.service", []byte(template)); err != nil {
+		t.Fatal(err)
+	}
+	run(false, "sh", "-ec", "mkdir /etc/ha; sed 's/Port 3780/Port 3799/; s,LockFile .*,LockFile /run/fw.lock,; s,Path .*,Path /run/fw.ctl,' "+own+" >/etc/ha/fw.conf; systemctl daemon-reload; systemctl start conntrackd@fw")
+	process := func() string { return run(false, "systemctl", "show", "-p", "MainPID,NRestarts", "conntrackd@fw") }
+	was := process()
+	const whose = "/etc/ha/fw.conf is the file of conntrackd, process "
+	const restart = " of conntrackd@fw.service, which connsync does not restart; the file of conntrackd.service is " + own + "; what restarts that one is systemctl restart conntrackd@fw.service"
+	for _, line := range [][]string{{"show"}, append([]string{"apply"}, settings...)} {
+		said := run(line[0] == "apply", append([]string{"/usr/sbin/connsync", line[0], "--config", "/etc/ha/fw.conf"}, line[1:]...)...)
+		if !strings.Contains(said, whose) || !strings.Contains(said, restart) {
+			t.Errorf("%s:\n%s", line[0], said)
+		}
+	}
+	said = run(true, append([]string{"/usr/sbin/connsync", "apply", "--service", "direct", "--config", "/etc/ha/fw.conf", "--port", "3801"}, settings...)...)
+	if !strings.Contains(said, "is run by conntrackd@fw.service, which may start it again after a stop") {
+		t.Errorf("started directly:\n%s", said)
+	}
+	if now := process(); now != was {
+		t.Errorf("the template's daemon was %s, and is %s", was, now)
+	}
 }

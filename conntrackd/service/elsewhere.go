@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/shell"
-	"connsync/trust"
 )
 
 // Elsewhere says why the daemon that runs is not the one that s, in that state, would run
@@ -42,7 +41,11 @@ func Elsewhere(s Service, state State, config string) *ElsewhereError {
 // which that one would start, and the first would end each other over the lock.
 func (s *Systemd) stray(state State, config string) *ElsewhereError {
 	p, ok := find(func(p process) bool {
-		return p.pid != state.MainPID && trust.Service(p.pid) != s.Unit && p.reads(config)
+		if p.pid == state.MainPID || !p.reads(config) {
+			return false
+		}
+		unit, _ := unitOf(p.pid)
+		return unit != s.Unit
 	})
 	if !ok {
 		return nil

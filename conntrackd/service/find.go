@@ -23,11 +23,7 @@ func Choices() []string {
 // would be a second one. The error is for another choice, or that of ctx.
 func Find(ctx context.Context, choice string, direct *Direct) (Service, error) {
 	return serviceFinder{
-		bootedWithSystemd: func() bool {
-			// The test of sd_booted(3).
-			fi, err := os.Lstat("/run/systemd/system")
-			return err == nil && fi.IsDir()
-		},
+		bootedWithSystemd: bootedWithSystemd,
 		bootedWithOpenRC: func() bool {
 			_, err := os.Stat("/run/openrc/softlevel")
 			return err == nil
@@ -39,6 +35,12 @@ func Find(ctx context.Context, choice string, direct *Direct) (Service, error) {
 		openRC:         NewOpenRC(direct),
 		sysV:           NewSysV(direct),
 	}.find(ctx, choice)
+}
+
+// bootedWithSystemd is the test of sd_booted(3).
+func bootedWithSystemd() bool {
+	fi, err := os.Lstat("/run/systemd/system")
+	return err == nil && fi.IsDir()
 }
 
 // bootedWithSysV looks for the first process and the pipe that it is told

@@ -2,11 +2,13 @@ package service
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"connsync/trust"
 )
@@ -69,6 +71,9 @@ func (p process) keeper() Keeper {
 	if trust.Service(p.pid) == "pacemaker.service" {
 		return keepers["pacemaker"]
 	}
+	if unit, main := unitOf(p.pid); main {
+		return Keeper{Name: unit, Restart: "systemctl restart " + unit}
+	}
 	switch {
 	case p.detached || p.parent == os.Getpid():
 		return Keeper{}
@@ -95,6 +100,30 @@ func (p process) keeper() Keeper {
 	}
 	return k
 }
+
+// unitOf returns the unit of systemd's that a process belongs to, and whether it is its main
+// process, which not every one is that was started from it, such as from cron.service; blank
+// where there is none, or systemd does not run here.
+func unitOf(pid int) (unit string, main bool) {
+	if !bootedWithSystemd() {
+		return "", false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), unitTimeout)
+	defer cancel()
+	conn, err := dialSystemd(ctx)
+	if err != nil {
+		return "", false
+	}
+	defer conn.Close()
+	if unit, err = conn.GetUnitNameByPID(ctx, uint32(pid)); err != nil {
+		return "", false
+	}
+	u, err := readUnit(ctx, conn, unit)
+	return unit, err == nil && u.pid == pid
+}
+
+// unitTimeout bounds the question for a process's unit.
+const unitTimeout = 2 * time.Second
 
 // cameBack returns the daemon that runs although it was just stopped; nil for none.
 func (d *Direct) cameBack() error {

@@ -14,6 +14,7 @@ import (
 
 // systemdConn is what is used of *sd.Conn.
 type systemdConn interface {
+	GetUnitNameByPID(ctx context.Context, pid uint32) (string, error)
 	GetAllPropertiesContext(ctx context.Context, unit string) (map[string]any, error)
 	ListUnitFilesByPatternsContext(ctx context.Context, states, patterns []string) ([]sd.UnitFile, error)
 	RestartUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error)

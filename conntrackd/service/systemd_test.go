@@ -30,6 +30,10 @@ type fakeSystemd struct {
 
 func (f *fakeSystemd) called(name string) { f.calls = append(f.calls, name) }
 
+func (f *fakeSystemd) GetUnitNameByPID(context.Context, uint32) (string, error) {
+	return "", dbus.ErrClosed
+}
+
 func (f *fakeSystemd) GetAllPropertiesContext(ctx context.Context, _ string) (map[string]any, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
