@@ -38,7 +38,10 @@ var allowed = map[string][]string{
 	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed", "plural", "trust"},
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
-	"conntrackd/service":  {"conntrackd", "conntrackd/control", "shell", "trust"},
+	"conntrackd/service":  {"conntrackd", "conntrackd/control", "conntrackd/service/bus", "shell", "trust"},
+
+	"conntrackd/service/bus": {},
+
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "shell", "trust"},
 	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},
 	"conntrackd/health":   {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "conntrackd/service", "plural", "shell", "trust"},

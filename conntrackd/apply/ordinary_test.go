@@ -13,6 +13,7 @@ var _ = rootless.LeftOut(
 	"TestApplyNewCandidate",
 	"TestApplyOfWhatIsInForceDoesNothing",
 	"TestApplyOneWriterAtATime",
+	"TestApplyProvesWhatTheDaemonReads",
 	"TestApplyRefusesAnAddressThatHasGone",
 	"TestApplyRefusesWhatWasChangedUnderneath",
 	"TestApplyRepairsFirst",
@@ -28,5 +29,6 @@ var _ = rootless.LeftOut(
 	"TestRecoverAfterABoot",
 	"TestRecoverCannotSeeTheSockets",
 	"TestRollbackIsVerifiedOnTheDefaultLink",
+	"TestRollbackSaysWhatTheDaemonReads",
 	"TestSaveFillsTheCachesAgain",
 )

@@ -43,7 +43,7 @@ func (t *transaction) rollBack(ctx context.Context, cause error) error {
 }
 
 func (t *transaction) restoreFile() error {
-	if !t.wrote || hostfile.Unchanged(t.c.Path, t.c.Old) == nil { // something else has put it back
+	if !t.wrote || hostfile.Unchanged(t.c.Path, t.c.Old) == nil { // its text is the old one again
 		return nil
 	}
 	return t.replace(t.c.Path, t.c.New, t.c.Old)

@@ -13,4 +13,5 @@ var _ = rootless.LeftOut(
 	"TestDirectWithoutTheSocket",
 	"TestDirectories",
 	"TestInitScriptsOnDebian",
+	"TestReadsFromItsRoot",
 )

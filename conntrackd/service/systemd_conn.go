@@ -10,6 +10,8 @@ import (
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
+
+	"connsync/conntrackd/service/bus"
 )
 
 // systemdConn is what is used of *sd.Conn.
@@ -29,14 +31,14 @@ type systemdConn interface {
 // dialSystemd connects to the system bus or, where there is none, to systemd's
 // private socket, which is root's alone. The connection ends with ctx.
 func dialSystemd(ctx context.Context) (systemdConn, error) {
-	conn, busErr := dialWithin(ctx, 1500*time.Millisecond, newSystemBus)
+	conn, busErr := dialWithin(ctx, 1500*time.Millisecond, bus.System)
 	if busErr == nil {
 		return conn, nil
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	conn, err := dialWithin(ctx, 3*time.Second, newPrivateBus)
+	conn, err := dialWithin(ctx, 3*time.Second, bus.Private)
 	if err != nil {
 		return nil, fmt.Errorf("system bus: %w; private socket: %w", busErr, err)
 	}

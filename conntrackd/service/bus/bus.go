@@ -1,4 +1,4 @@
-package service
+package bus
 
 import (
 	"bufio"
@@ -34,8 +34,8 @@ const (
 // read it without end, or panic on a goroutine of its own.
 var errBus = errors.New("the bus does not keep to the D-Bus protocol")
 
-// newSystemBus connects to the system bus.
-func newSystemBus(ctx context.Context) (*sd.Conn, error) {
+// System connects to the system bus.
+func System(ctx context.Context) (*sd.Conn, error) {
 	address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS")
 	if address == "" {
 		address = systemBus
@@ -51,8 +51,8 @@ func newSystemBus(ctx context.Context) (*sd.Conn, error) {
 	})
 }
 
-// newPrivateBus connects to systemd itself.
-func newPrivateBus(ctx context.Context) (*sd.Conn, error) {
+// Private connects to systemd itself.
+func Private(ctx context.Context) (*sd.Conn, error) {
 	return sd.NewConnection(func() (*dbus.Conn, error) { return openBus(ctx, systemdPrivate) })
 }
 
