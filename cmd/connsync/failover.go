@@ -221,8 +221,7 @@ func (g globals) failover(started time.Duration) (*failover.Failover, error) {
 		socket = g.ControlSocket()
 	}
 	return &failover.Failover{
-		Client: control.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.RuntimeDir, Started: started,
-		Elsewhere: func() error { return service.ServesHere(g.Config) },
+		Client: control.NewClient(socket), Mode: f.Mode(), RuntimeDir: g.RuntimeDir, Started: started, Elsewhere: func() error { return service.ServesHere(g.Config) },
 	}, nil
 }
 
