@@ -27,7 +27,8 @@ func newHistory(s streams, g *globals) *cobra.Command {
 		Short: "List the newest saves: when, who, from where, and how they ended",
 		Long: `history lists the newest 20 saves of conntrackd.conf, the newest first. Each keeps
 the file that it replaced; rollback puts one back. An interrupted save whose kept
-file is damaged blocks the next save: --forget removes it and what it kept.`,
+file is damaged blocks the next save: --forget removes it and what it kept. A save of
+which nothing is damaged is not removed.`,
 		Example: "  connsync history\n  connsync history --diff 12",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,7 +52,7 @@ file is damaged blocks the next save: --forget removes it and what it kept.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&asArray, "json-array", false, "print the list of --json alone, as 1.0 did; the next version has no such flag")
 	cmd.Flags().IntVar(&diff, "diff", 0, "show what save `N` changed in the file")
-	cmd.Flags().IntVar(&f.number, "forget", 0, "remove save `N` and its files from the history; asks first")
+	cmd.Flags().IntVar(&f.number, "forget", 0, "remove save `N`, of which something is damaged, and its files from the history; asks first")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "with --forget: do not ask")
 	return cmd
 }
@@ -235,7 +236,7 @@ func (f forgetFlags) check(forget, diff, asJSON bool, hint string) error {
 type forgotten struct {
 	Forgotten  int         `json:"forgotten"` // the number of the save
 	Save       apply.Entry `json:"save"`
-	Damage     string      `json:"damage"`     // blank where nothing was damaged
+	Damage     string      `json:"damage"`     // what was damaged
 	Unfinished bool        `json:"unfinished"` // it was interrupted and not repaired
 }
 
@@ -248,7 +249,8 @@ func (c *cli) forget(ctx context.Context, s streams, f forgetFlags, asJSON bool)
 	defer func() { unlock() }()
 	r, err := c.PlanRemoval(f.number)
 	var unfinished *apply.UnfinishedError
-	if errors.As(err, &unfinished) {
+	var undamaged *apply.UndamagedError
+	if errors.As(err, &unfinished) || errors.As(err, &undamaged) {
 		return refused("%w", err)
 	}
 	if err != nil {

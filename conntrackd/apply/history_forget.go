@@ -13,7 +13,7 @@ import (
 // [History.PlanRemoval].
 type Removal struct {
 	Entry Entry
-	// Damage says what is not as it was written; blank where nothing is.
+	// Damage says what is not as it was written, or why no save is possible beside it.
 	Damage string
 
 	history History
@@ -39,9 +39,19 @@ func (e *UnfinishedError) Error() string {
 		"%s completes it or rolls it back", e.Entry.Number, e.called.With("--config", e.Entry.Path).Command("status"))
 }
 
+// UndamagedError means that the history keeps a save as it was written, so that it
+// can be rolled back and must not be forgotten.
+type UndamagedError struct{ Number int }
+
+// Error says what becomes of such a save.
+func (e *UndamagedError) Error() string {
+	return fmt.Sprintf("save %d is not damaged and was not removed: --forget removes only what is damaged; "+
+		"the history keeps the newest %d saves and removes older ones by itself", e.Number, keepEntries)
+}
+
 // PlanRemoval says what the history would lose with a save. The error is
-// [ErrNoEntry] where it is not kept and an *[UnfinishedError] where it can still
-// be repaired. Nothing is removed yet.
+// [ErrNoEntry] where it is not kept, an *[UnfinishedError] where it can still be
+// repaired and an *[UndamagedError] where nothing of it is damaged. Nothing is removed yet.
 func (h History) PlanRemoval(number int) (Removal, error) {
 	r := Removal{history: h}
 	var err error
@@ -63,6 +73,10 @@ func (h History) PlanRemoval(number int) (Removal, error) {
 		return r, err
 	case r.Unfinished():
 		return r, &UnfinishedError{r.Entry, h.called}
+	case r.Entry.Number == maxNumber:
+		r.Damage = "it has the last number of all: no save is possible beside it"
+	default:
+		return r, &UndamagedError{r.Entry.Number}
 	}
 	return r, nil
 }

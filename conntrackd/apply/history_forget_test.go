@@ -48,6 +48,12 @@ func TestForgetDamagedSave(t *testing.T) {
 			if _, err := h.PlanRemoval(7); !errors.Is(err, ErrNoEntry) {
 				t.Errorf("a save that is not kept: %v", err)
 			}
+			var undamaged *UndamagedError
+			for _, number := range []int{1, 2} { // the save before it and the one after it
+				if _, err := h.PlanRemoval(number); !errors.As(err, &undamaged) || undamaged.Number != number {
+					t.Errorf("save %d, which is whole: %v", number, err)
+				}
+			}
 		})
 	}
 }
