@@ -49,7 +49,7 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 		r.Before = &apply.Standing{Settings: n.withPrefixes(ctx, apply.SettingsOf(n.Config, c.Old)), Running: now}
 	}
 	if !r.Unchanged {
-		r.Commands = n.restoreCommands(c, now)
+		r.Commands = n.restoreCommands(c, state, err == nil)
 	}
 	return r, nil
 }
@@ -68,7 +68,7 @@ func (n *Node) toUndo(number int) (apply.Entry, error) {
 	return e, err
 }
 
-func (n *Node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) []string {
+func (n *Node) restoreCommands(c *conntrackd.Candidate, now service.State, known bool) []string {
 	var commands []string
 	switch {
 	case c.New == nil:
@@ -76,20 +76,7 @@ func (n *Node) restoreCommands(c *conntrackd.Candidate, now conntrackd.Running) 
 	case c.Changed():
 		commands = append(commands, "write "+n.Config)
 	}
-	if c.Restore.Enabled != now.Enabled {
-		action := service.ActionDisable
-		if c.Restore.Enabled {
-			action = service.ActionEnable
-		}
-		commands = append(commands, n.Service.Commands(action)...)
-	}
-	switch {
-	case c.Restore.Active:
-		commands = append(commands, n.Service.Commands(service.ActionRestart)...)
-	case now.Active:
-		commands = append(commands, n.Service.Commands(service.ActionStop)...)
-	}
-	return commands
+	return append(commands, n.serviceCommands(now, known, *c.Restore)...)
 }
 
 // History is the saves that are kept in the state directory.

@@ -49,17 +49,29 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 	if c.Changed() {
 		r.Commands = append(r.Commands, "write "+n.Config)
 	}
-	for _, action := range actions(settings.Enabled) {
-		r.Commands = append(r.Commands, n.Service.Commands(action)...)
-	}
+	wanted := conntrackd.Running{Active: settings.Enabled, Enabled: settings.Enabled}
+	r.Commands = append(r.Commands, n.serviceCommands(s.State, s.StateErr == nil, wanted)...)
 	return r, nil
 }
 
-func actions(enabled bool) []service.Action {
-	if enabled {
-		return []service.Action{service.ActionEnable, service.ActionRestart}
+// serviceCommands are what a save asks of the service, in its order. What is set already
+// is not asked for; where the state is not known everything is.
+func (n *Node) serviceCommands(now service.State, known bool, wanted conntrackd.Running) []string {
+	boot, run := service.ActionDisable, service.ActionStop
+	if wanted.Enabled {
+		boot = service.ActionEnable
 	}
-	return []service.Action{service.ActionStop, service.ActionDisable}
+	if wanted.Active {
+		run = service.ActionRestart
+	}
+	var commands []string
+	if !known || now.Enabled != wanted.Enabled {
+		commands = n.Service.Commands(boot)
+	}
+	if !known || wanted.Active || now.Active || now.Starting || now.Killed || now.Ended {
+		commands = append(commands, n.Service.Commands(run)...)
+	}
+	return commands
 }
 
 // Unmanaged says that the service is left alone: it is neither asked nor changed,
