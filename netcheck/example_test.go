@@ -59,6 +59,7 @@ func ExampleTarget_firstNode() {
 		}
 	}
 	// Output:
+	// carrier: blocker, with FirstNode warning
 	// peer-link: blocker, with FirstNode warning
 	// peer-ping: blocker, with FirstNode warning
 	// path-mtu: blocker, with FirstNode warning

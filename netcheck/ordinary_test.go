@@ -20,6 +20,7 @@ var _ = rootless.LeftOut(
 	"TestFirewallOfLegacyWithoutItsProgram",
 	"TestFirewallOfMembership",
 	"TestFirewallOfNeighbours",
+	"TestFirstNodeWithoutCarrier",
 	"TestForbiddenSendDoesNotHang",
 	"TestGroupSource",
 	"TestHealthyPair",

@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"net/netip"
+	"slices"
 
 	"connsync/netcheck/check"
 	"connsync/netcheck/firewall"
@@ -15,8 +16,9 @@ import (
 type Target struct {
 	// Flow is the sync itself: interface, addresses and port.
 	firewall.Flow
-	// FirstNode is the operator's statement that the peer is not set up yet: what
-	// only the peer can answer warns instead of blocking.
+	// FirstNode is the operator's statement that the peer is not set up yet, or is
+	// switched off: what only the peer can answer warns instead of blocking, and so does
+	// a missing carrier, since a cable that leads straight to the peer has none then.
 	FirstNode bool
 	// Enabled says that the settings are those of a sync that is to run.
 	Enabled bool `json:",omitempty"`
@@ -62,11 +64,15 @@ func Plan(t Target) []check.Check {
 	if t.Family() == 6 {
 		addressNeeds = []check.ID{CheckCarrier}
 	}
+	wayNeeds := []check.ID{CheckCarrier, CheckCurrentAssigned}
+	if t.FirstNode { // each is asked without a carrier too, and says what that hides
+		addressNeeds, wayNeeds = []check.ID{CheckInterface}, wayNeeds[1:]
+	}
 	return []check.Check{
 		{ID: CheckInterface, Title: "Interface exists", Severity: check.Blocker, Run: runInterface(t)},
 		{ID: CheckLinkUp, Title: "Interface is up", Severity: check.Blocker,
 			Needs: []check.ID{CheckInterface}, Run: runLinkUp(t)},
-		{ID: CheckCarrier, Title: "Interface has a carrier", Severity: check.Blocker,
+		{ID: CheckCarrier, Title: "Interface has a carrier", Severity: ofPeer,
 			Needs: []check.ID{CheckLinkUp}, Run: runCarrier(t)},
 		{ID: CheckDedicated, Title: "Interface is dedicated to sync", Severity: check.Warning,
 			Needs: []check.ID{CheckInterface}, Run: runDedicated(t)},
@@ -76,9 +82,9 @@ func Plan(t Target) []check.Check {
 		{ID: CheckSameSubnet, Title: "Both addresses are in one subnet", Severity: check.Blocker,
 			Needs: []check.ID{CheckPeerDistinct}, Run: runSameSubnet(t)},
 		{ID: CheckRoute, Title: "Route to the peer", Severity: check.Blocker,
-			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned, CheckSameSubnet}, Run: group.Source(t.Flow, runRoute(t))},
+			Needs: append(slices.Clone(wayNeeds), CheckSameSubnet), Run: group.Source(t.Flow, runRoute(t))},
 		{ID: CheckDuplicateAddress, Title: "No other host uses Current IP", Severity: check.Blocker,
-			Needs: []check.ID{CheckCarrier, CheckCurrentAssigned}, Run: runDuplicateAddress(t)},
+			Needs: wayNeeds, Run: runDuplicateAddress(t)},
 		// Frames go out on the interface whatever the route is, so a cut wire
 		// shows beside a wrong route.
 		{ID: CheckPeerLink, Title: "Peer is on the wire", Severity: ofPeer,

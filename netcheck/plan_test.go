@@ -188,3 +188,41 @@ func TestWithoutRights(t *testing.T) {
 		t.Errorf("verdict %q", v)
 	}
 }
+
+// With the peer switched off a straight cable has no carrier. That stops no save with
+// FirstNode, unless an IPv6 address cannot be used without one.
+func TestFirstNodeWithoutCarrier(t *testing.T) {
+	for name, tt := range map[string]struct {
+		family  int
+		do      string
+		current failure
+		verdict check.Verdict
+	}{
+		"IPv4":                  {family: 4, verdict: check.VerdictWarn},
+		"IPv6, not asked for":   {family: 6, do: "ip -6 address replace fd00::101/64 dev eth1 nodad", verdict: check.VerdictWarn},
+		"IPv6, to be asked for": {family: 6, do: "ip -6 address del fd00::101/64 dev eth1\nip -6 address add fd00::101/64 dev eth1", verdict: check.VerdictBlocked, current: failure{CheckCurrentAssigned, check.Blocker, "fd00::101 on eth1 cannot be used while eth1 has no carrier: the kernel has not asked yet whether another host has it", "plug in the cable of eth1; or add the address so that the kernel does not ask other hosts for it: ip -6 address replace fd00::101/64 dev eth1 nodad"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, settings := newWired(t, tt.family)
+			settings.FirstNode = true
+			l.run(l.b, "ip link set dev eth1 down")
+			l.run(l.a, tt.do)
+			report := l.check(settings)
+			if v := report.Verdict(); v != tt.verdict {
+				t.Errorf("verdict %q", v)
+			}
+			carrier, _ := report.Result(CheckCarrier)
+			if carrier.Status != check.Failed || carrier.Severity != check.Warning {
+				t.Errorf("carrier: %+v", carrier)
+			}
+			current, _ := report.Result(CheckCurrentAssigned)
+			if got := (failure{current.ID, current.Severity, current.Detail, current.Remedy}); tt.current.ID != "" && got != tt.current {
+				t.Errorf("current-ip-assigned: %+v", got)
+			}
+			if other, _ := report.Result(CheckDuplicateAddress); other.Status == check.Passed {
+				t.Errorf("duplicate-address passed without a carrier: %+v", other)
+			}
+		})
+	}
+}

@@ -65,6 +65,9 @@ func judgeDuplicate(t Target, link Interface, got answers, err error) check.Find
 		return check.Fail(change+readd, "the kernel found %v in use by another host on the wire of %s and does not use it", addr, link.Name)
 	case err != nil:
 		return linkUnknown(err, "could not check whether another host has "+addr.String())
+	case !link.Carrier: // where it does not stop the save, the carrier's own check says so
+		return check.Finding{Status: check.Unknown, Mild: t.FirstNode,
+			Detail: fmt.Sprintf("%s has no carrier, so no other host could be asked whether it has %v", link.Name, addr)}
 	case slices.Contains(link.Tentative, addr):
 		return check.Finding{Status: check.Unknown, Remedy: t.ip("address show dev %s tentative", link.Name),
 			Detail: fmt.Sprintf("the kernel is still looking for another host with %v on the wire of %s", addr, link.Name)}

@@ -40,9 +40,9 @@ type Finding struct {
 	Detail string // one sentence: what was seen
 	Remedy string // a command or a named field to change; blank when passed
 	Err    error  // the cause, where there is one
-	// Mild says that this failure does not stop a save, whatever the check's
-	// severity, and that checks which need this one are still asked: the link
-	// works, but not as it should.
+	// Mild says that this does not stop a save, whatever the check's severity, and that
+	// checks which need this one are still asked. It failed, and the link works, but not
+	// as it should; or it could not run, for a cause that another check reports.
 	Mild bool
 	// Mend is what connsync itself can do about the failure; blank for nothing.
 	Mend Mend

@@ -188,7 +188,7 @@ func (r *run) finish(i int, f Finding, took time.Duration) {
 	r.unfinished--
 	res := &r.results[i]
 	res.Finding, res.Took = f, took
-	if f.Status == Failed && f.Mild {
+	if (f.Status == Failed || f.Status == Unknown) && f.Mild {
 		res.Severity = Warning
 	}
 	if r.each != nil {

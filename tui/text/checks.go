@@ -189,7 +189,7 @@ const (
 	FirstNodeFollows      = "The path to the peer is then not proven, and nothing is in sync until the peer is set up."
 	FirstNodeShort        = "First node: no peer yet."
 	FirstNodeFollowsShort = "Nothing is in sync until it is set up."
-	FirstNodeFlag         = "If this is the first node of the pair and the peer is not set up yet, add --first-node."
+	FirstNodeFlag         = "If the peer is not set up yet, or is off, add --first-node."
 	GoOnUnknown           = "Save despite unknown checks."
 )
 
