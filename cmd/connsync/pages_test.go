@@ -45,7 +45,7 @@ func pages(t *testing.T) map[string]string {
 
 // mildly are the blockers with a finding that is [check.Finding.Mild].
 var mildly = []check.ID{
-	netcheck.CheckCarrier, netcheck.CheckSameSubnet, netcheck.CheckRoute, netcheck.CheckPeerPing, netcheck.CheckPeerPort, netcheck.CheckConntrack, "daemon",
+	netcheck.CheckCarrier, netcheck.CheckDuplicateAddress, netcheck.CheckSameSubnet, netcheck.CheckRoute, netcheck.CheckPeerPing, netcheck.CheckPeerPort, netcheck.CheckConntrack, "daemon",
 }
 
 // The table of checks is the plan: every id, in order, with what a failure means, and
