@@ -44,10 +44,9 @@ func writeManual(root *cobra.Command, dir string) error {
 	return root.GenFishCompletionFile(filepath.Join(dir, "connsync.fish"), true)
 }
 
-// undated leaves out when a page was generated, and the page about a shell of Windows.
+// undated leaves out when a page was generated.
 func undated(cmd *cobra.Command) {
 	cmd.DisableAutoGenTag = true
-	cmd.Hidden = cmd.Hidden || cmd.Name() == "powershell"
 	for _, c := range cmd.Commands() {
 		undated(c)
 	}

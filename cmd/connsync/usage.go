@@ -36,6 +36,7 @@ func strict(root *cobra.Command) {
 			}
 			// Without a function of its own cobra would not look at the arguments.
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			completion.OnLinux(cmd)
 			for _, shell := range cmd.Commands() {
 				shell.Args = noArguments
 				if shell.Name() == "bash" {
