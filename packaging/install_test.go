@@ -127,7 +127,7 @@ func TestDebLeavesALivePairInSync(t *testing.T) {
 		{"dpkg -i /root/connsync.deb", "", "connsync status && systemctl is-active connsync-refresh.service"},
 		{"dpkg -i /root/connsync.deb", "", "connsync status && systemctl is-active connsync-refresh.service"},
 		{"dpkg -r connsync", "connsync unprepare", "test -e /var/lib/connsync/history && ! test -e /var/lib/prometheus/node-exporter/connsync.prom"},
-		{"dpkg -i /root/connsync.deb", "", "connsync status && systemctl start connsync-metrics.service"},
+		{"dpkg -i /root/connsync.deb", "", "connsync status && systemctl is-active connsync-refresh.service && systemctl start connsync-metrics.service"},
 		{"dpkg -P connsync", "keepalived's configuration calls", `test "$(find /var/lib/connsync -type f)" = /var/lib/connsync/prepared.json && ! test -e /var/lib/prometheus/node-exporter/connsync.prom && grep notify /etc/keepalived/keepalived.conf`},
 	} {
 		if out := in(step.command); !strings.Contains(out, step.says) {
@@ -207,6 +207,8 @@ func TestRemovalStopsTheRefreshWithoutSystemd(t *testing.T) {
 			{"pidof connsync && pidof conntrackd", ""},
 			{"dpkg -r connsync", "connsync unprepare"},
 			{"! pidof connsync && pidof conntrackd", ""},
+			{"dpkg -i /root/connsync.deb", ""},
+			{"pidof connsync && pidof conntrackd", ""},
 		} {
 			out, err := machine.Run(ctx, "sh", "-c", step.command)
 			if err != nil || !strings.Contains(out, step.want) {

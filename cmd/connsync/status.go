@@ -144,7 +144,7 @@ func (c *cli) status(ctx context.Context, s streams, f statusFlags) error {
 			report.OutOfPlace = out
 			return printJSON(w, report)
 		}
-		lines := append(text.StatusLines(health), text.StatusNumbers(health, c.table, saved.Settings, c.RefreshReport(saved.Settings))...)
+		lines := text.StatusPage(health, c.table, saved.Settings, c.RefreshReport(saved.Settings))
 		if note := text.ServiceNote(health); note != "" {
 			lines = append(lines, note)
 		}

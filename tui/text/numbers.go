@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -195,6 +196,17 @@ func NewPairReport(h health.Health, t conntrackd.SettingTable, s conntrackd.Sett
 		p.Heard = &h.Heard
 	}
 	return p
+}
+
+// StatusPage is a look as plain text: verdict, cause and next step, then the numbers.
+// Where both ways are up and the refresh that is needed does not run, the first line says so.
+func StatusPage(h health.Health, t conntrackd.SettingTable, s conntrackd.Settings, r refresh.Report) []string {
+	lines := append(StatusLines(h), StatusNumbers(h, t, s, r)...)
+	if h.Verdict == health.VerdictTwoWay && !h.Off && r.Needed && r.Running != nil && !*r.Running {
+		lines[0] = Column(Warn) + "In sync both ways, but connections in use expire on the peer: connsync refresh does not run."
+		lines = slices.Insert(lines, 1, Column("")+"-> connsync apply")
+	}
+	return lines
 }
 
 // StatusNumbers are the numbers of a look as plain text.

@@ -112,6 +112,30 @@ func TestOffIsNoFailure(t *testing.T) {
 	}
 }
 
+// Connections that expire on the peer are no part of a sync that is simply well.
+func TestStatusPageNamesAStoppedRefresh(t *testing.T) {
+	yes, no := true, false
+	h, off := inSync(time.Now()), health.Health{Verdict: health.VerdictStopped, Off: true}
+	stopped := []string{"warn     In sync both ways, but connections in use expire on the peer: connsync refresh does not run.", "         -> connsync apply"}
+	for name, tt := range map[string]struct {
+		h    health.Health
+		r    refresh.Report
+		want []string
+	}{
+		"stopped":       {h, refresh.Report{Needed: true, Running: &no, Installed: true}, stopped},
+		"not installed": {h, refresh.Report{Needed: true, Running: &no}, stopped},
+		"running":       {h, refresh.Report{Needed: true, Running: &yes}, StatusLines(h)[:1]},
+		"not needed":    {h, refresh.Report{Running: &no, Installed: true}, StatusLines(h)[:1]},
+		"not known":     {h, refresh.Report{Needed: true}, StatusLines(h)[:1]},
+		"sync is off":   {off, refresh.Report{Needed: true, Running: &no}, StatusLines(off)[:1]},
+	} {
+		got := StatusPage(tt.h, conntrackd.NewSettingTable(), pairSettings(), tt.r)
+		if diff := cmp.Diff(tt.want, got[:min(len(got), len(tt.want))]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestRefresh(t *testing.T) {
 	yes, no, at := true, false, time.Now().Add(-3*time.Second)
 	for want, r := range map[string]refresh.Report{
