@@ -1,0 +1,70 @@
+package packaging
+
+import (
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// The page of the packages names every place that they put something into, and every
+// unit; README and the page say what installing brings about.
+func TestPagesSayWhatThePackagesDo(t *testing.T) {
+	page, readme := read(t, "../docs/packages.md"), read(t, "../README.md")
+	places := regexp.MustCompile(`(?m)^ +(?:- )?dst: "?([^"\n]+)"?$`).FindAllStringSubmatch(read(t, "nfpm.yaml"), -1)
+	if len(places) < 20 {
+		t.Fatalf("nfpm.yaml has %d destinations; is this where they are?", len(places))
+	}
+	for _, m := range places {
+		place := strings.TrimSuffix(m[1], "/")
+		named := false
+		for p := place; p != "/" && !named; p = path.Dir(p) {
+			named = strings.Contains(page, "| `"+p+"`") || strings.Contains(page, "`, `"+p+"`")
+		}
+		if !named {
+			t.Errorf("docs/packages.md does not name %s", place)
+		}
+	}
+	units, err := os.ReadDir("systemd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range units {
+		if !u.IsDir() && !strings.Contains(page, "`"+u.Name()+"`") {
+			t.Errorf("docs/packages.md does not name %s", u.Name())
+		}
+	}
+	loop := regexp.MustCompile(`for unit in ([^;]+); do\n\t\tdeb-systemd-helper unmask`).FindStringSubmatch(read(t, "deb/postinst"))
+	if loop == nil || len(strings.Fields(loop[1])) != 3 {
+		t.Fatalf("the .deb enables %q, and docs/packages.md speaks of three units", loop)
+	}
+	_, installing, _ := strings.Cut(page, "\nInstalling connsync starts and stops no service.")
+	for _, unit := range strings.Fields(loop[1]) {
+		if !strings.Contains(installing, "`"+unit+"`") {
+			t.Errorf("docs/packages.md does not say that installing enables %s", unit)
+		}
+	}
+	if !strings.Contains(installing, "systemctl disable connsync-setup.service") {
+		t.Error("docs/packages.md does not say how to leave the setup out")
+	}
+	for name, text := range map[string]string{"README.md": readme, "docs/packages.md": installing} {
+		for _, said := range []string{"statistics", "five minutes", "before login"} {
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), said) {
+				t.Errorf("%s does not say %q of installing", name, said)
+			}
+		}
+	}
+	if !strings.Contains(read(t, "systemd/connsync-setup.service"), "\nEnvironment=CONNSYNC_PATIENCE=5m\n") {
+		t.Error("the setup does not wait for five minutes")
+	}
+}
