@@ -94,6 +94,8 @@ func (n *Node) refined(settings conntrackd.Settings, flow firewall.Flow, checks 
 					f.Mend, f.Remedy = "", flow.PrintCommand()
 					f.Detail += "; connsync cannot install its rules: " + err.Error()
 				}
+			case c.ID == netcheck.CheckFirewall && f.Status == check.Passed:
+				return n.atBoot(ctx, f)
 			case c.ID == netcheck.CheckDedicated && f.Status == check.Passed:
 				return candidates.Shared(ctx, flow, f)
 			case strings.HasPrefix(f.Remedy, "connsync apply ") && strings.Contains(f.Remedy, " --current-ip "):

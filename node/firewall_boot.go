@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"connsync/netcheck/check"
+	"connsync/netcheck/firewall"
 	"connsync/trust"
 )
 
@@ -18,21 +20,63 @@ const systemctlTimeout = 5 * time.Second
 // noteBoot says what else it takes for the rules to be there after a boot, or
 // why that is not known. An error is the caller's context's.
 func (c *FirewallChange) noteBoot(ctx context.Context) error {
-	state, err := unitFileState(ctx, "nftables.service")
+	gap, err := bootGapOf(ctx, c.HostFile)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, exec.ErrNotFound): // another init loads the file, or none does
 	case err != nil:
-		c.Notes = append(c.Notes, fmt.Sprintf("whether nftables.service loads %s at boot is unknown: %v", c.HostFile, err))
-	case state == "not-found":
-		c.Notes = append(c.Notes, fmt.Sprintf("there is no nftables.service, so %s is not loaded at boot", c.HostFile))
-	case state == "masked":
-		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is masked, so %s is not loaded at boot: systemctl unmask nftables.service, then systemctl enable nftables.service", c.HostFile))
-	case state != "enabled":
-		c.Notes = append(c.Notes, fmt.Sprintf("nftables.service is %s, so %s is not loaded at boot: systemctl enable nftables.service", state, c.HostFile))
+		c.Notes = append(c.Notes, err.Error())
+	case gap.Remedy != "":
+		c.Notes = append(c.Notes, gap.Why+": "+gap.Remedy)
+	case gap.Why != "":
+		c.Notes = append(c.Notes, gap.Why)
 	}
 	return nil
+}
+
+// bootGap is why the host's rules are not loaded at boot; blank where they are, or where
+// nothing tells.
+type bootGap struct {
+	Why    string // one sentence
+	Remedy string // a command; blank where there is none
+}
+
+// bootGapOf looks whether the service that loads file starts at boot. An error says that
+// this is not known.
+func bootGapOf(ctx context.Context, file string) (bootGap, error) {
+	state, err := unitFileState(ctx, "nftables.service")
+	notLoaded := ", so " + file + " is not loaded at boot"
+	const enable = "systemctl enable nftables.service"
+	switch {
+	case errors.Is(err, exec.ErrNotFound): // another init loads the file, or none does
+		return bootGap{}, nil
+	case err != nil:
+		return bootGap{}, fmt.Errorf("whether nftables.service loads %s at boot is unknown: %w", file, err)
+	case state == "not-found":
+		return bootGap{"there is no nftables.service" + notLoaded, ""}, nil
+	case state == "masked":
+		return bootGap{"nftables.service is masked" + notLoaded, "systemctl unmask nftables.service, then " + enable}, nil
+	case state != "enabled":
+		return bootGap{"nftables.service is " + state + notLoaded, enable}, nil
+	}
+	return bootGap{}, nil
+}
+
+// atBoot adds to a firewall that lets the sync through whether it still does after a
+// boot, where that depends on connsync's own rules.
+func (n *Node) atBoot(ctx context.Context, f check.Finding) check.Finding {
+	_, installed, err := n.openFirewallJournal(firewall.Flow{})
+	if err != nil || installed == nil {
+		return f
+	}
+	gap, err := bootGapOf(ctx, installed.File)
+	switch {
+	case err != nil:
+		f.Detail += "; " + err.Error()
+	case gap.Why != "":
+		return check.Finding{Status: check.Failed, Detail: f.Detail + ", but not at boot: " + gap.Why, Remedy: gap.Remedy}
+	}
+	return f
 }
 
 // unitFileState asks whether a unit starts at boot, in systemctl's word, such

@@ -3,12 +3,15 @@ package node
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/lab"
+	"connsync/netcheck/check"
 )
 
 func TestFirewallNotesWhatLoadsItAtBoot(t *testing.T) {
@@ -57,4 +60,38 @@ func withSystemctl(script string, f func() error) error {
 		script = "#!/bin/sh\n" + script + "\n"
 	}
 	return lab.Covered(script, f, "/usr/bin/systemctl")
+}
+
+// Rules of connsync's that are gone after a boot do not simply let the sync through.
+func TestFirewallCheckSaysNotAtBoot(t *testing.T) {
+	found := check.Pass("the rules admit the sync")
+	for _, tt := range []struct {
+		name, systemctl string
+		installed       bool
+		want            check.Finding
+	}{
+		{"enabled", "echo enabled", true, found},
+		{"disabled", "echo disabled; exit 1", true, check.Fail("systemctl enable nftables.service",
+			"the rules admit the sync, but not at boot: nftables.service is disabled, so /etc/nftables.conf is not loaded at boot")},
+		{"rules of somebody else", "echo disabled; exit 1", false, found},
+		{"no answer", "echo 'Failed to connect to bus' >&2; exit 1", true, check.Pass(
+			"the rules admit the sync; whether nftables.service loads /etc/nftables.conf at boot is unknown: systemctl is-enabled nftables.service: exit status 1: Failed to connect to bus")},
+		{"no systemctl", "", true, found},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := &Node{Options: Options{StateDir: t.TempDir()}}
+			if tt.installed {
+				if err := os.WriteFile(filepath.Join(n.StateDir, "firewall.json"), []byte(`{"file": "/etc/nftables.conf"}`), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var got check.Finding
+			if err := withSystemctl(tt.systemctl, func() error { got = n.atBoot(t.Context(), found); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("finding (-want +got):\n%s", diff)
+			}
+		})
+	}
 }

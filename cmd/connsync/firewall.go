@@ -62,7 +62,7 @@ func newFirewall(s streams, g *globals) *cobra.Command {
 	}
 	f.registerLink(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.install, "install", false, "activate the rules, now and at boot")
+	flags.BoolVar(&f.install, "install", false, "activate the rules now, and in the file that nftables.service loads at boot")
 	flags.BoolVar(&f.remove, "remove", false, "undo what --install did")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what --install or --remove would do; do nothing")

@@ -298,6 +298,10 @@ func TestDebianFirewallSurvivesAReboot(t *testing.T) {
 	if out := shell(install); !strings.Contains(out, "Note: nftables.service is disabled") {
 		t.Errorf("where nobody loads the file at boot it says:\n%s", out)
 	}
+	if out := shell("connsync check --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24; :"); !strings.Contains(out, "but not at boot: nftables.service is disabled") ||
+		!strings.Contains(out, "-> systemctl enable nftables.service") {
+		t.Errorf("where nobody loads the file at boot the checks say:\n%s", out)
+	}
 	shell("connsync firewall --remove --yes")
 	if got := shell("cat /etc/nftables.conf"); got != stock {
 		t.Errorf("removed, the stock file is\n%s", got)
