@@ -12,6 +12,7 @@ var _ = rootless.LeftOut(
 	"TestFirstBootGoesOnUnanswered",
 	"TestFirstBootSetsUpAPair",
 	"TestFirstBootWithoutSystemd",
+	"TestInstalledDocumentationIsWhole",
 	"TestLintianHasNothingToSay",
 	"TestMetricsTimerOnADebian",
 	"TestProgramIsPositionIndependent",

@@ -3,6 +3,7 @@ package packaging
 import (
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,5 +67,32 @@ func TestPagesSayWhatThePackagesDo(t *testing.T) {
 	}
 	if !strings.Contains(read(t, "systemd/connsync-setup.service"), "\nEnvironment=CONNSYNC_PATIENCE=5m\n") {
 		t.Error("the setup does not wait for five minutes")
+	}
+}
+
+// Every picture and every link of the documentation that is installed leads to a file
+// that is installed.
+func TestInstalledDocumentationIsWhole(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	run(t, "dpkg-deb", "--extract", deb(t, goarch), dir)
+	documents := filepath.Join(dir, "usr/share/doc/connsync")
+	links := 0
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		names, err := filepath.Glob(filepath.Join(documents, pattern))
+		if err != nil || len(names) < 2 {
+			t.Fatalf("%s: %d pages, %v", pattern, len(names), err)
+		}
+		for _, name := range names {
+			for _, m := range regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(read(t, name), -1) {
+				links++
+				if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+					t.Errorf("%s: %v", filepath.Base(name), err)
+				}
+			}
+		}
+	}
+	if links < 50 {
+		t.Errorf("%d links were found; is this where they are?", links)
 	}
 }
