@@ -18,6 +18,18 @@ func (t SettingTable) Fingerprint(s Settings) string {
 	return fmt.Sprintf("%02x%02x-%02x%02x", sum[0], sum[1], sum[2], sum[3])
 }
 
+// SharedLabels are the labels of the settings that must be equal on both nodes, beside the
+// addresses of the links and their prefix length, in the order of the table.
+func (t SettingTable) SharedLabels() []string {
+	var labels []string
+	for _, e := range t {
+		if e.Shared {
+			labels = append(labels, e.Label)
+		}
+	}
+	return labels
+}
+
 // Digests are a byte over the buffers of all links and one over all that the fingerprint is
 // over, for a node to tell its peer; they are never zero. Where they differ the settings
 // do, and where these differ one in 255 has the same. A prefix length, which may not be

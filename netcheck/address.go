@@ -64,8 +64,7 @@ func judgeAssigned(all []Interface, t Target) (f check.Finding, tentative bool) 
 	have, ok := own.prefixOf(addr)
 	switch {
 	case ok && slices.Contains(own.Tentative, addr) && !own.Carrier:
-		return check.Fail("plug in the cable of "+own.Name+"; or add the address so that the kernel does not ask other hosts for it: "+
-			fmt.Sprintf("ip -6 address replace %v dev %s nodad", have, own.Name),
+		return check.Fail(fmt.Sprintf("plug in the cable of %[1]s; or add the address so that the kernel does not ask other hosts for it: ip -6 address replace %[2]v dev %[1]s nodad", own.Name, have),
 			"%v on %s cannot be used while %s has no carrier: the kernel has not asked yet whether another host has it", addr, own.Name, own.Name), false
 	case ok && slices.Contains(own.Tentative, addr):
 		return check.Fail("ip address show dev "+own.Name, "%v on %s is still being looked for on other nodes", addr, own.Name), true

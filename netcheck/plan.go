@@ -16,9 +16,8 @@ import (
 type Target struct {
 	// Flow is the sync itself: interface, addresses and port.
 	firewall.Flow
-	// FirstNode is the operator's statement that the peer is not set up yet, or is
-	// switched off: what only the peer can answer warns instead of blocking, and so does
-	// a missing carrier, since a cable that leads straight to the peer has none then.
+	// FirstNode is the operator's statement that the peer is not set up yet, or is off: what
+	// only the peer can answer, as the carrier of a straight cable, warns instead of blocking.
 	FirstNode bool
 	// Enabled says that the settings are those of a sync that is to run.
 	Enabled bool `json:",omitempty"`
@@ -65,7 +64,7 @@ func Plan(t Target) []check.Check {
 		addressNeeds = []check.ID{CheckCarrier}
 	}
 	wayNeeds := []check.ID{CheckCarrier, CheckCurrentAssigned}
-	if t.FirstNode { // each is asked without a carrier too, and says what that hides
+	if t.FirstNode { // they are asked without a carrier too, and say what that hides
 		addressNeeds, wayNeeds = []check.ID{CheckInterface}, wayNeeds[1:]
 	}
 	return []check.Check{

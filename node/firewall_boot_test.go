@@ -62,7 +62,7 @@ func withSystemctl(script string, f func() error) error {
 	return lab.Covered(script, f, "/usr/bin/systemctl")
 }
 
-// Rules of connsync's that are gone after a boot do not simply let the sync through.
+// Installed rules that are gone after a boot do not simply let the sync through.
 func TestFirewallCheckSaysNotAtBoot(t *testing.T) {
 	found := check.Pass("the rules admit the sync")
 	for _, tt := range []struct {

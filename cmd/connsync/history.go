@@ -167,7 +167,7 @@ func newRollback(s streams, g *globals) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, dryRunHelp)
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
-	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not set up yet, or is off; do not wait for it")
+	flags.BoolVar(&f.firstNode, "first-node", false, peerAbsent+"; do not wait for it")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask, even on a terminal")
 	return cmd
 }

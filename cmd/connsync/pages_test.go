@@ -16,6 +16,7 @@ import (
 	"connsync/netcheck"
 	"connsync/netcheck/check"
 	"connsync/node"
+	"connsync/tui/text"
 )
 
 // page is a file of the documentation.
@@ -127,6 +128,26 @@ func TestPagesListTheSettings(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("settings (-program +%s):\n%s", name, diff)
+		}
+	}
+}
+
+// What the fingerprint is over is said from the table of settings: in the help of peer, in
+// its advice where the fingerprints differ, and in the page.
+func TestFingerprintIsExplainedFromTheTable(t *testing.T) {
+	table := conntrackd.NewSettingTable()
+	covers := text.FingerprintCovers(table)
+	for _, e := range table {
+		if e.Shared != strings.Contains(covers, e.Label) {
+			t.Errorf("%s: shared %t; the fingerprint is said to be over %s", e.Label, e.Shared, covers)
+		}
+	}
+	var out strings.Builder
+	different := false
+	_ = peered{text.Peered{Fingerprint: "0000-0000", Expected: "1111-1111", Equal: &different}}.print(streams{out: &out}, table, nil, "", false)
+	for name, said := range map[string]string{"peer --help": peerHelp(table), "peer --expect": out.String(), "docs/settings.md": page(t, "docs/settings.md")} {
+		if !strings.Contains(strings.Join(strings.Fields(said), " "), covers) {
+			t.Errorf("%s does not have %q:\n%s", name, covers, said)
 		}
 	}
 }

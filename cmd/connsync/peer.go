@@ -15,15 +15,17 @@ import (
 // peered is what peer --json prints.
 type peered struct{ text.Peered }
 
-const peerHelp = `peer prints the command to type at the other node, with the addresses swapped,
-and a fingerprint of what has to be equal on both: the two addresses, the prefix
-length, port, buffers and cache mode. With --expect it compares the fingerprint
-with the other node's.
+func peerHelp(t conntrackd.SettingTable) string {
+	return `peer prints the command to type at the other node, with the addresses swapped,
+and a fingerprint of what has to be equal on both. With --expect it compares the
+fingerprint with the other node's. It is over
+` + text.FingerprintCovers(t) + `.
 
 Settings that the other node would refuse are not printed: it says why.
 
 Exit status: 0 done, or equal; 1 nothing is set, the other node would refuse it, or
 not equal; 64 wrong usage.`
+}
 
 func newPeer(s streams, g *globals) *cobra.Command {
 	var expect string
@@ -31,8 +33,8 @@ func newPeer(s streams, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "peer",
 		Short:   "Print the other node's command and the pair's fingerprint",
-		Long:    peerHelp,
-		Example: "  connsync peer",
+		Long:    peerHelp(g.table),
+		Example: "  connsync peer\n  connsync peer --expect 907d-adee",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			wanted, err := fingerprint(expect)
@@ -61,7 +63,7 @@ func newPeer(s streams, g *globals) *cobra.Command {
 				equal := wanted == p.Fingerprint
 				p.Expected, p.Equal = wanted, &equal
 			}
-			return p.print(s, text.PeerLines(c.table, saved.Settings), c.Called, asJSON)
+			return p.print(s, c.table, text.PeerLines(c.table, saved.Settings), c.Called, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&expect, "expect", "", "the other node's `fingerprint`; fail when this node's differs")
@@ -80,13 +82,13 @@ func (c *cli) notForPeer(cmd *cobra.Command, problems []conntrackd.Problem) erro
 	return &problemsError{problems, &exitError{exitRefused, nil}}
 }
 
-func (p peered) print(s streams, lines []string, called shell.Program, asJSON bool) error {
+func (p peered) print(s streams, t conntrackd.SettingTable, lines []string, called shell.Program, asJSON bool) error {
 	if p.Equal != nil {
 		lines = []string{"Equal: both nodes have the fingerprint " + p.Fingerprint + "."}
 		if !*p.Equal {
 			lines = []string{
 				fmt.Sprintf("Not equal: %s here, %s on the other node.", p.Fingerprint, p.Expected),
-				"Compare " + text.Clean(called.OnBoth("show")) + " on both: addresses swapped, and the same prefix length, port, buffers and cache mode.",
+				"Compare " + text.Clean(called.OnBoth("show")) + " on both. These have to be equal: " + text.FingerprintCovers(t) + ".",
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func (f *settingFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.from, "from", "", "settings from a YAML or JSON `file` with the fields of show --json, or from standard input with -; flags override it")
 	flags.StringVar(&f.role, "role", "", roleHelp)
 	flags.StringVar(&f.defaultLink, "default-link", "", "`interface` of the spare link that becomes the default link; the default link becomes a spare link")
-	flags.BoolVar(&f.firstNode, "first-node", false, "the peer is not set up yet, or is off; do not require it to be reachable")
+	flags.BoolVar(&f.firstNode, "first-node", false, peerAbsent+"; do not require it to be reachable")
 }
 
 // registerValues registers the flags of those fields that have one.
@@ -157,6 +157,9 @@ func (r *repeated) Set(text string) error {
 	*r = repeated(text)
 	return nil
 }
+
+// peerAbsent is what --first-node says.
+const peerAbsent = "the peer is not set up yet, or is off"
 
 // roleHelp is the help of --role.
 const roleHelp = "who forwards: primary-backup (one node at a time: external cache, and a hook) or both-active (asymmetric routing: states in both kernels)"

@@ -198,12 +198,15 @@ func NewPairReport(h health.Health, t conntrackd.SettingTable, s conntrackd.Sett
 	return p
 }
 
+// expires is what comes of a refresh that does not run.
+const expires = "connections in use expire on the peer"
+
 // StatusPage is a look as plain text: verdict, cause and next step, then the numbers.
 // Where both ways are up and the refresh that is needed does not run, the first line says so.
 func StatusPage(h health.Health, t conntrackd.SettingTable, s conntrackd.Settings, r refresh.Report) []string {
 	lines := append(StatusLines(h), StatusNumbers(h, t, s, r)...)
 	if h.Verdict == health.VerdictTwoWay && !h.Off && r.Needed && r.Running != nil && !*r.Running {
-		lines[0] = Column(Warn) + "In sync both ways, but connections in use expire on the peer: connsync refresh does not run."
+		lines[0] = Column(Warn) + "In sync both ways, but the refresh is down: "+expires+"."
 		lines = slices.Insert(lines, 1, Column("")+"-> connsync apply")
 	}
 	return lines
@@ -249,7 +252,7 @@ func Refresh(r refresh.Report) string {
 		if r.Installed {
 			state = "stopped"
 		}
-		return "refresh " + state + ": connections in use expire on the peer"
+		return "refresh " + state + ": " + expires
 	case r.Error != "":
 		return Clean(fmt.Sprintf("refresh running (process %d), last run failed: %s", r.PID, r.Error))
 	case r.Idle != "":

@@ -116,7 +116,7 @@ func TestOffIsNoFailure(t *testing.T) {
 func TestStatusPageNamesAStoppedRefresh(t *testing.T) {
 	yes, no := true, false
 	h, off := inSync(time.Now()), health.Health{Verdict: health.VerdictStopped, Off: true}
-	stopped := []string{"warn     In sync both ways, but connections in use expire on the peer: connsync refresh does not run.", "         -> connsync apply"}
+	stopped := []string{"warn     In sync both ways, but the refresh is down: connections in use expire on the peer.", "         -> connsync apply"}
 	for name, tt := range map[string]struct {
 		h    health.Health
 		r    refresh.Report

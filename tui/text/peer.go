@@ -150,5 +150,13 @@ func withLength(p, other netip.Prefix) netip.Prefix {
 	return p
 }
 
+// FingerprintCovers says in words what has to be equal on both nodes, for the fingerprints
+// to be.
+func FingerprintCovers(t conntrackd.SettingTable) string {
+	labels := t.SharedLabels()
+	last := len(labels) - 1
+	return "the two addresses and the prefix length of each link, spare links too, and " + strings.Join(labels[:last], ", ") + " and " + labels[last]
+}
+
 // Fingerprint is [conntrackd.SettingTable.Fingerprint].
 func Fingerprint(t conntrackd.SettingTable, s conntrackd.Settings) string { return t.Fingerprint(s) }

@@ -6,13 +6,13 @@ import "github.com/spf13/cobra"
 // Linux.
 var shellHelp = map[string]struct{ long, example string }{
 	"bash": {`bash prints the script that completes connsync's commands, flags and values in
-bash. The packages install it; it works without the package bash-completion too.`,
+bash. It works without the package bash-completion too.`,
 		"  source <(connsync completion bash)\n  connsync completion bash >/etc/bash_completion.d/connsync"},
 	"zsh": {`zsh prints the script that completes connsync's commands, flags and values in
-zsh. The packages install it.`,
+zsh.`,
 		"  source <(connsync completion zsh)\n  connsync completion zsh >/usr/local/share/zsh/site-functions/_connsync"},
 	"fish": {`fish prints the script that completes connsync's commands, flags and values in
-fish. The packages install it.`,
+fish.`,
 		"  connsync completion fish | source\n  connsync completion fish >~/.config/fish/completions/connsync.fish"},
 }
 
@@ -24,7 +24,7 @@ const statuses = "\n\nExit status: 0 done, 1 the output could not be written, 64
 func OnLinux(cmd *cobra.Command) {
 	cmd.Short = "Print the completion script for bash, zsh or fish"
 	cmd.Long = `completion prints a script with which a shell completes connsync's commands, flags
-and values: interfaces, roles, numbers of saves.` + statuses
+and values: interfaces, roles, numbers of saves. The packages install all three.` + statuses
 	cmd.Example = "  source <(connsync completion bash)"
 	for _, shell := range cmd.Commands() {
 		help, ok := shellHelp[shell.Name()]
