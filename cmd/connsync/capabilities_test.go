@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"connsync/conntrackd"
 	"connsync/lab"
 )
 
@@ -21,8 +23,15 @@ func TestCapabilitiesSuffice(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := regexp.MustCompile("(?m)^\\| `connsync ([^`]+)` \\| ([^|]+) \\|$").FindAllStringSubmatch(string(text), -1)
-	if len(rows) < 8 {
-		t.Fatalf("%d commands are in the table; is this where they are?", len(rows))
+	form := regexp.MustCompile("(?m)^\\| `connsync` \\(the form\\), `connsync (setup)` \\| ([^|]+) \\|$").FindStringSubmatch(string(text))
+	if len(rows) < 8 || form == nil {
+		t.Fatalf("%d commands and %q are in the table; is this where they are?", len(rows), form)
+	}
+	for _, cmd := range newRoot(streams{}, conntrackd.NewSettingTable()).Commands() {
+		of := func(row []string) bool { return strings.Fields(row[1])[0] == cmd.Name() }
+		if cmd.IsAvailableCommand() && !slices.ContainsFunc(append(rows, form), of) {
+			t.Errorf("SECURITY.md does not say what connsync %s needs", cmd.Name())
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
@@ -49,16 +58,24 @@ func TestCapabilitiesSuffice(t *testing.T) {
 	run(p.B.Node, program, "apply", "--enable", "--first-node", "--interface", "eth1", "--current-ip", "10.0.0.102/24", "--peer-ip", "10.0.0.101/24")
 	run(p.A.Node, program, "apply", "--enable", "--interface", "eth1", "--current-ip", "10.0.0.101/24", "--peer-ip", "10.0.0.102/24")
 	unseen := regexp.MustCompile(`(?m)^unknown .*|^.*(?:could not check|could not be (?:seen|looked at)|not permitted|[pP]ermission denied).*$`)
-	for _, row := range rows {
+	with := func(capabilities string, words ...string) []string {
 		set := "-all"
-		if row[2] != "none" {
-			for _, capability := range strings.Split(row[2], ", ") {
+		if capabilities != "none" {
+			for _, capability := range strings.Split(capabilities, ", ") {
 				set += ",+" + strings.ToLower(strings.TrimPrefix(capability, "CAP_"))
 			}
 		}
-		words := append([]string{"setpriv", "--bounding-set=" + set, "--inh-caps=-all", "--", program}, strings.Fields(row[1])...)
+		return append([]string{"setpriv", "--bounding-set=" + set, "--inh-caps=-all", "--"}, words...)
+	}
+	for _, row := range rows {
+		words := with(row[2], append([]string{program}, strings.Fields(row[1])...)...)
 		if said := unseen.FindString(run(p.A.Node, words...)); said != "" {
 			t.Errorf("connsync %s with %s: %s", row[1], row[2], said)
 		}
+	}
+	typed := `printf '%s\n' enable eth1 10.0.0.101/24 10.0.0.102/24 3780 512K . y q | "$0" --plain`
+	out := run(p.A.Node, with(form[2], "sh", "-c", typed, program)...)
+	if said := unseen.FindString(out); said != "" || !strings.Contains(out, "Saved, and in force.") {
+		t.Errorf("the form with %s: %s\n%s", form[2], said, out)
 	}
 }
