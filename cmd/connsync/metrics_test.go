@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
+	"connsync/tui/text"
 )
 
 // everything has all metrics.
@@ -54,13 +55,13 @@ func TestMetricsAreNamedAndDocumented(t *testing.T) {
 }
 
 func TestPagesListTheVerdicts(t *testing.T) {
-	text := page(t, "docs/status.md")
+	page := page(t, "docs/status.md")
 	for _, v := range health.Verdicts() {
-		if !strings.Contains(text, "\n| `"+string(v)+"` | ") {
-			t.Errorf("docs/status.md: verdict %s is not in the table", v)
+		if row := "\n| `" + string(v) + "` | `" + text.StatusSentence(v) + "` | "; !strings.Contains(page, row) {
+			t.Errorf("docs/status.md: verdict and sentence are not in the table: %s", row)
 		}
 	}
-	if rows := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\| .* \\| [012] \\|$").FindAllString(text, -1); len(rows) != len(health.Verdicts()) {
+	if rows := regexp.MustCompile("(?m)^\\| `[a-z-]+` \\| .* \\| [012] \\|$").FindAllString(page, -1); len(rows) != len(health.Verdicts()) {
 		t.Errorf("docs/status.md has %d verdicts, and there are %d", len(rows), len(health.Verdicts()))
 	}
 }

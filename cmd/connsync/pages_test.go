@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/netcheck"
 	"connsync/netcheck/check"
+	"connsync/netcheck/live"
 	"connsync/node"
 	"connsync/tui/text"
 )
@@ -56,12 +57,13 @@ func TestPagesListTheChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	titles := map[check.ID]string{}
 	severity := func(firstNode bool) ([]check.ID, map[check.ID]check.Severity) {
 		var ids []check.ID
 		of := map[check.ID]check.Severity{}
 		for _, c := range n.Plan(t.Context(), conntrackd.Defaults(), firstNode) {
 			ids = append(ids, c.ID)
-			of[c.ID] = c.Severity
+			of[c.ID], titles[c.ID] = c.Severity, c.Title
 		}
 		return ids, of
 	}
@@ -79,20 +81,25 @@ func TestPagesListTheChecks(t *testing.T) {
 		if slices.Contains(mildly, id) {
 			meaning += ", where"
 		}
-		want = append(want, string(id)+": "+meaning)
+		want = append(want, string(id)+": "+titles[id]+": "+meaning)
 	}
-	row := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| [^|]+ \\| [^|]+ \\| ((?:blocker|warning)[^|]*) \\|$")
+	row := regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| ([^|]+) \\| [^|]+ \\| [^|]+ \\| ((?:blocker|warning)[^|]*) \\|$")
 	for _, m := range row.FindAllStringSubmatch(page(t, "docs/checks.md"), -1) {
-		meaning := m[2]
+		meaning := m[3]
 		for _, mild := range []string{"; warning where ", ", or where "} {
 			if before, _, ok := strings.Cut(meaning, mild); ok {
 				meaning = before + ", where"
 			}
 		}
-		got = append(got, m[1]+": "+meaning)
+		got = append(got, m[1]+": "+m[2]+": "+meaning)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("checks (-plan +docs/checks.md):\n%s", diff)
+	}
+	for _, c := range live.Plan(netcheck.Target{}) {
+		if row := "\n| `" + string(c.ID) + "` | " + c.Title + " | "; !strings.Contains(page(t, "docs/checks.md"), row) {
+			t.Errorf("docs/checks.md has no row %s", row)
+		}
 	}
 }
 

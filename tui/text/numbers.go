@@ -206,7 +206,7 @@ const expires = "connections in use expire on the peer"
 func StatusPage(h health.Health, t conntrackd.SettingTable, s conntrackd.Settings, r refresh.Report) []string {
 	lines := append(StatusLines(h), StatusNumbers(h, t, s, r)...)
 	if h.Verdict == health.VerdictTwoWay && !h.Off && r.Needed && r.Running != nil && !*r.Running {
-		lines[0] = Column(Warn) + "In sync both ways, but the refresh is down: "+expires+"."
+		lines[0] = Column(Warn) + "In sync both ways, but the refresh is down: " + expires + "."
 		lines = slices.Insert(lines, 1, Column("")+"-> connsync apply")
 	}
 	return lines
