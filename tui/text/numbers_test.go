@@ -1,6 +1,7 @@
 package text
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,34 @@ func TestOffIsNoFailure(t *testing.T) {
 	}
 	if got := ShortStatus(off); got != "sync disabled" {
 		t.Error(got)
+	}
+}
+
+// The sample of the page about the status is what is printed.
+func TestStatusPageIsTheSample(t *testing.T) {
+	page, err := os.ReadFile("../../docs/status.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sample, found := strings.Cut(string(page), "\n```\nok ")
+	sample, _, closed := strings.Cut("ok "+sample, "\n```\n")
+	if !found || !closed {
+		t.Fatal("docs/status.md has no sample")
+	}
+	judge, err := os.ReadFile("../../conntrackd/health/judge_cause.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes, run := true, time.Now().Add(-4*time.Second)
+	h := inSync(time.Date(2026, 11, 29, 14, 8, 0, 0, time.Local))
+	h.Cause = "messages from the peer arrive and it acknowledges ours"
+	if !strings.Contains(string(judge), `"`+h.Cause+`"`) {
+		t.Errorf("two-way has no cause %q any more: change it here and in docs/status.md", h.Cause)
+	}
+	h.Holding.Told = &mailbox.Told{Age: 12 * time.Second}
+	r := refresh.Report{Needed: true, Running: &yes, PID: 812, LastRun: &run, Refreshed: 120, Entries: 2564}
+	if diff := cmp.Diff(strings.Split(sample, "\n"), StatusPage(h, conntrackd.NewSettingTable(), pairSettings(), r)); diff != "" {
+		t.Errorf("docs/status.md (-page +printed):\n%s", diff)
 	}
 }
 
