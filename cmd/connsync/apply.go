@@ -114,7 +114,7 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		return err
 	}
 	if !review.Unchanged && used {
-		report := c.check(ctx, s.out, f.asJSON, settings, f.firstNode)
+		report := c.check(ctx, s.out, f.asJSON, settings, f.firstNode, f.prepareHost)
 		if err := c.mayProceed(report, f, s.out); err != nil {
 			return err
 		}

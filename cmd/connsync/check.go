@@ -61,7 +61,7 @@ tell, 64 wrong usage.`,
 				}
 				return nothingTo("check", settings)
 			}
-			report := c.check(ctx, s.out, asJSON, settings, flags.firstNode)
+			report := c.check(ctx, s.out, asJSON, settings, flags.firstNode, false)
 			if asJSON {
 				if err := printJSON(s.out, report); err != nil {
 					return err
@@ -146,14 +146,15 @@ func (f *settingFlags) complain(cmd *cobra.Command, problems []conntrackd.Proble
 }
 
 // check runs the plan and prints the results in its order, each as soon as the
-// ones before it are known, unless quiet.
-func (c *cli) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode bool) check.Report {
+// ones before it are known, unless quiet. prepares says that they are those of a save that
+// prepares the host.
+func (c *cli) check(ctx context.Context, w io.Writer, quiet bool, settings conntrackd.Settings, firstNode, prepares bool) check.Report {
 	plan := c.Plan(ctx, settings, firstNode)
 	if quiet {
 		return check.Run(ctx, plan, nil)
 	}
 	printed := tui.InPlanOrder(plan, func(r check.Result) {
-		for _, line := range text.CheckLines(r) {
+		for _, line := range text.CheckLines(text.InSave(r, prepares)) {
 			fmt.Fprintln(w, line)
 		}
 	})

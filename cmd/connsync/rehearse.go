@@ -56,7 +56,7 @@ func (c *cli) rehearse(ctx context.Context, w io.Writer, r apply.Review, asJSON 
 	if report != nil && !asJSON {
 		for _, result := range report.Results {
 			if result.Status != check.Passed && result.Status != check.Skipped {
-				fmt.Fprintln(w, strings.Join(text.CheckLines(result), "\n"))
+				fmt.Fprintln(w, strings.Join(text.CheckLines(text.InSave(result, r.PrepareHost)), "\n"))
 			}
 		}
 		if agreement := text.Agreement(*report); agreement != "" {

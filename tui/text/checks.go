@@ -40,6 +40,15 @@ func CheckLines(r check.Result) []string {
 	return lines
 }
 
+// InSave is r as it is told before a save: what the save itself fixes has no other remedy.
+// host says that the save prepares the host.
+func InSave(r check.Result, host bool) check.Result {
+	if host && r.Mend == check.MendHost && r.Status == check.Failed {
+		r.Remedy = "this save fixes it"
+	}
+	return r
+}
+
 // IsProblem reports whether a finished check is something to read: it failed, or
 // could not run.
 func IsProblem(r check.Result) bool { return r.Status == check.Failed || r.Status == check.Unknown }
