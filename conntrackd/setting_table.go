@@ -93,7 +93,7 @@ func currentSetting() Setting {
 	at := func(s *Settings) *netip.Prefix { return &s.Current }
 	return Setting{
 		Field: FieldCurrentIP, Label: "Current IP", Short: "Current IP", Kind: AddressSetting, Required: true,
-		Usage:    "`address` of this node on it, with prefix length, such as 10.0.0.101/24",
+		Usage:    "`address` of this node on the sync link, with prefix length, such as 10.0.0.101/24",
 		Hint:     "with prefix length, an address of the interface.",
 		Standard: "none; choosing an interface fills it in", Example: "10.0.0.101/24",
 		About: []string{

@@ -40,7 +40,9 @@ func newCoverage(s streams, g *globals) *cobra.Command {
 		Use:   "coverage",
 		Short: "List the connections that a failover would lose, or compare those of both nodes",
 		Long:  coverageHelp,
-		Args:  noArguments,
+		Example: "  connsync coverage\n  connsync coverage --all --json\n" +
+			"  connsync coverage --export | ssh root@10.0.0.102 connsync coverage --compare -",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd.Flags().Changed); err != nil {
 				return &exitError{exitUsage, err}

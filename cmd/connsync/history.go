@@ -28,7 +28,10 @@ func newHistory(s streams, g *globals) *cobra.Command {
 		Long: `history lists the newest 20 saves of conntrackd.conf, the newest first. Each keeps
 the file that it replaced; rollback puts one back. An interrupted save whose kept
 file is damaged blocks the next save: --forget removes it and what it kept. A save of
-which nothing is damaged is not removed.`,
+which nothing is damaged is not removed.
+
+Exit status: 0 done, 1 the history could not be read, or the save is kept; 64 wrong
+usage.`,
 		Example: "  connsync history\n  connsync history --diff 12",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

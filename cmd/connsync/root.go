@@ -50,6 +50,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 		Use:           "connsync",
 		Short:         "Set up and prove conntrackd's connection sync",
 		Long:          longHelp,
+		Example:       "  connsync\n  connsync --plain\n  connsync status",
 		Version:       version(),
 		Args:          noArguments,
 		SilenceErrors: true,
@@ -75,8 +76,8 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.AddCommand(newFailover(s, &g), newApplication(s, &g), newFirewall(s, &g), newSetup(s, &g), newCoverage(s, &g))
 	root.AddCommand(upkeepCommands(s, &g)...)
 	root.AddCommand(manualCommands()...)
+	flaghelp.Use(root, t)
 	completion.Complete(root, t, []string{formatText, formatJSON, formatMetrics}, g.saves)
-	flaghelp.Group(root, t)
 	strict(root)
 	return root
 }

@@ -64,8 +64,12 @@ func (s shown) MarshalJSON() ([]byte, error) {
 func newShow(s streams, g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "show",
-		Short:   "Print the settings in force",
+		Use:   "show",
+		Short: "Print the settings in force",
+		Long: `show prints the settings in force: those of conntrackd.conf, and whether conntrackd
+runs and starts at boot. --from takes the output of show --json.
+
+Exit status: 0 done, 1 the settings could not be read, 64 wrong usage.`,
 		Example: "  connsync show\n  connsync show --json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -31,14 +31,16 @@ type History func(context.Context) ([]apply.Entry, error)
 // are those of status; the settings with words of their own offer these.
 func Complete(root *cobra.Command, t conntrackd.SettingTable, formats []string, saves History) {
 	flags := map[string]cobra.CompletionFunc{
-		"interface":   completeInterfaces,
-		"service":     completeWords(service.Choices()),
-		"application": completeWords(node.Applications()),
-		"runtime-dir": completeDirectories,
-		"state-dir":   completeDirectories,
-		"format":      completeWords(formats),
-		"diff":        saves.complete,
-		"forget":      saves.complete,
+		"interface":    completeInterfaces,
+		"service":      completeWords(service.Choices()),
+		"application":  completeWords(node.Applications()),
+		"runtime-dir":  completeDirectories,
+		"state-dir":    completeDirectories,
+		"format":       completeWords(formats),
+		"role":         completeForwarding,
+		"default-link": completeInterfaces,
+		"diff":         saves.complete,
+		"forget":       saves.complete,
 	}
 	for _, e := range t {
 		if e.Usage != "" && len(e.Words) > 0 {
@@ -102,6 +104,13 @@ func completeRoles(*cobra.Command, []string, string) ([]cobra.Completion, cobra.
 		roles = append(roles, cobra.CompletionWithDesc(string(r), meaning[r]))
 	}
 	return roles, cobra.ShellCompDirectiveNoFileComp
+}
+
+func completeForwarding(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return []cobra.Completion{
+		cobra.CompletionWithDesc(string(node.RolePrimaryBackup), "one node at a time forwards"),
+		cobra.CompletionWithDesc(string(node.RoleBothActive), "both nodes forward"),
+	}, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeInterfaces offers those that can be chosen, with what the picker says

@@ -1,12 +1,12 @@
-// Package flaghelp puts the flags of advanced settings under a heading of their own in
-// the help of a command.
+// Package flaghelp prints the help of connsync's commands, in lines of at most 80 columns.
 package flaghelp
 
 import (
-	"bytes"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -14,50 +14,194 @@ import (
 	"connsync/conntrackd"
 )
 
-// heading is what the advanced flags stand under.
-const heading = "Advanced settings:"
+// width is what a terminal has at least.
+const width = 80
 
-// Group puts the flags of the advanced settings behind the others in the help of every
-// command of root that has one.
+// column is where what a command or flag means begins. One whose name is longer has it
+// on the next line.
+const column = 28
+
+// Use has every command of root print its help by this package. Flags stand in the order
+// in which they were defined, the advanced settings under a heading of their own.
 //
 // It prints no template: with cobra's the linker would have to keep every method of
 // every type, since a template may call any of them by its name.
-func Group(root *cobra.Command, t conntrackd.SettingTable) {
-	for _, cmd := range root.Commands() {
-		usual := cmd.UsageFunc()
-		cmd.SetUsageFunc(func(c *cobra.Command) error {
-			out := c.OutOrStderr()
-			var text bytes.Buffer
-			c.SetOut(&text)
-			err := usual(c)
-			c.SetOut(out)
-			if err != nil {
-				return err
+func Use(root *cobra.Command, t conntrackd.SettingTable) {
+	root.SetUsageFunc(func(c *cobra.Command) error {
+		_, err := io.WriteString(c.OutOrStderr(), usage(c, t))
+		return err
+	})
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		about := c.Long
+		if about == "" {
+			about = c.Short
+		}
+		_, _ = io.WriteString(c.OutOrStdout(), Wrapped(strings.TrimSpace(about), width)+"\n\n"+usage(c, t)) // what is lost of it is told at the end
+	})
+	var inOrder func(*cobra.Command)
+	inOrder = func(c *cobra.Command) {
+		c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
+		for _, sub := range c.Commands() {
+			inOrder(sub)
+		}
+	}
+	inOrder(root)
+}
+
+func usage(c *cobra.Command, t conntrackd.SettingTable) string {
+	var b strings.Builder
+	b.WriteString("Usage:\n")
+	if c.Runnable() {
+		fmt.Fprintf(&b, "  %s\n", c.UseLine())
+	}
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(&b, "  %s [command]\n", c.CommandPath())
+	}
+	if c.HasExample() {
+		b.WriteString("\nExamples:\n")
+		for line := range strings.Lines(c.Example) {
+			b.WriteString(Continued(strings.TrimRight(line, "\n")) + "\n")
+		}
+	}
+	if c.HasAvailableSubCommands() {
+		b.WriteString("\nAvailable Commands:\n")
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() || sub.Name() == "help" {
+				row(&b, "  "+sub.Name(), sub.Short)
 			}
-			_, err = out.Write(bytes.Replace(text.Bytes(), []byte(usages(c.LocalFlags())), []byte(grouped(c.LocalFlags(), t)), 1))
-			return err
-		})
+		}
+	}
+	for _, g := range Groups(c, t) {
+		b.WriteString("\n" + g.Title + ":\n")
+		for _, f := range g.Flags {
+			row(&b, "  "+f.Name, f.Usage)
+		}
+	}
+	if c.HasAvailableSubCommands() {
+		fmt.Fprintf(&b, "\nUse \"%s [command] --help\" for more information about a command.\n", c.CommandPath())
+	}
+	return b.String()
+}
+
+// row writes a name and what it means beside it, or beneath where it is long.
+func row(b *strings.Builder, name, means string) {
+	for i, line := range fill(means, width-column) {
+		switch {
+		case i > 0:
+			name = ""
+		case utf8.RuneCountInString(name) > column-2:
+			b.WriteString(name + "\n")
+			name = ""
+		}
+		fmt.Fprintf(b, "%-*s%s\n", column, name, line)
 	}
 }
 
-// grouped is the help of flags, those of the advanced settings under their heading.
-func grouped(flags *pflag.FlagSet, t conntrackd.SettingTable) string {
-	plain, advanced := pflag.NewFlagSet("", 0), pflag.NewFlagSet("", 0)
-	flags.VisitAll(func(f *pflag.Flag) {
+// Flag is a flag as it is shown.
+type Flag struct {
+	Name    string // with its value: -v, --version or --config file
+	Usage   string // what it means, with its default
+	Long    string // the flag alone, such as --config
+	Value   string // the word for its value; blank where it takes none
+	Default string // blank where that is nothing
+}
+
+// Group is flags under a heading.
+type Group struct {
+	Title string
+	Flags []Flag
+}
+
+// Groups are the flags of a command: its own, those of advanced settings, and those of
+// every command.
+func Groups(c *cobra.Command, t conntrackd.SettingTable) []Group {
+	c.InitDefaultHelpFlag()
+	groups := []Group{{Title: "Flags"}, {Title: "Advanced settings"}, {Title: "Global Flags"}}
+	add := func(g *Group, f *pflag.Flag) {
+		if !f.Hidden {
+			g.Flags = append(g.Flags, flagOf(f))
+		}
+	}
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		of := func(e conntrackd.Setting) bool { return e.Advanced && e.Field.Flag() == f.Name }
 		if slices.ContainsFunc(t, of) {
-			advanced.AddFlag(f)
+			add(&groups[1], f)
 		} else {
-			plain.AddFlag(f)
+			add(&groups[0], f)
 		}
 	})
-	if !advanced.HasFlags() {
-		return usages(flags)
-	}
-	return usages(plain) + "\n\n" + heading + "\n" + usages(advanced)
+	c.InheritedFlags().VisitAll(func(f *pflag.Flag) { add(&groups[2], f) })
+	return slices.DeleteFunc(groups, func(g Group) bool { return len(g.Flags) == 0 })
 }
 
-// usages is the help of flags as cobra prints it.
-func usages(flags *pflag.FlagSet) string {
-	return strings.TrimRightFunc(flags.FlagUsages(), unicode.IsSpace)
+func flagOf(f *pflag.Flag) Flag {
+	value, usage := pflag.UnquoteUsage(f)
+	if value == "string" {
+		value = "value"
+	}
+	shown := Flag{Long: "--" + f.Name, Value: value, Name: "    --" + f.Name, Usage: usage}
+	if f.Shorthand != "" {
+		shown.Name = "-" + f.Shorthand + ", --" + f.Name
+	}
+	if value != "" {
+		shown.Name += " " + value
+	}
+	if !slices.Contains([]string{"", "false", "0", "0s", "[]"}, f.DefValue) {
+		shown.Default = f.DefValue
+		shown.Usage += " (default " + f.DefValue + ")"
+	}
+	return shown
+}
+
+// Wrapped is text of which no line has more columns: a paragraph with a longer one is
+// filled again, and an indented line that is longer is broken.
+func Wrapped(text string, columns int) string {
+	long := func(line string) bool { return utf8.RuneCountInString(line) > columns }
+	var out []string
+	for _, paragraph := range strings.Split(text, "\n\n") {
+		lines := strings.Split(paragraph, "\n")
+		indented := slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, " ") })
+		switch {
+		case !slices.ContainsFunc(lines, long):
+		case indented:
+			for i, line := range lines {
+				indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+				lines[i] = indent + strings.Join(fill(line, columns-len(indent)), "\n"+indent)
+			}
+		default:
+			lines = fill(paragraph, columns)
+		}
+		out = append(out, strings.Join(lines, "\n"))
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// Continued is a line for a shell, which goes on in the next one behind a backslash where
+// it has more columns than a terminal.
+func Continued(line string) string {
+	if utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	parts := fill(line, width-len(indent)-len("    ")-len(` \`))
+	return indent + strings.Join(parts, " \\\n"+indent+"    ")
+}
+
+// fill breaks words into lines; a word that is longer has a line of its own. A line that
+// is short enough stays as it is.
+func fill(text string, columns int) []string {
+	text = strings.TrimSpace(text)
+	if utf8.RuneCountInString(text) <= columns {
+		return []string{text}
+	}
+	var lines []string
+	for _, word := range strings.Fields(text) {
+		last := len(lines) - 1
+		if last >= 0 && utf8.RuneCountInString(lines[last])+1+utf8.RuneCountInString(word) <= columns {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }

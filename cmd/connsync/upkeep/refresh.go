@@ -59,9 +59,10 @@ type Host struct {
 func NewRefresh(h Host) *cobra.Command {
 	var f refreshFlags
 	cmd := &cobra.Command{
-		Use:   "refresh",
-		Short: "Keep connections in use alive on the peer",
-		Long:  refreshHelp,
+		Use:     "refresh",
+		Short:   "Keep connections in use alive on the peer",
+		Long:    refreshHelp,
+		Example: "  connsync refresh\n  connsync refresh --every auto --background\n  connsync refresh --stop",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := absolute(*h.Options)
 			if err != nil {
