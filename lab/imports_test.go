@@ -84,13 +84,14 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
+	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd", "conntrackd/hostfile"},
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "tui/text"},
 	"cmd/connsync/completion": {"conntrackd", "conntrackd/apply", "conntrackd/failover", "conntrackd/service", "netcheck", "node", "tui/text"},
 
 	"cmd/connsync/flaghelp": {"conntrackd"},
+	"cmd/connsync/manpage":  {"conntrackd", "cmd/connsync/flaghelp"},
 
 	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "node/report", "plural", "tui/text"},
 

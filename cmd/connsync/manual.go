@@ -8,14 +8,15 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 
 	"connsync/cmd/connsync/completion"
+	"connsync/cmd/connsync/manpage"
+	"connsync/conntrackd"
 )
 
 // manualCommands is what the build of the packages has beside the commands: one
-// that writes the man pages and the completions from them. The product carries
-// no renderer for that.
+// that writes the man pages and the completions from them, in the directory of the
+// source. The product carries no renderer for that.
 func manualCommands() []*cobra.Command {
 	return []*cobra.Command{{
 		Use:    "manual DIRECTORY",
@@ -26,9 +27,8 @@ func manualCommands() []*cobra.Command {
 }
 
 func writeManual(root *cobra.Command, dir string) error {
-	undated(root)
-	header := &doc.GenManHeader{Section: "8", Source: "connsync " + version(), Manual: "System Administration"}
-	if err := doc.GenManTree(root, header, dir); err != nil {
+	source := manpage.Source{Table: conntrackd.NewSettingTable(), Docs: "docs", Version: version()}
+	if err := source.Write(root, dir); err != nil {
 		return err
 	}
 	var bash bytes.Buffer
@@ -42,12 +42,4 @@ func writeManual(root *cobra.Command, dir string) error {
 		return err
 	}
 	return root.GenFishCompletionFile(filepath.Join(dir, "connsync.fish"), true)
-}
-
-// undated leaves out when a page was generated.
-func undated(cmd *cobra.Command) {
-	cmd.DisableAutoGenTag = true
-	for _, c := range cmd.Commands() {
-		undated(c)
-	}
 }

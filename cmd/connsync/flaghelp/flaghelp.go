@@ -99,11 +99,9 @@ func row(b *strings.Builder, name, means string) {
 
 // Flag is a flag as it is shown.
 type Flag struct {
-	Name    string // with its value: -v, --version or --config file
-	Usage   string // what it means, with its default
-	Long    string // the flag alone, such as --config
-	Value   string // the word for its value; blank where it takes none
-	Default string // blank where that is nothing
+	Name  string // with its value: -v, --version or --config file
+	Usage string // what it means, with its default
+	Value string // the word for its value; blank where it takes none
 }
 
 // Group is flags under a heading.
@@ -139,7 +137,7 @@ func flagOf(f *pflag.Flag) Flag {
 	if value == "string" {
 		value = "value"
 	}
-	shown := Flag{Long: "--" + f.Name, Value: value, Name: "    --" + f.Name, Usage: usage}
+	shown := Flag{Value: value, Name: "    --" + f.Name, Usage: usage}
 	if f.Shorthand != "" {
 		shown.Name = "-" + f.Shorthand + ", --" + f.Name
 	}
@@ -147,8 +145,11 @@ func flagOf(f *pflag.Flag) Flag {
 		shown.Name += " " + value
 	}
 	if !slices.Contains([]string{"", "false", "0", "0s", "[]"}, f.DefValue) {
-		shown.Default = f.DefValue
-		shown.Usage += " (default " + f.DefValue + ")"
+		standard := f.DefValue
+		if f.Value.Type() == "duration" {
+			standard = strings.TrimSuffix(standard, "0s") // of 1m0s
+		}
+		shown.Usage += " (default " + standard + ")"
 	}
 	return shown
 }
