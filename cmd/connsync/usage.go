@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"connsync/cmd/connsync/completion"
+	"connsync/cmd/connsync/flaghelp"
 	"connsync/node"
 )
 
@@ -39,15 +40,6 @@ func strict(root *cobra.Command) {
 			completion.OnLinux(cmd)
 			for _, shell := range cmd.Commands() {
 				shell.Args = noArguments
-				if shell.Name() == "bash" {
-					shell.RunE = func(cmd *cobra.Command, _ []string) error {
-						bare, err := cmd.Flags().GetBool("no-descriptions")
-						if err != nil {
-							return err
-						}
-						return completion.WriteBash(cmd.OutOrStdout(), root, !bare)
-					}
-				}
 			}
 		}
 	}
@@ -63,24 +55,7 @@ func unknownCommand(parent *cobra.Command, name string) error {
 			commands = append(commands, c.Name())
 		}
 	}
-	return &exitError{exitUsage, fmt.Errorf("unknown command %q%s: see %s --help", name, didYouMean(name, "", commands), parent.CommandPath())}
-}
-
-// didYouMean is what may have been meant by a word, of the words that there are,
-// as the end of a sentence; blank where none is like it.
-func didYouMean(word, before string, words []string) string {
-	list := &cobra.Command{SuggestionsMinimumDistance: 2}
-	for _, w := range words {
-		list.AddCommand(&cobra.Command{Use: w, Run: func(*cobra.Command, []string) {}})
-	}
-	like := list.SuggestionsFor(word)
-	if len(like) == 0 {
-		return ""
-	}
-	for i := range like {
-		like[i] = before + like[i]
-	}
-	return " (did you mean " + strings.Join(like, " or ") + "?)"
+	return &exitError{exitUsage, fmt.Errorf("unknown command %q%s: see %s --help", name, flaghelp.DidYouMean(name, "", commands), parent.CommandPath())}
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {
@@ -104,7 +79,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		return fmt.Errorf("%w%s", err, didYouMean(unknown.GetSpecifiedName(), "--", names))
+		return fmt.Errorf("%w%s", err, flaghelp.DidYouMean(unknown.GetSpecifiedName(), "--", names))
 	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {

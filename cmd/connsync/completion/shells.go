@@ -33,6 +33,15 @@ and values: interfaces, roles, numbers of saves. The packages install all three.
 			continue
 		}
 		shell.Short, shell.Long, shell.Example = "Print the completion script for "+shell.Name(), help.long+statuses, help.example
+		if shell.Name() == "bash" {
+			shell.RunE = func(cmd *cobra.Command, _ []string) error {
+				bare, err := cmd.Flags().GetBool("no-descriptions")
+				if err != nil {
+					return err
+				}
+				return WriteBash(cmd.OutOrStdout(), cmd.Root(), !bare)
+			}
+		}
 		if bare := shell.Flags().Lookup("no-descriptions"); bare != nil {
 			bare.Usage = "offer the words alone, without what each means"
 		}

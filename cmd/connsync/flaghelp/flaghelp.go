@@ -206,3 +206,20 @@ func fill(text string, columns int) []string {
 	}
 	return lines
 }
+
+// DidYouMean is what may have been meant by a word, of the words that there are,
+// as the end of a sentence; blank where none is like it.
+func DidYouMean(word, before string, words []string) string {
+	list := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, w := range words {
+		list.AddCommand(&cobra.Command{Use: w, Run: func(*cobra.Command, []string) {}})
+	}
+	like := list.SuggestionsFor(word)
+	if len(like) == 0 {
+		return ""
+	}
+	for i := range like {
+		like[i] = before + like[i]
+	}
+	return " (did you mean " + strings.Join(like, " or ") + "?)"
+}
