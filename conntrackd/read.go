@@ -48,6 +48,21 @@ func (e *TransportError) what() string {
 	return e.Transport + " on " + e.Interface
 }
 
+// OtherLink names the link over which a daemon syncs with the file and whose
+// [File.Settings] are not complete, such as "TCP on eth1"; blank where there is no such
+// link.
+func (f *File) OtherLink() string {
+	s, err := f.Settings()
+	var other *TransportError
+	switch {
+	case errors.As(err, &other):
+		return other.what()
+	case err == nil && s.Multicast() && !s.Complete(): // which needs no Peer IP
+		return (&TransportError{Transport: keywordMulticast, Interface: s.Interface}).what()
+	}
+	return ""
+}
+
 // Settings returns what the daemon would do after reading the file: of values
 // that stand twice the last, of several links the one that it starts with. The
 // prefix length comes from the comment on the line of the address ("# /24" or

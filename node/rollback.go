@@ -46,7 +46,9 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 	}
 	r := apply.Review{Candidate: c, Unchanged: !c.Changed() && (n.Unmanaged() || now == *c.Restore), Alone: n.Unmanaged()}
 	if !n.Unmanaged() {
-		r.Before = &apply.Standing{Settings: n.withPrefixes(ctx, apply.SettingsOf(n.Config, c.Old)), Running: now}
+		before := apply.StandingOf(n.Config, c.Old, now)
+		before.Settings = n.withPrefixes(ctx, before.Settings)
+		r.Before = &before
 	}
 	if !r.Unchanged {
 		r.Commands = n.restoreCommands(c, state, err == nil)

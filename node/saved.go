@@ -149,7 +149,7 @@ func (s Saved) standing() *apply.Standing {
 		return nil
 	}
 	running := conntrackd.Running{Active: s.State.Active || s.State.Killed, Enabled: s.State.Enabled || s.State.Killed}
-	return &apply.Standing{Settings: s.Settings, Running: running}
+	return &apply.Standing{Settings: s.Settings, Running: running, OtherLink: s.File.OtherLink()}
 }
 
 // BrokenFileError says that conntrackd itself would not read the file. Its text

@@ -279,10 +279,9 @@ func (h History) Change(e Entry) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	alone := e.Service == ""
-	return Change{
-		Diff: hostfile.Diff(e.Path, old, wrote), Before: Standing{SettingsOf(e.Path, old), e.Was, alone, nil}, After: Standing{SettingsOf(e.Path, wrote), e.Asked, alone, nil},
-	}, nil
+	c := Change{Diff: hostfile.Diff(e.Path, old, wrote), Before: StandingOf(e.Path, old, e.Was), After: StandingOf(e.Path, wrote, e.Asked)}
+	c.Before.Alone, c.After.Alone = e.Service == "", e.Service == ""
+	return c, nil
 }
 
 // listed is what the directory of a history holds.

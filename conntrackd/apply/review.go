@@ -13,7 +13,23 @@ type Standing struct {
 	Running  conntrackd.Running
 	Alone    bool  // the service is left alone, so that Running is not known
 	Heard    *bool // the peer was heard to send as Settings expect; nil is not known
+	// OtherLink is the link of the file where Settings are not complete and conntrackd
+	// syncs all the same, such as "TCP on eth1"; blank for any other.
+	OtherLink string
 }
+
+// StandingOf is a service with a file; nil is no file.
+func StandingOf(path string, content []byte, r conntrackd.Running) Standing {
+	f, _ := conntrackd.Parse(path, content)
+	return Standing{Settings: SettingsOf(path, content), Running: r, OtherLink: f.OtherLink()}
+}
+
+// HasLink says that the file has a link to sync over: that of a daemon for statistics has
+// none.
+func (s Standing) HasLink() bool { return s.Settings.Complete() || s.OtherLink != "" }
+
+// Syncs says that conntrackd is to sync, now and at boot.
+func (s Standing) Syncs() bool { return s.Running.Active && s.Running.Enabled && s.HasLink() }
 
 // PeerHasToMatch says that the peer needs other settings too after a change: for other
 // addresses of the link, another port, or another transport or group.
@@ -82,7 +98,9 @@ func (r Review) After() Standing {
 	if r.Candidate == nil {
 		return Standing{Alone: r.Alone}
 	}
-	return Standing{Settings: r.Candidate.Settings, Running: r.Candidate.WantedService(), Alone: r.Alone, Heard: r.Heard}
+	s := StandingOf(r.Candidate.Path, r.Candidate.New, r.Candidate.WantedService())
+	s.Settings, s.Alone, s.Heard = r.Candidate.Settings, r.Alone, r.Heard
+	return s
 }
 
 // Replaced lists what the operator has to agree to lose.

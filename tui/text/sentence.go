@@ -28,28 +28,47 @@ type Consequence struct {
 // ConsequenceOf tells what a change from one standing to another means. A nil before
 // is not known.
 func ConsequenceOf(t conntrackd.SettingTable, before *apply.Standing, after apply.Standing, tense Tense) Consequence {
-	on := after.Running.Active && after.Running.Enabled
 	over := fmt.Sprintf("over %s with %s", Clean(after.Settings.Interface), after.Settings.Peer.Addr())
 	switch {
 	case after.Alone:
 		return Consequence{Sentence: tense.of("Only the file %s; conntrackd is left alone.", "is written", "was written")}
-	case !on && after.Running.Active:
+	case after.Syncs() && after.OtherLink != "":
+		return Consequence{tense.of("Sync %s over "+Clean(after.OtherLink)+", a link that connsync does not manage.", "will run", "was set to run"), true}
+	case after.Running.Active && !after.Running.Enabled && after.HasLink():
 		return Consequence{tense.of("conntrackd %s now, and not at boot.", "will run", "was started"), true}
-	case !on && before != nil && !before.Running.Active && !before.Running.Enabled:
-		return Consequence{Sentence: tense.of("Sync %s OFF; the settings are saved for later.", "stays", "stayed")}
-	case !on:
+	case !after.Syncs() && before != nil && wasOff(*before):
+		return Consequence{Sentence: tense.of("Sync %s OFF"+staysOff(*before, after)+".", "stays", "stayed")}
+	case !after.Syncs():
 		return Consequence{tense.of("Sync %s", "will be turned OFF. Connections will not survive a failover.", "was turned OFF."), true}
-	case before == nil, !before.Running.Active, !before.Running.Enabled, !before.Settings.Complete():
+	case before == nil, wasOff(*before), !before.Running.Active, !before.Running.Enabled:
 		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "will be", "was")}
 	}
 	return changed(t, before.Settings, after, over, tense)
+}
+
+// wasOff says that nothing synced, nor would at boot.
+func wasOff(before apply.Standing) bool {
+	return !before.Running.Active && !before.Running.Enabled || !before.HasLink()
+}
+
+// staysOff goes on with what becomes of a sync that was off and stays off.
+func staysOff(before, after apply.Standing) string {
+	switch {
+	case after.Running.Active:
+		return "; conntrackd runs without a sync link"
+	case before.Running.Active:
+		return "; conntrackd is stopped, which ran without a sync link"
+	case after.HasLink():
+		return "; the settings are saved for later"
+	}
+	return ""
 }
 
 func (tense Tense) of(format, future, past string) string {
 	if tense == Past {
 		future = past
 	}
-	return fmt.Sprintf(format, future)
+	return strings.Replace(format, "%s", future, 1) // names in the format may have a %
 }
 
 // changed is for a sync that was on and stays on.
