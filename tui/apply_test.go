@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,11 +225,21 @@ func TestApplyHostileText(t *testing.T) {
 	steps[5].Title = hostile
 	f := fakeApplier{steps: steps, outcome: apply.Outcome{RolledBack: true, Err: errors.New(hostile)}}
 	checkHostile(t, Effects{Applier: &f}, toApply(time.Second))
-	checkHostile(t, Effects{Applier: &fakeApplier{outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}}, func(d *driver) {
-		s := pairSettings()
-		s.Interface = "start\x1b[2J\x00'; reboot; '"
+	s := pairSettings()
+	s.Interface = "start\x1b[2J\x00'; reboot; '"
+	for _, size := range goldenSizes {
+		m := newModel(t, size.width, size.height)
+		shown := strings.Join(peerLines(m.env, s, size.width), "\n")
+		checkClean(t, shown, true, size.width)
+		if !strings.Contains(shown, "start") || strings.Contains(shown, "--interface start;") {
+			t.Errorf("the line for the peer: %s", shown)
+		}
+	}
+	// The other node would refuse that name: nobody is told to type it.
+	drive(t, Options{Effects: Effects{Applier: &fakeApplier{outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}}}}, 80, 24, func(d *driver) {
 		d.follow(applyWanted{settings: s, review: changedReview()})
 		d.wait(time.Second)
-		d.lacks("--interface start;")
+		d.wants("Saved, and in force.")
+		d.lacks("reboot")
 	})
 }

@@ -147,7 +147,7 @@ func (a *saving) textHeight() int { return max(a.height-1-len(a.footer()), 1) }
 
 // tellsPeer reports whether there is something to type at the other node.
 func (a *saving) tellsPeer() bool {
-	return a.ended && a.outcome.Err == nil && a.settings.Enabled
+	return a.ended && a.outcome.Err == nil && text.PeerTakes(a.env.table, a.settings)
 }
 
 // follow keeps the newest step in sight, until the operator scrolls. At the

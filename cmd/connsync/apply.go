@@ -127,7 +127,7 @@ func (c *cli) apply(cmd *cobra.Command, s streams, f applyFlags) error {
 		return err
 	}
 	if !settings.Enabled && !f.statesEnabled() && !f.asJSON && !c.Unmanaged() {
-		fmt.Fprintln(s.out, "The sync is disabled: "+text.Clean(c.Called.Command("apply", "--enable"))+" starts it.")
+		fmt.Fprintln(s.out, text.Clean(c.Called.Command("apply", "--enable"))+" turns it on.")
 	}
 	return nil
 }
@@ -249,16 +249,17 @@ func syncOf(r apply.Review, o apply.Outcome) apply.Sync {
 }
 
 func printOutcome(w io.Writer, t conntrackd.SettingTable, r apply.Review, o apply.Outcome) {
-	told := text.OutcomeOf(o, o.Steps, syncOf(r, o))
+	sync := syncOf(r, o)
+	told := text.OutcomeOf(o, o.Steps, sync)
 	fmt.Fprintln(w, told.Sentence)
-	if told.Sync != "" && o.Verdict != health.VerdictUnknown {
+	if told.Sync != "" && (o.Verdict != health.VerdictUnknown || sync == apply.SyncOff) {
 		fmt.Fprintln(w, told.Sync)
 	}
 	if told.Foreign != "" {
 		fmt.Fprintln(w, text.ForeignMeanwhile)
 		printLines(w, told.Foreign)
 	}
-	if text.TellsPeer(r, o) {
+	if text.TellsPeer(t, r, o) {
 		_ = sayLines(w, text.PeerLines(t, r.Candidate.Settings, r.Candidate.OldSettings()...))
 	}
 }

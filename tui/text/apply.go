@@ -45,8 +45,8 @@ func Took(d time.Duration) string {
 // Outcome is how a save ended, as it is told.
 type Outcome struct {
 	Sentence string
-	// Sync is the verdict on the sync in a sentence; blank where the save failed,
-	// or the sync is not to be.
+	// Sync is the verdict on the sync in a sentence, or that it is off; blank where the
+	// save failed.
 	Sync string
 	Word string // the word that goes with both
 	// Why is the reason of a failure; blank where a failed step has said it.
@@ -60,19 +60,21 @@ type Outcome struct {
 // sync enabled or not; sync is how the nodes stand by that.
 func OutcomeOf(o apply.Outcome, steps []step.Step, sync apply.Sync) Outcome {
 	t := Outcome{Sentence: outcomeSentence(o, sync), Word: OK, Foreign: ForeignChange(o.Err)}
-	enabled := sync != apply.SyncOff
 	switch {
 	case o.Err != nil:
 		t.Word, t.Why = Fail, unsaid(o.Err, steps)
+		return t
+	case sync == apply.SyncOff:
+		t.Sync = SyncIsOff
 		return t
 	case o.Unseen():
 		t.Word = Unknown
 	case sync == apply.SyncWaits, o.LeftAlone:
 		return t // that the peer is silent, or nobody has looked, is no news
-	case enabled && o.Verdict != "":
+	case o.Verdict != "":
 		t.Word = VerdictWord(o.Verdict)
 	}
-	if enabled && o.Verdict != "" {
+	if o.Verdict != "" {
 		t.Sync = StatusSentence(o.Verdict)
 	}
 	if _, why, ok := strings.Cut(t.Sync, ": "); ok && sync == apply.SyncFails {

@@ -90,7 +90,7 @@ func TestOutcomeOf(t *testing.T) {
 			Outcome{Sentence: "Saved and in force, but the nodes are NOT in sync.", Sync: "Messages from the peer do not match the settings.", Word: Fail}},
 		"partial": {apply.Outcome{Changed: true, Verdict: health.VerdictPartial}, nil, true, false,
 			Outcome{Sentence: "Saved and in force, but sync is incomplete.", Sync: "Both ways are up, not every connection would survive.", Word: Warn}},
-		"disabled": {apply.Outcome{Changed: true, Verdict: health.VerdictStopped}, nil, false, false, Outcome{Sentence: saved, Word: OK}},
+		"disabled": {apply.Outcome{Changed: true, Verdict: health.VerdictStopped}, nil, false, false, Outcome{Sentence: saved, Sync: SyncIsOff, Word: OK}},
 		"unseen": {apply.Outcome{Changed: true, Verdict: noSignal, Steps: unseen}, unseen, true, false,
 			Outcome{Sentence: "Saved; whether conntrackd runs as requested is unknown.", Sync: "No word from the peer.", Word: Unknown}},
 		"a step said why": {apply.Outcome{Err: failure, Verdict: inSync},

@@ -64,7 +64,7 @@ func AppliedOf(t conntrackd.SettingTable, r apply.Review, o apply.Outcome) Appli
 	if o.Err != nil {
 		a.Error, a.Foreign = o.Err.Error(), ForeignChange(o.Err)
 	}
-	if TellsPeer(r, o) {
+	if TellsPeer(t, r, o) {
 		p := PeeredOf(t, r.Candidate.Settings, r.Candidate.OldSettings()...)
 		a.Peer = &p
 	}
@@ -78,7 +78,7 @@ func RefusedSave(why string, problems map[conntrackd.Field]string, checks *check
 	}
 }
 
-// TellsPeer says that the other node has to be set up alike now.
-func TellsPeer(r apply.Review, o apply.Outcome) bool {
-	return o.Err == nil && o.Changed && r.Candidate.Settings.Enabled
+// TellsPeer says that the other node has to be set up alike now, and can be.
+func TellsPeer(t conntrackd.SettingTable, r apply.Review, o apply.Outcome) bool {
+	return o.Err == nil && o.Changed && PeerTakes(t, r.Candidate.Settings)
 }

@@ -38,6 +38,12 @@ func PeerProblems(t conntrackd.SettingTable, s conntrackd.Settings) []conntrackd
 	return problems
 }
 
+// PeerTakes says that sync is to run with s, and that there is a [PeerCommand] for the other
+// node, which it would not refuse.
+func PeerTakes(t conntrackd.SettingTable, s conntrackd.Settings) bool {
+	return s.Enabled && s.Complete() && len(PeerProblems(t, s)) == 0
+}
+
 // PeerIntro comes before the lines of [PeerCommandLines], and [PeerCheck] after them.
 const PeerIntro = "At the other node, with its own interface name:"
 

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/apply"
 )
 
 func TestPeerCommand(t *testing.T) {
@@ -165,5 +166,35 @@ func pairSettings() conntrackd.Settings {
 	return conntrackd.Settings{
 		Enabled: true, Interface: "eth1", Port: 3780, SendBuffer: 65536, ReceiveBuffer: 65536,
 		Current: netip.MustParsePrefix("10.0.0.101/24"), Peer: netip.MustParsePrefix("10.0.0.102/24"),
+	}
+}
+
+// A line that the other node would refuse is not told: not of a file without a link, nor of
+// settings that it would not take.
+func TestTellsPeer(t *testing.T) {
+	table, done := conntrackd.NewSettingTable(), apply.Outcome{Changed: true}
+	on := pairSettings()
+	on.Enabled = true
+	off, foreign := pairSettings(), on
+	off.Enabled = false
+	foreign.Peer = netip.MustParsePrefix("192.0.2.1/24")
+	for name, tc := range map[string]struct {
+		settings conntrackd.Settings
+		outcome  apply.Outcome
+		want     bool
+	}{
+		"on":             {on, done, true},
+		"nothing done":   {on, apply.Outcome{}, false},
+		"off":            {off, done, false},
+		"no link":        {conntrackd.Settings{Enabled: true}, done, false},
+		"another subnet": {foreign, done, false},
+	} {
+		r := apply.Review{Candidate: &conntrackd.Candidate{Settings: tc.settings}}
+		if got := TellsPeer(table, r, tc.outcome); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+		if got := AppliedOf(table, r, tc.outcome).Peer != nil; got != tc.want {
+			t.Errorf("%s in JSON: %v, want %v", name, got, tc.want)
+		}
 	}
 }

@@ -25,6 +25,9 @@ type Consequence struct {
 	Warns bool
 }
 
+// SyncIsOff is said where sync is off, of what is in force.
+const SyncIsOff = "Sync is OFF. Connections will not survive a failover."
+
 // ConsequenceOf tells what a change from one standing to another means. A nil before
 // is not known.
 func ConsequenceOf(t conntrackd.SettingTable, before *apply.Standing, after apply.Standing, tense Tense) Consequence {
