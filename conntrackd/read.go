@@ -63,6 +63,13 @@ func (f *File) OtherLink() string {
 	return ""
 }
 
+// StatisticsOnly says that the file is for a daemon that keeps statistics and does not
+// sync, as the distributions' files are.
+func (f *File) StatisticsOnly() bool {
+	_, err := f.link()
+	return errors.Is(err, ErrStatsOnly)
+}
+
 // Settings returns what the daemon would do after reading the file: of values
 // that stand twice the last, of several links the one that it starts with. The
 // prefix length comes from the comment on the line of the address ("# /24" or

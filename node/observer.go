@@ -26,7 +26,7 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	memory := asked.Memory{Dir: n.RuntimeDir}
 	return &health.Observer{
 		Called: n.Called, Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, WhyNoSettings: foreign, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
-		Mode: s.File.Mode(), Listen: heard, Asked: memory.Last, MayAsk: memory.May, Coverage: n.looker(client, s.File),
+		Statistics: s.File.StatisticsOnly(), Mode: s.File.Mode(), Listen: heard, Asked: memory.Last, MayAsk: memory.May, Coverage: n.looker(client, s.File),
 		Host: func(ctx context.Context) mailbox.Host { return n.toldOf(ctx, s.Settings) },
 	}
 }

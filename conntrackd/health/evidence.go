@@ -1,6 +1,7 @@
 package health
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -60,6 +61,7 @@ type evidence struct {
 	mode        string              // of our file: FTFW, NOTRACK, ALARM
 	settings    conntrackd.Settings // of the link in use
 	foreign     string              // why the file has no settings
+	statistics  bool                // which is for statistics only
 	onSpare     bool                // which is not the one of the settings
 	links       []Link              // all of them
 	// ownAddresses are all of this node, where others than the peer are heard.
@@ -100,10 +102,16 @@ type evidence struct {
 	lastReceived time.Time
 }
 
-// off says that no daemon has to run: nothing enables it, and nothing ended it but a stop.
+// onlyStatistics says that a daemon runs which does not sync, as its file has it.
+func (e evidence) onlyStatistics() bool {
+	return e.serviceErr == nil && e.service.Active && e.statistics && e.stranger.PID == 0 && e.elsewhere == nil && errors.Is(e.countersErr, control.ErrStatsMode)
+}
+
+// off says that no daemon has to sync: nothing enables one, and nothing ended it but a stop;
+// or the one that runs is for statistics.
 func (e evidence) off() bool {
 	s := e.service
-	return e.serviceErr == nil && !s.Active && !s.Enabled && !s.Killed && !s.Ended && !s.Starting && !s.Changing && s.Restarts == 0 &&
+	return e.onlyStatistics() || e.serviceErr == nil && !s.Active && !s.Enabled && !s.Killed && !s.Ended && !s.Starting && !s.Changing && s.Restarts == 0 &&
 		e.stranger.PID == 0 && e.elsewhere == nil && !strings.HasPrefix(s.Detail, "failed")
 }
 

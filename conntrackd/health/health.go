@@ -65,8 +65,8 @@ type Health struct {
 	Holding     Holding
 	Heard       time.Time // when the running daemon last received something; zero is not known
 	Rates       *Rates    // nil where there are not two readings to compare
-	// Off says that nothing is wrong although no daemon runs: it was never set up here, or
-	// it was disabled on purpose. The verdict is [VerdictStopped] then.
+	// Off says that nothing is wrong although no daemon syncs: it was never set up here, also
+	// where one keeps statistics, or it was disabled on purpose. The verdict is [VerdictStopped] then.
 	Off bool
 }
 
@@ -96,6 +96,8 @@ type Observer struct {
 	// WhyNoSettings says what the file has in place of Settings, such as a link of another
 	// transport; blank where it has them, or there is no file.
 	WhyNoSettings string
+	// Statistics says that the file is for statistics only, so that sync is not set up.
+	Statistics bool
 	// Mode is the sync mode of our configuration file; blank means FTFW.
 	Mode string
 	// Sockets reads the daemon's sockets; nil means [ReadSockets].
@@ -176,7 +178,7 @@ func (o *Observer) Observe(ctx context.Context) Health {
 
 // gather takes one reading.
 func (o *Observer) gather(ctx context.Context) evidence {
-	e := evidence{called: o.Called, settings: o.Settings, foreign: o.WhyNoSettings, mode: o.Mode}
+	e := evidence{called: o.Called, settings: o.Settings, foreign: o.WhyNoSettings, statistics: o.Statistics, mode: o.Mode}
 	if e.mode == "" {
 		e.mode = "FTFW"
 	}

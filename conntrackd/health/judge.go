@@ -60,6 +60,11 @@ func judge(e evidence) judgement {
 	return judgement{VerdictUnknown, cause, "wait a few seconds"}
 }
 
+// setUp is what to do where sync is not set up.
+func (e evidence) setUp() string {
+	return "set it up: " + e.called.Command() + ", or line by line " + e.called.Command("setup")
+}
+
 // judgeDaemon settles the cases in which the sync need not be looked at.
 func judgeDaemon(e evidence) (judgement, bool) {
 	switch {
@@ -77,12 +82,14 @@ func judgeDaemon(e evidence) (judgement, bool) {
 			j.Verdict = VerdictStopped
 		}
 		return j, true
+	case e.onlyStatistics():
+		return judgement{VerdictStopped, "sync is not set up on this node; conntrackd keeps statistics only", e.setUp()}, true
 	case e.off() && !e.settings.Complete():
 		cause := "nothing is set up on this node"
 		if e.settings.Current.Addr().IsValid() || e.settings.Interface != "" {
 			cause = "the settings of the sync link are incomplete" + e.lacking()
 		}
-		return judgement{VerdictStopped, cause, "set it up: " + e.called.Command() + ", or line by line " + e.called.Command("setup")}, true
+		return judgement{VerdictStopped, cause, e.setUp()}, true
 	case e.off():
 		cause := "conntrackd does not run, and is not started at boot"
 		if e.service.AtBoot() == nil {
@@ -92,8 +99,8 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case !e.service.Active:
 		return judgeInactive(e), true
 	case errors.Is(e.countersErr, control.ErrStatsMode):
-		return judgement{VerdictStopped, "conntrackd runs but does not sync: its configuration has no Sync section",
-			"save the sync settings"}, true
+		return judgement{VerdictStopped, "conntrackd runs but does not sync: it was started with a file that has no Sync section",
+			"restart conntrackd, so that it takes the settings of its file"}, true
 	case e.countersErr != nil:
 		return judgement{VerdictUnknown, "conntrackd runs but does not answer: " + e.countersErr.Error(),
 			"restart conntrackd if this continues"}, true

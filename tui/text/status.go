@@ -45,7 +45,7 @@ func ServiceNote(h health.Health) string {
 	if k := h.Service.Keeper; k != (service.Keeper{}) {
 		return Clean("Note: conntrackd is run by " + k.String() + ", so connsync does not restart it.")
 	}
-	if half := h.Service.HalfEnabled(); half != "" && h.Service.Active {
+	if half := h.Service.HalfEnabled(); half != "" && h.Service.Active && !h.Off {
 		return "Note: " + half + "; " + h.Called.Command("apply", "--enable") + " fixes that."
 	}
 	return ""

@@ -66,7 +66,9 @@ func (m Measured) Metrics() []Metric {
 		all = append(all, m.configuration()...)
 	}
 	if m.Seen {
-		all = append(all, single("connsync_daemon_running", Gauge, "Whether conntrackd runs.", truth(m.Health.Service.Active)))
+		all = append(all,
+			single("connsync_set_up", Gauge, "Whether sync is set up: 0 where there are no settings and nothing is wrong.", truth(m.Configured || !m.Health.Off)),
+			single("connsync_daemon_running", Gauge, "Whether conntrackd runs.", truth(m.Health.Service.Active)))
 		if !m.Health.Service.Unbooted {
 			all = append(all, single("connsync_daemon_enabled", Gauge, "Whether conntrackd is started at boot.", truth(m.Health.Service.Enabled)))
 		}
