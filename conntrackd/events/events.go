@@ -100,7 +100,7 @@ func (l *Log) saves(stateDir string) {
 const sameTurn = 3 * time.Second
 
 // turns are the starts and ends of the daemon, from its service manager, its log and the
-// looks at it; each is there once.
+// looks at it; each is there once, with the time of the one that knows it best.
 func (l *Log) turns(ctx context.Context, s Sources) {
 	var turns []service.Turn
 	if systemd, ok := s.Service.(interface {
@@ -108,32 +108,47 @@ func (l *Log) turns(ctx context.Context, s Sources) {
 	}); ok {
 		found, err := systemd.Turns(ctx)
 		l.unread("journal", err)
-		turns = append(turns, found...)
+		turns = withTurns(turns, found)
 	}
 	if s.LogFile != "" {
 		found, err := service.LogTurns(s.LogFile)
 		l.unread(s.LogFile, err)
-		turns = append(turns, found...)
+		turns = withTurns(turns, found)
 	}
 	if s.Service != nil {
 		state, err := s.Service.State(ctx)
 		l.unread("service", err)
 		if err == nil && !state.Since.IsZero() {
-			turns = append(turns, service.Turn{Time: state.Since, What: service.TurnStarted})
+			turns = withTurns(turns, []service.Turn{{Time: state.Since, What: service.TurnStarted}})
 		}
 	}
-	for _, e := range l.Events { // of the looks
+	var looks []service.Turn
+	for _, e := range l.Events {
 		if e.Kind == KindDaemon {
-			turns = append(turns, service.Turn{Time: e.Time, What: e.Turn})
+			looks = append(looks, service.Turn{Time: e.Time, What: e.Turn})
 		}
 	}
 	l.Events = slices.DeleteFunc(l.Events, func(e Event) bool { return e.Kind == KindDaemon })
-	slices.SortStableFunc(turns, func(a, b service.Turn) int { return a.Time.Compare(b.Time) })
-	last := map[service.TurnKind]time.Time{}
-	for _, t := range turns {
-		if before, ok := last[t.What]; !ok || t.Time.Sub(before) > sameTurn {
-			l.Events = append(l.Events, Event{Time: t.Time.Truncate(time.Millisecond), Kind: KindDaemon, Turn: t.What})
-			last[t.What] = t.Time
-		}
+	for _, t := range withTurns(turns, looks) {
+		l.Events = append(l.Events, Event{Time: t.Time.Truncate(time.Millisecond), Kind: KindDaemon, Turn: t.What})
 	}
+}
+
+// withTurns adds what one more record tells and those before it do not, in the order of
+// time. A record may tell of one turn twice, with no other between.
+func withTurns(known, found []service.Turn) []service.Turn {
+	inOrder := func(a, b service.Turn) int { return a.Time.Compare(b.Time) }
+	found = slices.Clone(found)
+	slices.SortStableFunc(found, inOrder)
+	all := slices.Clone(known)
+	var last service.Turn
+	for _, t := range found {
+		again := t.What == last.What && t.Time.Sub(last.Time) <= sameTurn
+		if again = again || slices.ContainsFunc(known, func(k service.Turn) bool { return k.What == t.What && t.Time.Sub(k.Time).Abs() <= sameTurn }); !again {
+			all = append(all, t)
+		}
+		last = t
+	}
+	slices.SortStableFunc(all, inOrder)
+	return all
 }

@@ -134,7 +134,7 @@ func verdictOf(h health.Health) verdict {
 		v.Cause = h.Cause
 	}
 	if since := h.Service.Since; !since.IsZero() {
-		since = since.Truncate(time.Second)
+		since = since.Truncate(time.Millisecond) // an end just before it is earlier
 		v.Since = &since
 	}
 	return v
