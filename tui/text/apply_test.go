@@ -83,8 +83,8 @@ func TestOutcomeOf(t *testing.T) {
 		want    Outcome
 	}{
 		"in sync":           {apply.Outcome{Changed: true, Verdict: inSync}, nil, true, false, Outcome{Sentence: saved, Sync: "In sync both ways.", Word: OK}},
-		"silent":            {apply.Outcome{Changed: true, Verdict: noSignal}, nil, true, false, Outcome{Sentence: "Saved and in force, but the nodes are NOT in sync.", Sync: "No word from the peer.", Word: Warn}},
-		"silent, unchanged": {apply.Outcome{Verdict: noSignal}, nil, true, false, Outcome{Sentence: "These settings are in force already, but the nodes are NOT in sync.", Sync: "No word from the peer.", Word: Warn}},
+		"silent":            {apply.Outcome{Changed: true, Verdict: noSignal}, nil, true, false, Outcome{Sentence: "Saved and in force, but the nodes are NOT in sync.", Sync: "No word from the peer.", Word: Fail}},
+		"silent, unchanged": {apply.Outcome{Verdict: noSignal}, nil, true, false, Outcome{Sentence: "These settings are in force already, but the nodes are NOT in sync.", Sync: "No word from the peer.", Word: Fail}},
 		"first node":        {apply.Outcome{Changed: true, Verdict: noSignal}, nil, true, true, Outcome{Sentence: "Saved, and in force. Step 1 of 2 done; next, set up the peer.", Word: OK}},
 		"first node with another port": {apply.Outcome{Changed: true, Verdict: health.VerdictMismatch}, nil, true, true,
 			Outcome{Sentence: "Saved and in force, but the nodes are NOT in sync.", Sync: "Messages from the peer do not match the settings.", Word: Fail}},

@@ -37,7 +37,7 @@ func TestStatusWords(t *testing.T) {
 			t.Errorf("%q is %q", odd, got)
 		}
 	}
-	want := []string{"warn     No word from the peer.", "         the cable", "         -> plug it in"}
+	want := []string{"FAIL     No word from the peer.", "         the cable", "         -> plug it in"}
 	if diff := cmp.Diff(want, StatusLines(health.Health{Verdict: health.VerdictSilent, Cause: "the cable", Next: "plug it in"})); diff != "" {
 		t.Error(diff)
 	}

@@ -13,16 +13,18 @@ type verdictText struct {
 	full  string // a sentence; blank where the few words are one
 }
 
+// textOf has FAIL for what a failover would lose all connections of one node with, and
+// "warn" for what it would lose some with.
 func textOf(v health.Verdict) verdictText {
 	switch v {
 	case health.VerdictTwoWay:
 		return verdictText{OK, "in sync both ways", ""}
 	case health.VerdictReceivingOnly:
-		return verdictText{Warn, "only receiving", "Only receiving: the peer does not hear this node."}
+		return verdictText{Fail, "only receiving", "Only receiving: the peer does not hear this node."}
 	case health.VerdictSendingOnly:
-		return verdictText{Warn, "only sending", "Only sending: this node does not hear the peer."}
+		return verdictText{Fail, "only sending", "Only sending: this node does not hear the peer."}
 	case health.VerdictSilent:
-		return verdictText{Warn, "no word from the peer", ""}
+		return verdictText{Fail, "no word from the peer", ""}
 	case health.VerdictLosing:
 		return verdictText{Warn, "losing messages", "Losing messages: both ways are up, not everything arrives."}
 	case health.VerdictPartial:
