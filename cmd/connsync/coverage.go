@@ -108,7 +108,7 @@ func (f coverageFlags) list(ctx context.Context, s streams, c *cli, most int) er
 	case h.Coverage == nil && h.CoverageErr != nil:
 		return h.CoverageErr
 	case h.Coverage == nil:
-		return errors.New(h.Cause)
+		return errors.New(text.Join(": ", h.Cause, h.Next))
 	}
 	if f.asJSON {
 		err = printJSON(s.out, h.ListedCoverage())

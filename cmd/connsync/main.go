@@ -99,6 +99,7 @@ func run(args []string, s streams) int {
 	if s.signals.Context().Err() != nil {
 		err = interrupted(cmd, err)
 	}
+	err = withRemedy(args, err)
 	if err != nil && !out.Used() && asksJSON(cmd, args) {
 		err = toldInJSON(out, cmd, args, err)
 	}

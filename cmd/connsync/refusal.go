@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/netcheck/check"
+	"connsync/trust"
 	"connsync/tui/text"
 )
 
@@ -107,4 +109,18 @@ func toldInJSON(w io.Writer, cmd *cobra.Command, args []string, err error) error
 		told = refusedCheck{check.VerdictUnknown, []check.Result{}, r}
 	}
 	return errorsOf(printJSON(w, told), err)
+}
+
+// withRemedy is err, of a command that was called with args, with what to do where it is for
+// root; its status stays.
+func withRemedy(args []string, err error) error {
+	var exit *exitError
+	remedy := trust.Remedy(err, append([]string{"connsync"}, args...)...)
+	if !errors.As(err, &exit) {
+		exit = &exitError{exitRefused, err}
+	}
+	if remedy == "" || exit.err == nil {
+		return err
+	}
+	return &exitError{exit.status, fmt.Errorf("%w: %s", err, remedy)}
 }

@@ -44,7 +44,7 @@ func prove(ctx context.Context, w io.Writer, o *health.Observer, before health.H
 	}
 	say(text.StatusLines(before)...)
 	if before.Verdict == health.VerdictStopped || before.Service.MainPID == 0 || !o.Settings.Complete() {
-		result.Result = "not tried: conntrackd does not run with these settings"
+		result.Result = "not tried: " + text.Clean(before.Cause)
 		return endProof(w, result, f, exitUnknown)
 	}
 	say("On the other node, run at the same time: connsync status --prove",

@@ -2,6 +2,8 @@ package events
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -49,6 +51,8 @@ type Unread struct {
 type Log struct {
 	Events []Event // the newest first
 	Unread []Unread
+	// Denied says that a record could not be read because only root may.
+	Denied bool
 	// Since is the oldest look at the verdict that is on record; zero where there is none.
 	// Changes of verdict before it are not known, nor those at which nobody looked.
 	Since time.Time
@@ -76,6 +80,7 @@ func (s Sources) Read(ctx context.Context) Log {
 func (l *Log) unread(source string, err error) {
 	if err != nil {
 		l.Unread = append(l.Unread, Unread{source, err.Error()})
+		l.Denied = l.Denied || errors.Is(err, fs.ErrPermission)
 	}
 }
 

@@ -11,12 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"connsync/conntrackd"
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
+	"connsync/trust"
 )
 
 // The evidence of real pairs with real faults, as TestHealthScenarios kept it.
@@ -123,6 +126,7 @@ func TestJudge(t *testing.T) {
 		{"stopped", edited(idle(8), func(e *evidence) { e.service = service.State{Detail: "failed (Result: exit-code)"} }), VerdictStopped, "exit-code"},
 		{"Stats mode", edited(idle(8), func(e *evidence) { e.countersErr = fmt.Errorf("ask: %w", control.ErrStatsMode) }), VerdictStopped, "no Sync section; restart conntrackd"},
 		{"statistics only", statistics(), VerdictStopped, "sync is not set up on this node; conntrackd keeps statistics only; set it up: connsync"},
+		{"control socket of root", edited(idle(8), func(e *evidence) { e.countersErr = fmt.Errorf("dial: %w", unix.EACCES) }), VerdictUnknown, "only root may ask conntrackd at its control socket; " + trust.Refused("connsync status")},
 		{"no answer", edited(idle(8), func(e *evidence) { e.countersErr = context.DeadlineExceeded }), VerdictUnknown, "does not answer"},
 		{"nothing read", edited(idle(8), func(e *evidence) { e.readings = nil }), VerdictUnknown, ""},
 		{"one reading", idle(1), VerdictUnknown, "still measuring"},

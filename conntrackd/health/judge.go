@@ -3,6 +3,7 @@ package health
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"connsync/conntrackd"
@@ -101,6 +102,8 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case errors.Is(e.countersErr, control.ErrStatsMode):
 		return judgement{VerdictStopped, "conntrackd runs but does not sync: it was started with a file that has no Sync section",
 			"restart conntrackd, so that it takes the settings of its file"}, true
+	case errors.Is(e.countersErr, fs.ErrPermission):
+		return judgement{VerdictUnknown, "only root may ask conntrackd at its control socket", trust.Refused(e.called.Command("status"))}, true
 	case e.countersErr != nil:
 		return judgement{VerdictUnknown, "conntrackd runs but does not answer: " + e.countersErr.Error(),
 			"restart conntrackd if this continues"}, true

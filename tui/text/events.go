@@ -63,6 +63,9 @@ func EventNotes(l events.Log) []string {
 	for _, u := range l.Unread {
 		notes = append(notes, Clean(fmt.Sprintf("cannot read %s: %s", u.Source, u.Error)))
 	}
+	if l.Denied {
+		notes = append(notes, "Only root may read that.")
+	}
 	known := "No change of verdict is recorded"
 	if slices.ContainsFunc(l.Unread, func(u events.Unread) bool { return u.Source == events.SourceVerdicts }) {
 		known = "Changes of verdict are not known"
