@@ -27,7 +27,7 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 	if err != nil {
 		return apply.Review{}, err
 	}
-	r := apply.Review{Candidate: c, PrepareHost: prepareHost, Accepted: accepted, Before: s.standing(), Alone: n.Unmanaged()}
+	r := apply.Review{Candidate: c, PrepareHost: prepareHost, Accepted: accepted, Before: s.Standing(), Alone: n.Unmanaged()}
 	unchanged := s.StateErr == nil && s.State.Active == settings.Enabled && s.State.Enabled == settings.Enabled
 	unchanged = unchanged && (settings.Enabled || !s.State.Starting && !s.State.Ended && !s.State.Killed)
 	if n.Unmanaged() {

@@ -143,8 +143,8 @@ func ignoredByHand(s conntrackd.Settings) conntrackd.Settings {
 	return s.OnHost(h)
 }
 
-// standing is what is in force; nil where the service could not be asked.
-func (s Saved) standing() *apply.Standing {
+// Standing is what is in force; nil where the service could not be asked.
+func (s Saved) Standing() *apply.Standing {
 	if s.StateErr != nil {
 		return nil
 	}

@@ -163,7 +163,9 @@ func (s *Session) Events(ctx context.Context) events.Log { return s.node.Events(
 
 // Entries are the saves that are kept, the newest first.
 func (s *Session) Entries(context.Context) ([]apply.Entry, error) {
-	return s.node.History().Entries()
+	h := s.node.History()
+	entries, err := h.Entries()
+	return h.WithChanges(entries), err
 }
 
 // Change is what a save changed.

@@ -60,22 +60,17 @@ usage.`,
 	return cmd
 }
 
-// listedSaves is what history --json prints.
-type listedSaves struct {
-	Saves []apply.Entry `json:"saves"`
-}
-
 func (c *cli) printHistory(w io.Writer, asJSON, asArray bool) error {
 	entries, err := c.History().Entries()
 	if err != nil {
 		return err
 	}
 	c.tellIgnored()
-	switch entries := append([]apply.Entry{}, entries...); {
+	switch entries = c.History().WithChanges(append([]apply.Entry{}, entries...)); {
 	case asArray:
 		return printJSON(w, entries)
 	case asJSON:
-		return printJSON(w, listedSaves{entries})
+		return printJSON(w, text.ListedSavesOf(c.table, entries))
 	}
 	if len(entries) == 0 {
 		fmt.Fprintln(w, text.NothingSaved)
@@ -86,13 +81,6 @@ func (c *cli) printHistory(w io.Writer, asJSON, asArray bool) error {
 		}
 	}
 	return nil
-}
-
-// diffedEntry is what history --diff --json prints.
-type diffedEntry struct {
-	apply.Entry
-	Summary string `json:"summary"` // what the save meant
-	Diff    string `json:"diff"`
 }
 
 func (c *cli) printDiff(w io.Writer, number int, asJSON bool) error {
@@ -106,14 +94,13 @@ func (c *cli) printDiff(w io.Writer, number int, asJSON bool) error {
 	}
 	summary, diff := text.EntrySummary(c.table, e, change.Before, change.After), change.Diff
 	if asJSON {
-		return printJSON(w, diffedEntry{e, summary, diff})
+		return printJSON(w, text.DiffedSave{Entry: e, Summary: summary, Diff: diff})
 	}
 	for _, line := range append(text.EntryLines(e), summary) {
 		fmt.Fprintln(w, line)
 	}
 	if diff == "" {
-		fmt.Fprintln(w, text.FileStayed)
-		return nil
+		diff = text.FileStayed
 	}
 	printLines(w, diff)
 	return nil
@@ -235,14 +222,6 @@ func (f forgetFlags) check(forget, diff, asJSON bool, hint string) error {
 	return nil
 }
 
-// forgotten is what history --forget --json prints.
-type forgotten struct {
-	Forgotten  int         `json:"forgotten"` // the number of the save
-	Save       apply.Entry `json:"save"`
-	Damage     string      `json:"damage"`     // what was damaged
-	Unfinished bool        `json:"unfinished"` // it was interrupted and not repaired
-}
-
 // forget removes a save from the history after it has said what is lost.
 func (c *cli) forget(ctx context.Context, s streams, f forgetFlags, asJSON bool) error {
 	unlock, err := c.LockForWriting(false)
@@ -281,7 +260,7 @@ func (c *cli) forget(ctx context.Context, s streams, f forgetFlags, asJSON bool)
 	}
 	unlock() // whatever the line takes
 	if asJSON {
-		return printJSON(s.out, forgotten{f.number, r.Entry, r.Damage, r.Unfinished()})
+		return printJSON(s.out, text.ForgottenSave{Forgotten: f.number, Save: r.Entry, Damage: r.Damage, Unfinished: r.Unfinished()})
 	}
 	return sayLines(s.out, []string{fmt.Sprintf("Save %d was removed from the history.", f.number)})
 }

@@ -249,8 +249,8 @@ func TestSchemasNameEveryField(t *testing.T) {
 	for name, value := range map[string]any{
 		"check": refusedCheck{}, "apply": text.Applied{}, "review": reviewed{}, "status": reported{}, "watch": watchRecord{}, "prove": proved{},
 		"coverage": health.ListedCoverage{}, "compare": coverage.ListedComparison{}, "events": text.EventsReport{}, "peer": peered{}, "failover": failedOver{},
-		"firewall": admitted{}, "firewall-install": firewallReport{}, "application": placed{}, "history": listedSaves{},
-		"history-diff": diffedEntry{}, "history-forget": forgotten{}, "error": refusal{},
+		"firewall": admitted{}, "firewall-install": firewallReport{}, "application": placed{}, "history": text.ListedSaves{},
+		"history-diff": text.DiffedSave{}, "history-forget": text.ForgottenSave{}, "error": refusal{},
 	} {
 		s := schemaNode{documents, name + ".schema.json", documents[name+".schema.json"].(map[string]any)}
 		s.compare(t, name, reflect.TypeOf(value))
@@ -364,7 +364,7 @@ func fieldsOf(of reflect.Type) map[string]reflect.Type {
 // A document with a field that the schema does not name, or without one that it
 // requires, does not fit.
 func TestSchemasAreStrict(t *testing.T) {
-	entry, err := json.Marshal(listedSaves{[]apply.Entry{{Number: 1, Outcome: apply.EntrySaved}}})
+	entry, err := json.Marshal(text.ListedSaves{Saves: []text.ListedSave{{Entry: apply.Entry{Number: 1, Outcome: apply.EntrySaved}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

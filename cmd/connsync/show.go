@@ -32,6 +32,7 @@ type shownSetting struct {
 type shownBeside struct {
 	Config      string    `json:"config"`
 	ConfigWhy   string    `json:"config_why,omitempty"` // why it is this one, where the service was asked
+	Summary     string    `json:"summary,omitempty"`    // what the settings mean
 	Role        node.Role `json:"role,omitempty"`       // what external_cache comes down to
 	Running     *bool     `json:"running,omitempty"`
 	AtBoot      *bool     `json:"at_boot,omitempty"`
@@ -93,7 +94,7 @@ Exit status: 0 done, 1 the settings could not be read, 64 wrong usage.`,
 }
 
 func (c *cli) shown(saved node.Saved) shown {
-	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Role: node.RoleOf(saved.Settings), StateInRAM: c.StateInRAM() != "", OutOfPlace: c.OutOfPlace(saved)}
+	out := shownBeside{Config: c.Config, ConfigWhy: cmp.Or(c.Unread, c.ConfigWhy), Role: node.RoleOf(saved.Settings), StateInRAM: c.StateInRAM() != "", OutOfPlace: c.OutOfPlace(saved), Summary: text.InForce(saved.Standing())}
 	if a, err := c.Appliance(); err == nil {
 		out.Application = a.Word
 	}
@@ -130,6 +131,9 @@ func (c *cli) printSettings(w io.Writer, s node.Saved) {
 		v[conntrackd.FieldEnabled] = "half: " + s.HalfEnabled()
 	case s.ForeignFile() != "":
 		v[conntrackd.FieldEnabled] = "no: " + s.ForeignFile()
+	}
+	if meaning := text.InForce(s.Standing()); meaning != "" {
+		fmt.Fprintln(w, meaning)
 	}
 	line := func(label, value string) {
 		fmt.Fprintf(w, "%-20s %s\n", label, cmp.Or(text.Whole(value), "-"))

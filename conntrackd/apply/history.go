@@ -68,6 +68,9 @@ type Entry struct {
 	Stamp string `json:"stamp"` // of the old file's inode; blank where there was none
 	Bound bool   `json:"bound"` // the daemon listened where the old file says
 	Boot  string `json:"boot"`  // the kernel's boot_id
+
+	// Change is what the save changed, where [History.WithChanges] has read it.
+	Change *Change `json:"-"`
 }
 
 // Changed reports whether the save changed the file.
@@ -258,30 +261,6 @@ func (h History) content(e Entry, kind, fingerprint string) ([]byte, error) {
 		return nil, &DamagedError{e.Number, fmt.Sprintf("%s is damaged: its fingerprint is %s, not %s", path, got, fingerprint), h.forgetting(e.Number)}
 	}
 	return content, nil
-}
-
-// Change is what a save changed.
-type Change struct {
-	// Diff is the change of the file, unified; blank where nothing. It holds the file's
-	// own text: control characters are the reader's to strip.
-	Diff string
-	// Before was in force before the save, After is what it asked for.
-	Before, After Standing
-}
-
-// Change returns what a save changed.
-func (h History) Change(e Entry) (Change, error) {
-	old, err := h.before(e)
-	if err != nil {
-		return Change{}, err
-	}
-	wrote, err := h.after(e)
-	if err != nil {
-		return Change{}, err
-	}
-	c := Change{Diff: hostfile.Diff(e.Path, old, wrote), Before: StandingOf(e.Path, old, e.Was), After: StandingOf(e.Path, wrote, e.Asked)}
-	c.Before.Alone, c.After.Alone = e.Service == "", e.Service == ""
-	return c, nil
 }
 
 // listed is what the directory of a history holds.

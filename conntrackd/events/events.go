@@ -86,9 +86,10 @@ func (l *Log) unread(source string, err error) {
 
 // saves are those of the history.
 func (l *Log) saves(stateDir string) {
-	entries, err := apply.OpenHistory(stateDir).Entries()
+	history := apply.OpenHistory(stateDir)
+	entries, err := history.Entries()
 	l.unread("history", err)
-	for _, e := range entries {
+	for _, e := range history.WithChanges(entries) {
 		kind := KindSave
 		switch {
 		case e.Time.IsZero(): // a damaged record

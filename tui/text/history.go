@@ -72,6 +72,7 @@ func EntryWhat(e apply.Entry) string {
 	if e.Undoes != 0 {
 		words = append(words, fmt.Sprintf("rolled back save %d", e.Undoes))
 	}
+	meant := entryMeant(e)
 	switch {
 	case e.Outcome == apply.EntryUnreadable:
 		return ""
@@ -79,12 +80,15 @@ func EntryWhat(e apply.Entry) string {
 		words = append(words, "created the file")
 	case e.After == "none":
 		words = append(words, "removed the file")
+	case meant != "":
 	case e.Changed() && len(e.Changes) > 0:
 		words = append(words, differences(conntrackd.NewSettingTable(), e.Changes)...)
 	case e.Changed():
 		words = append(words, "changed the file")
 	}
 	switch {
+	case meant != "":
+		words = append(words, meant)
 	case e.Service == "" || e.Asked == e.Was:
 	case e.Asked.Active && e.Asked.Enabled:
 		words = append(words, "enabled sync")
@@ -100,6 +104,23 @@ func EntryWhat(e apply.Entry) string {
 		words = append(words, ShortVerdict(e.Verdict))
 	}
 	return strings.Join(words, ", ")
+}
+
+// entryMeant is [EntrySummary] as words in a line; blank where what is in the record says
+// more, or nothing else is known.
+func entryMeant(e apply.Entry) string {
+	c := e.Change
+	if c == nil || !e.InForce() || c.After.Alone {
+		return ""
+	}
+	said := strings.TrimSuffix(EntrySummary(conntrackd.NewSettingTable(), e, c.Before, c.After), ".")
+	if rest, ok := strings.CutPrefix(said, "Sync "); ok {
+		said = "sync " + rest
+	}
+	if strings.HasPrefix(said, "sync stayed ENABLED") {
+		return ""
+	}
+	return said
 }
 
 const beforeAnything = "before it changed anything"

@@ -25,8 +25,29 @@ type Consequence struct {
 	Warns bool
 }
 
-// SyncIsOff is said where sync is off, of what is in force.
-const SyncIsOff = "Sync is OFF. Connections will not survive a failover."
+const (
+	// SyncIsOff is said where sync is off, of what is in force.
+	SyncIsOff = "Sync is OFF. " + noneSurvives
+	// noneSurvives is what that means.
+	noneSurvives = "Connections will not survive a failover."
+	// notManaged goes on behind the name of a link of another kind.
+	notManaged = ", a link that connsync does not manage."
+)
+
+// InForce tells what the settings in force mean; blank where the service could not be asked,
+// or is neither enabled nor disabled.
+func InForce(now *apply.Standing) string {
+	switch {
+	case now == nil:
+	case now.Syncs() && now.OtherLink != "":
+		return "Sync runs over " + Clean(now.OtherLink) + notManaged
+	case now.Syncs():
+		return fmt.Sprintf("Sync is ENABLED over %s with %s.", Clean(now.Settings.Interface), now.Settings.Peer.Addr())
+	case wasOff(*now):
+		return SyncIsOff
+	}
+	return ""
+}
 
 // ConsequenceOf tells what a change from one standing to another means. A nil before
 // is not known.
@@ -36,13 +57,13 @@ func ConsequenceOf(t conntrackd.SettingTable, before *apply.Standing, after appl
 	case after.Alone:
 		return Consequence{Sentence: tense.of("Only the file %s; conntrackd is left alone.", "is written", "was written")}
 	case after.Syncs() && after.OtherLink != "":
-		return Consequence{tense.of("Sync %s over "+Clean(after.OtherLink)+", a link that connsync does not manage.", "will run", "was set to run"), true}
+		return Consequence{tense.of("Sync %s over "+Clean(after.OtherLink)+notManaged, "will run", "was set to run"), true}
 	case after.Running.Active && !after.Running.Enabled && after.HasLink():
 		return Consequence{tense.of("conntrackd %s now, and not at boot.", "will run", "was started"), true}
 	case !after.Syncs() && before != nil && wasOff(*before):
 		return Consequence{Sentence: tense.of("Sync %s OFF"+staysOff(*before, after)+".", "stays", "stayed")}
 	case !after.Syncs():
-		return Consequence{tense.of("Sync %s", "will be turned OFF. Connections will not survive a failover.", "was turned OFF."), true}
+		return Consequence{tense.of("Sync %s", "will be turned OFF. "+noneSurvives, "was turned OFF."), true}
 	case before == nil, wasOff(*before), !before.Running.Active, !before.Running.Enabled:
 		return Consequence{Sentence: tense.of("Sync %s ENABLED "+over+".", "will be", "was")}
 	}

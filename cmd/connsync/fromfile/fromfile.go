@@ -22,7 +22,7 @@ const maxFrom = 64 << 10
 // them.
 func informs() map[conntrackd.Field]kind {
 	return map[conntrackd.Field]kind{
-		"config": kindText, "config_why": kindText, fieldRole: kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean, "state_in_ram": kindBoolean,
+		"config": kindText, "config_why": kindText, "summary": kindText, fieldRole: kindText, "application": kindText, "out_of_place": kindText, "running": kindBoolean, "at_boot": kindBoolean, "state_in_ram": kindBoolean,
 	}
 }
 
