@@ -21,6 +21,7 @@ var oldWords = []string{
 	"in the hands of", " not confirmed", "no other host's", "peer ip is another", "may not speak to",
 	" s a sign", "errors sent", "dropped here", "into kernel", "starts it at boot", "starts them at boot", " look now",
 	" no state of its own", "! stays", "this stays:", "these are the answers", "no line of the other", "looks up no names",
+	"acknowledges ours", "acknowledge ours", "acknowledged ours", "receives ours", "sent ours", "our messages", "sent from here", "ask connsync", " is none: the daemon",
 	"is no number", "is no whole number", `" is nothing`, "%s is nothing", "not asked, because", "there is nothing to",
 	"rules of connsync's", "table of connsync's", "file of connsync's", "as any no_color", " is a text", "nothing states", ": an ordinary host",
 	"every instant", "stands there twice", "stands here a second time", "the option does not exist", " of glass ",

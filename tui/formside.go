@@ -90,8 +90,8 @@ func (f *form) linkColumn(width int) []string {
 	e, s := f.env, l.about.settings
 	now := text.LinkNowOf(*l.answer, s.Peer.Addr().Unmap().Is6())
 	lines := []string{e.theme.Title.Render(linkTitle)}
-	lines = append(lines, hang(s.Current.Addr().String()+" on "+e.shown(s.Interface)+", "+now.State, "here  ", width)...)
-	lines = append(lines, hang(s.Peer.Addr().String()+" "+now.Peer, "peer  ", width)...)
+	lines = append(lines, hang(s.Current.Addr().String()+" on "+e.shown(s.Interface)+", "+now.State, "this node ", width)...)
+	lines = append(lines, hang(s.Peer.Addr().String()+" "+now.Peer, "peer      ", width)...)
 	lines = append(lines, wrap(f.linkCounts(now), width)...)
 	return append(lines, e.styled(now.Word, wrap(e.shown(now.Sentence), width))...)
 }

@@ -104,7 +104,7 @@ func lineEffects() Effects {
 		Planner:    &fakePlanner{},
 		Reviewer:   fakeReviewer{review: changedReview()},
 		Applier:    &fakeApplier{steps: savedSteps(), outcome: apply.Outcome{Changed: true, Verdict: health.VerdictTwoWay}},
-		Observer:   &fakeObserver{at: idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")},
+		Observer:   &fakeObserver{at: idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges this node's", "")},
 	}
 }
 

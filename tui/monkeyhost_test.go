@@ -15,7 +15,7 @@ import (
 type monkeyHost struct{}
 
 func (monkeyHost) Observe(context.Context) (health.Health, error) {
-	return idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")(time.Duration(time.Now().Unix()%3600) * time.Second)
+	return idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges this node's", "")(time.Duration(time.Now().Unix()%3600) * time.Second)
 }
 
 func (monkeyHost) Operate(ctx context.Context, o Operation) (string, error) {

@@ -22,7 +22,7 @@ type status struct {
 }
 
 var statusKeys = struct{ again, resync, flush, restart, coverage, events, up, down, back key.Binding }{
-	again:    bind("r", "refresh", "r"),
+	again:    bind("r", "measure", "r"),
 	resync:   bind("s", "resync", "s"),
 	flush:    bind("f", "flush", "f"),
 	restart:  bind("t", "restart", "t"),

@@ -52,9 +52,9 @@ func TestStatusPages(t *testing.T) {
 		{"first", with(busy), toStatus(0)},
 		{"twoway", with(busy), toStatus(150 * time.Second)},
 		{"direct", with(direct), toStatus(0)},
-		{"idle", with(idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")), toStatus(30 * time.Second)},
-		{"receiving", with(idle(health.VerdictReceivingOnly, "10.0.0.102 is heard and does not acknowledge our messages", "on the peer, run connsync check")), toStatus(10 * time.Second)},
-		{"sending", with(idle(health.VerdictSendingOnly, "10.0.0.102 acknowledges our messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},
+		{"idle", with(idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges this node's", "")), toStatus(30 * time.Second)},
+		{"receiving", with(idle(health.VerdictReceivingOnly, "10.0.0.102 is heard and does not acknowledge this node's messages", "on the peer, run connsync check")), toStatus(10 * time.Second)},
+		{"sending", with(idle(health.VerdictSendingOnly, "10.0.0.102 acknowledges this node's messages and its own do not arrive", "let UDP port 3780 pass this node's firewall")), toStatus(10 * time.Second)},
 		{"silent", with(idle(health.VerdictSilent, "10.0.0.102 has sent nothing since conntrackd started", "enable sync on the peer, with the same port 3780 and the addresses swapped")), toStatus(10 * time.Second)},
 		{"losing", with(losing), toStatus(10 * time.Second)},
 		{"partial", with(partial), toStatus(10 * time.Second)},
@@ -256,7 +256,7 @@ func TestStatusUnchangedReadingChangesNoCell(t *testing.T) {
 }
 
 func TestStatusRefreshTouchesFewCells(t *testing.T) {
-	at := idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")
+	at := idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges this node's", "")
 	drive(t, Options{Glyphs: ASCIIGlyphs(), Effects: Effects{Observer: &fakeObserver{at: at}}}, 80, 24, func(d *driver) {
 		toStatus(6 * time.Minute)(d) // the plot is full
 		total := 0

@@ -61,7 +61,7 @@ func idle(verdict health.Verdict, cause, next string) func(time.Duration) (healt
 
 // busy is a pair under traffic that comes and goes.
 func busy(after time.Duration) (health.Health, error) {
-	h, err := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms ours", "")(after)
+	h, err := idle(health.VerdictTwoWay, "messages of the peer arrive and it confirms this node's", "")(after)
 	sent := uint64(0)
 	for i := range int(after / time.Second) {
 		sent += uint64(20 * (i / 5 % 7))

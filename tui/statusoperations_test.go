@@ -26,7 +26,7 @@ func (f *fakeOperator) Operate(ctx context.Context, o Operation) (string, error)
 }
 
 func TestStatusOperations(t *testing.T) {
-	healthy := idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")
+	healthy := idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges this node's", "")
 	for operation, tt := range map[Operation]struct{ key, question string }{
 		Resync:  {"s", "Resync now?"},
 		Flush:   {"f", "Flush the caches of conntrackd?"},
@@ -101,7 +101,7 @@ func TestStatusLeftDuringAnOperation(t *testing.T) {
 }
 
 func TestStatusOperationPages(t *testing.T) {
-	healthy := idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges ours", "")
+	healthy := idle(health.VerdictTwoWay, "messages from the peer arrive and it acknowledges this node's", "")
 	e := func() Effects { return Effects{Observer: &fakeObserver{at: healthy}, Operator: &fakeOperator{}} }
 	checkPages(t, []page{
 		{"offered", e(), toStatus(10 * time.Second)},

@@ -31,7 +31,7 @@ const (
 	StepResync   step.ID = "resync"          // states asked of the peer, and sent to it
 	StepFilled   step.ID = "filled"          // the peer's states came
 	StepHeard    step.ID = "heard-peer"      // a message of the peer arrived
-	StepHeardBy  step.ID = "heard-by-peer"   // the peer acknowledged ours
+	StepHeardBy  step.ID = "heard-by-peer"   // the peer acknowledged this node's
 	StepRollback step.ID = "rollback"        // file and service are restored
 	StepVerify   step.ID = "verify-rollback" // and were looked at
 	StepRecord   step.ID = "record"          // in the history; only where that failed

@@ -50,7 +50,7 @@ func (t *transaction) askResync(ctx context.Context, gap string) {
 		if t.resync == nil {
 			t.resync, err = failover.BeginResync(ctx, t.observer.Client, true)
 		}
-		detail := "asked the peer for its states and sent ours"
+		detail := "asked the peer for its states and sent this node's"
 		if gap != "" {
 			detail = gap + "; " + detail
 		}

@@ -181,7 +181,7 @@ func (e evidence) hearing() direction {
 // confirmed. The file may say so and the daemon not have been restarted since.
 func (e evidence) reliable() bool { return e.mode == "FTFW" && e.last().Reliable }
 
-// heard says whether our messages reach the peer.
+// heard says whether this node's messages reach the peer.
 func (e evidence) heard() direction {
 	switch w := e.wire; {
 	case !e.reliable():

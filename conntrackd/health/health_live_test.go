@@ -197,10 +197,10 @@ func scenarios() []*scenario {
 		{name: "wrong-peer-ip-here", want: VerdictMismatch, cause: "come from 10.77.0.2 (hardware address ", early: func(a, _ *pairtest.Node) {
 			a.Settings.Peer = netip.MustParsePrefix("10.77.0.99/24")
 		}},
-		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive our messages", late: peerDropsInput},
+		{name: "peer-input-dropped", want: VerdictReceivingOnly, cause: "does not receive this node's messages", late: peerDropsInput},
 		{name: "peer-input-dropped-without-listener", want: VerdictReceivingOnly, deaf: true, late: peerDropsInput},
-		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive our messages", early: peerDropsInput},
-		{name: "own-output-dropped", want: VerdictReceivingOnly, cause: "cannot be sent from here",
+		{name: "peer-input-dropped-from-the-start", want: VerdictReceivingOnly, cause: "does not receive this node's messages", early: peerDropsInput},
+		{name: "own-output-dropped", want: VerdictReceivingOnly, cause: "cannot be sent from this node",
 			late: func(a, _ *pairtest.Node) { dropOutput(a) }},
 		{name: "own-egress-dropped", want: VerdictReceivingOnly, cause: "not seen to leave this node", late: func(a, _ *pairtest.Node) {
 			for _, command := range []string{"add table netdev t", "add chain netdev t c { type filter hook egress device sync0 priority 0; }", "add rule netdev t c udp dport 3780 drop"} {

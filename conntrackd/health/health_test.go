@@ -139,20 +139,20 @@ func TestJudge(t *testing.T) {
 		{"one acknowledgement, perhaps of the last run", edited(idle(8), func(e *evidence) { e.wire.ACKs = 1 }), VerdictUnknown, "not acknowledged"},
 		{"three heartbeats, and ours seen to leave", edited(idle(8), func(e *evidence) {
 			e.wire.Alive, e.wire.Opened, e.wire.OwnPlain = 3, e.now.Add(-7*time.Second), e.now.Add(-time.Second)
-		}), VerdictReceivingOnly, "10.77.0.2 does not receive our messages: its firewall drops"},
+		}), VerdictReceivingOnly, "10.77.0.2 does not receive this node's messages: its firewall drops"},
 		{"three heartbeats, and none of ours seen", edited(idle(8), func(e *evidence) {
 			e.wire.Alive, e.wire.Opened, e.wire.OwnPlain = 3, e.now.Add(-7*time.Second), time.Time{}
 		}), VerdictReceivingOnly, "not seen to leave this node: a rule behind the output chains drops them (netdev egress of nft, or tc); on this node, run connsync check"},
 		{"three heartbeats, and ours not seen for a moment", edited(idle(8), func(e *evidence) {
 			e.wire.Alive, e.wire.Opened, e.wire.OwnPlain = 3, e.now.Add(-7*time.Second), e.now.Add(-3*time.Second)
-		}), VerdictReceivingOnly, "10.77.0.2 does not receive our messages: its firewall drops"},
+		}), VerdictReceivingOnly, "10.77.0.2 does not receive this node's messages: its firewall drops"},
 		{"two late heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 2 }), VerdictTwoWay, ""},
-		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 3 }), VerdictReceivingOnly, "does not receive our messages"},
+		{"three heartbeats", edited(idle(8), func(e *evidence) { e.wire.Alive = 3 }), VerdictReceivingOnly, "does not receive this node's messages"},
 		{"stuck resend queue", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
 				e.readings[i].ResendQueue = uint64(1000 + i)
 			}
-		}), VerdictReceivingOnly, "does not receive our messages"},
+		}), VerdictReceivingOnly, "does not receive this node's messages"},
 		{"full resend queue of a bulk", edited(idle(8), func(e *evidence) { e.readings[7].ResendQueue = 5000 }), VerdictTwoWay, ""},
 		{"acknowledgement window", edited(idle(8), func(e *evidence) {
 			for i := range e.readings {
@@ -212,7 +212,7 @@ func TestJudge(t *testing.T) {
 		}), VerdictUnknown, "not acknowledged"},
 		{"a state after a pause, of a peer in another mode", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.wire.Pause = e.now, e.now.Add(-time.Second)
-		}), VerdictUnknown, "not acknowledged ours yet; wait a few seconds; if this continues, use Mode FTFW"},
+		}), VerdictUnknown, "not acknowledged this node's yet; wait a few seconds; if this continues, use Mode FTFW"},
 		{"few states, and nothing confirmed", edited(busyPeer(idle(8)), func(e *evidence) {
 			e.wire.OwnPlain, e.readings[7].ResendQueue = e.now, 25
 		}), VerdictUnknown, "not acknowledged"},
@@ -251,7 +251,7 @@ func TestJudge(t *testing.T) {
 			for i := range e.readings {
 				e.readings[i].ResendQueue = uint64(321 + i)
 			}
-		}), VerdictReceivingOnly, "does not receive our messages"},
+		}), VerdictReceivingOnly, "does not receive this node's messages"},
 		{"other mode, which greets not", edited(idle(8), func(e *evidence) {
 			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now, Alive: 5}
 		}), VerdictMismatch, "never answers"},
@@ -267,7 +267,7 @@ func TestJudge(t *testing.T) {
 			for i := range e.readings {
 				e.readings[i].Reliable = false
 			}
-		}), VerdictUnknown, "in mode NOTRACK it does not acknowledge ours"},
+		}), VerdictUnknown, "in mode NOTRACK it does not acknowledge this node's"},
 		{"ALARM peer with traffic", edited(idle(8), func(e *evidence) {
 			e.wire = wire{Listening: true, Last: e.now, Plain: e.now, OwnHello: e.now}
 		}), VerdictMismatch, "never answers"},

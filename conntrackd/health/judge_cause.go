@@ -87,7 +87,7 @@ func (e evidence) asksAgain() bool { return e.wire.NACKs >= 2 }
 func (e evidence) proven() string {
 	switch w := e.wire; {
 	case !w.Listening, w.HelloBack, w.ACKs >= 2:
-		return "messages from the peer arrive and it acknowledges ours"
+		return "messages from the peer arrive and it acknowledges this node's"
 	}
 	return "messages from the peer arrive and it has answered this conntrackd; under load it acknowledges only every 300 messages"
 }
@@ -110,21 +110,21 @@ func (e evidence) judgeDeafPeer() judgement {
 	peer, first, last, port := e.settings.Peer.Addr(), e.readings[0], e.last(), e.settings.Port
 	switch {
 	case last.ErrorsSent > first.ErrorsSent:
-		return judgement{VerdictReceivingOnly, fmt.Sprintf("messages to %s cannot be sent from here", peer),
+		return judgement{VerdictReceivingOnly, fmt.Sprintf("messages to %s cannot be sent from this node", peer),
 			fmt.Sprintf("let UDP port %d to %s pass this node's firewall, and look at the route to it (ip route get %s)", port, peer, peer)}
 	case e.recent(e.wire.Refused):
-		return judgement{VerdictReceivingOnly, fmt.Sprintf("%s does not receive our messages: it refuses UDP port %d by ICMP, so its firewall rejects it or it listens on another address", peer, port),
+		return judgement{VerdictReceivingOnly, fmt.Sprintf("%s does not receive this node's messages: it refuses UDP port %d by ICMP, so its firewall rejects it or it listens on another address", peer, port),
 			"on the peer, run connsync check"}
 	case e.unseen():
 		return judgement{VerdictReceivingOnly, fmt.Sprintf("messages to %s are sent and not seen to leave this node: a rule behind the output chains drops them (netdev egress of nft, or tc)", peer),
 			"on this node, run " + e.called.Command("check")}
 	}
-	cause := fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, or it listens on another address", peer, port)
+	cause := fmt.Sprintf("%s does not receive this node's messages: its firewall drops UDP port %d, or it listens on another address", peer, port)
 	if w := e.wire; w.Listening && w.ACKs == 0 && w.Hellos == 0 {
 		cause += ", or it was restarted in another Mode than FTFW"
 	}
 	if e.settings.Multicast() {
-		cause = fmt.Sprintf("%s does not receive our messages: its firewall drops UDP port %d, it has not joined group %v, or %s", peer, port, e.settings.Group(), notForwarded)
+		cause = fmt.Sprintf("%s does not receive this node's messages: its firewall drops UDP port %d, it has not joined group %v, or %s", peer, port, e.settings.Group(), notForwarded)
 	}
 	if !e.wire.Listening { // a rule of this node's may do it, too
 		return judgement{VerdictReceivingOnly, cause, "on both nodes, run " + e.called.OnBoth("check")}
@@ -150,16 +150,16 @@ func (e evidence) unseen() bool {
 func (e evidence) judgeUnproven() judgement {
 	switch {
 	case e.mode != "FTFW":
-		return judgement{VerdictUnknown, "messages from the peer arrive; in mode " + e.mode + " it does not acknowledge ours",
+		return judgement{VerdictUnknown, "messages from the peer arrive; in mode " + e.mode + " it does not acknowledge this node's",
 			"on the peer, run connsync status"}
 	case !e.last().Reliable:
 		return judgement{VerdictUnknown, "messages from the peer arrive; conntrackd does not run in mode FTFW as its file says, so the messages are not acknowledged",
 			"restart conntrackd"}
 	case !e.wire.Listening:
-		return judgement{VerdictUnknown, "messages from the peer arrive; whether it receives ours is unknown",
+		return judgement{VerdictUnknown, "messages from the peer arrive; whether it receives this node's is unknown",
 			"run as root with " + trust.NetRaw.String() + ", or run connsync status on the peer"}
 	}
-	return judgement{VerdictUnknown, "messages from the peer arrive; it has not acknowledged ours yet",
+	return judgement{VerdictUnknown, "messages from the peer arrive; it has not acknowledged this node's yet",
 		"wait a few seconds; if this continues, use Mode FTFW in conntrackd.conf on both nodes"}
 }
 
@@ -194,7 +194,7 @@ func (e evidence) judgeSilence() judgement {
 		j.Next = fmt.Sprintf("see that %s is still on %s, and let UDP port %d pass this node's firewall", s.Current.Addr(), s.Interface, s.Port)
 	case e.recent(e.wire.Refused) && last.PacketsRecv > 0:
 		j.Cause = fmt.Sprintf("%s was heard, and refuses UDP port %d now: conntrackd ended there, or listens on another port or address", peer, s.Port)
-		j.Next = fmt.Sprintf("ask connsync status on the peer; sync needs port %d there", s.Port)
+		j.Next = fmt.Sprintf("on the peer, run connsync status; sync needs port %d there", s.Port)
 	case e.recent(e.wire.Refused):
 		j.Cause = fmt.Sprintf("%s is up and refuses UDP port %d: sync is not enabled there, or on another port or address", peer, s.Port)
 		j.Next = fmt.Sprintf("enable sync on the peer, with the same port %d and the addresses swapped (%s prints the command)", s.Port, e.called.Command("peer"))

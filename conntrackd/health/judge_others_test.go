@@ -40,7 +40,7 @@ func TestJudgeOthers(t *testing.T) {
 		want        Verdict
 		cause, next string
 	}{
-		{"garbage that does no harm", withStranger(0, 9, unchanged), VerdictTwoWay, "it acknowledges ours; " + third + "datagrams that are no sync messages to UDP port 3780 on sync0", evidence{}.peerOnly()},
+		{"garbage that does no harm", withStranger(0, 9, unchanged), VerdictTwoWay, "it acknowledges this node's; " + third + "datagrams that are no sync messages to UDP port 3780 on sync0", evidence{}.peerOnly()},
 		{"garbage that is kept out", edited(withStranger(0, 9, unchanged), func(e *evidence) { e.keptOut = true }), VerdictTwoWay,
 			third + "datagrams that are no sync messages to UDP port 3780 on sync0, and this node's firewall keeps it out", ""},
 		{"garbage that is counted", withStranger(0, 9, func(c *control.Counters) { c.Malformed, c.BadHeader = 9, 9 }), VerdictLosing, "conntrackd could not read 9 messages: " + third, evidence{}.peerOnly()},
@@ -183,7 +183,7 @@ func TestJudgeOfAGroup(t *testing.T) {
 		want        Verdict
 		cause, next string
 	}{
-		{"healthy", group(8, func(*evidence) {}), VerdictTwoWay, "it acknowledges ours", ""},
+		{"healthy", group(8, func(*evidence) {}), VerdictTwoWay, "it acknowledges this node's", ""},
 		{"the peer has a UDP link", group(8, misdirected("10.77.0.1", 3780)), VerdictMismatch,
 			"10.77.0.2 sends sync messages to 10.77.0.1, UDP port 3780, on sync0: its file has a UDP link, and this node listens on 225.0.0.50, UDP port 3780",
 			"on the peer: connsync apply --transport multicast --multicast-group 225.0.0.50"},
@@ -191,7 +191,7 @@ func TestJudgeOfAGroup(t *testing.T) {
 		{"silence", edited(quiet(group(8, func(*evidence) {})), func(e *evidence) { e.wire = wire{Listening: true} }), VerdictSilent,
 			"10.77.0.2 has sent nothing since conntrackd started, or a switch does not forward the group (IGMP or MLD snooping without a querier)", ""},
 		{"deaf peer", group(8, func(e *evidence) { e.wire.Alive, e.wire.ACKs = deafRun, 0 }), VerdictReceivingOnly,
-			"10.77.0.2 does not receive our messages: its firewall drops UDP port 3780, it has not joined group 225.0.0.50, or a switch does not forward the group", ""},
+			"10.77.0.2 does not receive this node's messages: its firewall drops UDP port 3780, it has not joined group 225.0.0.50, or a switch does not forward the group", ""},
 		{"no peer in the file", group(8, func(e *evidence) { e.settings.Peer = netip.Prefix{} }), VerdictUnknown,
 			"its file does not say who the peer is", "connsync apply --peer-ip ADDRESS/LENGTH"},
 		{"a daemon of the UDP link before", group(8, func(e *evidence) { e.sockets = Sockets{Address: "10.77.0.1:3780"} }), VerdictMismatch,

@@ -257,7 +257,7 @@ type wire struct {
 	// Our daemon greets until the peer has answered it, and never again in the
 	// same run (sync-ftfw.c, hello_state).
 	OwnHello, OwnPlain time.Time
-	Refused            time.Time  // the peer's last word that it does not take our messages
+	Refused            time.Time  // the peer's last word that it does not take this node's messages
 	Refuser            string     `json:",omitempty"` // the hardware address that it came from
 	Device             string     `json:",omitempty"` // by which the last message came
 	Senders            []sender   `json:",omitempty"` // the hardware addresses of the peer's messages

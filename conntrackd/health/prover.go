@@ -11,7 +11,7 @@ import (
 )
 
 // Proof is what an active proof has seen on this node. "The peer's state
-// arrived" and "ours arrived there" are two different things, and this node
+// arrived" and "this node's arrived there" are two different things, and this node
 // knows the second from the peer alone: its state says so.
 type Proof struct {
 	Created   bool // our state was put into this node's table

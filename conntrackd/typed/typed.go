@@ -72,7 +72,7 @@ func Port(s string) (port uint16, problem string) {
 	case f != "":
 		return 0, fmt.Sprintf("the port contains %s; %s", f, want)
 	case digits && strings.Trim(s, "0") == "":
-		return 0, fmt.Sprintf("port %s is none: the daemon would take a random one; %s", s, want)
+		return 0, fmt.Sprintf("port must be 1 to 65535, such as 3780; with %s the daemon would take a random one", s)
 	case digits && s[0] == '0':
 		return 0, fmt.Sprintf("port %s begins with a zero; type it as %s", Show(s), Show(strings.TrimLeft(s, "0")))
 	case digits:
