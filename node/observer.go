@@ -2,11 +2,14 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/events"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/mailbox"
+	"connsync/conntrackd/service"
 	"connsync/netcheck"
 	"connsync/netcheck/firewall"
 	"connsync/node/asked"
@@ -27,7 +30,8 @@ func (n *Node) Observer(s Saved) *health.Observer {
 	return &health.Observer{
 		Called: n.Called, Service: n.Service, Config: n.Config, Client: client, Settings: s.Settings, WhyNoSettings: foreign, Links: s.Links, KeepsOut: n.keepsOut(s.Settings),
 		Statistics: s.File.StatisticsOnly(), Mode: s.File.Mode(), Listen: heard, Asked: memory.Last, MayAsk: memory.May, Coverage: n.looker(client, s.File),
-		Host: func(ctx context.Context) mailbox.Host { return n.toldOf(ctx, s.Settings) },
+		LastHeard: func(run service.State) (heard, before time.Time) { return events.LastHeard(n.StateDir, run.MainPID) },
+		Host:      func(ctx context.Context) mailbox.Host { return n.toldOf(ctx, s.Settings) },
 	}
 }
 

@@ -34,6 +34,7 @@ type verdict struct {
 	Cause   string         `json:"cause,omitempty"`
 	PID     int            `json:"pid,omitempty"`   // of the daemon; zero where none runs
 	Since   *time.Time     `json:"since,omitempty"` // when it was started
+	Heard   *time.Time     `json:"heard,omitempty"` // when it last received something
 }
 
 func (v verdict) same(other verdict) bool {
@@ -52,6 +53,24 @@ func readVerdicts(stateDir string) ([]verdict, error) {
 		}
 	}
 	return all, err
+}
+
+// LastHeard returns what is on record of the daemon with this process number: when it last
+// received something from the peer, or else a moment before which it did; both are zero
+// where that is not known, or it was heard when somebody last looked.
+func LastHeard(stateDir string, pid int) (heard, before time.Time) {
+	all, err := readVerdicts(stateDir)
+	if err != nil || len(all) == 0 || pid == 0 {
+		return heard, before
+	}
+	last := all[len(all)-1]
+	if last.PID != pid || last.Verdict != health.VerdictSilent && last.Verdict != health.VerdictSendingOnly {
+		return heard, before
+	}
+	if last.Heard != nil {
+		heard = *last.Heard
+	}
+	return heard, last.Time
 }
 
 // verdicts are the changes of verdict on record, and the starts of the daemon that the
@@ -136,6 +155,10 @@ func verdictOf(h health.Health) verdict {
 	if since := h.Service.Since; !since.IsZero() {
 		since = since.Truncate(time.Millisecond) // an end just before it is earlier
 		v.Since = &since
+	}
+	if heard := h.Heard; !heard.IsZero() {
+		heard = heard.Truncate(time.Millisecond)
+		v.Heard = &heard
 	}
 	return v
 }

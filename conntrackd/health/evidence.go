@@ -100,6 +100,8 @@ type evidence struct {
 	hashLimitSet int
 	// lastReceived is when the daemon last received something; zero is not known.
 	lastReceived time.Time
+	// heardBefore is a moment before which it did, where that is not known.
+	heardBefore time.Time
 }
 
 // onlyStatistics says that a daemon runs which does not sync, as its file has it.

@@ -64,7 +64,10 @@ type Health struct {
 	CoverageErr error
 	Holding     Holding
 	Heard       time.Time // when the running daemon last received something; zero is not known
-	Rates       *Rates    // nil where there are not two readings to compare
+	// HeardBefore is a moment before which the running daemon last received something, where
+	// Heard is not known; zero where it never has.
+	HeardBefore time.Time
+	Rates       *Rates // nil where there are not two readings to compare
 	// Off says that nothing is wrong although no daemon syncs: it was never set up here, also
 	// where one keeps statistics, or it was disabled on purpose. The verdict is [VerdictStopped] then.
 	Off bool
@@ -114,6 +117,9 @@ type Observer struct {
 	// Asked returns what had come when the peer was last asked for its states in this
 	// run of the daemon, as MayAsk was told; nil means never. So does a nil Asked.
 	Asked func(run service.State) *Received
+	// LastHeard returns what others have recorded of the running daemon: when it last received
+	// something, or else a moment before which it did; nil knows neither.
+	LastHeard func(run service.State) (heard, before time.Time)
 	// MayAsk says whether the peer may be asked for its states, which a node does that
 	// lacks some: once for what has come; nil means yes.
 	MayAsk func(run service.State, now Received) bool
@@ -140,11 +146,12 @@ type Observer struct {
 	tried        time.Time     // when MayAsk was asked
 	told         *mailbox.Told // by the peer, when the connections were looked at
 	external     int           // connections in the external cache then
-	lastReceived time.Time     // when the daemon last received something in this run
-	reportReadAt time.Time     // when told was read; zero for never
-	setsTold     sync.Once     // of Coverage
-	host         mailbox.Host  // as Host said
-	hostAt       time.Time     // when; zero for never
+	recorded     *recordedHeard
+	lastReceived time.Time    // when the daemon last received something in this run
+	reportReadAt time.Time    // when told was read; zero for never
+	setsTold     sync.Once    // of Coverage
+	host         mailbox.Host // as Host said
+	hostAt       time.Time    // when; zero for never
 }
 
 // keepReadings is how long a reading counts.
@@ -220,6 +227,7 @@ func (e evidence) health() Health {
 	if len(e.readings) > 0 {
 		h.Counters, h.Holding.Refused = e.last(), e.refused()
 		h.Heard, h.Rates = e.lastReceived, e.rates()
+		h.HeardBefore = e.heardBefore
 	}
 	h.Coverage, h.CoverageErr, h.Off = e.coverage, e.coverageErr, e.off()
 	return h
@@ -295,6 +303,35 @@ func (o *Observer) noteReceived(e *evidence) {
 		}
 	}
 	e.lastReceived = o.lastReceived
+	if e.countersErr == nil && len(o.readings) > 0 && e.lastReceived.IsZero() && o.readings[len(o.readings)-1].PacketsRecv > 0 {
+		e.heardBefore = o.readings[0].Time
+		o.recallHeard(e)
+	}
+}
+
+// recordedHeard is what Observer.LastHeard said of one run.
+type recordedHeard struct {
+	pid           int
+	heard, before time.Time
+}
+
+// recallHeard takes what is on record of when the peer was last heard, where that was before
+// the first reading.
+func (o *Observer) recallHeard(e *evidence) {
+	if o.LastHeard == nil {
+		return
+	}
+	if o.recorded == nil || o.recorded.pid != e.service.MainPID { // once in each run
+		heard, before := o.LastHeard(e.service)
+		o.recorded = &recordedHeard{e.service.MainPID, heard, before}
+	}
+	heard, before := o.recorded.heard, o.recorded.before
+	switch first := e.heardBefore; {
+	case !heard.IsZero() && heard.Before(first):
+		e.lastReceived, e.heardBefore = heard, time.Time{}
+	case !before.IsZero() && before.Before(first):
+		e.heardBefore = before
+	}
 }
 
 // Watch observes every 250 ms until the sync is seen to work both ways, whatever is

@@ -44,8 +44,8 @@ func NewPairNumbers(h health.Health) PairNumbers {
 	switch {
 	case !h.Heard.IsZero():
 		n.Heard = ago(h.Counters.Time.Sub(h.Heard))
-	case h.Counters.PacketsRecv > 0: // before the first look
-		n.Heard = "earlier"
+	case !h.HeardBefore.IsZero():
+		n.Heard = "before " + clock(h.HeardBefore, h.Counters.Time)
 	}
 	return n
 }
@@ -99,6 +99,14 @@ func Losses(h health.Health) string {
 		said += " since " + nearTime(since, c.Time)
 	}
 	return said
+}
+
+// clock is a time to the second in this host's zone, and that of another day to the minute.
+func clock(t, now time.Time) string {
+	if t, now := t.Local(), now.Local(); t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return nearTime(t, now)
 }
 
 // nearTime is a time in this host's zone, without the date where that is today's.
@@ -165,7 +173,8 @@ type PairReport struct {
 	FromPeer     *int           `json:"from_peer"`    // the peer's connections here
 	Sent         *float64       `json:"sent_per_second"`
 	Received     *float64       `json:"received_per_second"`
-	Heard        *time.Time     `json:"last_heard"` // when the daemon last received something
+	Heard        *time.Time     `json:"last_heard"`        // when the daemon last received something
+	HeardBefore  *time.Time     `json:"last_heard_before"` // where last_heard is not known
 	Refresh      refresh.Report `json:"refresh"`
 }
 
@@ -194,6 +203,9 @@ func NewPairReport(h health.Health, t conntrackd.SettingTable, s conntrackd.Sett
 	}
 	if !h.Heard.IsZero() {
 		p.Heard = &h.Heard
+	}
+	if !h.HeardBefore.IsZero() {
+		p.HeardBefore = &h.HeardBefore
 	}
 	return p
 }

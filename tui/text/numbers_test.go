@@ -42,7 +42,8 @@ func TestPairNumbers(t *testing.T) {
 		"external cache": {cached, PairNumbers{"2542", "2540", "7", "249/s", "0.5/s", "just now"}},
 		"silent":         {silent, PairNumbers{"2542", "-", "22", "249/s", "0.5/s", "12 s ago"}},
 		"late":           {late, PairNumbers{"2542", "2540", "22", "2.5M/s", "0.5/s", "1 h 5 min ago"}},
-		"heard before":   {health.Health{Counters: control.Counters{PacketsRecv: 5}}, PairNumbers{"-", "-", "-", "-", "-", "earlier"}},
+		"heard before":   {health.Health{HeardBefore: at.Add(-20 * time.Second), Counters: control.Counters{Time: at, PacketsRecv: 5, Direct: true}}, PairNumbers{"-", "-", "-", "-", "-", "before 14:07:40"}},
+		"heard days ago": {health.Health{HeardBefore: at.Add(-48 * time.Hour), Counters: control.Counters{Time: at, PacketsRecv: 5, Direct: true}}, PairNumbers{"-", "-", "-", "-", "-", "before 2026-11-27 14:08"}},
 		"nothing known":  {health.Health{}, PairNumbers{"-", "-", "-", "-", "-", "not yet"}},
 	} {
 		if diff := cmp.Diff(tt.want, NewPairNumbers(tt.h)); diff != "" {
