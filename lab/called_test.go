@@ -19,9 +19,11 @@ var namesCommand = regexp.MustCompile(`connsync (apply|check|coverage|events|fir
 // work on another file than the operator does.
 var asIs = map[string]int{
 	// Help and examples.
-	"cmd/connsync/apply.go": 4, "cmd/connsync/check.go": 1, "cmd/connsync/coverage.go": 1, "cmd/connsync/firewall.go": 1, "cmd/connsync/history.go": 2,
+	"cmd/connsync/apply.go": 4, "cmd/connsync/check.go": 1, "cmd/connsync/coverage.go": 3, "cmd/connsync/firewall.go": 1, "cmd/connsync/history.go": 2,
 	"cmd/connsync/peer.go": 1, "cmd/connsync/setup.go": 2, "cmd/connsync/show.go": 1, "cmd/connsync/status.go": 1,
-	"cmd/connsync/upkeep/events.go": 2, "cmd/connsync/upkeep/refresh.go": 1, "cmd/connsync/upkeep/unprepare.go": 1, "conntrackd/setting_filter.go": 1,
+	"cmd/connsync/root.go": 1, "cmd/connsync/upkeep/events.go": 2, "cmd/connsync/upkeep/refresh.go": 1, "cmd/connsync/upkeep/unprepare.go": 1, "conntrackd/setting_filter.go": 1,
+	// The pages of the manual.
+	"cmd/connsync/manpage/manpage.go": 4,
 	// What a file of settings is like, and the commands that need no terminal.
 	"cmd/connsync/form.go": 1, "cmd/connsync/fromfile/fromfile.go": 2,
 	// For the peer, which has its own file.

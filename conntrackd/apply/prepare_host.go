@@ -34,7 +34,7 @@ func (t *transaction) prepare(ctx context.Context) error {
 		for _, i := range missing {
 			done = append(done, string(i.ID))
 		}
-		return step.Done, strings.Join(append([]string{strings.Join(done, ", ") + " (connsync unprepare restores what was there)"}, othersOf(found)...), "; "), nil
+		return step.Done, strings.Join(append([]string{strings.Join(done, ", ") + " (" + t.a.Called.Command("unprepare") + " restores what was there)"}, othersOf(found)...), "; "), nil
 	})
 }
 

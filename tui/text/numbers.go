@@ -219,7 +219,7 @@ func StatusPage(h health.Health, t conntrackd.SettingTable, s conntrackd.Setting
 	lines := append(StatusLines(h), StatusNumbers(h, t, s, r)...)
 	if h.Verdict == health.VerdictTwoWay && !h.Off && r.Needed && r.Running != nil && !*r.Running {
 		lines[0] = Column(Warn) + "In sync both ways, but the refresh is down: " + expires + "."
-		lines = slices.Insert(lines, 1, Column("")+"-> connsync apply")
+		lines = slices.Insert(lines, 1, Column("")+"-> "+h.Called.Command("apply"))
 	}
 	return lines
 }

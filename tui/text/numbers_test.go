@@ -131,7 +131,7 @@ func TestStatusPageIsTheSample(t *testing.T) {
 	}
 	yes, run := true, time.Now().Add(-4*time.Second)
 	h := inSync(time.Date(2026, 11, 29, 14, 8, 0, 0, time.Local))
-	h.Cause = "messages from the peer arrive and it acknowledges ours"
+	h.Cause = "messages from the peer arrive and it acknowledges this node's"
 	if !strings.Contains(string(judge), `"`+h.Cause+`"`) {
 		t.Errorf("two-way has no cause %q any more: change it here and in docs/status.md", h.Cause)
 	}
