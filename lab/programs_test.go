@@ -17,6 +17,36 @@ var startItself = []string{"../tui/console/guard.go", "../conntrackd/refresh/kee
 // them there.
 func TestProgramsAreStartedByTrust(t *testing.T) {
 	seen := 0
+	eachProductFile(t, func(name, file string) {
+		for _, call := range uses(t, file, "exec.Command", "exec.CommandContext", "exec.LookPath", "os.StartProcess", "syscall.Exec", "unix.Exec", "syscall.ForkExec") {
+			seen++
+			if name != "trust" && !slices.Contains(startItself, file) {
+				t.Errorf("%s: %s; take trust.Command or trust.Program", file, call)
+			}
+		}
+	})
+	if seen == 0 {
+		t.Error("not even trust starts a program; is this how it is done?")
+	}
+}
+
+// The product makes paths absolute, and follows links, as the kernel does: what cuts ".."
+// off as text names another file behind a link.
+func TestPathsAreTheKernels(t *testing.T) {
+	seen := 0
+	eachProductFile(t, func(name, file string) {
+		seen += len(uses(t, file, "trust.Absolute", "trust.Target"))
+		for _, call := range uses(t, file, "filepath.Abs") {
+			t.Errorf("%s: %s; take trust.Absolute", file, call)
+		}
+	})
+	if seen == 0 {
+		t.Error("nothing makes a path absolute; is this how it is done?")
+	}
+}
+
+func eachProductFile(t *testing.T, do func(name, file string)) {
+	t.Helper()
 	for _, p := range list(t, "./cmd/...", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...", "./trust") {
 		name := strings.TrimPrefix(p.ImportPath, module)
 		if strings.HasSuffix(name, "test") {
@@ -27,24 +57,15 @@ func TestProgramsAreStartedByTrust(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			for _, call := range starts(t, file) {
-				seen++
-				if name != "trust" && !slices.Contains(startItself, file) {
-					t.Errorf("%s: %s; take trust.Command or trust.Program", file, call)
-				}
+			if !strings.HasSuffix(file, "_test.go") {
+				do(name, file)
 			}
 		}
 	}
-	if seen == 0 {
-		t.Error("not even trust starts a program; is this how it is done?")
-	}
 }
 
-// starts are the calls in a file that start or find a program.
-func starts(t *testing.T, file string) []string {
+// uses are those of the names of other packages that a file has.
+func uses(t *testing.T, file string, names ...string) []string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 	if err != nil {
@@ -58,7 +79,7 @@ func starts(t *testing.T, file string) []string {
 		}
 		if pkg, ok := s.X.(*ast.Ident); ok {
 			call := pkg.Name + "." + s.Sel.Name
-			if slices.Contains([]string{"exec.Command", "exec.CommandContext", "exec.LookPath", "os.StartProcess", "syscall.Exec", "unix.Exec", "syscall.ForkExec"}, call) {
+			if slices.Contains(names, call) {
 				found = append(found, call)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"connsync/netcheck"
 	"connsync/netcheck/firewall"
 	"connsync/shell"
+	"connsync/trust"
 
 	"golang.org/x/sys/unix"
 )
@@ -146,9 +147,9 @@ func (e noFileError) Error() string { return string(e) }
 // nftablesFile is the file that the host's service loads, with its content.
 func nftablesFile(given string) (string, []byte, error) {
 	if given != "" {
-		path, err := filepath.Abs(given)
+		path, err := trust.Absolute(given)
 		if err != nil {
-			return "", nil, err
+			return "", nil, hostfile.Explain(given, err)
 		}
 		content, err := conntrackd.ReadConfig(path)
 		if err == nil && content == nil {

@@ -12,10 +12,12 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/service"
 	"connsync/netcheck"
 	"connsync/netcheck/cthelper"
 	"connsync/shell"
+	"connsync/trust"
 )
 
 // Node is this host as the commands and the screens use it: the configuration
@@ -46,16 +48,25 @@ type Options struct {
 	ParseCommand func(arguments []string) (Command, error)
 }
 
-// Find finds the service; it reads nothing else. Paths may be relative. An error is
-// about [Options.RunBy] or the working directory.
-func Find(ctx context.Context, o Options) (*Node, error) {
-	// The daemon is started from another directory.
+// Absolute makes the paths absolute, as the kernel reads them.
+func (o Options) Absolute() (Options, error) {
 	for _, path := range []*string{&o.Config, &o.RuntimeDir, &o.StateDir} {
-		absolute, err := filepath.Abs(*path)
+		absolute, err := trust.Absolute(*path)
 		if err != nil {
-			return nil, err
+			return o, hostfile.Explain(*path, err)
 		}
 		*path = absolute
+	}
+	return o, nil
+}
+
+// Find finds the service; it reads nothing else. Paths may be relative. An error is
+// about [Options.RunBy] or a path.
+func Find(ctx context.Context, o Options) (*Node, error) {
+	// The daemon is started from another directory.
+	o, err := o.Absolute()
+	if err != nil {
+		return nil, err
 	}
 	n := &Node{Options: o}
 	found, err := service.Find(ctx, o.RunBy, &service.Direct{Config: o.Config, WasEnabled: n.wasEnabled})
@@ -79,6 +90,9 @@ func (n *Node) askForConfig(ctx context.Context, s *service.Systemd) {
 	case n.ConfigGiven:
 		n.Unread = fmt.Sprintf("nothing reads %s; conntrackd's file is %s, since %s", n.Config, config, why)
 	default:
+		if full, err := trust.Absolute(config); err == nil {
+			config = full
+		}
 		n.Config, n.ConfigWhy = config, why
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -70,7 +69,7 @@ func usable(path string, stat *unix.Stat_t, use Use) error {
 	case Log:
 		// Where others can write, the kernel may refuse root a file of theirs
 		// (fs.protected_regular), and they can exchange it.
-		fits = kind == unix.S_IFREG && (ours || !othersWrite(filepath.Dir(path))) ||
+		fits = kind == unix.S_IFREG && (ours || !othersWrite(Directory(path))) ||
 			kind == unix.S_IFCHR && Masked(path)
 	}
 	if fits {

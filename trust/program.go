@@ -94,7 +94,7 @@ func Environment() []string { return []string{"PATH=" + SystemPath, "LC_ALL=C", 
 // a directory whose sticky bit is set others cannot change what is not theirs. The
 // error is an *[OwnerError], or says why it could not be seen.
 func Path(path string) error {
-	pending := strings.Split(filepath.Clean(path), "/")
+	pending := strings.Split(path, "/")
 	at := "/"
 	for links := 0; ; {
 		info, err := os.Lstat(at)

@@ -15,7 +15,7 @@ import (
 // stays, and is that error; so is what stands in a directory where others could
 // exchange it. What is not there is no error.
 func RemoveStale(path string, use Use) error {
-	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY, 0)
+	dir, err := os.OpenFile(Directory(path), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err == nil {
 		defer dir.Close()
 		var stat unix.Stat_t
@@ -25,7 +25,7 @@ func RemoveStale(path string, use Use) error {
 		}
 	}
 	if err == nil {
-		err = Path(filepath.Dir(path))
+		err = Path(Directory(path))
 	}
 	if err == nil {
 		err = unix.Unlinkat(int(dir.Fd()), filepath.Base(path), 0)

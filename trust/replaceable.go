@@ -14,11 +14,11 @@ import (
 // A link anywhere on the way that another user owns, or could exchange, is not
 // followed, unless it leads to what is his own.
 func Replaceable(path string) (string, error) {
-	start, links := ".", 0
+	start := "."
 	if filepath.IsAbs(path) {
 		start = "/"
 	}
-	real, err := resolve(start, path, &links)
+	real, err := (&walk{may: ownLink}).resolve(start, path)
 	if err != nil {
 		return "", err
 	}
@@ -43,61 +43,26 @@ func unprintable(path string) error {
 	return fmt.Errorf("%w; without --output it is printed", NotRegularError(path))
 }
 
-// resolve follows path from the directory at, which no link leads to.
-func resolve(at, path string, links *int) (string, error) {
-	parts := strings.Split(path, "/")
-	for i, part := range parts {
-		if part == "" || part == "." {
-			continue
-		}
-		dir := at
-		at = filepath.Join(dir, part)
-		info, err := os.Lstat(at)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return filepath.Join(at, filepath.Join(parts[i+1:]...)), nil
-		case err != nil:
-			return "", err
-		case info.Mode().Type() != fs.ModeSymlink:
-			continue
-		}
-		if *links++; *links > 40 { // the kernel's own limit
-			return "", &fs.PathError{Op: "follow", Path: path, Err: syscall.ELOOP}
-		}
-		if at, err = follow(dir, at, info, links); err != nil {
-			return "", err
-		}
-	}
-	return at, nil
-}
-
-// follow returns what a link in a directory leads to.
-func follow(dir, link string, info fs.FileInfo, links *int) (string, error) {
-	target, err := os.Readlink(link)
+// ownLink says whether a link may be followed: one that another user owns, or could
+// exchange, only to what is his own.
+func ownLink(dir, link, real string) error {
+	info, err := os.Lstat(link)
 	if err != nil {
-		return "", err
+		return err
 	}
 	within, err := os.Lstat(dir)
 	if err != nil {
-		return "", err
-	}
-	start := dir
-	if filepath.IsAbs(target) {
-		start = "/"
-	}
-	real, err := resolve(start, target, links)
-	if err != nil {
-		return "", err
+		return err
 	}
 	for _, owner := range []int{ownerOf(info), ownerOf(within)} {
 		if owner == 0 || owner == os.Geteuid() {
 			continue
 		}
 		if led, err := os.Lstat(real); err != nil || ownerOf(led) != owner {
-			return "", fmt.Errorf("%s is a symbolic link that user %d can change, and is not followed: remove it, or name the file itself", link, owner)
+			return fmt.Errorf("%s is a symbolic link that user %d can change, and is not followed: remove it, or name the file itself", link, owner)
 		}
 	}
-	return real, nil
+	return nil
 }
 
 func ownerOf(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }

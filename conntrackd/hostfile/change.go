@@ -95,7 +95,13 @@ type fileChanger struct {
 	files files
 }
 
-func (f fileChanger) path(name string) string { return filepath.Join(f.root, name) }
+// path leaves ".." in a name to the kernel, where there is no other root.
+func (f fileChanger) path(name string) string {
+	if f.root == "" {
+		return name
+	}
+	return filepath.Join(f.root, name)
+}
 
 func (f fileChanger) Look(c Change) (Before, error) {
 	info, err := os.Stat(f.path(c.Path))
@@ -158,7 +164,7 @@ func (f fileChanger) Undo(_ context.Context, e JournalEntry) error {
 // putBack gives a file its old content, mode, owner and time; nil removes it.
 func (f fileChanger) putBack(path string, old *FileState) error {
 	if old == nil {
-		if _, err := os.Lstat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(trust.Directory(path)); errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return f.files.remove(path)

@@ -17,7 +17,7 @@ import (
 // Obstacle says what would keep [Replace] from changing the file at path, as far as that
 // can be seen without writing; nil where nothing can.
 func Obstacle(path string) error {
-	target, err := followLinks(path)
+	target, err := trust.Target(path)
 	if err != nil {
 		return Explain(path, err)
 	}
@@ -92,7 +92,7 @@ func inTheWay(path string, errno error) (cause, remedy string) {
 		}
 		last := i == len(parts)-1
 		info, err := os.Stat(at)
-		target, linkErr := followLinks(at)
+		target, linkErr := trust.Target(at)
 		switch _, seen := os.Lstat(at); {
 		case part == "" || part == ".":
 		case errors.Is(err, unix.ELOOP):
@@ -100,7 +100,7 @@ func inTheWay(path string, errno error) (cause, remedy string) {
 		case errors.Is(err, fs.ErrNotExist) && seen == nil && linkErr == nil && (!last || errors.Is(errno, unix.EEXIST)):
 			return fmt.Sprintf("%s is a symbolic link to %s, which does not exist", at, target), shell.Line("mkdir", "-p", target)
 		case errors.Is(err, fs.ErrNotExist) && !last:
-			return "the directory " + filepath.Dir(path) + " does not exist", shell.Line("mkdir", "-p", filepath.Dir(path))
+			return "the directory " + trust.Directory(path) + " does not exist", shell.Line("mkdir", "-p", trust.Directory(path))
 		case errors.Is(err, fs.ErrNotExist) && errors.Is(errno, unix.ENOENT):
 			return "there is no " + path, shell.Line("ls", filepath.Dir(path))
 		case err == nil && !info.IsDir() && (!last || errors.Is(errno, unix.ENOTDIR)):

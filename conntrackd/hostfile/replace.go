@@ -134,7 +134,7 @@ func Read(path string) ([]byte, error) {
 // An error means that the old content is in place, with one exception: after
 // [ErrNotDurable] the new one is, and may be lost in a power cut.
 func (fsys files) replace(path string, read, content []byte) error {
-	target, err := followLinks(path)
+	target, err := trust.Target(path)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, Explain(path, err))
 	}
@@ -263,24 +263,6 @@ func (fsys files) likeness(f *os.File, target string, old fs.FileInfo) error {
 	return nil
 }
 
-// followLinks returns the file that a path stands for, which need not exist.
-func followLinks(path string) (string, error) {
-	for range 40 { // the kernel's own limit
-		target, err := os.Readlink(path)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EINVAL) {
-			return path, nil // nothing there, or no link
-		}
-		if err != nil {
-			return "", err
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
-		}
-		path = target
-	}
-	return "", fmt.Errorf("%s: %w", path, syscall.ELOOP)
-}
-
 // tempPrefix is how the names of our temporary files for target begin. It is
 // long enough not to match an editor's swap file, and short enough for a file
 // whose own name is as long as it may be.
@@ -317,7 +299,7 @@ func tempBeside(target string) string {
 // none of them is still at work. What cannot be removed stays without an error,
 // which is that of a link that cannot be followed.
 func Sweep(path string) error {
-	target, err := followLinks(path)
+	target, err := trust.Target(path)
 	if err == nil {
 		sweep(target)
 	}
@@ -339,7 +321,7 @@ func sweep(target string) {
 // remove removes a file that a save created. A file that is not there is
 // no error.
 func (fsys files) remove(path string) error {
-	target, err := followLinks(path)
+	target, err := trust.Target(path)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"connsync/conntrackd"
@@ -69,7 +68,7 @@ func (d *Direct) lockOwner() (*process, error) {
 			continue
 		}
 		f, _ := conntrackd.Parse(p.config, content)
-		if (err != nil || filepath.Clean(f.LockFile()) == filepath.Clean(lock)) && p.lives() {
+		if (err != nil || samePath(f.LockFile(), lock)) && p.lives() {
 			return &p, nil
 		}
 	}

@@ -175,7 +175,9 @@ func (d Directories) scriptMakes(dir string) bool {
 
 // realDirectory follows the links above a path whose end need not exist.
 func realDirectory(path string) string {
-	path = filepath.Clean(path)
+	if full, err := trust.Absolute(path); err == nil {
+		path = full
+	}
 	for above := path; above != "/" && above != "."; above = filepath.Dir(above) {
 		if real, err := filepath.EvalSymlinks(above); err == nil {
 			return filepath.Join(real, strings.TrimPrefix(path, above))

@@ -192,16 +192,22 @@ func (p process) signal(sig unix.Signal) error {
 // sameFile compares two names of a configuration file. A daemon that was
 // given a relative name has left its directory, so there the ends must agree.
 func sameFile(given, config string) bool {
-	given, config = filepath.Clean(given), filepath.Clean(config)
 	if !filepath.IsAbs(given) {
-		return strings.HasSuffix(config, "/"+strings.TrimPrefix(given, "./"))
+		return strings.HasSuffix(filepath.Clean(config), "/"+strings.TrimPrefix(filepath.Clean(given), "./"))
 	}
-	if given == config {
+	if samePath(given, config) {
 		return true
 	}
 	a, errA := os.Stat(given)
 	b, errB := os.Stat(config)
 	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+// samePath says whether two names of a file are one, as the kernel reads them.
+func samePath(a, b string) bool {
+	fullA, errA := trust.Absolute(a)
+	fullB, errB := trust.Absolute(b)
+	return a == b || errA == nil && errB == nil && fullA == fullB
 }
 
 // OwnNamespaces returns the network and mount namespace of the calling thread, as

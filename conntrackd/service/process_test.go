@@ -226,3 +226,23 @@ func TestProcessesOfOthersAreNotBelieved(t *testing.T) {
 		})
 	}
 }
+
+// A name above a linked directory is that of what the kernel opens.
+func TestSameFileAboveALink(t *testing.T) {
+	dir := t.TempDir()
+	err := errors.Join(os.MkdirAll(dir+"/data/d", 0o755), os.Symlink("data/d", dir+"/link"),
+		os.WriteFile(dir+"/c.conf", nil, 0o644), os.WriteFile(dir+"/data/c.conf", nil, 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := dir + "/link/../c.conf"
+	if SameFile(given, dir+"/c.conf") || !SameFile(given, dir+"/data/c.conf") {
+		t.Errorf("%s counts as another file than the kernel's", given)
+	}
+	if samePath(dir+"/link/../lock", dir+"/lock") || !samePath(dir+"/link/../lock", dir+"/data/lock") {
+		t.Error("and so does a file that is not there")
+	}
+	if got := realDirectory(dir + "/link/.."); got != realDirectory(dir+"/data") {
+		t.Errorf("the directory above the link is %s", got)
+	}
+}

@@ -38,7 +38,7 @@ func Directories(ctx context.Context, c *conntrackd.Candidate, s service.Service
 	uses := map[string]trust.Use{"LockFile": trust.Lock, "UNIX Path": trust.Socket, "LogFile": trust.Log}
 	var problems []string
 	for _, made := range paths {
-		dir := filepath.Dir(made.Path)
+		dir := trust.Directory(made.Path)
 		if why := directories.Problem(dir); why != "" && unmade != nil && resolved(dir) == resolved(runtimeDir) {
 			problems = append(problems, fmt.Sprintf("conntrackd could not start: connsync could not make %s for %s %s: %v; or give another directory with --runtime-dir",
 				dir, made.Directive, made.Path, unmade))
@@ -81,7 +81,7 @@ func sameFile(a, b string) bool {
 
 // resolved is a path without the links in its directory, where there is one.
 func resolved(path string) string {
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	dir, err := filepath.EvalSymlinks(trust.Directory(path))
 	if err != nil {
 		return filepath.Clean(path)
 	}

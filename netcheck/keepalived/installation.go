@@ -155,7 +155,7 @@ func (i Installation) Habits(ctx context.Context) Habits {
 // Direct is a path without the links among its directories. What cannot be followed
 // stays as it is.
 func Direct(path string) string {
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	dir, err := filepath.EvalSymlinks(trust.Directory(path))
 	if err != nil {
 		return path
 	}

@@ -152,7 +152,10 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 	pattern = strings.Trim(pattern, `"'`)
 	full := pattern
 	if !filepath.IsAbs(full) {
-		full = filepath.Join(filepath.Dir(file), full)
+		full = trust.Directory(file) + "/" + full // keepalived is in that directory then
+	}
+	if real, err := trust.Absolute(full); err == nil {
+		full = real // Glob reads ".." as text
 	}
 	found, err := filepath.Glob(full)
 	switch {

@@ -2,11 +2,13 @@ package keepalived
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
@@ -108,4 +110,27 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is included is beside the file that includes it, as keepalived finds it: above what
+// a linked directory leads to.
+func TestIncludeAboveALinkedDirectory(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(os.MkdirAll(dir+"/data/etc/keepalived", 0o755), os.Mkdir(dir+"/etc", 0o755), os.Symlink("../data/etc/keepalived", dir+"/etc/keepalived"),
+		os.WriteFile(dir+"/data/etc/keepalived/keepalived.conf", []byte("include ../rest*.conf\ninclude ../rest.conf\n"), 0o644),
+		os.WriteFile(dir+"/data/etc/rest.conf", nil, 0o644), os.WriteFile(dir+"/etc/rest.conf", []byte("another's"), 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(dir+"/etc/keepalived/keepalived.conf", "", Habits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := dir + "/data/etc/rest.conf"
+	if diff := cmp.Diff([]string{dir + "/etc/keepalived/keepalived.conf", rest, rest}, c.Files); diff != "" {
+		t.Errorf("it reads (-want +got):\n%s", diff)
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -64,7 +63,7 @@ func NewRefresh(h Host) *cobra.Command {
 		Long:    refreshHelp,
 		Example: "  connsync refresh\n  connsync refresh --every auto --background\n  connsync refresh --stop",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := absolute(*h.Options)
+			o, err := h.Options.Absolute()
 			if err != nil {
 				return err
 			}
@@ -109,17 +108,6 @@ func (f refreshFlags) interval() (time.Duration, error) {
 		return 0, fmt.Errorf("--every %q is invalid: it must be auto, or a duration of at least %v, such as 10s", f.every, refresh.MinInterval)
 	}
 	return d, nil
-}
-
-func absolute(o node.Options) (node.Options, error) {
-	for _, path := range []*string{&o.Config, &o.RuntimeDir, &o.StateDir} {
-		full, err := filepath.Abs(*path)
-		if err != nil {
-			return o, err
-		}
-		*path = full
-	}
-	return o, nil
 }
 
 func startInBackground(ctx context.Context, o node.Options, f refreshFlags) error {
