@@ -215,6 +215,10 @@ func (fsys files) writeTemp(temp, target string, old fs.FileInfo, content []byte
 			_ = f.Close()
 		}
 	}()
+	// Before anything opens it further: the mask of an access list goes with the mode.
+	if err := sameAccess(f, target); err != nil {
+		return err
+	}
 	if err := fsys.write(f, content); err != nil {
 		return err
 	}
