@@ -18,6 +18,7 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/node"
 	"connsync/outlet"
+	"connsync/trust"
 	"connsync/tui/console"
 	"connsync/tui/text"
 )
@@ -78,6 +79,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "connsync:", err)
 		os.Exit(exitRefused)
 	}
+	trust.CloseInChildren()
 	program, _ := os.Executable() // blank where /proc is not there
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), program: program}))
 }

@@ -194,9 +194,9 @@ func Start(ctx context.Context, runtimeDir, program string, arguments ...string)
 		return err
 	}
 	cmd := exec.Command(program, arguments...)
-	cmd.Dir = "/"
+	cmd.Dir, cmd.Env = "/", trust.Environment()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	if err := trust.Start(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", filepath.Base(program), err)
 	}
 	ended := make(chan error, 1)

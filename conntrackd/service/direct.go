@@ -154,7 +154,7 @@ func (d *Direct) start(ctx context.Context, binary string) error {
 	var out bytes.Buffer
 	cmd := trust.Command(ctx, binary, "-d", "-C", d.Config)
 	cmd.Stdout, cmd.Stderr = &out, &out // the detached daemon closes its copies
-	err := cmd.Run()
+	err := trust.Run(cmd)
 	said := out.Bytes()
 	if err != nil && ctx.Err() == nil && len(DaemonLines(Messages(said))) == 0 && d.log() == "" {
 		said = d.explain(ctx, binary)

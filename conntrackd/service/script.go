@@ -333,7 +333,7 @@ func runServiceProgram(ctx context.Context, line ...string) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
-	err := cmd.Run()
+	err := trust.Run(cmd)
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
