@@ -137,13 +137,39 @@ func attributes(path string) uint64 {
 // with a trace where it cannot open its first few.
 const neededFiles = 64
 
+// inheritedFiles is how many of them a caller may have left open: shells, session managers
+// and tests leave a few.
+const inheritedFiles = 8
+
 // EnoughFiles says whether this process may have as many files open as the work on
-// files, programs and sockets takes. The error is a *[CauseError].
+// files, programs and sockets takes, beside those that its caller has left open. The error
+// is a *[CauseError].
 func EnoughFiles() error {
 	cause, remedy := explain("", unix.EMFILE)
 	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= neededFiles {
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
 		return nil
+	}
+	free, inherited := uint64(0), 0
+	for fd := uint64(0); fd < limit.Cur && free < neededFiles-inheritedFiles; fd++ {
+		// No file is opened for it: there may be no room. What closes with the start of a
+		// program is of this process, and counts among the needed.
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if fd > 2 && err == nil && flags&unix.FD_CLOEXEC == 0 {
+			inherited++
+		} else {
+			free++
+		}
+	}
+	if free == neededFiles-inheritedFiles && limit.Cur >= neededFiles {
+		return nil
+	}
+	if inherited > inheritedFiles {
+		cause += fmt.Sprintf(", whoever started it has left %d open", inherited)
+		remedy = shell.Line("ulimit", "-n", fmt.Sprint(max(usualFiles, inherited+neededFiles)))
 	}
 	return &CauseError{Cause: fmt.Sprintf("%s, and %d are needed", cause, neededFiles), Remedy: remedy, Err: unix.EMFILE}
 }
+
+// usualFiles is how many files a process may have open by default.
+const usualFiles = 1024
