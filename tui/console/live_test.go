@@ -166,9 +166,13 @@ func TestRunFollowsItsTerminal(t *testing.T) {
 		_, err := Open(tty, tty, []string{"TERM=vt100"}).Run(context.Background(), m, nil)
 		done <- err
 	}()
-	for _, want := range []tea.WindowSizeMsg{{Width: 90, Height: 30}, {Width: 50, Height: 20}} {
-		if want.Width == 50 {
-			if err := pty.Setsize(ptmx, &pty.Winsize{Cols: 50, Rows: 20}); err != nil {
+	for _, want := range []tea.WindowSizeMsg{{Width: 90, Height: 30}, {Width: 500, Height: 200}, {Width: 50, Height: 20}} {
+		size := pty.Winsize{Cols: uint16(want.Width), Rows: uint16(want.Height)}
+		if want.Width == 500 { // a false size is drawn as far as a true one may go
+			size = pty.Winsize{Cols: 65535, Rows: 65535}
+		}
+		if want.Width != 90 {
+			if err := pty.Setsize(ptmx, &size); err != nil {
 				t.Fatal(err)
 			}
 			signalSelf(t, syscall.SIGWINCH)
@@ -206,6 +210,8 @@ func TestSize(t *testing.T) {
 		width, height int
 	}{
 		{[2]int{100, 40}, []string{"COLUMNS=90", "LINES=30"}, 100, 40},
+		{[2]int{65535, 65535}, nil, 500, 200},
+		{[2]int{5000, 24}, nil, 500, 24},
 		{[2]int{0, 0}, []string{"COLUMNS=90", "LINES=30"}, 90, 30},
 		{[2]int{0, 0}, []string{"COLUMNS=many", "LINES=-3"}, 80, 24},
 		{[2]int{0, 0}, []string{"COLUMNS=4000", "LINES=4000"}, 80, 24},

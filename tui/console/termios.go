@@ -109,8 +109,12 @@ func windowSize(f *os.File) (width, height int, ok bool) {
 	if err != nil || ws.Col == 0 || ws.Row == 0 {
 		return 0, 0, false
 	}
-	return int(ws.Col), int(ws.Row), true
+	return min(int(ws.Col), maxWidth), min(int(ws.Row), maxHeight), true
 }
+
+// maxWidth and maxHeight bound what is drawn, in the upper left corner of a larger window.
+// Anybody may give a pseudo-terminal 65535 columns and lines, which would take gigabytes.
+const maxWidth, maxHeight = 500, 200
 
 func setWindowSize(f *os.File, width, height int) error {
 	return unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(width), Row: uint16(height)})
