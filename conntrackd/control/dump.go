@@ -3,9 +3,13 @@ package control
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"net"
+	"os"
 	"time"
 )
 
@@ -40,9 +44,10 @@ func (c *Client) dumpHas(ctx context.Context, r Request, words string) (bool, er
 }
 
 // dump reads the lines of a dump. It can be long; the daemon writes it from a child,
-// so that reading slowly holds nobody up.
+// so that reading slowly holds nobody up. A daemon that says nothing meanwhile is waited
+// for no longer than for its statistics.
 func (c *Client) dump(ctx context.Context, r Request, each func(line []byte)) error {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, commandTimeout, silence(commandTimeout))
 	defer cancel()
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -54,7 +59,7 @@ func (c *Client) dump(ctx context.Context, r Request, each func(line []byte)) er
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	lines := bufio.NewScanner(conn)
+	lines := bufio.NewScanner(patient{ctx, conn, cmp.Or(c.Timeout, statisticsTimeout)})
 	for lines.Scan() { // to the end: a child whose reader leaves dies of SIGPIPE
 		each(lines.Bytes())
 	}
@@ -62,4 +67,29 @@ func (c *Client) dump(ctx context.Context, r Request, each func(line []byte)) er
 		return fmt.Errorf("read a dump of conntrackd at %s: %w", c.Path, err)
 	}
 	return nil
+}
+
+// patient reads from a connection as long as something comes within a time limit; what
+// the caller does between two reads does not count.
+type patient struct {
+	ctx   context.Context // of the one dump that it is for
+	conn  net.Conn
+	limit time.Duration
+}
+
+func (p patient) Read(to []byte) (int, error) {
+	if err := p.conn.SetReadDeadline(time.Now().Add(p.limit)); err != nil {
+		return 0, err
+	}
+	if p.ctx.Err() != nil { // its end may have come before the deadline was set
+		return 0, context.Cause(p.ctx)
+	}
+	n, err := p.conn.Read(to)
+	switch {
+	case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
+		return n, err
+	case p.ctx.Err() != nil:
+		return n, context.Cause(p.ctx)
+	}
+	return n, silence(p.limit)
 }
