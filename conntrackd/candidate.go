@@ -27,6 +27,9 @@ type Candidate struct {
 	// Undoes is the number of the save that this one rolls back; zero in the
 	// ordinary case.
 	Undoes int
+	// Access is what the file gets beside New where it is not there any more; nil is that
+	// of a new file.
+	Access *hostfile.Access
 	// Binary is the conntrackd program that judges the candidate; blank means
 	// the one that is found in PATH or in /usr/sbin.
 	Binary string

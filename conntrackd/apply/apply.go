@@ -141,8 +141,8 @@ type Applier struct {
 	// Patience is how long to wait for the peer's word; zero means 5 seconds.
 	Patience time.Duration
 
-	replace   func(path string, read, content []byte) error // nil means [hostfile.Replace]
-	changedAt func(path string) (time.Time, error)          // nil means the file's change time
+	replace   func(access *hostfile.Access, path string, read, content []byte) error // nil means [hostfile.ReplaceWith]
+	changedAt func(path string) (time.Time, error)                                   // nil means the file's change time
 }
 
 // errDaemon means that the daemon does not run the new file as it should. The

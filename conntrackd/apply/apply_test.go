@@ -353,7 +353,7 @@ func TestApplyWriteFails(t *testing.T) {
 	other := a.Settings
 	other.SendBuffer = 262144
 	applier := applierOf(a)
-	applier.replace = func(string, []byte, []byte) error { return syscall.EIO }
+	applier.replace = func(*hostfile.Access, string, []byte, []byte) error { return syscall.EIO }
 	outcome := applyOn(t.Context(), a, applier, candidateOf(a, other))
 	if !errors.Is(outcome.Err, syscall.EIO) || outcome.Changed || a.State().MainPID != pid {
 		t.Errorf("outcome %+v", outcome)

@@ -51,7 +51,7 @@ func TestApplyRollbackFails(t *testing.T) {
 	other := a.Settings
 	other.SendBuffer = 262144
 	applier := applierOf(a)
-	applier.replace = func(path string, read, content []byte) error {
+	applier.replace = func(access *hostfile.Access, path string, read, content []byte) error {
 		link, err := netlink.LinkByName(a.Settings.Interface)
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func TestApplyRollbackFails(t *testing.T) {
 			return err
 		}
 		_ = netlink.AddrDel(link, address) // which the rollback finds gone
-		return hostfile.Replace(path, read, content)
+		return hostfile.ReplaceWith(access, path, read, content)
 	}
 	outcome := applyOn(t.Context(), a, applier, candidateOf(a, other))
 	if outcome.Err == nil || outcome.RolledBack {

@@ -56,6 +56,9 @@ type Entry struct {
 	// no file.
 	Before string `json:"before"`
 	After  string `json:"after"`
+	// Access is what the file had before that is not its content; nil for no file, and in
+	// a record of connsync 1.0.0.
+	Access *hostfile.Access `json:"access,omitempty"`
 	// Changes are the settings that the save changed in a file that had settings before;
 	// none in a record of connsync 1.0.0.
 	Changes []conntrackd.Difference `json:"changes,omitempty"`

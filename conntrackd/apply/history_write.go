@@ -133,6 +133,9 @@ func (t *transaction) begin() error {
 	if e.Stamp, err = stamp(t.c.Path); err != nil {
 		return err
 	}
+	if e.Access, err = hostfile.AccessOf(t.c.Path); err != nil {
+		return err
+	}
 	l := t.ledger()
 	if err := l.begin(e, t.c.Old, t.c.New); err != nil {
 		return err

@@ -28,6 +28,7 @@ var _ = rootless.LeftOut(
 	"TestRecover",
 	"TestRecoverAfterABoot",
 	"TestRecoverCannotSeeTheSockets",
+	"TestRollBackGivesAccessBack",
 	"TestRollbackIsVerifiedOnTheDefaultLink",
 	"TestRollbackSaysWhatTheDaemonReads",
 	"TestSaveFillsTheCachesAgain",

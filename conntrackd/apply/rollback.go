@@ -46,7 +46,7 @@ func (t *transaction) restoreFile() error {
 	if !t.wrote || hostfile.Unchanged(t.c.Path, t.c.Old) == nil { // its text is the old one again
 		return nil
 	}
-	return t.replace(t.c.Path, t.c.New, t.c.Old)
+	return t.replace(t.entry.Access, t.c.Path, t.c.New, t.c.Old)
 }
 
 // restoreService asks only for what the transaction has changed.

@@ -37,7 +37,7 @@ type transaction struct {
 	a       *Applier
 	c       *conntrackd.Candidate
 	service service.Service // nil when it is left alone
-	replace func(path string, read, content []byte) error
+	replace func(access *hostfile.Access, path string, read, content []byte) error
 	// changedAt returns the change time of a file.
 	changedAt func(path string) (time.Time, error)
 	each      func(step.Step)
@@ -72,7 +72,7 @@ func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *
 	}
 	t.replace = a.replace
 	if t.replace == nil {
-		t.replace = hostfile.Replace
+		t.replace = hostfile.ReplaceWith
 	}
 	t.changedAt = a.changedAt
 	if t.changedAt == nil {
@@ -311,7 +311,7 @@ func (t *transaction) write(ctx context.Context) error {
 	return t.step(StepWrite, title, func() (step.Status, string, error) {
 		err := ctx.Err()
 		if err == nil {
-			err = t.replace(t.c.Path, t.c.Old, t.c.New)
+			err = t.replace(t.c.Access, t.c.Path, t.c.Old, t.c.New)
 		}
 		t.wrote = err == nil || errors.Is(err, hostfile.ErrNotDurable)
 		return step.Done, "", err

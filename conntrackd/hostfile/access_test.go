@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
@@ -75,5 +76,30 @@ func TestReplaceAddsNoAccess(t *testing.T) {
 				t.Errorf("its mode is %v, want %v", mode, tt.mode)
 			}
 		})
+	}
+}
+
+// The journal gives a file that a change took away its access list back too.
+func TestJournalGivesAccessBack(t *testing.T) {
+	dir := t.TempDir()
+	path, list := filepath.Join(dir, "rule"), aclOf([5]uint16{6, 4, 0, 4, 0})
+	err := errors.Join(os.WriteFile(path, []byte("old"), 0o600), unix.Setxattr(path, accessList, list, 0))
+	if err != nil {
+		t.Fatalf("this test needs a file system with access lists: %v", err)
+	}
+	want, err := AccessOf(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := OpenJournal(filepath.Join(dir, "journal.json"), JournalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := j.Begin()
+	if err := errors.Join(run.Make(t.Context(), Change{Kind: ChangeFile, Path: path, Read: []byte("old")}), run.RollBack(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := AccessOf(path); err != nil || !cmp.Equal(got, want) || string(got.Attributes[accessList]) != string(list) {
+		t.Errorf("it has %+v, %v; want %+v", got, err, want)
 	}
 }

@@ -2,6 +2,7 @@ package hostfile
 
 import (
 	"bytes"
+	"cmp"
 	"connsync/trust"
 	"context"
 	"errors"
@@ -66,11 +67,9 @@ type Before struct {
 // FileState is what has to come back of a file. Without a ModTime only the
 // content is known.
 type FileState struct {
-	Content []byte      `json:"content"`
-	Mode    fs.FileMode `json:"mode"`
-	UID     int         `json:"uid"`
-	GID     int         `json:"gid"`
-	ModTime time.Time   `json:"mod_time"`
+	Content []byte `json:"content"`
+	Access
+	ModTime time.Time `json:"mod_time"`
 }
 
 // Changer changes one kind of thing and undoes the change.
@@ -114,10 +113,14 @@ func (f fileChanger) Look(c Change) (Before, error) {
 		return Before{}, fmt.Errorf("%s is not a regular file", c.Path)
 	}
 	content, err := Read(f.path(c.Path))
-	owner := info.Sys().(*syscall.Stat_t)
-	return Before{File: &FileState{
-		Content: content, Mode: info.Mode() & keptMode, UID: int(owner.Uid), GID: int(owner.Gid), ModTime: info.ModTime(),
-	}}, err
+	if err != nil {
+		return Before{}, err
+	}
+	access, err := AccessOf(f.path(c.Path))
+	if access == nil {
+		return Before{}, cmp.Or(err, error(&ChangedError{Path: c.Path, Read: content})) // gone since
+	}
+	return Before{File: &FileState{Content: content, Access: *access, ModTime: info.ModTime()}}, nil
 }
 
 // lacking are the directories that have to be made for dir, outermost first.
@@ -176,7 +179,7 @@ func (f fileChanger) putBack(path string, old *FileState) error {
 	if !Same(read, old.Content) {
 		files := f.files
 		if !old.ModTime.IsZero() { // one that was removed is at no time open to more than before
-			files.newMode = old.Mode.Perm()
+			files.access = &old.Access
 		}
 		if err := files.replace(path, read, old.Content); err != nil {
 			return err

@@ -70,6 +70,7 @@ type files struct {
 	syncDir   func(dir string) error
 	attribute func(f *os.File, name string, value []byte) error
 	newMode   fs.FileMode // of a file that has no twin
+	access    *Access     // the same, where it is known what it had; nil where not
 }
 
 func newFiles() files {
@@ -223,6 +224,12 @@ func (fsys files) writeTemp(temp, target string, old fs.FileInfo, content []byte
 		return err
 	}
 	mode := fsys.newMode
+	if old == nil && fsys.access != nil {
+		mode = fsys.access.Mode & keptMode
+		if err := fsys.access.give(fsys, f); err != nil {
+			return err
+		}
+	}
 	if old != nil {
 		mode = old.Mode() & keptMode
 		if err := fsys.likeness(f, target, old); err != nil {
