@@ -8,6 +8,7 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile"
 	"connsync/plural"
 )
 
@@ -25,6 +26,7 @@ func (s *Session) operate(ctx context.Context, do func(context.Context, *health.
 	if err != nil {
 		return "", err
 	}
+	defer hostfile.Whole()()
 	return do(ctx, s.node.Observer(saved))
 }
 

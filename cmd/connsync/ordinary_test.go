@@ -42,6 +42,7 @@ var _ = rootless.LeftOut(
 	"TestSaveWithEveryCallFailing",
 	"TestScript",
 	"TestSecondSIGTERMEndsASave",
+	"TestSignalsEndWhatAFileSystemHolds",
 	"TestStoppedLineKeepsNoCommand",
 	"TestSyncArrivesByAnotherInterface",
 	"TestTerminalOutlivesTheForm",

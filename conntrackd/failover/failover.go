@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/step"
 )
 
@@ -195,6 +196,7 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(step.Step)) Out
 		return r.outcome
 	}
 	r.network()
+	defer hostfile.Whole()()
 	var late []func()
 	for _, s := range actions(role, place{external: r.outcome.ExternalCache, internal: !first.Bypass, asks: f.Mode != "ALARM"}) {
 		if look := r.step(ctx, s); look != nil {

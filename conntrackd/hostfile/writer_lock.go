@@ -28,12 +28,20 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("another connsync is saving just now (process %d)", e.PID)
 }
 
-// writing counts the writer's locks that this process holds: as the lock is the
-// process's, so is the number.
+// writing counts the writer's locks that this process holds, and what it has begun and
+// ends: as the lock is the process's, so is the number.
 var writing atomic.Int32
 
-// Writing says whether this process holds a writer's lock.
+// Writing says whether this process holds a writer's lock, or ends what it has begun: it
+// is not to be cut short then.
 func Writing() bool { return writing.Load() > 0 }
+
+// Whole has [Writing] say until end is called that something is ended which takes no
+// writer's lock, such as a failover.
+func Whole() (end func()) {
+	writing.Add(1)
+	return sync.OnceFunc(func() { writing.Add(-1) })
+}
 
 // writerLock is the lock of one writer, as long as it is open.
 type writerLock struct {

@@ -13,6 +13,10 @@ import (
 // whole group of processes reaches one of them on more than one way.
 const apart = 300 * time.Millisecond
 
+// forcedAfter is how long after the first signal a program that changes nothing may take to
+// end: a file system that does not answer holds a system call for ever.
+const forcedAfter = 2 * time.Second
+
 // ending are the signals that end a program.
 var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
@@ -21,10 +25,12 @@ type Signals struct {
 	ctx     context.Context
 	end     context.CancelFunc
 	holds   func() bool
-	atOnce  func()
+	atOnce  func(os.Signal)
 	signals chan os.Signal
 	done    chan struct{}
-	termed  time.Time // the first SIGTERM; of the goroutine
+	// Of the goroutine: when the first signal and the first SIGTERM came, and the last one.
+	told, termed time.Time
+	last         os.Signal
 
 	mu   sync.Mutex
 	hand func(os.Signal)
@@ -33,7 +39,8 @@ type Signals struct {
 // WatchSignals watches them until Stop. SIGINT, SIGHUP and the first SIGTERM end
 // the context: what must not be cut short ends by itself first. So does SIGQUIT,
 // which is ignored as long as holds says that something is being changed. A second
-// SIGTERM ends the process at once.
+// SIGTERM ends the process at once; while nothing is being changed, so does any second
+// signal, and [forcedAfter] after the first one.
 func WatchSignals(holds func() bool) *Signals {
 	s := &Signals{holds: holds, atOnce: endAtOnce, signals: make(chan os.Signal, 16), done: make(chan struct{})}
 	s.ctx, s.end = context.WithCancel(context.Background())
@@ -64,10 +71,14 @@ func (s *Signals) Hand(to func(os.Signal)) (back func()) {
 }
 
 func (s *Signals) run() {
+	look := time.NewTicker(forcedAfter / 10)
+	defer look.Stop()
 	for {
 		select {
 		case <-s.done:
 			return
+		case now := <-look.C:
+			s.look(now)
 		case got := <-s.signals:
 			s.take(got, time.Now())
 		}
@@ -82,9 +93,13 @@ func (s *Signals) take(got os.Signal, now time.Time) {
 	case hand != nil:
 		hand(got)
 	case got == syscall.SIGQUIT && s.holds():
-	case got == syscall.SIGTERM && !s.termed.IsZero() && now.Sub(s.termed) >= apart:
-		s.atOnce()
+	case got == syscall.SIGTERM && !s.termed.IsZero() && now.Sub(s.termed) >= apart,
+		!s.told.IsZero() && now.Sub(s.told) >= apart && !s.holds():
+		s.atOnce(got)
 	default:
+		if s.last = got; s.told.IsZero() {
+			s.told = now
+		}
 		if got == syscall.SIGTERM && s.termed.IsZero() {
 			s.termed = now
 		}
@@ -92,10 +107,22 @@ func (s *Signals) take(got os.Signal, now time.Time) {
 	}
 }
 
-// endAtOnce ends this process as SIGTERM does where nobody takes it.
-func endAtOnce() {
-	signal.Reset(syscall.SIGTERM)
-	_ = syscall.Kill(syscall.Getpid(), syscall.SIGTERM)
+// look ends a program that was told to end, and does not.
+func (s *Signals) look(now time.Time) {
+	if !s.told.IsZero() && now.Sub(s.told) >= forcedAfter && !s.holds() {
+		s.atOnce(s.last)
+	}
+}
+
+// endAtOnce ends this process as the signal does where nobody takes it. SIGQUIT would have
+// Go print the stacks.
+func endAtOnce(by os.Signal) {
+	s, ok := by.(syscall.Signal)
+	if !ok || s == syscall.SIGQUIT {
+		s = syscall.SIGTERM
+	}
+	signal.Reset(s)
+	_ = syscall.Kill(syscall.Getpid(), s)
 	time.Sleep(time.Second) // the signal comes first
-	os.Exit(128 + int(syscall.SIGTERM))
+	os.Exit(128 + int(s))
 }

@@ -28,17 +28,29 @@ func TestSignals(t *testing.T) {
 		"SIGTERM on two ways":               {true, []sent{{0, syscall.SIGTERM}, {second(0.1), syscall.SIGTERM}}, true, false},
 		"SIGHUP, then SIGTERM":              {true, []sent{{0, syscall.SIGHUP}, {second(1), syscall.SIGTERM}}, true, false},
 		"SIGINT again and again":            {true, []sent{{0, syscall.SIGINT}, {second(1), syscall.SIGINT}, {second(1), syscall.SIGINT}}, true, false},
+		"SIGINT twice":                      {false, []sent{{0, syscall.SIGINT}, {second(0.4), syscall.SIGINT}}, true, true},
+		"SIGINT, then SIGQUIT":              {false, []sent{{0, syscall.SIGINT}, {second(0.4), syscall.SIGQUIT}}, true, true},
+		"SIGHUP on two ways":                {false, []sent{{0, syscall.SIGHUP}, {second(0.1), syscall.SIGHUP}}, true, false},
+		"SIGINT, and a while":               {false, []sent{{0, syscall.SIGINT}, {second(1.9), nil}}, true, false},
+		"SIGINT, and two seconds":           {false, []sent{{0, syscall.SIGINT}, {second(2), nil}}, true, true},
+		"SIGHUP, and two seconds":           {false, []sent{{0, syscall.SIGHUP}, {second(1), nil}, {second(1), nil}}, true, true},
+		"SIGINT while it changes":           {true, []sent{{0, syscall.SIGINT}, {second(60), nil}}, true, false},
+		"no signal":                         {false, []sent{{second(60), nil}}, false, false},
 		"SIGTERM on two ways, and one more": {true, []sent{{0, syscall.SIGTERM}, {0, syscall.SIGTERM}, {second(2), syscall.SIGTERM}}, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := WatchSignals(func() bool { return test.holds })
 			defer s.Stop()
 			atOnce := false
-			s.atOnce = func() { atOnce = true }
+			s.atOnce = func(os.Signal) { atOnce = true }
 			now := time.Now()
 			for _, each := range test.sent {
 				now = now.Add(each.after)
-				s.take(each.what, now)
+				if each.what == nil {
+					s.look(now)
+				} else {
+					s.take(each.what, now)
+				}
 			}
 			if ends := s.Context().Err() != nil; ends != test.ends || atOnce != test.atOnce {
 				t.Errorf("ends %v, at once %v; want %v, %v", ends, atOnce, test.ends, test.atOnce)
