@@ -152,9 +152,9 @@ func (s circumstances) missing(n int) (cause, next string) {
 // notTakenOver says that all that is missing may have come from the peer, on a primary.
 func (s circumstances) notTakenOver() bool { return s.direct && s.role == RolePrimary && s.begun == 0 }
 
-// stale is the likeliest cause of entries that are in the cache as they began.
+// stale is the likeliest cause of entries that are in the cache in an earlier state.
 func (s circumstances) stale(n int) (cause, next string) {
-	subject := fmt.Sprintf("conntrackd's cache has %s in their first state: ", plural.Of(n, "established connection", "established connections"))
+	subject := fmt.Sprintf("conntrackd's cache has %s in an earlier state: ", plural.Of(n, "connection", "connections"))
 	if late, step := s.late(); late != "" {
 		return subject + late, step
 	}

@@ -75,9 +75,9 @@ func TestWhyInTheFirstState(t *testing.T) {
 		why         circumstances
 		cause, next string
 	}{
-		{circumstances{limit: 40, internal: 40}, "conntrackd's cache has 7 established connections in their first state: events of later ones did not reach it", "nft: ct event set; iptables: --ctevents"},
-		{circumstances{limit: 40, pollSecs: 30, pollLine: 5}, "in their first state: conntrackd reads the kernel's table every 30 s only (PollSecs in line 5)", "remove PollSecs"},
-		{circumstances{limit: 40, overruns: 2}, "in their first state: the kernel's events overran it (netlink overruns: 2)", "NetlinkBufferSize"},
+		{circumstances{limit: 40, internal: 40}, "conntrackd's cache has 7 connections in an earlier state: events of later ones did not reach it", "nft: ct event set; iptables: --ctevents"},
+		{circumstances{limit: 40, pollSecs: 30, pollLine: 5}, "in an earlier state: conntrackd reads the kernel's table every 30 s only (PollSecs in line 5)", "remove PollSecs"},
+		{circumstances{limit: 40, overruns: 2}, "in an earlier state: the kernel's events overran it (netlink overruns: 2)", "NetlinkBufferSize"},
 	} {
 		cause, next := tt.why.stale(7)
 		if !strings.HasSuffix(cause, tt.cause) || !strings.Contains(next, tt.next) {

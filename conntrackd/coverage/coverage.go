@@ -68,8 +68,8 @@ type Coverage struct {
 	Ended   int  // connections that are over, or end at once: they need not survive
 	Peers   int  // entries that the peer's daemon has put there
 	Unsure  int  // those of Missing that may be the peer's: nothing shows whose they are
-	Begun   int  // those of Missing and Young that began here, or are in the cache as they began: none of the peer's
-	Stale   int  // those of Missing that are in the cache as they began
+	Begun   int  // those of Missing and Young that began here, or are in the cache in an earlier state: none of the peer's
+	Stale   int  // those of Missing that are in the cache in a state that lasts less
 	Role    Role // by which Peers was decided
 	Pending bool // what is not in the cache needs a second look, a second later
 	// Unacknowledged are those of Survive that the peer has not acknowledged while it

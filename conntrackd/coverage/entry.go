@@ -25,7 +25,7 @@ type Entry struct {
 	Protocol  uint8 // layer 4, as in /etc/protocols
 	Original  Tuple
 	Reply     Tuple  // what the replies look like: NAT shows in it
-	State     uint8  // of TCP and SCTP, as the kernel counts them
+	State     uint8  // of TCP, SCTP and DCCP, as the kernel counts them
 	HasState  bool   // the entry said its state
 	Seen      bool   // a reply was seen
 	Dying     bool   // the kernel is removing it
@@ -67,7 +67,10 @@ var tcpStates = [...]string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_
 
 const (
 	tcpSynSent     = 1
+	tcpSynRecv     = 2
 	tcpEstablished = 3
+	tcpFinWait     = 4
+	tcpCloseWait   = 5
 	tcpLastAck     = 6
 	tcpTimeWait    = 7
 	tcpClose       = 8
@@ -80,7 +83,21 @@ var sctpStates = [...]string{"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "
 const (
 	sctpClosed          = 1
 	sctpEstablished     = 4
+	sctpShutdownSent    = 5
+	sctpShutdownRecd    = 6
 	sctpShutdownAckSent = 7
+	sctpHeartbeatSent   = 8
+)
+
+// The kernel's DCCP states (linux/netfilter/nf_conntrack_dccp.h).
+var dccpStates = [...]string{"NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN", "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE", "INVALID"}
+
+const (
+	dccpRespond  = 2
+	dccpPartOpen = 3
+	dccpOpen     = 4
+	dccpCloseReq = 5
+	dccpClosing  = 6
 )
 
 // StateName is the state as conntrack prints it; blank where there is none.
@@ -98,6 +115,8 @@ func stateNames(protocol uint8) []string {
 		return tcpStates[:]
 	case unix.IPPROTO_SCTP:
 		return sctpStates[:]
+	case unix.IPPROTO_DCCP:
+		return dccpStates[:]
 	}
 	return nil
 }

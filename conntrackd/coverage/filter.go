@@ -41,7 +41,7 @@ type filterItem[T any] struct {
 // Rule is a place in the file that keeps entries from being replicated.
 type Rule struct {
 	Line int    `json:"line"`
-	Text string `json:"text"` // such as "Address Ignore 10.1.0.0/16"; from the file
+	Text string `json:"text"` // such as "Address Ignore 10.1.0.0/16"; from the file, and what an Accept list of states is without
 }
 
 // NewFilter reads the filter of a file. protocols are the numbers of the names that
@@ -136,7 +136,7 @@ func (f *Filter) dropsEntry(e *Entry) (Rule, bool) {
 		}
 	}
 	if l := &f.state; l.text != "" && e.Protocol == unix.IPPROTO_TCP && e.HasState {
-		return l.judge(l.accept, func(s uint8) bool { return s == e.State })
+		return judgeState(l, l.accept, e)
 	}
 	return Rule{}, false
 }
@@ -153,7 +153,7 @@ func (f *Filter) dropsEvent(e *Entry) (Rule, bool) {
 		return rule, true
 	}
 	if l := &f.state; len(l.items) > 0 && e.Protocol == unix.IPPROTO_TCP && e.HasState {
-		return l.judge(!l.ignored, func(s uint8) bool { return s == e.State })
+		return judgeState(l, !l.ignored, e)
 	}
 	return Rule{}, false
 }
@@ -193,6 +193,16 @@ func judgeAddress(l *filterList[netip.Prefix], a netip.Addr) (Rule, bool) {
 		return Rule{}, false
 	}
 	return l.judge(!l.ignored, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// judgeState is judge for a list of states. Of an Accept list, which names what it lets
+// through, the rule says the state that is not in it.
+func judgeState(l *filterList[uint8], accept bool, e *Entry) (Rule, bool) {
+	rule, dropped := l.judge(accept, func(s uint8) bool { return s == e.State })
+	if dropped && accept {
+		rule.Text += " without " + e.StateName()
+	}
+	return rule, dropped
 }
 
 // judge says whether a list drops an entry: an Ignore list what it has, an Accept list

@@ -170,7 +170,7 @@ func (s keySet) has(key uint64) bool {
 }
 
 // readCache reads the keys of the daemon's internal cache, those of them that it has had
-// for less than settled, and those that it has as they began.
+// for less than settled, and those that it has in states that do not last.
 func (p *pass) readCache(ctx context.Context, c *control.Client, settled time.Duration) error {
 	p.cache = make(keySet, 0, firstKeys)
 	var e Entry
@@ -183,9 +183,7 @@ func (p *pass) readCache(ctx context.Context, c *control.Client, settled time.Du
 			if age, known := cachedFor(line); settled > 0 && (!known || age < settled) {
 				p.fresh = append(p.fresh, key)
 			}
-			if e.begins() {
-				p.begins = append(p.begins, key)
-			}
+			p.lasts.add(&e, key)
 		case len(line) > 0:
 			strange++
 		}
@@ -195,7 +193,9 @@ func (p *pass) readCache(ctx context.Context, c *control.Client, settled time.Du
 	}
 	slices.Sort(p.cache)
 	slices.Sort(p.fresh)
-	slices.Sort(p.begins)
+	for _, keys := range p.lasts {
+		slices.Sort(keys)
+	}
 	return err
 }
 

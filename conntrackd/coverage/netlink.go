@@ -28,8 +28,9 @@ const (
 	ctaProtoICMPv6ID     = 7
 	ctaProtoICMPv6Type   = 8
 	ctaProtoICMPv6Code   = 9
+	ctaProtoinfoDCCP     = 2
 	ctaProtoinfoSCTP     = 3
-	ctaProtoinfoState    = 1 // of TCP and of SCTP
+	ctaProtoinfoState    = 1 // of TCP, SCTP and DCCP
 	tcpFlagBeLiberal     = 0x08
 	netfilterHeader      = 4 // struct nfgenmsg stands before the attributes
 	attributeHeader      = 4
@@ -214,10 +215,10 @@ func (t *Tuple) parsePorts(b []byte) (protocol uint8) {
 	}
 }
 
-// parseProtocol reads what TCP and SCTP have to say.
+// parseProtocol reads what TCP, SCTP and DCCP have to say.
 func (e *Entry) parseProtocol(b []byte) {
 	of, value, _, ok := attribute(b)
-	if !ok || of != nl.CTA_PROTOINFO_TCP && of != ctaProtoinfoSCTP {
+	if !ok || of != nl.CTA_PROTOINFO_TCP && of != ctaProtoinfoSCTP && of != ctaProtoinfoDCCP {
 		return
 	}
 	original, reply := uint8(0), uint8(0)

@@ -102,33 +102,6 @@ func (o *ownAddresses) ownEntry(e *Entry) bool {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// begins says that an entry is one of a protocol with a handshake, which has just begun. That
-// of DCCP shows in the replies alone.
-func (e *Entry) begins() bool {
-	switch e.Protocol {
-	case unix.IPPROTO_TCP:
-		return e.HasState && (e.State == tcpSynSent || e.State == tcpSynSent2)
-	case unix.IPPROTO_SCTP:
-		return e.HasState && e.State < sctpEstablished
-	case unix.IPPROTO_DCCP:
-		return !e.Seen
-	}
-	return false
-}
-
-// established says that the handshake of an entry of such a protocol is over.
-func (e *Entry) established() bool {
-	switch e.Protocol {
-	case unix.IPPROTO_TCP:
-		return e.HasState && e.State >= tcpEstablished && !e.ending()
-	case unix.IPPROTO_SCTP:
-		return e.HasState && e.State >= sctpEstablished && !e.ending()
-	case unix.IPPROTO_DCCP:
-		return e.Seen
-	}
-	return false
-}
-
 // ending says that an entry needs no successor: the connection is over, or its first
 // packet was not answered yet and is sent again, which makes an entry wherever it goes.
 // Half-closed connections may go on for long and are none of these.

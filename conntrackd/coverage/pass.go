@@ -16,7 +16,7 @@ type pass struct {
 	cache    keySet
 	before   keySet      // not in the cache at the look before
 	cached   keySet      // in it then
-	begins   keySet      // part of cache: those that it has as they began
+	lasts    lastings    // part of cache: those that it has in states that do not last
 	fresh    keySet      // part of cache
 	first    bool        // there was no look before
 	flagged  bool        // the daemon marks TCP connections that it puts into the kernel
@@ -32,7 +32,7 @@ type pass struct {
 	settled      int
 	unsure       int // of the missing ones, those that may be the peer's
 	begun        int // not in the cache as they are, and this node's for sure
-	stale        int // of the missing ones, those that the cache has as they began
+	stale        int // of the missing ones, those that the cache has in a state that lasts less
 	main         group
 	beyond       group // those that would be the peer's, had the daemon put in more
 	suspect      keySet
@@ -96,10 +96,12 @@ func (p *pass) take(e *Entry) {
 	into.count++
 }
 
-// judge classifies an entry of this node's that needs to survive. One that the cache has as
-// it began is on the peer as it began, and no packet fits it there any more.
+// judge classifies an entry of this node's that needs to survive. One that the cache has in
+// a state which lasts less than the kernel's is so on the peer: it expires there, or no
+// packet fits it any more.
 func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
-	stale := p.begins.has(key) && e.established()
+	lasts, known := e.lasting()
+	stale := known && p.lasts.less(key, lasts) && !p.crosses(e, key)
 	if p.cache.has(key) && !stale {
 		if !p.fresh.has(key) {
 			p.settled++
@@ -113,6 +115,17 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 		return missing, Rule{}
 	}
 	return young, Rule{}
+}
+
+// crosses says that the packets of a connection take both nodes, which are primary both: the
+// daemon takes no event of its own writes into its cache, and has the state that this node's
+// packets made. The peer has the later one.
+func (p *pass) crosses(e *Entry, key uint64) bool {
+	if p.injected < 0 || p.role != RolePrimary || p.lasts[lastsLeast].has(key) || p.beganHere(e) {
+		return false
+	}
+	_, dropped := p.filter.Drops(e)
+	return !dropped
 }
 
 // beginsAnew says that a connection of the protocol goes on at the other node only where
@@ -139,8 +152,8 @@ func (p *pass) mayBePeers(e *Entry) bool {
 	return !p.beganHere(e)
 }
 
-// broughtUp says that the peer may have brought an entry up to date which the cache has as
-// it began: the daemon takes no event of its own writes into its cache.
+// broughtUp says that the peer may have brought an entry up to date which the cache has in an
+// earlier state: the daemon takes no event of its own writes into its cache.
 func (p *pass) broughtUp(e *Entry) bool {
 	switch {
 	case p.injected < 0 || p.role == RolePrimary:

@@ -80,6 +80,7 @@ func coverageScenarios() []*scenario {
 		onlyEvents(a, "new,destroy")
 		a.Begin(unix.IPPROTO_TCP, 6000, 50)
 	}
+	establish := func(a, _ *pairtest.Node) { a.Begin(unix.IPPROTO_TCP, 6000, 50) }
 	filtered := func(lines string) func(string) string {
 		return general("  Filter From Userspace {\n" + lines + "\n  }")
 	}
@@ -165,13 +166,24 @@ func coverageScenarios() []*scenario {
 			late: func(a, b *pairtest.Node) { othersAfterThePeers(a, b, false) }},
 		{name: "peer-told-that-it-has-none-and-events-are-off", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache lacks 50 connections: the kernel reports none",
 			late: func(a, b *pairtest.Node) { othersAfterThePeers(a, b, true) }},
-		{name: "first-states-alone", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache has 50 established connections in their first state: events of later ones did not reach it", late: firstStates},
-		{name: "first-states-alone-with-external-cache", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache has 50 established connections in their first state: events of later ones did not reach it", own: pairtest.ExternalCache, late: firstStates},
+		{name: "first-states-alone", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache has 50 connections in an earlier state: events of later ones did not reach it", late: firstStates},
+		{name: "first-states-alone-with-external-cache", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache has 50 connections in an earlier state: events of later ones did not reach it", own: pairtest.ExternalCache, late: firstStates},
 		{name: "filter-accepts-established", want: VerdictTwoWay, own: filtered("    State Accept {\n      ESTABLISHED CLOSED TIME_WAIT CLOSE_WAIT for TCP\n    }"),
-			late: func(a, _ *pairtest.Node) { a.Begin(unix.IPPROTO_TCP, 6000, 50) }},
+			late: establish},
 		{name: "filter-ignores-what-follows-the-first-state", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: line 27 of the file keeps out 50 connections (State Ignore ESTABLISHED)",
 			own:  filtered("    State Ignore {\n      SYN_RECV ESTABLISHED for TCP\n    }"),
-			late: func(a, _ *pairtest.Node) { a.Begin(unix.IPPROTO_TCP, 6000, 50) }},
+			late: establish},
+		{name: "filter-ignores-established", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: line 27 of the file keeps out 50 connections (State Ignore ESTABLISHED)",
+			own: filtered("    State Ignore {\n      ESTABLISHED for TCP\n    }"), late: establish},
+		{name: "filter-of-the-kernel-ignores-established", want: VerdictPartial, cause: "(State Ignore ESTABLISHED)",
+			own: general("  Filter From Kernelspace {\n    State Ignore {\n      ESTABLISHED for TCP\n    }\n  }"), late: establish},
+		{name: "filter-accepts-the-handshake", want: VerdictPartial, cause: "line 26 of the file keeps out 50 connections (State Accept without ESTABLISHED)",
+			own: filtered("    State Accept {\n      SYN_SENT SYN_RECV for TCP\n    }"), late: establish},
+		{name: "handshakes-alone", want: VerdictPartial, cause: "50 of 50 connections would not survive a failover: conntrackd's cache has 50 connections in an earlier state: events of later ones did not reach it",
+			late: func(a, _ *pairtest.Node) {
+				onlyEvents(a, "new,reply,destroy")
+				a.Begin(unix.IPPROTO_TCP, 6000, 50)
+			}},
 		{name: "peer-loses-what-is-large", want: VerdictLosing, cause: "asked", unconfirmed: true, late: func(a, b *pairtest.Node) {
 			nft(b, "input", "udp dport 3780 udp length > 60 drop")
 			forwarded(a, 100)

@@ -58,7 +58,7 @@ func covered(c *coverage.Coverage) []string {
 		n    int
 		said string
 	}{
-		{c.Filtered, "filtered by the file"}, {c.Missing - c.Stale, "not in conntrackd's cache"}, {c.Stale, "in conntrackd's cache in their first state"},
+		{c.Filtered, "filtered by the file"}, {c.Missing - c.Stale, "not in conntrackd's cache"}, {c.Stale, "in conntrackd's cache in an earlier state"},
 		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Uncommitted, "only in the peer's external cache"}, {c.Young, "just began"},
 	} {
 		if p.n > 0 {
