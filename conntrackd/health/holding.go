@@ -34,11 +34,22 @@ type Holding struct {
 	Differ []Difference
 	// OnPeer is how many of Of connections the peer holds, as it told: of those that this
 	// node had when the peer counted, and still has. Both are -1 where that is not known,
-	// which is not none.
+	// which is not none: Unclear says why where the peer told.
 	OnPeer, Of int
+	Unclear    Unclear
 	// Daemon is the version of this node's conntrackd, once the peer told its own.
 	Daemon [3]uint8
 }
+
+// Unclear says why a report of the peer does not show what it holds; blank where it does.
+type Unclear string
+
+// The reasons.
+const (
+	// UnclearCommitted is that connections of this node may be in the peer's kernel, which took
+	// its external cache, and cannot be told from its own there.
+	UnclearCommitted Unclear = "committed"
+)
 
 // toldMargin is how long an entry may take to the peer. What is younger than the count of
 // the peer's report and this is not asked of it.
@@ -137,17 +148,22 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 	}
 	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.reportReadAt)}
 	h.Differ = differ(o.Settings, e.last().Direct, o.told.Report)
-	h.Of = min(c.Settled, c.Survive)
-	h.OnPeer = min(h.Of, onPeer(h.Told.Report, c.Peers, e.last().PeersAtMost(), h.Of))
+	of := min(c.Settled, c.Survive)
+	held, unclear := 0, Unclear("")
+	if h.Told.Direct {
+		held = inKernel(h.Told.Report, c.Peers, e.last().PeersAtMost(), of)
+	} else {
+		held, unclear = inCache(h.Told.Report, c.Role, of)
+	}
+	if h.Unclear = unclear; unclear == "" {
+		h.Of, h.OnPeer = of, min(of, held)
+	}
 	return h
 }
 
-// onPeer is how many of this node's connections the peer holds, of so many. peers are
+// inKernel is how many of this node's connections the peer's kernel holds, of so many. peers are
 // the entries here that the peer's daemon has put here, written how many it can have here at most.
-func onPeer(r mailbox.Report, peers int, written uint64, of int) int {
-	if !r.Direct {
-		return int(r.External)
-	}
+func inKernel(r mailbox.Report, peers int, written uint64, of int) int {
 	// What the peer's daemon has in its own cache too is the peer's, as far as entries here
 	// came from it: a daemon that was restarted has taken all of its kernel's.
 	theirs := min(ownOf(r), peers, int(min(written, 1<<30)))
@@ -156,6 +172,23 @@ func onPeer(r mailbox.Report, peers int, written uint64, of int) int {
 		held = min(held, of-1)
 	}
 	return max(held, 0)
+}
+
+// inCache is inKernel of a peer with an external cache. One that has become primary has
+// committed it: what it held is among its own connections then. role is this node's.
+func inCache(r mailbox.Report, role coverage.Role, of int) (held int, unclear Unclear) {
+	cached, all := int(r.External), int(r.External)+int(r.Kernel)
+	switch mayCommit := r.Hook != mailbox.HookUnseen && r.Hook != mailbox.HookFails; {
+	case cached >= of, !mayCommit, role == coverage.RolePrimary, r.Cause == mailbox.CauseCacheFull:
+		return cached, ""
+	case role == coverage.RoleBackup && all >= of:
+		return of, ""
+	case role == coverage.RoleBackup: // what it lacks has ended there since
+		return 0, UnclearCommitted
+	case all < of: // whatever it has committed
+		return all, ""
+	}
+	return 0, UnclearCommitted
 }
 
 // ownOf is how many connections the peer has in its own cache.

@@ -14,7 +14,7 @@ import (
 	"connsync/conntrackd/mailbox"
 )
 
-func TestOnPeerIsCounted(t *testing.T) {
+func TestInKernelIsCounted(t *testing.T) {
 	for name, tt := range map[string]struct {
 		report   mailbox.Report
 		peers    int
@@ -27,12 +27,41 @@ func TestOnPeerIsCounted(t *testing.T) {
 		"both active, all is there":               {mailbox.Report{Direct: true, Kernel: 2000, Foreign: 1000}, 1000, 1000, 1000, 1000},
 		"both active, nothing of this node":       {mailbox.Report{Direct: true, Kernel: 1000}, 1000, 1000, 1000, 0},
 		"the peer was primary before":             {mailbox.Report{Direct: true, Kernel: 5000}, 0, 9000, 5000, 5000},
-		"external cache":                          {mailbox.Report{External: 200}, 0, 0, 500, 200},
 		"one refused, though the numbers suffice": {mailbox.Report{Direct: true, Kernel: 600, Foreign: 600, Refused: 40}, 0, 0, 500, 499},
 		"numbers that contradict each other":      {mailbox.Report{Direct: true, Kernel: 1, Foreign: 9}, 5, 5, 3, 1},
 	} {
-		if got := onPeer(tt.report, tt.peers, tt.injected, tt.of); got != tt.want {
+		if got := inKernel(tt.report, tt.peers, tt.injected, tt.of); got != tt.want {
 			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// A peer that has committed its external cache holds in its kernel what it took over.
+func TestInCacheIsCounted(t *testing.T) {
+	const runs, unseen, fails = mailbox.HookRuns, mailbox.HookUnseen, mailbox.HookFails
+	for name, tt := range map[string]struct {
+		role             coverage.Role
+		hook             mailbox.Hook
+		cause            mailbox.Cause
+		external, kernel uint32
+		want             int // of 150
+		unclear          Unclear
+	}{
+		"all in the cache":                      {coverage.RoleUnknown, runs, 0, 150, 0, 150, ""},
+		"a primary's peer is no primary":        {coverage.RolePrimary, runs, 0, 20, 150, 20, ""},
+		"a backup's peer has committed":         {coverage.RoleBackup, runs, 0, 0, 150, 150, ""},
+		"a backup's peer, and some ended there": {coverage.RoleBackup, runs, 0, 0, 90, 0, UnclearCommitted},
+		"a backup's peer, of an old version":    {coverage.RoleBackup, mailbox.HookUnknown, 0, 1, 149, 150, ""},
+		"nothing commits there":                 {coverage.RoleBackup, unseen, 0, 20, 150, 20, ""},
+		"keepalived does not let it":            {coverage.RoleBackup, fails, 0, 20, 150, 20, ""},
+		"nobody knows the role":                 {coverage.RoleUnknown, runs, 0, 20, 150, 0, UnclearCommitted},
+		"nobody knows, and nothing commits":     {coverage.RoleUnknown, unseen, 0, 20, 150, 20, ""},
+		"nobody knows, and it is not there":     {coverage.RoleUnknown, runs, 0, 20, 30, 50, ""},
+		"nobody knows, and its cache is full":   {coverage.RoleUnknown, runs, mailbox.CauseCacheFull, 20, 150, 20, ""},
+	} {
+		r := mailbox.Report{External: tt.external, Kernel: tt.kernel, Cause: tt.cause, Host: mailbox.Host{Hook: tt.hook}}
+		if got, unclear := inCache(r, tt.role, 150); got != tt.want || unclear != tt.unclear {
+			t.Errorf("%s: %d, %q; want %d, %q", name, got, unclear, tt.want, tt.unclear)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func survivors(h health.Health) string {
 	if !peerKnown(h) && !c.Pending {
 		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld+c.Uncommitted, of)
 	}
-	if (h.Holding.Told == nil || h.Holding.Of == 0) && !c.Pending && c.Survive > 0 { // none of them is older than the report
+	if (h.Holding.Told == nil || h.Holding.Of <= 0) && !c.Pending && c.Survive > 0 { // none of them is older than the report
 		return fmt.Sprintf("%d of %s acknowledged by the peer", c.Survive, of)
 	}
 	unless := ""

@@ -33,8 +33,16 @@ func onPeer(h health.Health, aged func(time.Duration) string) string {
 	case told == nil:
 		return "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run " + Clean(h.Called.OnBoth("status", "--prove")) + " on both nodes"
 	}
+	if why, unclear := unclears[h.Holding.Unclear]; unclear {
+		return Join("; ", fmt.Sprintf("what the peer holds does not show in what it reported %s: %s", aged(told.Age), why), differ(h.Holding.Differ, h.Called))
+	}
 	return Join("; ", fmt.Sprintf("%d of %s are on the peer, as it reported %s", h.Holding.OnPeer, plural.Of(h.Holding.Of, "connection", "connections"), aged(told.Age)),
 		differ(h.Holding.Differ, h.Called))
+}
+
+// unclears say why a report does not show what the peer holds.
+var unclears = map[health.Unclear]string{
+	health.UnclearCommitted: "it may have committed its external cache, and connections of its own are in its kernel too",
 }
 
 // differ says which settings have to be equal on both nodes and are not.
@@ -80,8 +88,8 @@ func daemonVersion(v [3]uint8) string {
 
 // PeerReport is what the peer told, as JSON.
 type PeerReport struct {
-	Held     int    `json:"held"` // of this node's connections
-	Of       int    `json:"of"`   // that it should hold
+	Held     *int   `json:"held"` // of this node's connections; null where the report does not show it
+	Of       *int   `json:"of"`   // that it should hold; null with Held
 	Seconds  int    `json:"seconds_ago"`
 	Cause    string `json:"cause"`    // why it holds less; blank where it does not
 	Kernel   uint32 `json:"kernel"`   // connections in its kernel
@@ -104,8 +112,11 @@ func NewPeerReport(h health.Holding) *PeerReport {
 		return nil
 	}
 	r := &PeerReport{
-		Held: h.OnPeer, Of: h.Of, Seconds: int(t.Age / time.Second), Cause: Shortage(t.Cause), Kernel: t.Kernel, External: t.External, Refused: t.Refused, Limit: t.Limit,
+		Seconds: int(t.Age / time.Second), Cause: Shortage(t.Cause), Kernel: t.Kernel, External: t.External, Refused: t.Refused, Limit: t.Limit,
 		Daemon: daemonVersion(t.Daemon), Differ: append([]health.Difference{}, h.Differ...), Hook: hooks[t.Hook],
+	}
+	if h.Of >= 0 {
+		r.Held, r.Of = &h.OnPeer, &h.Of
 	}
 	if t.Helpers.Known() {
 		r.Helpers = t.Helpers.Names()

@@ -25,6 +25,8 @@ func TestOnPeer(t *testing.T) {
 		"not heard":                            {health.Health{Verdict: health.VerdictSilent, Coverage: counted, Holding: told}, ""},
 		"told, and no message is acknowledged": {health.Health{Verdict: health.VerdictUnknown, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it reported 12 s ago"},
 		"not told, and no message is acknowledged": {health.Health{Verdict: health.VerdictUnknown, Coverage: counted}, ""},
+		"it does not show": {health.Health{Verdict: health.VerdictTwoWay, Coverage: counted, Holding: health.Holding{OnPeer: -1, Of: -1, Unclear: health.UnclearCommitted, Told: told.Told}},
+			"what the peer holds does not show in what it reported 12 s ago: it may have committed its external cache, and connections of its own are in its kernel too"},
 		"not counted": {health.Health{Verdict: health.VerdictTwoWay}, ""},
 	} {
 		if got := OnPeer(tc.h); got != tc.want {
@@ -40,9 +42,14 @@ func TestPeerReport(t *testing.T) {
 	}
 	h := health.Holding{OnPeer: 1, Of: 2, Told: &mailbox.Told{Age: 3 * time.Second, Report: mailbox.Report{
 		Cause: mailbox.CauseTableFull, Kernel: 4, External: 5, Refused: 6, Limit: 7, Daemon: [3]uint8{1, 4, 8}}}}
-	want := &PeerReport{Held: 1, Of: 2, Seconds: 3, Cause: "table-full", Kernel: 4, External: 5, Refused: 6, Limit: 7, Daemon: "1.4.8", Differ: []health.Difference{}}
+	held, of := 1, 2
+	want := &PeerReport{Held: &held, Of: &of, Seconds: 3, Cause: "table-full", Kernel: 4, External: 5, Refused: 6, Limit: 7, Daemon: "1.4.8", Differ: []health.Difference{}}
 	if diff := cmp.Diff(want, NewPeerReport(h)); diff != "" {
 		t.Error(diff)
+	}
+	h.OnPeer, h.Of, h.Unclear = -1, -1, health.UnclearCommitted
+	if got := NewPeerReport(h); got.Held != nil || got.Of != nil {
+		t.Errorf("what the report does not show: %+v", got)
 	}
 	if got := Shortage(99); got != "cause-99" {
 		t.Errorf("a cause of a later version: %q", got)

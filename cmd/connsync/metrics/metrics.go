@@ -172,10 +172,11 @@ func holdingMetrics(h health.Health) (all []Metric) {
 		all = append(all, single("connsync_connections_in_kernel", Gauge, "Connections in the kernel, of this node and of the peer.", float64(h.Coverage.Here())))
 	}
 	if h.Holding.Told != nil {
-		all = append(all,
-			single("connsync_connections_on_peer", Gauge, "Connections of this node that the peer holds, as it told.", float64(h.Holding.OnPeer)),
-			single("connsync_connections_expected_on_peer", Gauge, "Connections of this node that the peer should hold.", float64(h.Holding.Of)),
-			single("connsync_peer_told_seconds", Gauge, "How long ago the peer told what it holds.", h.Holding.Told.Age.Seconds()))
+		if h.Holding.Of >= 0 {
+			all = append(all, single("connsync_connections_on_peer", Gauge, "Connections of this node that the peer holds, as it told.", float64(h.Holding.OnPeer)),
+				single("connsync_connections_expected_on_peer", Gauge, "Connections of this node that the peer should hold.", float64(h.Holding.Of)))
+		}
+		all = append(all, single("connsync_peer_told_seconds", Gauge, "How long ago the peer told what it holds.", h.Holding.Told.Age.Seconds()))
 	}
 	return all
 }
