@@ -48,6 +48,7 @@ const (
 	RequestCache          Request = 29 // see [Client.Cache]
 	RequestRuntime        Request = 30 // see [Client.Runtime]
 	RequestLink           Request = 31 // see [Client.Links]
+	RequestFlushInternal  Request = 33 // see [Client.FlushInternal]
 	requestQueue          Request = 36
 	RequestExpectations   Request = 37 // see [Client.Expectations]
 	RequestResyncMaster   Request = 44 // see [Client.ResyncKernel]
@@ -252,6 +253,12 @@ func (c *Client) Commit(ctx context.Context) error { return c.command(ctx, Reque
 
 // FlushCaches empties the internal and the external cache (conntrackd -f).
 func (c *Client) FlushCaches(ctx context.Context) error { return c.command(ctx, RequestFlushCaches) }
+
+// FlushInternal empties the internal cache (conntrackd -f internal) and leaves the kernel's
+// table as it is. The peer is told nothing, now or when one of those connections ends here.
+func (c *Client) FlushInternal(ctx context.Context) error {
+	return c.command(ctx, RequestFlushInternal)
+}
 
 // ResyncKernel reads the kernel's table into the internal cache (conntrackd -R).
 func (c *Client) ResyncKernel(ctx context.Context) error { return c.command(ctx, RequestResyncMaster) }

@@ -251,6 +251,7 @@ func requestEffect(ctx context.Context, r *run, before tables) (step.Status, str
 		var ok bool
 		var err error
 		now, ok, err = r.awaitFor(ctx, r.patience()/4, settled(control.BulkPause, got, came))
+		r.answer = (got(now) - min(got(before), got(now))) / uint64(asked)
 		switch {
 		case errors.Is(err, context.DeadlineExceeded) && time.Since(began) <= 3*r.patience():
 			continue // as long as it takes what was asked, a busy daemon answers nobody

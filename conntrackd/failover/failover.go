@@ -38,6 +38,7 @@ const (
 	stepSendBulk      step.ID = "send-bulk"      // -B
 	stepPurge         step.ID = "purge"          // -t: the kernel's old states go after PurgeTimeout
 	stepRequestResync step.ID = "request-resync" // -n
+	stepLetGo         step.ID = "let-go"         // -f internal
 )
 
 // Failover tells the daemon which role its node has taken, so that the
@@ -124,6 +125,11 @@ type action struct {
 	// it is looked at without the lock.
 	late   bool
 	effect func(context.Context, *run, tables) (step.Status, string)
+	// last says that it is asked for once the peer's answer was looked at, unless a later
+	// call has come meanwhile.
+	last bool
+	// whyNot is how the step ends where it is not asked for; blank where it is. nil always asks.
+	whyNot func(*run, tables) (step.Status, string)
 }
 
 // place is where the daemon keeps states, on which its part in a failover
@@ -156,6 +162,7 @@ func actions(role Role, p place) []action {
 	case RoleBackup:
 		when(p.external, purge)
 		when(p.asks, action{id: stepRequestResync, title: "Ask the peer for its states", ask: (*control.Client).RequestResync, effect: requestEffect, late: true})
+		when(p.asks && p.internal && !p.external, letGo())
 	case RoleFault:
 		when(p.external, purge)
 	}
@@ -181,6 +188,9 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(step.Step)) Out
 		each = func(step.Step) {}
 	}
 	r := &run{f: f, each: each, asking: context.WithoutCancel(ctx), outcome: Outcome{Role: role}}
+	if r.started = f.Started; r.started == 0 {
+		r.started = Clock()
+	}
 	first, err := r.awaitDaemon(ctx)
 	r.outcome.Stopped = role == RoleFault && errors.Is(err, control.ErrNotListening)
 	if err != nil && !r.outcome.Stopped {
@@ -190,21 +200,25 @@ func (f *Failover) Run(ctx context.Context, role Role, each func(step.Step)) Out
 	r.outcome.ExternalCache = !first.Direct && !r.outcome.Stopped
 	// Also where no step is needed: an earlier call may wait for a daemon.
 	var unlock func()
-	unlock, r.outcome.SupersededBy, r.outcome.Unlocked = f.lock(ctx, role)
+	unlock, r.outcome.SupersededBy, r.outcome.Unlocked = f.lock(ctx, role, r.started)
 	if r.outcome.SupersededBy != "" {
 		unlock()
 		return r.outcome
 	}
 	r.network()
 	defer hostfile.Whole()()
-	var late []func()
+	var late, last []func()
 	for _, s := range actions(role, place{external: r.outcome.ExternalCache, internal: !first.Bypass, asks: f.Mode != "ALARM"}) {
+		if s.last {
+			last = append(last, func() { r.atLast(ctx, s) })
+			continue
+		}
 		if look := r.step(ctx, s); look != nil {
 			late = append(late, look)
 		}
 	}
 	unlock()
-	for _, look := range late {
+	for _, look := range append(late, last...) {
 		look()
 	}
 	return r.outcome
@@ -222,6 +236,18 @@ func (r *run) network() {
 		r.outcome.Steps = append(r.outcome.Steps, s)
 		r.each(s)
 	}
+}
+
+// atLast makes a request under the lock once more.
+func (r *run) atLast(ctx context.Context, s action) {
+	unlock, later, err := r.f.lock(ctx, r.outcome.Role, r.started)
+	defer unlock()
+	if later != "" || err != nil || r.outcome.Unlocked != nil {
+		s.whyNot = func(*run, tables) (step.Status, string) {
+			return step.Skipped, "another call of connsync failover has come meanwhile, or may have"
+		}
+	}
+	r.step(ctx, s)
 }
 
 // awaitDaemon reads from a daemon that may be about to start. A node that fails
@@ -256,7 +282,10 @@ type run struct {
 	f       *Failover
 	each    func(step.Step)
 	asking  context.Context // outlives the caller's
+	started time.Duration   // on the clock of [Clock]
 	outcome Outcome
+	// answer is how many states of the peer came for each time that it was asked.
+	answer uint64
 }
 
 // step makes one request. It returns the look at the effect where that is for
@@ -276,6 +305,12 @@ func (r *run) step(ctx context.Context, s action) (look func()) {
 		return nil
 	}
 	before, err := r.read()
+	if err == nil && s.whyNot != nil {
+		if status, why := s.whyNot(r, before); status != "" {
+			end(status, why)
+			return nil
+		}
+	}
 	if err == nil {
 		err = s.ask(r.f.Client, r.asking)
 	}

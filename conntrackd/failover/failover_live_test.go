@@ -112,7 +112,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 func TestFailoverOnAPair(t *testing.T) {
 	all := map[Role]map[step.ID]step.Status{
 		RolePrimary: {stepResyncKernel: step.Done, stepSendBulk: step.Done},
-		RoleBackup:  {stepRequestResync: step.Done},
+		RoleBackup:  {stepRequestResync: step.Done, stepLetGo: step.Done},
 		RoleFault:   {},
 	}
 	cached := map[Role]map[step.ID]step.Status{

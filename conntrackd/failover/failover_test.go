@@ -29,7 +29,7 @@ func TestFailoverSteps(t *testing.T) {
 		want  []step.ID
 	}{
 		{"kernel", RolePrimary, kernel, []step.ID{stepResyncKernel, stepSendBulk}},
-		{"kernel", RoleBackup, kernel, []step.ID{stepRequestResync}},
+		{"kernel", RoleBackup, kernel, []step.ID{stepRequestResync, stepLetGo}},
 		{"kernel", RoleFault, kernel, nil},
 		{"external cache", RolePrimary, cache, []step.ID{stepCommit, stepFlushCaches, stepResyncKernel, stepSendBulk}},
 		{"external cache", RoleBackup, cache, []step.ID{stepPurge, stepRequestResync}},
@@ -65,6 +65,7 @@ type daemonModel struct {
 	lost                               int           // how many requests for the peer's states are lost
 	down                               int           // how many are made before the link carries anything
 	bypass                             bool          // no internal cache: internal is how many of the kernel's entries a bulk sends
+	direct                             bool          // no external cache: external is how many the kernel was written
 }
 
 func (d *daemonModel) answer(r control.Request) []byte {
@@ -80,6 +81,9 @@ func (d *daemonModel) answer(r control.Request) []byte {
 	case control.RequestCache:
 		if d.bypass {
 			return []byte("internal bypass:\n\nexternal inject:\nconnections created:\t\t0\tfailed:\t0\nconnections updated:\t\t0\tfailed:\t0\nconnections destroyed:\t\t0\tfailed:\t0\n")
+		}
+		if d.direct {
+			return fmt.Appendf(nil, "cache:internal	active objects:		%12d\n\nexternal inject:\nconnections created:\t\t%d\tfailed:\t0\nconnections updated:\t\t0\tfailed:\t0\nconnections destroyed:\t\t0\tfailed:\t0\n", d.internal, d.external)
 		}
 		return fmt.Appendf(nil, "cache:internal	active objects:		%12d\n\ncache:external	active objects:		%12d\n", d.internal, d.external)
 	case control.RequestExpectations:
@@ -101,6 +105,8 @@ func (d *daemonModel) answer(r control.Request) []byte {
 		d.kernel += d.external
 	case control.RequestFlushCaches:
 		d.internal, d.external = 0, 0
+	case control.RequestFlushInternal:
+		d.internal = 0
 	case control.RequestResyncMaster:
 		d.resync++
 		d.internal = d.kernel

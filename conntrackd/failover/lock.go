@@ -23,17 +23,13 @@ func Clock() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// lock makes this the only call that speaks to the daemon, and leaves a note of
-// itself for others. later is the role of a call that started after this one
+// lock makes a call that started then the only one that speaks to the daemon, and leaves
+// a note of it for others. later is the role of a call that started after it
 // and came first. unlock is never nil.
-func (f *Failover) lock(ctx context.Context, role Role) (unlock func(), later Role, err error) {
+func (f *Failover) lock(ctx context.Context, role Role, started time.Duration) (unlock func(), later Role, err error) {
 	unlock = func() {}
 	if f.RuntimeDir == "" {
 		return unlock, "", nil
-	}
-	started := f.Started
-	if started == 0 {
-		started = Clock()
 	}
 	file, err := hostfile.OpenOwn(f.RuntimeDir, "failover.lock", os.O_RDWR)
 	if err != nil {

@@ -3,6 +3,7 @@ package failover
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
+	"TestBackupEndsNoConnectionOfThePrimary",
 	"TestFailoverAsksAgain",
 	"TestFailoverOnAPair",
 	"TestFailoverPurge",
