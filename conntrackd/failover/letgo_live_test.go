@@ -89,3 +89,42 @@ func TestBackupEndsNoConnectionOfThePrimary(t *testing.T) {
 		})
 	}
 }
+
+// A peer that took the connections over after this node had become a backup is told of by
+// its report.
+func TestBackupLetsGoLater(t *testing.T) {
+	a, b := failoverPair(t, "Mode FTFW {\n DisableExternalCache on\n }")
+	track(a, "198.18.0.0", 20)
+	eventually(t, "b has a's connections", func() bool { return tablesOf(b).kernel >= 20 })
+	letGo := func(speaksFor int) (states uint64) {
+		a.Do(func() (err error) {
+			states, err = failoverOf(a).LetGo(t.Context(), speaksFor, 0)
+			return err
+		})
+		return states
+	}
+	becomes(a, RoleBackup)
+	if states := letGo(0); states != 0 || tablesOf(a).Internal != 20 {
+		t.Errorf("let go of %d states that the peer does not speak for; %d are left", states, tablesOf(a).Internal)
+	}
+	becomes(b, RolePrimary)
+	if states := letGo(20); states != 20 || tablesOf(a).Internal != 0 || tablesOf(a).kernel < 20 {
+		t.Errorf("let go of %d of 20 states; %d are left, and %d in the kernel", states, tablesOf(a).Internal, tablesOf(a).kernel)
+	}
+	// A daemon that is started reads its kernel's table, which the peer has filled.
+	a.Do(func() error { return a.Service.Restart(t.Context()) })
+	eventually(t, "the internal cache is filled again", func() bool { return tablesOf(a).Internal >= 20 })
+	if states := letGo(20); states < 20 {
+		t.Errorf("let go of %d of 20 states after a restart", states)
+	}
+	flushKernel(a)
+	track(a, "198.18.100.0", 1)
+	eventually(t, "b hears of a connection of a", func() bool { return tablesOf(b).kernel >= 21 || tablesOf(b).Removed > 0 })
+	if got := tablesOf(b).kernel; got < 21 {
+		t.Errorf("b has %d of 21 connections after a's table was emptied", got)
+	}
+	becomes(a, RolePrimary)
+	if states := letGo(20); states != 0 {
+		t.Errorf("a primary let go of %d states", states)
+	}
+}

@@ -67,3 +67,43 @@ func TestPrimaryIsNotLetGoOf(t *testing.T) {
 		t.Errorf("asked %v, and the internal cache has %d states", d.asked, d.internal)
 	}
 }
+
+// What the peer told counts where it was told after the last call, which made this node a
+// backup, and where the peer has in its own cache what is here.
+func TestLetGo(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		role      Role
+		speaksFor int
+		ago       time.Duration
+		internal  int
+		bypass    bool
+		external  bool
+		want      uint64
+	}{
+		"a backup":                     {RoleBackup, 200, 0, 200, false, false, 200},
+		"a primary":                    {RolePrimary, 200, 0, 200, false, false, 0},
+		"a faulty node":                {RoleFault, 200, 0, 200, false, false, 0},
+		"no call yet":                  {"", 200, 0, 200, false, false, 0},
+		"told before the call":         {RoleBackup, 200, time.Hour, 200, false, false, 0},
+		"the peer has what began":      {RoleBackup, 60, 0, 200, false, false, 0},
+		"nothing but its own messages": {RoleBackup, 200, 0, 3, false, false, 0},
+		"no internal cache":            {RoleBackup, 200, 0, 200, true, false, 0},
+		"external cache":               {RoleBackup, 200, 0, 200, false, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &daemonModel{direct: !tt.external, bypass: tt.bypass, internal: tt.internal, kernel: 210}
+			f := serveModel(t, d)
+			if tt.role != "" {
+				unlock, _, err := f.lock(t.Context(), tt.role, Clock()-time.Minute)
+				if unlock(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, err := f.LetGo(t.Context(), tt.speaksFor, tt.ago); err != nil || got != tt.want || (d.internal == 0) != (tt.want > 0) {
+				t.Errorf("let go of %d states, %d are left: %v", got, d.internal, err)
+			}
+		})
+	}
+}

@@ -31,14 +31,11 @@ func (f *Failover) lock(ctx context.Context, role Role, started time.Duration) (
 	if f.RuntimeDir == "" {
 		return unlock, "", nil
 	}
-	file, err := hostfile.OpenOwn(f.RuntimeDir, "failover.lock", os.O_RDWR)
+	file, err := f.lockFile(ctx)
 	if err != nil {
-		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
+		return unlock, "", err
 	}
 	unlock = func() { file.Close() }
-	if err := waitLock(ctx, file); err != nil {
-		return unlock, "", fmt.Errorf("take the failover lock: %w", err)
-	}
 	if note, at := readNote(file); at > started && at <= Clock() {
 		return unlock, note, nil
 	}
@@ -46,6 +43,18 @@ func (f *Failover) lock(ctx context.Context, role Role, started time.Duration) (
 		return unlock, "", fmt.Errorf("take the failover lock: %w", hostfile.Explain(file.Name(), err))
 	}
 	return unlock, "", nil
+}
+
+// lockFile is the file with the note, locked until it is closed.
+func (f *Failover) lockFile(ctx context.Context) (*os.File, error) {
+	file, err := hostfile.OpenOwn(f.RuntimeDir, "failover.lock", os.O_RDWR)
+	if err == nil {
+		if err = waitLock(ctx, file); err == nil {
+			return file, nil
+		}
+		file.Close()
+	}
+	return nil, fmt.Errorf("take the failover lock: %w", err)
 }
 
 func waitLock(ctx context.Context, file *os.File) error {

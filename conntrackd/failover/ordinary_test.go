@@ -4,6 +4,7 @@ import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
 	"TestBackupEndsNoConnectionOfThePrimary",
+	"TestBackupLetsGoLater",
 	"TestFailoverAsksAgain",
 	"TestFailoverOnAPair",
 	"TestFailoverPurge",

@@ -192,7 +192,7 @@ func inCache(r mailbox.Report, role coverage.Role, of int) (held int, unclear Un
 }
 
 // ownOf is how many connections the peer has in its own cache.
-func ownOf(r mailbox.Report) int { return int(r.Kernel - min(r.Foreign, r.Kernel)) }
+func ownOf(r mailbox.Report) int { return r.SpeaksFor() }
 
 func readNumber(path string) (int, bool) {
 	content, err := os.ReadFile(path)

@@ -39,6 +39,10 @@ type Report struct {
 	Host
 }
 
+// SpeaksFor is how many connections the node has in its internal cache too: those that it
+// tells the peer of, and gives it when asked.
+func (r Report) SpeaksFor() int { return int(r.Kernel - min(r.Foreign, r.Kernel)) }
+
 const (
 	// reportVersion changes when the bytes below mean something else.
 	reportVersion = 2

@@ -3,10 +3,13 @@ package report
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
+	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/events"
+	"connsync/conntrackd/failover"
 	"connsync/conntrackd/health"
 	"connsync/conntrackd/service"
 	"connsync/node"
@@ -111,11 +114,26 @@ func (r *Reporter) report(ctx context.Context) error {
 	if h.Verdict == health.VerdictStopped {
 		return recorded
 	}
-	if err := o.Tell(ctx); err != nil {
+	released := r.letGo(ctx, o.Client, h)
+	if err := errors.Join(o.Tell(ctx), released); err != nil {
 		return err
 	}
 	r.say("reports to the peer")
 	return recorded
+}
+
+// toldMargin is how long what the peer told may have taken to this node.
+const toldMargin = 2 * time.Second
+
+// letGo has a backup let go of the connections that the peer has taken over, by its report.
+func (r *Reporter) letGo(ctx context.Context, client *control.Client, h health.Health) error {
+	told := h.Holding.Told
+	if told == nil || !h.Verdict.BothWays() || h.Coverage == nil || h.Coverage.Role != coverage.RoleBackup {
+		return nil
+	}
+	f := failover.Failover{Client: client, RuntimeDir: r.node.RuntimeDir}
+	_, err := f.LetGo(ctx, told.SpeaksFor(), told.Age+told.Counted+toldMargin)
+	return err
 }
 
 // observer is a new one for each report: what one saw half a minute ago says nothing of
