@@ -30,6 +30,7 @@ type Reporter struct {
 	looker  *coverage.Looker
 	content []byte
 	version health.Version
+	asking  pace
 }
 
 const (
@@ -137,10 +138,13 @@ func (r *Reporter) letGo(ctx context.Context, client *control.Client, h health.H
 }
 
 // observer is a new one for each report: what one saw half a minute ago says nothing of
-// the sync now. What the node lacks of the peer it tells, and does not ask for.
+// the sync now. What the node lacks of the peer it asks for, each time after a longer pause.
 func (r *Reporter) observer(saved node.Saved) *health.Observer {
 	o := r.node.Observer(saved)
-	o.MayAsk = func(service.State, health.Received) bool { return false }
+	may := o.MayAsk
+	o.MayAsk = func(run service.State, now health.Received) bool {
+		return r.asking.due(time.Now()) && may(run, now) && r.asking.ask(time.Now())
+	}
 	if r.looker == nil || !bytes.Equal(r.content, saved.Content) {
 		r.looker, r.content = o.Coverage, saved.Content
 	}
