@@ -122,6 +122,17 @@ func (f *Filter) Drops(e *Entry) (Rule, bool) {
 	return f.dropsEntry(e)
 }
 
+// Drops says which rule of the file keeps an entry out, if one does.
+func (l *Looker) Drops(e *Entry) (rule Rule, drops bool, err error) {
+	protocols, err := ReadProtocols(protocolsFile)
+	if err != nil {
+		return Rule{}, false, err
+	}
+	f := NewFilter(l.File, protocols)
+	rule, drops = f.Drops(e)
+	return rule, drops, nil
+}
+
 // dropsEntry is the daemon's own filter: every list has to let the entry through.
 func (f *Filter) dropsEntry(e *Entry) (Rule, bool) {
 	if l := &f.protocol; l.text != "" {

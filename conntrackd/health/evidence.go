@@ -90,6 +90,8 @@ type evidence struct {
 	// coverage is which connections would survive; nil where it was not looked at.
 	coverage    *coverage.Coverage
 	coverageErr error // why it could not be read
+	// eventsOff says that the kernel reports no connections.
+	eventsOff bool
 	// missing is what this node lacked of the peer, and has got since; asked is what had
 	// come when the peer was last asked for all of its states, nil for never in this run.
 	missing missingStates

@@ -229,7 +229,11 @@ func (o *Observer) Tell(ctx context.Context) error {
 		r.Buffers, r.Settings = conntrackd.NewSettingTable().Digests(o.Settings)
 	}
 	r.Host = o.ownHost(ctx)
-	return o.box(e.last().Direct).Leave(ctx, r)
+	box := o.box(e.last().Direct)
+	if err := o.silenced(box, r); err != nil {
+		return err
+	}
+	return box.Leave(ctx, r)
 }
 
 // report is what the peer wants to know.

@@ -281,6 +281,7 @@ func keepToItself(n *pairtest.Node, network string) {
 }
 
 // A backup whose kernel tells of no connections cannot answer: that is not told, not none.
+// It says so itself, for its peer cannot see it, and does not believe to have told.
 func TestPeerWithoutEventsIsNotTold(t *testing.T) {
 	t.Parallel()
 	a, b := runPair(t, nil)
@@ -292,11 +293,37 @@ func TestPeerWithoutEventsIsNotTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(3 * time.Second)
-	atB.until(true, says(VerdictTwoWay))
+	expect(t, "b", atB.until(false, says(VerdictPartial)), func(h Health) bool {
+		return h.Verdict == VerdictPartial && strings.Contains(h.Cause, "nf_conntrack_events is 0") && strings.Contains(h.Next, "sysctl -w net.netfilter.nf_conntrack_events=1")
+	})
+	silent(t, atB, "nf_conntrack_events is 0")
 	time.Sleep(2 * time.Second)
 	h := atA.until(false, says(VerdictTwoWay))
 	if h.Holding.Told != nil {
 		t.Errorf("told %+v", h.Holding.Told)
 	}
 	expect(t, "a", h, says(VerdictTwoWay))
+}
+
+// silent expects that a node cannot tell its peer, and why.
+func silent(t *testing.T, w watcher, why string) {
+	t.Helper()
+	w.n.Do(func() error {
+		_, _ = w.Coverage.LookNow(context.Background())
+		if err := w.Tell(context.Background()); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("told the peer: %v, want one with %q", err, why)
+		}
+		return nil
+	})
+}
+
+// A report that the file keeps from the peer was not told.
+func TestFilteredReportIsNotTold(t *testing.T) {
+	t.Parallel()
+	_, b := runPair(t, func(config string) string {
+		return conntracktest.Swap(config, "HashLimit 65536", "HashLimit 65536\n  Filter From Userspace {\n Protocol Accept {\n TCP\n }\n }")
+	})
+	w := watch(b, nil)
+	w.until(false, says(VerdictTwoWay))
+	silent(t, w, "Protocol Accept")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/plural"
 	"connsync/trust"
@@ -31,7 +32,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 		c.Unacknowledged = int(min(e.last().ResendQueue, uint64(c.Survive)))
 		c.Survive -= c.Unacknowledged
 	}
-	e.coverage, e.holding = &c, o.holds(e, c)
+	e.coverage, e.holding, e.eventsOff = &c, o.holds(e, c), coverage.EventsOff()
 	if e.holding.Told != nil {
 		e.holding.Daemon = o.ownVersion(ctx, e.service)
 		c.NotHeld = e.holding.Of - e.holding.OnPeer
@@ -62,6 +63,8 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 		return e.judgeTold(), true
 	case c.Uncommitted > 0: // a loss that is certain comes before one that may be
 		return e.judgeUncommitted(), true
+	case e.eventsOff:
+		return e.judgeEventsOff(), true
 	case c.Pending:
 		return judgement{VerdictUnknown, fmt.Sprintf("messages go both ways; %s are not in conntrackd's cache at the first look", plural.Of(c.Young, "connection", "connections")),
 			"wait a second"}, true

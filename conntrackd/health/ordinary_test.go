@@ -4,6 +4,7 @@ import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
 	"TestDaemonOlderThanItsFileIsNamed",
+	"TestFilteredReportIsNotTold",
 	"TestFlushOnThePeerIsNamed",
 	"TestFullTableOnThePeerIsNamed",
 	"TestHashLimitOnThePeerIsNamed",

@@ -69,6 +69,16 @@ func (b Box) Leave(ctx context.Context, r Report) error {
 	return nil
 }
 
+// Entry is what a report of this node travels in.
+func (b Box) Entry(r Report) *coverage.Entry {
+	c := r.carrier(b.Low)
+	return &coverage.Entry{
+		Protocol: unix.IPPROTO_UDP, Mark: coverage.MessageMark, Timeout: uint32(b.lifetime() / time.Second),
+		Original: coverage.Tuple{Source: c.source, Destination: c.destination, SourcePort: c.sourcePort, DestinationPort: c.destinationPort},
+		Reply:    coverage.Tuple{Source: c.destination, Destination: c.source, SourcePort: c.destinationPort, DestinationPort: c.sourcePort},
+	}
+}
+
 func (b Box) lifetime() time.Duration { return cmp.Or(b.Lifetime, Lifetime) }
 
 // own are the entries of this node's reports.

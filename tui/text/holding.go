@@ -31,7 +31,8 @@ func onPeer(h health.Health, aged func(time.Duration) string) string {
 	case h.Coverage == nil || !peerKnown(h):
 		return ""
 	case told == nil:
-		return "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run " + Clean(h.Called.OnBoth("status", "--prove")) + " on both nodes"
+		return "there is no report of the peer of what it holds: connsync refresh there makes one twice a minute; if none comes, run connsync status there, or " +
+			Clean(h.Called.OnBoth("status", "--prove")) + " on both nodes"
 	}
 	if why, unclear := unclears[h.Holding.Unclear]; unclear {
 		return Join("; ", fmt.Sprintf("what the peer holds does not show in what it reported %s: %s", aged(told.Age), why), differ(h.Holding.Differ, h.Called))

@@ -21,7 +21,7 @@ func TestOnPeer(t *testing.T) {
 		want string
 	}{
 		"told":                                 {health.Health{Verdict: health.VerdictPartial, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it reported 12 s ago"},
-		"not told":                             {health.Health{Verdict: health.VerdictTwoWay, Coverage: counted}, "the peer has not reported what it holds: start connsync refresh there (connsync apply --prepare-host), or run connsync status --prove on both nodes"},
+		"not told":                             {health.Health{Verdict: health.VerdictTwoWay, Coverage: counted}, "there is no report of the peer of what it holds: connsync refresh there makes one twice a minute; if none comes, run connsync status there, or connsync status --prove on both nodes"},
 		"not heard":                            {health.Health{Verdict: health.VerdictSilent, Coverage: counted, Holding: told}, ""},
 		"told, and no message is acknowledged": {health.Health{Verdict: health.VerdictUnknown, Coverage: counted, Holding: told}, "4999 of 5000 connections are on the peer, as it reported 12 s ago"},
 		"not told, and no message is acknowledged": {health.Health{Verdict: health.VerdictUnknown, Coverage: counted}, ""},
