@@ -57,13 +57,15 @@ type evidence struct {
 	readings    []control.Counters // oldest first
 	countersErr error
 	drops       uint64 // growth of Sockets.Drops while it was looked at
-	wire        wire
-	mode        string              // of our file: FTFW, NOTRACK, ALARM
-	settings    conntrackd.Settings // of the link in use
-	foreign     string              // why the file has no settings
-	statistics  bool                // which is for statistics only
-	onSpare     bool                // which is not the one of the settings
-	links       []Link              // all of them
+	// badChecksums is how many UDP datagrams the kernel dropped meanwhile for their checksum.
+	badChecksums uint64
+	wire         wire
+	mode         string              // of our file: FTFW, NOTRACK, ALARM
+	settings     conntrackd.Settings // of the link in use
+	foreign      string              // why the file has no settings
+	statistics   bool                // which is for statistics only
+	onSpare      bool                // which is not the one of the settings
+	links        []Link              // all of them
 	// ownAddresses are all of this node, where others than the peer are heard.
 	ownAddresses []netip.Addr
 	// keptOut says that this node's firewall keeps them from the port.

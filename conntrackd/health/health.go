@@ -140,6 +140,7 @@ type Observer struct {
 	inUse        int           // the link that they are of
 	readings     []control.Counters
 	drops        uint64 // Sockets.Drops when the run was first looked at
+	badChecksums uint64 // checksumErrors then
 	missing      missingStates
 	asked        *Received     // what had come when the peer was asked for its states
 	recalled     bool          // Asked was asked
@@ -261,6 +262,7 @@ func (o *Observer) look(ctx context.Context, e *evidence) {
 
 // collect joins a reading with the earlier ones of the same run and link.
 func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
+	bad := checksumErrors(e.settings.Current.Addr())
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.run.MainPID != e.service.MainPID || o.readings == nil || o.inUse != place {
@@ -269,7 +271,7 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 			o.asked, o.recalled, o.tried, o.told, o.external, o.lastReceived = nil, false, time.Time{}, nil, 0, time.Time{}
 			o.run.Since = startOf(e.service)
 		}
-		o.readings, o.drops, o.inUse = nil, e.sockets.Drops, place
+		o.readings, o.drops, o.inUse, o.badChecksums = nil, e.sockets.Drops, place, bad
 	}
 	// One start time for the whole run: it is computed again each time, from
 	// clocks that drift and are set.
@@ -281,7 +283,7 @@ func (o *Observer) collect(e *evidence, counters control.Counters, place int) {
 		o.readings = o.readings[1:]
 	}
 	e.readings = append([]control.Counters(nil), o.readings...)
-	e.drops = e.sockets.Drops - min(o.drops, e.sockets.Drops)
+	e.drops, e.badChecksums = e.sockets.Drops-min(o.drops, e.sockets.Drops), bad-min(o.badChecksums, bad)
 	if o.listener != nil {
 		recent := o.run.Since
 		if len(o.readings) > 0 {

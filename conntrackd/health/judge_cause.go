@@ -49,6 +49,8 @@ func (e evidence) judgeLoss() judgement {
 	case e.drops > 0:
 		return judgement{VerdictLosing, fmt.Sprintf("the receive buffer of %d bytes overflowed: %s dropped", e.sockets.ReceiveBuffer, plural.Of(e.drops, "message was", "messages were")),
 			fmt.Sprintf("raise Receive Buffer Size to %d, on both nodes", larger(s.ReceiveBuffer))}
+	case last.Lost > first.Lost && e.checksumsAreWrong():
+		return judgement{VerdictLosing, plural.Of(last.Lost-first.Lost, "message", "messages") + " from the peer lost; " + e.droppedForChecksum(), fillChecksums}
 	case last.Lost > first.Lost:
 		return judgement{VerdictLosing, plural.Of(last.Lost-first.Lost, "message", "messages") + " from the peer lost on the way",
 			fmt.Sprintf("look for errors on the sync link (ip -s link show %s) and on the devices between the nodes", s.Interface)}
@@ -186,6 +188,8 @@ func (e evidence) judgeSilence() judgement {
 			j.Cause += " but on " + e.sockets.Address
 		}
 		j.Next = "save the settings again"
+	case e.recent(e.wire.Last) && e.checksumsAreWrong():
+		return e.judgeChecksums()
 	case e.recent(e.wire.Last):
 		j.Cause = fmt.Sprintf("the peer's messages arrive at %s but do not reach conntrackd", e.arrivingAt())
 		j.Next = fmt.Sprintf("let UDP port %d from %s pass this node's firewall: %s", s.Port, peer, e.called.Command("firewall", "--install"))
