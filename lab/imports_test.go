@@ -80,7 +80,7 @@ var allowed = map[string][]string{
 	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
 	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/firewallboot", "node/helpers", "node/lifetime", "plural", "shell", "trust", "outlet"),
-	"node/report":  {"conntrackd/coverage", "conntrackd/events", "conntrackd/health", "conntrackd/service", "node"},
+	"node/report":  {"conntrackd/control", "conntrackd/coverage", "conntrackd/events", "conntrackd/failover", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),
@@ -133,7 +133,8 @@ var allowed = map[string][]string{
 var testsMay = map[string][]string{
 	"tui": {"tui/console/keys"},
 
-	"node/report": {"conntrackd/mailbox"},
+	"node/report":       {"conntrackd", "conntrackd/mailbox"},
+	"conntrackd/health": {"conntrackd/failover", "conntrackd/step"},
 
 	"conntrackd/service": {"conntrackd/apply", "conntrackd/health", "conntrackd/step"},
 }

@@ -25,7 +25,7 @@ func TestBackupKeepsWhatThePeerLacks(t *testing.T) {
 		"the peer has what began since":          {200, 210, 60, 0, false, step.Skipped, "the peer has sent 60 states, and may need the 200 that this node has"},
 		"the peer has none":                      {200, 210, 0, 0, false, step.Skipped, "the peer has sent 0 states, and may need the 200 that this node has"},
 		"the peer is down":                       {200, 210, 200, 100, false, step.Skipped, "the peer has sent 0 states"},
-		"there is nothing to let go of":          {0, 210, 200, 0, false, step.Done, "the internal cache is empty"},
+		"nothing is left to let go of":           {0, 210, 200, 0, false, step.Done, "the internal cache is empty"},
 		"conntrackd does not obey":               {200, 210, 200, 0, true, step.Failed, "the internal cache still has 200 states"},
 	} {
 		t.Run(name, func(t *testing.T) {
