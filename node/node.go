@@ -17,7 +17,6 @@ import (
 	"connsync/netcheck"
 	"connsync/netcheck/cthelper"
 	"connsync/shell"
-	"connsync/trust"
 )
 
 // Node is this host as the commands and the screens use it: the configuration
@@ -48,24 +47,11 @@ type Options struct {
 	ParseCommand func(arguments []string) (Command, error)
 }
 
-// Absolute makes the paths absolute, as the kernel reads them.
-func (o Options) Absolute() (Options, error) {
-	for _, path := range []*string{&o.Config, &o.RuntimeDir, &o.StateDir} {
-		absolute, err := trust.Absolute(*path)
-		if err != nil {
-			return o, hostfile.Explain(*path, err)
-		}
-		*path = absolute
-	}
-	return o, nil
-}
-
 // Find finds the service; it reads nothing else. Paths may be relative. An error is
 // about [Options.RunBy] or a path.
 func Find(ctx context.Context, o Options) (*Node, error) {
 	// The daemon is started from another directory.
-	o, err := o.Absolute()
-	if err != nil {
+	if err := hostfile.Absolute(&o.Config, &o.RuntimeDir, &o.StateDir); err != nil {
 		return nil, err
 	}
 	n := &Node{Options: o}
@@ -90,9 +76,7 @@ func (n *Node) askForConfig(ctx context.Context, s *service.Systemd) {
 	case n.ConfigGiven:
 		n.Unread = fmt.Sprintf("nothing reads %s; conntrackd's file is %s, since %s", n.Config, config, why)
 	default:
-		if full, err := trust.Absolute(config); err == nil {
-			config = full
-		}
+		_ = hostfile.Absolute(&config) // one that is not there is the checks' to tell
 		n.Config, n.ConfigWhy = config, why
 	}
 }

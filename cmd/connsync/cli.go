@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
+	"connsync/conntrackd/hostfile"
 	"connsync/node"
 	"connsync/shell"
 	"connsync/tui/text"
@@ -56,8 +56,8 @@ func (g *globals) called() shell.Program {
 		if g.given == nil || !g.given(f.flag) || f.value == f.byDefault {
 			continue
 		}
-		if absolute, err := filepath.Abs(f.value); f.path && err == nil {
-			f.value = absolute
+		if f.path {
+			_ = hostfile.Absolute(&f.value) // one that is not there stays as it was given
 		}
 		p = p.With("--"+f.flag, f.value)
 	}

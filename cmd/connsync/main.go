@@ -18,7 +18,6 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/node"
 	"connsync/outlet"
-	"connsync/trust"
 	"connsync/tui/console"
 	"connsync/tui/text"
 )
@@ -75,11 +74,10 @@ func (s streams) staged(model tea.Model) tea.Model {
 func main() {
 	// What is written has the modes that it is given, whoever runs this.
 	syscall.Umask(0o022)
-	if err := hostfile.EnoughFiles(); err != nil {
+	if err := hostfile.SettleFiles(); err != nil {
 		fmt.Fprintln(os.Stderr, "connsync:", err)
 		os.Exit(exitRefused)
 	}
-	trust.CloseInChildren()
 	program, _ := os.Executable() // blank where /proc is not there
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), program: program}))
 }

@@ -141,10 +141,11 @@ const neededFiles = 64
 // and tests leave a few.
 const inheritedFiles = 8
 
-// EnoughFiles says whether this process may have as many files open as the work on
-// files, programs and sockets takes, beside those that its caller has left open. The error
-// is a *[CauseError].
-func EnoughFiles() error {
+// SettleFiles has no program that is started inherit what the caller of this process has
+// left open, and says whether beside that it may have as many files open as the work on
+// files, programs and sockets takes. The error is a *[CauseError].
+func SettleFiles() error {
+	defer trust.CloseInChildren()
 	cause, remedy := explain("", unix.EMFILE)
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {

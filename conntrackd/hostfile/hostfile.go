@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"github.com/aymanbagabas/go-udiff"
+
+	"connsync/trust"
 )
 
 // Replace makes content the content of a host's file, nil for no file. The
@@ -15,6 +17,18 @@ import (
 // [ErrNotDurable] the file is as before. The caller holds the lock of [LockWriter].
 func Replace(path string, read, content []byte) error {
 	return newFiles().put(path, read, content)
+}
+
+// Absolute makes paths absolute as [trust.Absolute] does.
+func Absolute(paths ...*string) error {
+	for _, path := range paths {
+		absolute, err := trust.Absolute(*path)
+		if err != nil {
+			return Explain(*path, err)
+		}
+		*path = absolute
+	}
+	return nil
 }
 
 // OtherNames says what becomes of the other names of the file at path, its hard links,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/refresh"
 	"connsync/node"
 	"connsync/node/report"
@@ -63,8 +64,8 @@ func NewRefresh(h Host) *cobra.Command {
 		Long:    refreshHelp,
 		Example: "  connsync refresh\n  connsync refresh --every auto --background\n  connsync refresh --stop",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := h.Options.Absolute()
-			if err != nil {
+			o := *h.Options
+			if err := hostfile.Absolute(&o.Config, &o.RuntimeDir, &o.StateDir); err != nil {
 				return err
 			}
 			every, err := f.interval()
