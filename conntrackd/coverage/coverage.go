@@ -62,16 +62,21 @@ type FilteredBy struct {
 // Coverage is one look at the connections of this node.
 type Coverage struct {
 	Counts
-	Time    time.Time
-	Took    time.Duration
-	Table   int  // entries in the kernel's table, of any kind
-	Ended   int  // connections that are over, or end at once: they need not survive
-	Peers   int  // entries that the peer's daemon has put there
-	Unsure  int  // those of Missing that may be the peer's: nothing shows whose they are
-	Begun   int  // those of Missing and Young that began here, or are in the cache in an earlier state: none of the peer's
-	Stale   int  // those of Missing that are in the cache in a state that lasts less
-	Role    Role // by which Peers was decided
-	Pending bool // what is not in the cache needs a second look, a second later
+	Time   time.Time
+	Took   time.Duration
+	Table  int // entries in the kernel's table, of any kind
+	Ended  int // connections that are over, or end at once: they need not survive
+	Peers  int // entries that the peer's daemon has put there
+	Unsure int // those of Missing that may be the peer's: nothing shows whose they are
+	Begun  int // those of Missing and Young that began here, or are in the cache in an earlier state: none of the peer's
+	Stale  int // those of Missing that are in the cache in a state that lasts less
+	// Undecided are those that the file keeps out, of this node or of the peer: a daemon wrote
+	// them, and nothing shows whose they are. They are in no other number. UndecidedBy keeps out
+	// the most of them.
+	Undecided   int
+	UndecidedBy Rule
+	Role        Role // by which Peers was decided
+	Pending     bool // what is not in the cache needs a second look, a second later
 	// Unacknowledged are those of Survive that the peer has not acknowledged while it
 	// confirms nothing; the caller knows, and takes them from Survive.
 	Unacknowledged int

@@ -55,6 +55,8 @@ type Told struct {
 	Known bool // it told a thing, not long ago
 	// Connections are those that are in its own cache, as it told.
 	Connections int
+	// Differs says that it has other settings than this node, such as a filter.
+	Differs bool
 	// SettledAfter is how long an entry has to be in the cache here to be one of
 	// [Coverage.Settled].
 	SettledAfter time.Duration

@@ -33,6 +33,7 @@ type pass struct {
 	unsure       int // of the missing ones, those that may be the peer's
 	begun        int // not in the cache as they are, and this node's for sure
 	stale        int // of the missing ones, those that the cache has in a state that lasts less
+	undecided    map[Rule]int
 	main         group
 	beyond       group // those that would be the peer's, had the daemon put in more
 	suspect      keySet
@@ -62,6 +63,12 @@ func (p *pass) take(e *Entry) {
 	into := &p.main
 	switch {
 	case o == survives:
+	case o == filtered && p.mayBeEither(e):
+		if p.undecided == nil {
+			p.undecided = map[Rule]int{}
+		}
+		p.undecided[rule]++
+		return
 	case p.cache.has(key) && p.broughtUp(e):
 		p.peers++
 		return
@@ -171,6 +178,17 @@ func (p *pass) beganHere(e *Entry) bool {
 	return p.flagged && e.Protocol == unix.IPPROTO_TCP && !e.Recovered || !e.Written && p.tells()
 }
 
+// mayBeEither says that an entry which this node's file keeps out is one that a daemon wrote,
+// and that this does not tell whose it is: the peer's daemon may have sent it before the file
+// kept it out, or have sent this node's own back, which it takes for its own after a restart.
+// A peer with other settings may go on sending it, and then it is the peer's.
+func (p *pass) mayBeEither(e *Entry) bool {
+	if p.injected < 0 || p.role != RoleUnknown || p.told.Known && p.told.Differs || p.beganHere(e) {
+		return false
+	}
+	return p.flagged && e.Protocol == unix.IPPROTO_TCP && e.Recovered || e.Written && p.tells()
+}
+
 // doubtful says that an entry which may be the peer's is taken for this node's: nothing
 // shows that it came from the peer, and what would keep it out of the cache is there.
 func (p *pass) doubtful(e *Entry, o outcome) bool {
@@ -201,6 +219,11 @@ func (p *pass) finish() Coverage {
 		p.beyond.tally.mergeInto(p.main.tally)
 		c.Sample = append(c.Sample, p.beyond.sample[:min(len(p.beyond.sample), p.most-len(c.Sample))]...)
 		p.suspect = append(p.suspect, p.beyond.suspect...)
+	}
+	for rule, n := range p.undecided {
+		if c.Undecided += n; c.UndecidedBy == (Rule{}) || n > p.undecided[c.UndecidedBy] || n == p.undecided[c.UndecidedBy] && rule.Line < c.UndecidedBy.Line {
+			c.UndecidedBy = rule
+		}
 	}
 	slices.Sort(p.suspect)
 	p.main.tally.into(&c)

@@ -11,6 +11,7 @@ type Report struct {
 	Uncommitted    int          `json:"uncommitted"`    // in the peer's external cache, and nothing there takes them into the kernel at a failover
 	BeginAgain     int          `json:"begin_anew"`     // of survive: GRE, and SCTP without TCPWindowTracking, go on only where the peer lets them begin
 	Peers          int          `json:"from_peer"`      // entries here that the peer's daemon has put into the kernel
+	Undecided      int          `json:"undecided"`      // entries here that the file keeps out, of this node or of the peer
 	Table          int          `json:"table"`          // all entries of the kernel's table
 	Role           Role         `json:"role,omitempty"`
 	Time           *time.Time   `json:"time,omitempty"`
@@ -30,7 +31,7 @@ func NewReport(c *Coverage, err error) *Report {
 		return nil
 	}
 	return &Report{
-		Counts: c.Counts, Total: c.Own(), Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, Uncommitted: c.Uncommitted, BeginAgain: c.BeginAgain, Peers: c.Peers, Table: c.Table,
+		Counts: c.Counts, Total: c.Own(), Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, Uncommitted: c.Uncommitted, BeginAgain: c.BeginAgain, Peers: c.Peers, Undecided: c.Undecided, Table: c.Table,
 		Role: c.Role, Time: &c.Time, Seconds: c.Took.Seconds(), Pending: c.Pending,
 		Kinds: append([]Kind{}, c.Kinds...), Rules: append([]FilteredBy{}, c.Rules...),
 	}

@@ -135,7 +135,9 @@ func (o *Observer) readReport(ctx context.Context) coverage.Told {
 	if told == nil {
 		return coverage.Told{}
 	}
-	return coverage.Told{Known: told.Age <= o.toldLifetime(), Connections: ownOf(told.Report), SettledAfter: told.Age + told.Counted + toldMargin}
+	_, all := conntrackd.NewSettingTable().Digests(o.Settings)
+	differs := told.Settings != 0 && o.Settings.Complete() && told.Settings != all
+	return coverage.Told{Known: told.Age <= o.toldLifetime(), Connections: ownOf(told.Report), Differs: differs, SettledAfter: told.Age + told.Counted + toldMargin}
 }
 
 // holds says what both nodes hold, at a look at the connections.

@@ -61,6 +61,8 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), plural.Of(c.Own(), "connection", "connections"), c.Cause), c.Next}, true
 	case c.NotHeld > 0:
 		return e.judgeTold(), true
+	case c.Undecided > 0:
+		return e.judgeUndecided(), true
 	case c.Uncommitted > 0: // a loss that is certain comes before one that may be
 		return e.judgeUncommitted(), true
 	case e.eventsOff:
@@ -70,4 +72,14 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 			"wait a second"}, true
 	}
 	return judgement{}, false
+}
+
+// judgeUndecided is for connections that the file keeps out and the peer's daemon wrote here:
+// whose they are decides whether they would be lost.
+func (e evidence) judgeUndecided() judgement {
+	c := e.coverage
+	return judgement{VerdictUnknown,
+		fmt.Sprintf("line %d of the file keeps out %s (%s), and nothing shows whether they are this node's or the peer's",
+			c.UndecidedBy.Line, plural.Of(c.Undecided, "connection", "connections"), c.UndecidedBy.Text),
+		"have what moves the addresses run " + e.called.Command("failover", "primary") + " and " + e.called.Command("failover", "backup") + ", which say whose they are, or change that line"}
 }

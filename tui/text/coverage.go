@@ -77,10 +77,14 @@ func beginAgain(c *coverage.Coverage) string {
 }
 
 func ofPeer(c *coverage.Coverage) string {
-	if c.Peers == 0 {
-		return ""
+	var parts []string
+	if c.Peers > 0 {
+		parts = append(parts, fmt.Sprintf("%d here for the peer", c.Peers))
 	}
-	return fmt.Sprintf("%d here for the peer", c.Peers)
+	if c.Undecided > 0 {
+		parts = append(parts, fmt.Sprintf("%d filtered by the file, of this node or of the peer", c.Undecided))
+	}
+	return Join("; ", parts...)
 }
 
 // coverageLines are the connections by protocol, and what keeps some from surviving.
