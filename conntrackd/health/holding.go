@@ -49,6 +49,9 @@ const (
 	// UnclearCommitted is that connections of this node may be in the peer's kernel, which took
 	// its external cache, and cannot be told from its own there.
 	UnclearCommitted Unclear = "committed"
+	// UnclearRefused is that its kernel refused states, and has as many as there have to be:
+	// one that was refused may need to survive or not.
+	UnclearRefused Unclear = "refused"
 )
 
 // toldMargin is how long an entry may take to the peer. What is younger than the count of
@@ -153,7 +156,7 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 	of := min(c.Settled, c.Survive)
 	held, unclear := 0, Unclear("")
 	if h.Told.Direct {
-		held = inKernel(h.Told.Report, c.Peers, e.last().PeersAtMost(), of)
+		held, unclear = inKernel(h.Told.Report, c.Peers, e.last().PeersAtMost(), of)
 	} else {
 		held, unclear = inCache(h.Told.Report, c.Role, of)
 	}
@@ -165,15 +168,15 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 
 // inKernel is how many of this node's connections the peer's kernel holds, of so many. peers are
 // the entries here that the peer's daemon has put here, written how many it can have here at most.
-func inKernel(r mailbox.Report, peers int, written uint64, of int) int {
+func inKernel(r mailbox.Report, peers int, written uint64, of int) (held int, unclear Unclear) {
 	// What the peer's daemon has in its own cache too is the peer's, as far as entries here
 	// came from it: a daemon that was restarted has taken all of its kernel's.
 	theirs := min(ownOf(r), peers, int(min(written, 1<<30)))
-	held := int(r.Kernel) - theirs
-	if r.Refused > 0 { // one at least, for one may be refused often
-		held = min(held, of-1)
+	held = max(int(r.Kernel)-theirs, 0)
+	if r.Refused > 0 && held >= of && of > 0 {
+		return 0, UnclearRefused
 	}
-	return max(held, 0)
+	return held, ""
 }
 
 // inCache is inKernel of a peer with an external cache. One that has become primary has
@@ -354,6 +357,13 @@ func (e evidence) judgeUncommitted() judgement {
 }
 
 func versionText(v [3]uint8) string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
+
+// judgeUnclear is for states that the peer's kernel refused, of which nobody knows whether
+// they are connections that need to survive.
+func (e evidence) judgeUnclear() judgement {
+	return judgement{VerdictUnknown, fmt.Sprintf("the peer's kernel refused %s, and what it reported does not show whether a connection of this node is among them",
+		plural.Of(uint64(e.holding.Told.Refused), "state", "states")), "on the peer, run connsync status, which asks for them again"}
+}
 
 // judgeTold is for connections that the peer says it does not hold.
 func (e evidence) judgeTold() judgement {

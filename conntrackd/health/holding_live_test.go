@@ -255,10 +255,7 @@ func TestRefusedWriteIsNamed(t *testing.T) {
 	a, b := runPair(t, nil)
 	keepToItself(b, "10.9.9.9")
 	atA, atB := watch(a, nil), watch(b, nil)
-	if out, err := b.Namespace.Command("conntrack", "-I", "-p", "tcp", "-s", "10.9.9.9", "-d", "203.0.113.5", "-g", "10.200.0.1", "-n", "10.1.0.7", "--sport", "40000", "--dport", "80",
-		"--state", "ESTABLISHED", "-u", "ASSURED,SEEN_REPLY", "-t", "900").CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
+	standInTheWay(b)
 	if err := a.Fill(10, 20); err != nil {
 		t.Fatal(err)
 	}
@@ -267,6 +264,40 @@ func TestRefusedWriteIsNamed(t *testing.T) {
 	expect(t, "b", atB.until(true, want), want)
 	want = says(VerdictPartial, "holds only 19 of the 20", "its kernel refused")
 	expect(t, "a", atA.until(false, want), want)
+}
+
+// standInTheWay has a node hold a connection with the replies of connection 7 of 10.0.0.0/8.
+func standInTheWay(b *pairtest.Node) {
+	b.T.Helper()
+	if out, err := b.Namespace.Command("conntrack", "-I", "-p", "tcp", "-s", "10.9.9.9", "-d", "203.0.113.5", "-g", "10.200.0.1", "-n", "10.1.0.7", "--sport", "40000", "--dport", "80",
+		"--state", "ESTABLISHED", "-u", "ASSURED,SEEN_REPLY", "-t", "900").CombinedOutput(); err != nil {
+		b.T.Fatalf("%v %s", err, out)
+	}
+}
+
+// What was refused and has ended since lacks nowhere.
+func TestRefusedAndEndedIsNotMissing(t *testing.T) {
+	t.Parallel()
+	a, b := runPair(t, nil)
+	keepToItself(b, "10.9.9.9")
+	asks := false
+	atA, atB := watch(a, nil), watch(b, func(o *Observer) { o.MayAsk = func(service.State, Received) bool { return asks } })
+	standInTheWay(b)
+	if err := a.Fill(10, 20); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second)
+	atB.until(true, says(VerdictPartial, "kernel refused 1 state of the peer"))
+	want := says(VerdictPartial, "holds only 19 of the 20", "its kernel refused")
+	expect(t, "a", atA.until(false, want), want)
+	if out, err := a.Namespace.Command("conntrack", "-D", "-s", "10.1.0.7").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	want = says(VerdictUnknown, "the peer's kernel refused 1 state", "does not show whether")
+	expect(t, "a", atA.hears(atB, want), want)
+	asks = true
+	want = holds(19, 19)
+	expect(t, "a", atA.hears(atB, want), want)
 }
 
 // keepToItself has a node's daemon ignore what comes from a network.

@@ -20,18 +20,21 @@ func TestInKernelIsCounted(t *testing.T) {
 		peers    int
 		injected uint64
 		of, want int
+		unclear  Unclear
 	}{
-		"a backup":                                {mailbox.Report{Direct: true, Kernel: 5000, Foreign: 5000}, 0, 0, 5000, 5000},
-		"a backup whose daemon was restarted":     {mailbox.Report{Direct: true, Kernel: 5000}, 0, 0, 5000, 5000},
-		"an empty one":                            {mailbox.Report{Direct: true}, 0, 0, 5000, 0},
-		"both active, all is there":               {mailbox.Report{Direct: true, Kernel: 2000, Foreign: 1000}, 1000, 1000, 1000, 1000},
-		"both active, nothing of this node":       {mailbox.Report{Direct: true, Kernel: 1000}, 1000, 1000, 1000, 0},
-		"the peer was primary before":             {mailbox.Report{Direct: true, Kernel: 5000}, 0, 9000, 5000, 5000},
-		"one refused, though the numbers suffice": {mailbox.Report{Direct: true, Kernel: 600, Foreign: 600, Refused: 40}, 0, 0, 500, 499},
-		"numbers that contradict each other":      {mailbox.Report{Direct: true, Kernel: 1, Foreign: 9}, 5, 5, 3, 1},
+		"a backup":                                {mailbox.Report{Direct: true, Kernel: 5000, Foreign: 5000}, 0, 0, 5000, 5000, ""},
+		"a backup whose daemon was restarted":     {mailbox.Report{Direct: true, Kernel: 5000}, 0, 0, 5000, 5000, ""},
+		"an empty one":                            {mailbox.Report{Direct: true}, 0, 0, 5000, 0, ""},
+		"both active, all is there":               {mailbox.Report{Direct: true, Kernel: 2000, Foreign: 1000}, 1000, 1000, 1000, 1000, ""},
+		"both active, nothing of this node":       {mailbox.Report{Direct: true, Kernel: 1000}, 1000, 1000, 1000, 0, ""},
+		"the peer was primary before":             {mailbox.Report{Direct: true, Kernel: 5000}, 0, 9000, 5000, 5000, ""},
+		"one refused, though the numbers suffice": {mailbox.Report{Direct: true, Kernel: 600, Foreign: 600, Refused: 40}, 0, 0, 500, 0, UnclearRefused},
+		"some refused, and the numbers say so":    {mailbox.Report{Direct: true, Kernel: 480, Foreign: 480, Refused: 40}, 0, 0, 500, 480, ""},
+		"refused, and there is nothing to hold":   {mailbox.Report{Direct: true, Refused: 40}, 0, 0, 0, 0, ""},
+		"numbers that contradict each other":      {mailbox.Report{Direct: true, Kernel: 1, Foreign: 9}, 5, 5, 3, 1, ""},
 	} {
-		if got := inKernel(tt.report, tt.peers, tt.injected, tt.of); got != tt.want {
-			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		if got, unclear := inKernel(tt.report, tt.peers, tt.injected, tt.of); got != tt.want || unclear != tt.unclear {
+			t.Errorf("%s: %d, %q; want %d, %q", name, got, unclear, tt.want, tt.unclear)
 		}
 	}
 }
@@ -116,9 +119,12 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 			"refused 2 states", mailbox.CauseNotWritten},
 		"external cache full": {direct(func(e *evidence, c *control.Counters) { c.Direct, c.External, c.ExternalNoSpace = false, 200, 300 }), VerdictPartial,
 			"the external cache is full (200 states): 300 states from the peer could not be stored -> raise HashLimit in conntrackd.conf to 8192", mailbox.CauseCacheFull},
-		"told: table full":                 {told(mailbox.CauseTableFull, 500), VerdictPartial, "the peer holds only 0 of the 500 connections of this node: its kernel's connection table of 4096 entries is full -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseNone},
-		"told: cache full":                 {told(mailbox.CauseCacheFull, 500), VerdictPartial, "HashLimit is 4096 there -> on the peer, raise HashLimit", mailbox.CauseNone},
-		"told: refused":                    {told(mailbox.CauseNotWritten, 500), VerdictPartial, "its kernel refused 500 states -> on the peer, run connsync status", mailbox.CauseNone},
+		"told: table full": {told(mailbox.CauseTableFull, 500), VerdictPartial, "the peer holds only 0 of the 500 connections of this node: its kernel's connection table of 4096 entries is full -> raise net.netfilter.nf_conntrack_max to 8192", mailbox.CauseNone},
+		"told: cache full": {told(mailbox.CauseCacheFull, 500), VerdictPartial, "HashLimit is 4096 there -> on the peer, raise HashLimit", mailbox.CauseNone},
+		"told: refused":    {told(mailbox.CauseNotWritten, 500), VerdictPartial, "its kernel refused 500 states -> on the peer, run connsync status", mailbox.CauseNone},
+		"told: refused, and all may be there": {edited(told(mailbox.CauseNotWritten, 1), func(e *evidence) {
+			e.coverage, e.holding.OnPeer, e.holding.Of, e.holding.Unclear = &coverage.Coverage{}, -1, -1, UnclearRefused
+		}), VerdictUnknown, "the peer's kernel refused 1 state, and what it reported does not show whether a connection of this node is among them -> on the peer, run connsync status", mailbox.CauseNone},
 		"told: no cause":                   {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there -> send them again (conntrackd -B)", mailbox.CauseNone},
 		"told: nothing commits":            {uncommitted(mailbox.HookUnseen), VerdictUnknown, "the peer keeps 500 connections in its external cache, and nothing was seen there that commits them at a failover -> on the peer, have", mailbox.CauseNone},
 		"told: keepalived does not run it": {uncommitted(mailbox.HookFails), VerdictPartial, "its keepalived does not run connsync failover primary, which commits them at a failover -> on the peer, run connsync check", mailbox.CauseNone},

@@ -61,6 +61,8 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 		return judgement{VerdictPartial, fmt.Sprintf("%d of %s would not survive a failover: %s", c.Lost(), plural.Of(c.Own(), "connection", "connections"), c.Cause), c.Next}, true
 	case c.NotHeld > 0:
 		return e.judgeTold(), true
+	case e.holding.Unclear == UnclearRefused:
+		return e.judgeUnclear(), true
 	case c.Undecided > 0:
 		return e.judgeUndecided(), true
 	case c.Uncommitted > 0: // a loss that is certain comes before one that may be

@@ -44,6 +44,7 @@ func onPeer(h health.Health, aged func(time.Duration) string) string {
 // unclears say why a report does not show what the peer holds.
 var unclears = map[health.Unclear]string{
 	health.UnclearCommitted: "it may have committed its external cache, and connections of its own are in its kernel too",
+	health.UnclearRefused:   "its kernel refused states, and as many connections are there as have to be",
 }
 
 // differ says which settings have to be equal on both nodes and are not.
