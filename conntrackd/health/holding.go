@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
 	"connsync/conntrackd/service"
@@ -228,6 +229,9 @@ func (o *Observer) Tell(ctx context.Context) error {
 	case e.coverage == nil || e.coverage.Pending:
 		return fmt.Errorf("tell the peer what is here: the connections were not counted yet")
 	}
+	if e.deafBefore(e.coverage.Time) {
+		return fmt.Errorf("tell the peer what is here: no message of it arrived in the %d s before the connections were counted", toldMargin/time.Second)
+	}
 	r := e.report()
 	r.Daemon = o.ownVersion(ctx, e.service)
 	if o.Settings.Complete() {
@@ -239,6 +243,23 @@ func (o *Observer) Tell(ctx context.Context) error {
 		return err
 	}
 	return box.Leave(ctx, r)
+}
+
+// deafBefore says that nothing of the peer arrived in the toldMargin before a time, as far as
+// there are readings: an FTFW node sends each second. What is here then lacks what the peer
+// sends again later, and the peer would take it for lost.
+func (e evidence) deafBefore(t time.Time) bool {
+	var from, to *control.Counters
+	for i := range e.readings {
+		r := &e.readings[i]
+		if !r.Time.After(t.Add(-toldMargin)) {
+			from = r
+		}
+		if !r.Time.After(t) {
+			to = r
+		}
+	}
+	return e.reliable() && from != nil && to.PacketsRecv == from.PacketsRecv
 }
 
 // report is what the peer wants to know.

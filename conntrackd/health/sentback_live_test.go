@@ -34,7 +34,9 @@ func TestSentBackIsNotThePeers(t *testing.T) {
 		return says(VerdictUnknown, "keeps out 50 connections (Address Ignore 10.1.0.0/16), and nothing shows whether they are this node's or the peer's", "connsync failover primary")(h) &&
 			h.Coverage.Undecided == 50 && h.Coverage.Peers == 0
 	}
-	settled := func(h Health) bool { return h.Coverage != nil && !h.Coverage.Pending && h.Verdict != VerdictUnknown || want(h) }
+	settled := func(h Health) bool {
+		return h.Coverage != nil && !h.Coverage.Pending && h.Verdict != VerdictUnknown || want(h)
+	}
 	expect(t, "a", watch(a, nil).until(false, settled), want)
 	expect(t, "b", watch(b, nil).until(false, settled), want)
 }
