@@ -15,6 +15,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
+	"connsync/node/dependents"
 	"connsync/plural"
 )
 
@@ -161,7 +162,11 @@ func (h *hostChecks) unit(ctx context.Context) check.Finding {
 		return unseen(err)
 	}
 	if i, ok := h.found.Item(prepare.ItemUnit); ok {
-		return h.itemFinding(i)
+		beside, err := dependents.Of(ctx, h.n.Service)
+		if err != nil {
+			return unseen(err)
+		}
+		return dependents.Beside(h.itemFinding(i), beside)
 	}
 	if h.n.Unmanaged() {
 		return check.Finding{Status: check.Unknown, Detail: "--service none does not read the service, so its unit is unknown", Remedy: h.n.Called.With("--service", "auto").Command("check")}

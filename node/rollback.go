@@ -10,6 +10,7 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/trial"
+	"connsync/node/dependents"
 	"connsync/shell"
 )
 
@@ -51,7 +52,9 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 		r.Before = &before
 	}
 	if !r.Unchanged {
-		r.Commands = n.restoreCommands(c, state, err == nil)
+		var notes []string
+		r.Commands, notes = n.restoreCommands(ctx, c, state, err == nil)
+		c.Notes = append(c.Notes, notes...)
 	}
 	return r, nil
 }
@@ -70,15 +73,15 @@ func (n *Node) toUndo(number int) (apply.Entry, error) {
 	return e, err
 }
 
-func (n *Node) restoreCommands(c *conntrackd.Candidate, now service.State, known bool) []string {
-	var commands []string
+func (n *Node) restoreCommands(ctx context.Context, c *conntrackd.Candidate, now service.State, known bool) (commands, notes []string) {
 	switch {
 	case c.New == nil:
 		commands = append(commands, shell.Line("rm", n.Config))
 	case c.Changed():
 		commands = append(commands, "write "+n.Config)
 	}
-	return append(commands, n.serviceCommands(now, known, *c.Restore)...)
+	asked, notes := dependents.Commands(ctx, n.Service, serviceActions(now, known, *c.Restore)...)
+	return append(commands, asked...), notes
 }
 
 // History is the saves that are kept in the state directory.

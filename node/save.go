@@ -5,6 +5,7 @@ import (
 	"connsync/conntrackd/apply"
 	"connsync/conntrackd/prepare"
 	"connsync/conntrackd/service"
+	"connsync/node/dependents"
 	"context"
 	"fmt"
 	"time"
@@ -50,13 +51,15 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 		r.Commands = append(r.Commands, "write "+n.Config)
 	}
 	wanted := conntrackd.Running{Active: settings.Enabled, Enabled: settings.Enabled}
-	r.Commands = append(r.Commands, n.serviceCommands(s.State, s.StateErr == nil, wanted)...)
+	commands, notes := dependents.Commands(ctx, n.Service, serviceActions(s.State, s.StateErr == nil, wanted)...)
+	r.Commands = append(r.Commands, commands...)
+	c.Notes = append(c.Notes, notes...)
 	return r, nil
 }
 
-// serviceCommands are what a save asks of the service, in its order. What is set already
+// serviceActions are what a save asks of the service, in its order. What is set already
 // is not asked for; where the state is not known everything is.
-func (n *Node) serviceCommands(now service.State, known bool, wanted conntrackd.Running) []string {
+func serviceActions(now service.State, known bool, wanted conntrackd.Running) (actions []service.Action) {
 	boot, run := service.ActionDisable, service.ActionStop
 	if wanted.Enabled {
 		boot = service.ActionEnable
@@ -64,14 +67,13 @@ func (n *Node) serviceCommands(now service.State, known bool, wanted conntrackd.
 	if wanted.Active {
 		run = service.ActionRestart
 	}
-	var commands []string
 	if !known || now.Enabled != wanted.Enabled {
-		commands = n.Service.Commands(boot)
+		actions = append(actions, boot)
 	}
 	if !known || wanted.Active || now.Active || now.Starting || now.Killed || now.Ended {
-		commands = append(commands, n.Service.Commands(run)...)
+		actions = append(actions, run)
 	}
-	return commands
+	return actions
 }
 
 // Unmanaged says that the service is left alone: it is neither asked nor changed,

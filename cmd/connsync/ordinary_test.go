@@ -7,6 +7,7 @@ var _ = rootless.LeftOut(
 	"TestBadValuesAreRefused",
 	"TestCapabilitiesSuffice",
 	"TestDebianChangesOfOthersAreLeftAlone",
+	"TestDebianDependentsAreSpared",
 	"TestDebianFailedSaveTakesThePreparationBack",
 	"TestDebianFaultsLeaveTheOldSettingsInForce",
 	"TestDebianFirewallSurvivesAReboot",

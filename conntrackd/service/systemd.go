@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -25,6 +26,9 @@ type Systemd struct {
 	dial    func(context.Context) (systemdConn, error)
 	dirs    []string // of the unit files
 	journal func(ctx context.Context, unit string, since time.Time) ([]string, error)
+
+	mutex  sync.Mutex
+	withIt []string // units that may have ended with the daemon's, and are to come back with it
 }
 
 // NewSystemd returns the named unit, [DefaultUnit] when name is blank, with the
@@ -86,7 +90,7 @@ func (s *Systemd) State(ctx context.Context) (State, error) {
 
 // Restart restarts the daemon and watches it for Settle. It clears the
 // unit's failures first: after five quick ones systemd refuses even a good
-// start for ten seconds.
+// start for ten seconds. Units that depend on the daemon's are left running.
 func (s *Systemd) Restart(ctx context.Context) error {
 	began := time.Now()
 	ctx, cancel := s.bounded(ctx)
@@ -99,22 +103,29 @@ func (s *Systemd) Restart(ctx context.Context) error {
 	if err := s.usable(ActionRestart, u); err != nil {
 		return err
 	}
-	if err = s.restart(ctx, conn, began); errors.Is(err, ErrStartLimit) {
+	if u.beside, err = withTheirs(ctx, conn, s.Unit, u.beside); err != nil {
+		return s.refused(ctx, ActionRestart, err)
+	}
+	s.recall(u.beside)
+	if err = s.restart(ctx, conn, u, began); errors.Is(err, ErrStartLimit) {
 		// Automatic restarts came in between; the unit has failed now, and
 		// there are none any more.
-		err = s.restart(ctx, conn, began)
+		err = s.restart(ctx, conn, u, began)
+	}
+	if err == nil {
+		err = s.settle(ctx, conn, began)
 	}
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx, conn, began)
+	return s.bringBack(ctx, conn)
 }
 
-func (s *Systemd) restart(ctx context.Context, conn systemdConn, began time.Time) error {
+func (s *Systemd) restart(ctx context.Context, conn systemdConn, u unit, began time.Time) error {
 	if err := conn.ResetFailedUnitContext(ctx, s.Unit); err != nil && !isNoSuchUnit(err) {
 		return s.refused(ctx, ActionRestart, err)
 	}
-	return s.job(ctx, conn, ActionRestart, began)
+	return s.job(ctx, conn, ActionRestart, u, began)
 }
 
 // Stop ends the daemon, and any automatic restart that is due. It does so for
@@ -131,7 +142,11 @@ func (s *Systemd) Stop(ctx context.Context) error {
 	if u.active == "inactive" && !u.queued {
 		return nil
 	}
-	if err := s.job(ctx, conn, ActionStop, began); err != nil {
+	if u.beside, err = withTheirs(ctx, conn, s.Unit, u.beside); err != nil {
+		return s.refused(ctx, ActionStop, err)
+	}
+	s.recall(u.beside)
+	if err := s.job(ctx, conn, ActionStop, u, began); err != nil {
 		return err
 	}
 	if u, err = readUnit(ctx, conn, s.Unit); err != nil {
@@ -176,18 +191,22 @@ func (s *Systemd) usable(a Action, u unit) error {
 	return s.failure(a, ErrRefused, u.words(), nil)
 }
 
-// job runs one job of the unit to its result.
-func (s *Systemd) job(ctx context.Context, conn systemdConn, a Action, began time.Time) error {
+// job runs one job of the unit, which is as u says, to its result.
+func (s *Systemd) job(ctx context.Context, conn systemdConn, a Action, u unit, began time.Time) error {
 	waiting, cancel := context.WithTimeout(ctx, s.Wait)
 	defer cancel()
-	start := conn.RestartUnitContext
-	if a == ActionStop {
+	start, mode := conn.RestartUnitContext, jobMode(u.beside)
+	switch {
+	case a == ActionStop:
 		start = conn.StopUnitContext
+	case len(u.beside) > 0 && (u.active == "inactive" || u.active == "failed"):
+		// A start leaves its dependents alone, and starts what the unit requires itself.
+		start, mode = conn.StartUnitContext, "replace"
 	}
 	// Room for the result: the library sends it with a lock held, and would
 	// stand still for good if nobody listened any more.
 	done := make(chan string, 1)
-	if _, err := start(waiting, s.Unit, "replace", done); err != nil {
+	if _, err := start(waiting, s.Unit, mode, done); err != nil {
 		if waiting.Err() != nil {
 			return s.late(ctx, conn, a, began)
 		}

@@ -19,6 +19,7 @@ type systemdConn interface {
 	GetUnitNameByPID(ctx context.Context, pid uint32) (string, error)
 	GetAllPropertiesContext(ctx context.Context, unit string) (map[string]any, error)
 	ListUnitFilesByPatternsContext(ctx context.Context, states, patterns []string) ([]sd.UnitFile, error)
+	StartUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error)
 	RestartUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error)
 	StopUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error)
 	ResetFailedUnitContext(ctx context.Context, name string) error
@@ -125,6 +126,7 @@ type unit struct {
 	exitCode, exitStatus      int // ExecMainCode (a CLD_ value of waitid(2)), ExecMainStatus
 	since                     time.Time
 	queued                    bool // a job is waiting or at work
+	beside                    []Dependent
 }
 
 func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) {
@@ -142,6 +144,7 @@ func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) 
 		restarts:   int(property[uint32](all, "NRestarts")),
 		exitCode:   int(property[int32](all, "ExecMainCode")),
 		exitStatus: int(property[int32](all, "ExecMainStatus")),
+		beside:     dependentsIn(all, name),
 	}
 	if pair := property[[]any](all, "LoadError"); len(pair) == 2 {
 		u.loadError, _ = pair[1].(string)

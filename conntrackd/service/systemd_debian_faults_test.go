@@ -188,3 +188,52 @@ i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done`
 		t.Errorf("%d lines, the longest has %d bytes, the first are %q", len(lines), longest, lines[:min(3, len(lines))])
 	}
 }
+
+// dependentUnits starts a unit of each kind that a plain job would stop with the daemon's.
+const dependentUnits = `for kind in Requires BindsTo PartOf; do
+	printf "[Unit]\\n$kind=conntrackd.service\\nAfter=conntrackd.service\\n[Service]\\nExecStart=/bin/sleep 1000\\n" >/etc/systemd/system/$kind.service
+done; systemctl daemon-reload; systemctl start conntrackd Requires BindsTo PartOf`
+
+func sparesDependents(t *testing.T) {
+	s := service.NewSystemd("")
+	if found, err := s.Dependents(t.Context()); err != nil || len(found) != 3 {
+		t.Errorf("found %+v (%v)", found, err)
+	}
+	process := func(unit string) string { return command("systemctl", "show", "-P", "MainPID", unit) }
+	before := map[string]string{}
+	note := func() {
+		for _, unit := range []string{"Requires", "BindsTo", "PartOf"} {
+			before[unit] = process(unit)
+		}
+	}
+	note()
+	same := func(when string, units ...string) {
+		t.Helper()
+		for _, unit := range units {
+			if now := process(unit); now != before[unit] || now == "0" {
+				t.Errorf("%s, %s is process %s, and was %s", when, unit, now, before[unit])
+			}
+		}
+	}
+	daemon := state(t, s).MainPID
+	if err := s.Restart(t.Context()); err != nil || state(t, s).MainPID == daemon {
+		t.Fatalf("%v: process %d, before %d", err, state(t, s).MainPID, daemon)
+	}
+	same("restarted", "Requires", "BindsTo", "PartOf")
+	write(t, "Banana\n")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "status=1")
+	write(t, goodFile)
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	note() // systemd's automatic restarts of the daemon took them along, which Restart=no alone prevents
+	same("failed and restarted", "Requires", "BindsTo", "PartOf")
+	if err := s.Stop(t.Context()); err != nil || state(t, s).Active {
+		t.Fatalf("stop: %v, %+v", err, state(t, s))
+	}
+	same("stopped", "Requires", "PartOf")
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	same("started", "Requires", "PartOf")
+}

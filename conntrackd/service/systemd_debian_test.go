@@ -51,6 +51,7 @@ func debianCases() map[string]debianCase {
 		"not root":                  {nobody: true, inside: notRoot},
 		"not root and no D-Bus":     {setup: stopDBus, nobody: true, inside: nothingToAsk},
 		"hostile journal":           {inside: hostileJournal},
+		"other units depend on it":  {setup: dependentUnits, inside: sparesDependents},
 	}
 }
 

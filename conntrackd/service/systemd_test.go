@@ -26,6 +26,7 @@ type fakeSystemd struct {
 	bootErr error
 	calls   []string
 	install bool // the unit has an [Install] section
+	others  map[string]map[string]any
 }
 
 func (f *fakeSystemd) called(name string) { f.calls = append(f.calls, name) }
@@ -34,9 +35,12 @@ func (f *fakeSystemd) GetUnitNameByPID(context.Context, uint32) (string, error) 
 	return "", dbus.ErrClosed
 }
 
-func (f *fakeSystemd) GetAllPropertiesContext(ctx context.Context, _ string) (map[string]any, error) {
+func (f *fakeSystemd) GetAllPropertiesContext(ctx context.Context, name string) (map[string]any, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	if other, ok := f.others[name]; ok {
+		return other, nil
 	}
 	if len(f.states) == 0 {
 		return nil, dbus.ErrClosed
@@ -52,7 +56,10 @@ func (f *fakeSystemd) ListUnitFilesByPatternsContext(context.Context, []string, 
 	return f.files, nil
 }
 
-func (f *fakeSystemd) job(name string, ch chan<- string) (int, error) {
+func (f *fakeSystemd) job(name, mode string, ch chan<- string) (int, error) {
+	if mode != "replace" {
+		name += " " + mode
+	}
 	f.called(name)
 	if f.jobErr != nil {
 		return 0, f.jobErr
@@ -68,12 +75,20 @@ func (f *fakeSystemd) job(name string, ch chan<- string) (int, error) {
 	return 7, nil
 }
 
-func (f *fakeSystemd) RestartUnitContext(_ context.Context, _, _ string, ch chan<- string) (int, error) {
-	return f.job("restart", ch)
+func (f *fakeSystemd) StartUnitContext(_ context.Context, name, mode string, ch chan<- string) (int, error) {
+	if ch == nil { // another unit
+		f.called("start " + name)
+		return 7, nil
+	}
+	return f.job("start", mode, ch)
 }
 
-func (f *fakeSystemd) StopUnitContext(_ context.Context, _, _ string, ch chan<- string) (int, error) {
-	return f.job("stop", ch)
+func (f *fakeSystemd) RestartUnitContext(_ context.Context, _, mode string, ch chan<- string) (int, error) {
+	return f.job("restart", mode, ch)
+}
+
+func (f *fakeSystemd) StopUnitContext(_ context.Context, _, mode string, ch chan<- string) (int, error) {
+	return f.job("stop", mode, ch)
 }
 
 func (f *fakeSystemd) ResetFailedUnitContext(context.Context, string) error {

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// conntrackdDropIns is where an operator's drop-ins of the unit are.
+const conntrackdDropIns = "/etc/systemd/system/conntrackd.service.d/"
+
+// What requires conntrackd's unit goes on running over a save, and is named before it.
+func TestDebianDependentsAreSpared(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	p := newPreparedPair(t, ctx)
+	p.shell(`printf '[Unit]\nRequires=conntrackd.service\nAfter=conntrackd.service\n[Service]\nExecStart=/bin/sleep 1000\n' >/etc/systemd/system/vrrp.service
+		systemctl daemon-reload; systemctl start vrrp`)
+	process := p.shell("systemctl show -P MainPID vrrp")
+	const note = "vrrp.service depends on conntrackd (Requires=conntrackd.service). This save leaves it running"
+	if said := p.run(append(p.apply(), "--dry-run")...); !strings.Contains(said, note) || !strings.Contains(said, "systemctl --job-mode=ignore-requirements restart conntrackd.service") {
+		t.Errorf("before a save:\n%s", said)
+	}
+	p.run(p.apply()...)
+	if now := p.shell("systemctl show -P MainPID vrrp"); now != process {
+		t.Errorf("after the save it is process %s, and was %s", now, process)
+	}
+	if said := p.shell("connsync check | grep -A9 'comes back after a crash'"); !strings.Contains(said, "vrrp.service (Requires=conntrackd.service)") ||
+		!strings.Contains(said, "systemctl edit --full vrrp.service") {
+		t.Errorf("check:\n%s", said)
+	}
+	if said := p.run("apply", "--disable", "--dry-run"); !strings.Contains(said, "--job-mode=ignore-requirements stop conntrackd.service") {
+		t.Errorf("before it is disabled:\n%s", said)
+	}
+	p.run("apply", "--disable")
+	if now := p.shell("systemctl show -P MainPID vrrp; systemctl show -P MainPID conntrackd"); now != process+"\n0" {
+		t.Errorf("disabled: the processes are %q, and vrrp's was %s", now, process)
+	}
+}

@@ -1,0 +1,98 @@
+package service
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// dependent is another unit, with the properties given.
+func dependent(active string, pairs ...any) map[string]any {
+	return props(append([]any{"ActiveState", active}, pairs...)...)
+}
+
+// A job of the daemon's unit leaves running what depends on it.
+func TestSystemdSparesDependents(t *testing.T) {
+	on := func(all map[string]any, property string, names ...string) map[string]any {
+		all[property] = names
+		return all
+	}
+	const vrrp = "keepalived.service"
+	failed := props("ActiveState", "failed", "SubState", "failed", "Result", "exit-code", "MainPID", uint32(0))
+	for _, test := range []struct {
+		name    string
+		states  []map[string]any
+		others  map[string]map[string]any
+		results []string
+		do      []Action
+		calls   []string
+	}{
+		{"restart, required", []map[string]any{on(props(), "RequiredBy", vrrp)}, map[string]map[string]any{vrrp: dependent("active")}, []string{"done"},
+			[]Action{ActionRestart}, []string{"reset-failed", "restart ignore-requirements", "close"}},
+		{"restart, part of", []map[string]any{on(props(), "ConsistsOf", vrrp)}, map[string]map[string]any{vrrp: dependent("activating")}, []string{"done"},
+			[]Action{ActionRestart}, []string{"reset-failed", "restart ignore-requirements", "close"}},
+		{"restart, required by what does not run", []map[string]any{on(props(), "RequiredBy", vrrp)}, map[string]map[string]any{vrrp: dependent("inactive")}, []string{"done"},
+			[]Action{ActionRestart}, []string{"reset-failed", "restart", "close"}},
+		{"start, required", []map[string]any{on(inactive("loaded"), "RequiredBy", vrrp), props()}, map[string]map[string]any{vrrp: dependent("active")}, []string{"done"},
+			[]Action{ActionRestart}, []string{"reset-failed", "start", "close"}},
+		{"stop, required", []map[string]any{on(props(), "RequiredBy", vrrp), inactive("loaded")}, map[string]map[string]any{vrrp: dependent("active")}, []string{"done"},
+			[]Action{ActionStop}, []string{"stop ignore-requirements", "close"}},
+		{"restart that fails and one that does not, bound", []map[string]any{on(props(), "BoundBy", vrrp), failed, failed, props()},
+			map[string]map[string]any{vrrp: dependent("active")}, []string{"failed", "done"},
+			[]Action{ActionRestart, ActionRestart}, []string{"reset-failed", "restart ignore-requirements", "close", "reset-failed", "restart", "start " + vrrp, "close"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeSystemd{states: test.states, others: test.others}
+				s := newFake(f, test.results...)
+				for i, a := range test.do {
+					do := s.Restart
+					if a == ActionStop {
+						do = s.Stop
+					}
+					err := do(t.Context())
+					if last := i == len(test.do)-1; (err == nil) != last {
+						t.Fatalf("%s: %v", a, err)
+					}
+					f.others = map[string]map[string]any{vrrp: dependent("inactive")} // the bound one has ended
+				}
+				if diff := cmp.Diff(test.calls, f.calls); diff != "" {
+					t.Error("calls (-want +got)", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestSystemdDependents(t *testing.T) {
+	f := &fakeSystemd{
+		states: []map[string]any{props("RequiredBy", []string{"ha.target", "idle.service"}, "BoundBy", []string{"bound.service"}, "PropagatesStopTo", []string{"told.service"})},
+		others: map[string]map[string]any{
+			"ha.target":          dependent("active", "ConsistsOf", []string{"keepalived.service", "bound.service", DefaultUnit}),
+			"idle.service":       dependent("failed", "BoundBy", []string{"idle2.service"}),
+			"bound.service":      dependent("active", "RequiredBy", []string{"bound2.service"}),
+			"bound2.service":     dependent("active"),
+			"keepalived.service": dependent("active", "BoundBy", []string{"mail.service"}),
+			"mail.service":       dependent("active"), "told.service": dependent("active"),
+		},
+	}
+	s := newFake(f)
+	got, err := s.Dependents(t.Context())
+	want := []Dependent{
+		{"bound.service", "BindsTo=conntrackd.service", true}, {"ha.target", "Requires=conntrackd.service", false},
+		{"told.service", "PropagatesStopTo=told.service", false}, {"bound2.service", "Requires=bound.service", true},
+		{"keepalived.service", "PartOf=ha.target", false}, {"mail.service", "BindsTo=keepalived.service", false},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	commands := append(s.CommandsBeside(ActionRestart, got), s.CommandsBeside(ActionStop, got)...)
+	commands = append(append(commands, s.CommandsBeside(ActionStop, nil)...), s.CommandsBeside(ActionDisable, got)...)
+	if diff := cmp.Diff([]string{
+		"systemctl reset-failed conntrackd.service", "systemctl --job-mode=ignore-requirements restart conntrackd.service",
+		"systemctl --job-mode=ignore-requirements stop conntrackd.service", "systemctl stop conntrackd.service", "systemctl disable conntrackd.service",
+	}, commands); diff != "" {
+		t.Error("commands (-want +got)", diff)
+	}
+}
