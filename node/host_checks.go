@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,7 +127,7 @@ func (h *hostChecks) itemFinding(i prepare.Item) check.Finding {
 	case prepare.ItemForeign:
 		f.Status = check.Failed
 		f.Detail += "; " + i.Reason
-		f.Remedy = h.n.Called.Command("apply", "--dry-run", "--prepare-host")
+		f.Remedy = cmp.Or(i.Remedy, h.n.Called.Command("apply", "--dry-run", "--prepare-host"))
 	default:
 		f.Status, f.Err = check.Unknown, i.Err
 		var cause *hostfile.CauseError

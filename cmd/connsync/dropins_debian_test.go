@@ -39,3 +39,26 @@ func TestDebianDependentsAreSpared(t *testing.T) {
 		t.Errorf("disabled: the processes are %q, and vrrp's was %s", now, process)
 	}
 }
+
+// An operator's drop-in that undoes connsync's is named by the save and by check.
+func TestDebianDropInIsUndone(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	p := newPreparedPair(t, ctx)
+	p.shell(`mkdir -p ` + conntrackdDropIns + `; printf '[Service]\nRestart=no\nExecStartPost=\n' >` + conntrackdDropIns + `override.conf; systemctl daemon-reload`)
+	const crash = conntrackdDropIns + "connsync.conf is not in force: Restart=no; " + conntrackdDropIns + "override.conf comes after it"
+	if said := p.run(p.apply()...); !strings.Contains(said, "unit-recovery: "+crash) {
+		t.Errorf("the save says:\n%s", said)
+	}
+	said := p.shell("connsync check")
+	for _, words := range []string{crash, "no ExecStartPost= runs conntrackd -C /etc/conntrackd/conntrackd.conf -n", "take those lines out of " + conntrackdDropIns + "override.conf"} {
+		if !strings.Contains(strings.Join(strings.Fields(said), " "), words) {
+			t.Errorf("check has no %q:\n%s", words, said)
+		}
+	}
+	p.shell("rm " + conntrackdDropIns + "override.conf; systemctl daemon-reload")
+	if left := p.failedHostChecks(); len(left) > 0 {
+		t.Errorf("without that drop-in check says %q", left)
+	}
+}

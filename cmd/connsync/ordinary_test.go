@@ -8,6 +8,7 @@ var _ = rootless.LeftOut(
 	"TestCapabilitiesSuffice",
 	"TestDebianChangesOfOthersAreLeftAlone",
 	"TestDebianDependentsAreSpared",
+	"TestDebianDropInIsUndone",
 	"TestDebianFailedSaveTakesThePreparationBack",
 	"TestDebianFaultsLeaveTheOldSettingsInForce",
 	"TestDebianFirewallSurvivesAReboot",

@@ -27,14 +27,21 @@ func (t *transaction) prepare(ctx context.Context) error {
 		if t.host, err = t.a.Preparer.Prepare(ctx, missing); err != nil {
 			return "", "", fmt.Errorf("prepare the host: %w", err)
 		}
-		if left := t.a.Preparer.Look(ctx, t.c).Missing(); len(left) > 0 {
+		now := t.a.Preparer.Look(ctx, t.c)
+		if left := now.Missing(); len(left) > 0 {
 			return "", "", fmt.Errorf("prepare the host: %s: it is still missing: %s", left[0].ID, left[0].Detail)
 		}
 		var done []string
 		for _, i := range missing {
-			done = append(done, string(i.ID))
+			if after, ok := now.Item(i.ID); !ok || after.State != prepare.ItemForeign && after.State != prepare.ItemUnknown {
+				done = append(done, string(i.ID))
+			}
 		}
-		return step.Done, strings.Join(append([]string{strings.Join(done, ", ") + " (" + t.a.Called.Command("unprepare") + " restores what was there)"}, othersOf(found)...), "; "), nil
+		words := othersOf(now)
+		if len(done) > 0 {
+			words = append([]string{strings.Join(done, ", ") + " (" + t.a.Called.Command("unprepare") + " restores what was there)"}, words...)
+		}
+		return step.Done, strings.Join(words, "; "), nil
 	})
 }
 

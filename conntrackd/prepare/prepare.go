@@ -46,6 +46,7 @@ type Item struct {
 	Reason string // what happens without, one sentence
 	State  ItemState
 	Detail string // what was seen, one sentence; may hold text of files
+	Remedy string // of a foreign one: what to do about it; blank where nothing in particular is known
 	// Err is why the host's files cannot be spoken of at all, whatever the item; nil where
 	// that is not why.
 	Err error

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	sdunit "github.com/coreos/go-systemd/v22/unit"
 
@@ -23,6 +24,11 @@ const (
 	// addressWait is how long a start waits for the address, in tenths of a
 	// second. systemd tries again after it.
 	addressWait = 50
+	// The limit of starts in the drop-in, and for how long it lets a daemon that fails at
+	// once be started again.
+	startPause = 200 * time.Millisecond
+	startLimit = 60
+	startsFor  = startLimit * startPause
 	// dropInName is the file beside an operator's own in the unit's directory.
 	dropInName = "connsync.conf"
 )
@@ -60,17 +66,18 @@ func (l *hostLook) unit(ctx context.Context, s *service.Systemd) []Item {
 	}
 	path := filepath.Join("/etc/systemd/system", s.Unit+".d", dropInName)
 	text := change{kind: hostfile.ChangeFile, path: path, unit: true, content: []byte(dropIn(l.c, binary, lock))}
-	crash = l.byDropIn(crash, text, effect, recovers(effect, lock))
-	start = l.byDropIn(start, text, effect, sends(effect))
+	crash = l.byDropIn(crash, text, effect, undone(effect, l.c, lock), recovers(effect, lock))
+	start = l.byDropIn(start, text, effect, exchangesNot(effect, l.c.Path), sends(effect, l.c.Path))
 	if crash.State == ItemMissing {
 		start.Commands = nil // the same file
 	}
 	return []Item{crash, start}
 }
 
-// byDropIn settles an item that the drop-in sets right; does says that the unit
-// as systemd knows it does so already, be it by an operator's own drop-in.
-func (l *hostLook) byDropIn(i Item, text change, effect service.UnitSetup, does bool) Item {
+// byDropIn settles an item that the drop-in sets right. What counts is the unit as systemd
+// knows it: undone says what of the drop-in is not in force, and does that the unit does
+// what is needed, be it by an operator's own drop-in.
+func (l *hostLook) byDropIn(i Item, text change, effect service.UnitSetup, undone string, does bool) Item {
 	i.changes = []change{text}
 	i = l.settle(i)
 	_, err := os.Lstat(l.p.path(text.path))
@@ -78,6 +85,9 @@ func (l *hostLook) byDropIn(i Item, text change, effect service.UnitSetup, does 
 	case i.State == ItemInPlace && effect.NeedsReload:
 		i.State, i.Detail = ItemMissing, "systemd has not read the unit since it changed"
 		i.changes, i.Commands = []change{{kind: changeReload}}, []string{"systemctl daemon-reload"}
+	case i.State == ItemInPlace && undone != "":
+		i.State = ItemForeign
+		i.Detail, i.Remedy = notInForce(text.path, undone, effect.DropIns)
 	case i.State == ItemInPlace:
 		i.Detail = text.path + " does it"
 	case does && (err != nil || i.State == ItemForeign):
@@ -131,7 +141,7 @@ After=network.target network-online.target %[2]s
 # If the daemon fails to start, it is started again every 0.2 s for a while,
 # not five times within a second.
 StartLimitIntervalSec=60
-StartLimitBurst=60
+StartLimitBurst=%[7]d
 
 [Service]
 # The daemon cannot bind to a missing address. Wait up to %[3]d seconds for it;
@@ -146,17 +156,23 @@ ExecStartPost=-%[6]s -n
 ExecStartPost=-%[6]s -B
 # Also after a SIGHUP, which ends the daemon with exit status 0.
 Restart=always
-RestartSec=200ms
-`, strings.Join(slices.Compact(names), ", "), strings.Join(slices.Compact(devices), " "), addressWait/10, strings.Join(waits, "\n"), unitWords(removal(lock)...), client)
+RestartSec=%[8]dms
+`, strings.Join(slices.Compact(names), ", "), strings.Join(slices.Compact(devices), " "), addressWait/10, strings.Join(waits, "\n"), unitWords(removal(lock)...), client,
+		startLimit, startPause.Milliseconds())
 }
 
 // awaitAddress is the command that waits until this node's address is on the interface
 // of a link, and gives up without an error.
 func awaitAddress(l conntrackd.Settings) string {
-	address := netip.PrefixFrom(l.Current.Addr().WithZone(""), l.Current.Addr().BitLen())
 	return unitWords("/bin/sh", "-c", fmt.Sprintf(`command -v ip >/dev/null || exit 0; n=0; `+
-		`until [ -n "$(ip -o address show dev '%s' to %s -tentative 2>/dev/null)" ]; do `+
-		`n=$((n+1)); [ $n -lt %d ] || exit 0; sleep 0.1; done`, l.Interface, address, addressWait))
+		`until [ -n "$(%s -tentative 2>/dev/null)" ]; do `+
+		`n=$((n+1)); [ $n -lt %d ] || exit 0; sleep 0.1; done`, waitsFor(l), addressWait))
+}
+
+// waitsFor are the words in it that tell the link.
+func waitsFor(l conntrackd.Settings) string {
+	address := netip.PrefixFrom(l.Current.Addr().WithZone(""), l.Current.Addr().BitLen())
+	return fmt.Sprintf("ip -o address show dev '%s' to %s", l.Interface, address)
 }
 
 // unitWords quotes the words of a command line for a unit file
@@ -171,20 +187,4 @@ func unitWords(words ...string) string {
 		quoted = append(quoted, w)
 	}
 	return strings.Join(quoted, " ")
-}
-
-// recovers says whether the daemon comes back after it was killed.
-func recovers(u service.UnitSetup, lock string) bool {
-	if u.Restart != "on-failure" && u.Restart != "always" && u.Restart != "on-abnormal" && u.Restart != "on-abort" {
-		return false
-	}
-	return slices.ContainsFunc(u.StartPre, func(line string) bool {
-		return line == strings.Join(removal(lock), " ") || strings.Contains(line, "rm ") && strings.HasSuffix(line, lock)
-	})
-}
-
-func sends(u service.UnitSetup) bool {
-	return slices.ContainsFunc(u.StartPost, func(line string) bool {
-		return strings.Contains(line, "conntrackd ") && strings.HasSuffix(line, " -B")
-	})
 }

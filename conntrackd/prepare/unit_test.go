@@ -127,7 +127,9 @@ func TestDropInOfEarlierVersionIsReplaced(t *testing.T) {
 	}
 	removes := "/bin/rm -f " + lock
 	p.effect = func(context.Context) (service.UnitSetup, error) {
-		return service.UnitSetup{Usable: true, Restart: "always", StartPre: []string{removes}, StartPost: []string{"/usr/sbin/conntrackd -C x -B"}}, nil
+		u := dropInSetup(path)
+		u.StartPre[1] = removes
+		return u, nil
 	}
 	item, _ := p.Look(t.Context(), c).Item(ItemUnit)
 	if item.State != ItemMissing || !strings.Contains(item.Detail, "another version") {

@@ -2,7 +2,9 @@ package service
 
 import (
 	"context"
+	"math"
 	"strings"
+	"time"
 )
 
 // UnitSetup is what systemd does around the daemon, with all drop-ins.
@@ -12,9 +14,13 @@ type UnitSetup struct {
 	DropIns             []string // their paths
 	StartPre, StartPost []string // command lines before and after the start
 	Restart             string   // the value of Restart=
-	Start               []string // the words of its command
-	Network             string   // of a NetworkNamespacePath=; blank is the host's
-	PrivateNetwork      bool     // it has a network namespace of its own
+	RestartPause        time.Duration
+	StartLimit          int           // so many starts within StartLimitInterval are the last ones
+	StartLimitInterval  time.Duration // zero is no limit
+	NoRestartAfter      []int32       // the signals of RestartPreventExitStatus=
+	Start               []string      // the words of its command
+	Network             string        // of a NetworkNamespacePath=; blank is the host's
+	PrivateNetwork      bool          // it has a network namespace of its own
 	Directories         Directories
 }
 
@@ -37,8 +43,25 @@ func (s *Systemd) Setup(ctx context.Context) (UnitSetup, error) {
 	return UnitSetup{
 		Usable: true, NeedsReload: property[bool](all, "NeedDaemonReload"), DropIns: property[[]string](all, "DropInPaths"),
 		StartPre: commandLines(all, "ExecStartPre"), StartPost: commandLines(all, "ExecStartPost"), Restart: property[string](all, "Restart"),
-		Start: commandWords(all, "ExecStart"), Network: property[string](all, "NetworkNamespacePath"), PrivateNetwork: property[bool](all, "PrivateNetwork"), Directories: unitDirectories(all),
+		RestartPause: microseconds(all, "RestartUSec"), StartLimit: int(property[uint32](all, "StartLimitBurst")), StartLimitInterval: microseconds(all, "StartLimitIntervalUSec"),
+		NoRestartAfter: preventingSignals(all),
+		Start:          commandWords(all, "ExecStart"), Network: property[string](all, "NetworkNamespacePath"), PrivateNetwork: property[bool](all, "PrivateNetwork"), Directories: unitDirectories(all),
 	}, nil
+}
+
+// microseconds reads a time span; one without an end is the longest there is.
+func microseconds(all map[string]any, name string) time.Duration {
+	return time.Duration(min(property[uint64](all, name), math.MaxInt64/1000)) * time.Microsecond
+}
+
+// preventingSignals reads a property of type (aiai): exit statuses and signals.
+func preventingSignals(all map[string]any) []int32 {
+	pair := property[[]any](all, "RestartPreventExitStatus")
+	if len(pair) != 2 {
+		return nil
+	}
+	signals, _ := pair[1].([]int32)
+	return signals
 }
 
 // commandLines reads a property of type a(sasbttttuii): the second field of
