@@ -76,11 +76,12 @@ var allowed = map[string][]string{
 	"node/asked":        {"conntrackd/health", "conntrackd/hostfile", "conntrackd/service"},
 	"node/dependents":   {"conntrackd/service", "netcheck/check"},
 	"node/firewallboot": {"trust"},
+	"node/hookscript":   {},
 	"node/helpers":      {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/cthelper", "plural", "shell"},
 
 	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
-	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/firewallboot", "node/helpers", "node/lifetime", "plural", "shell", "trust", "outlet"),
+	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/firewallboot", "node/helpers", "node/hookscript", "node/lifetime", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/control", "conntrackd/coverage", "conntrackd/events", "conntrackd/failover", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},

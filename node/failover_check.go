@@ -33,7 +33,7 @@ func (n *Node) failoverHook(settings conntrackd.Settings) check.Check {
 			if mover == nil {
 				return finding
 			}
-			return n.hookOf(mover, settings).judge()
+			return asLoaded(n.hookOf(mover, settings).judge(), mover)
 		},
 	}
 }
@@ -78,6 +78,32 @@ func (n *Node) findMover(ctx context.Context, external bool) (*keepalived.Config
 	return config, check.Finding{}
 }
 
+// asLoaded is what was found good of a configuration, where the running keepalived goes by
+// it: what it has not read it does not do.
+func asLoaded(f check.Finding, mover *keepalived.Config) check.Finding {
+	if f.Status != check.Passed {
+		return f
+	}
+	why, reload, err := notLoaded(mover)
+	switch {
+	case err != nil:
+		return check.Finding{Status: check.Unknown, Err: err, Detail: err.Error(), Remedy: cmp.Or(asRoot(err), reload)}
+	case why != "":
+		return check.Finding{Status: check.Failed, Detail: why + ", and does what it said before", Remedy: reload}
+	}
+	return f
+}
+
+// notLoaded asks whether the running keepalived goes by the configuration, and how it would.
+func notLoaded(mover *keepalived.Config) (why, reload string, err error) {
+	installed, err := keepalived.Find()
+	if err != nil {
+		return "", "", err
+	}
+	why, err = installed.NotLoaded(mover)
+	return why, fmt.Sprintf("kill -HUP %d", installed.PID), err
+}
+
 func couldNotCheck(what string, err error) check.Finding {
 	return check.Finding{Status: check.Unknown, Err: err, Detail: "could not check " + what + ": " + err.Error(), Remedy: asRoot(err)}
 }
@@ -120,7 +146,7 @@ func (n *Node) failoverTiming(settings conntrackd.Settings) check.Check {
 				}
 				return finding
 			}
-			return judgeTiming(mover, settings.PurgeDelay())
+			return asLoaded(judgeTiming(mover, settings.PurgeDelay()), mover)
 		},
 	}
 }

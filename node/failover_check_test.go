@@ -137,6 +137,12 @@ func TestFailoverHook(t *testing.T) {
 			detail: []string{"primary-backup.sh", "purges the peer's states", "commits and flushes", "outside its service", "wrong lock file", "failed step as done"}},
 		{name: "packaged script, external cache", conf: packaged(), external: true, status: check.Failed, detail: []string{"outside its service", "wrong lock file", "failed step as done"}},
 		{name: "a script that calls connsync", conf: group(`notify_master "/own/wrapper" root`, backup, fault), status: check.Passed},
+		{name: "a script that gets no role of ours", conf: group(`notify "/own/case" root`), status: check.Unknown,
+			detail: []string{`keepalived calls /own/case when VG becomes primary; what that does is not known here: it has a connsync failover that does not run with the arguments "GROUP VG MASTER 100"`}},
+		{name: "a script that gets the role", conf: group(`notify_master "/own/case primary" root`, `notify_backup "/own/case backup" root`, `notify_fault "/own/case fault" root`), status: check.Passed},
+		{name: "a script that hands the state on", conf: group(`notify "/own/state" root`), status: check.Passed},
+		{name: "a script that always says primary", conf: group(`notify "/own/wrapper" root`), status: check.Failed, detail: []string{`keepalived calls "/own/wrapper" when VG becomes backup, and that is not a hook: it makes the node primary`}},
+		{name: "a script with a condition", conf: group(`notify_master "/own/if" root`, backup, fault), status: check.Unknown, detail: []string{"whether that runs depends on more than can be followed"}},
 		{name: "a script that calls conntrackd", conf: group(`notify_master "/own/hook" root`, backup, fault), status: check.Unknown, detail: []string{"/own/hook"}},
 		{name: "a script about something else", conf: group(`notify_master "/own/mail" root`, backup, fault), status: check.Failed},
 		{name: "a script that cannot be read", conf: group(`notify_master "/own/gone" root`, backup, fault), status: check.Unknown, detail: []string{"could not check /own/gone: gone"}},
@@ -150,7 +156,9 @@ func TestFailoverHook(t *testing.T) {
 				},
 				refusal: func(keepalived.Script, string) (string, error) { return tt.refusal, nil },
 				read: func(path string) (string, error) {
-					content, ok := map[string]string{packagedScript: packagedContent, "/own/wrapper": "#!/bin/sh\nexec connsync failover primary\n", "/own/hook": "conntrackd -c\n", "/own/mail": "mail\n", "/own/comment": "#!/bin/sh\n# connsync failover primary\n", "/bin/sh": "\x7fELF\x02\x01\x01\x00"}[path]
+					content, ok := map[string]string{packagedScript: packagedContent, "/own/wrapper": "#!/bin/sh\nexec connsync failover primary\n", "/own/hook": "conntrackd -c\n",
+						"/own/case": "#!/bin/sh\ncase $1 in\nprimary|backup|fault) exec connsync failover $1;;\nesac\n", "/own/if": "#!/bin/sh\nif [ -e /on ]; then connsync failover primary; fi\n",
+						"/own/state": "#!/bin/sh\nexec /usr/sbin/connsync failover \"$@\"\n", "/own/mail": "mail\n", "/own/comment": "#!/bin/sh\n# connsync failover primary\n", "/bin/sh": "\x7fELF\x02\x01\x01\x00"}[path]
 					if ok {
 						return content, nil
 					}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
+	"connsync/node/hookscript"
 )
 
 // hook is what there is to judge about the scripts that keepalived calls.
@@ -98,7 +100,7 @@ func (h hook) judgeUnit(u moving) check.Finding {
 		case callsNothing:
 			return failed("keepalived does not call connsync failover when %s becomes %s; %s", u.name, role, lostWithoutHook(h.external))
 		case callsPackaged:
-			return failed("keepalived calls conntrack-tools' %s, which %s", filepath.Base(s.Program), h.faults(c.content))
+			return failed("keepalived calls conntrack-tools' %s, which %s", filepath.Base(s.Program), hookscript.PackagedFaults(c.content, h.external))
 		case callsUnread:
 			f := couldNotCheck(s.Program, c.err)
 			if os.Geteuid() == 0 {
@@ -106,8 +108,12 @@ func (h hook) judgeUnit(u moving) check.Finding {
 			}
 			return f
 		case callsOther:
-			return check.Finding{Status: check.Unknown, Remedy: h.lines(u.kind, u.name, ""),
+			f := check.Finding{Status: check.Unknown, Remedy: h.lines(u.kind, u.name, ""),
 				Detail: fmt.Sprintf("keepalived calls %s when %s becomes %s; what that does is not known here", s.Program, u.name, role)}
+			if c.err != nil {
+				f.Detail += ": " + c.err.Error()
+			}
+			return f
 		}
 		switch why, err := h.notRun(s, role); {
 		case err != nil:
@@ -190,7 +196,7 @@ type called struct {
 	script  keepalived.Script
 	call    call
 	content string // of the script, where it was read
-	err     error  // why it could not be read, with callsUnread, or what is wrong with it
+	err     error  // why it could not be read, with callsUnread, what is wrong with it, or why it cannot be told
 }
 
 // scriptFor returns the script that comes nearest to the hook for a role.
@@ -223,7 +229,7 @@ func added(s scripted, e keepalived.Event, role failover.Role) []string {
 
 func (h hook) classify(s keepalived.Script, added []string, role failover.Role) called {
 	words := append([]string{s.Program}, s.Arguments...)
-	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at == 0 || at > 0 && runsRest(words[0]) {
+	if at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "connsync" }); at == 0 || at > 0 && hookscript.RunsRest(words[0]) {
 		call, err := h.judgeOurs(slices.Concat(words[at+1:], added), role)
 		if call != callsUs && len(s.Arguments) == 0 && s.User == "failover" {
 			call, err = callsWrong, fmt.Errorf("the command is not in quotes, so keepalived takes %q for the user", s.User)
@@ -234,13 +240,11 @@ func (h hook) classify(s keepalived.Script, added []string, role failover.Role) 
 	if err != nil {
 		return called{script: s, call: callsUnread, err: err}
 	}
-	return called{script: s, call: classifyScript(content), content: content}
-}
-
-// runsRest says whether a program does no more than to run the command behind its
-// own options.
-func runsRest(program string) bool {
-	return slices.Contains([]string{"env", "nice", "ionice", "timeout", "setsid", "chrt", "taskset", "sudo"}, filepath.Base(program))
+	c := called{script: s, call: classifyScript(content), content: content}
+	if c.call == callsUs {
+		c.call, c.err = h.judgeScript(content, slices.Concat(s.Arguments, added), role)
+	}
+	return c
 }
 
 // classifyScript reads a script of the operator's own or conntrack-tools'.
@@ -248,9 +252,9 @@ func classifyScript(content string) call {
 	switch {
 	case strings.Contains(content, "\x00"): // a program: what it does, or its arguments have it do, is not in its words
 		return callsOther
-	case strings.Contains(content, "CONNTRACKD_BIN") && strings.Contains(content, "$CONNTRACKD_CONFIG -c"):
+	case hookscript.Packaged(content):
 		return callsPackaged
-	case strings.Contains(uncommented(content), "connsync") && strings.Contains(uncommented(content), "failover"):
+	case hookscript.Names(content, "connsync", "failover"):
 		return callsUs
 	case strings.Contains(content, "conntrackd"):
 		return callsOther
@@ -258,15 +262,21 @@ func classifyScript(content string) call {
 	return callsNothing
 }
 
-// uncommented is a shell script without the lines that are comments.
-func uncommented(script string) string {
-	var b strings.Builder
-	for line := range strings.Lines(script) {
-		if !strings.HasPrefix(strings.TrimSpace(line), "#") {
-			b.WriteString(line)
-		}
+// judgeScript follows a script with our words in it, as keepalived runs it: words alone
+// call nothing.
+func (h hook) judgeScript(content string, arguments []string, role failover.Role) (call, error) {
+	words, certain := hookscript.Command(content, "connsync", arguments)
+	switch {
+	case !certain:
+		return callsOther, errors.New("it has a connsync failover, and whether that runs depends on more than can be followed")
+	case words == nil:
+		return callsOther, fmt.Errorf("it has a connsync failover that does not run with the arguments %q", strings.Join(arguments, " "))
 	}
-	return b.String()
+	call, err := h.judgeOurs(words, role)
+	if call == callsNothing {
+		call = callsOther
+	}
+	return call, err
 }
 
 // judgeOurs reads what stands after connsync as our own command line reads it.
@@ -290,29 +300,3 @@ func (h hook) judgeOurs(words []string, role failover.Role) (call, error) {
 
 // isNumber says that a user is given by its number.
 func isNumber(user string) bool { return strings.Trim(user, "0123456789") == "" }
-
-// faults names what is wrong with conntrack-tools' primary-backup.sh, of which
-// five faults are known; an operator may have mended some, and two of them do
-// no harm where there is an external cache.
-func (h hook) faults(content string) string {
-	var found []string
-	for _, f := range []struct {
-		mark  string
-		only  bool // with the states in the kernel
-		words string
-	}{
-		{"$CONNTRACKD_CONFIG -t", true, "purges the peer's states from the kernel after PurgeTimeout, so that the next failover loses them"},
-		{"$CONNTRACKD_CONFIG -c", true, "commits and flushes the caches without need"},
-		{"$CONNTRACKD_CONFIG -d", false, "starts conntrackd outside its service, which then cannot start"},
-		{"/var/lock/conntrack.lock", false, "looks for the wrong lock file"},
-		{"$? -eq 1", false, "treats a failed step as done"},
-	} {
-		if strings.Contains(content, f.mark) && !(f.only && h.external) {
-			found = append(found, f.words)
-		}
-	}
-	if len(found) == 0 {
-		return "does not check the result of its steps"
-	}
-	return strings.Join(found, "; ")
-}

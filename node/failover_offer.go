@@ -40,6 +40,9 @@ func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.
 	}
 	h := n.hookOf(mover, c.Settings)
 	if h.lacks().Status == check.Passed {
+		if why, reload, _ := notLoaded(mover); why != "" {
+			return prepare.Offer{State: prepare.ItemForeign, Detail: why + ": " + reload}, true
+		}
 		return prepare.Offer{State: prepare.ItemInPlace, Detail: "keepalived calls connsync failover"}, true
 	}
 	o, err := h.offer(ctx, n.Program)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -182,6 +183,13 @@ func dumped(t *testing.T, dir string) dump {
 // what it read.
 func runKeepalived(t *testing.T, log string, args ...string) {
 	t.Helper()
+	_, end := startKeepalived(t, log, args...)
+	end()
+}
+
+// startKeepalived is runKeepalived that leaves it running until end is called.
+func startKeepalived(t *testing.T, log string, args ...string) (process *os.Process, end func()) {
+	t.Helper()
 	if _, err := exec.LookPath("keepalived"); err != nil {
 		t.Fatalf("this test runs the real keepalived (apt-get install keepalived): %v", err)
 	}
@@ -199,15 +207,22 @@ func runKeepalived(t *testing.T, log string, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
 	cmd.Stdout, cmd.Stderr = file, file
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait(); close(ended) }()
-	defer func() { <-ended }()
-	defer cmd.Process.Signal(os.Interrupt)
+	var once sync.Once
+	end = func() {
+		once.Do(func() {
+			_ = cmd.Process.Signal(os.Interrupt)
+			for range ended {
+			}
+			file.Close()
+		})
+	}
+	t.Cleanup(end)
 	for limit := time.After(20 * time.Second); ; {
 		content, err := os.ReadFile(log)
 		if err != nil {
@@ -215,7 +230,7 @@ func runKeepalived(t *testing.T, log string, args ...string) {
 		}
 		// The interfaces come last.
 		if strings.Contains(string(content), "-----< Interfaces >------") {
-			return
+			return cmd.Process, end
 		}
 		select {
 		case err := <-ended:

@@ -5,5 +5,6 @@ import "connsync/lab/rootless"
 var _ = rootless.LeftOut(
 	"TestAgreesAboutLinks",
 	"TestAgreesWithKeepalived",
+	"TestNotLoaded",
 	"TestRefusal",
 )
