@@ -89,7 +89,7 @@ func (i initService) inside(t *testing.T) {
 	}{
 		{"found", i.found}, {"restart", i.restart}, {"killed", i.killed}, {"bad file", i.badFile},
 		{"boot", i.boot}, {"another file", i.anotherFile}, {"hangs", i.hangs}, {"masked", i.masked}, {"absent", i.absent},
-		{"script of OpenRC's own", i.ownScript},
+		{"script of OpenRC's own", i.ownScript}, {"supervised", i.supervised},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, wait := i.make()
@@ -314,6 +314,34 @@ func (i initService) ownScript(t *testing.T, s service.Service, _ *time.Duration
 	write(t, "Banana")
 	defer write(t, initFile)
 	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "Banana")
+}
+
+// A supervisor outlives the daemon, and lets no other start before it has ended.
+func (i initService) supervised(t *testing.T, s service.Service, _ *time.Duration) {
+	if i.init != lab.OpenRC {
+		return
+	}
+	defer scriptAs(t, "#!/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand=/usr/sbin/conntrackd\ncommand_args=\"-C /etc/conntrackd/conntrackd.conf\"\n"+
+		"respawn_delay=1\nrespawn_max=0\npidfile=/run/conntrackd.pid\n")()
+	defer command("pkill", "supervise-daemo")
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first := state(t, s)
+	command("kill", "-KILL", fmt.Sprint(first.MainPID))
+	time.Sleep(3 * time.Second) // it tries to start it again, beside the lock
+	if err := s.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, s); !got.Active || got.MainPID == first.MainPID || !strings.HasSuffix(got.Detail, "OpenRC says: started") {
+		t.Errorf("started again: %+v", got)
+	}
+	if of := command("pgrep", "-c", "supervise-daemo"); of != "1" {
+		t.Errorf("there are %s supervisors", of)
+	}
+	if err := s.Stop(t.Context()); err != nil || state(t, s).Active {
+		t.Errorf("stopped: %v, %+v", err, state(t, s))
+	}
 }
 
 // scriptAs replaces the init script until the returned function is called.

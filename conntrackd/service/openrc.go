@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -13,14 +15,15 @@ import (
 // SysV's, which OpenRC runs too.
 type OpenRC struct {
 	script
-	runlevels string // directory
-	records   string // directory of the services' states
+	runlevels string   // directory
+	records   string   // directory of the services' states
+	settings  []string // files beside the script that may set its supervisor
 }
 
 // NewOpenRC returns the service that starts the given daemon. It does not look
 // whether there is one.
 func NewOpenRC(daemon *Direct) *OpenRC {
-	return &OpenRC{newScript(daemon, "conntrackd, by OpenRC"), "/etc/runlevels", "/run/openrc"}
+	return &OpenRC{newScript(daemon, "conntrackd, by OpenRC"), "/etc/runlevels", "/run/openrc", []string{"/etc/conf.d/conntrackd", "/etc/rc.conf"}}
 }
 
 var _ Service = (*OpenRC)(nil)
@@ -73,6 +76,16 @@ func (o *OpenRC) recorded() bool {
 	return err == nil
 }
 
+var supervising = regexp.MustCompile(`(?m)^[ \t]*(export[ \t]+)?supervisor=["']?supervise-daemon\b`)
+
+// Supervised says that supervise-daemon runs the daemon: it outlives the daemon, and
+// starts it again.
+func (o *OpenRC) Supervised() bool {
+	return slices.ContainsFunc(append([]string{o.path}, o.settings...), func(path string) bool {
+		return supervising.MatchString(scriptDirectories(path).script)
+	})
+}
+
 // Restart stops the daemon, waits for its end and starts it. What needs the
 // service is not stopped for it.
 func (o *OpenRC) Restart(ctx context.Context) error {
@@ -101,9 +114,17 @@ func (o *OpenRC) end(ctx context.Context, line ...string) error {
 		return o.daemon.Stop(ctx)
 	}
 	status := o.status(ctx)
-	if state.Active {
+	switch {
+	case state.Active:
 		if err := o.stop(ctx, line...); err != nil {
 			return err
+		}
+		status = o.status(ctx)
+	case status != "stopped" && o.Supervised():
+		// The supervisor is there without its daemon. Forgotten alone, it would go on, and
+		// let no other start. Whether it has ended shows by the status.
+		if _, err := o.call(ctx, line...); ctx.Err() != nil {
+			return o.failure(ActionStop, ErrTimeout, "", err)
 		}
 		status = o.status(ctx)
 	}

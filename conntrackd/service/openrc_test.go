@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,44 @@ func TestOpenRCForgetsWhatItStarted(t *testing.T) {
 		if err := o.Stop(t.Context()); err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("recorded %v, %q: %v, %v", test.recorded, test.said, got, err)
 		}
+	}
+}
+
+// A supervisor without its daemon is ended, and not only forgotten.
+func TestOpenRCEndsItsSupervisor(t *testing.T) {
+	for name, test := range map[string]struct {
+		script, settings string
+		said             []string // by the status, in turn
+		want             []string
+	}{
+		"in the script":   {"supervisor=supervise-daemon\n", "", []string{"started", "stopped"}, []string{"status", "stop", "status"}},
+		"in its settings": {"", "supervisor=\"supervise-daemon\"\n", []string{"crashed", "stopped"}, []string{"status", "stop", "status"}},
+		"that stays":      {"supervisor=supervise-daemon\n", "", []string{"crashed", "crashed"}, []string{"status", "stop", "status", "zap"}},
+		"stopped":         {"supervisor=supervise-daemon\n", "", []string{"stopped"}, []string{"status"}},
+		"none":            {"#supervisor=supervise-daemon\n", "", []string{"crashed"}, []string{"status", "zap"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			o := NewOpenRC(&Direct{Config: filepath.Join(dir, "conntrackd.conf")})
+			o.records, o.path, o.settings = dir, filepath.Join(dir, "conntrackd"), []string{filepath.Join(dir, "conf"), filepath.Join(dir, "none")}
+			if err := errors.Join(os.WriteFile(o.path, []byte("#!/sbin/openrc-run\n"+test.script), 0o755), os.WriteFile(o.settings[0], []byte(test.settings), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			o.run = func(_ context.Context, line ...string) ([]byte, error) {
+				word := line[len(line)-1]
+				got = append(got, word)
+				if word != "status" {
+					return nil, nil
+				}
+				said := test.said[0]
+				test.said = test.said[1:]
+				return []byte(" * status: " + said + "\n"), nil
+			}
+			if err := o.Stop(t.Context()); err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("%v, %v; want %v", got, err, test.want)
+			}
+		})
 	}
 }
 
