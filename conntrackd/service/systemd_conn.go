@@ -127,6 +127,7 @@ type unit struct {
 	since                     time.Time
 	queued                    bool // a job is waiting or at work
 	beside                    []Dependent
+	unmet                     string // why the last start did not happen, though nothing failed
 }
 
 func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) {
@@ -145,6 +146,7 @@ func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) 
 		exitCode:   int(property[int32](all, "ExecMainCode")),
 		exitStatus: int(property[int32](all, "ExecMainStatus")),
 		beside:     dependentsIn(all, name),
+		unmet:      unmet(all),
 	}
 	if pair := property[[]any](all, "LoadError"); len(pair) == 2 {
 		u.loadError, _ = pair[1].(string)
@@ -220,6 +222,9 @@ func (u unit) words() string {
 	}
 	if u.load != "loaded" {
 		w = u.load + ", " + w
+	}
+	if u.active == "inactive" && u.unmet != "" {
+		w += ": " + u.unmet
 	}
 	if !u.failed() {
 		return w

@@ -189,6 +189,15 @@ i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done`
 	}
 }
 
+func condition(t *testing.T) {
+	s := service.NewSystemd("")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "inactive (dead): ConditionPathExists=/etc/nope of the unit is not met")
+	command("sh", "-c", `printf '[Service]\nExecCondition=/bin/false now\n' >/etc/systemd/system/conntrackd.service.d/test.conf; systemctl daemon-reload`)
+	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "ExecCondition=/bin/false now of the unit ended with status 1")
+	command("sh", "-c", `printf '[Unit]\nAssertPathExists=/etc/nope\n' >/etc/systemd/system/conntrackd.service.d/test.conf; systemctl daemon-reload`)
+	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "AssertPathExists=/etc/nope of the unit is not met")
+}
+
 // dependentUnits starts a unit of each kind that a plain job would stop with the daemon's.
 const dependentUnits = `for kind in Requires BindsTo PartOf; do
 	printf "[Unit]\\n$kind=conntrackd.service\\nAfter=conntrackd.service\\n[Service]\\nExecStart=/bin/sleep 1000\\n" >/etc/systemd/system/$kind.service

@@ -51,6 +51,7 @@ func debianCases() map[string]debianCase {
 		"not root":                  {nobody: true, inside: notRoot},
 		"not root and no D-Bus":     {setup: stopDBus, nobody: true, inside: nothingToAsk},
 		"hostile journal":           {inside: hostileJournal},
+		"a condition":               {setup: "mkdir -p /etc/systemd/system/conntrackd.service.d; printf '[Unit]\\nConditionPathExists=/etc/nope\\n' >/etc/systemd/system/conntrackd.service.d/test.conf; systemctl daemon-reload", inside: condition},
 		"other units depend on it":  {setup: dependentUnits, inside: sparesDependents},
 	}
 }

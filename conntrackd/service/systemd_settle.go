@@ -40,6 +40,9 @@ func (s *Systemd) settle(ctx context.Context, conn systemdConn, began time.Time)
 // unstable explains why a daemon that was up, as first says, is not as u says.
 func (s *Systemd) unstable(ctx context.Context, conn systemdConn, first, u unit, began time.Time) error {
 	failed := s.failure(ActionRestart, ErrUnstable, "", nil)
+	if first.active == "inactive" && first.pid == 0 && first.unmet != "" {
+		failed.Reason = ErrFailed // the job is done, without a start
+	}
 	u, failed.Detail, failed.Err = s.ended(ctx, conn, u)
 	if u.up() && u.pid != 0 && u.pid != first.pid {
 		failed.Detail = fmt.Sprintf("process %d ended and was started again as process %d", first.pid, u.pid)

@@ -83,3 +83,36 @@ func TestSystemdStateSaysThatItChanges(t *testing.T) {
 		}
 	}
 }
+
+// A job that is done without a start says which condition of the unit kept it from one.
+func TestSystemdRestartTellsTheUnmetCondition(t *testing.T) {
+	tried := uint64(1_700_000_000_000_000)
+	command := func(status int32) [][]any {
+		return [][]any{{"/bin/false", []string{"/bin/false", "x"}, false, tried, tried, tried, tried, uint32(9), int32(1), status}}
+	}
+	for name, test := range map[string]struct {
+		properties []any
+		result     string
+		reason     error
+		text       string
+	}{
+		"a condition": {[]any{"ConditionResult", false, "ConditionTimestamp", tried, "Conditions", [][]any{
+			{"ConditionPathExists", false, true, "/run/off", int32(1)}, {"ConditionPathExists", true, true, "/etc/nope", int32(-1)}, {"ConditionHost", false, false, "fw", int32(0)}}},
+			"done", ErrFailed, "did not start: inactive (dead): ConditionPathExists=|!/etc/nope of the unit is not met, so systemd did not start it"},
+		"a condition that is not shown": {[]any{"ConditionResult", false, "ConditionTimestamp", tried}, "done", ErrFailed, "a condition of the unit is not met (Conditions)"},
+		"an assertion":                  {[]any{"AssertResult", false, "AssertTimestamp", tried, "Asserts", [][]any{{"AssertPathExists", false, false, "/etc/nope", int32(-2)}}}, "assert", ErrFailed, "AssertPathExists=/etc/nope of the unit is not met"},
+		"a command":                     {[]any{"ConditionResult", true, "ConditionTimestamp", tried, "ExecCondition", command(1)}, "done", ErrFailed, "ExecCondition=/bin/false x of the unit ended with status 1"},
+		"a command that lets it start":  {[]any{"ConditionResult", true, "ConditionTimestamp", tried, "ExecCondition", command(0)}, "done", ErrUnstable, "stay up: inactive (dead)"},
+		"conditions that nobody tried":  {[]any{"ConditionResult", false, "ConditionTimestamp", uint64(0)}, "done", ErrUnstable, "stay up: inactive (dead)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				skipped := inactive("loaded")
+				for i := 0; i < len(test.properties); i += 2 {
+					skipped[test.properties[i].(string)] = test.properties[i+1]
+				}
+				checkServiceError(t, newFake(&fakeSystemd{states: []map[string]any{props(), skipped}}, test.result).Restart(t.Context()), test.reason, test.text)
+			})
+		})
+	}
+}
