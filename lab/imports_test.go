@@ -38,9 +38,11 @@ var allowed = map[string][]string{
 	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed", "plural", "trust"},
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
-	"conntrackd/service":  {"conntrackd", "conntrackd/control", "conntrackd/service/bus", "shell", "trust"},
+	"conntrackd/service":  {"conntrackd", "conntrackd/control", "conntrackd/service/bus", "conntrackd/service/journal", "conntrackd/service/sdunit", "shell", "trust"},
 
-	"conntrackd/service/bus": {},
+	"conntrackd/service/bus":     {},
+	"conntrackd/service/journal": {"trust"},
+	"conntrackd/service/sdunit":  {},
 
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "shell", "trust"},
 	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},

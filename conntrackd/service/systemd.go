@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"connsync/conntrackd/service/journal"
+	"connsync/conntrackd/service/sdunit"
 )
 
 // DefaultUnit is the unit of Debian's, Red Hat's and SUSE's packages.
@@ -45,7 +48,7 @@ func NewSystemd(name string) *Systemd {
 		Wait:    15 * time.Second,
 		Settle:  2500 * time.Millisecond,
 		dial:    dialSystemd,
-		journal: readJournal,
+		journal: journal.Read,
 		dirs:    unitDirs[:],
 	}
 }
@@ -103,7 +106,7 @@ func (s *Systemd) Restart(ctx context.Context) error {
 	if err := s.usable(ActionRestart, u); err != nil {
 		return err
 	}
-	if u.beside, err = withTheirs(ctx, conn, s.Unit, u.beside); err != nil {
+	if u.beside, err = sdunit.WithTheirs(ctx, conn, s.Unit, u.beside); err != nil {
 		return s.refused(ctx, ActionRestart, err)
 	}
 	s.recall(u.beside)
@@ -142,7 +145,7 @@ func (s *Systemd) Stop(ctx context.Context) error {
 	if u.active == "inactive" && !u.queued {
 		return nil
 	}
-	if u.beside, err = withTheirs(ctx, conn, s.Unit, u.beside); err != nil {
+	if u.beside, err = sdunit.WithTheirs(ctx, conn, s.Unit, u.beside); err != nil {
 		return s.refused(ctx, ActionStop, err)
 	}
 	s.recall(u.beside)

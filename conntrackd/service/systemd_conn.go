@@ -12,6 +12,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"connsync/conntrackd/service/bus"
+	"connsync/conntrackd/service/sdunit"
 )
 
 // systemdConn is what is used of *sd.Conn.
@@ -145,8 +146,8 @@ func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) 
 		restarts:   int(property[uint32](all, "NRestarts")),
 		exitCode:   int(property[int32](all, "ExecMainCode")),
 		exitStatus: int(property[int32](all, "ExecMainStatus")),
-		beside:     dependentsIn(all, name),
-		unmet:      unmet(all),
+		beside:     sdunit.Dependents(all, name),
+		unmet:      sdunit.Unmet(all),
 	}
 	if pair := property[[]any](all, "LoadError"); len(pair) == 2 {
 		u.loadError, _ = pair[1].(string)
@@ -169,8 +170,7 @@ func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) 
 // property is the zero value where systemd is too old for the property or
 // gives it another type.
 func property[T any](all map[string]any, name string) T {
-	v, _ := all[name].(T)
-	return v
+	return sdunit.Property[T](all, name)
 }
 
 func (u unit) up() bool { return u.active == "active" || u.active == "reloading" }

@@ -5,36 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"connsync/conntrackd/service/sdunit"
 )
 
 // Dependent is a running unit that systemd stops with the daemon's, and restarts with it.
-type Dependent struct {
-	Unit string // its full name
-	// Directive is why: the line of a unit file that says so, such as
-	// "Requires=conntrackd.service".
-	Directive string
-	// Bound says that the unit ends whenever the daemon's is stopped, be it by a job
-	// that leaves other units alone.
-	Bound bool
-}
-
-// dependence is a property of a unit whose values are the units that a job to stop or
-// restart it goes on to (systemd.unit(5)).
-type dependence struct {
-	property  string
-	directive string // in the file of the other unit, before the name
-	own       bool   // it is in the unit's own file, before the other's name
-	binds     bool
-}
-
-func dependences() []dependence {
-	return []dependence{
-		{property: "BoundBy", directive: "BindsTo=", binds: true},
-		{property: "RequiredBy", directive: "Requires="},
-		{property: "ConsistsOf", directive: "PartOf="},
-		{property: "PropagatesStopTo", directive: "PropagatesStopTo=", own: true},
-	}
-}
+type Dependent = sdunit.Dependent
 
 // Dependents are the running units that a plain "systemctl stop" or "systemctl restart"
 // of the daemon's unit takes along, those that depend on one of them too. Restart and Stop
@@ -47,64 +23,15 @@ func (s *Systemd) Dependents(ctx context.Context) ([]Dependent, error) {
 		return nil, s.refused(ctx, "", err)
 	}
 	defer conn.Close()
-	found, err := dependents(ctx, conn, s.Unit)
+	all, err := conn.GetAllPropertiesContext(ctx, s.Unit)
+	if err != nil {
+		return nil, s.refused(ctx, "", err)
+	}
+	found, err := sdunit.WithTheirs(ctx, conn, s.Unit, sdunit.Dependents(all, s.Unit))
 	if err != nil {
 		return nil, s.refused(ctx, "", err)
 	}
 	return found, nil
-}
-
-// dependents walks from the unit to those that depend on it. One that does not run is
-// neither stopped nor restarted, nor is what depends on it for its sake.
-func dependents(ctx context.Context, conn systemdConn, unit string) ([]Dependent, error) {
-	all, err := conn.GetAllPropertiesContext(ctx, unit)
-	if err != nil {
-		return nil, err
-	}
-	return withTheirs(ctx, conn, unit, dependentsIn(all, unit))
-}
-
-// withTheirs adds to the dependents of the unit those of theirs, and leaves out what does
-// not run.
-func withTheirs(ctx context.Context, conn systemdConn, unit string, found []Dependent) ([]Dependent, error) {
-	seen := []string{unit}
-	for i := 0; i < len(found); {
-		d := found[i]
-		if slices.Contains(seen, d.Unit) {
-			found = slices.Delete(found, i, i+1)
-			continue
-		}
-		seen = append(seen, d.Unit)
-		all, err := conn.GetAllPropertiesContext(ctx, d.Unit)
-		if err != nil {
-			return nil, err
-		}
-		if active := property[string](all, "ActiveState"); active == "inactive" || active == "failed" {
-			found = slices.Delete(found, i, i+1)
-			continue
-		}
-		for _, next := range dependentsIn(all, d.Unit) {
-			next.Bound = d.Bound // an ordinary job stops what it binds
-			found = append(found, next)
-		}
-		i++
-	}
-	return found, nil
-}
-
-// dependentsIn are the units that the properties of a unit name.
-func dependentsIn(all map[string]any, unit string) []Dependent {
-	var found []Dependent
-	for _, kind := range dependences() {
-		for _, name := range property[[]string](all, kind.property) {
-			d := Dependent{Unit: name, Directive: kind.directive + unit, Bound: kind.binds}
-			if kind.own {
-				d.Directive = kind.directive + name
-			}
-			found = append(found, d)
-		}
-	}
-	return found
 }
 
 // jobMode is how a job is to deal with other units: those that depend on the daemon's keep

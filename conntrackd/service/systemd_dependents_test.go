@@ -80,9 +80,9 @@ func TestSystemdDependents(t *testing.T) {
 	s := newFake(f)
 	got, err := s.Dependents(t.Context())
 	want := []Dependent{
-		{"bound.service", "BindsTo=conntrackd.service", true}, {"ha.target", "Requires=conntrackd.service", false},
-		{"told.service", "PropagatesStopTo=told.service", false}, {"bound2.service", "Requires=bound.service", true},
-		{"keepalived.service", "PartOf=ha.target", false}, {"mail.service", "BindsTo=keepalived.service", false},
+		{Unit: "bound.service", Directive: "BindsTo=conntrackd.service", Bound: true}, {Unit: "ha.target", Directive: "Requires=conntrackd.service", Bound: false},
+		{Unit: "told.service", Directive: "PropagatesStopTo=told.service", Bound: false}, {Unit: "bound2.service", Directive: "Requires=bound.service", Bound: true},
+		{Unit: "keepalived.service", Directive: "PartOf=ha.target", Bound: false}, {Unit: "mail.service", Directive: "BindsTo=keepalived.service", Bound: false},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got)\n%s", err, diff)

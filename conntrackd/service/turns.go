@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"connsync/conntrackd/service/journal"
 )
 
 // Turn is a start or an end of the daemon.
@@ -41,7 +43,7 @@ func (s *Systemd) Turns(ctx context.Context) ([]Turn, error) {
 	for id := range turnMessages {
 		args = append(args, "MESSAGE_ID="+id)
 	}
-	return askJournal(ctx, s.Unit, args, parseTurns)
+	return journal.Ask(ctx, s.Unit, args, parseTurns)
 }
 
 // parseTurns reads journalctl's JSON lines; the order stays.

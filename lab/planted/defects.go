@@ -54,7 +54,7 @@ var defects = []defect{
 		"\tcase dbus.TypeSignal:\n\tdefault:\n\t\treturn false, nil\n\t}\n",
 		"\t}\n",
 		"a call of a method is handed on like a signal"),
-	in("conntrackd/service", "FuzzJournal", "journal.go",
+	in("conntrackd/service/journal", "FuzzJournal", "journal.go",
 		"lines = append(lines, journalText(entry.Message))",
 		"lines = append(lines, strings.Split(journalText(entry.Message), \"\\n\")...)",
 		"an entry with line ends becomes several lines"),

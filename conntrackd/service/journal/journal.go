@@ -1,4 +1,5 @@
-package service
+// Package journal reads what systemd's journal holds of a unit.
+package journal
 
 import (
 	"bufio"
@@ -22,8 +23,8 @@ const (
 	journalBytes = 16 << 20 // above what so many lines of 4096 bytes can take as JSON
 )
 
-// readJournal returns what the unit's processes said since then, oldest first.
-func readJournal(ctx context.Context, unit string, since time.Time) ([]string, error) {
+// Read returns what the unit's processes said since then, oldest first.
+func Read(ctx context.Context, unit string, since time.Time) ([]string, error) {
 	// A line that was written just now may not have been stored yet. Where
 	// this is not allowed or not known, the lines are merely a little late.
 	syncing, stop := context.WithTimeout(ctx, time.Second)
@@ -33,14 +34,14 @@ func readJournal(ctx context.Context, unit string, since time.Time) ([]string, e
 	if !since.IsZero() {
 		args = append(args, "--since", fmt.Sprintf("@%d.%06d", since.Unix(), since.Nanosecond()/1000))
 	}
-	lines, err := askJournal(ctx, unit, args, parseJournal)
+	lines, err := Ask(ctx, unit, args, parseJournal)
 	slices.Reverse(lines)
 	return lines, err
 }
 
-// askJournal has journalctl print entries, the newest first, and parses them. The journal
+// Ask has journalctl print entries, the newest first, and parses them. The journal
 // has no other reader without cgo than its own program.
-func askJournal[T any](ctx context.Context, unit string, args []string, parse func(io.Reader) ([]T, error)) ([]T, error) {
+func Ask[T any](ctx context.Context, unit string, args []string, parse func(io.Reader) ([]T, error)) ([]T, error) {
 	ctx, cancel := context.WithTimeout(ctx, journalTime)
 	defer cancel()
 	// Newest first: with --since and --lines alone the oldest lines are shown.

@@ -1,13 +1,13 @@
-package service
+package sdunit
 
 import (
 	"fmt"
 	"strings"
 )
 
-// unmet says which condition of a unit kept its last start from happening; blank where
+// Unmet says which condition of a unit kept its last start from happening; blank where
 // none did, or it was not started yet.
-func unmet(all map[string]any) string {
+func Unmet(all map[string]any) string {
 	if why := unmetCommand(all); why != "" {
 		return why
 	}
@@ -15,10 +15,10 @@ func unmet(all map[string]any) string {
 		{"ConditionResult", "ConditionTimestamp", "Conditions"}, {"AssertResult", "AssertTimestamp", "Asserts"},
 	} {
 		met, told := all[kind.result].(bool)
-		if !told || met || property[uint64](all, kind.at) == 0 {
+		if !told || met || Property[uint64](all, kind.at) == 0 {
 			continue
 		}
-		if failed := unmetLines(property[[][]any](all, kind.list)); len(failed) > 0 {
+		if failed := unmetLines(Property[[][]any](all, kind.list)); len(failed) > 0 {
 			return strings.Join(failed, " and ") + " of the unit is not met, so systemd did not start it"
 		}
 		return "a condition of the unit is not met (" + kind.list + "), so systemd did not start it"
@@ -57,7 +57,7 @@ func unmetLines(conditions [][]any) []string {
 // fields of each are how its process ended (a CLD_ value of waitid(2)), and the status.
 func unmetCommand(all map[string]any) string {
 	const exited = 1
-	for _, c := range property[[][]any](all, "ExecCondition") {
+	for _, c := range Property[[][]any](all, "ExecCondition") {
 		if len(c) < 10 {
 			continue
 		}
