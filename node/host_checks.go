@@ -157,7 +157,6 @@ func (h *hostChecks) told(i prepare.Item) prepare.ItemID {
 	return ""
 }
 
-// unit is about systemd; without it nothing starts the daemon again.
 func (h *hostChecks) unit(ctx context.Context) check.Finding {
 	if err := h.look(ctx); err != nil {
 		return unseen(err)
@@ -172,11 +171,7 @@ func (h *hostChecks) unit(ctx context.Context) check.Finding {
 	if h.n.Unmanaged() {
 		return check.Finding{Status: check.Unknown, Detail: "--service none does not read the service, so its unit is unknown", Remedy: h.n.Called.With("--service", "auto").Command("check")}
 	}
-	if k := h.saved.State.Keeper; k != (service.Keeper{}) {
-		return check.Pass("%s starts it again, unless a stale lock file stands in its way", k)
-	}
-	return check.Finding{Status: check.Passed,
-		Detail: "no unit runs conntrackd here; connsync removes a stale lock when it starts it; what else starts it again is not known"}
+	return dependents.Restarts(h.n.Service, h.saved.State.Keeper, h.n.Called.Command("apply"))
 }
 
 // resync needs both: that the daemon asks, and that it sends.
@@ -192,7 +187,10 @@ func (h *hostChecks) resync(ctx context.Context) check.Finding {
 	if i, ok := h.found.Item(prepare.ItemResync); ok {
 		return h.itemFinding(i)
 	}
-	return check.Finding{Status: check.Passed, Detail: "the daemon asks for all states when it starts, and connsync sends all after a save"}
+	if h.file().Mode() == "ALARM" {
+		return check.Pass("mode ALARM sends every state again and again")
+	}
+	return dependents.Sends(h.n.Service)
 }
 
 func (h *hostChecks) protocols(ctx context.Context) check.Finding {

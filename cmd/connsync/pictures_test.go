@@ -102,14 +102,17 @@ func textOf(t *testing.T, svg []byte) string {
 // the glyphs of ASCII and of Unicode: width included, so that what is cut is compared
 // as far as both have it.
 func inWords(text string) []string {
-	text = strings.NewReplacer("─", "-", "›", ">", "•", "*", "→", "->", "…", "...").Replace(text)
+	text = strings.NewReplacer("─", "-", "›", ">", "•", "*", "→", "->").Replace(text)
 	text = screenText(text, 0, 0, false)
 	var lines []string
 	for line := range strings.Lines(text) {
 		words := strings.Join(strings.Fields(line), " ")
 		if cut, was := strings.CutSuffix(words, "..."); was {
-			words = cut[:max(0, len(cut)-4)]
+			words = strings.TrimSpace(cut)
+		} else if cut, was := strings.CutSuffix(words, "…"); was { // it leaves room for two more
+			words = strings.TrimSpace(cut[:max(0, len(cut)-2)])
 		}
+		words = strings.ReplaceAll(words, "…", "...")
 		if words != "" {
 			lines = append(lines, words)
 		}

@@ -402,8 +402,8 @@ func (e evidence) judgeTold() judgement {
 	case mailbox.CauseNotWritten:
 		j.Cause = fmt.Sprintf("%s: its kernel refused %s", lacks, plural.Of(uint64(told.Refused), "state", "states"))
 	default:
-		j.Cause = lacks + ": the others were removed or expired there"
-		j.Next = "send them again (conntrackd -B), and see who empties the connection table on the peer"
+		j.Cause = lacks + ": the others were removed or expired there, or were not sent since conntrackd was started here"
+		j.Next = "send them again (conntrackd -B), after every start of conntrackd too, and see who empties the connection table on the peer"
 	}
 	return j
 }

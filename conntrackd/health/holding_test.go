@@ -125,7 +125,7 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 		"told: refused, and all may be there": {edited(told(mailbox.CauseNotWritten, 1), func(e *evidence) {
 			e.coverage, e.holding.OnPeer, e.holding.Of, e.holding.Unclear = &coverage.Coverage{}, -1, -1, UnclearRefused
 		}), VerdictUnknown, "the peer's kernel refused 1 state, and what it reported does not show whether a connection of this node is among them -> on the peer, run connsync status", mailbox.CauseNone},
-		"told: no cause":                   {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there -> send them again (conntrackd -B)", mailbox.CauseNone},
+		"told: no cause":                   {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there, or were not sent since conntrackd was started here -> send them again (conntrackd -B), after every start", mailbox.CauseNone},
 		"told: nothing commits":            {uncommitted(mailbox.HookUnseen), VerdictUnknown, "the peer keeps 500 connections in its external cache, and nothing was seen there that commits them at a failover -> on the peer, have", mailbox.CauseNone},
 		"told: keepalived does not run it": {uncommitted(mailbox.HookFails), VerdictPartial, "its keepalived does not run connsync failover primary, which commits them at a failover -> on the peer, run connsync check", mailbox.CauseNone},
 		"told: nothing commits, and others are filtered": {edited(uncommitted(mailbox.HookUnseen), func(e *evidence) { e.coverage.Filtered = 3 }), VerdictPartial,

@@ -223,8 +223,8 @@ func (e evidence) judgeMissingStates() (judgement, bool) {
 		return judgement{VerdictLosing, "this node had refused states of the peer; they were asked for now, and came", ""}, true
 	case m.had:
 		return judgement{VerdictLosing,
-			fmt.Sprintf("this node held none of the peer's %s any more: they had been removed here; they were asked for now, and came", plural.Of(m.states, "state", "states")),
-			"see who empties the connection table on this node (conntrack -F, conntrackd -f)"}, true
+			fmt.Sprintf("this node held none of the peer's %s any more: they had been removed here, or the peer had not sent them since conntrackd was started there; they were asked for now, and came", plural.Of(m.states, "state", "states")),
+			"see who empties the connection table on this node (conntrack -F, conntrackd -f), and whether conntrackd -B runs on the peer after every start"}, true
 	}
 	return judgement{VerdictLosing,
 		fmt.Sprintf("this node held none of the peer's %s, although it heard the peer: conntrackd was started %s before and had not got them; they were asked for now, and came",

@@ -44,6 +44,9 @@ type Finding struct {
 	// checks which need this one are still asked. It failed, and the link works, but not
 	// as it should; or it could not run, for a cause that another check reports.
 	Mild bool
+	// Lasting says that no save has a part in it, nor in what it does: the checks tell it,
+	// and the review of a save does not.
+	Lasting bool
 	// Mend is what connsync itself can do about the failure; blank for nothing.
 	Mend Mend
 }

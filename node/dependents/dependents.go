@@ -1,5 +1,5 @@
-// Package dependents says of the units that systemd stops and restarts with conntrackd's
-// what becomes of them.
+// Package dependents says what a service manager does around conntrackd: with the units
+// that systemd stops and restarts with it, and, where it is not systemd, after a crash and a start.
 package dependents
 
 import (
@@ -65,4 +65,45 @@ func Beside(f check.Finding, beside []service.Dependent) check.Finding {
 	}
 	return check.Finding{Status: check.Failed, Detail: f.Detail + "; " + others,
 		Remedy: fmt.Sprintf("systemctl edit --full %s: Wants= in place of %s", beside[0].Unit, beside[0].Directive)}
+}
+
+// Restarts is what is found of a daemon after a crash where no unit of systemd runs it;
+// apply is the command that saves again.
+func Restarts(s service.Service, keeper service.Keeper, apply string) check.Finding {
+	const left = "a crash leaves its lock file, and none starts beside that"
+	remedy := apply + ", which removes the lock file and starts it"
+	manager := managerOf(s)
+	if o, openrc := s.(*service.OpenRC); openrc && o.Supervised() {
+		keeper.Name = "supervise-daemon"
+	}
+	switch {
+	case keeper != (service.Keeper{}):
+		return check.Finding{Status: check.Unknown, Lasting: true, Detail: fmt.Sprintf("%s starts it again, but %s; whether it removes it is not known", keeper, left),
+			Remedy: "have it remove the lock file, where it is empty, before each start"}
+	case manager != "":
+		return check.Finding{Status: check.Failed, Lasting: true, Detail: fmt.Sprintf("%s does not start conntrackd again by itself after a crash; %s", manager, left), Remedy: remedy}
+	}
+	return check.Finding{Status: check.Unknown, Lasting: true, Detail: "no service manager runs conntrackd, so what starts it again after a crash is not known; " + left, Remedy: remedy}
+}
+
+// Sends is what is found of the states of this node after a start, where the daemon asks
+// for the peer's and no unit of systemd starts it.
+func Sends(s service.Service) check.Finding {
+	const sends = "the daemon asks for the peer's states when it starts, and connsync sends this node's after a save; "
+	const remedy = "conntrackd -B after every other start"
+	if manager := managerOf(s); manager != "" {
+		return check.Finding{Status: check.Failed, Lasting: true, Detail: sends + "after another start, " + manager + " has nothing sent: the peer lacks the connections that began before it", Remedy: remedy}
+	}
+	return check.Finding{Status: check.Unknown, Lasting: true, Detail: sends + "what starts it otherwise, and whether that has them sent, is not known", Remedy: remedy}
+}
+
+// managerOf names a manager that runs an init script; blank where there is none.
+func managerOf(s service.Service) string {
+	switch s.(type) {
+	case *service.OpenRC:
+		return "OpenRC"
+	case *service.SysV:
+		return "SysV init"
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package dependents
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,28 @@ func TestUnitsBesideConntrackd(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, notesOn(both, service.ActionRestart)); diff != "" {
 		t.Errorf("a restart (-want +got):\n%s", diff)
+	}
+}
+
+// What is not so, or not known, of a manager is not passed.
+func TestWithoutSystemd(t *testing.T) {
+	direct := &service.Direct{Config: "/etc/conntrackd/conntrackd.conf"}
+	for name, tt := range map[string]struct {
+		found  check.Finding
+		status check.Status
+		words  string
+	}{
+		"openrc":  {Restarts(service.NewOpenRC(direct), service.Keeper{}, "connsync apply"), check.Failed, "OpenRC does not start conntrackd again by itself after a crash; a crash leaves its lock file"},
+		"sysv":    {Restarts(service.NewSysV(direct), service.Keeper{}, "connsync apply"), check.Failed, "SysV init does not start"},
+		"direct":  {Restarts(direct, service.Keeper{}, "connsync apply"), check.Unknown, "what starts it again after a crash is not known"},
+		"respawn": {Restarts(direct, service.Keeper{Name: "procd", PID: 7}, "connsync apply"), check.Unknown, "procd (process 7) starts it again, but a crash leaves its lock file"},
+
+		"openrc sends": {Sends(service.NewOpenRC(direct)), check.Failed, "after another start, OpenRC has nothing sent"},
+		"sysv sends":   {Sends(service.NewSysV(direct)), check.Failed, "after another start, SysV init has nothing sent"},
+		"direct sends": {Sends(direct), check.Unknown, "whether that has them sent, is not known"},
+	} {
+		if tt.found.Status != tt.status || !strings.Contains(tt.found.Detail, tt.words) || tt.found.Remedy == "" || !tt.found.Lasting {
+			t.Errorf("%s: %s: %s -> %s", name, tt.found.Status, tt.found.Detail, tt.found.Remedy)
+		}
 	}
 }

@@ -93,12 +93,13 @@ func Folded(rest []check.Result) string {
 }
 
 // Unsettled are the problems with which a save goes on: without those that the save
-// itself mends, and those that a first node is agreed to have.
+// itself mends, those in which none has a part, and those that a first node is agreed to
+// have.
 func Unsettled(report check.Report, firstNode, host bool) []check.Result {
 	mild := onlyPeerPasses()
 	var left []check.Result
 	for _, r := range report.Results {
-		if IsProblem(r) && !(host && r.Mend == check.MendHost) && !(firstNode && mild[r.ID]) {
+		if IsProblem(r) && !r.Lasting && !(host && r.Mend == check.MendHost) && !(firstNode && mild[r.ID]) {
 			left = append(left, r)
 		}
 	}

@@ -117,3 +117,21 @@ func TestChecksOf(t *testing.T) {
 		}
 	}
 }
+
+// A review tells what a save goes on with, and not what no save has a part in.
+func TestUnsettledLeavesOutWhatLasts(t *testing.T) {
+	result := func(id check.ID, f check.Finding) check.Result {
+		return check.Result{ID: id, Severity: check.Warning, Finding: f}
+	}
+	report := check.Report{Results: []check.Result{
+		result("good", check.Finding{Status: check.Passed}), result("lasts", check.Finding{Status: check.Unknown, Lasting: true}),
+		result("host", check.Finding{Status: check.Failed, Mend: check.MendHost}), result("link", check.Finding{Status: check.Failed}),
+	}}
+	var left []check.ID
+	for _, r := range Unsettled(report, false, true) {
+		left = append(left, r.ID)
+	}
+	if diff := cmp.Diff([]check.ID{"link"}, left); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
