@@ -78,7 +78,7 @@ var allowed = map[string][]string{
 	"node/asked":        {"conntrackd/health", "conntrackd/hostfile", "conntrackd/service"},
 	"node/dependents":   {"conntrackd/service", "netcheck/check"},
 	"node/firewallboot": {"trust"},
-	"node/hookscript":   {},
+	"node/hookscript":   {"trust"},
 	"node/helpers":      {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/cthelper", "plural", "shell"},
 
 	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},

@@ -14,7 +14,6 @@ import (
 	"connsync/conntrackd"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
-	"connsync/trust"
 )
 
 // The checks that look at what moves the addresses.
@@ -84,7 +83,7 @@ func asLoaded(f check.Finding, mover *keepalived.Config) check.Finding {
 	if f.Status != check.Passed {
 		return f
 	}
-	why, reload, err := notLoaded(mover)
+	why, reload, err := keepalived.NotLoaded(mover)
 	switch {
 	case err != nil:
 		return check.Finding{Status: check.Unknown, Err: err, Detail: err.Error(), Remedy: cmp.Or(asRoot(err), reload)}
@@ -92,16 +91,6 @@ func asLoaded(f check.Finding, mover *keepalived.Config) check.Finding {
 		return check.Finding{Status: check.Failed, Detail: why + ", and does what it said before", Remedy: reload}
 	}
 	return f
-}
-
-// notLoaded asks whether the running keepalived goes by the configuration, and how it would.
-func notLoaded(mover *keepalived.Config) (why, reload string, err error) {
-	installed, err := keepalived.Find()
-	if err != nil {
-		return "", "", err
-	}
-	why, err = installed.NotLoaded(mover)
-	return why, fmt.Sprintf("kill -HUP %d", installed.PID), err
 }
 
 func couldNotCheck(what string, err error) check.Finding {
@@ -216,14 +205,4 @@ func userExists(name string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// maxScriptBytes is above any script that a person has written.
-const maxScriptBytes = 1 << 20
-
-// readScript returns a script as a whole, or an error where it is no regular
-// file or a larger one.
-func readScript(path string) (string, error) {
-	content, err := trust.ReadFile(path, maxScriptBytes)
-	return string(content), err
 }

@@ -19,6 +19,7 @@ import (
 	"connsync/conntrackd/prepare"
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
+	"connsync/node/hookscript"
 	"connsync/trust"
 )
 
@@ -40,7 +41,7 @@ func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.
 	}
 	h := n.hookOf(mover, c.Settings)
 	if h.lacks().Status == check.Passed {
-		if why, reload, _ := notLoaded(mover); why != "" {
+		if why, reload, _ := keepalived.NotLoaded(mover); why != "" {
 			return prepare.Offer{State: prepare.ItemForeign, Detail: why + ": " + reload}, true
 		}
 		return prepare.Offer{State: prepare.ItemInPlace, Detail: "keepalived calls connsync failover"}, true
@@ -56,7 +57,7 @@ func (n *Node) offerHook(ctx context.Context, c *conntrackd.Candidate) (prepare.
 func (n *Node) hookOf(mover *keepalived.Config, settings conntrackd.Settings) hook {
 	return hook{
 		mover: mover, external: settings.ExternalCache, program: n.hookCommand(),
-		userExists: userExists, refusal: mover.Refusal, read: readScript, config: n.Config, parse: n.ParseCommand,
+		userExists: userExists, refusal: mover.Refusal, read: hookscript.Read, config: n.Config, parse: n.ParseCommand,
 	}
 }
 

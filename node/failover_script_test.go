@@ -13,6 +13,7 @@ import (
 
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
+	"connsync/node/hookscript"
 )
 
 // A hook is looked for in the whole script. Where that cannot be read, the
@@ -52,7 +53,7 @@ func TestFailoverHookReadsTheWholeScript(t *testing.T) {
 			}
 			h := hook{
 				mover:   mover(t, group(`notify_master "`+path+`" root`, backup, fault)),
-				program: "/usr/sbin/connsync failover", userExists: userExists, read: readScript, config: DefaultConfig, parse: parseHook,
+				program: "/usr/sbin/connsync failover", userExists: userExists, read: hookscript.Read, config: DefaultConfig, parse: parseHook,
 				refusal: func(keepalived.Script, string) (string, error) { return "", nil },
 			}
 			found := make(chan check.Finding, 1)

@@ -25,7 +25,7 @@ func (n *Node) hookState(ctx context.Context, settings conntrackd.Settings) mail
 	mover, finding := n.findMover(ctx, settings.ExternalCache)
 	switch {
 	case mover != nil:
-		if why, _, err := notLoaded(mover); why != "" || err != nil {
+		if why, _, err := keepalived.NotLoaded(mover); why != "" || err != nil {
 			return mailbox.HookUnknown
 		}
 		return n.hookOf(mover, settings).state()

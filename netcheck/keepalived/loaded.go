@@ -61,6 +61,17 @@ func (i Installation) NotLoaded(c *Config) (string, error) {
 // what was found may have been a question to the program, as connsync asks it for its version.
 func ended(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) }
 
+// NotLoaded is [Installation.NotLoaded] of the keepalived that is found, with the command
+// that has it read its configuration.
+func NotLoaded(c *Config) (why, reload string, err error) {
+	installed, err := Find()
+	if err != nil {
+		return "", "", err
+	}
+	why, err = installed.NotLoaded(c)
+	return why, fmt.Sprintf("kill -HUP %d", installed.PID), err
+}
+
 // lastChange is when the content, the owner or the name of one of the files changed last.
 func lastChange(files []string) (at time.Time, of string, err error) {
 	for _, path := range files {

@@ -1,6 +1,20 @@
 package hookscript
 
-import "strings"
+import (
+	"strings"
+
+	"connsync/trust"
+)
+
+// maxScriptBytes is above any script that a person has written.
+const maxScriptBytes = 1 << 20
+
+// Read returns a script as a whole, or an error where it is no regular
+// file or a larger one.
+func Read(path string) (string, error) {
+	content, err := trust.ReadFile(path, maxScriptBytes)
+	return string(content), err
+}
 
 // Packaged says that a script is conntrack-tools' primary-backup.sh, be it edited.
 func Packaged(content string) bool {
