@@ -38,6 +38,16 @@ func TestDebianDependentsAreSpared(t *testing.T) {
 	if now := p.shell("systemctl show -P MainPID vrrp; systemctl show -P MainPID conntrackd"); now != process+"\n0" {
 		t.Errorf("disabled: the processes are %q, and vrrp's was %s", now, process)
 	}
+
+	// At boot it starts conntrackd, whose own unit is disabled.
+	p.shell(`printf '[Install]\nWantedBy=multi-user.target\n' >>/etc/systemd/system/vrrp.service; systemctl daemon-reload; systemctl enable vrrp`)
+	if said := p.shell("connsync status || true"); !strings.Contains(said, "conntrackd does not run, and vrrp.service starts it at boot") {
+		t.Errorf("status:\n%s", said)
+	}
+	p.run(p.apply()...)
+	if said := p.run("apply", "--disable", "--dry-run"); !strings.Contains(said, "vrrp.service starts conntrackd at boot all the same") {
+		t.Errorf("before it is disabled again:\n%s", said)
+	}
 }
 
 // An operator's drop-in that undoes connsync's is named by the save and by check.

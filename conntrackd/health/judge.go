@@ -93,10 +93,15 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		return judgement{VerdictStopped, cause, e.setUp()}, true
 	case e.off():
 		cause := "conntrackd does not run, and is not started at boot"
-		if e.service.AtBoot() == nil {
+		next := "turn it on: " + e.called.Command("apply", "--enable")
+		switch by := e.service.StartedBy; {
+		case e.service.AtBoot() == nil:
 			cause = "conntrackd does not run"
+		case by != "":
+			cause = fmt.Sprintf("conntrackd does not run, and %s starts it at boot", by)
+			next += "; or keep it off: take it out of " + by
 		}
-		return judgement{VerdictStopped, cause, "turn it on: " + e.called.Command("apply", "--enable")}, true
+		return judgement{VerdictStopped, cause, e.service.First(next)}, true
 	case !e.service.Active:
 		return judgeInactive(e), true
 	case errors.Is(e.countersErr, control.ErrStatsMode):
@@ -157,5 +162,5 @@ func judgeInactive(e evidence) judgement {
 	case e.service.Ended:
 		next = "start it (" + e.called.Command("apply", "--enable") + "), or keep it off (" + e.called.Command("apply", "--disable") + ")"
 	}
-	return judgement{VerdictStopped, cause, next}
+	return judgement{VerdictStopped, cause, e.service.First(next)}
 }

@@ -43,24 +43,26 @@ const (
 // State is what the service manager says of the daemon. "Active" is no
 // proof of sync, which package health judges.
 type State struct {
-	Present  bool      // the unit or program exists
-	Masked   bool      // the unit is masked: it cannot be started nor enabled
-	Unmask   string    // the command that takes the mask off, where Masked, or that mends the Refusal
-	Active   bool      // a daemon with our configuration file runs
-	Starting bool      // not active, and going to be: its start is queued, under way, or tried again
-	Changing bool      // not active, and on the way to another state, such as "deactivating": Detail is not the last word
-	Enabled  bool      // it will start at boot; equals Active where Unbooted
-	Unbooted bool      // there is no service manager that has the daemon
-	NoBoot   bool      // where Unbooted: it is known that it does not start at boot
-	Killed   bool      // not active, and ended by a kill or a crash: it left its lock file, or the manager says so; never where it is not to run
-	Ended    bool      // where Unbooted: not active, not Killed, and enabled by whoever settled that last
-	Refusal  string    // why its script would not start it as this host is now
-	Keeper   Keeper    // where Unbooted: what runs the daemon and would start it again
-	Notify   bool      // the manager waits for sd_notify (Type=notify)
-	MainPID  int       // zero when not running
-	Restarts int       // automatic restarts since the last manual start
-	Since    time.Time // when the daemon started; zero when not running
-	Detail   string    // the manager's own words, such as "failed (Result: exit-code)"
+	Present  bool   // the unit or program exists
+	Masked   bool   // the unit is masked: it cannot be started nor enabled
+	Unmask   string // the command that takes the mask off, where Masked, or that mends the Refusal
+	Active   bool   // a daemon with our configuration file runs
+	Starting bool   // not active, and going to be: its start is queued, under way, or tried again
+	Changing bool   // not active, and on the way to another state, such as "deactivating": Detail is not the last word
+	Enabled  bool   // it will start at boot; equals Active where Unbooted
+	// StartedBy is another unit that starts it at boot, be it Enabled or not; blank for none.
+	StartedBy string
+	Unbooted  bool      // there is no service manager that has the daemon
+	NoBoot    bool      // where Unbooted: it is known that it does not start at boot
+	Killed    bool      // not active, and ended by a kill or a crash: it left its lock file, or the manager says so; never where it is not to run
+	Ended     bool      // where Unbooted: not active, not Killed, and enabled by whoever settled that last
+	Refusal   string    // why its script would not start it as this host is now
+	Keeper    Keeper    // where Unbooted: what runs the daemon and would start it again
+	Notify    bool      // the manager waits for sd_notify (Type=notify)
+	MainPID   int       // zero when not running
+	Restarts  int       // automatic restarts since the last manual start
+	Since     time.Time // when the daemon started; zero when not running
+	Detail    string    // the manager's own words, such as "failed (Result: exit-code)"
 }
 
 // AtBoot reports whether anything starts the daemon at boot; nil where that is not known.
@@ -68,8 +70,17 @@ func (s State) AtBoot() *bool {
 	if s.Unbooted && !s.NoBoot {
 		return nil
 	}
-	at := s.Enabled && !s.Unbooted
+	at := (s.Enabled || s.StartedBy != "") && !s.Unbooted
 	return &at
+}
+
+// First puts before a command that starts or enables the service what that takes: the mask
+// off, where it has one.
+func (s State) First(next string) string {
+	if s.Masked {
+		return s.Unmask + ", then " + next
+	}
+	return next
 }
 
 // HalfEnabled says how a service is neither enabled, which is now and at boot, nor
@@ -80,6 +91,8 @@ func (s State) HalfEnabled() string {
 		return ""
 	case s.Ended:
 		return "conntrackd does not run, although the last save enabled it"
+	case s.Active && !s.Enabled && s.StartedBy != "":
+		return "conntrackd runs now, and at boot for " + s.StartedBy + " alone, which starts it"
 	case s.Active && !s.Enabled:
 		return "conntrackd runs now, and does not start at boot"
 	case !s.Active && s.Enabled:

@@ -128,7 +128,8 @@ type unit struct {
 	since                     time.Time
 	queued                    bool // a job is waiting or at work
 	beside                    []Dependent
-	unmet                     string // why the last start did not happen, though nothing failed
+	starters                  map[string]any // all that systemd says, for who starts it
+	unmet                     string         // why the last start did not happen, though nothing failed
 }
 
 func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) {
@@ -147,7 +148,7 @@ func readUnit(ctx context.Context, conn systemdConn, name string) (unit, error) 
 		exitCode:   int(property[int32](all, "ExecMainCode")),
 		exitStatus: int(property[int32](all, "ExecMainStatus")),
 		beside:     sdunit.Dependents(all, name),
-		unmet:      sdunit.Unmet(all),
+		unmet:      sdunit.Unmet(all), starters: all,
 	}
 	if pair := property[[]any](all, "LoadError"); len(pair) == 2 {
 		u.loadError, _ = pair[1].(string)

@@ -96,3 +96,48 @@ func TestSystemdDependents(t *testing.T) {
 		t.Error("commands (-want +got)", diff)
 	}
 }
+
+// A unit that is disabled starts at boot where another one that does wants it.
+func TestSystemdStartedByAnother(t *testing.T) {
+	others := map[string]map[string]any{
+		"ha.target":          dependent("active", "RequiredBy", []string{"keepalived.service", DefaultUnit}),
+		"keepalived.service": dependent("active", "WantedBy", []string{"ha.target"}), "weekly.timer": dependent("active"),
+	}
+	for name, test := range map[string]struct {
+		unit   []any
+		atBoot string
+		active bool
+		want   string // what starts it
+		half   string
+	}{
+		"by another's wish":    {[]any{"WantedBy", []string{"keepalived.service"}}, "keepalived.service", false, "keepalived.service", ""},
+		"by others in between": {[]any{"RequiredBy", []string{"ha.target"}}, "keepalived.service", true, "keepalived.service", "conntrackd runs now, and at boot for keepalived.service alone, which starts it"},
+		"by a timer":           {[]any{"TriggeredBy", []string{"weekly.timer"}}, "weekly.timer", false, "weekly.timer", ""},
+		"by none that does":    {[]any{"WantedBy", []string{"ha.target"}, "TriggeredBy", []string{"weekly.timer"}}, "", true, "", "conntrackd runs now, and does not start at boot"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			unit := inactive("loaded")
+			if test.active {
+				unit = props()
+			}
+			for i := 0; i < len(test.unit); i += 2 {
+				unit[test.unit[i].(string)] = test.unit[i+1]
+			}
+			state, err := newFake(&fakeSystemd{states: []map[string]any{unit}, others: others, atBoot: test.atBoot}).State(t.Context())
+			if at := state.AtBoot(); err != nil || state.StartedBy != test.want || *at != (test.want != "") || state.Enabled || state.HalfEnabled() != test.half {
+				t.Errorf("%v: %+v, at boot %v, half %q", err, state, *at, state.HalfEnabled())
+			}
+		})
+	}
+}
+
+// What is masked is unmasked first.
+func TestMaskComesOffFirst(t *testing.T) {
+	for want, state := range map[string]State{
+		"connsync apply --enable": {}, "systemctl unmask x.service, then connsync apply --enable": {Masked: true, Unmask: "systemctl unmask x.service"},
+	} {
+		if got := state.First("connsync apply --enable"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

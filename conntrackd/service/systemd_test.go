@@ -27,6 +27,7 @@ type fakeSystemd struct {
 	calls   []string
 	install bool // the unit has an [Install] section
 	others  map[string]map[string]any
+	atBoot  string // another unit that is enabled
 }
 
 func (f *fakeSystemd) called(name string) { f.calls = append(f.calls, name) }
@@ -52,7 +53,10 @@ func (f *fakeSystemd) GetAllPropertiesContext(ctx context.Context, name string) 
 	return now, nil
 }
 
-func (f *fakeSystemd) ListUnitFilesByPatternsContext(context.Context, []string, []string) ([]sd.UnitFile, error) {
+func (f *fakeSystemd) ListUnitFilesByPatternsContext(_ context.Context, _, patterns []string) ([]sd.UnitFile, error) {
+	if _, other := f.others[patterns[0]]; other {
+		return []sd.UnitFile{{Type: map[bool]string{true: "enabled", false: "static"}[patterns[0] == f.atBoot]}}, nil
+	}
 	return f.files, nil
 }
 

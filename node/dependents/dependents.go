@@ -24,6 +24,9 @@ func Of(ctx context.Context, s service.Service) ([]service.Dependent, error) {
 func Commands(ctx context.Context, of service.Service, actions ...service.Action) (commands, notes []string) {
 	beside, _ := Of(ctx, of)
 	for _, a := range actions {
+		if a == service.ActionDisable {
+			notes = append(notes, startedBy(ctx, of)...)
+		}
 		if s, ok := of.(*service.Systemd); ok {
 			commands = append(commands, s.CommandsBeside(a, beside)...)
 		} else {
@@ -34,6 +37,16 @@ func Commands(ctx context.Context, of service.Service, actions ...service.Action
 		}
 	}
 	return commands, notes
+}
+
+// startedBy notes the unit that goes on starting conntrackd at boot after its own is
+// disabled.
+func startedBy(ctx context.Context, of service.Service) []string {
+	state, err := of.State(ctx)
+	if err != nil || state.StartedBy == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s starts conntrackd at boot all the same: take it out of that unit, or run systemctl mask %s after the save.", state.StartedBy, of.Name())}
 }
 
 func notesOn(beside []service.Dependent, a service.Action) []string {

@@ -46,7 +46,7 @@ func ServiceNote(h health.Health) string {
 		return Clean("Note: conntrackd is run by " + k.String() + ", so connsync does not restart it.")
 	}
 	if half := h.Service.HalfEnabled(); half != "" && h.Service.Active && !h.Off {
-		return "Note: " + half + "; " + h.Called.Command("apply", "--enable") + " fixes that."
+		return Clean("Note: " + half + "; " + h.Service.First(h.Called.Command("apply", "--enable")) + " fixes that.")
 	}
 	return ""
 }
@@ -160,6 +160,8 @@ func daemon(h health.Health) string {
 	case state.Unbooted: // the detail says so
 	case state.Enabled:
 		parts = append(parts, "starts at boot")
+	case state.StartedBy != "":
+		parts = append(parts, state.StartedBy+" starts it at boot")
 	default:
 		parts = append(parts, "does NOT start at boot")
 	}

@@ -156,6 +156,10 @@ func TestNotesOfTheStatus(t *testing.T) {
 	if got := ServiceNote(kept); got != "Note: conntrackd is run by runit (process 40), so connsync does not restart it." {
 		t.Errorf("run by another program: %q", got)
 	}
+	masked := health.Health{Service: service.State{Active: true, Masked: true, Unmask: "systemctl unmask conntrackd.service"}}
+	if got := ServiceNote(masked); got != "Note: conntrackd runs now, and does not start at boot; systemctl unmask conntrackd.service, then connsync apply --enable fixes that." {
+		t.Errorf("masked: %q", got)
+	}
 	if got := ServiceNote(health.Health{Service: service.State{Enabled: true}}); got != "" {
 		t.Error(got)
 	}
