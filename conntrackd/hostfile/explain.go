@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -68,6 +69,9 @@ func explain(path string, errno syscall.Errno) (cause, remedy string) {
 		at := existing(path)
 		for ; at != "/" && !mountRoot(at); at = filepath.Dir(at) {
 		}
+		if by, remedy := sandboxed(at, existing(filepath.Dir(path))); by != "" {
+			return path + " is read-only for " + by + " alone", remedy
+		}
 		return path + " is on a read-only file system", shell.Line("mount", "-o", "remount,rw", at)
 	case unix.ENOSPC:
 		at := existing(path)
@@ -94,6 +98,38 @@ func explain(path string, errno syscall.Errno) (cause, remedy string) {
 		return "input/output error: the disk of " + existing(path) + " or its file system has failed", "dmesg"
 	}
 	return "", ""
+}
+
+// sandboxed says for whom alone a mount is read-only whose file system is not, such as a
+// service with ProtectSystem=strict, and how that could write to dir; blank where this
+// process sees the mounts that the host's first process has.
+func sandboxed(at, dir string) (by, remedy string) {
+	own, err := os.Readlink("/proc/thread-self/ns/mnt")
+	hosts, hostErr := os.Readlink("/proc/1/ns/mnt")
+	if err != nil || hostErr == nil && own == hosts || !readOnlyMount(at) {
+		return "", ""
+	}
+	if unit := trust.Service(os.Getpid()); unit != "" {
+		return unit, "systemctl edit " + unit + ", with ReadWritePaths=" + dir + " in [Service], then systemctl restart " + unit
+	}
+	return "this process's mount namespace", "run connsync outside of it"
+}
+
+// readOnlyMount says that the mount at a path is read-only, and its file system is not
+// (proc_pid_mountinfo(5)).
+func readOnlyMount(at string) bool {
+	content, _ := os.ReadFile("/proc/thread-self/mountinfo")
+	found := false
+	for line := range strings.Lines(string(content)) {
+		mount, of, _ := strings.Cut(line, " - ")
+		own, filesystem := strings.Fields(mount), strings.Fields(of)
+		if len(own) < 6 || len(filesystem) < 3 || strings.ReplaceAll(own[4], `\040`, " ") != at {
+			continue
+		}
+		// Of several at one place the last one is on top.
+		found = slices.Contains(strings.Split(own[5], ","), "ro") && slices.Contains(strings.Split(filesystem[2], ","), "rw")
+	}
+	return found
 }
 
 // flagged looks for a flag of chattr(1) that keeps even root from changing a file, or

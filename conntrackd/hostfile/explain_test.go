@@ -27,6 +27,10 @@ func chattr(flag, path string) error {
 // the errno stays beneath. A look before says the same.
 func TestExplain(t *testing.T) {
 	mount := func(kind, at, options string) error { return unix.Mount("tmpfs", at, kind, 0, options) }
+	readOnlyHere := "DIR/f is read-only for this process's mount namespace alone: run connsync outside of it"
+	if unit := trust.Service(os.Getpid()); unit != "" {
+		readOnlyHere = "DIR/f is read-only for " + unit + " alone: systemctl edit " + unit + ", with ReadWritePaths=DIR in [Service], then systemctl restart " + unit
+	}
 	for name, tt := range map[string]struct {
 		prepare func(path string) error
 		errno   syscall.Errno
@@ -42,6 +46,10 @@ func TestExplain(t *testing.T) {
 			return errors.Join(mount("tmpfs", filepath.Dir(path), ""), os.WriteFile(path, []byte("old\n"), 0o644),
 				unix.Mount("", filepath.Dir(path), "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 		}, unix.EROFS, "DIR/f is on a read-only file system: mount -o remount,rw DIR"},
+		"read-only here alone": {func(path string) error {
+			dir := filepath.Dir(path)
+			return errors.Join(unix.Mount(dir, dir, "", unix.MS_BIND, ""), unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
+		}, unix.EROFS, readOnlyHere},
 		"full": {func(path string) error {
 			dir := filepath.Dir(path)
 			fill := func() error {

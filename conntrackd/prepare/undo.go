@@ -68,7 +68,8 @@ func isDropIn(path string) bool {
 // byte, and sees that it is. What somebody else has changed since is left
 // alone and stays in the record. With dryRun it changes nothing. The daemon is
 // not touched. It takes the writer lock in runtimeDir, and returns a
-// *[hostfile.BusyError] when somebody else is saving.
+// *[hostfile.BusyError] when somebody else is saving. What connsync has written and has no
+// record of any more is among what is left alone.
 func (p *Preparer) Undo(ctx context.Context, runtimeDir string, dryRun bool) ([]hostfile.Undone, error) {
 	if _, err := p.ownHost(); errors.Is(err, ErrOtherHost) {
 		return nil, err
@@ -84,7 +85,8 @@ func (p *Preparer) Undo(ctx context.Context, runtimeDir string, dryRun bool) ([]
 	if err != nil {
 		return nil, err
 	}
-	return j.Undo(ctx, dryRun)
+	undone, err := j.Undo(ctx, dryRun)
+	return append(undone, p.unrecorded(undone)...), err
 }
 
 // sysctlChanger changes the kernel's settings as they are now.
