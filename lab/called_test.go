@@ -27,7 +27,7 @@ var asIs = map[string]int{
 	// What a file of settings is like, and the commands that need no terminal.
 	"cmd/connsync/form.go": 1, "cmd/connsync/fromfile/fromfile.go": 2,
 	// For the peer, which has its own file.
-	"cmd/connsync/statusprove.go": 1, "conntrackd/health/holding.go": 2, "conntrackd/health/judge_cause.go": 8, "conntrackd/health/judge_others.go": 2,
+	"cmd/connsync/statusprove.go": 1, "conntrackd/health/holding.go": 3, "conntrackd/health/judge_cause.go": 8, "conntrackd/health/judge_others.go": 2,
 	"node/helpers/helpers.go": 1, "tui/setuppages.go": 1, "tui/text/holding.go": 1, "tui/text/peer.go": 1, "tui/text/peerline.go": 1, "tui/text/proof.go": 1,
 	// Written into files, which stay when the call is over.
 	"conntrackd/coverage/export.go": 1, "conntrackd/prepare/events.go": 2, "conntrackd/prepare/logrotate.go": 1, "conntrackd/prepare/refresh.go": 1,

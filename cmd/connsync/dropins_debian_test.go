@@ -41,7 +41,7 @@ func TestDebianDependentsAreSpared(t *testing.T) {
 
 	// At boot it starts conntrackd, whose own unit is disabled.
 	p.shell(`printf '[Install]\nWantedBy=multi-user.target\n' >>/etc/systemd/system/vrrp.service; systemctl daemon-reload; systemctl enable vrrp`)
-	if said := p.shell("connsync status || true"); !strings.Contains(said, "conntrackd does not run, and vrrp.service starts it at boot") {
+	if said := p.shell("connsync status || true"); !strings.Contains(said, "conntrackd does not run, and at boot vrrp.service starts it") {
 		t.Errorf("status:\n%s", said)
 	}
 	p.run(p.apply()...)

@@ -5,17 +5,14 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/mailbox"
-	"connsync/conntrackd/service"
 	"connsync/plural"
 )
 
@@ -295,71 +292,6 @@ func (o *Observer) ownHost(ctx context.Context) mailbox.Host {
 	return o.host
 }
 
-// Version is that of a running daemon, which is asked once in its run. The zero value is
-// ready, and may be used at once.
-type Version struct {
-	mu     sync.Mutex
-	run    service.State
-	number [3]uint8 // zeros where it cannot be told
-}
-
-func (v *Version) of(ctx context.Context, run service.State) [3]uint8 {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	// A daemon's start is computed from clocks that drift.
-	if v.number == [3]uint8{} || run.MainPID != v.run.MainPID || run.Since.Sub(v.run.Since).Abs() >= 10*time.Second {
-		v.run, v.number = run, daemonVersion(ctx, run.MainPID)
-	}
-	return v.number
-}
-
-// ownVersion is the version of the running daemon.
-func (o *Observer) ownVersion(ctx context.Context, run service.State) [3]uint8 {
-	o.mu.Lock()
-	if o.Version == nil {
-		o.Version = new(Version)
-	}
-	v := o.Version
-	o.mu.Unlock()
-	return v.of(ctx, run)
-}
-
-// daemonVersion is the version of a running daemon; zeros where it cannot be told.
-func daemonVersion(ctx context.Context, pid int) (v [3]uint8) {
-	text, err := service.Version(ctx, fmt.Sprintf("/proc/%d/exe", pid))
-	if err != nil {
-		return v
-	}
-	for i, part := range strings.SplitN(text, ".", len(v)) {
-		n, err := strconv.ParseUint(part, 10, 8)
-		if err != nil {
-			return [3]uint8{}
-		}
-		v[i] = uint8(n)
-	}
-	return v
-}
-
-// natSwapped says that one of two conntrackds reads the NAT addresses of the other the
-// other way round: 1.4.7 mended the byte order of 1.4.6 and earlier.
-func natSwapped(a, b [3]uint8) bool {
-	mended := [3]uint8{1, 4, 7}
-	unknown := [3]uint8{}
-	return a != unknown && b != unknown && (slices.Compare(a[:], mended[:]) < 0) != (slices.Compare(b[:], mended[:]) < 0)
-}
-
-// judgeVersions is for two versions of conntrackd that do not understand each other.
-func (e evidence) judgeVersions() (judgement, bool) {
-	h := e.holding
-	if h.Told == nil || !natSwapped(h.Daemon, h.Told.Daemon) {
-		return judgement{}, false
-	}
-	return judgement{VerdictMismatch,
-		fmt.Sprintf("this node runs conntrackd %s and the peer %s: NAT addresses arrive with their bytes the other way round, and translated connections would not survive",
-			versionText(h.Daemon), versionText(h.Told.Daemon)),
-		"install the same version of conntrackd on both nodes, 1.4.7 or later"}, true
-}
-
 // uncommitted says that nothing takes the peer's external cache into its kernel at a
 // failover, as it told.
 func (h Holding) uncommitted() bool {
@@ -376,8 +308,6 @@ func (e evidence) judgeUncommitted() judgement {
 	return judgement{VerdictUnknown, kept + "nothing was seen there that commits them at a failover",
 		"on the peer, have what moves the addresses run connsync failover primary when they come; this is seen once connsync failover has run there"}
 }
-
-func versionText(v [3]uint8) string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
 
 // judgeUnclear is for states that the peer's kernel refused, of which nobody knows whether
 // they are connections that need to survive.

@@ -30,7 +30,7 @@ func TestInKernelIsCounted(t *testing.T) {
 		"the peer was primary before":             {mailbox.Report{Direct: true, Kernel: 5000}, 0, 9000, 5000, 5000, ""},
 		"one refused, though the numbers suffice": {mailbox.Report{Direct: true, Kernel: 600, Foreign: 600, Refused: 40}, 0, 0, 500, 0, UnclearRefused},
 		"some refused, and the numbers say so":    {mailbox.Report{Direct: true, Kernel: 480, Foreign: 480, Refused: 40}, 0, 0, 500, 480, ""},
-		"refused, and there is nothing to hold":   {mailbox.Report{Direct: true, Refused: 40}, 0, 0, 0, 0, ""},
+		"refused, and nothing is to be held":      {mailbox.Report{Direct: true, Refused: 40}, 0, 0, 0, 0, ""},
 		"numbers that contradict each other":      {mailbox.Report{Direct: true, Kernel: 1, Foreign: 9}, 5, 5, 3, 1, ""},
 	} {
 		if got, unclear := inKernel(tt.report, tt.peers, tt.injected, tt.of); got != tt.want || unclear != tt.unclear {

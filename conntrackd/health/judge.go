@@ -98,7 +98,7 @@ func judgeDaemon(e evidence) (judgement, bool) {
 		case e.service.AtBoot() == nil:
 			cause = "conntrackd does not run"
 		case by != "":
-			cause = fmt.Sprintf("conntrackd does not run, and %s starts it at boot", by)
+			cause = fmt.Sprintf("conntrackd does not run, and at boot %s starts it", by)
 			next += "; or keep it off: take it out of " + by
 		}
 		return judgement{VerdictStopped, cause, e.service.First(next)}, true

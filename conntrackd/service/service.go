@@ -50,7 +50,7 @@ type State struct {
 	Starting bool   // not active, and going to be: its start is queued, under way, or tried again
 	Changing bool   // not active, and on the way to another state, such as "deactivating": Detail is not the last word
 	Enabled  bool   // it will start at boot; equals Active where Unbooted
-	// StartedBy is another unit that starts it at boot, be it Enabled or not; blank for none.
+	// StartedBy is another unit that starts conntrackd at boot, be it Enabled or not; blank for none.
 	StartedBy string
 	Unbooted  bool      // there is no service manager that has the daemon
 	NoBoot    bool      // where Unbooted: it is known that it does not start at boot

@@ -161,7 +161,7 @@ func daemon(h health.Health) string {
 	case state.Enabled:
 		parts = append(parts, "starts at boot")
 	case state.StartedBy != "":
-		parts = append(parts, state.StartedBy+" starts it at boot")
+		parts = append(parts, "at boot "+state.StartedBy+" starts it")
 	default:
 		parts = append(parts, "does NOT start at boot")
 	}
