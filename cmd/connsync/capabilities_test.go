@@ -57,7 +57,10 @@ func TestCapabilitiesSuffice(t *testing.T) {
 	}
 	run(p.B.Node, program, "apply", "--enable", "--first-node", "--interface", "eth1", "--current-ip", "10.0.0.102/24", "--peer-ip", "10.0.0.101/24")
 	run(p.A.Node, program, "apply", "--enable", "--interface", "eth1", "--current-ip", "10.0.0.101/24", "--peer-ip", "10.0.0.102/24")
-	unseen := regexp.MustCompile(`(?m)^unknown .*|^.*(?:could not check|could not be (?:seen|looked at)|not permitted|[pP]ermission denied).*$`)
+	// What starts conntrackd again is known of no node of the lab, whatever may be looked at.
+	unmanaged := regexp.MustCompile(`(?m)^unknown .*(?:no service manager runs conntrackd|what starts it otherwise, and whether that has them sent, is not known).*$`)
+	hidden := regexp.MustCompile(`(?m)^unknown .*|^.*(?:could not check|could not be (?:seen|looked at)|not permitted|[pP]ermission denied).*$`)
+	unseen := func(out string) string { return hidden.FindString(unmanaged.ReplaceAllString(out, "")) }
 	with := func(capabilities string, words ...string) []string {
 		set := "-all"
 		if capabilities != "none" {
@@ -69,13 +72,13 @@ func TestCapabilitiesSuffice(t *testing.T) {
 	}
 	for _, row := range rows {
 		words := with(row[2], append([]string{program}, strings.Fields(row[1])...)...)
-		if said := unseen.FindString(run(p.A.Node, words...)); said != "" {
+		if said := unseen(run(p.A.Node, words...)); said != "" {
 			t.Errorf("connsync %s with %s: %s", row[1], row[2], said)
 		}
 	}
 	typed := `printf '%s\n' enable eth1 10.0.0.101/24 10.0.0.102/24 3780 512K . y q | "$0" --plain`
 	out := run(p.A.Node, with(form[2], "sh", "-c", typed, program)...)
-	if said := unseen.FindString(out); said != "" || !strings.Contains(out, "Saved, and in force.") {
+	if said := unseen(out); said != "" || !strings.Contains(out, "Saved, and in force.") {
 		t.Errorf("the form with %s: %s\n%s", form[2], said, out)
 	}
 }

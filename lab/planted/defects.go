@@ -50,7 +50,7 @@ var defects = []defect{
 		"time.Duration(b[0]>>countedBit&3)",
 		"time.Duration(b[0]>>countedBit&1)",
 		"one of the two bits of the seconds is read"),
-	in("conntrackd/service", "FuzzBusMessage", "bus.go",
+	in("conntrackd/service/bus", "FuzzBusMessage", "bus.go",
 		"\tcase dbus.TypeSignal:\n\tdefault:\n\t\treturn false, nil\n\t}\n",
 		"\t}\n",
 		"a call of a method is handed on like a signal"),

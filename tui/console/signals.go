@@ -13,9 +13,9 @@ import (
 // whole group of processes reaches one of them on more than one way.
 const apart = 300 * time.Millisecond
 
-// forcedAfter is how long after the first signal a program that changes nothing may take to
-// end: a file system that does not answer holds a system call for ever.
-const forcedAfter = 2 * time.Second
+// forcedAfter is how long after the first signal, and after what it was changing then, a
+// program may take to end: a file system that does not answer holds a system call for ever.
+const forcedAfter = 5 * time.Second
 
 // ending are the signals that end a program.
 var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
@@ -28,9 +28,10 @@ type Signals struct {
 	atOnce  func(os.Signal)
 	signals chan os.Signal
 	done    chan struct{}
-	// Of the goroutine: when the first signal and the first SIGTERM came, and the last one.
-	told, termed time.Time
-	last         os.Signal
+	// Of the goroutine: when the first signal and the first SIGTERM came, when something was
+	// last seen being changed since, and the last signal.
+	told, termed, held time.Time
+	last               os.Signal
 
 	mu   sync.Mutex
 	hand func(os.Signal)
@@ -107,9 +108,14 @@ func (s *Signals) take(got os.Signal, now time.Time) {
 	}
 }
 
-// look ends a program that was told to end, and does not.
+// look ends a program that was told to end, and does not. What it was changing then has
+// its time to be told.
 func (s *Signals) look(now time.Time) {
-	if !s.told.IsZero() && now.Sub(s.told) >= forcedAfter && !s.holds() {
+	switch {
+	case s.told.IsZero():
+	case s.holds():
+		s.held = now
+	case now.Sub(s.told) >= forcedAfter && now.Sub(s.held) >= forcedAfter:
 		s.atOnce(s.last)
 	}
 }

@@ -31,9 +31,9 @@ func TestSignals(t *testing.T) {
 		"SIGINT twice":                      {false, []sent{{0, syscall.SIGINT}, {second(0.4), syscall.SIGINT}}, true, true},
 		"SIGINT, then SIGQUIT":              {false, []sent{{0, syscall.SIGINT}, {second(0.4), syscall.SIGQUIT}}, true, true},
 		"SIGHUP on two ways":                {false, []sent{{0, syscall.SIGHUP}, {second(0.1), syscall.SIGHUP}}, true, false},
-		"SIGINT, and a while":               {false, []sent{{0, syscall.SIGINT}, {second(1.9), nil}}, true, false},
-		"SIGINT, and two seconds":           {false, []sent{{0, syscall.SIGINT}, {second(2), nil}}, true, true},
-		"SIGHUP, and two seconds":           {false, []sent{{0, syscall.SIGHUP}, {second(1), nil}, {second(1), nil}}, true, true},
+		"SIGINT, and a while":               {false, []sent{{0, syscall.SIGINT}, {second(4.9), nil}}, true, false},
+		"SIGINT, and five seconds":          {false, []sent{{0, syscall.SIGINT}, {second(5), nil}}, true, true},
+		"SIGHUP, and five seconds":          {false, []sent{{0, syscall.SIGHUP}, {second(3), nil}, {second(2), nil}}, true, true},
 		"SIGINT while it changes":           {true, []sent{{0, syscall.SIGINT}, {second(60), nil}}, true, false},
 		"no signal":                         {false, []sent{{second(60), nil}}, false, false},
 		"SIGTERM on two ways, and one more": {true, []sent{{0, syscall.SIGTERM}, {0, syscall.SIGTERM}, {second(2), syscall.SIGTERM}}, true, true},
@@ -56,6 +56,24 @@ func TestSignals(t *testing.T) {
 				t.Errorf("ends %v, at once %v; want %v, %v", ends, atOnce, test.ends, test.atOnce)
 			}
 		})
+	}
+}
+
+// After a change that outlasts the signal, the program has its time to tell what came of it.
+func TestSignalDuringAChange(t *testing.T) {
+	holds, atOnce := true, false
+	s := WatchSignals(func() bool { return holds })
+	defer s.Stop()
+	s.atOnce = func(os.Signal) { atOnce = true }
+	now := time.Now()
+	s.take(syscall.SIGTERM, now)
+	s.look(now.Add(20 * time.Second))
+	holds = false
+	if s.look(now.Add(24 * time.Second)); atOnce {
+		t.Error("ended four seconds after the change")
+	}
+	if s.look(now.Add(25 * time.Second)); !atOnce {
+		t.Error("not ended five seconds after the change")
 	}
 }
 
