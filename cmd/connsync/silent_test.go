@@ -48,7 +48,7 @@ func TestSignalsEndWhatAFileSystemHolds(t *testing.T) {
 		{unix.SIGTERM, []string{"failover", "backup", "--state-dir", dir, "--runtime-dir", other}},
 		{unix.SIGQUIT, []string{"show", "--state-dir", dir}},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, tt.args...)
 		var said strings.Builder
