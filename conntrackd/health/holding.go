@@ -248,15 +248,14 @@ func (o *Observer) Tell(ctx context.Context) error {
 func (e evidence) deafBefore(t time.Time) bool {
 	var from, to *control.Counters
 	for i := range e.readings {
-		r := &e.readings[i]
-		if !r.Time.After(t.Add(-toldMargin)) {
+		switch r := &e.readings[i]; {
+		case !r.Time.After(t.Add(-toldMargin)):
 			from = r
-		}
-		if !r.Time.After(t) {
+		case !r.Time.After(t) || to == nil: // one from afterwards where there is no other
 			to = r
 		}
 	}
-	return e.reliable() && from != nil && to.PacketsRecv == from.PacketsRecv
+	return e.reliable() && from != nil && to != nil && to.PacketsRecv == from.PacketsRecv
 }
 
 // report is what the peer wants to know.
