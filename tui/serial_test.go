@@ -277,7 +277,8 @@ func (s *serial) advanced() {
 		}
 		s.check("to a field of it, beside its hint of "+fmt.Sprint(hint), got-hint, 28) // two lines of it
 	}
-	s.cost("\x1b[A\x1b[A", "[cursor 35,5]")
+	s.cost("\x1b[A", "")
+	s.cost("\x1b[A", "[cursor 35,5]")
 	s.check("a choice of it changes", s.cost(" ", "* (*) On"), 48)
 	s.cost("\x12", "(*) Off")
 	s.cost("\x0f", "Enable Sync")

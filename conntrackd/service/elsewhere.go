@@ -107,7 +107,7 @@ func Misplaced(ctx context.Context, s Service, state State, config string) error
 		}
 		return firstError(otherRoot(config), setup.otherNetwork(s.Unit, state), s.otherConfig(setup, config))
 	case *OpenRC, *SysV:
-		return firstError(otherRoot(config), hostNetwork(Called(s.(Service))))
+		return firstError(otherRoot(config), hostNetwork(Called(s)))
 	case *Direct:
 		if s.Chroot {
 			return firstError(otherRoot(config))
