@@ -175,13 +175,17 @@ func format(report check.Report) string {
 // eachFamily runs a test over IPv4 and over IPv6, on a network of its own each.
 func eachFamily(t *testing.T, mtu int, test func(t *testing.T, n *testNet, target Target)) {
 	for _, family := range []int{4, 6} {
-		t.Run(fmt.Sprintf("ipv%d", family), func(t *testing.T) {
-			t.Parallel()
-			n := newTestNet(t, mtu)
-			n.settle(n.own, n.peer)
-			test(t, n, n.families[family])
-		})
+		inFamily(t, family, mtu, test)
 	}
+}
+
+func inFamily(t *testing.T, family, mtu int, test func(t *testing.T, n *testNet, target Target)) {
+	t.Run(fmt.Sprintf("ipv%d", family), func(t *testing.T) {
+		t.Parallel()
+		n := newTestNet(t, mtu)
+		n.settle(n.own, n.peer)
+		test(t, n, n.families[family])
+	})
 }
 
 // silence lets nothing over the wire of this node's eth1, either way: the peer,

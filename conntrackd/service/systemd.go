@@ -31,7 +31,7 @@ type Systemd struct {
 	journal func(ctx context.Context, unit string, since time.Time) ([]string, error)
 
 	mutex  sync.Mutex
-	withIt []string // units that may have ended with the daemon's, and are to come back with it
+	withIt []Dependent // units that may have ended with the daemon's, and are to come back with it
 }
 
 // NewSystemd returns the named unit, [DefaultUnit] when name is blank, with the
@@ -124,7 +124,7 @@ func (s *Systemd) Restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.bringBack(ctx, conn)
+	return s.bringBack(ctx, conn, ActionRestart)
 }
 
 func (s *Systemd) restart(ctx context.Context, conn systemdConn, u unit, began time.Time) error {
@@ -161,7 +161,7 @@ func (s *Systemd) Stop(ctx context.Context) error {
 	if u.pid != 0 {
 		return s.failure(ActionStop, ErrRefused, u.words(), nil)
 	}
-	return nil
+	return s.bringBack(ctx, conn, ActionStop)
 }
 
 // bounded ends everything an action does, with room for what explains a job

@@ -235,7 +235,19 @@ func sparesDependents(t *testing.T) {
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	note() // systemd's automatic restarts of the daemon took them along, which Restart=no alone prevents
+	// systemd's automatic restarts of the daemon took them along, which Restart=no alone prevents.
+	again := func() {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			if note(); before["Requires"] != "0" && before["BindsTo"] != "0" && before["PartOf"] != "0" {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("not all units run again: %v", before)
+			}
+		}
+	}
+	again()
 	same("failed and restarted", "Requires", "BindsTo", "PartOf")
 	if err := s.Stop(t.Context()); err != nil || state(t, s).Active {
 		t.Fatalf("stop: %v, %+v", err, state(t, s))
@@ -245,4 +257,23 @@ func sparesDependents(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("started", "Requires", "PartOf")
+	again() // with the one that is bound
+	write(t, "Banana\n")
+	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "status=1")
+	for deadline := time.Now().Add(time.Minute); process("Requires") != "0"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no automatic restart of the daemon ended the unit that requires it")
+		}
+	}
+	if err := s.Stop(t.Context()); err != nil || state(t, s).Active {
+		t.Fatalf("stop: %v, %+v", err, state(t, s))
+	}
+	for deadline := time.Now().Add(time.Minute); process("Requires") == "0"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the unit that requires the daemon has not come back")
+		}
+	}
+	if state(t, s).Active {
+		t.Fatal("the unit that has come back started the daemon")
+	}
 }

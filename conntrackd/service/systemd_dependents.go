@@ -14,7 +14,8 @@ type Dependent = sdunit.Dependent
 
 // Dependents are the running units that a plain "systemctl stop" or "systemctl restart"
 // of the daemon's unit takes along, those that depend on one of them too. Restart and Stop
-// leave them running, apart from those that are Bound, which no stop spares.
+// leave them running, apart from those that are Bound, which no stop spares. What a failed
+// start has ended comes back with the next Restart or Stop that succeeds.
 func (s *Systemd) Dependents(ctx context.Context) ([]Dependent, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Wait)
 	defer cancel()
@@ -55,32 +56,43 @@ func (s *Systemd) CommandsBeside(a Action, beside []Dependent) []string {
 	return commands
 }
 
-// recall notes the bound dependents that run before an action. They end with a daemon that
-// fails to start; the start that succeeds after it brings them back.
+// recall notes the dependents that run before an action. A daemon that fails to start takes
+// them along: the bound ones at once, those that require it with the first automatic restart,
+// which fails like the start. The action that succeeds after it brings them back.
 func (s *Systemd) recall(beside []Dependent) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for _, d := range beside {
-		if d.Bound && !slices.Contains(s.withIt, d.Unit) {
-			s.withIt = append(s.withIt, d.Unit)
+		if !slices.Contains(s.withIt, d) {
+			s.withIt = append(s.withIt, d)
 		}
 	}
 }
 
-// bringBack starts the noted dependents again that do not run any more.
-func (s *Systemd) bringBack(ctx context.Context, conn systemdConn) error {
+// bringBack starts the noted dependents again that do not run any more, after a stop those
+// alone that can run without the daemon: the others wait for its next start.
+func (s *Systemd) bringBack(ctx context.Context, conn systemdConn, after Action) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	var bound []Dependent
 	var errs []error
-	for _, name := range s.withIt {
-		all, err := conn.GetAllPropertiesContext(ctx, name)
-		if active := property[string](all, "ActiveState"); err == nil && (active == "inactive" || active == "failed") {
-			_, err = conn.StartUnitContext(ctx, name, "replace", nil)
+	for _, d := range s.withIt {
+		if after == ActionStop && d.Bound {
+			bound = append(bound, d)
+			continue
+		}
+		all, err := conn.GetAllPropertiesContext(ctx, d.Unit)
+		if active := property[string](all, "ActiveState"); err == nil && !slices.Contains([]string{"active", "activating", "reloading", "refreshing"}, active) {
+			mode := "replace"
+			if after == ActionStop {
+				mode = "ignore-requirements" // or it would start the daemon
+			}
+			_, err = conn.StartUnitContext(ctx, d.Unit, mode, nil)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("start %s again, which had ended with %s: %w", name, s.Unit, err))
+			errs = append(errs, fmt.Errorf("start %s again, which had ended with %s: %w", d.Unit, s.Unit, err))
 		}
 	}
-	s.withIt = nil
+	s.withIt = bound
 	return errors.Join(errs...)
 }

@@ -41,6 +41,9 @@ func TestSystemdSparesDependents(t *testing.T) {
 		{"restart that fails and one that does not, bound", []map[string]any{on(props(), "BoundBy", vrrp), failed, failed, props()},
 			map[string]map[string]any{vrrp: dependent("active")}, []string{"failed", "done"},
 			[]Action{ActionRestart, ActionRestart}, []string{"reset-failed", "restart ignore-requirements", "close", "reset-failed", "restart", "start " + vrrp, "close"}},
+		{"restart that fails and one that does not, required", []map[string]any{on(props(), "RequiredBy", vrrp), failed, failed, props()},
+			map[string]map[string]any{vrrp: dependent("active")}, []string{"failed", "done"},
+			[]Action{ActionRestart, ActionRestart}, []string{"reset-failed", "restart ignore-requirements", "close", "reset-failed", "restart", "start " + vrrp, "close"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
