@@ -121,7 +121,13 @@ func ping(ctx context.Context, t Target, link Interface) (pings, error) {
 	}()
 	got, err := probe(ctx, t, link)
 	if err == nil && got.err == nil {
-		got.watch(ctx, link.Index, devices)
+		for device := range devices { // which ends with ctx at the latest
+			if device == link.Index {
+				got.byLink++
+			} else {
+				got.strays, got.astray = got.strays+1, device
+			}
+		}
 	}
 	if replies != nil && got.received == 0 {
 		for _, device := range replies.arrivals() {
@@ -165,29 +171,6 @@ func (k *talk) exchange(ctx context.Context, devices chan<- int) error {
 		devices <- device
 	}
 	return nil
-}
-
-// watch waits for the first of the devices as long as ctx lets it, and then a moment
-// for the others.
-func (p *pings) watch(ctx context.Context, link int, devices <-chan int) {
-	for more := ctx.Done(); ; {
-		select {
-		case device, ok := <-devices:
-			switch {
-			case !ok:
-				return
-			case device == link:
-				p.byLink++
-			default:
-				p.strays, p.astray = p.strays+1, device
-			}
-			waiting, stop := context.WithTimeout(ctx, 2*pingInterval)
-			defer stop()
-			more = waiting.Done()
-		case <-more:
-			return
-		}
-	}
 }
 
 // probe runs pro-bing. What its socket could not be made for is the error;
