@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 
 	"conntrackd/service/bus":     {},
 	"conntrackd/service/journal": {"trust"},
-	"conntrackd/service/sdunit":  {},
+	"conntrackd/service/sdunit":  {"trust"},
 
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "shell", "trust"},
 	"conntrackd/mailbox":  {"conntrackd", "conntrackd/coverage"},

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"connsync/conntrackd/service/sdunit"
 	"connsync/shell"
 )
 
@@ -182,7 +183,7 @@ func (u UnitSetup) otherNetwork(unit string, state State) *ElsewhereError {
 // What its files say counts: systemd reads them again within a save.
 func (s *Systemd) otherConfig(u UnitSetup, config string) *ElsewhereError {
 	given, unit := configIn(u.Start), s.Unit
-	words, ok := startIn(s.dirs, unit)
+	words, ok := sdunit.StartIn(s.dirs, unit)
 	edited := ok && !slices.Equal(words, u.Start)
 	if edited {
 		given = configIn(words)

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 
 	"golang.org/x/sys/unix"
+
+	"connsync/conntrackd/service/sdunit"
 )
 
 func TestStartOnDisk(t *testing.T) {
@@ -34,12 +36,12 @@ func TestStartOnDisk(t *testing.T) {
 		}
 	}
 	for unit, want := range map[string]string{"c.service": "/c.conf", "d.service": "", "e.service": defaultConfig} {
-		words, ok := startIn(dirs, unit)
+		words, ok := sdunit.StartIn(dirs, unit)
 		if got := configIn(words); !ok || got != want {
 			t.Errorf("%s: %q (%t), want %q", unit, got, ok, want)
 		}
 	}
-	if words, ok := startIn(dirs, "f.service"); ok {
+	if words, ok := sdunit.StartIn(dirs, "f.service"); ok {
 		t.Errorf("a unit without a file: %q", words)
 	}
 }

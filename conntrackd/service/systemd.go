@@ -49,7 +49,7 @@ func NewSystemd(name string) *Systemd {
 		Settle:  2500 * time.Millisecond,
 		dial:    dialSystemd,
 		journal: journal.Read,
-		dirs:    unitDirs[:],
+		dirs:    sdunit.Dirs(),
 	}
 }
 

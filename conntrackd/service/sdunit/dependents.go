@@ -1,5 +1,5 @@
 // Package sdunit reads what systemd says of a unit in its properties: who depends on it,
-// and why it was not started.
+// and why it was not started; and what the unit's files say of its command.
 package sdunit
 
 import (
