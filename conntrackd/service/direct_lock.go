@@ -45,10 +45,10 @@ func (d *Direct) killed() (bool, error) {
 	return err == nil && owner == nil, err
 }
 
-// lockOwner returns a live daemon that may hold the service's lock file: one that sees the
-// same files, or may see them, and whose configuration names it. Where its
-// configuration cannot be read any more, it is one that started when the file was
-// made.
+// lockOwner returns a live daemon that may hold the service's lock file: one whose
+// configuration names the same file, also from another mount namespace, as that of "ip
+// netns exec" is. Where its configuration cannot be read any more, it is one that started
+// when the file was made.
 func (d *Direct) lockOwner() (*process, error) {
 	lock := d.lock()
 	all, err := processes(d.Binary)
@@ -60,19 +60,30 @@ func (d *Direct) lockOwner() (*process, error) {
 		return nil, err
 	}
 	for _, p := range all {
-		if !p.hidden && p.mounts != mounts {
+		theirs := lock
+		content, err := p.readSeen(p.config)
+		if err == nil {
+			f, _ := conntrackd.Parse(p.config, content)
+			theirs = f.LockFile()
+		} else if !madeAtStart(lock, p) {
 			continue
 		}
-		content, err := trust.ReadFile(p.config, conntrackd.MaxFileBytes)
-		if err != nil && !madeAtStart(lock, p) {
-			continue
-		}
-		f, _ := conntrackd.Parse(p.config, content)
-		if (err != nil || samePath(f.LockFile(), lock)) && p.lives() {
+		if p.sees(theirs, lock, mounts) && p.lives() {
 			return &p, nil
 		}
 	}
 	return nil, nil
+}
+
+// sees says whether the file at theirs, as p finds it, is the one at path here; mounts is
+// the mount namespace of the calling thread. Where one cannot be seen, the names decide.
+func (p process) sees(theirs, path, mounts string) bool {
+	stat, err := statSeen(p.pid, theirs)
+	own, ownErr := os.Stat(path)
+	if err == nil && ownErr == nil {
+		return sameInode(stat, own)
+	}
+	return (p.hidden || p.mounts == mounts) && samePath(theirs, path)
 }
 
 // madeAtStart says whether the lock file is as old as the process, which

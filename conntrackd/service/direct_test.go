@@ -78,17 +78,25 @@ func TestDirectLeavesAnotherNamespacesLockAlone(t *testing.T) {
 	}
 	pid := a.State().MainPID
 	b.WriteConfig(conntracktest.Config(b.Settings, a.Dir)) // a's lock file and socket
-	if err := b.Restart(); err == nil || !strings.Contains(err.Error(), "belongs to another conntrackd") {
-		t.Errorf("start beside a live lock file: %v", err)
-	}
-	if a.State().MainPID != pid {
-		t.Error("the other daemon is gone")
-	}
-	if _, err := os.Stat(filepath.Join(a.Dir, "lock")); err != nil {
-		t.Error(err)
-	}
-	if b.State().Killed {
-		t.Error("a lock file that belongs to a live daemon counts as left by a killed one")
+	for from, flags := range map[string]int{"a network namespace": 0, "one with a mount namespace, as ip netns exec makes it": unix.CLONE_NEWNS} {
+		b.Do(func() error {
+			if err := unix.Unshare(flags); err != nil { // the thread ends with this
+				return err
+			}
+			if s, err := b.Service.State(t.Context()); err != nil || s.Killed {
+				t.Errorf("%s: a lock file that belongs to a live daemon counts as left by a killed one: %+v, %v", from, s, err)
+			}
+			if err := b.Service.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "belongs to another conntrackd") {
+				t.Errorf("%s: start beside a live lock file: %v", from, err)
+			}
+			return nil
+		})
+		if a.State().MainPID != pid {
+			t.Error("the other daemon is gone")
+		}
+		if _, err := os.Stat(filepath.Join(a.Dir, "lock")); err != nil {
+			t.Error(err)
+		}
 	}
 	b.Do(func() error { return b.Service.Stop(t.Context()) })
 	if _, err := os.Stat(filepath.Join(a.Dir, "lock")); err != nil || !a.State().Active {
