@@ -219,6 +219,9 @@ func TestDirectStopEndsADumpToo(t *testing.T) {
 	if err := a.Fill(10, many); err != nil {
 		t.Fatal(err)
 	}
+	if err := a.Client().ResyncKernel(t.Context()); err != nil { // for events that found no room
+		t.Fatal(err)
+	}
 	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		cache, err := a.Client().Cache(t.Context())
 		if err == nil && cache.Internal >= many {
