@@ -100,7 +100,8 @@ func (t *transaction) stopped(ctx context.Context) error {
 		if err == nil && state.Active {
 			err = fmt.Errorf("stop %s: it still runs (process %d)", t.service.Name(), state.MainPID)
 		}
-		if other := service.Elsewhere(t.service, state, t.c.Path); err == nil && other != nil {
+		// A daemon of another network namespace goes on beside this one's.
+		if other := service.Elsewhere(t.service, state, t.c.Path); err == nil && other != nil && service.ServesHere(t.c.Path) == nil {
 			err = other
 		}
 		return err

@@ -68,6 +68,48 @@ func TestDirectLifeCycle(t *testing.T) {
 	}
 }
 
+// Without a daemon in this network namespace, the one of another that reads the file is told.
+func TestDirectTellsADaemonOfAnotherNamespace(t *testing.T) {
+	a, b := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	b.WriteConfig(conntracktest.Config(b.Settings, b.Dir))
+	if err := errors.Join(a.Restart(), b.Restart()); err != nil {
+		t.Fatal(err)
+	}
+	seen := func(from *pairtest.Node, config string) string {
+		t.Helper()
+		words := ""
+		from.Do(func() error {
+			s := &service.Direct{Config: config}
+			state, err := s.State(t.Context())
+			if err != nil {
+				return err
+			}
+			if err := service.Misplaced(t.Context(), s, state, config); err != nil {
+				words = err.Error()
+			}
+			if other := service.Elsewhere(s, state, config); (other != nil) != (words != "") {
+				t.Errorf("status says %v, and a save %q", other, words)
+			}
+			return nil
+		})
+		return words
+	}
+	want := fmt.Sprintf("conntrackd (process %d) is in another network namespace", a.State().MainPID)
+	if got := seen(b, a.ConfigPath()); !strings.HasPrefix(got, want) || !strings.Contains(got, "; run connsync there (nsenter --net=/proc/") {
+		t.Errorf("from the other namespace: %q, want %q", got, want)
+	}
+	for _, n := range []*pairtest.Node{a, b} {
+		if got := seen(n, n.ConfigPath()); got != "" {
+			t.Errorf("from its own namespace: %q", got)
+		}
+	}
+	a.Do(func() error { return a.Service.Stop(t.Context()) })
+	if got := seen(b, a.ConfigPath()); got != "" {
+		t.Errorf("where none runs: %q", got)
+	}
+}
+
 // A namespace of its own is not enough to be another host: the files are
 // shared, and the lock file of a live daemon is nobody else's to remove.
 func TestDirectLeavesAnotherNamespacesLockAlone(t *testing.T) {

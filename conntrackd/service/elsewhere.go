@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,11 +32,14 @@ func Elsewhere(s Service, state State, config string) *ElsewhereError {
 		}
 		return nil // another file that the service was told to use
 	}
-	d, ok := s.(*Systemd)
-	if !ok {
-		return beside(config)
+	other := beside(config)
+	if d, ok := s.(*Systemd); ok {
+		other = d.stray(state, config)
 	}
-	return d.stray(state, config)
+	if other == nil && state.MainPID == 0 {
+		errors.As(ServesHere(config), &other)
+	}
+	return other
 }
 
 // stray finds a daemon with the service's file that is not the service's: a second one,

@@ -98,12 +98,12 @@ func (p process) ofThisNetwork() error {
 	if err != nil || p.network == network {
 		return err
 	}
-	unit := "its unit"
-	if name := trust.Service(p.pid); name != "" {
-		unit = name
+	remedy := fmt.Sprintf("run connsync there (nsenter --net=/proc/%d/ns/net connsync)", p.pid)
+	if unit := trust.Service(p.pid); unit != "" {
+		remedy += ", or have " + unit + " start it in this one"
 	}
-	return &ElsewhereError{PID: p.pid, Cause: fmt.Sprintf("conntrackd (process %d) is in another network namespace, %s, than connsync, %s: it syncs the connections of that one", p.pid, p.network, network),
-		Remedy: fmt.Sprintf("run connsync there (nsenter --net=/proc/%d/ns/net connsync), or have %s start it in this one", p.pid, unit)}
+	return &ElsewhereError{PID: p.pid, Remedy: remedy,
+		Cause: fmt.Sprintf("conntrackd (process %d) is in another network namespace, %s, than connsync, %s: it syncs the connections of that one", p.pid, p.network, network)}
 }
 
 // otherFile says why the file that p reads is not config; nil where it is.

@@ -10,6 +10,7 @@ var _ = rootless.LeftOut(
 	"TestDirectStartFailures",
 	"TestDirectStopEndsADumpToo",
 	"TestDirectStopsAStoppedProcess",
+	"TestDirectTellsADaemonOfAnotherNamespace",
 	"TestDirectWithoutTheSocket",
 	"TestDirectories",
 	"TestInitScriptsOnDebian",
