@@ -10,13 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/service"
 	"connsync/node"
 	"connsync/tui/text"
 )
 
 // shown is what show --json prints: the settings in the order of the table,
 // then what else is known. Enabled is null where the service could not be read,
-// or is left alone, and where the sync is neither enabled nor disabled: then
+// is left alone or is not what runs conntrackd, and where the sync is neither enabled nor disabled: then
 // Running is there, and AtBoot where it is known. Running is there too where an enabled sync was
 // killed.
 type shown struct {
@@ -81,6 +82,9 @@ Exit status: 0 done, 1 the settings could not be read, 64 wrong usage.`,
 			saved, err := c.Load(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if other := service.Elsewhere(c.Service, saved.State, c.Config); saved.StateErr == nil && other != nil {
+				saved.StateErr = other // the service does not say what that daemon does
 			}
 			if asJSON {
 				return printJSON(s.out, c.shown(saved))
