@@ -38,10 +38,11 @@ var allowed = map[string][]string{
 	"conntrackd":          {"conntrackd/hostfile", "conntrackd/typed", "plural", "trust"},
 	"conntrackd/step":     {},
 	"conntrackd/control":  {},
-	"conntrackd/service":  {"conntrackd", "conntrackd/control", "conntrackd/service/bus", "conntrackd/service/journal", "conntrackd/service/sdunit", "shell", "trust"},
+	"conntrackd/service":  {"conntrackd", "conntrackd/control", "conntrackd/service/bus", "conntrackd/service/journal", "conntrackd/service/rcdeps", "conntrackd/service/sdunit", "shell", "trust"},
 
 	"conntrackd/service/bus":     {},
 	"conntrackd/service/journal": {"trust"},
+	"conntrackd/service/rcdeps":  {"trust"},
 	"conntrackd/service/sdunit":  {"trust"},
 
 	"conntrackd/coverage": {"conntrackd", "conntrackd/control", "plural", "shell", "trust"},

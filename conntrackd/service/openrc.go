@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"connsync/conntrackd/service/rcdeps"
 )
 
 // OpenRC is conntrackd as a service of OpenRC: a script of its own, or one of
@@ -39,7 +41,8 @@ func (o *OpenRC) State(ctx context.Context) (State, error) {
 	}
 	words := o.status(ctx)
 	state.Killed = state.Killed || !state.Active && words == crashed
-	state = state.atBoot(o.levels() != nil)
+	state = state.atBoot(o.levels(filepath.Base(o.path)) != nil)
+	state.StartedBy = rcdeps.Starter(filepath.Join(o.records, "deptree"), filepath.Base(o.path), func(name string) bool { return o.levels(name) != nil })
 	if words != "" {
 		state.Detail += "; OpenRC says: " + words
 		state.Starting = !state.Active && words == "starting"
@@ -87,25 +90,22 @@ func (o *OpenRC) Supervised() bool {
 }
 
 // Restart stops the daemon, waits for its end and starts it. What needs the
-// service is not stopped for it.
+// service is not stopped for it: VRRP is not to go down for a save.
 func (o *OpenRC) Restart(ctx context.Context) error {
 	if err := o.usable(ctx, ActionRestart); err != nil {
 		return err
 	}
-	if err := o.end(ctx, "rc-service", "--nodeps", filepath.Base(o.path), "stop"); err != nil {
+	if err := o.Stop(ctx); err != nil {
 		return err
 	}
 	return o.start(ctx, "rc-service", filepath.Base(o.path), "start")
 }
 
-// Stop ends the daemon, with or without the script.
+// Stop ends the daemon, with or without the script, and has OpenRC forget a start of
+// which no daemon is left: it would not start what it takes for started. What needs the
+// service goes on.
 func (o *OpenRC) Stop(ctx context.Context) error {
-	return o.end(ctx, "rc-service", filepath.Base(o.path), "stop")
-}
-
-// end stops the daemon by the line given, and has OpenRC forget a start of which
-// no daemon is left: it would not start what it takes for started.
-func (o *OpenRC) end(ctx context.Context, line ...string) error {
+	line := []string{"rc-service", "--nodeps", filepath.Base(o.path), "stop"}
 	state, err := o.look(ctx)
 	if err != nil {
 		return o.failure(ActionStop, ErrUnreachable, "", err)
@@ -145,7 +145,7 @@ func (o *OpenRC) Enable(ctx context.Context) error {
 	if err := o.usable(ctx, ActionEnable); err != nil {
 		return err
 	}
-	if o.levels() != nil {
+	if o.levels(filepath.Base(o.path)) != nil {
 		return nil
 	}
 	return o.setBoot(ctx, ActionEnable)
@@ -153,7 +153,7 @@ func (o *OpenRC) Enable(ctx context.Context) error {
 
 // Disable takes the service out of every runlevel.
 func (o *OpenRC) Disable(ctx context.Context) error {
-	if o.levels() == nil {
+	if o.levels(filepath.Base(o.path)) == nil {
 		return nil
 	}
 	return o.setBoot(ctx, ActionDisable)
@@ -163,7 +163,7 @@ func (o *OpenRC) setBoot(ctx context.Context, a Action) error {
 	if err := o.change(ctx, a, o.bootLine(a)...); err != nil {
 		return err
 	}
-	if have := o.levels(); (have != nil) != (a == ActionEnable) {
+	if have := o.levels(filepath.Base(o.path)); (have != nil) != (a == ActionEnable) {
 		return o.failure(a, ErrRefused, fmt.Sprintf("its runlevels are now: %v", have), nil)
 	}
 	return nil
@@ -173,18 +173,18 @@ func (o *OpenRC) bootLine(a Action) []string {
 	if a == ActionEnable {
 		return []string{"rc-update", "add", filepath.Base(o.path), defaultRunlevel}
 	}
-	levels := o.levels()
+	levels := o.levels(filepath.Base(o.path))
 	if levels == nil {
 		levels = []string{defaultRunlevel}
 	}
 	return append([]string{"rc-update", "delete", filepath.Base(o.path)}, levels...)
 }
 
-// levels are the runlevels with the service, nil where there is none. Those in
+// levels are the runlevels with a service, nil where there is none. Those in
 // which a host shuts down start nothing.
-func (o *OpenRC) levels() []string {
-	// The pattern is a constant, so it is a good one.
-	paths, _ := filepath.Glob(filepath.Join(o.runlevels, "*", filepath.Base(o.path)))
+func (o *OpenRC) levels(name string) []string {
+	// A name with a bad pattern is no service's.
+	paths, _ := filepath.Glob(filepath.Join(o.runlevels, "*", name))
 	var found []string
 	for _, path := range paths {
 		level := filepath.Base(filepath.Dir(path))
@@ -197,12 +197,12 @@ func (o *OpenRC) levels() []string {
 
 // Commands are what an operator would type for the same.
 func (o *OpenRC) Commands(a Action) []string {
-	service := "rc-service " + filepath.Base(o.path)
+	stop := "rc-service --nodeps " + filepath.Base(o.path) + " stop"
 	switch a {
 	case ActionRestart:
-		return []string{"rc-service --nodeps " + filepath.Base(o.path) + " stop", service + " start"}
+		return []string{stop, "rc-service " + filepath.Base(o.path) + " start"}
 	case ActionStop:
-		return []string{service + " stop"}
+		return []string{stop}
 	case ActionEnable, ActionDisable:
 		return []string{strings.Join(o.bootLine(a), " ")}
 	}
