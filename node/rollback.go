@@ -51,11 +51,14 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 		before.Settings = n.withPrefixes(ctx, before.Settings)
 		r.Before = &before
 	}
-	if !r.Unchanged {
+	if r.Unchanged {
+		c.Notes = nil
+	} else {
 		var notes []string
 		r.Commands, notes = n.restoreCommands(ctx, c, state, err == nil)
 		c.Notes = append(c.Notes, notes...)
 	}
+	c.Notes = append(c.Notes, dependents.StartedBy(n.Service, state, c.Restore.Enabled)...)
 	return r, nil
 }
 

@@ -42,11 +42,15 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 	if prepareHost {
 		c.Notes = append(c.Notes, r.Preparation.Notes()...)
 	}
+	started := dependents.StartedBy(n.Service, s.State, settings.Enabled)
 	if !c.Changed() && unchanged {
 		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
-		r.Unchanged = !r.OnlyHost
+		if r.Unchanged = !r.OnlyHost; r.Unchanged {
+			c.Notes = started
+		}
 		return r, nil
 	}
+	c.Notes = append(c.Notes, started...)
 	if c.Changed() {
 		r.Commands = append(r.Commands, "write "+n.Config)
 	}

@@ -44,9 +44,11 @@ func TestDebianDependentsAreSpared(t *testing.T) {
 	if said := p.shell("connsync status || true"); !strings.Contains(said, "conntrackd does not run, and at boot vrrp.service starts it") {
 		t.Errorf("status:\n%s", said)
 	}
-	p.run(p.apply()...)
-	if said := p.run("apply", "--disable", "--dry-run"); !strings.Contains(said, "vrrp.service starts conntrackd at boot all the same") {
-		t.Errorf("before it is disabled again:\n%s", said)
+	for _, when := range []string{"disabled as it is", "enabled"} {
+		if said := p.run("apply", "--disable"); strings.Count(said, "vrrp.service starts conntrackd at boot all the same") != 1 {
+			t.Errorf("%s:\n%s", when, said)
+		}
+		p.run(p.apply()...)
 	}
 }
 

@@ -24,9 +24,6 @@ func Of(ctx context.Context, s service.Service) ([]service.Dependent, error) {
 func Commands(ctx context.Context, of service.Service, actions ...service.Action) (commands, notes []string) {
 	beside, _ := Of(ctx, of)
 	for _, a := range actions {
-		if a == service.ActionDisable {
-			notes = append(notes, startedBy(ctx, of)...)
-		}
 		if s, ok := of.(*service.Systemd); ok {
 			commands = append(commands, s.CommandsBeside(a, beside)...)
 		} else {
@@ -39,14 +36,20 @@ func Commands(ctx context.Context, of service.Service, actions ...service.Action
 	return commands, notes
 }
 
-// startedBy notes the unit that goes on starting conntrackd at boot after its own is
-// disabled.
-func startedBy(ctx context.Context, of service.Service) []string {
-	state, err := of.State(ctx)
-	if err != nil || state.StartedBy == "" {
+// StartedBy notes the unit or service that goes on starting conntrackd at boot, as the state
+// says, where conntrackd's own is not to be enabled.
+func StartedBy(of service.Service, now service.State, enabled bool) []string {
+	by, keep := now.StartedBy, ""
+	switch of.(type) {
+	case *service.Systemd:
+		keep = "take it out of that unit, or run systemctl mask " + of.Name() + " after the save"
+	case *service.OpenRC:
+		keep = "take conntrackd out of need and want in /etc/init.d/" + by
+	}
+	if by == "" || enabled || keep == "" {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s starts conntrackd at boot all the same: take it out of that unit, or run systemctl mask %s after the save.", state.StartedBy, of.Name())}
+	return []string{fmt.Sprintf("%s starts conntrackd at boot all the same: %s.", by, keep)}
 }
 
 func notesOn(beside []service.Dependent, a service.Action) []string {

@@ -47,6 +47,26 @@ func TestUnitsBesideConntrackd(t *testing.T) {
 	}
 }
 
+// What keeps conntrackd off is in the words of the manager that would start it.
+func TestStartedByAnother(t *testing.T) {
+	direct := &service.Direct{}
+	for _, tt := range []struct {
+		of   service.Service
+		want []string
+	}{
+		{service.NewSystemd(""), []string{"ha starts conntrackd at boot all the same: take it out of that unit, or run systemctl mask conntrackd.service after the save."}},
+		{service.NewOpenRC(direct), []string{"ha starts conntrackd at boot all the same: take conntrackd out of need and want in /etc/init.d/ha."}},
+		{direct, nil},
+	} {
+		if diff := cmp.Diff(tt.want, StartedBy(tt.of, service.State{StartedBy: "ha"}, false)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.of.Name(), diff)
+		}
+		if more := append(StartedBy(tt.of, service.State{StartedBy: "ha"}, true), StartedBy(tt.of, service.State{}, false)...); more != nil {
+			t.Errorf("%s, enabled, or started by none: %q", tt.of.Name(), more)
+		}
+	}
+}
+
 // What is not so, or not known, of a manager is not passed.
 func TestWithoutSystemd(t *testing.T) {
 	direct := &service.Direct{Config: "/etc/conntrackd/conntrackd.conf"}

@@ -144,9 +144,9 @@ func HostChoice(items int, called shell.Program) string {
 const NotesTitle = "Notes:"
 
 // Notes are what is worth knowing of a change beside its diff, such as that it undoes
-// what was edited by hand since; none where nothing changes.
+// what was edited by hand since.
 func Notes(r apply.Review) []string {
-	if r.Unchanged || r.Candidate == nil {
+	if r.Candidate == nil {
 		return nil
 	}
 	return r.Candidate.Notes
