@@ -69,8 +69,8 @@ func (m Measured) Metrics() []Metric {
 		all = append(all,
 			single("connsync_set_up", Gauge, "Whether sync is set up: 0 where there are no settings and nothing is wrong.", truth(m.Configured || !m.Health.Off)),
 			single("connsync_daemon_running", Gauge, "Whether conntrackd runs.", truth(m.Health.Service.Active)))
-		if !m.Health.Service.Unbooted {
-			all = append(all, single("connsync_daemon_enabled", Gauge, "Whether conntrackd is started at boot.", truth(m.Health.Service.Enabled)))
+		if at := m.Health.Service.AtBoot(); at != nil {
+			all = append(all, single("connsync_daemon_enabled", Gauge, "Whether conntrackd is started at boot.", truth(*at)))
 		}
 		if since := m.Health.Service.Since; !since.IsZero() {
 			all = append(all, single("connsync_daemon_start_time_seconds", Gauge, "When conntrackd was started, since the epoch.", float64(since.UnixMilli())/1000))

@@ -1,9 +1,38 @@
 package metrics
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"connsync/conntrackd/health"
+	"connsync/conntrackd/service"
 )
+
+// What starts conntrackd at boot need not be its own unit; of what is not known there is no
+// metric.
+func TestMetricOfTheBoot(t *testing.T) {
+	for name, test := range map[string]struct {
+		state service.State
+		want  string
+	}{
+		"its own unit":     {service.State{Enabled: true}, "[1]"},
+		"another one":      {service.State{StartedBy: "ha.service"}, "[1]"},
+		"none":             {service.State{Active: true}, "[0]"},
+		"no manager's":     {service.State{Active: true, Enabled: true, Unbooted: true, NoBoot: true}, "[0]"},
+		"no known manager": {service.State{Active: true, Enabled: true, Unbooted: true}, "[]"},
+	} {
+		got := []float64{}
+		for _, m := range (Measured{Seen: true, Health: health.Health{Service: test.state}}).Metrics() {
+			if m.Name == "connsync_daemon_enabled" {
+				got = append(got, m.Samples[0].Value)
+			}
+		}
+		if fmt.Sprint(got) != test.want {
+			t.Errorf("%s: %v, want %s", name, got, test.want)
+		}
+	}
+}
 
 func TestMetricsAsText(t *testing.T) {
 	var b strings.Builder
