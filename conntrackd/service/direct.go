@@ -84,6 +84,7 @@ func (d *Direct) State(ctx context.Context) (State, error) {
 	}
 	p := running[0]
 	state.Active, state.Enabled, state.MainPID, state.Keeper = true, true, p.pid, p.keeper()
+	state.NoBoot = d.NoBoot && state.Keeper == Keeper{} // which may be started at boot
 	switch {
 	case len(running) > 1:
 		state.Detail = fmt.Sprintf("%d daemons run with the same file, %s", len(running), d.boot())

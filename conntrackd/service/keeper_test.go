@@ -1,11 +1,14 @@
 package service
 
 import (
+	"cmp"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestKeeperIsTheParentThatStartsTheDaemonAgain(t *testing.T) {
@@ -81,8 +84,11 @@ func TestContainerIsNamedByItsControlGroup(t *testing.T) {
 	}
 }
 
-// A daemon that was put into the background and comes back: its parent tells nothing.
-func TestDirectTellsADaemonThatComesBack(t *testing.T) {
+// likeDaemon makes a directory with what looks like a daemon: a shell of its name, whose
+// configuration file is a script that makes the file "up" and waits. The shell "watch-it"
+// beside it is for its parent.
+func likeDaemon(t *testing.T) (at func(name string) string) {
+	t.Helper()
 	dir := t.TempDir()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -92,9 +98,11 @@ func TestDirectTellsADaemonThatComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := func(name string) string { return filepath.Join(dir, name) }
-	if err := os.WriteFile(at("conntrackd"), program, 0o755); err != nil {
-		t.Fatal(err)
+	at = func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"conntrackd", "watch-it"} {
+		if err := os.WriteFile(at(name), program, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.WriteFile(at("conf"), []byte(": >"+at("up")+"; trap 'exit 0' TERM; while :; do read line <"+at("never")+"; done"), 0o600); err != nil {
 		t.Fatal(err)
@@ -102,6 +110,60 @@ func TestDirectTellsADaemonThatComesBack(t *testing.T) {
 	if out, err := exec.Command("mkfifo", at("never")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	return at
+}
+
+// A daemon that something else runs may be started by that at boot, though no service of
+// conntrackd's is.
+func TestBootOfAKeptDaemonIsNotKnown(t *testing.T) {
+	for _, test := range []struct {
+		keeper  string
+		command []string
+		known   bool
+	}{
+		{"", []string{"conntrackd", "-C"}, true},
+		{"watch-it", []string{"watch-it", "-c"}, false},
+	} {
+		t.Run(cmp.Or(test.keeper, "none"), func(t *testing.T) {
+			at := likeDaemon(t)
+			argument := at("conf")
+			if !test.known {
+				argument = at("conntrackd") + " -C " + at("conf") + " & wait"
+			}
+			d := &Direct{Binary: at("conntrackd"), Config: at("conf"), LockFile: at("lock"), LogFile: at("log"), NoBoot: true}
+			command := exec.Command(at(test.command[0]), test.command[1], argument)
+			if err := command.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				running, err := d.running()
+				for _, p := range running {
+					_, _ = killProcess(context.Background(), p)
+				}
+				_ = command.Wait()
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+				if _, err := os.Stat(at("up")); err == nil {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("it has not started")
+				}
+			}
+			state, err := d.State(t.Context())
+			if boot := state.AtBoot(); err != nil || !state.Active || state.Keeper.Name != test.keeper || (boot != nil) != test.known || test.known && *boot {
+				t.Errorf("%v: %+v, at boot %v", err, state, boot)
+			}
+		})
+	}
+}
+
+// A daemon that was put into the background and comes back: its parent tells nothing.
+func TestDirectTellsADaemonThatComesBack(t *testing.T) {
+	at := likeDaemon(t)
 	if err := os.WriteFile(at("fails"), []byte("#!/bin/sh\n"+at("conntrackd")+" -C "+at("conf")+" >/dev/null 2>&1 </dev/null &\nuntil [ -e "+at("up")+" ]; do sleep 0.01; done\necho '[ERROR] lock file exists' >&2\nexit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +175,7 @@ func TestDirectTellsADaemonThatComesBack(t *testing.T) {
 			}
 		}
 	})
-	err = d.Restart(t.Context())
+	err := d.Restart(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "was started again") {
 		t.Error(err)
 	}
