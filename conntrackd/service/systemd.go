@@ -85,7 +85,7 @@ func (s *Systemd) State(ctx context.Context) (State, error) {
 	if state.Present && u.load != "masked" {
 		state.Enabled, err = enabledAtBoot(ctx, conn, s.Unit)
 		if err == nil {
-			state.StartedBy, err = sdunit.Starter(ctx, conn, s.Unit, u.starters, func(ctx context.Context, name string) (bool, error) { return enabledAtBoot(ctx, conn, name) })
+			state.StartedBy, err = sdunit.Starter(ctx, conn, s.dirs, s.Unit, u.starters, func(ctx context.Context, name string) (bool, error) { return enabledAtBoot(ctx, conn, name) })
 		}
 		if err != nil {
 			return State{}, s.refused(ctx, "", err)

@@ -87,11 +87,23 @@ func disableAndStop(t *testing.T) {
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := state(t, s); !got.Active || !got.Enabled {
+	if got := state(t, s); !got.Active || !got.Enabled || got.StartedBy != "" {
 		t.Errorf("before: %+v", got)
 	}
 	if err := s.Disable(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	for _, test := range []struct{ change, by string }{
+		{"d=/usr/lib/systemd/system/multi-user.target.wants; mkdir -p $d; ln -s ../conntrackd.service $d/; systemctl daemon-reload", "multi-user.target"},
+		{"rm /usr/lib/systemd/system/multi-user.target.wants/conntrackd.service", ""}, // which systemd has not seen yet
+		{"mkdir /etc/systemd/system/multi-user.target.d; printf '[Unit]\\nWants=conntrackd.service\\n' >/etc/systemd/system/multi-user.target.d/x.conf; systemctl daemon-reload", "multi-user.target"},
+		{"rm -r /etc/systemd/system/multi-user.target.d; systemctl daemon-reload; systemctl enable --runtime conntrackd", ""},
+		{"systemctl disable --runtime conntrackd", ""},
+	} {
+		shell(t, test.change)
+		if got := state(t, s); got.StartedBy != test.by || *got.AtBoot() != (test.by != "") {
+			t.Errorf("%s: at boot %v, %+v", test.change, *got.AtBoot(), got)
+		}
 	}
 	if got := state(t, s); !got.Active || got.Enabled || command("systemctl", "is-enabled", "conntrackd") != "disabled exit status 1" {
 		t.Errorf("disabled: %+v, %s", got, command("systemctl", "is-enabled", "conntrackd"))

@@ -1,6 +1,9 @@
 package service
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 
@@ -129,6 +132,39 @@ func TestSystemdStartedByAnother(t *testing.T) {
 			state, err := newFake(&fakeSystemd{states: []map[string]any{unit}, others: others, atBoot: test.atBoot}).State(t.Context())
 			if at := state.AtBoot(); err != nil || state.StartedBy != test.want || *at != (test.want != "") || state.Enabled || state.HalfEnabled() != test.half {
 				t.Errorf("%v: %+v, at boot %v, half %q", err, state, *at, state.HalfEnabled())
+			}
+		})
+	}
+}
+
+// The unit that the host boots into needs no link: a vendor's link beside its file and a line
+// of a drop-in of it start the daemon at every boot, which those that systemd remembers do not.
+func TestSystemdStartedByTheBoot(t *testing.T) {
+	others := map[string]map[string]any{
+		"site.target": dependent("active", "RequiredBy", []string{"graphical.target"}), "graphical.target": dependent("active", "Names", []string{"graphical.target", "default.target"}),
+		"rescue.target": dependent("inactive"),
+	}
+	for name, test := range map[string]struct {
+		file, content, by, want string
+	}{
+		"a link":                       {"site.target.wants/" + DefaultUnit, "", "site.target", "site.target"},
+		"a line":                       {"site.target.d/x.conf", "[Unit]\nRequires=x.service " + DefaultUnit + "\n", "site.target", "site.target"},
+		"the boot's own line":          {"graphical.target", "[Unit]\nWants=" + DefaultUnit + "\n", "graphical.target", "graphical.target"},
+		"a link that is gone":          {"site.target", "[Unit]\nWants=x.service\n", "site.target", ""},
+		"a link of what is not booted": {"rescue.target.wants/" + DefaultUnit, "", "rescue.target", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, test.file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(test.content), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			unit := inactive("loaded")
+			unit["WantedBy"] = []string{test.by}
+			s := newFake(&fakeSystemd{states: []map[string]any{unit}, others: others})
+			s.dirs = []string{dir}
+			if state, err := s.State(t.Context()); err != nil || state.StartedBy != test.want || *state.AtBoot() != (test.want != "") {
+				t.Errorf("%v: %+v", err, state)
 			}
 		})
 	}

@@ -74,3 +74,33 @@ func unitFiles(dirs []string, name string) []string {
 	}
 	return files
 }
+
+// pulls says whether the files in dirs have one unit start another one at every boot, be that
+// disabled: by a vendor's link beside its own file, or by a line of that. The links in /etc are
+// those that enable a unit, those in /run are of this boot, and systemd remembers some that are
+// gone.
+func pulls(dirs []string, by, name string) bool {
+	for _, dir := range dirs {
+		if strings.HasPrefix(dir, "/etc/") || strings.HasPrefix(dir, "/run/") {
+			continue
+		}
+		for _, kind := range []string{".wants", ".requires", ".upholds"} {
+			if _, err := os.Lstat(filepath.Join(dir, by+kind, name)); err == nil {
+				return true
+			}
+		}
+	}
+	for _, path := range unitFiles(dirs, by) {
+		content, err := trust.ReadFile(path, maxUnitBytes)
+		if err != nil {
+			continue
+		}
+		options, _ := unit.DeserializeOptions(strings.NewReader(string(content)))
+		if slices.ContainsFunc(options, func(o *unit.UnitOption) bool {
+			return slices.Contains([]string{"Wants", "Requires", "BindsTo", "Upholds"}, o.Name) && slices.Contains(strings.Fields(o.Value), name)
+		}) {
+			return true
+		}
+	}
+	return false
+}
