@@ -59,6 +59,8 @@ func firewallCases() []firewallCase {
 		{"not new", "chain in {" + open + "ct state != { established, related, untracked } drop\n}", check.Failed, "rule 1"},
 		{"translated", in("ct status dnat accept"), check.Failed, "policy drop"},
 		{"direction", in("ct direction original accept"), check.Passed, ""},
+		{"a connection's mark is written before tracking", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 ct mark set 7 drop\n}", check.Failed, "rule 1 in chain raw"},
+		{"a connection's events are written", in("udp dport 3780 ct event set new accept"), check.Passed, ""},
 		{"redirected", "chain nat { type nat hook prerouting priority -100\n udp dport 3780 redirect to :9\n}", check.Unknown, "rule 1 in chain nat"},
 		{"others are redirected", "chain nat { type nat hook prerouting priority -100\n udp dport 3781 redirect to :9\n}", check.Passed, ""},
 		{"count", "chain in {" + open + "ct count over 1 drop\n}", check.Unknown, "rule 1"},

@@ -77,6 +77,17 @@ func decodeKnown(family byte, name string, data []byte) expr.Any {
 	if err := expr.Unmarshal(family, data, e); err != nil {
 		return nil
 	}
+	if ct, ok := e.(*expr.Ct); ok { // of whose two registers the library reads one
+		list, err := attributes(data)
+		if err != nil {
+			return nil
+		}
+		for _, a := range list {
+			if a.Attr.Type == unix.NFTA_CT_SREG {
+				ct.Register, ct.SourceRegister = uint32(number(a.Value)), true
+			}
+		}
+	}
 	return e
 }
 
