@@ -52,6 +52,7 @@ func TestFirewallOfNeighbours(t *testing.T) {
 			{"device in, both", table("netdev", "ingress"+device+"drop", "udp dport 3780 accept\n "+nd), check.Passed, ""},
 			{"device out, questions", table("netdev", "egress"+device+"accept", "icmpv6 type nd-neighbor-solicit drop"), check.Failed, "(ICMPv6 135 and 136) out"},
 			{"inet at the device", table("inet", "ingress"+device+"accept", "udp dport 3780 accept\n icmpv6 type != echo-reply drop"), check.Failed, "rule 2 in chain c"},
+			{"after routing, by a device in", table("inet", "postrouting "+open, "iifname eth1 icmpv6 type nd-neighbor-solicit drop"), check.Unknown, "rule 1 in chain c"},
 			{"ip6", table("ip6", "input "+open, "icmpv6 type nd-neighbor-solicit drop"), check.Failed, "rule 1 in chain c"},
 		},
 	}

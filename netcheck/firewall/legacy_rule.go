@@ -96,7 +96,7 @@ func (w *follower) option(name, argument string) truth {
 	case "-i", "-o":
 		pattern, open := strings.CutSuffix(argument, "+")
 		ours := (name == "-i") == p.in && (argument == p.iface || open && strings.HasPrefix(p.iface, pattern))
-		return truthOf(ours)
+		return truthOf(ours).unless(name == "-i" && w.hasDevice())
 	case "-s", "-d":
 		if name == "-d" {
 			return p.ofDestination(inNetwork(p.destination, argument))

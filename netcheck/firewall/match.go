@@ -3,6 +3,7 @@ package firewall
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -182,6 +183,10 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, p.iface)
 	ours := func(input, output expr.MetaKey) bool { return p.in && e.Key == input || !p.in && e.Key == output }
+	if isInput := slices.Contains([]expr.MetaKey{expr.MetaKeyIIF, expr.MetaKeyIIFNAME, expr.MetaKeyIIFGROUP}, e.Key); isInput && ev.hasDevice() {
+		ev.load(e.Register, value{})
+		return truthOr(e.Key != expr.MetaKeyIIFGROUP)
+	}
 	switch e.Key {
 	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME:
 		if !ours(expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME) {
@@ -224,6 +229,13 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		ev.load(e.Register, value{})
 	}
 	return yes
+}
+
+// hasDevice says that the packet may have its device as the one through which it came in,
+// though it goes out: after routing some kernels take the one that is noted in the packet,
+// and messages of the kernel's own have it from the start.
+func (w *follower) hasDevice() bool {
+	return !w.flow.in && w.flow.arp == 0 && w.flow.protocol != unix.IPPROTO_UDP && w.base.Hook == hookPostrouting
 }
 
 // ct asks connection tracking. What is not tracked has a state and nothing
