@@ -52,6 +52,8 @@ func TestFirewallOfNeighbours(t *testing.T) {
 			{"device in, both", table("netdev", "ingress"+device+"drop", "udp dport 3780 accept\n "+nd), check.Passed, ""},
 			{"device out, questions", table("netdev", "egress"+device+"accept", "icmpv6 type nd-neighbor-solicit drop"), check.Failed, "(ICMPv6 135 and 136) out"},
 			{"inet at the device", table("inet", "ingress"+device+"accept", "udp dport 3780 accept\n icmpv6 type != echo-reply drop"), check.Failed, "rule 2 in chain c"},
+			{"inet at the device, by state", table("inet", "ingress"+device+"accept", "icmpv6 type nd-neighbor-solicit ct state invalid drop"), check.Failed, "rule 1 in chain c"},
+			{"inet at the device, by another state", table("inet", "ingress"+device+"accept", "icmpv6 type nd-neighbor-solicit ct state untracked drop"), check.Passed, ""},
 			{"after routing, by a device in", table("inet", "postrouting "+open, "iifname eth1 icmpv6 type nd-neighbor-solicit drop"), check.Unknown, "rule 1 in chain c"},
 			{"ip6", table("ip6", "input "+open, "icmpv6 type nd-neighbor-solicit drop"), check.Failed, "rule 1 in chain c"},
 		},

@@ -64,6 +64,7 @@ func TestFirewallOfIptables(t *testing.T) {
 		{"output", "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT DROP\nNDOUT-A OUTPUT -o eth1 -d PEER -p udp -m udp --dport 3780 -j ACCEPT\nCOMMIT\n", check.Passed, ""},
 		{"untracked", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate NEW -j ACCEPT"), check.Failed, "policy drop"},
 		{"untracked is accepted", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate UNTRACKED -j ACCEPT"), check.Passed, ""},
+		{"in a zone, not untracked", "*raw\n-A PREROUTING -j CT --zone 1\n-A PREROUTING -p udp -j CT --notrack\nCOMMIT\n" + in("-m conntrack --ctstate UNTRACKED -j ACCEPT"), check.Failed, "policy drop"},
 		{"raw drop", "*raw\n-A PREROUTING -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", check.Failed, "table raw"},
 		{"mangle output drop", "*mangle\n-A OUTPUT -p udp -m udp --dport 3780 -j DROP\nCOMMIT\n", check.Failed, "table mangle"},
 		{"reverse path", "*raw\n-A PREROUTING -m rpfilter --invert -j DROP\nCOMMIT\n", check.Passed, ""},

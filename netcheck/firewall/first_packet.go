@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -35,15 +34,6 @@ type firstPacket struct {
 	// extended says that its IP header has options.
 	extended bool
 }
-
-// tracking is what connection tracking knows of a packet.
-type tracking uint8
-
-const (
-	tracks tracking = iota
-	untracked
-	eitherWay // a rule may have taken it out of connection tracking
-)
 
 // flows are the packets that have to come through for the sync: datagrams both
 // ways, and the questions and answers by which the nodes find one another. Of a spare
@@ -120,7 +110,7 @@ func (p firstPacket) search(asks bool) *firstPacket {
 		return &p
 	}
 	p.what, p.protocol, p.hopLimit = "the search for the neighbour (ICMPv6 135 and 136)", unix.IPPROTO_ICMPV6, packet.NDHopLimit
-	p.tracked = untracked // by the kernel itself
+	p.tracked = untrackable
 	p.transport = unknowns(packet.NDOptionsAt)
 	kind := ipv6.ICMPTypeNeighborAdvertisement
 	if asks {
@@ -168,7 +158,7 @@ func (f Flow) membership(in, out firstPacket) (all []*firstPacket) {
 		p.transport = unknowns(packet.ICMPHeaderSize)
 		p.transport.put(0, m.kind)
 		if p.is6() {
-			p.tracked = untracked // by the kernel itself
+			p.tracked = untrackable
 		}
 		if p.in || p.is6() { // from a switch, or from an address of the link alone
 			p.changed |= otherSource
@@ -265,45 +255,4 @@ func (p *firstPacket) networkHeader() value {
 	h.put(packet.IPv4SourceAt+4, p.destination.AsSlice()...)
 	p.blank(h, packet.IPv4SourceAt, 4)
 	return h
-}
-
-// Connection tracking begins at this priority, in the hooks that see a packet
-// first (NF_IP_PRI_CONNTRACK).
-const conntrackPriority = -200
-
-// The states that rules ask for. Those of iptables' own match are the same but
-// for the last, and it has more.
-const (
-	stateInvalid       = 1
-	stateNew           = 8
-	stateUntracked     = 64
-	statesTranslatedXT = 64 | 128 // of the source, of the destination
-	stateUntrackedXT   = 256
-)
-
-// state is the flow's state at a base chain, as one of the bits above; 0 when
-// it cannot be told. There is always one.
-func (p *firstPacket) state(c *chain) uint32 {
-	first := c.ingress() || c.egress() || c.Hook == hookPrerouting || c.Hook == hookOutput
-	switch {
-	case p.tracked == untracked && !(first && p.protocol == unix.IPPROTO_ICMPV6 && c.Priority < conntrackPriority):
-		return stateUntracked
-	case p.arp != 0, c.egress(), c.Family == nftables.TableFamilyBridge, p.tracked == eitherWay, first && c.Priority == conntrackPriority:
-		return 0
-	case c.ingress(), first && c.Priority < conntrackPriority:
-		return stateInvalid
-	}
-	return stateNew
-}
-
-// leaveUntracked is what a rule of a base chain does that takes the flow out of
-// connection tracking; afterwards it is too late.
-func (p *firstPacket) leaveUntracked(c *chain, certain truth) {
-	switch {
-	case p.tracked == untracked || c.Hook != hookPrerouting && c.Hook != hookOutput || c.Priority > conntrackPriority:
-	case certain == yes && c.Priority < conntrackPriority:
-		p.tracked = untracked
-	default:
-		p.tracked = eitherWay
-	}
 }

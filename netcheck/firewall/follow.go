@@ -79,6 +79,8 @@ type follower struct {
 	where string // the drop that was found last
 	doubt string // the first thing that was not understood
 	depth int
+	// loose says that the packet may have left the base chain before the rule that is followed.
+	loose bool
 }
 
 // maxJumps is the kernel's own limit (NFT_JUMP_STACK_SIZE).
@@ -121,7 +123,7 @@ func (w *follower) walk(c *chain) fates {
 		if w.skip != nil && w.skip(r) {
 			continue
 		}
-		before := w.flow.changed
+		before, loose := w.flow.changed, w.loose
 		holds, verdict := r.weigh(w, c)
 		if w.flow.changed&^before&astray != 0 {
 			ends |= w.unclear("the effect of rule %d in %v is unknown", i+1, c) &^ falls
@@ -129,7 +131,9 @@ func (w *follower) walk(c *chain) fates {
 		if holds == no || verdict == nil {
 			continue
 		}
+		w.loose = loose || holds == maybe
 		out, goesOn := w.verdict(c, i+1, verdict)
+		w.loose = loose || out != 0
 		if holds == maybe {
 			if out != 0 {
 				w.unclear("the effect of rule %d in %v is unknown", i+1, c)

@@ -101,12 +101,16 @@ func (r *ruleset) weighOnce(k *work, flows []*firstPacket, skip func(rule) bool)
 		*p = *flow
 		for _, at := range r.way(p) {
 			// What is not tracked is not translated either.
-			if at.chain.Kind == "nat" && p.tracked == untracked {
+			if at.chain.Kind == "nat" && (p.tracked == untracked || p.tracked == untrackable) {
 				continue
 			}
 			p.device = at.device
+			before := p.tracked
 			ends, where := r.follow(k, at.chain, p, skip)
 			p.device = flow.device
+			if !at.sure && p.tracked != before {
+				p.tracked = eitherWay
+			}
 			if err := k.ctx.Err(); err != nil {
 				return nil, fmt.Errorf("follow the rules of %v: %w", at.chain, err)
 			}

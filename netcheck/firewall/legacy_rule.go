@@ -72,12 +72,15 @@ func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, re
 	case name == "RETURN":
 		return holds, &expr.Verdict{Kind: expr.VerdictReturn}
 	case name == "NOTRACK" || name == "CT" && slices.Contains(rest, "--notrack"):
-		w.flow.leaveUntracked(w.base, holds)
+		w.untrack(holds)
+		return holds, nil
+	case name == "CT":
+		w.assign(holds)
 		return holds, nil
 	case name == "MARK" || name == "CONNMARK":
 		w.marks()
 		return holds, nil
-	case name == "CT" || w.flow.goesOn(name):
+	case w.flow.goesOn(name):
 		return holds, nil
 	case name == "SNAT" || name == "MASQUERADE":
 		_, verdict := w.flow.translate(false)

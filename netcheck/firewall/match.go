@@ -109,7 +109,7 @@ func (ev *evaluation) expr(e expr.Any) (truth, *expr.Verdict) {
 	case *expr.Objref:
 		return truthOr(e.Type == unix.NFT_OBJECT_COUNTER || e.Type == unix.NFT_OBJECT_CT_HELPER), nil
 	case *expr.Notrack:
-		ev.flow.leaveUntracked(ev.base, ev.holds)
+		ev.untrack(ev.holds)
 		return yes, nil
 	case *expr.Meta:
 		return ev.meta(e), nil
@@ -242,6 +242,9 @@ func (w *follower) hasDevice() bool {
 // else: no other question about it matches.
 func (ev *evaluation) ct(e *expr.Ct) truth {
 	if e.SourceRegister {
+		if e.Key == expr.CtKeyZONE {
+			ev.zone(ev.holds)
+		}
 		return yes
 	}
 	p, now := ev.flow, ev.flow.state(ev.base)
@@ -266,6 +269,10 @@ func (ev *evaluation) ct(e *expr.Ct) truth {
 			mask |= 1<<4 | 1<<5 // IPS_SRC_NAT, IPS_DST_NAT
 		}
 		binary.NativeEndian.PutUint32(v.known, mask)
+	}
+	if p.tracked == zoned && ev.base.beforeTracking() { // what is there is not yet its own
+		ev.load(e.Register, value{})
+		return maybe
 	}
 	ev.load(e.Register, v)
 	switch now {

@@ -36,6 +36,7 @@ type visit struct {
 	depth   int // of jumps, of which there may be too many
 	tracked tracking
 	changed changes
+	loose   bool
 }
 
 // outcome is what a chain does. It leaves the flow's state as it was: a state
@@ -51,7 +52,7 @@ type outcome struct {
 func (w *follower) chain(c *chain) fates {
 	w.depth++
 	defer func() { w.depth-- }()
-	here := visit{c.key(), w.depth, w.flow.tracked, w.flow.changed}
+	here := visit{c.key(), w.depth, w.flow.tracked, w.flow.changed, w.loose}
 	o, ok := w.known[here]
 	if !ok {
 		where, doubt := w.where, w.doubt

@@ -164,7 +164,7 @@ func (p *plain) chain(c *chain) fates {
 		if p.steps++; p.skip != nil && p.skip(r) || p.steps > 20000 {
 			continue
 		}
-		before := p.flow.changed
+		before, loose := p.flow.changed, p.loose
 		holds, verdict := r.weigh(p.follower, c)
 		if p.flow.changed&^before&astray != 0 {
 			ends |= p.unclear("the effect of rule %d in %v is unknown", i+1, c) &^ falls
@@ -172,7 +172,9 @@ func (p *plain) chain(c *chain) fates {
 		if holds == no || verdict == nil {
 			continue
 		}
+		p.loose = loose || holds == maybe
 		out, goesOn := p.jump(c, i+1, verdict)
+		p.loose = loose || out != 0
 		if holds == maybe {
 			if out != 0 {
 				p.unclear("the effect of rule %d in %v is unknown", i+1, c)
@@ -207,7 +209,7 @@ func TestFollowLikePlain(t *testing.T) {
 	for n := range 10000 {
 		r, base, legacy := randomRuleset(dice)
 		one := testFlow("10.9.0.2", "10.9.0.1")
-		one.tracked, one.changed = tracking(dice.IntN(3)), changes(dice.IntN(8))
+		one.tracked, one.changed = tracking(dice.IntN(5)), changes(dice.IntN(8))
 		two, before := *one, *one
 		var skip func(rule) bool
 		if !legacy && dice.IntN(3) == 0 {
@@ -285,7 +287,7 @@ func randomNftRule(dice *rand.Rand, to string) *nftRule {
 		conditions := [][]expr.Any{port, mark, {&expr.Limit{}}, ask(expr.CtKeySTATE, stateNew), ask(expr.CtKeySTATE, stateUntracked), ask(expr.CtKeySTATUS, 1<<4|1<<5)}
 		exprs = append(exprs, conditions[dice.IntN(len(conditions))]...)
 	}
-	ends := []expr.Any{&expr.Notrack{}, &expr.Target{Name: "NOTRACK"}, &expr.Masq{}, &expr.NAT{Type: expr.NATTypeDestNAT}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
+	ends := []expr.Any{&expr.Notrack{}, &expr.Ct{Key: expr.CtKeyZONE, SourceRegister: true, Register: 1}, &expr.Target{Name: "NOTRACK"}, &expr.Masq{}, &expr.NAT{Type: expr.NATTypeDestNAT}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1},
 		&expr.Payload{OperationType: expr.PayloadWrite, SourceRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: []uint32{12, 16}[dice.IntN(2)], Len: 4}, &expr.Queue{}, &expr.Target{Name: "TARPIT"}, &expr.Reject{}, &expr.Counter{}}
 	for _, k := range []expr.VerdictKind{expr.VerdictAccept, expr.VerdictDrop, expr.VerdictReturn, expr.VerdictContinue, expr.VerdictGoto} {
 		ends = append(ends, &expr.Verdict{Kind: k, Chain: to})
@@ -306,7 +308,7 @@ func randomLegacyRule(dice *rand.Rand, to string) legacyRule {
 		conditions := []string{"-m state --state NEW", "-m conntrack ! --ctstate NEW", "-m conntrack --ctstate UNTRACKED", "-m geoip --source-country DE", "-p udp -m udp --dport 3780", "-p tcp", "-m mark --mark 0x1"}
 		words = append(words, strings.Fields(conditions[dice.IntN(len(conditions))])...)
 	}
-	ends := []string{"-j CT --notrack", "-j NOTRACK", "-j MASQUERADE", "-j MARK --set-mark 1", "-j ACCEPT", "-j DROP", "-j RETURN", "-j TARPIT", "-g " + to}
+	ends := []string{"-j CT --notrack", "-j CT --zone 1", "-j NOTRACK", "-j MASQUERADE", "-j MARK --set-mark 1", "-j ACCEPT", "-j DROP", "-j RETURN", "-j TARPIT", "-g " + to}
 	for range len(ends) {
 		ends = append(ends, "-j "+to)
 	}

@@ -170,12 +170,14 @@ func (ev *evaluation) target(e *expr.Target) (truth, *expr.Verdict) {
 	case "REJECT", "DROP":
 		return yes, &expr.Verdict{Kind: expr.VerdictDrop}
 	case "NOTRACK":
-		ev.flow.leaveUntracked(ev.base, ev.holds)
+		ev.untrack(ev.holds)
 		return yes, nil
 	case "CT":
 		const notrack = 1 // XT_CT_NOTRACK
 		if info, ok := e.Info.(*xt.Unknown); !ok || len(*info) < 2 || binary.NativeEndian.Uint16(*info)&notrack != 0 {
-			ev.flow.leaveUntracked(ev.base, ev.holds)
+			ev.untrack(ev.holds)
+		} else {
+			ev.assign(ev.holds)
 		}
 		return yes, nil
 	case "DNAT", "REDIRECT", "NETMAP":
