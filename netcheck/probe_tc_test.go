@@ -17,6 +17,7 @@ import (
 func TestTrafficControl(t *testing.T) {
 	t.Parallel()
 	const hooked = "tc qdisc add dev eth1 clsact; tc filter add dev eth1 "
+	const shaped = "tc qdisc add dev eth1 root handle 1: htb; tc class add dev eth1 parent 1: classid 1:1 htb rate 1mbit; tc class add dev eth1 parent 1:1 classid 1:2 htb rate 1mbit; tc filter add dev eth1 parent "
 	port := map[int]string{4: "ip dport 3780 0xffff", 6: "ip6 dport 3780 0xffff"}
 	for _, tt := range []struct {
 		name, do string
@@ -34,6 +35,9 @@ func TestTrafficControl(t *testing.T) {
 		{"a program that chooses a class", hooked + "ingress bpf bytecode '1,6 0 0 2'", "in and out", check.Passed, ""},
 		{"a queue that drops", "tc qdisc add dev eth1 root blackhole", "not at all", check.Failed, "its discipline is blackhole"},
 		{"a queue", "tc qdisc add dev eth1 root tbf rate 10mbit burst 16kb latency 50ms", "in and out", check.Passed, ""},
+		{"a filter of a queue", shaped + "1: protocol all u32 match PORT action mirred egress redirect dev other", "in", check.Unknown, "come out on eth1: a filter of tc"},
+		{"a filter of a class", shaped + "1: protocol all u32 match PORT flowid 1:1; tc filter add dev eth1 parent 1:1 protocol all u32 match PORT action mirred egress redirect dev other", "in", check.Unknown, "come out on eth1: a filter of tc"},
+		{"a filter that chooses a class", shaped + "1: protocol all u32 match PORT flowid 1:2", "in and out", check.Passed, ""},
 		{"on the port of a bridge", "ip address flush dev eth1; ip link add sync0 type bridge; ip link set eth1 master sync0; ip link set sync0 up; " + hooked + "ingress bpf da bytecode '1,6 0 0 2'", "not at all", check.Unknown, "come in on eth1: a filter of tc"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -83,7 +83,35 @@ func device(ctx context.Context, found check.Finding, f firewall.Flow, link netl
 			return unknown("out", "a queue of the discipline "+q.Type(), "tc qdisc show dev "+name)
 		}
 	}
+	if err != nil || len(queues) == 0 {
+		return found, err
+	}
+	classes, err := dump.All(ctx, func() ([]netlink.Class, error) { return netlink.ClassList(link, 0) })
+	for _, parent := range parents(queues, classes) {
+		filters, err := dump.All(ctx, func() ([]filter, error) { return list(link.Attrs().Index, parent) })
+		if err != nil {
+			return found, fmt.Errorf("list the filters of the queues of %s: %w", name, err)
+		}
+		for _, one := range filters {
+			if one.mayTake(packetsOf(f, false)) {
+				return unknown("out", "a filter of tc", fmt.Sprintf("tc filter show dev %s parent %s", name, netlink.HandleStr(parent)))
+			}
+		}
+	}
 	return found, err
+}
+
+// parents are the queues, and the classes of them, that may have filters.
+func parents(queues []netlink.Qdisc, classes []netlink.Class) (all []uint32) {
+	for _, q := range queues {
+		if q.Attrs().Handle != 0 && q.Attrs().Parent != netlink.HANDLE_INGRESS { // whose filters are those of the hooks
+			all = append(all, q.Attrs().Handle)
+		}
+	}
+	for _, c := range classes {
+		all = append(all, c.Attrs().Handle)
+	}
+	return all
 }
 
 // attached says whether programs of tc are attached to a device in the way of newer
