@@ -106,6 +106,7 @@ func firewallCases() []firewallCase {
 		{"routed output", "chain late { type route hook output priority -150\n @ daddr PEER drop\n}", check.Failed, "datagrams out"},
 		{"output by interface", "chain out { type filter hook output priority 0; policy drop\n oif eth1 accept\n}", check.Passed, ""},
 		{"output of incoming interface", "chain out { type filter hook output priority 0; policy drop\n iifname eth1 accept\n}", check.Failed, "datagrams out"},
+		{"dropped one way, new the other", in("ct state new udp dport 3780 accept") + "\nchain out { type filter hook output priority 0; policy drop\n}", check.Failed, "datagrams out"},
 		{"both ways dropped", in("") + "\nchain out { type filter hook output priority 0; policy drop\n}", check.Failed, "policy drop"},
 		{"like firewalld", likeFirewalld, check.Failed, "rule 7 in chain filter_INPUT of table firewalld"},
 	}

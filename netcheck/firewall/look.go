@@ -155,7 +155,18 @@ func (f Flow) isExact(rules *ruleset, own []*chain) (bool, error) {
 func (e *Effect) weigh(ctx context.Context, rules *ruleset) error {
 	host := *rules
 	host.base = slices.DeleteFunc(slices.Clone(rules.base), (*chain).isOwn)
-	verdicts, err := e.flow.weigh(ctx, &host, ours)
+	flows, err := e.flow.flows()
+	if err != nil {
+		return err
+	}
+	for _, p := range flows { // which connsync's own table has come by untracked
+		if p.protocol == unix.IPPROTO_UDP {
+			another := *p
+			another.tracked = untracked
+			flows = append(flows, &another)
+		}
+	}
+	verdicts, err := host.weigh(ctx, flows, ours)
 	if err != nil {
 		return err
 	}
