@@ -95,7 +95,7 @@ func (ev *evaluation) payload(e *expr.Payload) {
 		if isSource {
 			ev.flow.changed |= otherSource
 		}
-		if !isSource || ev.flow.in { // on the way out it matters to the peer alone
+		if !isSource || ev.flow.in || ev.flow.protocol != unix.IPPROTO_UDP { // on the way out of what nobody answers it matters to the peer alone
 			ev.flow.changed |= astray
 		}
 	}
