@@ -54,6 +54,7 @@ var _ = rootless.LeftOut(
 	"TestRejectedPort",
 	"TestRepliesByAnotherInterface",
 	"TestRepliesDroppedHere",
+	"TestReversePath",
 	"TestSecondConntrackd",
 	"TestTrafficControl",
 	"TestWatch",

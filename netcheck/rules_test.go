@@ -43,6 +43,36 @@ func TestMarkedWay(t *testing.T) {
 	})
 }
 
+// Rules that read the way back of what comes in ask for the answer's, from this node's address
+// and through any interface.
+func TestReversePath(t *testing.T) {
+	t.Parallel()
+	const nft = "nft 'table inet f { chain c { type filter hook prerouting priority -300; udp dport 3780 fib saddr . iif oif missing drop; }; }'"
+	const rpfilter = " -t raw -A PREROUTING -p udp -m rpfilter --invert -j DROP"
+	eachFamily(t, 0, func(t *testing.T, n *testNet, target Target) {
+		ip, program := fmt.Sprintf("ip -%d ", target.Family()), map[int]string{4: "iptables", 6: "ip6tables"}[target.Family()]
+		n.run(n.own, "sh", "-ec", "ip link add eth2 type veth peer name other; ip link set eth2 up; ip link set other up; "+
+			ip+"route add default dev eth2 table 100; "+ip+"rule add pref 50 from "+target.Current.Addr().String()+" lookup 100")
+		for _, rules := range []string{nft, program + "-nft" + rpfilter, program + "-legacy" + rpfilter} {
+			n.run(n.own, "sh", "-ec", rules)
+			for _, tt := range []struct {
+				do     string // to the table that is asked
+				status check.Status
+				passes string
+			}{{"", check.Unknown, "out"}, {"add", check.Passed, "in and out"}, {"del", check.Unknown, "out"}} {
+				if tt.do != "" {
+					n.run(n.own, "sh", "-ec", fmt.Sprintf("%sroute %s %v dev eth1 table 100", ip, tt.do, target.Peer.Masked()))
+				}
+				got, f := n.passes(target, map[bool]time.Duration{true: surely, false: quick}[tt.status == check.Passed]), n.ask(t, target.Flow.Check)
+				if f.Status != tt.status || got != tt.passes {
+					t.Errorf("%s: %v: %s; datagrams pass %s, want %s", rules, f.Status, f.Detail, got, tt.passes)
+				}
+			}
+			n.run(n.own, "sh", "-ec", "nft flush ruleset; "+program+"-legacy -t raw -F")
+		}
+	})
+}
+
 // Policy rules, whatever they ask for. What the check of the route says is compared with
 // what becomes of datagrams, before and after the command that it advises.
 func TestPolicyRules(t *testing.T) {

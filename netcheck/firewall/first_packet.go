@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/packet"
+	"connsync/netcheck/route"
 	"connsync/trust"
 )
 
@@ -66,7 +67,7 @@ func (f Flow) ofLink() ([]*firstPacket, error) {
 	}
 	peer, current := f.Peer.Addr().Unmap().WithZone(""), f.Current.Addr().Unmap().WithZone("")
 	base := firstPacket{link: f, device: deviceOf(link)}
-	base.direct = directly(peer, link)
+	base.direct = directly(current, peer, link)
 	in, out := base, base
 	in.in, in.source, in.destination = true, peer, current
 	out.source, out.destination = current, peer
@@ -184,10 +185,15 @@ func isGiven(peer netip.Addr, link netlink.Link) (bool, error) {
 	}), nil
 }
 
-// directly says whether the kernel would answer an address through a link.
-func directly(peer netip.Addr, link netlink.Link) bool {
-	routes, err := netlink.RouteGetWithOptions(peer.AsSlice(), &netlink.RouteGetOptions{Oif: link.Attrs().Name})
-	return err == nil && len(routes) > 0 && routes[0].LinkIndex == link.Attrs().Index
+// directly says whether the kernel would answer what comes from peer to current through a
+// link. What reads reverse paths asks for the answer's way, and for no link.
+func directly(current, peer netip.Addr, link netlink.Link) bool {
+	q := route.Question{To: peer, From: current}
+	if peer.Is6() && peer.IsLinkLocalUnicast() {
+		q.Link = link.Attrs().Index
+	}
+	a, err := route.Ask(q)
+	return err == nil && a.Kind == unix.RTN_UNICAST && a.Link == link.Attrs().Index
 }
 
 func (p *firstPacket) is6() bool { return p.source.Is6() }
