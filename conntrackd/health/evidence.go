@@ -285,17 +285,6 @@ func (e evidence) heardBySize() direction {
 	return notSeen
 }
 
-// otherMode says that the peer uses another sync mode.
-func (e evidence) otherMode() bool {
-	if e.last().BadHeader > e.readings[0].BadHeader && !e.provenByOthers() {
-		return true // what our daemon cannot read are control messages of another mode
-	}
-	if !e.reliable() {
-		return e.mode != "FTFW" && (e.wire.ACKs > 0 || e.wire.Hellos > 0)
-	}
-	return e.unanswered()
-}
-
 // unanswered says that the peer talks and has never taken notice of a daemon
 // that greets it with every message: it has no greeting of its own, confirms
 // nothing and asks for nothing. An FTFW peer that lost us while our daemon was

@@ -80,11 +80,12 @@ type Difference string
 const (
 	DifferBuffers Difference = "buffers" // Send or Receive Buffer Size of a link
 	DifferCache   Difference = "external-cache"
+	DifferMode    Difference = "mode"
 	DifferOther   Difference = "other"
 )
 
 // differ compares the settings here with what the peer told of its own.
-func differ(own conntrackd.Settings, direct bool, told mailbox.Report) (d []Difference) {
+func differ(own conntrackd.Settings, direct bool, mode mailbox.Mode, told mailbox.Report) (d []Difference) {
 	buffers, all := conntrackd.NewSettingTable().Digests(own)
 	if told.Settings == 0 || !own.Complete() {
 		return nil
@@ -94,6 +95,9 @@ func differ(own conntrackd.Settings, direct bool, told mailbox.Report) (d []Diff
 	}
 	if told.Direct != direct {
 		d = append(d, DifferCache)
+	}
+	if modesDiffer(mode, told.Mode) {
+		d = append(d, DifferMode)
 	}
 	if d == nil && told.Settings != all {
 		d = append(d, DifferOther)
@@ -150,7 +154,7 @@ func (o *Observer) holds(e *evidence, c coverage.Coverage) (h Holding) {
 		return h
 	}
 	h.Told = &mailbox.Told{Report: o.told.Report, Age: o.told.Age + time.Since(o.reportReadAt)}
-	h.Differ = differ(o.Settings, e.last().Direct, o.told.Report)
+	h.Differ = differ(o.Settings, e.last().Direct, e.ownMode(), o.told.Report)
 	of := min(c.Settled, c.Survive)
 	held, unclear := 0, Unclear("")
 	if h.Told.Direct {
@@ -264,7 +268,7 @@ func (e evidence) report() mailbox.Report {
 	// What began here and is in no cache is nothing that the peer may look for here.
 	here, foreign := c.Here()-c.Begun, c.Peers+c.Missing+c.Young-c.Begun
 	r := mailbox.Report{
-		Direct: e.last().Direct, Cause: e.shortage(), Refused: clip(e.refused()),
+		Direct: e.last().Direct, Mode: e.ownMode(), Cause: e.shortage(), Refused: clip(e.refused()),
 		Counted: e.now.Sub(c.Time), Kernel: clip(uint64(here)), Foreign: clip(uint64(foreign)), External: clip(uint64(e.holding.External)), Limit: uint32(e.conntrackMax),
 	}
 	if !r.Direct {

@@ -237,13 +237,15 @@ func TestDiffer(t *testing.T) {
 		"buffers":          {mailbox.Report{Direct: true, Buffers: buffers + 1, Settings: all + 1}, []Difference{DifferBuffers}},
 		"cache":            {mailbox.Report{Buffers: buffers, Settings: all + 1}, []Difference{DifferCache}},
 		"both":             {mailbox.Report{Buffers: buffers + 1, Settings: all + 1}, []Difference{DifferBuffers, DifferCache}},
+		"mode":             {mailbox.Report{Buffers: buffers, Settings: all + 1, Mode: mailbox.ModeAlarm}, []Difference{DifferCache, DifferMode}},
+		"the same mode":    {mailbox.Report{Direct: true, Buffers: buffers, Settings: all, Mode: mailbox.ModeFTFW}, nil},
 		"another":          {mailbox.Report{Direct: true, Buffers: buffers, Settings: all + 1}, []Difference{DifferOther}},
 	} {
-		if diff := cmp.Diff(test.want, differ(own, true, test.told)); diff != "" {
+		if diff := cmp.Diff(test.want, differ(own, true, mailbox.ModeFTFW, test.told)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if d := differ(conntrackd.Settings{}, true, mailbox.Report{Buffers: 1, Settings: 1}); d != nil {
+	if d := differ(conntrackd.Settings{}, true, mailbox.ModeFTFW, mailbox.Report{Buffers: 1, Settings: 1}); d != nil {
 		t.Errorf("without settings here: %v", d)
 	}
 }

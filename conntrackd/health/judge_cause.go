@@ -28,17 +28,6 @@ func (e evidence) judgeOldSocket() (judgement, bool) {
 	return j, true
 }
 
-// judgeMode is for a peer whose messages are not those of our mode.
-func (e evidence) judgeMode() judgement {
-	if e.reliable() && e.last().BadHeader == e.readings[0].BadHeader {
-		return judgement{VerdictMismatch,
-			fmt.Sprintf("%s sends and never answers conntrackd's greeting: it runs another Mode than FTFW, or lost this node before conntrackd was started here", e.settings.Peer.Addr()),
-			fmt.Sprintf("use Mode FTFW in conntrackd.conf on both nodes; if both do, let UDP port %d in on the peer", e.settings.Port)}
-	}
-	return judgement{VerdictMismatch, "the peer uses another sync mode than " + e.mode,
-		"use the same Mode in conntrackd.conf on both nodes"}
-}
-
 // judgeLoss is for a sync that works both ways.
 func (e evidence) judgeLoss() judgement {
 	first, last, s := e.readings[0], e.last(), e.settings

@@ -212,16 +212,21 @@ func (e evidence) judgeIntrusion() (judgement, bool) {
 	lost, before, received := last.Lost-min(first.Lost, last.Lost), last.Before-min(first.Before, last.Before), last.PacketsRecv-min(first.PacketsRecv, last.PacketsRecv)
 	malformed := last.Malformed - min(first.Malformed, last.Malformed)
 	took := max(last.Time.Sub(first.Time).Seconds(), 1)
+	only := e.peerOnly()
 	if words == "" {
 		words = "somebody else sends in the peer's name, or sent"
+		if e.mayBeOtherMode() {
+			words = "the peer was restarted in another Mode than FTFW, or " + words
+			only = "use Mode FTFW in conntrackd.conf on both nodes; if both do, " + only
+		}
 	}
-	j := judgement{Verdict: VerdictLosing, Next: e.peerOnly()}
+	j := judgement{Verdict: VerdictLosing, Next: only}
 	switch {
 	case float64(lost) > credibleRate*took:
 		j.Cause = fmt.Sprintf("the sequence number of what arrives jumped by %d, which conntrackd counts as lost messages: %s", lost, words)
 	case before >= fewMessages && before >= received, before > fewMessages && 2*before >= received:
 		j.Cause = fmt.Sprintf("conntrackd drops the peer's messages, %d of them, as older than one that it has seen: %s", before, words)
-		j.Next = "restart conntrackd on this node, which forgets that number, and " + e.peerOnly()
+		j.Next = "restart conntrackd on this node, which forgets that number, and " + only
 	case e.intruder() != "" && malformed > 0:
 		j.Cause = fmt.Sprintf("conntrackd could not read %s: %s", plural.Of(malformed, "message", "messages"), words)
 	case e.intruder() != "" && lost > 0:

@@ -12,7 +12,7 @@ type Host struct {
 // Hook says whether anything takes a node's external cache into its kernel at a failover.
 type Hook uint8
 
-// The values travel, in four bits; new ones go to the end.
+// The values travel, in three bits; new ones go to the end.
 const (
 	HookUnknown Hook = iota
 	HookRuns         // keepalived runs it, or it has run before

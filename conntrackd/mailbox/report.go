@@ -10,7 +10,7 @@ import (
 // Cause says why a node holds less of the peer's connections than the peer has.
 type Cause uint8
 
-// The causes. Their values travel, in four bits; new ones go to the end.
+// The causes. Their values travel, in three bits; new ones go to the end.
 const (
 	CauseNone       Cause = iota
 	CauseTableFull        // nf_conntrack_max is reached
@@ -36,6 +36,7 @@ type Report struct {
 	Limit           uint32 // nf_conntrack_max, or what the external cache holds at most; 0 is not known
 	// Buffers and Settings are the writer's [conntrackd.SettingTable.Digests]; 0 is not known.
 	Buffers, Settings uint8
+	Mode              Mode // of the writer's conntrackd
 	Host
 }
 
@@ -45,17 +46,19 @@ func (r Report) SpeaksFor() int { return int(r.Kernel - min(r.Foreign, r.Kernel)
 
 const (
 	// reportVersion changes when the bytes below mean something else.
-	reportVersion = 2
+	reportVersion = 3
 	reportBytes   = 24 // the rest of 28 is a checksum
 	largest       = 1<<24 - 1
 
 	flagLow    = 1 << 0 // the writer has the lower one of the two sync addresses
 	flagDirect = 1 << 1
-	// The seconds since the count stand beside the flags, and the hook beside the cause;
-	// none is a moment.
+	// The seconds since the count stand beside the flags, and the hook and the mode beside
+	// the cause; none is a moment.
 	countedBit = 2
-	hookBit    = 4
+	hookBit    = 3
+	modeBit    = 6
 	causeMask  = 1<<hookBit - 1
+	hookMask   = 1<<(modeBit-hookBit) - 1
 	// The first two numbers of a version of conntrackd share a byte.
 	majorBit = 4
 
@@ -86,7 +89,7 @@ func (r Report) carrier(low bool) carrier {
 		b[0] |= flagDirect
 	}
 	b[0] |= byte(min(max(r.Counted, 0), MaxCounted).Round(time.Second)/time.Second) << countedBit
-	b[1] = byte(r.Cause)&causeMask | byte(r.Hook)<<hookBit
+	b[1] = byte(r.Cause)&causeMask | byte(r.Hook)&hookMask<<hookBit | byte(r.Mode)<<modeBit
 	binary.BigEndian.PutUint16(b[2:], r.Sequence)
 	if r.Daemon[0] < 1<<majorBit && r.Daemon[1] < 1<<majorBit {
 		b[4], b[5] = r.Daemon[0]<<majorBit|r.Daemon[1], r.Daemon[2]
@@ -119,11 +122,11 @@ func (c carrier) report() (r Report, low, ok bool) {
 	r = Report{Cause: Cause(b[1] & causeMask), Direct: b[0]&flagDirect != 0, Sequence: binary.BigEndian.Uint16(b[2:])}
 	r.Counted = time.Duration(b[0]>>countedBit&3) * time.Second
 	r.Daemon = [3]uint8{b[4] >> majorBit, b[4] & (1<<majorBit - 1), b[5]}
-	r.Host = Host{Hook: Hook(b[1] >> hookBit), Helpers: Helpers(b[6])}
+	r.Host = Host{Hook: Hook(b[1] >> hookBit & hookMask), Helpers: Helpers(b[6])}
 	for i, n := range []*uint32{&r.Kernel, &r.Foreign, &r.External, &r.Refused, &r.Limit} {
 		*n = uint32(b[7+3*i])<<16 | uint32(b[8+3*i])<<8 | uint32(b[9+3*i])
 	}
-	r.Buffers, r.Settings = b[22], b[23]
+	r.Buffers, r.Settings, r.Mode = b[22], b[23], Mode(b[1]>>modeBit)
 	return r, b[0]&flagLow != 0, true
 }
 

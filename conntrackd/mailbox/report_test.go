@@ -13,8 +13,8 @@ import (
 func TestReportTravels(t *testing.T) {
 	for _, r := range []Report{
 		{},
-		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Counted: 2 * time.Second, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144, Buffers: 255, Settings: 1, Host: Host{HookFails, 255}},
-		{Cause: 15, Host: Host{Hook: 15}, Sequence: 1, External: largest, Kernel: 1},
+		{Cause: CauseTableFull, Direct: true, Sequence: 65535, Counted: 2 * time.Second, Daemon: [3]uint8{1, 4, 7}, Kernel: 4999, Foreign: 17, External: 0, Refused: 1, Limit: 262144, Buffers: 255, Settings: 1, Mode: ModeFTFW, Host: Host{HookFails, 255}},
+		{Cause: 7, Host: Host{Hook: 7}, Mode: ModeAlarm, Sequence: 1, External: largest, Kernel: 1},
 	} {
 		for _, low := range []bool{false, true} {
 			got, from, ok := r.carrier(low).report()
@@ -23,8 +23,8 @@ func TestReportTravels(t *testing.T) {
 			}
 		}
 	}
-	odd := Report{Cause: 15, Daemon: [3]uint8{1, 16, 2}}
-	if got, _, _ := odd.carrier(true).report(); got.Daemon != [3]uint8{} || got.Cause != 15 || got.Hook != HookUnknown {
+	odd := Report{Cause: 7, Daemon: [3]uint8{1, 16, 2}}
+	if got, _, _ := odd.carrier(true).report(); got.Daemon != [3]uint8{} || got.Cause != 7 || got.Hook != HookUnknown || got.Mode != ModeUnknown {
 		t.Errorf("a version that does not fit arrives as %+v", got)
 	}
 	huge, _, _ := Report{Kernel: 1 << 31}.carrier(true).report()
@@ -120,4 +120,12 @@ func FuzzReport(f *testing.F) {
 			t.Errorf("%+v came in %+v, and travels in %+v", r, c, again)
 		}
 	})
+}
+
+func TestModes(t *testing.T) {
+	for name, want := range map[string]Mode{"FTFW": ModeFTFW, "NOTRACK": ModeNotrack, "ALARM": ModeAlarm, "": ModeUnknown, "NACK": ModeUnknown} {
+		if got := NewMode(name); got != want || want != ModeUnknown && got.String() != name {
+			t.Errorf("%q is %d, %q", name, got, got)
+		}
+	}
 }

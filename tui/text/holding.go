@@ -52,7 +52,7 @@ func differ(d []health.Difference, called shell.Program) string {
 	var names []string
 	for _, one := range d {
 		names = append(names, map[health.Difference]string{
-			health.DifferBuffers: "Send or Receive Buffer Size", health.DifferCache: "External Cache",
+			health.DifferBuffers: "Send or Receive Buffer Size", health.DifferCache: "External Cache", health.DifferMode: "Mode",
 			health.DifferOther: "an advanced setting (compare " + Clean(called.OnBoth("show")) + " of both nodes)",
 		}[one])
 	}
