@@ -35,11 +35,19 @@ func (e *Entry) ParsePeers(line []byte) (age time.Duration, ok bool) {
 	return age, ok
 }
 
-// cachedFor is how long the daemon has had the entry of a line.
+// longCached is how long the daemon has had an entry of before the clock was set back.
+const longCached = math.MaxInt32 * time.Second
+
+// cachedFor is how long the daemon has had the entry of a line. It counts by the time of
+// day: where that was set back since, it says "-3600s".
 func cachedFor(line []byte) (time.Duration, bool) {
 	_, rest, found := bytes.Cut(line, []byte("[active since "))
 	seconds, _, closed := bytes.Cut(rest, []byte("s]"))
+	seconds, setBack := bytes.CutPrefix(seconds, []byte("-"))
 	n, ok := decimal(seconds, math.MaxInt32)
+	if setBack {
+		return longCached, found && closed && ok
+	}
 	return time.Duration(n) * time.Second, found && closed && ok
 }
 

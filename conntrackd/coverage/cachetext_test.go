@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -69,6 +70,18 @@ func TestParseText(t *testing.T) {
 	} {
 		if e := (Entry{}); e.parseText([]byte(line)) {
 			t.Errorf("understood: %q as %v", line, e.String())
+		}
+	}
+}
+
+// A daemon whose clock was set back says less than nothing of how long it has had an entry,
+// which it has all the same, and since long.
+func TestParsePeersAge(t *testing.T) {
+	for since, want := range map[string]time.Duration{"0s": 0, "12s": 12 * time.Second, "-3563s": longCached, "--1s": -1, "-s": -1, "s": -1, "12": -1} {
+		line := "tcp      6 ESTABLISHED src=192.0.2.7 dst=198.51.100.9 sport=1007 dport=80 [ASSURED] mark=0 [active since " + since + "]"
+		var e Entry
+		if age, ok := e.ParsePeers([]byte(line)); ok != (want >= 0) || ok && age != want {
+			t.Errorf("%s: %v, %v, want %v", since, age, ok, want)
 		}
 	}
 }
