@@ -95,7 +95,7 @@ func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cau
 		causes = append(causes, filterCause(c))
 		steps = append(steps, fmt.Sprintf("change line %d of %s and restart conntrackd", c.Rules[0].Line, l.File.Name()))
 	}
-	if lacks := c.Missing - c.Stale; lacks > 0 {
+	if lacks := c.Missing - c.Stale - c.Zoned; lacks > 0 {
 		cause, step := why.missing(lacks)
 		causes, steps = append(causes, cause), append(steps, step)
 	}
@@ -105,10 +105,24 @@ func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cau
 			steps = append(steps, step)
 		}
 	}
+	if c.Zoned > 0 {
+		cause, step := zoned(c.Zoned, l.Zoneless != nil && l.Zoneless(ctx))
+		causes, steps = append(causes, cause), append(steps, step)
+	}
 	if c.Unsure > 0 {
 		causes = append(causes, fmt.Sprintf("nothing shows whether %s of these came from the peer", plural.Of(c.Unsure, "connection", "connections")))
 	}
 	return strings.Join(causes, "; "), strings.Join(steps, "; ")
+}
+
+// zoned is why connections come to the peer in zone 0.
+func zoned(n int, zoneless bool) (cause, next string) {
+	which := plural.Of(n, "connection has", "connections have")
+	if zoneless {
+		return "conntrackd before 1.4.7 does not send the zone, which " + which, "install conntrackd 1.4.7 or later on both nodes"
+	}
+	return "conntrackd does not send the zone of one direction (zone-orig, zone-reply), which " + which,
+		"give both directions one zone (nft: ct zone set; iptables: -j CT --zone)"
 }
 
 func filterCause(c Coverage) string {

@@ -70,6 +70,7 @@ type Coverage struct {
 	Unsure int // those of Missing that may be the peer's: nothing shows whose they are
 	Begun  int // those of Missing and Young that began here, or are in the cache in an earlier state: none of the peer's
 	Stale  int // those of Missing that are in the cache in a state that lasts less
+	Zoned  int // those of Missing that are in the cache and have a zone that is not sent
 	// Undecided are those that the file keeps out, of this node or of the peer: a daemon wrote
 	// them, and nothing shows whose they are. They are in no other number. UndecidedBy keeps out
 	// the most of them.

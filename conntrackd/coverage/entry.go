@@ -121,6 +121,9 @@ func stateNames(protocol uint8) []string {
 	return nil
 }
 
+// oneWayZone says that an entry has a zone in one direction alone, or two of them.
+func (e *Entry) oneWayZone() bool { return e.Original.Zone != e.Reply.Zone }
+
 // Family is ipv4 or ipv6.
 func (e *Entry) Family() string {
 	if e.Original.Source.Is4() {

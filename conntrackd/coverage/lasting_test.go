@@ -105,6 +105,37 @@ func TestWhatThePeerBroughtUp(t *testing.T) {
 	}
 }
 
+// What the cache has with a zone of one direction the peer has without it, and has not sent.
+func TestZoneOfOneDirection(t *testing.T) {
+	both, one := Tuple{Zone: 7}, Tuple{}
+	for name, tt := range map[string]struct {
+		reply  Tuple
+		cached bool
+		role   Role
+		want   Counts
+		zoned  int
+		old    bool // the daemon sends no zones
+	}{
+		"of both":             {both, true, RolePrimary, Counts{Survive: 1}, 0, false},
+		"of both, not sent":   {both, true, RolePrimary, Counts{Missing: 1}, 1, true},
+		"of one":              {one, true, RolePrimary, Counts{Missing: 1}, 1, false},
+		"of one, a backup":    {one, true, RoleBackup, Counts{Missing: 1}, 1, false},
+		"nobody knows":        {one, true, RoleUnknown, Counts{Missing: 1}, 1, false},
+		"not in the cache":    {one, false, RolePrimary, Counts{Young: 1}, 0, false},
+		"a backup's, written": {one, false, RoleBackup, Counts{}, 0, false},
+	} {
+		e := Entry{Protocol: unix.IPPROTO_UDP, Written: true, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1, Zone: 7}, Reply: tt.reply}
+		p := &pass{tells: func() bool { return true }, role: tt.role, injected: 9, main: newGroup(), beyond: newGroup(), zoneless: func() bool { return tt.old }}
+		if tt.cached {
+			p.cache = keySet{e.key(seed)}
+		}
+		p.take(&e)
+		if c := p.finish(); c.Counts != tt.want || c.Zoned != tt.zoned || c.Stale > 0 || c.Settled != tt.want.Survive {
+			t.Errorf("%s: %+v, %d zoned, %d stale, %d settled", name, c.Counts, c.Zoned, c.Stale, c.Settled)
+		}
+	}
+}
+
 // An entry that is in no cache is young only where the look before saw it nowhere.
 func TestWhatIsYoung(t *testing.T) {
 	e := Entry{Protocol: unix.IPPROTO_TCP, State: tcpEstablished, HasState: true, Original: Tuple{Source: netip.MustParseAddr("10.1.0.9"), SourcePort: 1}}

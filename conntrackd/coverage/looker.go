@@ -36,6 +36,9 @@ type Looker struct {
 	// AsSaved says whether the file has the content that was last saved before a time; nil
 	// and false mean that this is not known.
 	AsSaved func(before time.Time) bool
+	// Zoneless says that the daemon sends no zones, as before 1.4.7; it is asked where an entry
+	// has one. Nil means that it does.
+	Zoneless func(context.Context) bool
 	// Most is how many entries of [Coverage.Sample] are kept; zero means 20.
 	Most int
 
@@ -247,6 +250,9 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	p := &pass{
 		filter: NewFilter(l.File, protocols), before: l.suspect, cached: l.cached, first: l.at.IsZero() || l.lastErr != nil,
 		flagged: !l.File.TCPWindowTracking(), tells: sync.OnceValue(tellsWritten), injected: -1, most: l.Most, main: newGroup(), beyond: newGroup(), role: RoleUnknown,
+	}
+	if l.Zoneless != nil {
+		p.zoneless = sync.OnceValue(func() bool { return l.Zoneless(ctx) })
 	}
 	if p.most == 0 {
 		p.most = mostLost

@@ -21,6 +21,7 @@ type pass struct {
 	first    bool        // there was no look before
 	flagged  bool        // the daemon marks TCP connections that it puts into the kernel
 	tells    func() bool // see tellsWritten
+	zoneless func() bool // the daemon sends no zones; nil is one that does
 	role     Role
 	injected int // how many entries the daemon has put into the kernel at most; -1 where it puts none there
 	told     Told
@@ -33,6 +34,7 @@ type pass struct {
 	unsure       int // of the missing ones, those that may be the peer's
 	begun        int // not in the cache as they are, and this node's for sure
 	stale        int // of the missing ones, those that the cache has in a state that lasts less
+	zoned        int // of the missing ones, those that the cache has and sends without their zone
 	undecided    map[Rule]int
 	main         group
 	beyond       group // those that would be the peer's, had the daemon put in more
@@ -69,14 +71,17 @@ func (p *pass) take(e *Entry) {
 		}
 		p.undecided[rule]++
 		return
-	case p.cache.has(key) && p.broughtUp(e):
+	case p.cache.has(key) && !p.losesZone(e) && p.broughtUp(e):
 		p.peers++
 		return
 	case p.cache.has(key):
 		if o != filtered {
 			p.begun++
 		}
-		if o == missing {
+		switch {
+		case o == missing && p.losesZone(e):
+			p.zoned++
+		case o == missing:
 			p.stale++
 		}
 	case !p.mayBePeers(e):
@@ -109,6 +114,9 @@ func (p *pass) take(e *Entry) {
 func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	lasts, known := e.lasting()
 	stale := known && p.lasts.less(key, lasts) && !p.crosses(e, key)
+	if p.cache.has(key) && p.losesZone(e) {
+		return missing, Rule{}
+	}
 	if p.cache.has(key) && !stale {
 		if !p.fresh.has(key) {
 			p.settled++
@@ -122,6 +130,12 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 		return missing, Rule{}
 	}
 	return young, Rule{}
+}
+
+// losesZone says that an entry comes to the peer in zone 0, where no packet finds it: conntrackd
+// sends the zone of both directions and not that of one, and before 1.4.7 none.
+func (p *pass) losesZone(e *Entry) bool {
+	return e.oneWayZone() || e.Original.Zone != 0 && p.zoneless != nil && p.zoneless()
 }
 
 // crosses says that the packets of a connection take both nodes, which are primary both: the
@@ -211,7 +225,7 @@ func (p *pass) atMost(t control.Tables) int {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Sample: p.main.sample}
+	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Zoned: p.zoned, Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

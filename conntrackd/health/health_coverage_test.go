@@ -202,6 +202,9 @@ func coverageScenarios() []*scenario {
 				a.T.Fatal(err)
 			}
 		}},
+		{name: "zone-of-both-directions", want: VerdictTwoWay, late: func(a, b *pairtest.Node) { inZone(a, b, "-w", 1) }},
+		{name: "zone-of-one-direction", want: VerdictPartial, cause: "20 of 20 connections would not survive a failover: conntrackd does not send the zone of one direction (zone-orig, zone-reply), which 20 connections have",
+			late: func(a, b *pairtest.Node) { inZone(a, b, "--orig-zone", 0) }},
 		{name: "external-cache-and-events-off", want: VerdictPartial, cause: "nf_conntrack_events is 0", own: pairtest.ExternalCache,
 			early: func(a, _ *pairtest.Node) { sysctl(a, "net.netfilter.nf_conntrack_events=0") }, late: traffic},
 	}
@@ -212,6 +215,31 @@ func coverageScenarios() []*scenario {
 		}
 	}
 	return all
+}
+
+// inZone puts 20 connections into a zone of node a, and waits until the peer has them, those with
+// that zone or without it.
+func inZone(a, b *pairtest.Node, option string, zoned int) {
+	a.T.Helper()
+	for i := range 20 {
+		args := strings.Fields(fmt.Sprintf("-I -p udp -s 10.1.0.2 -d 10.2.0.2 --sport %d --dport 53 -t 600 -u SEEN_REPLY %s 7", 2000+i, option))
+		if out, err := a.Namespace.Command("conntrack", args...).CombinedOutput(); err != nil {
+			a.T.Fatalf("conntrack: %v: %s", err, out)
+		}
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		out, err := b.Namespace.Command("conntrack", "-L", "-s", "10.1.0.2").Output()
+		came, inIt := strings.Count(string(out), "src=10.1.0.2"), strings.Count(string(out), "zone=7")
+		if err == nil && came == 20 {
+			if inIt != 20*zoned {
+				a.T.Fatalf("with %s the peer has %d of %d in the zone:\n%s", option, inIt, came, out)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			a.T.Fatalf("the peer has %d of 20 connections, %v:\n%s", came, err, out)
+		}
+	}
 }
 
 // A daemon keeps a filter that its file does not have any more, until it is restarted.

@@ -18,7 +18,7 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 		return
 	}
 	o.Coverage.Follow(e.service.MainPID, e.service.Since)
-	o.setsTold.Do(func() { o.Coverage.Told = o.readReport })
+	o.setsTold.Do(func() { o.Coverage.Told, o.Coverage.Zoneless = o.readReport, o.sendsNoZone })
 	c, err := o.Coverage.Look(ctx)
 	if err != nil {
 		e.coverageErr = err

@@ -17,19 +17,8 @@ import (
 // the versions that the nodes tell each other say why.
 func TestNATOfAnOldDaemonIsSeen(t *testing.T) {
 	t.Parallel()
-	root, err := lab.OldDebian().Tree(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	a, b := pairtest.New(t)
-	b.Service.Binary = filepath.Join(root, "usr/sbin/conntrackd")
-	for _, n := range []*pairtest.Node{a, b} {
-		n.WriteConfig(conntracktest.Config(n.Settings, n.Dir))
-		if err := n.Restart(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	time.Sleep(pairtest.Contact)
+	startOld(a, b, b)
 	want := Proof{Created: true, Passed: true, Arrived: true, Left: true, Confirmed: true}
 	atA, atB := want, want
 	atA.NATSent, atA.NATArrived = "203.0.113.2", "2.113.0.203"
@@ -45,4 +34,33 @@ func TestNATOfAnOldDaemonIsSeen(t *testing.T) {
 	atNewer.until(true, func(Health) bool { return true })
 	expect(t, "the older node", atOlder.until(true, older), older)
 	expect(t, "the newer node", atNewer.until(true, newer), newer)
+}
+
+// Debian 11's conntrackd sends no zone at all.
+func TestZoneOfAnOldDaemonIsSeen(t *testing.T) {
+	t.Parallel()
+	a, b := pairtest.New(t)
+	startOld(a, b, a, b)
+	inZone(a, b, "-w", 0)
+	want := says(VerdictPartial, "20 of 20 connections would not survive a failover: conntrackd before 1.4.7 does not send the zone, which 20 connections have", "1.4.7 or later on both nodes")
+	expect(t, "a", watch(a, nil).until(false, want), want)
+}
+
+// startOld starts both nodes, the old ones with Debian 11's conntrackd.
+func startOld(a, b *pairtest.Node, old ...*pairtest.Node) {
+	a.T.Helper()
+	root, err := lab.OldDebian().Tree(a.T.Context())
+	if err != nil {
+		a.T.Fatal(err)
+	}
+	for _, n := range old {
+		n.Service.Binary = filepath.Join(root, "usr/sbin/conntrackd")
+	}
+	for _, n := range []*pairtest.Node{a, b} {
+		n.WriteConfig(conntracktest.Config(n.Settings, n.Dir))
+		if err := n.Restart(); err != nil {
+			a.T.Fatal(err)
+		}
+	}
+	time.Sleep(pairtest.Contact)
 }

@@ -20,4 +20,5 @@ var _ = rootless.LeftOut(
 	"TestProve",
 	"TestRefusedWriteIsNamed",
 	"TestRestartedNodeThatStaysEmptyIsNamed",
+	"TestZoneOfAnOldDaemonIsSeen",
 )

@@ -57,12 +57,25 @@ func daemonVersion(ctx context.Context, pid int) (v [3]uint8) {
 	return v
 }
 
+// mended is the version that mended the byte order of NAT addresses, and sends zones.
+var mended = [3]uint8{1, 4, 7}
+
+func before(v, other [3]uint8) bool { return slices.Compare(v[:], other[:]) < 0 }
+
+// sendsNoZone says that the running daemon has no place for a zone in its messages.
+func (o *Observer) sendsNoZone(ctx context.Context) bool {
+	o.mu.Lock()
+	run := o.run
+	o.mu.Unlock()
+	v := o.ownVersion(ctx, run)
+	return v != [3]uint8{} && before(v, mended)
+}
+
 // natSwapped says that one of two conntrackds reads the NAT addresses of the other the
-// other way round: 1.4.7 mended the byte order of 1.4.6 and earlier.
+// other way round.
 func natSwapped(a, b [3]uint8) bool {
-	mended := [3]uint8{1, 4, 7}
 	unknown := [3]uint8{}
-	return a != unknown && b != unknown && (slices.Compare(a[:], mended[:]) < 0) != (slices.Compare(b[:], mended[:]) < 0)
+	return a != unknown && b != unknown && before(a, mended) != before(b, mended)
 }
 
 // judgeVersions is for two versions of conntrackd that do not understand each other.
