@@ -62,11 +62,14 @@ type FilteredBy struct {
 // Coverage is one look at the connections of this node.
 type Coverage struct {
 	Counts
-	Time   time.Time
-	Took   time.Duration
-	Table  int // entries in the kernel's table, of any kind
-	Ended  int // connections that are over, or end at once: they need not survive
-	Peers  int // entries that the peer's daemon has put there
+	Time  time.Time
+	Took  time.Duration
+	Table int // entries in the kernel's table, of any kind
+	Ended int // connections that are over, or end at once: they need not survive
+	Peers int // entries that the peer's daemon has put there
+	// ToHere are entries that the peer's daemon has put there although they end at this node: of
+	// connections that reach it through the peer. They are in no other number.
+	ToHere int
 	Unsure int // those of Missing that may be the peer's: nothing shows whose they are
 	Begun  int // those of Missing and Young that began here, or are in the cache in an earlier state: none of the peer's
 	Stale  int // those of Missing that are in the cache in a state that lasts less

@@ -281,13 +281,13 @@ func (l *Looker) own() (ownAddresses, error) {
 		more = l.Own()
 	}
 	if s, err := l.File.Settings(); err == nil && s.Peer.IsValid() {
-		more = append(more, s.Peer.Addr())
+		more = append(more, s.Peer.Addr(), s.Current.Addr())
 	}
 	return readOwn(more)
 }
 
-// External counts the connections in the daemon's external cache. Messages of the peer
-// are none of them: they are handed to message.
+// External counts the peer's connections in the daemon's external cache, also those that end at
+// this node. Messages of the peer are none of them: they are handed to message.
 func (l *Looker) External(ctx context.Context, message func(e *Entry, age time.Duration)) (n int, err error) {
 	own, err := l.own()
 	if err != nil {
@@ -299,7 +299,7 @@ func (l *Looker) External(ctx context.Context, message func(e *Entry, age time.D
 		case !ok:
 		case e.Mark == MessageMark:
 			message(&e, age)
-		case !own.ownEntry(&e) && !e.ending():
+		case !own.peersOwn(&e) && !e.ending():
 			n++
 		}
 	})

@@ -16,14 +16,15 @@ import (
 type ownAddresses struct {
 	hosts    map[netip.Addr]bool
 	networks []netip.Prefix
+	shared   map[netip.Addr]bool // those that the peer takes for its own, too
 }
 
 // readOwn reads them in the network namespace of the calling thread, and adds more,
 // such as virtual addresses that another node has now.
 func readOwn(more []netip.Addr) (ownAddresses, error) {
-	own := ownAddresses{hosts: map[netip.Addr]bool{}}
+	own := ownAddresses{hosts: map[netip.Addr]bool{}, shared: map[netip.Addr]bool{}}
 	for _, a := range more {
-		own.hosts[a.Unmap().WithZone("")] = true
+		own.hosts[a.Unmap().WithZone("")], own.shared[a.Unmap().WithZone("")] = true, true
 	}
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		addresses, err := trust.Message(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, family) })
@@ -86,9 +87,15 @@ const MessageMark = 0x636e7379
 // ownEntry says that an entry is not one of a connection that goes through this node:
 // it begins or ends here, stays on its link, is a test state or a message.
 func (o *ownAddresses) ownEntry(e *Entry) bool {
+	return o.has(e.Original.Source) || o.has(e.Reply.Source) || o.peersOwn(e)
+}
+
+// peersOwn is ownEntry as far as the peer knows: one that ends at another address of this node
+// is to the peer a connection that goes through it, as of those who reach this node that way.
+func (o *ownAddresses) peersOwn(e *Entry) bool {
 	source, server, wanted := e.Original.Source, e.Reply.Source, e.Original.Destination
 	switch {
-	case o.has(source), o.has(server), source.IsUnspecified(), e.Mark == MessageMark:
+	case o.shared[source], o.shared[server], source.IsUnspecified(), source.IsLoopback(), e.Mark == MessageMark:
 		return true
 	case server.IsMulticast(), wanted.IsMulticast(), wanted == broadcast:
 		return true

@@ -30,6 +30,7 @@ type pass struct {
 
 	table, peers int
 	ended        int // neither the node's own, nor to survive
+	toHere       int // of the peer's, those that end at this node
 	settled      int
 	unsure       int // of the missing ones, those that may be the peer's
 	begun        int // not in the cache as they are, and this node's for sure
@@ -55,6 +56,9 @@ func (p *pass) take(e *Entry) {
 	p.table++
 	switch {
 	case p.own.ownEntry(e):
+		if p.injected >= 0 && !e.ending() && !p.own.peersOwn(e) && p.byDaemon(e) {
+			p.toHere++
+		}
 		return
 	case e.ending():
 		p.ended++
@@ -200,6 +204,11 @@ func (p *pass) mayBeEither(e *Entry) bool {
 	if p.injected < 0 || p.role != RoleUnknown || p.told.Known && p.told.Differs || p.beganHere(e) {
 		return false
 	}
+	return p.byDaemon(e)
+}
+
+// byDaemon says that a daemon has written an entry, or brought one up to date that began here.
+func (p *pass) byDaemon(e *Entry) bool {
 	return p.flagged && e.Protocol == unix.IPPROTO_TCP && e.Recovered || e.Written && p.tells()
 }
 
@@ -225,7 +234,7 @@ func (p *pass) atMost(t control.Tables) int {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Zoned: p.zoned, Sample: p.main.sample}
+	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, ToHere: p.toHere, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Zoned: p.zoned, Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

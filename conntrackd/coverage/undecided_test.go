@@ -55,3 +55,35 @@ func TestWhatMayBeEither(t *testing.T) {
 		}
 	}
 }
+
+// What a daemon wrote and ends here is the peer's, of a connection that reaches this node through
+// it, where the peer does not take it for its own too.
+func TestWhatReachesThisNodeThroughThePeer(t *testing.T) {
+	const tcp, udp = unix.IPPROTO_TCP, unix.IPPROTO_UDP
+	shared, here, far := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.1.0.3"), netip.MustParseAddr("10.9.0.2")
+	established := Entry{Protocol: tcp, State: tcpEstablished, HasState: true, Recovered: true}
+	for name, tt := range map[string]struct {
+		e            Entry
+		from, server netip.Addr
+		injected     int
+		want         int
+	}{
+		"UDP that a daemon wrote":         {Entry{Protocol: udp, Written: true}, far, here, 9, 1},
+		"from here":                       {Entry{Protocol: udp, Written: true}, here, far, 9, 1},
+		"TCP that one brought up to date": {established, far, here, 9, 1},
+		"UDP of this node":                {Entry{Protocol: udp}, far, here, 9, 0},
+		"TCP of this node":                {Entry{Protocol: tcp, State: tcpEstablished, HasState: true}, far, here, 9, 0},
+		"over":                            {Entry{Protocol: tcp, State: tcpTimeWait, HasState: true, Written: true}, far, here, 9, 0},
+		"to the sync address":             {Entry{Protocol: udp, Written: true}, far, shared, 9, 0},
+		"a report":                        {Entry{Protocol: udp, Written: true, Mark: MessageMark}, far, here, 9, 0},
+		"external cache":                  {Entry{Protocol: udp, Written: true}, far, here, -1, 0},
+	} {
+		tt.e.Original, tt.e.Reply = Tuple{Source: tt.from, Destination: tt.server}, Tuple{Source: tt.server, Destination: tt.from}
+		p := &pass{flagged: true, tells: func() bool { return true }, injected: tt.injected, main: newGroup(), beyond: newGroup(),
+			own: ownAddresses{hosts: map[netip.Addr]bool{shared: true, here: true}, shared: map[netip.Addr]bool{shared: true}}}
+		p.take(&tt.e)
+		if c := p.finish(); c.ToHere != tt.want || c.Total() != 0 || c.Peers != 0 {
+			t.Errorf("%s: %d to here, want %d; %+v, %d of the peer", name, c.ToHere, tt.want, c.Counts, c.Peers)
+		}
+	}
+}

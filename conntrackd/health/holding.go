@@ -266,7 +266,7 @@ func (e evidence) deafBefore(t time.Time) bool {
 func (e evidence) report() mailbox.Report {
 	c := e.coverage
 	// What began here and is in no cache is nothing that the peer may look for here.
-	here, foreign := c.Here()-c.Begun, c.Peers+c.Missing+c.Young-c.Begun
+	here, foreign := c.Here()-c.Begun+c.ToHere, c.Peers+c.Missing+c.Young-c.Begun+c.ToHere
 	r := mailbox.Report{
 		Direct: e.last().Direct, Mode: e.ownMode(), Cause: e.shortage(), Refused: clip(e.refused()),
 		Counted: e.now.Sub(c.Time), Kernel: clip(uint64(here)), Foreign: clip(uint64(foreign)), External: clip(uint64(e.holding.External)), Limit: uint32(e.conntrackMax),

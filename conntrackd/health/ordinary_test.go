@@ -3,6 +3,7 @@ package health
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
+	"TestConnectionsThatReachThePeerAreHeldThere",
 	"TestDaemonOlderThanItsFileIsNamed",
 	"TestFilteredReportIsNotTold",
 	"TestFlushOnThePeerIsNamed",

@@ -29,7 +29,7 @@ type Report struct {
 	// Daemon is the version of conntrackd, such as 1, 4, 7; zeros are not known.
 	Daemon [3]uint8
 	// Kernel are the connections in this node's kernel, whoever opened them, without
-	// the node's own traffic; Foreign are those of them that are not in its internal cache.
+	// the node's own traffic, unless it goes through the peer; Foreign are those of them that are not in its internal cache.
 	Kernel, Foreign uint32
 	External        uint32 // entries in the external cache
 	Refused         uint32 // writes of the peer's entries that failed and were not made good
