@@ -115,8 +115,25 @@ func commitEffect(ctx context.Context, r *run, before tables) (step.Status, stri
 	case !ok:
 		return step.Failed, fmt.Sprintf("the kernel's table cannot hold the peer's %s: it has %s, and had %d",
 			plural.Of(before.External, "state", "states"), plural.Of(now.kernel, "entry", "entries"), before.kernel)
+	case r.refused(now.kernel) && uint64(max(now.kernel-before.kernel, 0)) < before.External:
+		return step.Failed, fmt.Sprintf("the kernel's table is full, and may not hold all of the peer's %s: it has %s, and had %d; raise net.netfilter.nf_conntrack_max, and run this again",
+			plural.Of(before.External, "state", "states"), plural.Of(now.kernel, "entry", "entries"), before.kernel)
 	}
 	return r.expectations(fmt.Sprintf("%s of the peer; the kernel's table had %s and has %d", plural.Of(before.External, "state", "states"), plural.Of(before.kernel, "entry", "entries"), now.kernel))
+}
+
+// refused says that a table with so many entries has refused some: it is full, and goes up and
+// down a little there.
+func (r *run) refused(entries int) bool {
+	limit := r.f.KernelMax
+	if limit == nil {
+		limit = func() int {
+			host, _ := conntrackd.ReadHost() // what cannot be read is not known
+			return host.ConntrackMax
+		}
+	}
+	most := limit()
+	return most > 0 && entries >= most-most/100
 }
 
 // expectations adds to the detail of a commit what became of the peer's

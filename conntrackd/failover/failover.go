@@ -65,6 +65,9 @@ type Failover struct {
 	// Kernel returns how many entries the kernel's connection table has; nil
 	// asks the kernel, in the network namespace of the calling thread.
 	Kernel func() (int, error)
+	// KernelMax returns how many entries it can have, zero where that is not known; nil asks the
+	// kernel.
+	KernelMax func() int
 	// KernelExpectations returns how many expectations the kernel has; nil asks
 	// the kernel, as for Kernel.
 	KernelExpectations func() (int, error)

@@ -56,6 +56,7 @@ type daemonModel struct {
 	mu                                 sync.Mutex
 	internal, external, kernel, resync int
 	sent, bytes                        int
+	most                               int                      // entries of the kernel; zero for no limit
 	expectations                       int                      // of the peer; zero when they are not synchronised
 	heard                              int                      // of the peer's messages, until it is asked
 	deaf                               map[control.Request]bool // what is asked in vain
@@ -103,6 +104,9 @@ func (d *daemonModel) answer(r control.Request) []byte {
 	switch r {
 	case control.RequestCommitExternal:
 		d.kernel += d.external
+		if d.most > 0 {
+			d.kernel = min(d.kernel, d.most)
+		}
 	case control.RequestFlushCaches:
 		d.internal, d.external = 0, 0
 	case control.RequestFlushInternal:
@@ -140,7 +144,7 @@ func serveModel(t *testing.T, d *daemonModel) *Failover {
 	t.Helper()
 	dir := t.TempDir()
 	conntracktest.ServeControl(t, filepath.Join(dir, "ctl"), d.answer)
-	return &Failover{Client: control.NewClient(filepath.Join(dir, "ctl")), RuntimeDir: dir, Kernel: d.entries, Patience: 50 * time.Millisecond}
+	return &Failover{Client: control.NewClient(filepath.Join(dir, "ctl")), RuntimeDir: dir, Kernel: d.entries, KernelMax: func() int { return d.most }, Patience: 50 * time.Millisecond}
 }
 
 func TestFailoverJudgesByEffect(t *testing.T) {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"connsync/conntrackd/conntracktest"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/step"
 )
 
 func TestFailoverGoesOnWithoutLock(t *testing.T) {
@@ -52,5 +54,29 @@ func TestFailoverWithoutDaemon(t *testing.T) {
 	stats := Failover{Client: control.NewClient(path)}
 	if outcome := stats.Run(t.Context(), RolePrimary, nil); !errors.Is(outcome.Err, control.ErrStatsMode) || len(outcome.Steps) > 0 {
 		t.Errorf("a daemon for statistics: %+v", outcome)
+	}
+}
+
+// What a full table has not taken is not flushed, however many entries it has of others.
+func TestCommitIntoAFullTable(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kernel, most int
+		want         step.Status
+	}{
+		"room for all":     {900, 1200, step.Done},
+		"room for some":    {900, 1000, step.Failed},
+		"room for none":    {1000, 1000, step.Failed},
+		"not known":        {1000, 0, step.Done},
+		"full with all in": {900, 1100, step.Done},
+	} {
+		d := &daemonModel{internal: 3, external: 200, kernel: tt.kernel, most: tt.most}
+		outcome := serveModel(t, d).Run(t.Context(), RolePrimary, nil)
+		commit, flush := outcome.Steps[0], outcome.Steps[1]
+		if want := map[bool]step.Status{true: step.Done, false: step.Skipped}[tt.want == step.Done]; commit.Status != tt.want || flush.Status != want {
+			t.Errorf("%s: commit %s (%s), flush %s", name, commit.Status, commit.Detail, flush.Status)
+		}
+		if flushed := slices.Contains(d.asked, control.RequestFlushCaches); flushed != (tt.want == step.Done) {
+			t.Errorf("%s: flushed: %t", name, flushed)
+		}
 	}
 }
