@@ -77,7 +77,8 @@ func TalkLines(o LineOptions) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	e := &env{ctx: ctx, table: o.table(), glyphs: ASCIIGlyphs(), theme: PlainTheme(), config: o.Config, effects: o.Effects, unmanaged: o.Unmanaged}
+	o.Glyphs, o.Theme = ASCIIGlyphs(), PlainTheme()
+	e := o.env(ctx)
 	basic := fields(e.table)
 	t := &lineTalk{
 		env: e, ctx: ctx, in: newLineReader(o.In), out: newLineWriter(e, o.Out, o.Width, o.Silent),

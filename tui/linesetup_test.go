@@ -10,6 +10,7 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
+	"connsync/shell"
 	"connsync/tui/text"
 )
 
@@ -88,6 +89,22 @@ func TestLineSetupIsNotAwaitedForEver(t *testing.T) {
 		if !strings.Contains(paper, "Without an answer for 5 minutes the boot continues.") || !strings.Contains(paper, text.WaysBack("")) {
 			t.Error(paper)
 		}
+	}
+}
+
+// The commands that are named have the flags of the call: without them they would work on
+// another file.
+func TestLineModeNamesCommandsAsCalled(t *testing.T) {
+	var a fakeAppliance
+	paper, err := dialogue(t, func(o *LineOptions) {
+		o.Width, o.Called = 0, shell.Program("").With("--config", "/srv/a b.conf")
+		o.Setup = &Setup{Appliance: &a, AsksApplication: true, Fresh: true}
+	}, "later")
+	if err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(paper, "connsync setup --config '/srv/a b.conf'"); n != 2 {
+		t.Errorf("at the start and at the end it is named %d times:\n%s", n, paper)
 	}
 }
 

@@ -69,6 +69,14 @@ type Effects struct {
 	History    History
 }
 
+// env is what the screens and the line mode are given of the options.
+func (o Options) env(ctx context.Context) *env {
+	return &env{
+		ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, called: o.Called,
+		effects: o.Effects, unmanaged: o.Unmanaged, hostname: o.Hostname,
+	}
+}
+
 func (o Options) table() conntrackd.SettingTable {
 	if o.Table == nil {
 		return conntrackd.NewSettingTable()

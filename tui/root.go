@@ -97,7 +97,7 @@ func New(o Options) *Model {
 		o.Context = context.Background()
 	}
 	ctx, cancel := context.WithCancel(o.Context)
-	e := &env{ctx: ctx, table: o.table(), glyphs: o.Glyphs, theme: o.Theme, config: o.Config, called: o.Called, effects: o.Effects, unmanaged: o.Unmanaged, hostname: o.Hostname}
+	e := o.env(ctx)
 	m := &Model{
 		env: e, form: newForm(e, o.Saved, o.Gate, o.StillEnabled), hostname: o.Hostname, state: o.state(), cancel: cancel, pulse: newPulse(e),
 	}
