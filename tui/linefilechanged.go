@@ -32,7 +32,7 @@ func (t *lineTalk) tellForeign(err error) bool {
 		return false
 	}
 	t.out.say(text.ForeignSince(changed.Path))
-	t.lines(t.env.diffLines(changed.Diff(), unbroken))
+	t.lines(t.env.diffLines(changed.Diff(), diffWidth))
 	return true
 }
 

@@ -144,6 +144,9 @@ func (d *lineDecoder) next() (typedLine, error) {
 // unbroken is a width that nothing reaches which is shown on one line.
 const unbroken = text.CleanMax + 88
 
+// diffWidth is where a line of a diff is folded: a line of the paper is cut behind it.
+const diffWidth = text.CleanMax
+
 // lineWriter writes lines of printable ASCII and nothing else.
 type lineWriter struct {
 	env   *env

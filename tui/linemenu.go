@@ -176,7 +176,7 @@ func (t *lineTalk) entry(e apply.Entry) stage {
 		if change.Diff == "" {
 			t.out.line(text.FileStayed)
 		}
-		t.lines(t.env.diffLines(change.Diff, unbroken))
+		t.lines(t.env.diffLines(change.Diff, diffWidth))
 		sure, err := t.agreed(fmt.Sprintf("Roll back save %d? ", e.Number) + shownFirst)
 		if err != nil || !sure {
 			return t.menu, err

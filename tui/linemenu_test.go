@@ -109,3 +109,17 @@ func TestLineMenuIsUnambiguous(t *testing.T) {
 		}
 	}
 }
+
+// A line of the change is told to its end, however long: it is folded.
+func TestLineModeTellsAChangeWhole(t *testing.T) {
+	review := changedReview()
+	old := append([]byte("# "+strings.Repeat("10.0.0.7 ", 100)+"the end\n"), review.Candidate.Old...)
+	review.Candidate.Old = old
+	paper, err := dialogue(t, with(func(e *Effects) { e.Reviewer = fakeReviewer{review: review} }), append(append([]string{}, wholeJob[:8]...), "n", "q", "y")...)
+	if err != nil {
+		t.Error(err)
+	}
+	if got := strings.Count(paper, "10.0.0.7 "); got < 98 || !strings.Contains(paper, "the end\n") {
+		t.Errorf("%d of 100 addresses:\n%s", got, paper)
+	}
+}

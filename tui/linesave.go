@@ -120,7 +120,7 @@ func (t *lineTalk) reviewed(r *review) stage {
 		}
 		r.width = t.out.width
 		t.lines(r.summary())
-		diff := t.env.diffLines(r.diff, unbroken)
+		diff := t.env.diffLines(r.diff, diffWidth)
 		if len(diff) <= shortDiff {
 			t.lines(diff)
 			diff = nil

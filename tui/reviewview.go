@@ -72,10 +72,11 @@ func (e *env) diffLines(diff string, width int) []string {
 }
 
 func (e *env) diffLine(raw string) string {
+	cut := ""
 	if len(raw) > diffLineMax {
-		return " " + e.shown(strings.ReplaceAll(raw[:diffLineMax], "\t", "    ")) + e.glyphs.Ellipsis
+		raw, cut = raw[:diffLineMax], e.glyphs.Ellipsis
 	}
-	return " " + e.shown(strings.ReplaceAll(raw, "\t", "    "))
+	return " " + e.fitting(text.Whole(strings.ReplaceAll(raw, "\t", "    "))) + cut
 }
 
 // folded is a line of a diff on as many rows as it takes. Each begins with the sign of the line,

@@ -31,10 +31,11 @@ func TestWrapKeepsFlagsWhole(t *testing.T) {
 func TestChangedLinesAreShownWhole(t *testing.T) {
 	path := "\tPath /srv/" + strings.Repeat("appliance/", 20) + "conntrackd.ctl"
 	wide := "\t# " + strings.Repeat("同期リンク ", 30) + "end"
+	list := "\tIPv4_address { " + strings.Repeat("192.168.100.100 ", 60) + "end }"
 	for _, glyphs := range []Glyphs{ASCIIGlyphs(), UnicodeGlyphs()} {
 		e := &env{glyphs: glyphs, theme: PlainTheme()}
-		for _, width := range []int{1, 10, 20, 40, 79, 80, 81, 200, 500} {
-			for _, raw := range []string{path, wide, "short", ""} {
+		for _, width := range []int{1, 10, 20, 40, 79, 80, 81, 200, 500, diffWidth} {
+			for _, raw := range []string{path, wide, list, "short", ""} {
 				for _, sign := range []string{"+", "-"} {
 					rows := e.diffLines("--- a\n+++ b\n@@ -1 +1 @@\n"+sign+raw+"\n", width)[1:]
 					got := ""
@@ -48,7 +49,7 @@ func TestChangedLinesAreShownWhole(t *testing.T) {
 						}
 						got += row
 					}
-					if want := " " + sign + e.shown(strings.ReplaceAll(raw, "\t", "    ")); width >= 20 && got != want {
+					if want := " " + sign + e.fitting(strings.ReplaceAll(raw, "\t", "    ")); width >= 20 && got != want {
 						t.Errorf("%d cells: %q is shown as\n%s", width, raw, strings.Join(rows, "\n"))
 					}
 				}

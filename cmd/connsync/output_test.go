@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -109,5 +110,15 @@ func TestInterrupted(t *testing.T) {
 	}
 	if err := interrupted(&cobra.Command{Use: "show"}, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// A line of a file is printed to its end.
+func TestLinesOfAFileArePrintedWhole(t *testing.T) {
+	var b bytes.Buffer
+	line := "+\tIPv4_address { " + strings.Repeat("192.168.100.100 ", 60) + "}"
+	printLines(&b, line+"\n")
+	if want := strings.ReplaceAll(line, "\t", "    ") + "\n"; b.String() != want {
+		t.Errorf("it printed %q", b.String())
 	}
 }
