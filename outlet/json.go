@@ -11,10 +11,15 @@ import (
 
 // PrintJSON prints v for programs. People look at it too, on terminals: what is
 // not printable, in a file's text for example, stands there as an escape.
-func PrintJSON(w io.Writer, v any) error {
+func PrintJSON(w io.Writer, v any) error { return printJSON(w, v, "  ") }
+
+// PrintJSONLine is [PrintJSON] on one line.
+func PrintJSONLine(w io.Writer, v any) error { return printJSON(w, v, "") }
+
+func printJSON(w io.Writer, v any, indent string) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetIndent("", "  ")
+	e.SetIndent("", indent)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return err

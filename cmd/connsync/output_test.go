@@ -11,6 +11,11 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"connsync/conntrackd"
+	"connsync/conntrackd/health"
+	"connsync/node"
+	"connsync/tui/text"
 )
 
 // A link that another user owns or could exchange may lead to any file: --output
@@ -110,6 +115,23 @@ func TestInterrupted(t *testing.T) {
 	}
 	if err := interrupted(&cobra.Command{Use: "show"}, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// Nothing of a cause reaches the terminal but as an escape, line by line too.
+func TestWatchPrintsNoControlCharacters(t *testing.T) {
+	var b bytes.Buffer
+	c := &cli{Node: &node.Node{}, table: conntrackd.NewSettingTable()}
+	now := health.Health{Verdict: health.VerdictUnknown, Cause: "conntrackd said \u009b2J\u202e <&>"}
+	for _, asJSON := range []bool{true, false} {
+		b.Reset()
+		if err := c.printWatched(&b, health.Health{}, now, conntrackd.Settings{}, text.WatchLine(health.Health{}, now), asJSON); err != nil {
+			t.Fatal(err)
+		}
+		line, rest, ended := strings.Cut(b.String(), "\n")
+		if strings.ContainsAny(line, "\u009b\u202e") || !strings.Contains(line, "<&>") || rest != "" || !ended {
+			t.Errorf("it printed %q", b.String())
+		}
 	}
 }
 

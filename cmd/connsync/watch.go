@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"time"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
 	"connsync/node"
+	"connsync/outlet"
 	"connsync/tui/text"
 )
 
@@ -59,7 +59,5 @@ func (c *cli) printWatched(w io.Writer, before, now health.Health, s conntrackd.
 		record.SentRate = float64(now.PacketsSent-before.PacketsSent) / took.Seconds()
 		record.RecvRate = float64(now.PacketsRecv-before.PacketsRecv) / took.Seconds()
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(record)
+	return outlet.PrintJSONLine(w, record)
 }
