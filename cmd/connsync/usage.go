@@ -10,6 +10,7 @@ import (
 
 	"connsync/cmd/connsync/completion"
 	"connsync/cmd/connsync/flaghelp"
+	"connsync/conntrackd/hostfile"
 	"connsync/node"
 )
 
@@ -97,14 +98,17 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// check refuses blank paths, which an unset variable in a script makes, and an
-// application that there is not.
+// check refuses blank paths, which an unset variable in a script makes, those that lead
+// nowhere, and an application that there is not.
 func (g globals) check() error {
 	for _, path := range []struct{ flag, value string }{
 		{"config", g.Config}, {"runtime-dir", g.RuntimeDir}, {"state-dir", g.StateDir},
 	} {
 		if path.value == "" {
 			return &exitError{exitUsage, fmt.Errorf("--%s has no value", path.flag)}
+		}
+		if err := hostfile.Absolute(&path.value); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("--%s: %w", path.flag, err)}
 		}
 	}
 	if g.Application != "" {

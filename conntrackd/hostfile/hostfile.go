@@ -3,6 +3,7 @@ package hostfile
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -23,6 +24,11 @@ func Replace(path string, read, content []byte) error {
 func Absolute(paths ...*string) error {
 	for _, path := range paths {
 		absolute, err := trust.Absolute(*path)
+		if err != nil && !filepath.IsAbs(*path) {
+			if _, gone := os.Getwd(); gone != nil {
+				return &CauseError{Cause: *path + " is below the current directory, which cannot be found any more", Remedy: "cd /", Err: gone}
+			}
+		}
 		if err != nil {
 			return Explain(*path, err)
 		}

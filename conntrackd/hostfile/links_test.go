@@ -51,3 +51,24 @@ func TestLinkInALinkedDirectory(t *testing.T) {
 		}
 	}
 }
+
+// A path below a current directory that was removed is told as that, and not as one that is
+// missing.
+func TestCurrentDirectoryIsGone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	path, absolute := "x.conf", "/srv/x.conf"
+	var told *CauseError
+	if err := Absolute(&absolute, &path); !errors.As(err, &told) || told.Remedy != "cd /" || path != "x.conf" {
+		t.Errorf("%s: %v", path, err)
+	}
+	if absolute != "/srv/x.conf" {
+		t.Errorf("/srv/x.conf became %s", absolute)
+	}
+}
