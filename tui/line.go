@@ -96,7 +96,7 @@ func TalkLines(o LineOptions) error {
 	} else {
 		t.greet(o)
 		if t.setup = o.Setup; t.setup != nil {
-			first = t.setUp
+			first, t.inForce = t.setUp, o.Saved.Enabled && o.Saved.Complete() && !o.Setup.Fresh
 		}
 	}
 	return t.end(t.run(first))

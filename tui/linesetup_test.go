@@ -43,6 +43,7 @@ func TestLineSetups(t *testing.T) {
 			o.Setup = &Setup{}
 		}, lines: []string{"", "y"}},
 		{name: "all-is-set", change: func(o *LineOptions) { saved(o); o.Setup = &Setup{} }},
+		{name: "set-up-but-for-the-application", change: func(o *LineOptions) { saved(o); o.Setup = &Setup{AsksApplication: true} }, lines: []string{"later"}},
 		{name: "other-application", appliance: fakeAppliance{gate: gate}, lines: []string{"waf", "", "waf", "y", "e"}, stated: "WAF"},
 		{name: "not-written", appliance: fakeAppliance{err: errors.New("open /etc/connsync/application: read-only file system")}, lines: []string{"1", "never"}, stated: "LLB", lefts: []Leaving{Never}},
 		{name: "not-wanted", lines: []string{"5", "", "d", "<", "d", "what", ""}, lefts: []Leaving{Later}},
