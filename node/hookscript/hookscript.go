@@ -95,7 +95,7 @@ func (r *run) statements(depth int) bool {
 // keyword says that a word begins what is not followed.
 func keyword(word string) bool {
 	return slices.Contains([]string{"while", "until", "for", "select", "function", "{", "}", "!", "[[", ".", "source", "eval", "return", "trap",
-		"then", "fi", "do", "done", "else", "elif", "in", "read", "unset", "local", "declare", "typeset", "getopts", "alias", "command", "builtin", "coproc", "time"}, word)
+		"then", "fi", "do", "done", "else", "elif", "in", "read", "unset", "local", "declare", "typeset", "getopts", "alias", "command", "builtin", "coproc", "time", "let", "mapfile", "readarray", "shopt", "hash", "enable"}, word)
 }
 
 // passOver skips an if that has no part in what runs: neither the command nor an end nor
@@ -143,11 +143,10 @@ func (r *run) choose(depth int) bool {
 	for r.next().op == "\n" {
 		r.at++
 	}
-	of, known := r.expand(subject)
+	word, known := r.assigned(subject.raw)
 	if subject.op != "" || !known || r.next().raw != "in" {
 		return false
 	}
-	word := strings.Join(of, " ")
 	r.at++
 	for chosen := false; ; {
 		for op := r.next().op; op == "\n" || op == ";;" || op == "("; op = r.next().op {
@@ -183,7 +182,8 @@ func (r *run) patterns(word string) (fits, ok bool) {
 			return false, false
 		}
 		pattern, known := r.pattern(t)
-		match, err := path.Match(pattern, word)
+		// To a case a slash is as any other character.
+		match, err := path.Match(strings.ReplaceAll(pattern, "/", "\x00"), strings.ReplaceAll(word, "/", "\x00"))
 		if !known || err != nil {
 			return false, false
 		}
@@ -206,7 +206,7 @@ func (r *run) skipBranch() bool {
 	depth, first := 0, true
 	for ; ; r.at++ {
 		switch t := r.next(); {
-		case t.op == "end":
+		case t.op == "end", t.op == ";" && r.at+1 < len(r.tokens) && r.tokens[r.at+1].op == "&": // bash goes on in the next branch
 			return false
 		case t.op == ";;" && depth == 0, first && t.raw == "esac" && depth == 0:
 			return true
@@ -228,8 +228,12 @@ func (r *run) simple() bool {
 	for ; ; r.at++ {
 		t := r.next()
 		switch {
+		case t.op == "&" && changesShell(first):
+			return false // it runs beside the script
 		case t.op == "end", t.op == "\n", t.op == ";", t.op == ";;", t.op == "&":
 			return r.command(first)
+		case t.op == "|" && changesShell(first):
+			return false
 		case t.op == "&&" || t.op == "||" || t.op == "|":
 			joined = true
 		case t.redirects():
@@ -253,18 +257,47 @@ func (r *run) simple() bool {
 	}
 }
 
+// changesShell says that a command changes the script's own process, or ends it.
+func changesShell(tokens []token) bool {
+	if len(tokens) == 0 {
+		return false
+	}
+	_, _, assigns := assignment(tokens[0].raw)
+	return assigns || slices.Contains([]string{"exit", "exec", "shift", "set", "export", "readonly"}, tokens[0].raw)
+}
+
+// assign gives a variable its value; false where more depends on it.
+func (r *run) assign(name, raw string) bool {
+	text, known := r.assigned(raw)
+	r.variables[name] = value{text, known}
+	return name != "IFS"
+}
+
+// sets says that a word may set a variable while it is expanded.
+func (t token) sets() bool {
+	return strings.Contains(t.raw, "=") && (strings.Contains(t.raw, "${") || strings.Contains(t.raw, "$(("))
+}
+
 // command runs the words of one command.
 func (r *run) command(tokens []token) bool {
-	for len(tokens) > 0 {
-		name, text, assigns := assignment(tokens[0].raw)
-		if !assigns {
-			break
-		}
-		got, known := r.expand(token{raw: text})
-		r.variables[name] = value{strings.Join(got, " "), known}
-		tokens = tokens[1:]
+	if slices.ContainsFunc(tokens, token.sets) {
+		return false
 	}
-	if len(tokens) == 0 {
+	assigns := 0
+	for assigns < len(tokens) && assigning.MatchString(tokens[assigns].raw) {
+		assigns++
+	}
+	for _, t := range tokens[:assigns] {
+		name, text, _ := assignment(t.raw)
+		if assigns < len(tokens) {
+			if _, set := r.variables[name]; set {
+				r.variables[name] = value{} // its command has it, and some leave it to the script
+			}
+		} else if !r.assign(name, text) {
+			return false
+		}
+	}
+	if tokens = tokens[assigns:]; len(tokens) == 0 {
 		return true
 	}
 	var words []string
@@ -296,23 +329,44 @@ func (r *run) called(words []string, tokens []token, certain bool) bool {
 		r.ended = true
 		return true
 	case "shift":
-		if len(words) > 1 || !certain {
+		if len(words) > 1 || !certain || len(r.arguments) == 0 { // of which there is none, some shells end
 			return false
 		}
-		r.arguments = r.arguments[min(1, len(r.arguments)):]
+		r.arguments = r.arguments[1:]
 		return true
 	case "set":
 		return certain && !slices.ContainsFunc(words[1:], func(w string) bool { return !strings.HasPrefix(w, "-") || w == "--" || w == "-" })
 	case "export", "readonly":
-		return r.command(tokens[1:])
+		return r.export(tokens[1:])
 	}
 	at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == r.name })
-	if at > 0 && !RunsRest(words[0]) || at < 0 {
-		return !keyword(words[0])
+	switch {
+	case keyword(words[0]), setsPart.MatchString(words[0]), words[0] == "printf" && slices.Contains(words, "-v"):
+		return false
+	case at < 0:
+		return true
+	case at > 0 && !RunsRest(words[0]):
+		return slices.Contains([]string{"logger", "echo", "printf"}, filepath.Base(words[0])) // others may run it
 	}
 	r.found = append([]string{}, words[at+1:]...)
 	return certain
 }
+
+// export gives variables their values; what is no assignment has one. Some shells split
+// what is not in quotes.
+func (r *run) export(tokens []token) bool {
+	for _, t := range tokens {
+		name, text, assigns := assignment(t.raw)
+		x, known := r.substitute(text, false)
+		if assigns && (!known || x.splits || x.globs || !r.assign(name, text)) {
+			return false
+		}
+	}
+	return true
+}
+
+// setsPart is how bash adds to a variable, or sets a part of one.
+var setsPart = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\+=|\[)`)
 
 var assigning = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 
