@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -214,15 +216,15 @@ func confirm(ctx context.Context, s streams, question, hint string) error {
 		return &exitError{exitUsage, errors.New("no terminal to ask on: " + hint)}
 	}
 	fmt.Fprint(s.out, question+" [y/N]: ")
-	answer := make(chan string, 1)
+	agreed := make(chan bool, 1)
 	go func() {
-		var word string
-		_, _ = fmt.Fscanln(s.in, &word) // no answer is a no
-		answer <- strings.ToLower(word)
+		// The whole line: what is left of it, the shell would run. One without an end is a no.
+		line, err := bufio.NewReader(s.in).ReadString('\n')
+		agreed <- err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line)))
 	}()
 	select {
-	case word := <-answer:
-		if word == "y" || word == "yes" {
+	case yes := <-agreed:
+		if yes {
 			return nil
 		}
 	case <-ctx.Done():

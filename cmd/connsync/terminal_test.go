@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"connsync/lab/vt102"
 )
@@ -136,5 +138,28 @@ func (tm *terminal) ends() int {
 	case <-time.After(patience):
 		tm.t.Fatalf("the program did not end; it shows:\n%s", tm.shows())
 		return -1
+	}
+}
+
+// A question takes the whole line that answers it: what is left of it would be the shell's
+// next command. Only a yes in full, with the end of its line, is one.
+func TestAnswerTakesItsWholeLine(t *testing.T) {
+	for typed, want := range map[string]bool{"y\n": true, " YES \n": true, "n reboot\n": false, "y reboot\n": false, "\n": false, "y\x04\x04": false} {
+		ptmx, tty, err := pty.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ptmx.Close()
+		defer tty.Close()
+		if _, err := ptmx.WriteString(typed); err != nil {
+			t.Fatal(err)
+		}
+		err = confirm(t.Context(), streams{in: tty, out: io.Discard}, "Roll back?", "--yes agrees")
+		if agreed := err == nil; agreed != want {
+			t.Errorf("%q: agreed %v, %v", typed, agreed, err)
+		}
+		if left, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCINQ); err != nil || left != 0 {
+			t.Errorf("%q: %d bytes are left for the shell, %v", typed, left, err)
+		}
 	}
 }
