@@ -8,9 +8,6 @@ import (
 	"connsync/tui/text"
 )
 
-// diffLineMax bounds what is looked at of one line of a diff.
-const diffLineMax = 2048
-
 func (r *review) resize(width, height int) {
 	r.width, r.height = width, height
 	r.layOut()
@@ -72,11 +69,7 @@ func (e *env) diffLines(diff string, width int) []string {
 }
 
 func (e *env) diffLine(raw string) string {
-	cut := ""
-	if len(raw) > diffLineMax {
-		raw, cut = raw[:diffLineMax], e.glyphs.Ellipsis
-	}
-	return " " + e.fitting(text.Whole(strings.ReplaceAll(raw, "\t", "    "))) + cut
+	return " " + e.fitting(text.DiffLine(raw, e.glyphs.Ellipsis))
 }
 
 // folded is a line of a diff on as many rows as it takes. Each begins with the sign of the line,

@@ -106,10 +106,10 @@ func (c *cli) printDiff(w io.Writer, number int, asJSON bool) error {
 	return nil
 }
 
-// printLines prints text from a file, line by line and whole, safe for a terminal.
+// printLines prints a diff, line by line, safe for a terminal.
 func printLines(w io.Writer, content string) {
 	for line := range strings.Lines(content) {
-		fmt.Fprintln(w, text.Whole(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    ")))
+		fmt.Fprintln(w, text.DiffLine(strings.TrimSuffix(line, "\n"), "..."))
 	}
 }
 

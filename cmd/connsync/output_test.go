@@ -135,12 +135,16 @@ func TestWatchPrintsNoControlCharacters(t *testing.T) {
 	}
 }
 
-// A line of a file is printed to its end.
-func TestLinesOfAFileArePrintedWhole(t *testing.T) {
-	var b bytes.Buffer
-	line := "+\tIPv4_address { " + strings.Repeat("192.168.100.100 ", 60) + "}"
-	printLines(&b, line+"\n")
-	if want := strings.ReplaceAll(line, "\t", "    ") + "\n"; b.String() != want {
-		t.Errorf("it printed %q", b.String())
+// What a save changes is printed whole, but for what nobody reads; the rest of a diff is cut.
+func TestChangedLinesArePrintedWhole(t *testing.T) {
+	list := "IPv4_address { " + strings.Repeat("192.168.100.100 ", 60) + "}"
+	for line, want := range map[string]string{
+		"+\t" + list: "+    " + list, "-" + list: "-" + list, " " + list: (" " + list)[:text.CleanMax], "": "",
+		"+" + strings.Repeat("x", 1<<20): "+" + strings.Repeat("x", 2047) + "...", " " + strings.Repeat("x", 1<<20): " " + strings.Repeat("x", text.CleanMax-1),
+	} {
+		var b bytes.Buffer
+		if printLines(&b, line+"\n"); b.String() != want+"\n" {
+			t.Errorf("it printed %.600q", b.String())
+		}
 	}
 }

@@ -45,6 +45,22 @@ func Whole(s string) string {
 	}, ansi.Strip(strings.ToValidUTF8(s, "")))
 }
 
+// diffLineMax bounds what is shown of one line of a diff, in bytes.
+const diffLineMax = 2048
+
+// DiffLine makes a line of a diff safe to show. What changes is shown whole, with cut behind
+// it where it has more than 2048 bytes. A line that stays is cut as by [Clean].
+func DiffLine(line, cut string) string {
+	shown := Whole(strings.ReplaceAll(line[:min(len(line), diffLineMax)], "\t", "    "))
+	if !strings.HasPrefix(line, "+") && !strings.HasPrefix(line, "-") {
+		return Clean(shown)
+	}
+	if len(line) > diffLineMax {
+		shown += cut
+	}
+	return shown
+}
+
 // PlainASCII reports whether s is printable ASCII, as nearly everything is.
 func PlainASCII(s string) bool {
 	for i := range len(s) {
