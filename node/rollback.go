@@ -45,7 +45,8 @@ func (n *Node) ReviewRollback(ctx context.Context, number int) (apply.Review, er
 			return apply.Review{}, fmt.Errorf("conntrackd does not read the file that save %d replaced: %s", e.Number, strings.Join(problems, "; "))
 		}
 	}
-	r := apply.Review{Candidate: c, Unchanged: !c.Changed() && (n.Unmanaged() || now == *c.Restore), Alone: n.Unmanaged()}
+	r := apply.Review{Candidate: c, Alone: n.Unmanaged()}
+	r.Unchanged = !c.Changed() && (n.Unmanaged() || now == *c.Restore && !n.restarts(ctx, r))
 	if !n.Unmanaged() {
 		before := apply.StandingOf(n.Config, c.Old, now)
 		before.Settings = n.withPrefixes(ctx, before.Settings)

@@ -43,7 +43,7 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 		c.Notes = append(c.Notes, r.Preparation.Notes()...)
 	}
 	started := dependents.StartedBy(n.Service, s.State, settings.Enabled)
-	if !c.Changed() && unchanged {
+	if !c.Changed() && unchanged && !n.restarts(ctx, r) {
 		r.OnlyHost = prepareHost && len(r.Preparation.Missing()) > 0
 		if r.Unchanged = !r.OnlyHost; r.Unchanged {
 			c.Notes = started
@@ -59,6 +59,15 @@ func (n *Node) Review(ctx context.Context, s Saved, settings conntrackd.Settings
 	r.Commands = append(r.Commands, commands...)
 	c.Notes = append(c.Notes, notes...)
 	return r, nil
+}
+
+// restarts says that conntrackd is restarted for a file that stays as it is, and notes why.
+func (n *Node) restarts(ctx context.Context, r apply.Review) bool {
+	restarts := n.Applier(r).Restarts(ctx, r.Candidate)
+	if restarts {
+		r.Candidate.Notes = append(r.Candidate.Notes, "conntrackd does not run with the file as it is now, so it is restarted.")
+	}
+	return restarts
 }
 
 // serviceActions are what a save asks of the service, in its order. What is set already

@@ -227,6 +227,19 @@ func (a *Applier) Obstacle(ctx context.Context, c *conntrackd.Candidate) error {
 	return err
 }
 
+// Restarts says whether [Applier.Apply] would restart a daemon that c wants to run, and whose
+// file it leaves as it is: the daemon runs with another one, as where that was changed since
+// its start. It is false where nobody can see so.
+func (a *Applier) Restarts(ctx context.Context, c *conntrackd.Candidate) bool {
+	t := newTransaction(a, c, nil)
+	if t.service == nil || !c.WantedService().Active {
+		return false
+	}
+	var err error
+	t.before, err = service.SettledState(ctx, t.service)
+	return err == nil && t.sameContent() && !t.nothingLeft()
+}
+
 func (t *transaction) outcome(err error) Outcome {
 	t.cleanUp()
 	// It does not undo the save: the next start finds the entry open, and looks.
