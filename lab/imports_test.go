@@ -80,16 +80,17 @@ var allowed = map[string][]string{
 	"node/dependents":   {"conntrackd/service", "netcheck/check"},
 	"node/firewallboot": {"trust"},
 	"node/hookscript":   {"trust"},
+	"node/failoverlog":  {"conntrackd/failover", "conntrackd/hostfile", "outlet"},
 	"node/helpers":      {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/cthelper", "plural", "shell"},
 
 	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
-	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/firewallboot", "node/helpers", "node/hookscript", "node/lifetime", "plural", "shell", "trust", "outlet"),
+	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/failoverlog", "node/firewallboot", "node/helpers", "node/hookscript", "node/lifetime", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/control", "conntrackd/coverage", "conntrackd/events", "conntrackd/failover", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
+	"cmd/connsync": libraries("both", "", "node", "node/failoverlog", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
 
 	"cmd/connsync/fromfile":   {"conntrackd", "conntrackd/hostfile"},
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "conntrackd/service", "tui/text"},

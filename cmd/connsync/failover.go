@@ -11,12 +11,14 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"connsync/cmd/connsync/flaghelp"
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/failover"
 	"connsync/conntrackd/service"
 	"connsync/conntrackd/step"
 	"connsync/node"
+	"connsync/node/failoverlog"
 	"connsync/outlet"
 	"connsync/trust"
 	"connsync/tui/text"
@@ -120,7 +122,7 @@ func parseCommand(arguments []string) (node.Command, error) {
 		return node.Command{}, err
 	}
 	if err := cmd.ParseFlags(rest); err != nil {
-		return node.Command{}, flagError(cmd, err)
+		return node.Command{}, flaghelp.Explain(cmd.Flags(), err)
 	}
 	words := cmd.Flags().Args()
 	switch help := cmd.Flags().Lookup("help"); {
@@ -170,7 +172,7 @@ type failoverCall struct {
 }
 
 func runFailover(ctx context.Context, s streams, g globals, role failover.Role, call failoverCall) error {
-	log := node.OpenFailoverLog(g.StateDir, role, !watched(s))
+	log := failoverlog.Open(g.StateDir, role, !watched(s))
 	defer log.Close()
 	say := func(line string) {
 		log.Write(text.Clean(line))

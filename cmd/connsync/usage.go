@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"connsync/cmd/connsync/completion"
 	"connsync/cmd/connsync/flaghelp"
@@ -17,7 +15,9 @@ import (
 // strict makes every wrong use of root an error with status 64, also where
 // cobra is lenient: its help and completion take any word.
 func strict(root *cobra.Command) {
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &exitError{exitUsage, flagError(cmd, err)} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &exitError{exitUsage, flaghelp.Explain(cmd.Flags(), err)}
+	})
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
@@ -71,31 +71,6 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		hint = "settings are flags, see"
 	}
 	return &exitError{exitUsage, fmt.Errorf("%s takes no argument, got %q: %s %s --help", cmd.Name(), args[0], hint, cmd.CommandPath())}
-}
-
-// flagError says in a person's words what pflag says in those of strconv, and
-// which flag may have been meant.
-func flagError(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
-		var names []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		return fmt.Errorf("%w%s", err, flaghelp.DidYouMean(unknown.GetSpecifiedName(), "--", names))
-	}
-	var invalid *pflag.InvalidValueError
-	if !errors.As(err, &invalid) {
-		return err
-	}
-	name, got := invalid.GetFlag().Name, invalid.GetValue()
-	switch invalid.GetFlag().Value.Type() {
-	case "bool":
-		return fmt.Errorf("--%s takes no value, got %q", name, got)
-	case "int":
-		return fmt.Errorf("--%s takes a whole number, got %q", name, got)
-	case "duration":
-		return fmt.Errorf("--%s takes a duration, such as 90s, got %q", name, got)
-	}
-	return err
 }
 
 // check refuses blank paths, which an unset variable in a script makes, those that lead

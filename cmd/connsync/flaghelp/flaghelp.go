@@ -1,7 +1,9 @@
-// Package flaghelp prints the help of connsync's commands, in lines of at most 80 columns.
+// Package flaghelp prints the help of connsync's commands, in lines of at most 80 columns,
+// and says which flag was meant.
 package flaghelp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -222,4 +224,29 @@ func DidYouMean(word, before string, words []string) string {
 		like[i] = before + like[i]
 	}
 	return " (did you mean " + strings.Join(like, " or ") + "?)"
+}
+
+// Explain says in a person's words what pflag says in those of strconv, and
+// which flag may have been meant.
+func Explain(flags *pflag.FlagSet, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		return fmt.Errorf("%w%s", err, DidYouMean(unknown.GetSpecifiedName(), "--", names))
+	}
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	name, got := invalid.GetFlag().Name, invalid.GetValue()
+	switch invalid.GetFlag().Value.Type() {
+	case "bool":
+		return fmt.Errorf("--%s takes no value, got %q", name, got)
+	case "int":
+		return fmt.Errorf("--%s takes a whole number, got %q", name, got)
+	case "duration":
+		return fmt.Errorf("--%s takes a duration, such as 90s, got %q", name, got)
+	}
+	return err
 }

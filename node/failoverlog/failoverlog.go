@@ -1,4 +1,6 @@
-package node
+// Package failoverlog keeps what a failover did: in failover.log of the state directory, and
+// in the system log.
+package failoverlog
 
 import (
 	"bytes"
@@ -14,10 +16,10 @@ import (
 	"connsync/outlet"
 )
 
-// FailoverLog keeps what a failover did, which nobody watches: keepalived
+// Log keeps what a failover did, which nobody watches: keepalived
 // throws away what its scripts print. Neither log is needed for the failover,
 // so that one which cannot be written is left out.
-type FailoverLog struct {
+type Log struct {
 	role failover.Role
 	file *os.File       // nil when there is none
 	sys  *syslog.Writer // nil where it is not written to
@@ -37,18 +39,18 @@ func (s systemLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// failoverLogMax is the size at which the log is rotated; the full one is kept as .1.
-const failoverLogMax = 256 << 10
+// maxBytes is the size at which the log is rotated; the full one is kept as .1.
+const maxBytes = 256 << 10
 
-// OpenFailoverLog opens failover.log in the state directory and, with toSystem,
+// Open opens failover.log in the state directory and, with toSystem,
 // the system log, for what is done in a role.
-func OpenFailoverLog(stateDir string, role failover.Role, toSystem bool) *FailoverLog {
-	l := &FailoverLog{role: role}
+func Open(stateDir string, role failover.Role, toSystem bool) *Log {
+	l := &Log{role: role}
 	if toSystem {
 		l.sys, _ = syslog.New(syslog.LOG_DAEMON|syslog.LOG_NOTICE, "connsync")
 	}
 	var err error
-	if l.file, err = openFailoverLog(stateDir); err != nil && l.sys != nil {
+	if l.file, err = openFile(stateDir); err != nil && l.sys != nil {
 		_ = l.sys.Notice(fmt.Sprintf("failover %s: failover.log is not written: %v", role, err))
 	}
 	if l.sys != nil {
@@ -58,9 +60,9 @@ func OpenFailoverLog(stateDir string, role failover.Role, toSystem bool) *Failov
 	return l
 }
 
-// openFailoverLog opens the file, nil with an error, and begins a new one where it
+// openFile opens the file, nil with an error, and begins a new one where it
 // is full.
-func openFailoverLog(stateDir string) (*os.File, error) {
+func openFile(stateDir string) (*os.File, error) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return nil, hostfile.Explain(stateDir, err)
 	}
@@ -71,7 +73,7 @@ func openFailoverLog(stateDir string) (*os.File, error) {
 	}
 	path := filepath.Join(stateDir, failover.LogName)
 	info, err := f.Stat()
-	if err != nil || info.Size() <= failoverLogMax || os.Rename(path, path+".1") != nil {
+	if err != nil || info.Size() <= maxBytes || os.Rename(path, path+".1") != nil {
 		return f, nil
 	}
 	f.Close()
@@ -79,7 +81,7 @@ func openFailoverLog(stateDir string) (*os.File, error) {
 }
 
 // Write adds a line, which must have no line end and be safe for a terminal.
-func (l *FailoverLog) Write(line string) {
+func (l *Log) Write(line string) {
 	line = "failover " + string(l.role) + ": " + line
 	if l.file != nil {
 		fmt.Fprintf(l.file, "%s [%d] %s\n", time.Now().Format(time.RFC3339), os.Getpid(), line)
@@ -90,7 +92,7 @@ func (l *FailoverLog) Write(line string) {
 }
 
 // Close closes both logs.
-func (l *FailoverLog) Close() {
+func (l *Log) Close() {
 	if l.file != nil {
 		l.file.Close()
 	}
