@@ -104,7 +104,7 @@ func inTheWay(path string, errno error) (cause, remedy string) {
 		case errors.Is(err, fs.ErrNotExist) && errors.Is(errno, unix.ENOENT):
 			return "there is no " + path, shell.Line("ls", filepath.Dir(path))
 		case err == nil && !info.IsDir() && (!last || errors.Is(errno, unix.ENOTDIR)):
-			return at + " is not a directory", other + shell.Line("mv", at, at+".kept")
+			return at + " is not a directory", other + "move that file away" // a command could be that for /etc/passwd
 		case err == nil && info.IsDir() && errors.Is(errno, unix.EISDIR) && last:
 			return at + " is a directory and not a file", other + shell.Line("rmdir", at)
 		}
