@@ -55,6 +55,7 @@ func TestFirewallOfNeighbours(t *testing.T) {
 			{"inet at the device, by state", table("inet", "ingress"+device+"accept", "icmpv6 type nd-neighbor-solicit ct state invalid drop"), check.Failed, "rule 1 in chain c"},
 			{"inet at the device, by another state", table("inet", "ingress"+device+"accept", "icmpv6 type nd-neighbor-solicit ct state untracked drop"), check.Passed, ""},
 			{"from another source", table("inet", "output priority -300; policy accept", "ip6 saddr set THIRD"), check.Unknown, "rule 1 in chain c"},
+			{"by the type of a device in", table("inet", "output "+open, "iiftype ether icmpv6 type nd-neighbor-solicit drop"), check.Unknown, "rule 1 in chain c"},
 			{"after routing, by a device in", table("inet", "postrouting "+open, "iifname eth1 icmpv6 type nd-neighbor-solicit drop"), check.Unknown, "rule 1 in chain c"},
 			{"ip6", table("ip6", "input "+open, "icmpv6 type nd-neighbor-solicit drop"), check.Failed, "rule 1 in chain c"},
 		},

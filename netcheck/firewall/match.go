@@ -207,7 +207,7 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 		if p.kind != 0 {
 			ev.load(e.Register, known(binary.NativeEndian.AppendUint16(nil, uint16(p.kind))))
 		}
-		if !p.in && e.Key == expr.MetaKeyIIFTYPE && (ev.base.egress() || ev.base.Hook != hookOutput) {
+		if !p.in && e.Key == expr.MetaKeyIIFTYPE && (ev.base.egress() || ev.base.Hook != hookOutput || p.protocol != unix.IPPROTO_UDP) {
 			return maybe // some kernels take the device that the packet has by then
 		}
 		return truthOf(ours(expr.MetaKeyIIFTYPE, expr.MetaKeyOIFTYPE))
