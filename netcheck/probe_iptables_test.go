@@ -93,6 +93,7 @@ func TestFirewallOfIptables(t *testing.T) {
 			{"for a host of this node", drop("--dst-type UNICAST,LOCAL"), check.Failed, "in chain INPUT"},
 			{"from a host or this node", drop("--src-type UNICAST,LOCAL"), check.Passed, ""},
 			{"for a host", drop("--dst-type UNICAST"), check.Failed, "in chain INPUT"},
+			{"with a hop limit", open + "ND-A INPUT -p udp -m hl --hl-eq 64 -j DROP\nCOMMIT\n", check.Unknown, "in chain INPUT"},
 			{"not for a group", drop("! --dst-type MULTICAST"), check.Failed, "in chain INPUT"},
 		},
 	}
@@ -110,6 +111,9 @@ func TestFirewallOfIptables(t *testing.T) {
 	}
 }
 
+// noRules empties the tables of iptables.
+const noRules = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n"
+
 func (n *testNet) iptablesCase(t *testing.T, tool string, family int, c firewallCase) {
 	target := n.families[family]
 	neighbours := func(chain string) string {
@@ -122,8 +126,7 @@ func (n *testNet) iptablesCase(t *testing.T, tool string, family int, c firewall
 	words := strings.NewReplacer("NDOUT", neighbours("OUTPUT"), "ND-A", neighbours("INPUT")+"-A", "NDCOMMIT", neighbours("INPUT")+"COMMIT",
 		"THIRD", target.Peer.Addr().Next().String(), "PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
 		"NET", target.Peer.Masked().String(), "OTHER", map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family])
-	const none = "*raw\nCOMMIT\n*mangle\nCOMMIT\n*nat\nCOMMIT\n*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n"
-	n.restore(map[int]string{4: "iptables", 6: "ip6tables"}[family]+"-"+tool+"-restore", none+words.Replace(c.rules))
+	n.restore(map[int]string{4: "iptables", 6: "ip6tables"}[family]+"-"+tool+"-restore", noRules+words.Replace(c.rules))
 	n.judged(t, target, c.status, c.detail)
 }
 

@@ -116,9 +116,9 @@ func (w *follower) option(name, argument string) truth {
 	case "--icmpv6-type":
 		kind, _, code := strings.Cut(argument, "/")
 		n, err := strconv.Atoi(kind)
-		return p.ofDestination(truthOr(err == nil && !code).and(truthOf(err == nil && p.protocol == unix.IPPROTO_ICMPV6 && n == int(p.transport.bytes[0]))))
+		return p.ofDestination(truthOr(!code).and(truthOf(p.protocol == unix.IPPROTO_ICMPV6 && n == int(p.transport.bytes[0]))).unless(err != nil))
 	case "--hl-eq":
-		return truthOr(p.hopLimit != 0).and(truthOf(argument == strconv.Itoa(int(p.hopLimit))))
+		return truthOf(argument == strconv.Itoa(int(p.hopLimit))).unless(p.hopLimit == 0)
 	case "--comment", "--invert", "--loose", "--validmark", "--accept-local":
 		return yes
 	case "--src-type":
