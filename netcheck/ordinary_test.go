@@ -20,6 +20,7 @@ var _ = rootless.LeftOut(
 	"TestFirewallOfLegacyWithoutItsProgram",
 	"TestFirewallOfMembership",
 	"TestFirewallOfNeighbours",
+	"TestFirewallOfRandomRules",
 	"TestFirstNodeWithoutCarrier",
 	"TestForbiddenSendDoesNotHang",
 	"TestGroupSource",
