@@ -97,7 +97,9 @@ var ruleFaults = []fault{
 	{name: "prohibit rule", do: "ip rule add to 10.0.0.96/28 prohibit pref 77", cures: true, want: []failure{
 		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to 10.0.0.102", "ip rule del pref 77"}}},
 	{name: "prohibit rule for the source", do: "ip rule add from 10.0.0.101 prohibit pref 78", cures: true, want: []failure{
-		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to 10.0.0.102 from 10.0.0.101", "ip rule del pref 78"}}},
+		{CheckRoute, check.Warning, "a prohibit route or rule forbids packets to 10.0.0.102 from 10.0.0.101", "ip rule del pref 78"}}},
+	{name: "prohibit rule for the source, IPv6", family: 6, do: "ip -6 rule add from fd00::101 prohibit pref 78", cures: true, want: []failure{
+		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to fd00::102 from fd00::101", "ip -6 rule del pref 78"}}},
 	{name: "prohibit rule for the interface, IPv6", family: 6, do: "ip -6 rule add to fd00::99 prohibit pref 70\nip -6 rule add oif eth1 prohibit pref 79", cures: true, want: []failure{
 		{CheckRoute, check.Blocker, "a prohibit route or rule forbids packets to fd00::102 through eth1", "ip -6 rule del pref 79"}}},
 	{name: "blackhole rule, IPv6", family: 6, do: "ip -6 rule add to fd00::/64 blackhole pref 80", cures: true, want: []failure{

@@ -29,6 +29,9 @@ func (v *routeView) judge() check.Finding {
 	case p.gateway.IsValid():
 		return check.Fail(v.hostRoute(p), "the kernel reaches %v through the gateway %v, not on the link itself", peer, p.gateway)
 	}
+	if v.in.err != nil || v.in.kind != unix.RTN_LOCAL {
+		return v.judgeIn()
+	}
 	for _, other := range []struct {
 		answer routeAnswer
 		manner string
@@ -38,11 +41,10 @@ func (v *routeView) judge() check.Finding {
 		{v.outFrom, fmt.Sprintf(" from %v through %s", t.Current.Addr(), t.Interface)},
 	} {
 		if other.answer.err != nil {
-			return v.judgeError(other.answer.err, other.manner)
+			f := v.judgeError(other.answer.err, other.manner)
+			f.Mild = v.outFrom.err == nil // neither the daemon, which binds nothing, nor the probes meet it
+			return f
 		}
-	}
-	if v.in.err != nil || v.in.kind != unix.RTN_LOCAL {
-		return v.judgeIn()
 	}
 	return v.judgeSource()
 }
