@@ -2,6 +2,7 @@ package netcheck
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"connsync/netcheck/check"
@@ -15,6 +16,7 @@ func TestFirewallBelowTheInterface(t *testing.T) {
 	}
 	const drop = "udp dport 3780 drop"
 	eth1 := func(hook string) string { return hook + " device eth1" }
+	untracked := strings.Replace(hook("inet", "input", "udp dport 3780 ct state untracked drop"), " f {", " g {", 1)
 	bridged := []firewallCase{
 		{"bridge in", hook("bridge", "input", drop), check.Failed, "rule 1 in chain c"},
 		{"bridge before routing", hook("bridge", "prerouting", drop), check.Failed, "rule 1 in chain c"},
@@ -30,9 +32,14 @@ func TestFirewallBelowTheInterface(t *testing.T) {
 		{"port in, another port", hook("netdev", eth1("ingress"), "udp dport 3781 drop"), check.Passed, ""},
 		{"port in, packet type", hook("netdev", eth1("ingress"), "meta pkttype other "+drop), check.Unknown, "rule 1 in chain c"},
 		{"port and bridge", hook("netdev", "ingress devices = { eth1, sync0 }", "iifname eth1 "+drop), check.Failed, "rule 1 in chain c"},
+		{"port in, untracked", hook("netdev", eth1("ingress"), "notrack") + untracked, check.Failed, "rule 1 in chain c of table g"},
+		{"bridge in, untracked", hook("bridge", "input", "notrack") + untracked, check.Unknown, "rule 1 in chain c of table g"},
+		{"bridge itself, untracked", hook("netdev", "ingress device sync0", "notrack") + untracked, check.Unknown, "rule 1 in chain c of table g"},
+		{"bridge itself, by state", hook("inet", "ingress device sync0", "udp dport 3780 ct state invalid drop"), check.Unknown, "rule 1 in chain c"},
 		{"bridge itself", hook("netdev", "ingress device sync0", "iifname sync0 "+drop), check.Failed, "rule 1 in chain c"},
 	}
 	several := []firewallCase{
+		{"port in, untracked", hook("netdev", eth1("ingress"), "notrack") + untracked, check.Unknown, "rule 1 in chain c of table g"},
 		{"bridge in", hook("bridge", "input", drop), check.Failed, "rule 1 in chain c"},
 		{"bridge, by a port", hook("bridge", "input", "iifname eth1 "+drop), check.Unknown, "rule 1 in chain c"},
 		{"bridge, by another port", hook("bridge", "input", "iifname eth2 "+drop), check.Unknown, "rule 1 in chain c"},

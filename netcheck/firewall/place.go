@@ -23,6 +23,9 @@ type device struct {
 	// lower says that it is below the sync interface, several that it is one of more,
 	// and which one is not known, tagged that a VLAN may have its tag there.
 	lower, several, tagged bool
+	// bridged says that they have come through the port of a bridge, where IP may track them
+	// already (br_netfilter).
+	bridged bool
 }
 
 func deviceOf(link netlink.Link) device {
@@ -85,7 +88,7 @@ func below(ctx context.Context, link netlink.Link) ([]beneath, error) {
 					continue
 				}
 				d := deviceOf(l)
-				d.lower = true
+				d.lower, d.bridged = true, l.Type() == "bridge"
 				// Two macvlans of one device reach each other without it, and a VLAN
 				// may have its tag where rules look for addresses.
 				sure = above && upper.Attrs().ParentIndex == 0
@@ -136,6 +139,7 @@ func (r *ruleset) places(c *chain, on device) []place {
 	}
 	var all []place
 	if c.meets(on.iface) {
+		on.bridged = slices.ContainsFunc(lower, func(b beneath) bool { return b.port })
 		all = append(all, place{c, on, 0, true})
 	}
 	for _, b := range lower {

@@ -40,7 +40,7 @@ func (c *chain) beforeTracking() bool {
 // state is the flow's state at a base chain, as one of the bits above; 0 when
 // it cannot be told. There is always one.
 func (p *firstPacket) state(c *chain) uint32 {
-	unclear := c.meetsFirst() && c.Priority == conntrackPriority
+	unclear := c.meetsFirst() && c.Priority == conntrackPriority || c.ingress() && p.bridged
 	switch {
 	case p.tracked == untracked, p.tracked == untrackable && !c.beforeTracking() && !unclear:
 		return stateUntracked
@@ -72,7 +72,7 @@ func (w *follower) prepare(holds truth, as tracking) {
 	p, c := w.flow, w.base
 	switch {
 	case p.tracked == as, p.tracked == zoned, p.tracked == eitherWay, c.egress():
-	case c.Family == nftables.TableFamilyBridge: // some kernels track there, too
+	case c.Family == nftables.TableFamilyBridge, c.ingress() && p.bridged: // it may be tracked by then
 		if c.incoming() {
 			p.tracked = eitherWay
 		}
