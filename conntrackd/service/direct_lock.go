@@ -21,7 +21,7 @@ func (d *Direct) clean(ctx context.Context) error {
 		return err
 	}
 	if owned != nil {
-		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s)", lock, owned.pid, owned.config)
+		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s); name another LockFile and UNIX Path in %s, or for a new file give --runtime-dir a directory of its own", lock, owned.pid, owned.config, d.Config)
 	}
 	if err := trust.RemoveStale(lock, trust.Lock); err != nil {
 		return err

@@ -161,7 +161,7 @@ func hostNetwork(name string) *ElsewhereError {
 func outside(name, network string) *ElsewhereError {
 	return &ElsewhereError{
 		Cause:  fmt.Sprintf("connsync runs in a network namespace of its own, and %s runs in %s: its sync and its connections are not those of this one", name, network),
-		Remedy: "run connsync in that one (nsenter --net=FILE connsync; the host's is /proc/1/ns/net), or for a conntrackd of this one give --service direct and a --config of its own",
+		Remedy: "run connsync in that one (nsenter --net=FILE connsync; the host's is /proc/1/ns/net), or for a conntrackd of this one give --service direct, and a --config and a --runtime-dir of its own",
 	}
 }
 
