@@ -21,7 +21,11 @@ func (d *Direct) clean(ctx context.Context) error {
 		return err
 	}
 	if owned != nil {
-		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s); name another LockFile and UNIX Path in %s, or for a new file give --runtime-dir a directory of its own", lock, owned.pid, owned.config, d.Config)
+		remedy := fmt.Sprintf("name another LockFile and UNIX Path in %s, or for a new file give --runtime-dir a directory of its own", d.Config)
+		if other := owned.otherFile(d.Config); other != nil && owned.ofThisNetwork() == nil {
+			remedy = other.Remedy
+		}
+		return fmt.Errorf("lock file %s belongs to another conntrackd (process %d, %s); %s", lock, owned.pid, owned.config, remedy)
 	}
 	if err := trust.RemoveStale(lock, trust.Lock); err != nil {
 		return err

@@ -111,7 +111,9 @@ func Misplaced(ctx context.Context, s Service, state State, config string) error
 			return nil // the checks of the service say so
 		}
 		return firstError(otherRoot(config), setup.otherNetwork(s.Unit, state), s.otherConfig(setup, config))
-	case *OpenRC, *SysV:
+	case *OpenRC:
+		return firstError(otherRoot(config), hostNetwork(Called(s)), s.otherFile(ctx, state, config))
+	case *SysV:
 		return firstError(otherRoot(config), hostNetwork(Called(s)))
 	case *Direct:
 		if s.Chroot {

@@ -2,7 +2,6 @@ package service_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -316,38 +315,7 @@ func (i initService) ownScript(t *testing.T, s service.Service, _ *time.Duration
 	defer write(t, initFile)
 	wantRefusal(t, s.Restart(t.Context()), service.ErrFailed, "Banana")
 	i.needed(t, s)
-}
-
-// What needs the daemon goes on without it, and starts the daemon at boot.
-func (i initService) needed(t *testing.T, s service.Service) {
-	write(t, initFile)
-	if err := errors.Join(s.Restart(t.Context()), s.Disable(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("/etc/init.d/ha", []byte("#!/sbin/openrc-run\ndepend() {\n\tneed conntrackd\n}\nstart() {\n\t:\n}\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	command("rc-service", "ha", "start")
-	if got := state(t, s); got.StartedBy != "" || *got.AtBoot() {
-		t.Errorf("started by %q, at boot %v", got.StartedBy, *got.AtBoot())
-	}
-	command("rc-update", "add", "ha", "default")
-	if got := state(t, s); got.StartedBy != "ha" || !*got.AtBoot() || got.Enabled {
-		t.Errorf("started by %q, at boot %v: %+v", got.StartedBy, *got.AtBoot(), got)
-	}
-	process := state(t, s).MainPID
-	if err := s.Restart(t.Context()); err != nil || state(t, s).MainPID == process {
-		t.Errorf("restart: %v, %+v", err, state(t, s))
-	}
-	if err := s.Stop(t.Context()); err != nil || state(t, s).Active {
-		t.Errorf("stop: %v, %+v", err, state(t, s))
-	}
-	if got := command("rc-service", "ha", "status"); !strings.Contains(got, "started") {
-		t.Errorf("what needs it: %s", got)
-	}
-	if err := errors.Join(s.Enable(t.Context()), s.Restart(t.Context())); err != nil {
-		t.Fatal(err)
-	}
+	i.ownOtherFile(t, s)
 }
 
 // A supervisor outlives the daemon, and lets no other start before it has ended.

@@ -89,6 +89,19 @@ func (o *OpenRC) Supervised() bool {
 	})
 }
 
+// otherFile says that what OpenRC has started runs with another file than config. It would be
+// ended or forgotten for a daemon that does not start beside it.
+func (o *OpenRC) otherFile(ctx context.Context, state State, config string) *ElsewhereError {
+	if state.Active || o.status(ctx) != "started" {
+		return nil
+	}
+	p, ok := find(func(p process) bool { return !p.reads(config) })
+	if !ok {
+		return nil
+	}
+	return p.otherFile(config)
+}
+
 // Restart stops the daemon, waits for its end and starts it. What needs the
 // service is not stopped for it: VRRP is not to go down for a save.
 func (o *OpenRC) Restart(ctx context.Context) error {
