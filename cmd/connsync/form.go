@@ -35,7 +35,11 @@ func runScreens(ctx context.Context, s streams, g globals, first *firstSetup) er
 	}
 	line.Restrict(g.ascii, g.noColor)
 	if line.Kind() == console.Dumb {
-		return runLines(ctx, s, g, first, "Line mode, because TERM does not describe a terminal that can place the cursor. If yours can: TERM=vt100 "+g.called().Command())
+		again := g.called().Command()
+		if first != nil {
+			again = g.called().Command("setup")
+		}
+		return runLines(ctx, s, g, first, "Line mode, because TERM does not describe a terminal that can place the cursor. If yours can: TERM=vt100 "+again)
 	}
 	if !console.Guarded() {
 		return s.guarded(line, g.StateDir)

@@ -185,7 +185,9 @@ func TestLineSetupIsLeftForLaterByCtrlC(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.ends(patience, exitDone)
-	s.says("Ended. Nothing is set up. To continue later, run connsync setup.")
+	again := strings.Join(append([]string{"connsync", "setup"}, cmd.Args[1:len(cmd.Args)-1]...), " ")
+	s.says("If yours can: TERM=vt100 connsync setup --config")
+	s.says("Ended. Nothing is set up. To continue later, run " + again + ".")
 	if exists(config) || exists(filepath.Join(filepath.Dir(config), "state", "setup")) {
 		t.Error("it left something behind")
 	}
