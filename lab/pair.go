@@ -24,6 +24,8 @@ type Options struct {
 	MTU int
 	// NAT hides the client network behind the virtual address on the WAN.
 	NAT bool
+	// Masquerade does so behind an address of the node's own there, which does not move.
+	Masquerade bool
 	// IPv6 adds fd00::101/64 and fd00::102/64 to the sync interfaces.
 	IPv6 bool
 	// Kinds lets every protocol through, not TCP, UDP and ICMP alone, gives FTP and SIP
@@ -218,12 +220,16 @@ table inet filter {
 	if opts.Kinds {
 		rules += helperRules
 	}
-	if opts.NAT {
+	if opts.NAT || opts.Masquerade {
+		as := "snat to " + virtualWAN.Addr().String()
+		if opts.Masquerade {
+			as = "masquerade"
+		}
 		rules += `
 table ip nat {
 	chain postrouting {
 		type nat hook postrouting priority srcnat;
-		oifname ` + WANInterface + ` snat to ` + virtualWAN.Addr().String() + `
+		oifname ` + WANInterface + ` ` + as + `
 	}
 }
 `

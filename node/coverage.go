@@ -18,7 +18,7 @@ import (
 // looker looks at the connections that a daemon which runs with the file has to
 // replicate.
 func (n *Node) looker(client *control.Client, file *conntrackd.File) *coverage.Looker {
-	return &coverage.Looker{Called: n.Called, Client: client, File: file, Role: n.role, Own: ownVirtual,
+	return &coverage.Looker{Called: n.Called, Client: client, File: file, Role: n.role, Own: ownVirtual, Fixed: fixed,
 		AsSaved: func(before time.Time) bool { return n.History().AsSaved(n.Config, before) }}
 }
 
@@ -27,6 +27,42 @@ func (n *Node) looker(client *control.Client, file *conntrackd.File) *coverage.L
 func ownVirtual() []netip.Addr {
 	virtual, _ := virtualAddresses() // those that could be read
 	return virtual
+}
+
+// fixed is what does not move where keepalived runs and calls no program but this one, which
+// might move more. An address that has no hardware address may be on both nodes, such as one of
+// a NAT pool on the loopback interface.
+func fixed(ctx context.Context) coverage.Fixed {
+	installed, config, err := readKeepalived()
+	if err != nil || config == nil || installed.PID == 0 || !config.CallsOnly("connsync") {
+		return coverage.Fixed{}
+	}
+	interfaces, err := netcheck.Interfaces(ctx)
+	if err != nil {
+		return coverage.Fixed{}
+	}
+	return fixedOf(interfaces, config.Addresses())
+}
+
+// fixedOf is what does not move beside the virtual addresses.
+func fixedOf(interfaces []netcheck.Interface, virtual []netip.Addr) (f coverage.Fixed) {
+	if len(virtual) == 0 {
+		return f
+	}
+	for _, i := range interfaces {
+		for _, p := range i.Addresses {
+			if i.Loopback || p.Addr().IsLinkLocalUnicast() {
+				continue
+			}
+			if !p.IsSingleIP() && !slices.ContainsFunc(virtual, p.Contains) {
+				f.Behind = append(f.Behind, p.Masked())
+			}
+			if len(i.HardwareAddr) == 6 && i.Kind != "dummy" && !slices.Contains(virtual, p.Addr()) {
+				f.Addresses = append(f.Addresses, p.Addr())
+			}
+		}
+	}
+	return f
 }
 
 // role is what this node is: primary where it has all of keepalived's virtual addresses,

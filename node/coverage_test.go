@@ -1,13 +1,17 @@
 package node
 
 import (
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/failover"
+	"connsync/netcheck"
 )
 
 func TestLastRole(t *testing.T) {
@@ -43,5 +47,29 @@ func TestLastRole(t *testing.T) {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// An address stays where keepalived does not move it and no other node can have it too; a network
+// in which it moves none has this node alone.
+func TestWhatStays(t *testing.T) {
+	p, hardware := netip.MustParsePrefix, net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	all := []netcheck.Interface{
+		{Name: "lo", Loopback: true, Addresses: []netip.Prefix{p("127.0.0.1/8"), p("203.0.113.9/32")}},
+		{Name: "pool", Kind: "dummy", HardwareAddr: hardware, Addresses: []netip.Prefix{p("203.0.113.10/32")}},
+		{Name: "eth0", HardwareAddr: hardware, Addresses: []netip.Prefix{p("10.1.0.2/24"), p("10.1.0.1/32"), p("fe80::1/64")}},
+		{Name: "eth2", HardwareAddr: hardware, Addresses: []netip.Prefix{p("198.18.0.2/24")}},
+		{Name: "docker0", Kind: "bridge", HardwareAddr: hardware, Addresses: []netip.Prefix{p("172.17.0.1/16")}},
+		{Name: "wg0", Kind: "wireguard", Addresses: []netip.Prefix{p("10.9.0.1/24")}},
+	}
+	want := coverage.Fixed{
+		Addresses: []netip.Addr{netip.MustParseAddr("10.1.0.2"), netip.MustParseAddr("198.18.0.2"), netip.MustParseAddr("172.17.0.1")},
+		Behind:    []netip.Prefix{p("198.18.0.0/24"), p("172.17.0.0/16"), p("10.9.0.0/24")},
+	}
+	if got := fixedOf(all, []netip.Addr{netip.MustParseAddr("10.1.0.1")}); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := fixedOf(all, nil); !reflect.DeepEqual(got, coverage.Fixed{}) {
+		t.Errorf("without virtual addresses: %+v", got)
 	}
 }

@@ -173,20 +173,30 @@ func judgeTiming(c *keepalived.Config, purge time.Duration) check.Finding {
 // Nothing is wrong with a host that has none. After an error they are those
 // that were found all the same.
 func virtualAddresses() ([]netip.Addr, error) {
+	_, config, err := readKeepalived()
+	if config == nil {
+		return nil, err
+	}
+	return config.Addresses(), err
+}
+
+// readKeepalived is its configuration, nil where there is none; after an error it is what could
+// be read of it.
+func readKeepalived() (keepalived.Installation, *keepalived.Config, error) {
 	installed, err := keepalived.Find()
 	if err != nil {
-		return nil, err
+		return installed, nil, err
 	}
 	config, err := keepalived.Load(installed.ConfigPath, installed.ConfigID, keepalived.Habits{}) // they are about scripts
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
+		return installed, nil, nil
 	case err != nil:
-		return nil, err
+		return installed, nil, err
 	case len(config.Unread) > 0:
 		err = errors.New(config.Unread[0])
 	}
-	return config.Addresses(), err
+	return installed, config, err
 }
 
 // withGroups adds the multicast groups of VRRP (RFC 9568, section 5.1) to virtual

@@ -3,6 +3,7 @@ package coverage
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -95,7 +96,7 @@ func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cau
 		causes = append(causes, filterCause(c))
 		steps = append(steps, fmt.Sprintf("change line %d of %s and restart conntrackd", c.Rules[0].Line, l.File.Name()))
 	}
-	if lacks := c.Missing - c.Stale - c.Zoned; lacks > 0 {
+	if lacks := c.Missing - c.Stale - c.Zoned - c.Tied; lacks > 0 {
 		cause, step := why.missing(lacks)
 		causes, steps = append(causes, cause), append(steps, step)
 	}
@@ -107,6 +108,10 @@ func (l *Looker) explain(ctx context.Context, c Coverage, t control.Tables) (cau
 	}
 	if c.Zoned > 0 {
 		cause, step := zoned(c.Zoned, l.Zoneless != nil && l.Zoneless(ctx))
+		causes, steps = append(causes, cause), append(steps, step)
+	}
+	if c.Tied > 0 {
+		cause, step := tied(c.Tied, c.TiedTo)
 		causes, steps = append(causes, cause), append(steps, step)
 	}
 	if c.Unsure > 0 {
@@ -123,6 +128,12 @@ func zoned(n int, zoneless bool) (cause, next string) {
 	}
 	return "conntrackd does not send the zone of one direction (zone-orig, zone-reply), which " + which,
 		"give both directions one zone (nft: ct zone set; iptables: -j CT --zone)"
+}
+
+// tied is why connections end with the address that NAT has given them.
+func tied(n int, to netip.Addr) (cause, next string) {
+	return fmt.Sprintf("NAT ties %s to %v, which keepalived does not move to the peer", plural.Of(n, "connection", "connections"), to),
+		fmt.Sprintf("have NAT use a virtual address (snat to it in place of masquerade), or add %v to virtual_ipaddress in keepalived.conf", to)
 }
 
 func filterCause(c Coverage) string {

@@ -2,6 +2,7 @@ package coverage
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,8 @@ type Coverage struct {
 	Begun  int // those of Missing and Young that began here, or are in the cache in an earlier state: none of the peer's
 	Stale  int // those of Missing that are in the cache in a state that lasts less
 	Zoned  int // those of Missing that are in the cache and have a zone that is not sent
+	Tied   int // those of Missing that are in the cache, and that NAT ties to an address which the peer does not get, such as TiedTo
+	TiedTo netip.Addr
 	// Undecided are those that the file keeps out, of this node or of the peer: a daemon wrote
 	// them, and nothing shows whose they are. They are in no other number. UndecidedBy keeps out
 	// the most of them.

@@ -31,6 +31,8 @@ type Looker struct {
 	// Own are addresses of this node beside those that it has now, such as virtual ones
 	// that the peer has; nil means none.
 	Own func() []netip.Addr
+	// Fixed is asked before each look; nil means that nobody knows what is.
+	Fixed func(context.Context) Fixed
 	// Told is asked before each look what the peer has told; nil means that it told nothing.
 	Told func(context.Context) Told
 	// AsSaved says whether the file has the content that was last saved before a time; nil
@@ -269,6 +271,9 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	}
 	if p.own, err = l.own(); err != nil {
 		return nil, tables, err
+	}
+	if l.Fixed != nil {
+		p.own.fixed = l.Fixed(ctx)
 	}
 	return p, tables, p.readCache(ctx, l.Client, p.told.SettledAfter)
 }

@@ -3,6 +3,7 @@ package coverage
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ type ownAddresses struct {
 	hosts    map[netip.Addr]bool
 	networks []netip.Prefix
 	shared   map[netip.Addr]bool // those that the peer takes for its own, too
+	fixed    Fixed
 }
 
 // readOwn reads them in the network namespace of the calling thread, and adds more,
@@ -88,6 +90,27 @@ const MessageMark = 0x636e7379
 // it begins or ends here, stays on its link, is a test state or a message.
 func (o *ownAddresses) ownEntry(e *Entry) bool {
 	return o.has(e.Original.Source) || o.has(e.Reply.Source) || o.peersOwn(e)
+}
+
+// Fixed is what the peer does not get at a failover; its zero value where nobody knows.
+type Fixed struct {
+	Addresses []netip.Addr   // of this node
+	Behind    []netip.Prefix // networks that have this node alone, such as that of its containers
+}
+
+// ties is the fixed address to which NAT ties a connection through this node, invalid where it is
+// none: the packets of one side go there, and nobody is there any more.
+func (f *Fixed) ties(e *Entry) netip.Addr {
+	for _, side := range [...]struct{ wanted, hidden netip.Addr }{
+		{e.Reply.Destination, e.Original.Source}, // source NAT
+		{e.Original.Destination, e.Reply.Source}, // destination NAT
+	} {
+		behind := func(n netip.Prefix) bool { return n.Contains(side.hidden) }
+		if slices.Contains(f.Addresses, side.wanted) && !slices.ContainsFunc(f.Behind, behind) {
+			return side.wanted
+		}
+	}
+	return netip.Addr{}
 }
 
 // peersOwn is ownEntry as far as the peer knows: one that ends at another address of this node

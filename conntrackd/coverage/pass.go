@@ -2,6 +2,7 @@ package coverage
 
 import (
 	"math"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,8 @@ type pass struct {
 	begun        int // not in the cache as they are, and this node's for sure
 	stale        int // of the missing ones, those that the cache has in a state that lasts less
 	zoned        int // of the missing ones, those that the cache has and sends without their zone
+	tied         int // of the missing ones, those that the cache has and that NAT ties to a fixed address
+	tiedTo       netip.Addr
 	undecided    map[Rule]int
 	main         group
 	beyond       group // those that would be the peer's, had the daemon put in more
@@ -75,7 +78,7 @@ func (p *pass) take(e *Entry) {
 		}
 		p.undecided[rule]++
 		return
-	case p.cache.has(key) && !p.losesZone(e) && p.broughtUp(e):
+	case p.cache.has(key) && !p.inVain(e) && p.broughtUp(e):
 		p.peers++
 		return
 	case p.cache.has(key):
@@ -85,6 +88,8 @@ func (p *pass) take(e *Entry) {
 		switch {
 		case o == missing && p.losesZone(e):
 			p.zoned++
+		case o == missing && p.own.fixed.ties(e).IsValid():
+			p.tied, p.tiedTo = p.tied+1, p.own.fixed.ties(e)
 		case o == missing:
 			p.stale++
 		}
@@ -118,7 +123,7 @@ func (p *pass) take(e *Entry) {
 func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	lasts, known := e.lasting()
 	stale := known && p.lasts.less(key, lasts) && !p.crosses(e, key)
-	if p.cache.has(key) && p.losesZone(e) {
+	if p.cache.has(key) && p.inVain(e) {
 		return missing, Rule{}
 	}
 	if p.cache.has(key) && !stale {
@@ -135,6 +140,9 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 	}
 	return young, Rule{}
 }
+
+// inVain says that no packet finds the entry at the peer, whatever is sent of it.
+func (p *pass) inVain(e *Entry) bool { return p.losesZone(e) || p.own.fixed.ties(e).IsValid() }
 
 // losesZone says that an entry comes to the peer in zone 0, where no packet finds it: conntrackd
 // sends the zone of both directions and not that of one, and before 1.4.7 none.
@@ -234,7 +242,7 @@ func (p *pass) atMost(t control.Tables) int {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, ToHere: p.toHere, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Zoned: p.zoned, Sample: p.main.sample}
+	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, ToHere: p.toHere, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Zoned: p.zoned, Tied: p.tied, TiedTo: p.tiedTo, Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

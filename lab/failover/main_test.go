@@ -57,6 +57,22 @@ func TestPromise(t *testing.T) {
 	}
 }
 
+// What NAT ties to an address that keepalived does not move is lost with the node, and status
+// has said so.
+func TestMasquerade(t *testing.T) {
+	t.Parallel()
+	r := row{Sync: true, Hook: hookKeepalived, Masquerade: true}
+	o := <-start(t.Context(), 1, 1, func(ctx context.Context, _ int) (result, error) { return r.run(ctx, build(t)) })[0]
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	said := o.of.Said
+	if c := said.Coverage; o.of.OverB != 0 || c == nil || c.Error != "" || c.Survive != 0 || c.Total != connections || said.Verdict != "partial" ||
+		!strings.Contains(said.Cause, "NAT ties 200 connections to 10.2.0.2, which keepalived does not move") {
+		t.Errorf("%d went on, and status had said %s", o.of.OverB, said)
+	}
+}
+
 // Entries go over the second link when the first is cut, and status is silent when
 // both are. The other row of "make failover" is the first half of this one.
 func TestLinksAreCut(t *testing.T) {

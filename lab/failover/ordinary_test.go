@@ -5,6 +5,7 @@ import "connsync/lab/rootless"
 var _ = rootless.LeftOut(
 	"TestFailureSaysWhy",
 	"TestLinksAreCut",
+	"TestMasquerade",
 	"TestMixedPromise",
 	"TestPromise",
 	"TestRandomFaults",

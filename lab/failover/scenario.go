@@ -29,12 +29,14 @@ const (
 
 // row is one scenario: node A fails, B takes over, A returns and becomes primary again.
 type row struct {
-	Sync    bool
-	Cache   bool // the peer's states stay in the external cache until they are committed
-	Hook    hook
-	NAT     bool
-	Crashed bool // A returns empty, not as it was
-	IPv6    bool // of the sync link
+	Sync  bool
+	Cache bool // the peer's states stay in the external cache until they are committed
+	Hook  hook
+	NAT   bool
+	// Masquerade is NAT to an address that stays with its node.
+	Masquerade bool
+	Crashed    bool // A returns empty, not as it was
+	IPv6       bool // of the sync link
 	// Mode is the sync's as it is typed; blank is FTFW.
 	Mode string
 	// Unexpected says that no expectation is synchronised.
@@ -83,7 +85,7 @@ type stage struct {
 }
 
 func (r row) run(ctx context.Context, program string) (res result, err error) {
-	pair, err := lab.NewPair(ctx, lab.Options{NAT: r.NAT})
+	pair, err := lab.NewPair(ctx, lab.Options{NAT: r.NAT, Masquerade: r.Masquerade})
 	if err != nil {
 		return res, err
 	}

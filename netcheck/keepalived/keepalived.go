@@ -9,6 +9,7 @@ package keepalived
 import (
 	"cmp"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -112,6 +113,25 @@ func (c *Config) Addresses() []netip.Addr {
 		}
 	}
 	return all
+}
+
+// CallsOnly says that no other program than one of this name is told of changes of state.
+func (c *Config) CallsOnly(name string) bool {
+	all := make([]Scripts, 0, len(c.Groups)+len(c.Instances))
+	for _, g := range c.Groups {
+		all = append(all, g.Scripts)
+	}
+	for _, i := range c.Instances {
+		all = append(all, i.Scripts)
+	}
+	for _, scripts := range all {
+		for _, s := range scripts {
+			if filepath.Base(s.Program) != name {
+				return false
+			}
+		}
+	}
+	return !c.Fifo
 }
 
 // GroupOf returns the group that has an instance, nil where none has.

@@ -134,3 +134,20 @@ func TestIncludeAboveALinkedDirectory(t *testing.T) {
 		t.Errorf("it reads (-want +got):\n%s", diff)
 	}
 }
+
+func TestCallsOnly(t *testing.T) {
+	const group, instance = "vrrp_sync_group G {\ngroup {\nV\n}\n%\n}\n", "vrrp_instance V {\nvirtual_ipaddress {\n10.9.9.9\n}\n%\n}\n"
+	const ours, other = `notify_master "/usr/sbin/connsync failover primary" root`, `notify_backup "/usr/local/sbin/move connsync" root`
+	in := func(block, line string) string { return strings.Replace(block, "%", line, 1) }
+	for content, want := range map[string]bool{
+		in(group, "") + in(instance, ""):                                 true,
+		in(group, ours) + in(instance, ours):                             true,
+		in(group, other) + in(instance, ours):                            false,
+		in(group, ours) + in(instance, other):                            false,
+		"global_defs {\nnotify_fifo /run/fifo\n}\n" + in(instance, ours): false,
+	} {
+		if got := load(t, []byte(content)).CallsOnly("connsync"); got != want {
+			t.Errorf("%t, want %t:\n%s", got, want, content)
+		}
+	}
+}

@@ -58,8 +58,8 @@ func covered(c *coverage.Coverage) []string {
 		n    int
 		said string
 	}{
-		{c.Filtered, "filtered by the file"}, {c.Missing - c.Stale - c.Zoned, "not in conntrackd's cache"}, {c.Stale, "in conntrackd's cache in an earlier state"},
-		{c.Zoned, "sent without their zone"},
+		{c.Filtered, "filtered by the file"}, {c.Missing - c.Stale - c.Zoned - c.Tied, "not in conntrackd's cache"}, {c.Stale, "in conntrackd's cache in an earlier state"},
+		{c.Zoned, "sent without their zone"}, {c.Tied, "tied by NAT to an address that stays here"},
 		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Uncommitted, "only in the peer's external cache"}, {c.Young, "just began"},
 	} {
 		if p.n > 0 {

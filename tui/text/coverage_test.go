@@ -38,6 +38,8 @@ func TestCoverage(t *testing.T) {
 			"10 of 17 connections acknowledged by the peer; 3 not in conntrackd's cache, 4 in conntrackd's cache in an earlier state"},
 		{health.Health{Verdict: health.VerdictPartial, Coverage: edited(counts(10, 0, 0, 7), func(c *coverage.Coverage) { c.Zoned = 7 })},
 			"10 of 17 connections acknowledged by the peer; 7 sent without their zone"},
+		{health.Health{Verdict: health.VerdictPartial, Coverage: edited(counts(10, 0, 0, 7), func(c *coverage.Coverage) { c.Tied = 7 })},
+			"10 of 17 connections acknowledged by the peer; 7 tied by NAT to an address that stays here"},
 		{health.Health{Verdict: health.VerdictReceivingOnly, Coverage: edited(counts(10, 0, 0, 0), func(c *coverage.Coverage) { c.Unacknowledged = 5 })},
 			"15 of 15 connections in conntrackd's cache; whether the peer has them is unknown; 5 not acknowledged by the peer"},
 		{health.Health{Verdict: health.VerdictTwoWay, Coverage: edited(counts(0, 0, 0, 0), func(c *coverage.Coverage) { c.Peers = 530 })},
