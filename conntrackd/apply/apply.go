@@ -20,21 +20,23 @@ import (
 
 // Steps of a save, beside [step.Lock]; stable, they are in the JSON.
 const (
-	StepBackup   step.ID = "backup"          // the old file is in the history
-	StepWrite    step.ID = "write"           // the new file is in its place
-	StepEnable   step.ID = "enable"          // the daemon starts at boot
-	StepDisable  step.ID = "disable"         // it does not
-	StepRestart  step.ID = "restart"         // the service has restarted the daemon
-	StepStop     step.ID = "stop"            // it has ended it
-	StepBound    step.ID = "bound"           // the daemon's socket has Current IP, port and buffers
-	StepStaysUp  step.ID = "stays-up"        // the daemon is still the same a while later
-	StepResync   step.ID = "resync"          // states asked of the peer, and sent to it
-	StepFilled   step.ID = "filled"          // the peer's states came
-	StepHeard    step.ID = "heard-peer"      // a message of the peer arrived
-	StepHeardBy  step.ID = "heard-by-peer"   // the peer acknowledged this node's
-	StepRollback step.ID = "rollback"        // file and service are restored
-	StepVerify   step.ID = "verify-rollback" // and were looked at
-	StepRecord   step.ID = "record"          // in the history; only where that failed
+	StepBackup  step.ID = "backup"  // the old file is in the history
+	StepWrite   step.ID = "write"   // the new file is in its place
+	StepEnable  step.ID = "enable"  // the daemon starts at boot
+	StepDisable step.ID = "disable" // it does not
+	StepRestart step.ID = "restart" // the service has restarted the daemon
+	StepStop    step.ID = "stop"    // it has ended it
+	// StepDependents is a failure alone: what ended with the daemon was not started again.
+	StepDependents step.ID = "dependents"
+	StepBound      step.ID = "bound"           // the daemon's socket has Current IP, port and buffers
+	StepStaysUp    step.ID = "stays-up"        // the daemon is still the same a while later
+	StepResync     step.ID = "resync"          // states asked of the peer, and sent to it
+	StepFilled     step.ID = "filled"          // the peer's states came
+	StepHeard      step.ID = "heard-peer"      // a message of the peer arrived
+	StepHeardBy    step.ID = "heard-by-peer"   // the peer acknowledged this node's
+	StepRollback   step.ID = "rollback"        // file and service are restored
+	StepVerify     step.ID = "verify-rollback" // and were looked at
+	StepRecord     step.ID = "record"          // in the history; only where that failed
 
 	StepPrepare   step.ID = "prepare"   // what the host does against its sync is mended
 	StepUnprepare step.ID = "unprepare" // and undone, in a rollback

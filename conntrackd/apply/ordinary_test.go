@@ -32,4 +32,5 @@ var _ = rootless.LeftOut(
 	"TestRollbackIsVerifiedOnTheDefaultLink",
 	"TestRollbackSaysWhatTheDaemonReads",
 	"TestSaveFillsTheCachesAgain",
+	"TestSaveStandsWhereADependentDoesNotComeBack",
 )

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -142,7 +143,7 @@ func RestartAndResync(ctx context.Context, s service.Service, client *control.Cl
 	away := watchDowntime(client.Path, client.Path, func() {
 		exchange, _ = failover.BeginResync(ctx, client, true) // else it is tried once more
 	})
-	err = s.Restart(ctx)
+	left, err := service.NotBack(s.Restart(ctx))
 	r.Gap, _ = away.end()
 	if err == nil {
 		err = awaitAnswer(ctx, client)
@@ -163,7 +164,7 @@ func RestartAndResync(ctx context.Context, s service.Service, client *control.Cl
 		}
 	}
 	r.Resynced, err = exchange.Await(ctx, greetPatience)
-	return r, err
+	return r, errors.Join(err, left)
 }
 
 func awaitAnswer(ctx context.Context, c *control.Client) error {

@@ -28,6 +28,7 @@ func (t *transaction) rollBack(ctx context.Context, cause error) error {
 		}
 		return step.Done, detail, errors.Join(fileErr, t.restoreService(ctx))
 	})
+	t.tellLeft()
 	if err = errors.Join(unprepared, err); err != nil {
 		return fmt.Errorf("%w; the rollback failed: %w", cause, err)
 	}
@@ -59,7 +60,7 @@ func (t *transaction) restoreService(ctx context.Context) error {
 		run = t.service.Restart
 	}
 	started := time.Now()
-	err := t.leftStopped(ctx, started, inTime(ctx, run))
+	err := t.leftStopped(ctx, started, t.inTime(ctx, run))
 	if !t.enabled {
 		return err
 	}
@@ -67,7 +68,7 @@ func (t *transaction) restoreService(ctx context.Context) error {
 	if t.before.Enabled {
 		boot = t.service.Enable
 	}
-	return errors.Join(err, inTime(ctx, boot))
+	return errors.Join(err, t.inTime(ctx, boot))
 }
 
 // leftStopped adds to the error of a service that does not run as before why, and what is

@@ -93,7 +93,8 @@ func (t *transaction) stopped(ctx context.Context) error {
 		return nil
 	}
 	return t.ask(ctx, StepStop, "Stop conntrackd", func(ctx context.Context) error {
-		if err := t.service.Stop(ctx); err != nil {
+		left, err := service.NotBack(t.service.Stop(ctx))
+		if err != nil {
 			return err
 		}
 		state, err := t.service.State(ctx)
@@ -103,6 +104,9 @@ func (t *transaction) stopped(ctx context.Context) error {
 		// A daemon of another network namespace goes on beside this one's.
 		if other := service.Elsewhere(t.service, state, t.c.Path); err == nil && other != nil && service.ServesHere(t.c.Path) == nil {
 			err = other
+		}
+		if err == nil {
+			err = left
 		}
 		return err
 	})
@@ -130,19 +134,33 @@ func (t *transaction) boot(ctx context.Context, on bool) error {
 // daemon's own words why when it does not.
 func (t *transaction) ask(ctx context.Context, id step.ID, title string, do func(context.Context) error) error {
 	t.touched = true
-	return t.step(id, title, func() (step.Status, string, error) {
-		if err := inTime(ctx, do); err != nil {
+	err := t.step(id, title, func() (step.Status, string, error) {
+		if err := t.inTime(ctx, do); err != nil {
 			return "", "", t.withLog(ctx, err)
 		}
 		return step.Done, "", nil
 	})
+	t.tellLeft()
+	return err
 }
 
-// inTime has a service do something in bounded time.
-func inTime(ctx context.Context, do func(context.Context) error) error {
+// inTime has a service do something in bounded time, and keeps what is left beside that for
+// tellLeft.
+func (t *transaction) inTime(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
 	defer cancel()
-	return do(ctx)
+	left, err := service.NotBack(do(ctx))
+	t.left = errors.Join(t.left, left)
+	return err
+}
+
+// tellLeft tells of units that ended with the daemon's and were not started again. It fails
+// no save: conntrackd is as asked.
+func (t *transaction) tellLeft() {
+	if left := t.left; left != nil {
+		t.left = nil
+		_ = t.step(StepDependents, "Start again what ended with conntrackd", func() (step.Status, string, error) { return "", "", left })
+	}
 }
 
 // withLog adds what the daemon has said since the transaction began.

@@ -56,6 +56,7 @@ type transaction struct {
 	host          *prepare.Preparing // what was changed about the host; nil for nothing
 	besides       bool               // what goes with the save was done
 	rolledBack    bool
+	left          error // units that ended with the daemon's and were not started again
 	verdict       health.Verdict
 	resync        *failover.Resync // on its way; nil where the daemon was not restarted, or took none
 	observer      *health.Observer

@@ -56,3 +56,20 @@ func (e *Error) Unwrap() []error {
 	}
 	return []error{e.Reason, e.Err}
 }
+
+// NotBackError says that a restart or stop is done, and which units that had ended with the
+// daemon's were not started again. The daemon is as asked.
+type NotBackError struct{ Err error }
+
+func (e *NotBackError) Error() string { return e.Err.Error() }
+
+func (e *NotBackError) Unwrap() error { return e.Err }
+
+// NotBack takes the error of a restart or stop apart: left is a [NotBackError], which undoes
+// nothing, failed is any other.
+func NotBack(err error) (left, failed error) {
+	if n := new(NotBackError); errors.As(err, &n) {
+		return n, nil
+	}
+	return nil, err
+}

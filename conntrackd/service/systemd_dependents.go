@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"connsync/conntrackd/service/sdunit"
+	"connsync/shell"
 )
 
 // Dependent is a running unit that systemd stops with the daemon's, and restarts with it.
@@ -15,7 +16,8 @@ type Dependent = sdunit.Dependent
 // Dependents are the running units that a plain "systemctl stop" or "systemctl restart"
 // of the daemon's unit takes along, those that depend on one of them too. Restart and Stop
 // leave them running, apart from those that are Bound, which no stop spares. What a failed
-// start has ended comes back with the next Restart or Stop that succeeds.
+// start has ended comes back with the next Restart or Stop that succeeds, or is named by a
+// [NotBackError].
 func (s *Systemd) Dependents(ctx context.Context) ([]Dependent, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Wait)
 	defer cancel()
@@ -90,9 +92,12 @@ func (s *Systemd) bringBack(ctx context.Context, conn systemdConn, after Action)
 			_, err = conn.StartUnitContext(ctx, d.Unit, mode, nil)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("start %s again, which had ended with %s: %w", d.Unit, s.Unit, err))
+			errs = append(errs, fmt.Errorf("%s ended with %s and was not started again: %w; mend the cause, then %s", d.Unit, s.Unit, err, shell.Line("systemctl", "start", d.Unit)))
 		}
 	}
 	s.withIt = bound
-	return errors.Join(errs...)
+	if errs != nil {
+		return &NotBackError{errors.Join(errs...)}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -69,6 +70,36 @@ func TestSystemdSparesDependents(t *testing.T) {
 			})
 		})
 	}
+}
+
+// maskedDependent is a unit that ends another one, which is masked, with its restart.
+type maskedDependent struct{ *fakeSystemd }
+
+func (f maskedDependent) RestartUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error) {
+	f.others["vrrp.service"] = dependent("inactive")
+	return f.fakeSystemd.RestartUnitContext(ctx, name, mode, ch)
+}
+
+func (f maskedDependent) StartUnitContext(context.Context, string, string, chan<- string) (int, error) {
+	return 0, errors.New("unit is masked")
+}
+
+// The daemon is as asked where another unit does not come back, and that is told apart.
+func TestSystemdSaysWhatDoesNotComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bound := props("BoundBy", []string{"vrrp.service"})
+		f := &fakeSystemd{states: []map[string]any{bound}, others: map[string]map[string]any{"vrrp.service": dependent("active")}}
+		s := newFake(f, "done", "failed")
+		s.dial = func(context.Context) (systemdConn, error) { return maskedDependent{f}, nil }
+		left, failed := NotBack(s.Restart(t.Context()))
+		const want = "vrrp.service ended with conntrackd.service and was not started again: unit is masked; mend the cause, then systemctl start vrrp.service"
+		if failed != nil || left == nil || left.Error() != want {
+			t.Errorf("failed %v, left %v", failed, left)
+		}
+		if left, failed = NotBack(s.Restart(t.Context())); failed == nil || left != nil {
+			t.Errorf("failed %v, left %v", failed, left)
+		}
+	})
 }
 
 func TestSystemdDependents(t *testing.T) {
