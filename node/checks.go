@@ -18,7 +18,6 @@ import (
 	"connsync/netcheck/spare"
 	"connsync/node/candidates"
 	"connsync/shell"
-	"connsync/trust"
 )
 
 // The checks that need to know the daemon; the others are netcheck's.
@@ -190,7 +189,7 @@ func (n *Node) daemon() check.Check {
 			case n.Unmanaged():
 				return check.Finding{Status: check.Passed, Detail: "conntrackd " + version + "; its service is left alone"}
 			case err != nil:
-				return check.Finding{Status: check.Unknown, Err: err, Remedy: "run connsync as root with " + trust.Ptrace.String() + ", or with --service direct where no service manager runs",
+				return check.Finding{Status: check.Unknown, Err: err, Remedy: service.Unread(n.Service),
 					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be read: %v", version, service.Called(n.Service), err)}
 			case !state.Present:
 				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",

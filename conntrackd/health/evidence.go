@@ -52,6 +52,7 @@ type evidence struct {
 	now         time.Time
 	service     service.State
 	serviceErr  error
+	unread      string // what to do about that
 	sockets     Sockets
 	socketsErr  error
 	readings    []control.Counters // oldest first

@@ -194,6 +194,7 @@ func (o *Observer) gather(ctx context.Context) evidence {
 		e.conntrackMax = host.ConntrackMax
 	}
 	e.service, e.serviceErr = o.Service.State(ctx)
+	e.unread = service.Unread(o.Service)
 	if e.serviceErr == nil && e.service.Active {
 		o.look(ctx, &e)
 		o.cover(ctx, &e)

@@ -72,8 +72,7 @@ func judgeDaemon(e evidence) (judgement, bool) {
 	case errors.Is(e.serviceErr, service.ErrUnmanaged):
 		return judgement{VerdictUnknown, "--service none does not look at the service", "use --service auto or direct"}, true
 	case e.serviceErr != nil:
-		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(),
-			"run connsync as root with " + trust.Ptrace.String() + ", or with --service direct where no service manager runs"}, true
+		return judgement{VerdictUnknown, "the service cannot be read: " + e.serviceErr.Error(), e.unread}, true
 	case e.elsewhere != nil:
 		return judgement{VerdictUnknown, e.elsewhere.Cause, e.elsewhere.Remedy}, true
 	case e.stranger.PID != 0:

@@ -7,6 +7,8 @@ import (
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/control"
+	"connsync/conntrackd/service"
+	"connsync/trust"
 )
 
 // statistics is the evidence of a daemon with a file for statistics only.
@@ -33,5 +35,25 @@ func TestOffBesideStatistics(t *testing.T) {
 		if got := tc.e.health().Off; got != tc.off {
 			t.Errorf("%s: off is %v, want %v", name, got, tc.off)
 		}
+	}
+}
+
+// unreadable is a service whose state nobody can read.
+type unreadable struct{ service.Service }
+
+func (unreadable) State(context.Context) (service.State, error) {
+	return service.State{}, service.ErrDenied
+}
+
+// What is offered where the service cannot be read is not what is used already.
+func TestUnreadableServiceAsksForRoot(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	root := "run connsync as root with " + trust.Ptrace.String()
+	if h := (&Observer{Service: &service.Direct{}}).Observe(gone); h.Verdict != VerdictUnknown || h.Next != root {
+		t.Errorf("direct: %s, next %q", h.Verdict, h.Next)
+	}
+	if h := (&Observer{Service: unreadable{}}).Observe(t.Context()); h.Verdict != VerdictUnknown || h.Next != root+", or with --service direct where no service manager runs" {
+		t.Errorf("other: %s, next %q", h.Verdict, h.Next)
 	}
 }

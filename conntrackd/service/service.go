@@ -3,6 +3,8 @@ package service
 import (
 	"context"
 	"time"
+
+	"connsync/trust"
 )
 
 // Service starts and stops the daemon, now and at boot. Every method returns
@@ -99,6 +101,15 @@ func (s State) HalfEnabled() string {
 		return "conntrackd starts at boot, and does not run now"
 	}
 	return ""
+}
+
+// Unread says what to do where the state of s cannot be read.
+func Unread(s Service) string {
+	remedy := "run connsync as root with " + trust.Ptrace.String()
+	if _, direct := s.(*Direct); !direct {
+		remedy += ", or with --service direct where no service manager runs"
+	}
+	return remedy
 }
 
 // Called returns the name of s as it stands in a sentence.
