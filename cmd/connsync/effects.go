@@ -49,8 +49,12 @@ func (e effects) finish(byKey bool, w io.Writer) {
 	}
 }
 
-// tellInterrupt says what an interrupt leaves, should there be one, until stop.
+// tellInterrupt says what an interrupt leaves, should there be one, until stop. One that
+// came before leaves nothing, as of an output that takes nothing.
 func (c *cli) tellInterrupt(ctx context.Context) (stop func()) {
+	if ctx.Err() != nil {
+		return func() {}
+	}
 	told := make(chan struct{})
 	end := context.AfterFunc(ctx, func() {
 		defer close(told)

@@ -148,3 +148,14 @@ func TestChangedLinesArePrintedWhole(t *testing.T) {
 		}
 	}
 }
+
+// An interrupt that came before a save is no change in progress.
+func TestInterruptBeforeASaveLeavesNothing(t *testing.T) {
+	interrupted, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	var told strings.Builder
+	c := &cli{err: &told}
+	if c.tellInterrupt(interrupted)(); told.Len() > 0 {
+		t.Errorf("told %q", told.String())
+	}
+}
