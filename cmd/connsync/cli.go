@@ -30,13 +30,12 @@ func openNode(ctx context.Context, g globals) (*cli, error) {
 	return c, err
 }
 
-// saves are the kept ones, the newest first.
-func (g *globals) saves(ctx context.Context) ([]apply.Entry, error) {
-	c, err := findCLI(ctx, *g)
-	if err != nil {
+// saves are the kept ones, the newest first. No service is asked for them.
+func (g *globals) saves() ([]apply.Entry, error) {
+	if err := g.check(); err != nil {
 		return nil, err
 	}
-	return c.History().Entries()
+	return apply.OpenHistory(g.StateDir).Entries()
 }
 
 // called is how the operator calls this program: with the flags that say on what it works,

@@ -24,7 +24,7 @@ import (
 const completionTime = time.Second
 
 // History lists the kept saves, the newest first.
-type History func(context.Context) ([]apply.Entry, error)
+type History func() ([]apply.Entry, error)
 
 // Complete gives every flag and argument of root the values that a shell offers
 // for it, each with what it is. A command without arguments offers no files. formats
@@ -137,8 +137,8 @@ func completeInterfaces(cmd *cobra.Command, _ []string, _ string) ([]cobra.Compl
 }
 
 // complete offers the numbers of the kept saves, the newest first.
-func (h History) complete(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	entries, err := h(contextOf(cmd))
+func (h History) complete(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	entries, err := h()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
