@@ -16,6 +16,11 @@ import (
 // cobra is lenient: its help and completion take any word.
 func strict(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// The flags of a mistyped command are read as those of the command above it,
+		// which does not have them; its name is what is wrong.
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			return unknownCommand(cmd, words[0])
+		}
 		return &exitError{exitUsage, flaghelp.Explain(cmd.Flags(), err)}
 	})
 	root.InitDefaultHelpCmd()
@@ -24,8 +29,8 @@ func strict(root *cobra.Command) {
 		switch cmd.Name() {
 		case "help":
 			cmd.Args = func(_ *cobra.Command, args []string) error {
-				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
-					return unknownCommand(root, args[0])
+				if found, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return unknownCommand(found, rest[0])
 				}
 				return nil
 			}
