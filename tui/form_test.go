@@ -264,6 +264,10 @@ func TestSettingsSaved(t *testing.T) {
 	foreign := New(Options{Glyphs: ASCIIGlyphs(), Saved: conntrackd.Defaults(), ForeignFile: true})
 	press(t, foreign, "shift+tab", "shift+tab", "shift+tab", "shift+tab")
 	mustShow(t, foreign, "Save Changes: write and restart, or stop, as Enable Sync says.")
+	// A save of the same settings still restarts for a file that was changed by hand,
+	// and prepares the host.
+	press(t, m, "shift+tab", "shift+tab", "shift+tab", "shift+tab")
+	mustShow(t, m, "Save Changes: no setting was changed; check, and show what is left to do.")
 	if _, ok := press(t, m, "ctrl+c").(tea.QuitMsg); !ok {
 		t.Errorf("what is saved is asked about\n%s", shot(m))
 	}

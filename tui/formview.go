@@ -93,7 +93,7 @@ func (f *form) hintText(s conntrackd.Settings) string {
 		case f.half != "" || f.foreign:
 			return "Save Changes: write and restart, or stop, as Enable Sync says."
 		}
-		return "Save Changes: no setting was changed; nothing will be saved."
+		return "Save Changes: no setting was changed; check, and show what is left to do."
 	case checkButton:
 		return "Check: only run the checks; nothing is written."
 	case statusButton:
