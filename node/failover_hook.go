@@ -13,6 +13,7 @@ import (
 	"connsync/netcheck/check"
 	"connsync/netcheck/keepalived"
 	"connsync/node/hookscript"
+	"connsync/shell"
 )
 
 // hook is what there is to judge about the scripts that keepalived calls.
@@ -269,8 +270,10 @@ func (h hook) judgeScript(content string, arguments []string, role failover.Role
 	switch {
 	case !certain:
 		return callsOther, errors.New("it has a connsync failover, and whether that runs depends on more than can be followed")
+	case words == nil && len(arguments) == 0:
+		return callsOther, errors.New("it has a connsync failover that does not run without an argument")
 	case words == nil:
-		return callsOther, fmt.Errorf("it has a connsync failover that does not run with the arguments %q", strings.Join(arguments, " "))
+		return callsOther, fmt.Errorf("it has a connsync failover that does not run with the arguments: %s", shell.Line(arguments...))
 	}
 	call, err := h.judgeOurs(words, role)
 	if call == callsNothing {
