@@ -3,6 +3,7 @@ package health
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
+	"TestCommittedIsHeld",
 	"TestConnectionsThatReachThePeerAreHeldThere",
 	"TestDaemonOlderThanItsFileIsNamed",
 	"TestFilteredReportIsNotTold",
@@ -16,10 +17,13 @@ var _ = rootless.LeftOut(
 	"TestHealthUnderLoad",
 	"TestIdlePairIsAskedOnce",
 	"TestNATOfAnOldDaemonIsSeen",
+	"TestOutageIsNotReported",
 	"TestPeerSaysWhatItHolds",
 	"TestPeerWithoutEventsIsNotTold",
 	"TestProve",
+	"TestRefusedAndEndedIsNotMissing",
 	"TestRefusedWriteIsNamed",
 	"TestRestartedNodeThatStaysEmptyIsNamed",
+	"TestSentBackIsNotThePeers",
 	"TestZoneOfAnOldDaemonIsSeen",
 )
