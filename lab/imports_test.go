@@ -109,7 +109,7 @@ var allowed = map[string][]string{
 	"conntrackd/pairtest":              {"conntrackd", "conntrackd/control", "conntrackd/service", "conntrackd/conntracktest", "lab"},
 
 	"packaging":        {},
-	"lab":              {},
+	"lab":              {"lab/rootless"},
 	"lab/demo":         {"lab"},
 	"lab/failover":     {"lab", "lab/flows"},
 	"lab/systems":      {"lab", "lab/vt102"},

@@ -14,6 +14,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"connsync/lab/rootless"
 )
 
 // Namespace is an anonymous network namespace, alive as long as this process
@@ -24,6 +26,9 @@ type Namespace struct {
 
 // NewNamespace makes a network namespace whose loopback interface is up.
 func NewNamespace() (*Namespace, error) {
+	if test := rootless.Unnamed(); test != "" {
+		return nil, fmt.Errorf("%s needs root, which ordinary_test.go of its package does not say", test)
+	}
 	n := &Namespace{handle: netns.None()}
 	err := onThread(func() error {
 		h, err := netns.New()

@@ -21,3 +21,15 @@ func TestWithout(t *testing.T) {
 		}
 	}
 }
+
+func TestUnnamed(t *testing.T) {
+	within := func() string { return Unnamed() }
+	if got := within(); got != "TestUnnamed" {
+		t.Errorf("it is %q", got)
+	}
+	named = append(named, "TestUnnamed")
+	defer func() { named = nil }()
+	if got := within(); got != "" {
+		t.Errorf("named, it is %q", got)
+	}
+}
