@@ -3,6 +3,8 @@ package trust
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
+	"TestProgram",
 	"TestRemoveStale",
+	"TestRuns",
 	"TestUsable",
 )

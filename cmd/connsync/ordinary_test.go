@@ -34,6 +34,7 @@ var _ = rootless.LeftOut(
 	"TestMainJobInEmulators",
 	"TestOpenPaste",
 	"TestOperateFromTheStatusScreen",
+	"TestOutputFollowsNoForeignLink",
 	"TestPairIsConfiguredFromTheForm",
 	"TestPairIsConfiguredLineByLine",
 	"TestSaveDoesNotWaitForItsOutput",

@@ -51,8 +51,8 @@ func (d *Direct) killed() (bool, error) {
 
 // lockOwner returns a live daemon that may hold the service's lock file: one whose
 // configuration names the same file, also from another mount namespace, as that of "ip
-// netns exec" is. Where its configuration cannot be read any more, it is one that started
-// when the file was made.
+// netns exec" is. Where its configuration cannot be read any more, it is one of this mount
+// namespace that started when the file was made.
 func (d *Direct) lockOwner() (*process, error) {
 	lock := d.lock()
 	all, err := processes(d.Binary)
@@ -66,10 +66,11 @@ func (d *Direct) lockOwner() (*process, error) {
 	for _, p := range all {
 		theirs := lock
 		content, err := p.readSeen(p.config)
-		if err == nil {
+		switch {
+		case err == nil:
 			f, _ := conntrackd.Parse(p.config, content)
 			theirs = f.LockFile()
-		} else if !madeAtStart(lock, p) {
+		case !p.hidden && p.mounts != mounts, !madeAtStart(lock, p): // such as another connsync's trial start
 			continue
 		}
 		if p.sees(theirs, lock, mounts) && p.lives() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -143,6 +144,41 @@ func TestDirectLeavesAnotherNamespacesLockAlone(t *testing.T) {
 	b.Do(func() error { return b.Service.Stop(t.Context()) })
 	if _, err := os.Stat(filepath.Join(a.Dir, "lock")); err != nil || !a.State().Active {
 		t.Error("stopping one node stopped the other's daemon")
+	}
+}
+
+// A conntrackd of another mount namespace whose file nobody can read, as a trial start has it,
+// is not the owner of a lock file that was made when it started.
+func TestDirectLeavesNoLockToADaemonThatIsNotRead(t *testing.T) {
+	a, b := pairtest.New(t)
+	a.WriteConfig(conntracktest.Config(a.Settings, a.Dir))
+	b.WriteConfig(conntracktest.Config(b.Settings, b.Dir))
+	file, err := os.Open(b.ConfigPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	other := exec.Command("unshare", "--mount", "conntrackd", "-C", "/proc/self/fd/3")
+	other.ExtraFiles = []*os.File{file}
+	b.Do(func() error { return other.Start() })
+	defer func() { other.Process.Kill(); other.Wait() }()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", other.Process.Pid)); err == nil && string(name) == "conntrackd\n" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the other conntrackd has not started")
+		}
+	}
+	lock := filepath.Join(a.Dir, "lock")
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := a.State(); !s.Killed {
+		t.Errorf("with a lock file that is left: %+v", s)
+	}
+	if err := a.Restart(); err != nil {
+		t.Errorf("start: %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ var _ = rootless.LeftOut(
 	"TestDirectAfterAKill",
 	"TestDirectForeignLock",
 	"TestDirectLeavesAnotherNamespacesLockAlone",
+	"TestDirectLeavesNoLockToADaemonThatIsNotRead",
 	"TestDirectLifeCycle",
 	"TestDirectStartFailures",
 	"TestDirectStopEndsADumpToo",
@@ -14,5 +15,7 @@ var _ = rootless.LeftOut(
 	"TestDirectWithoutTheSocket",
 	"TestDirectories",
 	"TestInitScriptsOnDebian",
+	"TestProcessesOfOthersAreNotBelieved",
 	"TestReadsFromItsRoot",
+	"TestSystemdOnDebian",
 )

@@ -47,7 +47,7 @@ func Unnamed() string {
 	for more := true; more; {
 		var frame runtime.Frame
 		frame, more = frames.Next()
-		if m := testFunction.FindStringSubmatch(frame.Function); m != nil && !slices.Contains(named, m[1]) {
+		if m := testFunction.FindStringSubmatch(frame.Function); m != nil && m[1] != "TestMain" && !slices.Contains(named, m[1]) {
 			return m[1]
 		}
 	}

@@ -5,6 +5,7 @@ import "connsync/lab/rootless"
 var _ = rootless.LeftOut(
 	"TestAgreesAboutLinks",
 	"TestAgreesWithKeepalived",
+	"TestFindBelievesNoProcessOfOthers",
 	"TestNotLoaded",
 	"TestRefusal",
 )
