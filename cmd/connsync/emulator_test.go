@@ -175,7 +175,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`(?m) +\d+\.\d s$`), ""}, // of a step, where it took any
 	{regexp.MustCompile(` +[\d.]+k?/s`), " #/s"},
 	{regexp.MustCompile(`\b(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)?\b`), "#"}, // with the date after midnight
-	{regexp.MustCompile(`( both ways) for \d+ min\b`), "$1"},                   // on a slow host
+	{regexp.MustCompile(`( both ways) for \d+ min\b`), "$1"},              // on a slow host
 	{regexp.MustCompile(`(save by root on )pts/\d+( .*:).*`), "${1}pts/#$2 #"},
 	{regexp.MustCompile(`\(\d+ more (below|above)\)`), "(# more $1)"},
 	// The verdict is an event when it has lasted, and moves what is under it.
