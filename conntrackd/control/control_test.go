@@ -107,12 +107,13 @@ func TestParseUptime(t *testing.T) {
 		" 12 days 3 h 59 min ": 12*24*time.Hour + 3*time.Hour + 59*time.Minute,
 		" -59 min":             0, // the clock was set back
 		" -1 days -3 h -5 min": 0,
+		" -1100000 days 0 h":   0,
 	} {
 		if got, err := parseUptime(text); err != nil || got != want {
 			t.Errorf("parseUptime(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "min", "5", "5 fortnights"} {
+	for _, text := range []string{"", "min", "5", "5 fortnights", "1100000 days 0 h 0 min", "200000 days"} {
 		if got, err := parseUptime(text); err == nil {
 			t.Errorf("parseUptime(%q) = %v", text, got)
 		}

@@ -3,6 +3,7 @@ package control
 import (
 	"bufio"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -229,23 +230,24 @@ func parseRuntime(text string) (RuntimeStats, error) {
 
 // parseUptime reads "3 days 4 h 5 min", where leading parts may be missing. The daemon
 // counts by the time of day: where that was set back since its start, it says "-59 min",
-// and the uptime is 0, not known.
+// and the uptime is 0, not known. One of more than the 292 years that a duration holds is
+// an error.
 func parseUptime(s string) (time.Duration, error) {
-	units := map[string]time.Duration{"day": 24 * time.Hour, "days": 24 * time.Hour, "h": time.Hour, "min": time.Minute}
+	minutes := map[string]int64{"day": 24 * 60, "days": 24 * 60, "h": 60, "min": 1}
 	words := strings.Fields(s)
-	var sum time.Duration
+	var sum int64
 	for i := 0; i+1 < len(words); i += 2 {
 		n, err := strconv.ParseInt(words[i], 10, 32)
-		unit, ok := units[words[i+1]]
+		unit, ok := minutes[words[i+1]]
 		if err != nil || !ok {
 			return 0, fmt.Errorf("%w: uptime %q", ErrReply, s)
 		}
-		sum += time.Duration(n) * unit
+		sum += n * unit
 	}
-	if len(words) == 0 || len(words)%2 != 0 {
+	if len(words) == 0 || len(words)%2 != 0 || sum > int64(math.MaxInt64/time.Minute) {
 		return 0, fmt.Errorf("%w: uptime %q", ErrReply, s)
 	}
-	return max(sum, 0), nil
+	return time.Duration(max(sum, 0)) * time.Minute, nil
 }
 
 func parseQueues(text string) (map[string]uint64, error) {
