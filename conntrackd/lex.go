@@ -3,6 +3,7 @@ package conntrackd
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // kind is the class of a token, as read_config_lex.l returns it.
@@ -173,12 +174,12 @@ func (w casedWord) match(s string) int {
 // longestIP6 is more than the rule ip6 can match, without its prefix length.
 const longestIP6 = 80
 
-var ip6Pattern = func() *regexp.Regexp {
+var ip6Pattern = sync.OnceValue(func() *regexp.Regexp {
 	const hex = `[0-9a-fA-F]{1,4}`
 	re := regexp.MustCompile(`^((` + hex + `:?){0,7}::(` + hex + `:?){0,7}|(` + hex + `:){0,7}` + hex + `)`)
 	re.Longest()
 	return re
-}()
+})
 
 // matchAddress is the rules ip4 and ip6. Up to four hexadecimal digits are an
 // IPv6 address, too.
@@ -209,7 +210,7 @@ func matchIP6(s string) int {
 	run := span(near, func(c byte) bool { return isHexDigit(c) || c == ':' })
 	n := min(run, 4)
 	if strings.IndexByte(s[:run], ':') >= 0 {
-		n = len(ip6Pattern.FindString(near[:run]))
+		n = len(ip6Pattern().FindString(near[:run]))
 	}
 	if n == 0 {
 		return 0

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Errors of [File.Settings].
@@ -331,7 +332,7 @@ func (f *File) address(nodes []*node, names ...string) netip.Prefix {
 }
 
 // prefixMark is how the prefix length stands at the beginning of a comment.
-var prefixMark = regexp.MustCompile(`^#[ \t]*/([0-9]{1,3})\b`)
+var prefixMark = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^#[ \t]*/([0-9]{1,3})\b`) })
 
 // recordedBits returns the prefix length which the comment behind a directive
 // records for an address, or -1.
@@ -351,7 +352,7 @@ func (f *File) recordedBits(n *node, a netip.Addr) int {
 // markIn finds the digits of the prefix length in a comment; end is zero where
 // there are none. The length after another address than a is not a's.
 func markIn(comment string, a netip.Addr) (start, end int) {
-	if m := prefixMark.FindStringSubmatchIndex(comment); m != nil {
+	if m := prefixMark().FindStringSubmatchIndex(comment); m != nil {
 		return m[2], m[3]
 	}
 	full := a.String() + "/"

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The keywords of the dedicated links that connsync writes.
@@ -132,7 +133,9 @@ func nodesMark(s Settings) string {
 }
 
 // A word behind peer that only begins like an address is the operator's.
-var nodesPattern = regexp.MustCompile(`^#[ \t]*(?:this node ([0-9A-Fa-f:./]*[:.][0-9A-Fa-f:./]*), )?peer ([0-9A-Fa-f:./]*[:.][0-9A-Fa-f:./]*)([ \t\r,;]|$)`)
+var nodesPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^#[ \t]*(?:this node ([0-9A-Fa-f:./]*[:.][0-9A-Fa-f:./]*), )?peer ([0-9A-Fa-f:./]*[:.][0-9A-Fa-f:./]*)([ \t\r,;]|$)`)
+})
 
 // nodes are the addresses that the comment behind the group of a link has.
 func (f *File) nodes(link []*node) (current, peer netip.Prefix) {
@@ -141,7 +144,7 @@ func (f *File) nodes(link []*node) (current, peer netip.Prefix) {
 		return current, peer
 	}
 	comment, _ := f.comment(n)
-	found := nodesPattern.FindStringSubmatch(comment)
+	found := nodesPattern().FindStringSubmatch(comment)
 	if found == nil {
 		return current, peer
 	}
@@ -200,7 +203,7 @@ func (f *File) recordNodes(n *node, mark string) {
 		}
 		return
 	}
-	rest := prefixMark.ReplaceAllString(nodesPattern.ReplaceAllString(comment, "#$3"), "#")
+	rest := prefixMark().ReplaceAllString(nodesPattern().ReplaceAllString(comment, "#$3"), "#")
 	rest = strings.TrimLeft(rest[1:], " \t")
 	before, behind := (*next)[:at], (*next)[at+len(comment):]
 	if comment = strings.TrimRight("# "+mark+" "+rest, " \t"); mark == "" {

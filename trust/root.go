@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"sync"
 
 	"connsync/shell"
 )
@@ -21,7 +22,7 @@ func refused(root bool, command string) string {
 }
 
 // saysRoot finds in an error that it says who may do what was refused.
-var saysRoot = regexp.MustCompile(`\b(as|only|for|to) root\b`)
+var saysRoot = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b(as|only|for|to) root\b`) })
 
 // Remedy is Refused for the error of the command with these words; blank where that was not
 // refused, the error says so already, or this process is root, to whom it is refused for
@@ -29,7 +30,7 @@ var saysRoot = regexp.MustCompile(`\b(as|only|for|to) root\b`)
 func Remedy(err error, words ...string) string { return remedy(os.Geteuid() == 0, err, words...) }
 
 func remedy(root bool, err error, words ...string) string {
-	if err == nil || root || !errors.Is(err, fs.ErrPermission) || saysRoot.MatchString(err.Error()) {
+	if err == nil || root || !errors.Is(err, fs.ErrPermission) || saysRoot().MatchString(err.Error()) {
 		return ""
 	}
 	return refused(root, shell.Line(words...))

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -47,11 +48,11 @@ func Explain(path string, err error) error {
 }
 
 // ofProcess are the files that the kernel has of a process.
-var ofProcess = regexp.MustCompile(`^/proc/[0-9]+/`)
+var ofProcess = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^/proc/[0-9]+/`) })
 
 func explain(path string, errno syscall.Errno) (cause, remedy string) {
 	// With hidepid the first process is not there for others, and it never ends.
-	if ofProcess.MatchString(path) && (errno == unix.EPERM || errno == unix.EACCES || errno == unix.ENOENT && strings.HasPrefix(path, "/proc/1/")) {
+	if ofProcess().MatchString(path) && (errno == unix.EPERM || errno == unix.EACCES || errno == unix.ENOENT && strings.HasPrefix(path, "/proc/1/")) {
 		cause, remedy = trust.Ptrace.Denied()
 		return path + " " + cause, remedy
 	}

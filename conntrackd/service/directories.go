@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -56,17 +57,21 @@ func scriptDirectories(path string) Directories {
 
 // lockName and socketName are conntrackd's, as a unit or an init script names them.
 var (
-	lockName   = regexp.MustCompile(`/(?:var/lock|run/lock|var/run|run)/[A-Za-z0-9_./-]*conntrack[A-Za-z0-9_.-]*\.lock\b`)
-	socketName = regexp.MustCompile(`/(?:var/run|run)/[A-Za-z0-9_./-]*conntrack[A-Za-z0-9_.-]*\.(?:ctl|sock)\b`)
+	lockName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`/(?:var/lock|run/lock|var/run|run)/[A-Za-z0-9_./-]*conntrack[A-Za-z0-9_.-]*\.lock\b`)
+	})
+	socketName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`/(?:var/run|run)/[A-Za-z0-9_./-]*conntrack[A-Za-z0-9_.-]*\.(?:ctl|sock)\b`)
+	})
 )
 
 // LockFile and Socket are the names that what runs before the daemon has for its
 // lock file and its control socket, blank where it has none: a file that names
 // others would leave it with the wrong ones.
-func (d Directories) LockFile() string { return lockName.FindString(d.script) }
+func (d Directories) LockFile() string { return lockName().FindString(d.script) }
 
 // Socket is as [Directories.LockFile].
-func (d Directories) Socket() string { return socketName.FindString(d.script) }
+func (d Directories) Socket() string { return socketName().FindString(d.script) }
 
 // unitDirectories reads what systemd.exec(5) says of directories.
 func unitDirectories(all map[string]any) Directories {

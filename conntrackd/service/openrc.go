@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"connsync/conntrackd/service/rcdeps"
 )
@@ -79,13 +80,15 @@ func (o *OpenRC) recorded() bool {
 	return err == nil
 }
 
-var supervising = regexp.MustCompile(`(?m)^[ \t]*(export[ \t]+)?supervisor=["']?supervise-daemon\b`)
+var supervising = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^[ \t]*(export[ \t]+)?supervisor=["']?supervise-daemon\b`)
+})
 
 // Supervised says that supervise-daemon runs the daemon: it outlives the daemon, and
 // starts it again.
 func (o *OpenRC) Supervised() bool {
 	return slices.ContainsFunc(append([]string{o.path}, o.settings...), func(path string) bool {
-		return supervising.MatchString(scriptDirectories(path).script)
+		return supervising().MatchString(scriptDirectories(path).script)
 	})
 }
 

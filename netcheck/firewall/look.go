@@ -179,7 +179,7 @@ func (e *Effect) weigh(ctx context.Context, rules *ruleset) error {
 		switch {
 		case manager != "":
 			e.addForeign(Foreign{Chain: w.chain.String(), Manager: manager, Why: w.where, Commands: commands})
-		case !plainName.MatchString(o.Table) || !plainName.MatchString(o.Chain):
+		case !plainName().MatchString(o.Table) || !plainName().MatchString(o.Chain):
 			return fmt.Errorf("%v has a name that nft does not accept", w.chain)
 		case !slices.Contains(e.Openings, o):
 			e.Openings = append(e.Openings, o)

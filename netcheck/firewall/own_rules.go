@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/nftables"
 )
@@ -244,7 +245,7 @@ const nftFileStart = "# Written by connsync firewall --install"
 func IsNftFile(content []byte) bool { return strings.HasPrefix(string(content), nftFileStart) }
 
 // plainName is a name that can be written in a file for nft as it is.
-var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
+var plainName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`) })
 
 // CheckName refuses the name of an interface that nft would take for
 // something else.

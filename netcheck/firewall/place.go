@@ -193,7 +193,7 @@ func (f Flow) admitBelow(c *chain) string {
 	if c.program != "" {
 		return fmt.Sprintf("%s -t %s -L", c.program, c.Table)
 	}
-	if !plainName.MatchString(o.Table) || !plainName.MatchString(o.Chain) {
+	if !plainName().MatchString(o.Table) || !plainName().MatchString(o.Chain) {
 		return "nft list ruleset"
 	}
 	var commands []string

@@ -65,7 +65,7 @@ func Insert(content []byte, additions []Addition) ([]byte, error) {
 // beyond says what a line has that more than this file decides on.
 func beyond(line string) string {
 	s := strings.TrimSpace(line)
-	if includeLine.MatchString(s) {
+	if includeLine().MatchString(s) {
 		return "it includes other files"
 	}
 	if strings.HasPrefix(s, "@") {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -136,8 +137,8 @@ type Habits struct {
 }
 
 var (
-	olderThanNoLinks     = regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.)`)
-	olderThanEscapesOnce = regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.|2\.3\.[01]\b)`)
+	olderThanNoLinks     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.)`) })
+	olderThanEscapesOnce = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^Keepalived v(?:[01]\.|2\.[0-2]\.|2\.3\.[01]\b)`) })
 )
 
 // Habits asks the program for its version. One that does not say it counts among the
@@ -149,7 +150,7 @@ func (i Installation) Habits(ctx context.Context) Habits {
 	ctx, cancel := context.WithTimeout(ctx, versionPatience)
 	defer cancel()
 	said, _ := trust.Command(ctx, i.Program, "--version").CombinedOutput()
-	return Habits{NoLinks: !olderThanNoLinks.Match(said), EscapesOnce: !olderThanEscapesOnce.Match(said)}
+	return Habits{NoLinks: !olderThanNoLinks().Match(said), EscapesOnce: !olderThanEscapesOnce().Match(said)}
 }
 
 // Direct is a path without the links among its directories. What cannot be followed

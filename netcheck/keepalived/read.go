@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -131,7 +132,7 @@ func (r *reader) file(path string, content []byte, depth int) {
 			continue
 		}
 		// Includes are found before conditions and parameters are looked at.
-		if m := includeLine.FindStringSubmatch(s); m != nil {
+		if m := includeLine().FindStringSubmatch(s); m != nil {
 			r.include(path, at, m[1], depth)
 			continue
 		}
@@ -146,7 +147,7 @@ func (r *reader) file(path string, content []byte, depth int) {
 }
 
 // includeLine is the include directive and its stricter variants.
-var includeLine = regexp.MustCompile(`^include[rmwba]?[ \t]+([^ \t#!]+)`)
+var includeLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^include[rmwba]?[ \t]+([^ \t#!]+)`) })
 
 func (r *reader) include(file string, at int, pattern string, depth int) {
 	pattern = strings.Trim(pattern, `"'`)
@@ -204,7 +205,7 @@ func (r *reader) line(file string, at int, s string, depth int) (goesOn string) 
 	if !ok {
 		return ""
 	}
-	if m := definition.FindStringSubmatch(s); m != nil {
+	if m := definition().FindStringSubmatch(s); m != nil {
 		value, more := strings.CutSuffix(m[2], `\`)
 		r.parameters[m[1]] = value
 		if more {
@@ -250,15 +251,17 @@ func (r *reader) applies(s string) (rest string, ok bool) {
 }
 
 var (
-	definition = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=(.*)$`)
-	use        = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
+	definition = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=(.*)$`) })
+	use        = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)`)
+	})
 )
 
 // substitute replaces the defined parameters once. keepalived leaves those that
 // are not defined as they stand. size is that of the values; the result is not
 // whole where it is more than may still be read.
 func (r *reader) substitute(s string) (result string, size int) {
-	result = use.ReplaceAllStringFunc(s, func(found string) string {
+	result = use().ReplaceAllStringFunc(s, func(found string) string {
 		value, ok := r.parameters[strings.Trim(found, "${}")]
 		if !ok {
 			return found

@@ -9,17 +9,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // shebang is the first line of a script that a Bourne shell runs.
-var shebang = regexp.MustCompile(`^#![ \t]*(/\S*/env[ \t]+)?(/\S*/)?(ba|da|a|k|z)?sh([ \t]|\n)`)
+var shebang = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^#![ \t]*(/\S*/env[ \t]+)?(/\S*/)?(ba|da|a|k|z)?sh([ \t]|\n)`)
+})
 
 // Command returns the words behind the last command of that name which the script runs
 // when it gets the arguments. It is ok where that is certain: what stands in a condition, a
 // loop, a function or another construct that is not followed may run or not, and nor is it
 // known then what a variable has. Nil words beside ok mean that it runs none.
 func Command(content, name string, arguments []string) (words []string, ok bool) {
-	if !shebang.MatchString(content) {
+	if !shebang().MatchString(content) {
 		return nil, false
 	}
 	tokens, ok := lex(content)
@@ -284,7 +287,7 @@ func (r *run) command(tokens []token) bool {
 		return false
 	}
 	assigns := 0
-	for assigns < len(tokens) && assigning.MatchString(tokens[assigns].raw) {
+	for assigns < len(tokens) && assigning().MatchString(tokens[assigns].raw) {
 		assigns++
 	}
 	for _, t := range tokens[:assigns] {
@@ -341,7 +344,7 @@ func (r *run) called(words []string, tokens []token, certain bool) bool {
 	}
 	at := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == r.name })
 	switch {
-	case keyword(words[0]), setsPart.MatchString(words[0]), words[0] == "printf" && slices.Contains(words, "-v"):
+	case keyword(words[0]), setsPart().MatchString(words[0]), words[0] == "printf" && slices.Contains(words, "-v"):
 		return false
 	case at < 0:
 		return true
@@ -366,13 +369,13 @@ func (r *run) export(tokens []token) bool {
 }
 
 // setsPart is how bash adds to a variable, or sets a part of one.
-var setsPart = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\+=|\[)`)
+var setsPart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\+=|\[)`) })
 
-var assigning = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
+var assigning = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`) })
 
 // assignment reads NAME=VALUE.
 func assignment(raw string) (name, text string, ok bool) {
-	m := assigning.FindStringSubmatch(raw)
+	m := assigning().FindStringSubmatch(raw)
 	if m == nil {
 		return "", "", false
 	}

@@ -3,6 +3,7 @@ package hookscript
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // token is an operator, or a word as it stands in the script.
@@ -104,7 +105,9 @@ func wordLength(script string) int {
 	return len(script)
 }
 
-var dollar = regexp.MustCompile(`^\$(?:([A-Za-z_][A-Za-z0-9_]*|[0-9])|\{([A-Za-z_][A-Za-z0-9_]*|[0-9]+)\})`)
+var dollar = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\$(?:([A-Za-z_][A-Za-z0-9_]*|[0-9])|\{([A-Za-z_][A-Za-z0-9_]*|[0-9]+)\})`)
+})
 
 // expand is what a word of a command becomes: none, one or more. False where that is not
 // known, as of a pattern that files may fit.
@@ -183,7 +186,7 @@ func (r *run) substitute(raw string, literal bool) (x expansion, known bool) {
 			x.quoted = true
 			add(raw[i : i+1])
 		case c == '$':
-			m := dollar.FindStringSubmatch(raw[i:])
+			m := dollar().FindStringSubmatch(raw[i:])
 			if m == nil {
 				return x, false
 			}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -14,7 +15,7 @@ import (
 const probeLimit = time.Second
 
 // cursorReport is the answer to "where is the cursor" (ECMA-48 CPR).
-var cursorReport = regexp.MustCompile(`\x1b\[(\d{1,4});(\d{1,4})R`)
+var cursorReport = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\x1b\[(\d{1,4});(\d{1,4})R`) })
 
 // FindSize asks a terminal that reports 0x0 for its size, by moving the cursor
 // as far as it goes, and tells the kernel, so that every later program knows
@@ -40,7 +41,7 @@ func (l *Line) FindSize() (typed []byte, err error) {
 		return nil, fmt.Errorf("ask terminal for its size: %w", err)
 	}
 	got := readReport(l.in, time.Now().Add(probeLimit))
-	at := cursorReport.FindSubmatchIndex(got)
+	at := cursorReport().FindSubmatchIndex(got)
 	if at == nil {
 		return got, nil
 	}
@@ -63,7 +64,7 @@ func plausible(width, height int) bool {
 func readReport(in *os.File, until time.Time) []byte {
 	var got []byte
 	buf := make([]byte, 256)
-	for cursorReport.Find(got) == nil {
+	for cursorReport().Find(got) == nil {
 		left := time.Until(until)
 		if left <= 0 || !readable(in, int(left.Milliseconds())+1) {
 			break

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -30,7 +31,9 @@ func (e *ShortPeerLineError) Error() string {
 
 // peerLineStart takes a quote before the command, or before apply, where the
 // whole was quoted.
-var peerLineStart = regexp.MustCompile(`(?:^|\s|(['"]))(?:[^\s'"]*/)?connsync\s+(['"])?apply(?:\s|$)`)
+var peerLineStart = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|\s|(['"]))(?:[^\s'"]*/)?connsync\s+(['"])?apply(?:\s|$)`)
+})
 
 // ParsePeerLine reads the command that the other node printed ([PeerCommand]),
 // as it comes through a console: with a prompt or words before it, in quotes, broken into
@@ -122,7 +125,7 @@ func joinLines(lines []string, otherwise uint) string {
 // readPeerCommand reads the command in one line of text.
 func readPeerCommand(t conntrackd.SettingTable, text string) (conntrackd.Values, error) {
 	v := t.Values(t.Defaults())
-	all := peerLineStart.FindAllStringSubmatchIndex(text, -1)
+	all := peerLineStart().FindAllStringSubmatchIndex(text, -1)
 	if len(all) == 0 {
 		return v, fmt.Errorf("that is not a peer line (it contains no \"connsync apply\")")
 	}

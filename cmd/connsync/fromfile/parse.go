@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -87,10 +88,10 @@ func jsonEntry(raw json.RawMessage, line int) value {
 
 // plainNumber is a whole number as everybody reads it: 010 and 0x10 and 1_000
 // are other numbers to other readers.
-var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+var plainNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`) })
 
 func numberKind(literal string) kind {
-	if plainNumber.MatchString(literal) {
+	if plainNumber().MatchString(literal) {
 		return kindNumber
 	}
 	return kindDecimal
@@ -158,12 +159,14 @@ func yamlEntry(node *yaml.Node, line int) value {
 }
 
 // yamlLine is how the library names the line of an error.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?:unmarshal errors:\n\s*)?`)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^yaml: (?:line (\d+): )?(?:unmarshal errors:\n\s*)?`)
+})
 
 // yamlError puts the line first. The library counts from the line before where
 // it is not sure, and leaves the first line out.
 func yamlError(err error) error {
-	m := yamlLine.FindStringSubmatch(err.Error())
+	m := yamlLine().FindStringSubmatch(err.Error())
 	if m == nil {
 		return fmt.Errorf("1: %w", err)
 	}

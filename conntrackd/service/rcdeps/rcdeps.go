@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"connsync/trust"
 )
@@ -14,7 +15,9 @@ const maxTreeBytes = 4 << 20
 
 // entry is a line of the tree that OpenRC keeps of its services (librc-depend.c), such as
 // depinfo_9_ineed_0='conntrackd'.
-var entry = regexp.MustCompile(`^depinfo_([0-9]+)_(service|ineed|iwant)(?:_[0-9]+)?='(.*)'$`)
+var entry = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^depinfo_([0-9]+)_(service|ineed|iwant)(?:_[0-9]+)?='(.*)'$`)
+})
 
 // Starter is a service that starts at boot and starts the named one with it, since it needs
 // or wants it, be it by others in between; blank where there is none, or the tree cannot be
@@ -26,7 +29,7 @@ func Starter(tree, name string, atBoot func(service string) bool) string {
 	}
 	names, starts := map[string]string{}, map[string][]string{} // by number; who starts a service
 	for line := range strings.Lines(string(content)) {
-		m := entry.FindStringSubmatch(strings.TrimSpace(line))
+		m := entry().FindStringSubmatch(strings.TrimSpace(line))
 		switch {
 		case m == nil:
 		case m[2] == "service":

@@ -5,6 +5,7 @@ package keys
 
 import (
 	"regexp"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -203,12 +204,14 @@ func (d *Decoder) escape(b byte) {
 }
 
 // background is the terminal's answer to OSC 11: what its background is.
-var background = regexp.MustCompile(`^11;rgb:[0-9a-fA-F]{1,4}/[0-9a-fA-F]{1,4}/[0-9a-fA-F]{1,4}$`)
+var background = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^11;rgb:[0-9a-fA-F]{1,4}/[0-9a-fA-F]{1,4}/[0-9a-fA-F]{1,4}$`)
+})
 
 // answer reads an OSC, of which one is handed out: [background].
 func (d *Decoder) answer(b byte) {
 	switch {
-	case (b == 0x07 || b == esc) && background.Match(d.seq):
+	case (b == 0x07 || b == esc) && background().Match(d.seq):
 		d.emit("\x1b]" + string(d.seq) + "\x07")
 		if b == esc {
 			d.begin(b) // the rest of ST types nothing

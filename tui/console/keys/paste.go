@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -51,7 +52,7 @@ func (d *Decoder) endPaste() {
 }
 
 // sequences are escape sequences in a text that was pasted.
-var sequences = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]?)?`)
+var sequences = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]?)?`) })
 
 // cleanPaste takes away what is no text: the mark of the end, whole, cut short
 // or with one byte lost, escape sequences, controls, and bytes that are no
@@ -61,7 +62,7 @@ func cleanPaste(text string) string {
 	for i := range pasteEnd {
 		text = strings.TrimSuffix(text, pasteEnd[:i]+pasteEnd[i+1:])
 	}
-	text = sequences.ReplaceAllString(strings.ToValidUTF8(text, ""), "")
+	text = sequences().ReplaceAllString(strings.ToValidUTF8(text, ""), "")
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\t' && r != '\r' || r == utf8.RuneError {
 			return -1
