@@ -90,7 +90,7 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "node/failoverlog", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep"),
+	"cmd/connsync": libraries("both", "", "node", "node/failoverlog", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep", "cmd/connsync/call"),
 
 	"cmd/connsync/fromfile":   {"conntrackd", "conntrackd/hostfile"},
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "conntrackd/service", "tui/text"},
@@ -98,6 +98,7 @@ var allowed = map[string][]string{
 
 	"cmd/connsync/flaghelp": {"conntrackd"},
 	"cmd/connsync/manpage":  {"conntrackd", "cmd/connsync/flaghelp"},
+	"cmd/connsync/call":     {"cmd/connsync/completion", "cmd/connsync/flaghelp"},
 
 	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "node/report", "plural", "tui/text"},
 

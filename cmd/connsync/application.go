@@ -38,7 +38,6 @@ func newApplication(s streams, g *globals) *cobra.Command {
 		Short:   "Show what this appliance is, and whether it offers connection sync",
 		Long:    applicationHelp,
 		Example: "  connsync application\n  connsync application --json",
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openNode(cmd.Context(), *g)
 			if err != nil {

@@ -50,7 +50,6 @@ func newApply(s streams, g *globals) *cobra.Command {
 		Long:  applyHelp,
 		Example: "  connsync apply --enable --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24\n" +
 			"  connsync show --json | connsync apply --from - --port 3781",
-		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, s, g) },
 	}
 	f.register(cmd)

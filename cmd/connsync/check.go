@@ -31,7 +31,6 @@ nothing and sends the peer nothing that its conntrackd could take for a message.
 Exit status: 0 all good or warnings only, 1 something blocks a save, 2 could not
 tell, 64 wrong usage.`,
 		Example: "  connsync check\n  connsync check --interface eth1 --current-ip 10.0.0.101/24 --peer-ip 10.0.0.102/24\n  connsync check --json",
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			if err := flags.readFrom(cmd); err != nil {

@@ -92,3 +92,24 @@ func (c *cli) tellRepair(ctx context.Context) {
 		fmt.Fprintln(c.err, "connsync: "+said)
 	}
 }
+
+// check refuses blank paths, which an unset variable in a script makes, those that lead
+// nowhere, and an application that there is not.
+func (g globals) check() error {
+	for _, path := range []struct{ flag, value string }{
+		{"config", g.Config}, {"runtime-dir", g.RuntimeDir}, {"state-dir", g.StateDir},
+	} {
+		if path.value == "" {
+			return &exitError{exitUsage, fmt.Errorf("--%s has no value", path.flag)}
+		}
+		if err := hostfile.Absolute(&path.value); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("--%s: %w", path.flag, err)}
+		}
+	}
+	if g.Application != "" {
+		if _, err := node.ParseApplication(g.Application, "--application", ""); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	}
+	return nil
+}

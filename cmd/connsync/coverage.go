@@ -42,7 +42,6 @@ func newCoverage(s streams, g *globals) *cobra.Command {
 		Long:  coverageHelp,
 		Example: "  connsync coverage\n  connsync coverage --all --json\n" +
 			"  connsync coverage --export | ssh root@10.0.0.102 connsync coverage --compare -",
-		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd.Flags().Changed); err != nil {
 				return &exitError{exitUsage, err}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +50,7 @@ func newFailover(s streams, g *globals) *cobra.Command {
 		Example: "  connsync failover primary\n  connsync failover backup",
 		Long:    failoverHelp,
 		Args: func(_ *cobra.Command, args []string) error {
-			_, err := failoverRole(args)
+			_, err := failover.ParseRole(args)
 			return err
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,7 +58,7 @@ func newFailover(s streams, g *globals) *cobra.Command {
 			if err := g.check(); err != nil {
 				return err
 			}
-			role, err := failoverRole(args)
+			role, err := failover.ParseRole(args)
 			if err != nil {
 				return err
 			}
@@ -69,49 +67,6 @@ func newFailover(s streams, g *globals) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-// keepalivedRole is the role for a state that keepalived's "notify" is called
-// with. A keepalived that stops, and an instance that is deleted, give their
-// addresses up.
-func keepalivedRole(state string) (role failover.Role, ok bool) {
-	switch state {
-	case "MASTER":
-		return failover.RolePrimary, true
-	case "BACKUP":
-		return failover.RoleBackup, true
-	case "FAULT", "STOP", "DELETED":
-		return failover.RoleFault, true
-	}
-	return "", false
-}
-
-// failoverRole reads either a role, or the four words that keepalived puts
-// after the command of a "notify": INSTANCE or GROUP, name, state, priority. It
-// puts nothing after those of notify_master and its likes.
-func failoverRole(args []string) (failover.Role, error) {
-	roles := failover.Roles()
-	names := make([]string, len(roles))
-	for i, r := range roles {
-		names[i] = string(r)
-	}
-	wrong := func(format string, args ...any) error { return &exitError{exitUsage, fmt.Errorf(format, args...)} }
-	switch {
-	case len(args) == 0:
-		return "", wrong("failover needs a role: %s", strings.Join(names, ", "))
-	case len(args) == 1 && slices.Contains(names, args[0]):
-		return failover.Role(args[0]), nil
-	case len(args) == 1 && strings.EqualFold(args[0], "master"):
-		return failover.RolePrimary, nil
-	case len(args) == 4 && (args[0] == "INSTANCE" || args[0] == "GROUP"):
-		if role, ok := keepalivedRole(args[2]); ok {
-			return role, nil
-		}
-		return "", wrong("keepalived's state %q is unknown; known states: MASTER, BACKUP, FAULT, STOP, DELETED", args[2])
-	case slices.Contains(names, args[0]):
-		return "", wrong("failover %s takes no more arguments, got %q", args[0], args[1])
-	}
-	return "", wrong("unknown role %q; known roles: %s", args[0], strings.Join(names, ", "))
 }
 
 // parseCommand reads a command line as [run] would, and runs nothing.
@@ -138,7 +93,7 @@ func parseCommand(arguments []string) (node.Command, error) {
 	c := node.Command{Name: cmd.Name(), Config: flag("config")}
 	g := globals{Options: node.Options{Config: c.Config, RuntimeDir: flag("runtime-dir"), StateDir: flag("state-dir")}}
 	if err = g.check(); err == nil && c.Name == "failover" {
-		c.Role, err = failoverRole(words)
+		c.Role, err = failover.ParseRole(words)
 	}
 	return c, err
 }

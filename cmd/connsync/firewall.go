@@ -50,7 +50,6 @@ func newFirewall(s streams, g *globals) *cobra.Command {
 		Short:   "Print the firewall rules that admit the sync, or install them",
 		Long:    firewallHelp,
 		Example: "  connsync firewall\n  connsync firewall --install",
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err

@@ -33,7 +33,6 @@ which nothing is damaged is not removed.
 Exit status: 0 done, 1 the history could not be read, or the save is kept; 64 wrong
 usage.`,
 		Example: "  connsync history\n  connsync history --diff 12",
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			forget := cmd.Flags().Changed("forget")
 			if err := f.check(forget, cmd.Flags().Changed("diff"), asJSON, g.hint()); err != nil {
@@ -140,7 +139,7 @@ func newRollback(s streams, g *globals) *cobra.Command {
 			if len(args) <= 1 {
 				return nil
 			}
-			return &exitError{exitUsage, fmt.Errorf("rollback takes one number, got %q and more: see %s --help", args[0], cmd.CommandPath())}
+			return fmt.Errorf("rollback takes one number, got %q and more: see %s --help", args[0], cmd.CommandPath())
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			number, err := entryNumber(args, g.hint())

@@ -14,6 +14,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
+	"connsync/cmd/connsync/call"
 	"connsync/conntrackd"
 	"connsync/conntrackd/hostfile"
 	"connsync/node"
@@ -100,7 +101,7 @@ func run(args []string, s streams) int {
 		err = interrupted(cmd, err)
 	}
 	err = withRemedy(args, err)
-	if err != nil && !out.Used() && asksJSON(cmd, args) {
+	if err != nil && !out.Used() && call.AsksJSON(cmd, args) {
 		err = toldInJSON(out, cmd, args, err)
 	}
 	return s.end(cmd, err, out, errs)

@@ -224,10 +224,7 @@ func TestPagesCommandsAreAccepted(t *testing.T) {
 			if err == nil {
 				err = cmd.ParseFlags(args)
 			}
-			if err == nil && cmd == root && cmd.Flags().NArg() > 0 {
-				err = noArguments(cmd, cmd.Flags().Args())
-			}
-			if err == nil && cmd.Args != nil && cmd.Flags().NArg() > 0 {
+			if err == nil && cmd.Flags().NArg() > 0 {
 				err = cmd.ValidateArgs(cmd.Flags().Args())
 			}
 			if err != nil {

@@ -35,7 +35,6 @@ func newPeer(s streams, g *globals) *cobra.Command {
 		Short:   "Print the other node's command and the pair's fingerprint",
 		Long:    peerHelp(g.table),
 		Example: "  connsync peer\n  connsync peer --expect 907d-adee",
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			wanted, err := fingerprint(expect)
 			if cmd.Flags().Changed("expect") && wanted == "" && err == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/cmd/connsync/call"
 	"connsync/conntrackd"
 	"connsync/netcheck/check"
 	"connsync/trust"
@@ -34,36 +35,6 @@ func (e *problemsError) Unwrap() error { return e.exit }
 // valueError is the wrong use of a setting's flag.
 func valueError(f conntrackd.Field, message string) error {
 	return &problemsError{[]conntrackd.Problem{{Field: f, Message: message}}, &exitError{exitUsage, errors.New(message)}}
-}
-
-// asksJSON says whether a command that was called with args prints JSON. The lines of
-// status --watch are looks alone.
-func asksJSON(cmd *cobra.Command, args []string) bool {
-	if asks(cmd, args, "watch", "true") {
-		return false
-	}
-	return asks(cmd, args, "json", "true") || asks(cmd, args, "format", formatJSON)
-}
-
-// asks says whether a command that was called with args was given a flag with a value.
-// The flag may stand behind one that is wrong, and was not read then.
-func asks(cmd *cobra.Command, args []string, name, value string) bool {
-	flag := cmd.Flags().Lookup(name)
-	switch {
-	case flag == nil:
-		return false
-	case flag.Changed:
-		return flag.Value.String() == value
-	}
-	for i, arg := range args {
-		switch {
-		case arg == "--"+name+"="+value:
-			return true
-		case arg == "--"+name:
-			return flag.NoOptDefVal == value || flag.NoOptDefVal == "" && i+1 < len(args) && args[i+1] == value
-		}
-	}
-	return false
 }
 
 // refusal is what a command prints with --json in place of its result.
@@ -101,7 +72,7 @@ func toldInJSON(w io.Writer, cmd *cobra.Command, args []string, err error) error
 	var told any = r
 	switch cmd.Name() {
 	case "apply", "rollback":
-		if asks(cmd, args, "dry-run", "true") {
+		if call.Asks(cmd, args, "dry-run", "true") {
 			break
 		}
 		told = text.RefusedSave(r.Error, r.Problems, nil)

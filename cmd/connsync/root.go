@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"connsync/cmd/connsync/call"
 	"connsync/cmd/connsync/completion"
 	"connsync/cmd/connsync/flaghelp"
 	"connsync/cmd/connsync/fromfile"
@@ -52,7 +53,6 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 		Long:          longHelp,
 		Example:       "  connsync\n  connsync --plain\n  connsync status",
 		Version:       version(),
-		Args:          noArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -78,7 +78,7 @@ func newRoot(s streams, t conntrackd.SettingTable) *cobra.Command {
 	root.AddCommand(manualCommands()...)
 	flaghelp.Use(root, t)
 	completion.Complete(root, t, []string{formatText, formatJSON, formatMetrics}, g.saves)
-	strict(root)
+	call.Strict(root, func(err error) error { return &exitError{exitUsage, err} })
 	return root
 }
 
@@ -97,7 +97,7 @@ func upkeepCommands(s streams, g *globals) []*cobra.Command {
 	}
 	commands := []*cobra.Command{upkeep.NewRefresh(h), upkeep.NewUnprepare(h), upkeep.NewEvents(h)}
 	for _, c := range commands {
-		c.Args, c.PreRunE = noArguments, func(*cobra.Command, []string) error { return g.check() }
+		c.PreRunE = func(*cobra.Command, []string) error { return g.check() }
 	}
 	return commands
 }

@@ -41,7 +41,6 @@ func newSetup(s streams, g *globals) *cobra.Command {
 		Short:   "Set up the sync for the first time, one question at a time",
 		Long:    setupHelp,
 		Example: "  connsync setup",
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.patience < 0 {
 				return &exitError{exitUsage, errors.New("--patience must be a duration such as 5m, or 0 to wait forever")}

@@ -73,7 +73,6 @@ runs and starts at boot. --from takes the output of show --json.
 
 Exit status: 0 done, 1 the settings could not be read, 64 wrong usage.`,
 		Example: "  connsync show\n  connsync show --json",
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := openNode(cmd.Context(), *g)
 			if err != nil {

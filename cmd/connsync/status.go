@@ -48,7 +48,6 @@ func newStatus(s streams, g *globals) *cobra.Command {
 		Short:   "Show in one sentence whether the two nodes sync",
 		Example: "  connsync status\n  connsync status --watch\n  connsync status --prove --within 90s",
 		Long:    fmt.Sprintf(statusHelp, text.Capital(proveOnBoth)),
-		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd.Flags().Changed); err != nil {
 				return &exitError{exitUsage, err}
