@@ -77,7 +77,7 @@ func parseCommand(arguments []string) (node.Command, error) {
 		return node.Command{}, err
 	}
 	if err := cmd.ParseFlags(rest); err != nil {
-		return node.Command{}, flaghelp.Explain(cmd.Flags(), err)
+		return node.Command{}, flaghelp.Explain(cmd, err)
 	}
 	words := cmd.Flags().Args()
 	switch help := cmd.Flags().Lookup("help"); {

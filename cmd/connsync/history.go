@@ -35,8 +35,12 @@ usage.`,
 		Example: "  connsync history\n  connsync history --diff 12",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			forget := cmd.Flags().Changed("forget")
-			if err := f.check(forget, cmd.Flags().Changed("diff"), asJSON, g.hint()); err != nil {
+			shows := cmd.Flags().Changed("diff")
+			if err := f.check(forget, shows, asJSON, g.hint()); err != nil {
 				return err
+			}
+			if shows && diff < 1 {
+				return &exitError{exitUsage, notNumber("--diff", diff, g.hint())}
 			}
 			c, err := openNode(cmd.Context(), *g)
 			if err != nil {
@@ -45,7 +49,7 @@ usage.`,
 			if forget {
 				return c.forget(cmd.Context(), s, f, asJSON)
 			}
-			if cmd.Flags().Changed("diff") {
+			if shows {
 				return c.printDiff(s.out, diff, asJSON)
 			}
 			return c.printHistory(s.out, asJSON, asArray)
@@ -214,11 +218,16 @@ func (f forgetFlags) check(forget, diff, asJSON bool, hint string) error {
 	case f.yes && !forget:
 		return wrong("--yes goes with --forget")
 	case forget && f.number < 1:
-		return wrong(fmt.Sprintf("--forget: %d is not the number of a save: %s", f.number, hint))
+		return &exitError{exitUsage, notNumber("--forget", f.number, hint)}
 	case forget && asJSON && !f.yes:
 		return wrong("--json cannot ask: add --yes")
 	}
 	return nil
+}
+
+// notNumber is said of a flag whose value is the number of no save.
+func notNumber(flag string, number int, hint string) error {
+	return fmt.Errorf("%s: %d is not the number of a save: %s", flag, number, hint)
 }
 
 // forget removes a save from the history after it has said what is lost.

@@ -11,6 +11,7 @@ import (
 	"connsync/cmd/connsync/call"
 	"connsync/conntrackd"
 	"connsync/netcheck/check"
+	"connsync/outlet"
 	"connsync/trust"
 	"connsync/tui/text"
 )
@@ -78,6 +79,9 @@ func toldInJSON(w io.Writer, cmd *cobra.Command, args []string, err error) error
 		told = text.RefusedSave(r.Error, r.Problems, nil)
 	case "check":
 		told = refusedCheck{check.VerdictUnknown, []check.Result{}, r}
+	}
+	if call.Asks(cmd, args, "watch", "true") {
+		return errorsOf(outlet.PrintJSONLine(w, told), err) // as all that it prints
 	}
 	return errorsOf(printJSON(w, told), err)
 }

@@ -1,33 +1,42 @@
 package call
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
+	"strconv"
+	"strings"
 
-// AsksJSON says whether a command that was called with args prints JSON. The lines of
-// status --watch are looks alone.
+	"github.com/spf13/cobra"
+)
+
+// AsksJSON says whether the call args asks for JSON, whatever is wrong with it. cmd is the
+// command that was found.
 func AsksJSON(cmd *cobra.Command, args []string) bool {
-	if Asks(cmd, args, "watch", "true") {
-		return false
-	}
 	return Asks(cmd, args, "json", "true") || Asks(cmd, args, "format", "json")
 }
 
-// Asks says whether a command that was called with args was given a flag with a value.
-// The flag may stand behind one that is wrong, and was not read then.
+// Asks says whether the call args gives a flag with a value, which is true for a switch. The
+// flag may stand behind one that is wrong, and was not read then; or no command was found
+// that has it.
 func Asks(cmd *cobra.Command, args []string, name, value string) bool {
-	flag := cmd.Flags().Lookup(name)
-	switch {
-	case flag == nil:
-		return false
-	case flag.Changed:
+	if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed {
 		return flag.Value.String() == value
 	}
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	asked := false
 	for i, arg := range args {
+		given, with, ok := strings.Cut(arg, "=")
 		switch {
-		case arg == "--"+name+"="+value:
-			return true
-		case arg == "--"+name:
-			return flag.NoOptDefVal == value || flag.NoOptDefVal == "" && i+1 < len(args) && args[i+1] == value
+		case given != "--"+name:
+		case value == "true":
+			on, err := strconv.ParseBool(with)
+			asked = on || err != nil // what is no value of a switch does not turn it off
+		case ok:
+			asked = with == value
+		default:
+			asked = i+1 < len(args) && args[i+1] == value
 		}
 	}
-	return false
+	return asked
 }

@@ -4,9 +4,11 @@ package call
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"connsync/cmd/connsync/completion"
 	"connsync/cmd/connsync/flaghelp"
@@ -14,7 +16,7 @@ import (
 
 // Strict makes every wrong use of root an error that wrong makes, also where cobra is lenient:
 // its help and completion take any word. A command that says nothing of its arguments takes
-// none.
+// none. The switches of the commands may stand before the command, as their other flags may.
 func Strict(root *cobra.Command, wrong func(error) error) {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		// The flags of a mistyped command are read as those of the command above it,
@@ -22,7 +24,7 @@ func Strict(root *cobra.Command, wrong func(error) error) {
 		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
 			return wrong(unknownCommand(cmd, words[0]))
 		}
-		return wrong(flaghelp.Explain(cmd.Flags(), err))
+		return wrong(flaghelp.Explain(cmd, err))
 	})
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -45,6 +47,44 @@ func Strict(root *cobra.Command, wrong func(error) error) {
 		}
 	}
 	judge(root, wrong)
+	adoptSwitches(root)
+}
+
+// adoptSwitches has root know the switches of its commands. Cobra takes the word behind a
+// flag that it does not know for the value of that flag, and would not see the command.
+func adoptSwitches(root *cobra.Command) {
+	for _, c := range root.Commands() {
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.NoOptDefVal != "" && root.Flag(f.Name) == nil && f.Name != "help" {
+				root.Flags().Bool(f.Name, false, "")
+				root.Flags().Lookup(f.Name).Hidden = true
+			}
+		})
+	}
+}
+
+// AsksHelp says whether the call args may ask for help or for the version.
+func AsksHelp(args []string) bool {
+	asks := func(arg string) bool { return slices.Contains([]string{"--help", "-h", "--version", "-v"}, arg) }
+	return slices.ContainsFunc(args, asks) && !strings.HasPrefix(args[0], cobra.ShellCompRequestCmd)
+}
+
+// Check judges a call for which [AsksHelp] is true: cobra answers it whatever its other words
+// are. It uses root up.
+func Check(root *cobra.Command, args []string) (*cobra.Command, error) {
+	cmd, rest, err := root.Find(args)
+	if err != nil {
+		return cmd, err
+	}
+	cmd.InitDefaultHelpFlag()
+	cmd.InitDefaultVersionFlag()
+	if err := cmd.ParseFlags(rest); err != nil {
+		return cmd, cmd.FlagErrorFunc()(cmd, err)
+	}
+	if words := cmd.Flags().Args(); len(words) > 0 {
+		err = cmd.ValidateArgs(words)
+	}
+	return cmd, err
 }
 
 // judge has the arguments of cmd and of those below it judged.
@@ -74,13 +114,16 @@ func unknownCommand(parent *cobra.Command, name string) error {
 			commands = append(commands, c.Name())
 		}
 	}
+	if slices.Contains(commands, name) {
+		return fmt.Errorf("%q stands behind --, where no command is read: leave -- out", name)
+	}
 	return fmt.Errorf("unknown command %q%s: see %s --help", name, flaghelp.DidYouMean(name, "", commands), parent.CommandPath())
 }
 
 // none takes no arguments.
 func none(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return nil
+		return switchOfCommands(cmd)
 	}
 	if cmd.HasSubCommands() {
 		return unknownCommand(cmd, args[0])
@@ -90,4 +133,15 @@ func none(cmd *cobra.Command, args []string) error {
 		hint = "settings are flags, see"
 	}
 	return fmt.Errorf("%s takes no argument, got %q: %s %s --help", cmd.Name(), args[0], hint, cmd.CommandPath())
+}
+
+// switchOfCommands refuses a call of the program with a switch that only its commands have.
+func switchOfCommands(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Hidden && err == nil {
+			err = fmt.Errorf("--%s %s", f.Name, flaghelp.GoesWith(cmd, f.Name))
+		}
+	})
+	return err
 }

@@ -226,17 +226,24 @@ func DidYouMean(word, before string, words []string) string {
 	return " (did you mean " + strings.Join(like, " or ") + "?)"
 }
 
-// Explain says in a person's words what pflag says in those of strconv, and
-// which flag may have been meant.
-func Explain(flags *pflag.FlagSet, err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
-		var names []string
-		flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		return fmt.Errorf("%w%s", err, DidYouMean(unknown.GetSpecifiedName(), "--", names))
-	}
-	var invalid *pflag.InvalidValueError
-	if !errors.As(err, &invalid) {
+// Explain says in a person's words what pflag says of a flag of cmd in those of strconv,
+// which flag may have been meant, and where its help is.
+func Explain(cmd *cobra.Command, err error) error {
+	var (
+		unknown *pflag.NotExistError
+		blank   *pflag.ValueRequiredError
+		syntax  *pflag.InvalidSyntaxError
+		invalid *pflag.InvalidValueError
+	)
+	see := "see " + cmd.CommandPath() + " --help"
+	switch {
+	case errors.As(err, &unknown):
+		return explainUnknown(cmd, unknown, see)
+	case errors.As(err, &blank):
+		return fmt.Errorf("--%s needs a value: %s", blank.GetFlag().Name, see)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("invalid flag %q: %s", syntax.GetSpecifiedFlag(), see)
+	case !errors.As(err, &invalid):
 		return err
 	}
 	name, got := invalid.GetFlag().Name, invalid.GetValue()
@@ -249,4 +256,33 @@ func Explain(flags *pflag.FlagSet, err error) error {
 		return fmt.Errorf("--%s takes a duration, such as 90s, got %q", name, got)
 	}
 	return err
+}
+
+// explainUnknown is for a flag that cmd does not have. A word behind one dash is read as
+// flags of one letter each, and may be meant as one flag.
+func explainUnknown(cmd *cobra.Command, err *pflag.NotExistError, see string) error {
+	given, name := "--"+err.GetSpecifiedName(), err.GetSpecifiedName()
+	if letters := err.GetSpecifiedShortnames(); letters != "" {
+		given, name = "-"+letters, letters
+	} else if with := GoesWith(cmd, name); with != "" {
+		return errors.New(given + " " + with)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	like := ""
+	if len(name) > 1 {
+		like = DidYouMean(name, "--", names)
+	}
+	return fmt.Errorf("unknown flag: %s%s: %s", given, like, see)
+}
+
+// GoesWith says that a flag is one of the commands below cmd, as the end of a sentence;
+// blank where none has it.
+func GoesWith(cmd *cobra.Command, flag string) string {
+	for _, c := range cmd.Commands() {
+		if f := c.LocalFlags().Lookup(flag); f != nil && c.IsAvailableCommand() {
+			return fmt.Sprintf("goes with a command, such as %s --%s", c.CommandPath(), flag)
+		}
+	}
+	return ""
 }
