@@ -38,6 +38,14 @@ func TestManualPagesAreWhole(t *testing.T) {
 		if odd := regexp.MustCompile("=false|=0s|\\[=|`|\\]\\(|(?m)^\\.TP\n\n|^\\.[a-z]*[^a-zA-Z \n].*").FindString(page); odd != "" {
 			t.Errorf("%s(8) has %q", name, odd)
 		}
+		for _, part := range strings.Split(page, "\n.nf\n")[1:] {
+			asTyped, _, _ := strings.Cut(part, "\n.fi\n")
+			for _, line := range strings.Split(strings.NewReplacer(`\e`, `\`, `\(aq`, "'", `\`, "").Replace(asTyped), "\n") {
+				if len(line) > 80-7 { // by which man indents it
+					t.Errorf("%s(8) has a line that a terminal of 80 columns does not: %q", name, line)
+				}
+			}
+		}
 	}
 	page := read("connsync")
 	wanted := []string{"/var/lib/connsync/prepared.json", "NO_COLOR", "Ctrl+O", "Esc"}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -62,7 +63,7 @@ func usage(c *cobra.Command, t conntrackd.SettingTable) string {
 	if c.HasExample() {
 		b.WriteString("\nExamples:\n")
 		for line := range strings.Lines(c.Example) {
-			b.WriteString(Continued(strings.TrimRight(line, "\n")) + "\n")
+			b.WriteString(Continued(strings.TrimRight(line, "\n"), width) + "\n")
 		}
 	}
 	if c.HasAvailableSubCommands() {
@@ -180,15 +181,19 @@ func Wrapped(text string, columns int) string {
 }
 
 // Continued is a line for a shell, which goes on in the next one behind a backslash where
-// it has more columns than a terminal.
-func Continued(line string) string {
-	if utf8.RuneCountInString(line) <= width {
+// it has more columns.
+func Continued(line string, columns int) string {
+	if utf8.RuneCountInString(line) <= columns {
 		return line
 	}
 	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-	parts := fill(line, width-len(indent)-len("    ")-len(` \`))
-	return indent + strings.Join(parts, " \\\n"+indent+"    ")
+	whole := withValue.ReplaceAllString(line, "$1\x00$2")
+	parts := fill(whole, columns-len(indent)-len("    ")-len(` \`))
+	return strings.ReplaceAll(indent+strings.Join(parts, " \\\n"+indent+"    "), "\x00", " ")
 }
+
+// withValue is a flag and the beginning of its value, which stay in one line.
+var withValue = regexp.MustCompile(`(--[a-z-]+) ([^-|\s])`)
 
 // fill breaks words into lines; a word that is longer has a line of its own. A line that
 // is short enough stays as it is.

@@ -111,7 +111,7 @@ func (s Source) page(c *cobra.Command) (string, error) {
 			entry(&b, term, escaped(f.Usage))
 		}
 	}
-	b.WriteString(".SH EXAMPLES\n.nf\n" + escaped(strings.TrimRight(c.Example, "\n")) + "\n.fi\n")
+	b.WriteString(".SH EXAMPLES\n" + paragraphs(strings.TrimRight(c.Example, "\n")))
 	for _, t := range append(slices.Clone(own[c.CommandPath()]), files, environ) {
 		if err := s.table(&b, t); err != nil {
 			return "", err
@@ -188,15 +188,23 @@ func entry(b *strings.Builder, term, means string) {
 	fmt.Fprintf(b, ".TP\n%s\n%s\n", term, means)
 }
 
-// paragraphs is plain text as roff: what is indented stays as it is.
+// columns are those of a line that man shows as it is: man indents it by seven, and a
+// terminal has 80.
+const columns = 80 - 7
+
+// paragraphs is plain text as roff: of what is indented the lines stay, for a shell.
 func paragraphs(text string) string {
 	var b strings.Builder
-	for i, p := range strings.Split(strings.TrimSpace(text), "\n\n") {
+	for i, p := range strings.Split(strings.Trim(text, "\n"), "\n\n") {
 		if i > 0 {
 			b.WriteString(".PP\n")
 		}
 		if strings.HasPrefix(p, " ") {
-			b.WriteString(".nf\n" + escaped(p) + "\n.fi\n")
+			lines := strings.Split(p, "\n")
+			for i, line := range lines {
+				lines[i] = flaghelp.Continued(line, columns)
+			}
+			b.WriteString(".nf\n" + escaped(strings.Join(lines, "\n")) + "\n.fi\n")
 		} else {
 			b.WriteString(escaped(p) + "\n")
 		}
