@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/apply"
@@ -27,7 +28,7 @@ const completionTime = time.Second
 type History func() ([]apply.Entry, error)
 
 // Complete gives every flag and argument of root the values that a shell offers
-// for it, each with what it is. A command without arguments offers no files. formats
+// for it, each with what it is. Files are offered for the flags that take one alone. formats
 // are those of status; the settings with words of their own offer these.
 func Complete(root *cobra.Command, t conntrackd.SettingTable, formats []string, saves History) {
 	flags := map[string]cobra.CompletionFunc{
@@ -61,6 +62,11 @@ func Complete(root *cobra.Command, t conntrackd.SettingTable, formats []string, 
 				_ = cmd.RegisterFlagCompletionFunc(name, values) // fails where it is registered already
 			}
 		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if value, _ := pflag.UnquoteUsage(f); value != "file" {
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions) // as above
+			}
+		})
 	}
 	register(root)
 	for _, cmd := range root.Commands() {
