@@ -51,7 +51,7 @@ var allowed = map[string][]string{
 	"conntrackd/trial":    {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/service", "conntrackd/health", "trust"},
 	"conntrackd/prepare":  {"conntrackd", "conntrackd/hostfile", "conntrackd/service", "conntrackd/refresh", "shell", "trust"},
 	"conntrackd/refresh":  {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "trust"},
-	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step", "plural"},
+	"conntrackd/failover": {"conntrackd", "conntrackd/control", "conntrackd/hostfile", "conntrackd/step", "conntrackd/typed", "plural"},
 	"conntrackd/apply":    libraries("conntrackd", "conntrackd/apply", "plural", "shell", "trust"),
 
 	"conntrackd/events": {"conntrackd/apply", "conntrackd/failover", "conntrackd/health", "conntrackd/hostfile", "conntrackd/service", "trust"},
@@ -96,11 +96,11 @@ var allowed = map[string][]string{
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "conntrackd/service", "tui/text"},
 	"cmd/connsync/completion": {"conntrackd", "conntrackd/apply", "conntrackd/failover", "conntrackd/service", "netcheck", "node", "tui/text"},
 
-	"cmd/connsync/flaghelp": {"conntrackd"},
+	"cmd/connsync/flaghelp": {"conntrackd", "conntrackd/typed"},
 	"cmd/connsync/manpage":  {"conntrackd", "cmd/connsync/flaghelp"},
-	"cmd/connsync/call":     {"cmd/connsync/completion", "cmd/connsync/flaghelp"},
+	"cmd/connsync/call":     {"cmd/connsync/completion", "cmd/connsync/flaghelp", "conntrackd/typed"},
 
-	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "node", "node/report", "plural", "tui/text"},
+	"cmd/connsync/upkeep": {"conntrackd/hostfile", "conntrackd/prepare", "conntrackd/refresh", "conntrackd/typed", "node", "node/report", "plural", "tui/text"},
 
 	"tui/console/keys": {},
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd/apply"
+	"connsync/conntrackd/typed"
 	"connsync/tui/text"
 )
 
@@ -143,7 +144,7 @@ func newRollback(s streams, g *globals) *cobra.Command {
 			if len(args) <= 1 {
 				return nil
 			}
-			return fmt.Errorf("rollback takes one number, got %q and more: see %s --help", args[0], cmd.CommandPath())
+			return fmt.Errorf("rollback takes one number, got %s and more: see %s --help", typed.Show(args[0]), cmd.CommandPath())
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			number, err := entryNumber(args, g.hint())
@@ -172,7 +173,7 @@ func entryNumber(args []string, hint string) (int, error) {
 	}
 	number, err := strconv.Atoi(args[0])
 	if err != nil || number < 1 {
-		return 0, &exitError{exitUsage, fmt.Errorf("%q is not the number of a save: %s", args[0], hint)}
+		return 0, &exitError{exitUsage, fmt.Errorf("%s is not the number of a save: %s", typed.Show(args[0]), hint)}
 	}
 	return number, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/typed"
 	"connsync/shell"
 	"connsync/tui/text"
 )
@@ -104,13 +105,13 @@ func (p peered) print(s streams, t conntrackd.SettingTable, lines []string, call
 }
 
 // fingerprint reads one as a person types it, with or without its dash.
-func fingerprint(typed string) (string, error) {
-	digits := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(typed), "-", ""))
+func fingerprint(given string) (string, error) {
+	digits := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(given), "-", ""))
 	switch {
-	case typed == "":
+	case given == "":
 		return "", nil
 	case len(digits) != 8 || strings.Trim(digits, "0123456789abcdef") != "":
-		return "", &exitError{exitUsage, fmt.Errorf("--expect %q is not a fingerprint, such as 907d-adee", typed)}
+		return "", &exitError{exitUsage, fmt.Errorf("--expect %s is not a fingerprint, such as 907d-adee", typed.Show(given))}
 	}
 	return digits[:4] + "-" + digits[4:], nil
 }

@@ -81,9 +81,11 @@ func toldInJSON(w io.Writer, cmd *cobra.Command, args []string, err error) error
 		told = refusedCheck{check.VerdictUnknown, []check.Result{}, r}
 	}
 	if call.Asks(cmd, args, "watch", "true") {
-		return errorsOf(outlet.PrintJSONLine(w, told), err) // as all that it prints
+		_ = outlet.PrintJSONLine(w, told) // as all that it prints
+	} else {
+		_ = printJSON(w, told)
 	}
-	return errorsOf(printJSON(w, told), err)
+	return err // what is lost of the JSON is told at the end
 }
 
 // withRemedy is err, of a command that was called with args, with what to do where it is for

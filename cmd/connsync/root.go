@@ -16,6 +16,7 @@ import (
 	"connsync/cmd/connsync/upkeep"
 	"connsync/conntrackd"
 	"connsync/conntrackd/service"
+	"connsync/conntrackd/typed"
 	"connsync/node"
 )
 
@@ -173,7 +174,7 @@ func (f *settingFlags) withRole(v conntrackd.Values, changed func(flag string) b
 	}
 	role := node.Role(f.role)
 	if !role.Valid() {
-		return v, &exitError{exitUsage, fmt.Errorf("--role %q is invalid: it must be %s or %s", f.role, node.RolePrimaryBackup, node.RoleBothActive)}
+		return v, &exitError{exitUsage, fmt.Errorf("--role %s is invalid: it must be %s or %s", typed.Show(f.role), node.RolePrimaryBackup, node.RoleBothActive)}
 	}
 	want := role.ExternalCache()
 	if flag := conntrackd.FieldExternalCache.Flag(); changed(flag) && *f.values[conntrackd.FieldExternalCache] != want {

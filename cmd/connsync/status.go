@@ -12,6 +12,7 @@ import (
 	"connsync/conntrackd"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/typed"
 	"connsync/tui/text"
 )
 
@@ -91,7 +92,7 @@ func (f *statusFlags) check(changed func(flag string) bool) error {
 	case f.within < leastWithin:
 		return fmt.Errorf("--within must be at least %v, such as 60s", leastWithin)
 	case f.format != formatText && f.format != formatJSON && f.format != formatMetrics:
-		return fmt.Errorf("--format must be %s, %s or %s, not %q", formatText, formatJSON, formatMetrics, f.format)
+		return fmt.Errorf("--format must be %s, %s or %s, not %s", formatText, formatJSON, formatMetrics, typed.Show(f.format))
 	case f.asJSON && changed("format") && f.format != formatJSON:
 		return fmt.Errorf("--json and --format %s cannot be combined", f.format)
 	case f.format == formatMetrics && (f.watch || f.prove):

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"connsync/conntrackd/typed"
 )
 
 // keepalivedRole is the role for a state that keepalived's "notify" is called
@@ -41,9 +43,9 @@ func ParseRole(args []string) (Role, error) {
 		if role, ok := keepalivedRole(args[2]); ok {
 			return role, nil
 		}
-		return "", fmt.Errorf("keepalived's state %q is unknown; known states: MASTER, BACKUP, FAULT, STOP, DELETED", args[2])
+		return "", fmt.Errorf("keepalived's state %s is unknown; known states: MASTER, BACKUP, FAULT, STOP, DELETED", typed.Show(args[2]))
 	case slices.Contains(names, args[0]):
-		return "", fmt.Errorf("failover %s takes no more arguments, got %q", args[0], args[1])
+		return "", fmt.Errorf("failover %s takes no more arguments, got %s", args[0], typed.Show(args[1]))
 	}
-	return "", fmt.Errorf("unknown role %q; known roles: %s", args[0], strings.Join(names, ", "))
+	return "", fmt.Errorf("unknown role %s; known roles: %s", typed.Show(args[0]), strings.Join(names, ", "))
 }

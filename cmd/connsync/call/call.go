@@ -12,6 +12,7 @@ import (
 
 	"connsync/cmd/connsync/completion"
 	"connsync/cmd/connsync/flaghelp"
+	"connsync/conntrackd/typed"
 )
 
 // Strict makes every wrong use of root an error that wrong makes, also where cobra is lenient:
@@ -106,7 +107,7 @@ func judge(cmd *cobra.Command, wrong func(error) error) {
 
 func unknownCommand(parent *cobra.Command, name string) error {
 	if words := strings.Fields(name); len(words) > 1 {
-		return fmt.Errorf("%q is one argument of several words: type them without quotes, beginning with %s %s", name, parent.CommandPath(), words[0])
+		return fmt.Errorf("%s is one argument of several words: type them without quotes, beginning with %s %s", typed.Show(name), parent.CommandPath(), words[0])
 	}
 	var commands []string
 	for _, c := range parent.Commands() {
@@ -115,9 +116,9 @@ func unknownCommand(parent *cobra.Command, name string) error {
 		}
 	}
 	if slices.Contains(commands, name) {
-		return fmt.Errorf("%q stands behind --, where no command is read: leave -- out", name)
+		return fmt.Errorf("%s stands behind --, where no command is read: leave -- out", typed.Show(name))
 	}
-	return fmt.Errorf("unknown command %q%s: see %s --help", name, flaghelp.DidYouMean(name, "", commands), parent.CommandPath())
+	return fmt.Errorf("unknown command %s%s: see %s --help", typed.Show(name), flaghelp.DidYouMean(name, "", commands), parent.CommandPath())
 }
 
 // none takes no arguments.
@@ -132,7 +133,7 @@ func none(cmd *cobra.Command, args []string) error {
 	if cmd.Flags().Lookup("interface") != nil {
 		hint = "settings are flags, see"
 	}
-	return fmt.Errorf("%s takes no argument, got %q: %s %s --help", cmd.Name(), args[0], hint, cmd.CommandPath())
+	return fmt.Errorf("%s takes no argument, got %s: %s %s --help", cmd.Name(), typed.Show(args[0]), hint, cmd.CommandPath())
 }
 
 // switchOfCommands refuses a call of the program with a switch that only its commands have.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"connsync/conntrackd"
+	"connsync/conntrackd/typed"
 )
 
 // width is what a terminal has at least.
@@ -247,18 +248,18 @@ func Explain(cmd *cobra.Command, err error) error {
 	case errors.As(err, &blank):
 		return fmt.Errorf("--%s needs a value: %s", blank.GetFlag().Name, see)
 	case errors.As(err, &syntax):
-		return fmt.Errorf("invalid flag %q: %s", syntax.GetSpecifiedFlag(), see)
+		return fmt.Errorf("invalid flag %s: %s", typed.Show(syntax.GetSpecifiedFlag()), see)
 	case !errors.As(err, &invalid):
 		return err
 	}
-	name, got := invalid.GetFlag().Name, invalid.GetValue()
+	name, got := invalid.GetFlag().Name, typed.Show(invalid.GetValue())
 	switch invalid.GetFlag().Value.Type() {
 	case "bool":
-		return fmt.Errorf("--%s takes no value, got %q", name, got)
+		return fmt.Errorf("--%s takes no value, got %s", name, got)
 	case "int":
-		return fmt.Errorf("--%s takes a whole number, got %q", name, got)
+		return fmt.Errorf("--%s takes a whole number, got %s", name, got)
 	case "duration":
-		return fmt.Errorf("--%s takes a duration, such as 90s, got %q", name, got)
+		return fmt.Errorf("--%s takes a duration, such as 90s, got %s", name, got)
 	}
 	return err
 }
@@ -277,6 +278,9 @@ func explainUnknown(cmd *cobra.Command, err *pflag.NotExistError, see string) er
 	like := ""
 	if len(name) > 1 {
 		like = DidYouMean(name, "--", names)
+	}
+	if shown := typed.Show(given); shown != `"`+given+`"` {
+		given = shown // long, or not printable
 	}
 	return fmt.Errorf("unknown flag: %s%s: %s", given, like, see)
 }

@@ -12,6 +12,7 @@ import (
 
 	"connsync/conntrackd/hostfile"
 	"connsync/conntrackd/refresh"
+	"connsync/conntrackd/typed"
 	"connsync/node"
 	"connsync/node/report"
 	"connsync/plural"
@@ -106,7 +107,7 @@ func (f refreshFlags) interval() (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(f.every)
 	if err != nil || d < refresh.MinInterval {
-		return 0, fmt.Errorf("--every %q is invalid: it must be auto, or a duration of at least %v, such as 10s", f.every, refresh.MinInterval)
+		return 0, fmt.Errorf("--every %s is invalid: it must be auto, or a duration of at least %v, such as 10s", typed.Show(f.every), refresh.MinInterval)
 	}
 	return d, nil
 }
