@@ -35,6 +35,7 @@ var _ = rootless.LeftOut(
 	"TestOpenPaste",
 	"TestOperateFromTheStatusScreen",
 	"TestOutputFollowsNoForeignLink",
+	"TestOutputOutlivesTheExchangeOfItsDirectory",
 	"TestPairIsConfiguredFromTheForm",
 	"TestPairIsConfiguredLineByLine",
 	"TestSaveDoesNotWaitForItsOutput",

@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd"
 	"connsync/conntrackd/health"
+	"connsync/conntrackd/hostfile/hostfiletest"
 	"connsync/node"
 	"connsync/tui/text"
 )
@@ -78,6 +81,52 @@ func TestOutputFollowsNoForeignLink(t *testing.T) {
 				t.Errorf("the mode is %v (%v)", info.Mode(), err)
 			}
 		})
+	}
+}
+
+// A user who exchanges a directory of his and a link at each moment has nothing written
+// where that link leads.
+func TestOutputOutlivesTheExchangeOfItsDirectory(t *testing.T) {
+	const other = 65534
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.Mkdir(at("roots"), 0o700), os.Mkdir(at("his"), 0o755), os.Mkdir(at("his/dir"), 0o755), os.Symlink(at("roots"), at("his/link")),
+		os.Lchown(at("his"), other, other), os.Lchown(at("his/dir"), other, other), os.Lchown(at("his/link"), other, other)); err != nil {
+		t.Fatal(err)
+	}
+	stop, ended := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			if err := unix.Renameat2(unix.AT_FDCWD, at("his/dir"), unix.AT_FDCWD, at("his/link"), unix.RENAME_EXCHANGE); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	written, refused := 0, 0
+	for limit := time.Now().Add(time.Minute); written < 50 || refused < 50; {
+		if err := replaceFile(at("his/dir/file"), []byte("new\n")); err != nil {
+			refused++
+		} else {
+			written++
+		}
+		if time.Now().After(limit) {
+			t.Errorf("%d were written and %d refused", written, refused)
+			break
+		}
+	}
+	close(stop)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if list := hostfiletest.Listing(t, at("roots")); len(list) > 0 {
+		t.Errorf("it wrote %q for him", list)
 	}
 }
 

@@ -2,11 +2,13 @@ package hostfile
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/aymanbagabas/go-udiff"
+	"golang.org/x/sys/unix"
 
 	"connsync/trust"
 )
@@ -51,23 +53,49 @@ func OtherNames(path string) string {
 // Publish makes content that of a file for other programs, which everybody may
 // read where it is new and which keeps its permissions. The write is atomic,
 // also when others publish it at the same time: a reader sees the old or the new file. It
-// takes no lock, does not keep the owner and does not wait for the disk. A symbolic
-// link at the path itself is replaced: see [trust.Replaceable].
+// takes no lock, does not keep the owner and does not wait for the disk. It follows no
+// link, neither on the way nor at the path itself, which is replaced: see
+// [trust.Replaceable].
 func Publish(path string, content []byte) error {
-	fsys := newFiles()
+	dir, err := trust.DirectDirectory(trust.Directory(path))
+	if err != nil {
+		return Explain(path, err)
+	}
+	defer dir.Close()
+	fsys := newFiles().within(dir)
 	fsys.sync = func(*os.File) error { return nil }
-	if old, err := os.Lstat(path); err == nil && old.Mode().IsRegular() {
-		fsys.newMode = old.Mode().Perm()
+	var old unix.Stat_t
+	if unix.Fstatat(int(dir.Fd()), filepath.Base(path), &old, unix.AT_SYMLINK_NOFOLLOW) == nil && old.Mode&unix.S_IFMT == unix.S_IFREG {
+		fsys.newMode = fs.FileMode(old.Mode).Perm()
 	}
 	temp := tempBeside(path)
-	err := fsys.writeTemp(temp, path, nil, content)
+	err = fsys.writeTemp(temp, path, nil, content)
 	if err == nil {
 		err = fsys.rename(temp, path)
 	}
 	if err != nil {
-		_ = os.Remove(temp)
+		_ = unix.Unlinkat(int(dir.Fd()), filepath.Base(temp), 0)
 	}
 	return Explain(path, err)
+}
+
+// within makes and renames files in a directory that is held open, whatever its name
+// has come to stand for meanwhile.
+func (fsys files) within(dir *os.File) files {
+	fsys.create = func(path string, mode fs.FileMode) (*os.File, error) {
+		fd, err := unix.Openat(int(dir.Fd()), filepath.Base(path), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode.Perm()))
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		return os.NewFile(uintptr(fd), path), nil
+	}
+	fsys.rename = func(from, to string) error {
+		if err := unix.Renameat(int(dir.Fd()), filepath.Base(from), int(dir.Fd()), filepath.Base(to)); err != nil {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
+		return nil
+	}
+	return fsys
 }
 
 // Diff is the change of a file, unified; nil stands for no file. It holds the

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd/hostfile/hostfiletest"
 )
@@ -63,13 +64,16 @@ func TestPublishFile(t *testing.T) {
 	if mode := fileInfo(t, link).Mode(); mode != 0o644 {
 		t.Errorf("the mode is %v", mode)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "taken"), 0o755); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "taken"), 0o755), os.Symlink(".", filepath.Join(dir, "here"))); err != nil {
 		t.Fatal(err)
+	}
+	if err := Publish(filepath.Join(dir, "here/status.json"), nil); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("behind a link on the way: %v", err)
 	}
 	if err := Publish(filepath.Join(dir, "taken"), nil); err == nil {
 		t.Error("a directory was replaced")
 	}
-	if diff := cmp.Diff([]string{"link", "status.json", "taken"}, hostfiletest.Listing(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"here", "link", "status.json", "taken"}, hostfiletest.Listing(t, dir)); diff != "" {
 		t.Errorf("left behind (-want +got):\n%s", diff)
 	}
 }
