@@ -13,7 +13,9 @@ import (
 )
 
 // Runs says whether process pid is one that root or the caller started, from an
-// executable that is root's, the caller's, or the program; blank is none. Its name
+// executable that is root's, the caller's, or the program; blank is none. One that is
+// setuid proves nothing, since anybody may start it, under a name of his choice, and it may
+// give itself every user ID of root's. Its name
 // and its command line prove nothing: look at them afterwards. The executable is
 // the file itself, so it may have been replaced since, or lie under another root
 // directory. A process that has ended is none. The error is a permission error
@@ -90,7 +92,7 @@ func usersTrusted(status []byte) bool {
 
 func executableTrusted(executable fs.FileInfo, program string) bool {
 	owner := int(executable.Sys().(*syscall.Stat_t).Uid)
-	if (owner == 0 || owner == os.Geteuid()) && executable.Mode()&0o002 == 0 {
+	if (owner == 0 || owner == os.Geteuid()) && executable.Mode()&(0o002|fs.ModeSetuid) == 0 {
 		return true
 	}
 	if program == "" {

@@ -41,8 +41,18 @@ func setuidDirectory(t *testing.T) string {
 	return dir
 }
 
+// becomesEnv has this test's program, where that is setuid, take every user ID of root's.
+const becomesEnv = "CONNSYNC_TEST_BECOMES_ROOT"
+
 // Who a process belongs to is what its user and its executable say.
 func TestRuns(t *testing.T) {
+	if os.Getenv(becomesEnv) != "" {
+		if err := syscall.Setresuid(0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		return
+	}
 	dir := setuidDirectory(t)
 	const nobody = 65534
 	sleep, err := exec.LookPath("sleep")
@@ -86,7 +96,7 @@ func TestRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		if tt.path == setuid {
-			waitForSetuid(t, cmd.Process.Pid)
+			waitForUsers(t, cmd.Process.Pid, nobody)
 		}
 		got, err := trust.Runs(cmd.Process.Pid, tt.program)
 		_ = cmd.Process.Kill()
@@ -94,6 +104,25 @@ func TestRuns(t *testing.T) {
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %t, %v", tt.name, got, err)
 		}
+	}
+	// A setuid program may take every user ID of root's, and is what another started.
+	own, err := os.Executable()
+	if err == nil {
+		binary, err = os.ReadFile(own)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	became := exec.Command(copied("became", 0, 0o755|os.ModeSetuid), "-test.run=^TestRuns$")
+	became.Env = []string{becomesEnv + "=1"}
+	became.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if err := became.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = became.Process.Kill(); _ = became.Wait() }()
+	waitForUsers(t, became.Process.Pid, 0)
+	if got, err := trust.Runs(became.Process.Pid, owned); err != nil || got {
+		t.Errorf("another's that is setuid and has become root's: %t, %v", got, err)
 	}
 	// An update replaces the program of a daemon that runs.
 	cmd := exec.Command(owned, "60")
@@ -148,13 +177,13 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// waitForSetuid waits until a process has the rights that its program gives it, soon
-// after it has begun.
-func waitForSetuid(t *testing.T, pid int) {
+// waitForUsers waits until a process has this real and root's effective user ID, soon
+// after its setuid program has begun.
+func waitForUsers(t *testing.T, pid, uid int) {
 	t.Helper()
 	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if strings.Contains(string(status), "\nUid:\t65534\t0\t") {
+		if strings.Contains(string(status), fmt.Sprintf("\nUid:\t%d\t0\t", uid)) {
 			return
 		}
 		if err != nil || time.Now().After(limit) {
