@@ -1,11 +1,13 @@
 package netcheck
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -252,4 +254,51 @@ func TestSecondConntrackd(t *testing.T) {
 	// The kernel lets a second one share the port.
 	second, _ := n.conntrackd(t, n.own, target.Current.Addr(), target.Peer.Addr())
 	mustFind(t, n.plan(t, target), expected{CheckPortFree, check.Failed, fmt.Sprintf("(process %d)", second), fmt.Sprintf("ps -o pid,ppid,args -p %d shows", second)})
+}
+
+// Any user can keep the port, and as many processes and open files as his limits allow:
+// the search for its holder ends with its context, looks at the daemon first, and tells
+// some of the processes.
+func TestSearchForTheHolderIsBounded(t *testing.T) {
+	t.Parallel()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	file, err := conn.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range mostPIDs + 2 {
+		cmd := exec.Command("sleep", "600")
+		cmd.ExtraFiles = []*os.File{file}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	}
+	search := func(ctx context.Context, first ...int) holder {
+		found := []holder{{addr: netip.MustParseAddr("10.9.0.1"), inode: uint32(info.Sys().(*syscall.Stat_t).Ino)}}
+		nameHolders(ctx, found, first)
+		return found[0]
+	}
+	h := search(t.Context(), os.Getpid())
+	if len(h.pids) != mostPIDs || h.pids[0] != os.Getpid() || !strings.HasSuffix(h.who(), " and more)") {
+		t.Errorf("processes %v, of which the first is not %d: %s", h.pids, os.Getpid(), h.who())
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if h = search(over); len(h.pids) > 0 || !strings.Contains(h.who(), "was not found in 5s") {
+		t.Errorf("it goes on after its context: %s", h.who())
+	}
+	daemon := Target{Flow: firewall.Flow{Current: netip.MustParsePrefix("10.9.0.1/24"), Port: 3780}, DaemonPIDs: []int{71}}
+	if f := judgeHolders(daemon, []holder{h}, nil); f.Status != check.Failed {
+		t.Errorf("%v: %s", f.Status, f.Detail)
+	}
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -24,6 +24,8 @@ type holder struct {
 	// pids are the processes that have it open; none when they cannot be seen,
 	// for lack of rights or because they are in another container.
 	pids    []int
+	more    bool   // there are more than mostPIDs
+	late    bool   // the search ended before one was found
 	command string // of the first one
 	unit    string // systemd's service of the first one, if it is in one
 	// hidden says that only root can see the processes.
@@ -60,39 +62,80 @@ func holders(ctx context.Context, t Target) ([]holder, error) {
 		}
 	}
 	if len(found) > 0 {
-		nameHolders(found)
+		nameHolders(ctx, found, t.DaemonPIDs)
 	}
 	return found, ctx.Err()
 }
 
-// nameHolders finds the processes that have the sockets open.
-func nameHolders(found []holder) {
-	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+// holderPatience is how long the processes of a host are searched. Any user can keep the
+// port, and any number of files open.
+const holderPatience = 5 * time.Second
+
+// mostPIDs is how many processes with one socket are told: a service has a few children.
+const mostPIDs = 8
+
+// nameHolders finds the processes that have the sockets open: first among those given,
+// then among all as long as ctx and [holderPatience] allow.
+func nameHolders(ctx context.Context, found []holder, first []int) {
+	ctx, cancel := context.WithTimeout(ctx, holderPatience)
+	defer cancel()
+	named := map[string]*holder{}
+	for i := range found {
+		named[fmt.Sprintf("socket:[%d]", found[i].inode)] = &found[i]
+	}
+	for _, pid := range first {
+		nameHolder(ctx, named, pid)
+	}
+	eachName(ctx, "/proc", func(name string) {
+		if pid, err := strconv.Atoi(name); err == nil && !slices.Contains(first, pid) {
+			nameHolder(ctx, named, pid)
+		}
+	})
+	for i := range found {
+		none := len(found[i].pids) == 0
+		found[i].hidden, found[i].late = none && os.Geteuid() != 0, none && ctx.Err() != nil
+	}
+}
+
+// nameHolder adds a process to the holders of what it has open.
+func nameHolder(ctx context.Context, named map[string]*holder, pid int) {
+	dir := fmt.Sprintf("/proc/%d/fd/", pid)
+	eachName(ctx, dir, func(name string) {
+		target, err := os.Readlink(dir + name)
+		h := named[target]
+		if err != nil || h == nil || slices.Contains(h.pids, pid) {
+			return // closed meanwhile, not ours to see, or another file
+		}
+		if len(h.pids) == mostPIDs {
+			h.more = true
+			return
+		}
+		if len(h.pids) == 0 {
+			h.command, h.unit = processName(pid), trust.OtherService(pid)
+		}
+		h.pids = append(h.pids, pid)
+	})
+}
+
+// eachName calls do for the names in a directory, of which it never holds more than some.
+// It ends with ctx.
+func eachName(ctx context.Context, path string, do func(name string)) {
+	dir, err := os.Open(path)
 	if err != nil {
 		return
 	}
-	for _, link := range links {
-		name, err := os.Readlink(link)
-		if err != nil || !strings.HasPrefix(name, "socket:") {
-			continue // closed meanwhile, or not ours to see
+	defer dir.Close()
+	for {
+		names, err := dir.Readdirnames(256)
+		for _, name := range names {
+			if ctx.Err() != nil {
+				return
+			}
+			do(name)
 		}
-		for i := range found {
-			h := &found[i]
-			if name != fmt.Sprintf("socket:[%d]", h.inode) {
-				continue
-			}
-			pid, err := strconv.Atoi(strings.Split(link, "/")[2])
-			if err != nil || slices.Contains(h.pids, pid) {
-				continue
-			}
-			if len(h.pids) == 0 {
-				h.command, h.unit = processName(pid), trust.OtherService(pid)
-			}
-			h.pids = append(h.pids, pid)
+		if err != nil || len(names) == 0 {
+			return
 		}
-	}
-	for i := range found {
-		found[i].hidden = len(found[i].pids) == 0 && os.Geteuid() != 0
 	}
 }
 

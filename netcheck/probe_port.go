@@ -109,12 +109,21 @@ func (h holder) where() string {
 // who names the process.
 func (h holder) who() string {
 	switch {
+	case h.late:
+		return fmt.Sprintf("a socket (inode %d) whose process was not found in %v among the open files of all processes", h.inode, holderPatience)
 	case len(h.pids) == 0:
 		return fmt.Sprintf("a socket (inode %d) of a process that cannot be seen from here", h.inode)
 	case h.unit != "":
-		return fmt.Sprintf("%s (process %s, %s)", h.command, pidList(h.pids), h.unit)
+		return fmt.Sprintf("%s (process %s, %s)", h.command, h.processes(), h.unit)
 	}
-	return fmt.Sprintf("%s (process %s)", h.command, pidList(h.pids))
+	return fmt.Sprintf("%s (process %s)", h.command, h.processes())
+}
+
+func (h holder) processes() string {
+	if h.more {
+		return pidList(h.pids) + " and more"
+	}
+	return pidList(h.pids)
 }
 
 // stop is the command that ends the holder.
