@@ -30,6 +30,22 @@ func TestProgramsAreStartedByTrust(t *testing.T) {
 	}
 }
 
+// Temporary files are where no other user can exchange them, whatever TMPDIR says.
+func TestTemporaryFilesAreThoseOfTrust(t *testing.T) {
+	seen := 0
+	eachProductFile(t, func(name, file string) {
+		for _, call := range uses(t, file, "os.MkdirTemp", "os.CreateTemp", "os.TempDir") {
+			seen++
+			if name != "trust" {
+				t.Errorf("%s: %s; take trust.TemporaryDirectory", file, call)
+			}
+		}
+	})
+	if seen == 0 {
+		t.Error("not even trust makes a temporary directory; is this how it is done?")
+	}
+}
+
 // The product makes paths absolute, and follows links, as the kernel does: what cuts ".."
 // off as text names another file behind a link.
 func TestPathsAreTheKernels(t *testing.T) {

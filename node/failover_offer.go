@@ -140,7 +140,7 @@ func (h hook) otherScript(u moving, event keepalived.Event) (keepalived.Script, 
 // had no script and keepalived would refuse the first. It calls the hook then, by
 // keepalived's rules as they are known here, and keepalived itself accepts it.
 func (h hook) completed(ctx context.Context, installed keepalived.Installation, content []byte, additions []keepalived.Addition) ([]byte, error) {
-	dir, err := os.MkdirTemp("", "connsync-keepalived-")
+	dir, err := trust.TemporaryDirectory("connsync-keepalived-")
 	if err != nil {
 		return nil, err
 	}

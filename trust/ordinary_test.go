@@ -6,5 +6,6 @@ var _ = rootless.LeftOut(
 	"TestProgram",
 	"TestRemoveStale",
 	"TestRuns",
+	"TestTemporaryDirectory",
 	"TestUsable",
 )

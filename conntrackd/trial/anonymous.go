@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"connsync/conntrackd/hostfile"
+	"connsync/trust"
 )
 
 // The files and directories of a trial have no name in any directory: they are
@@ -59,7 +60,7 @@ func anonymousDirectory() (dir *os.File, done func(), err error) {
 }
 
 func temporaryDirectory() (dir *os.File, done func(), err error) {
-	path, err := os.MkdirTemp("", "connsync-")
+	path, err := trust.TemporaryDirectory("connsync-")
 	if err != nil {
 		return nil, nil, err
 	}
