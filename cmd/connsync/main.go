@@ -19,6 +19,7 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/node"
 	"connsync/outlet"
+	"connsync/trust"
 	"connsync/tui/console"
 	"connsync/tui/text"
 )
@@ -76,6 +77,7 @@ func (s streams) staged(model tea.Model) tea.Model {
 func main() {
 	// What is written has the modes that it is given, whoever runs this.
 	syscall.Umask(0o022)
+	trust.SettleEnvironment()
 	unready := hostfile.SettleFiles()
 	program, _ := os.Executable() // blank where /proc is not there
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), program: program, unready: unready}))
