@@ -86,7 +86,7 @@ var allowed = map[string][]string{
 	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
 	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/failoverlog", "node/firewallboot", "node/helpers", "node/hookscript", "node/lifetime", "plural", "shell", "trust", "outlet"),
-	"node/report":  {"conntrackd/control", "conntrackd/coverage", "conntrackd/events", "conntrackd/failover", "conntrackd/health", "conntrackd/service", "node"},
+	"node/report":  {"conntrackd/apply", "conntrackd/control", "conntrackd/coverage", "conntrackd/events", "conntrackd/failover", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),

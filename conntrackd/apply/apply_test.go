@@ -135,11 +135,10 @@ func TestApplyOfWhatIsInForceDoesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond)
-	if err := os.WriteFile(a.ConfigPath(), content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if outcome := mustApply(a, a.Settings); !outcome.Changed || a.State().MainPID == before.MainPID {
+	a.WriteConfig(string(content) + "# by hand\n")
+	c := candidateOf(a, a.Settings)
+	c.New = c.Old
+	if outcome := applyOn(t.Context(), a, applierOf(a), c); outcome.Err != nil || !outcome.Changed || a.State().MainPID == before.MainPID {
 		t.Errorf("a daemon older than its file was left running: %s", statuses(outcome))
 	}
 }

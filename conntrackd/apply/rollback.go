@@ -128,5 +128,9 @@ func (t *transaction) verifyRunning(ctx context.Context, state service.State, st
 		state = bound
 		detail += " on " + health.ListenAddress(old)
 	}
-	return detail, t.staysUp(ctx, state, started.Add(t.settle()))
+	err := t.staysUp(ctx, state, started.Add(t.settle()))
+	if err == nil && t.prove(state.MainPID, t.c.Old) == nil {
+		t.start().note(state.MainPID, t.c.Old)
+	}
+	return detail, err
 }

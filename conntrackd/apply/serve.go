@@ -230,6 +230,7 @@ func (t *transaction) proved(pid int) (step.Status, string, error) {
 	case err != nil:
 		return step.Failed, "", fmt.Errorf("%w: %w", errDaemon, err)
 	}
+	t.start().note(pid, t.c.New)
 	return step.Done, "", nil
 }
 

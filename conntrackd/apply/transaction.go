@@ -119,6 +119,9 @@ func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
 		if err == nil {
 			err = t.lookBefore(ctx)
 		}
+		if err == nil {
+			t.start().remember(t.before)
+		}
 		return step.Done, repaired, err
 	})
 	if err != nil && f != nil {

@@ -210,6 +210,13 @@ func samePath(a, b string) bool {
 	return a == b || errA == nil && errB == nil && fullA == fullB
 }
 
+// Run names the run of the daemon with process pid, such as "347 81230": within a boot no
+// other one has that name. It is false where there is no such daemon.
+func Run(pid int) (name string, ok bool) {
+	p, ok := readNamed(pid)
+	return fmt.Sprint(p.pid, p.ticks), ok
+}
+
 // OwnNamespaces returns the network and mount namespace of the calling thread, as
 // /proc shows them. An error is an [conntrackd.ErrCannotLook].
 func OwnNamespaces() (network, mounts string, err error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"connsync/conntrackd/apply"
 	"connsync/conntrackd/control"
 	"connsync/conntrackd/coverage"
 	"connsync/conntrackd/events"
@@ -95,13 +96,17 @@ func (r *Reporter) report(ctx context.Context) error {
 		return err
 	}
 	o := r.observer(saved)
-	if h := o.Observe(ctx); h.Verdict == health.VerdictStopped {
+	h := o.Observe(ctx)
+	if h.Verdict == health.VerdictStopped {
 		return r.record.Look(h) // it may be on its way to run again
+	}
+	if !r.node.Unmanaged() {
+		apply.RememberStart(h.Service, r.node.RuntimeDir, r.node.Config)
 	}
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
 	_ = o.Start(listening) // without it the verdict says less
-	h := o.Settle(ctx)
+	h = o.Settle(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err() // cut short, it has nothing to say
 	}
