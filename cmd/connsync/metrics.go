@@ -57,8 +57,8 @@ func (c *cli) measureInto(ctx context.Context, m *metrics.Measured) error {
 	if err := healthError(m.Health.Verdict); err != nil {
 		return err
 	}
-	if m.OutOfPlace {
-		return &exitError{exitRefused, nil} // both ways, where there should be none
+	if m.OutOfPlace || c.RefreshReport(saved.Settings).Stopped() {
+		return &exitError{exitRefused, nil} // as of status
 	}
 	return nil
 }

@@ -36,8 +36,9 @@ With --format openmetrics it prints metrics for the textfile collector of
 node_exporter, in any state, and tells the peer what is here; --output replaces a file
 atomically, so that no reader sees half of it.
 
-Exit status: 0 in sync both ways, 1 degraded or out of place (this appliance is no
-link load balancer), 2 stopped or unknown, 64 wrong usage.`
+Exit status: 0 in sync both ways, 1 degraded, out of place (this appliance is no link
+load balancer) or in sync with a refresh that has stopped, 2 stopped or unknown, 64
+wrong usage.`
 
 // proveOnBoth says how a proof is run.
 const proveOnBoth = "run it on both nodes at the same time"
@@ -138,13 +139,14 @@ func (c *cli) status(ctx context.Context, s streams, f statusFlags) error {
 	if f.prove {
 		return prove(ctx, s.out, o, health, f)
 	}
+	refreshed := c.RefreshReport(saved.Settings)
 	err = printTo(s.out, f.output, func(w io.Writer) error {
 		if f.asJSON {
 			report := c.statusOf(health, saved.Settings)
 			report.OutOfPlace = out
 			return printJSON(w, report)
 		}
-		lines := text.StatusPage(health, c.table, saved.Settings, c.RefreshReport(saved.Settings))
+		lines := text.StatusPage(health, c.table, saved.Settings, refreshed)
 		if note := text.ServiceNote(health); note != "" {
 			lines = append(lines, note)
 		}
@@ -156,8 +158,8 @@ func (c *cli) status(ctx context.Context, s streams, f statusFlags) error {
 	if err == nil {
 		err = healthError(health.Verdict)
 	}
-	if err == nil && out != "" {
-		err = &exitError{exitRefused, nil} // both ways, where there should be none
+	if err == nil && (out != "" || refreshed.Stopped()) {
+		err = &exitError{exitRefused, nil} // both ways, where there should be none, or connections expire on the peer
 	}
 	return err
 }

@@ -215,8 +215,8 @@ func (p *Preparer) startState(c change) (ItemState, string) {
 	return ItemInPlace, ""
 }
 
-// RefreshInstalled says whether something on this host runs the refresh, and whether it
-// does so at boot.
+// RefreshInstalled says whether something on this host runs the refresh, or a save has started
+// it where nothing else would, and whether it does so at boot.
 func (p *Preparer) RefreshInstalled() (installed, atBoot bool) {
 	manager := p.manager()
 	switch manager {
@@ -224,6 +224,11 @@ func (p *Preparer) RefreshInstalled() (installed, atBoot bool) {
 		installed = p.exists(refreshUnitFile) || p.exists("/usr/lib/systemd/system/"+refreshService+".service")
 	case managerOpenRC, managerSysV:
 		installed = p.exists(refreshScript)
+	case managerDirect: // what cannot be read has started nothing that is known
+		if j, err := p.journal(); err == nil {
+			_, installed = j.Find(changeStart, refreshService)
+		}
+		return installed, false
 	}
 	return installed, installed && p.startsAtBoot(manager)
 }

@@ -5,7 +5,7 @@ import "time"
 // Report is the refresh of this node as JSON. It is stable.
 type Report struct {
 	Needed    bool       `json:"needed"`    // the peer's kernel has the states, so that they expire there
-	Installed bool       `json:"installed"` // there is a unit or a script that runs it
+	Installed bool       `json:"installed"` // there is a unit or a script that runs it, or a save has started it
 	AtBoot    bool       `json:"at_boot"`
 	Running   *bool      `json:"running"` // null where it could not be read: Error says why
 	PID       int        `json:"pid,omitempty"`
@@ -16,6 +16,10 @@ type Report struct {
 	Idle      string     `json:"idle,omitempty"`
 	Error     string     `json:"error,omitempty"`
 }
+
+// Stopped reports whether a refresh that is needed, and that something is to run on this node,
+// does not run.
+func (r Report) Stopped() bool { return r.Needed && r.Installed && r.Running != nil && !*r.Running }
 
 // NewReport says what runs on this node.
 func NewReport(runtimeDir string) Report {
