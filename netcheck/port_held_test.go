@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -257,8 +258,8 @@ func TestSecondConntrackd(t *testing.T) {
 }
 
 // Any user can keep the port, and as many processes and open files as his limits allow:
-// the search for its holder ends with its context, looks at the daemon first, and tells
-// some of the processes.
+// the search for its holder ends with its context, and tells some of the processes. While
+// conntrackd has it, no other process is looked at.
 func TestSearchForTheHolderIsBounded(t *testing.T) {
 	t.Parallel()
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -283,14 +284,19 @@ func TestSearchForTheHolderIsBounded(t *testing.T) {
 		}
 		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	}
-	search := func(ctx context.Context, first ...int) holder {
+	search := func(ctx context.Context, daemons ...int) holder {
 		found := []holder{{addr: netip.MustParseAddr("10.9.0.1"), inode: uint32(info.Sys().(*syscall.Stat_t).Ino)}}
-		nameHolders(ctx, found, first)
+		nameHolders(ctx, found, daemons)
 		return found[0]
 	}
 	h := search(t.Context(), os.Getpid())
-	if len(h.pids) != mostPIDs || h.pids[0] != os.Getpid() || !strings.HasSuffix(h.who(), " and more)") {
-		t.Errorf("processes %v, of which the first is not %d: %s", h.pids, os.Getpid(), h.who())
+	if !slices.Equal(h.pids, []int{os.Getpid()}) || h.command == "" || h.more {
+		t.Errorf("processes %v beside %d, which is looked at first: %s", h.pids, os.Getpid(), h.who())
+	}
+	for _, daemons := range [][]int{nil, {1 << 30}} {
+		if h = search(t.Context(), daemons...); len(h.pids) != mostPIDs || !strings.HasSuffix(h.who(), " and more)") {
+			t.Errorf("processes %v of all: %s", h.pids, h.who())
+		}
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -74,20 +74,24 @@ const holderPatience = 5 * time.Second
 // mostPIDs is how many processes with one socket are told: a service has a few children.
 const mostPIDs = 8
 
-// nameHolders finds the processes that have the sockets open: first among those given,
-// then among all as long as ctx and [holderPatience] allow.
-func nameHolders(ctx context.Context, found []holder, first []int) {
+// nameHolders finds the processes that have the sockets open: among those of this node's
+// conntrackd, and for a socket that it does not have among all, as long as ctx and
+// [holderPatience] allow. With thousands of processes that takes a hundred times as long.
+func nameHolders(ctx context.Context, found []holder, daemons []int) {
 	ctx, cancel := context.WithTimeout(ctx, holderPatience)
 	defer cancel()
 	named := map[string]*holder{}
 	for i := range found {
 		named[fmt.Sprintf("socket:[%d]", found[i].inode)] = &found[i]
 	}
-	for _, pid := range first {
+	for _, pid := range daemons {
 		nameHolder(ctx, named, pid)
 	}
+	if !slices.ContainsFunc(found, func(h holder) bool { return len(h.pids) == 0 }) {
+		return
+	}
 	eachName(ctx, "/proc", func(name string) {
-		if pid, err := strconv.Atoi(name); err == nil && !slices.Contains(first, pid) {
+		if pid, err := strconv.Atoi(name); err == nil && !slices.Contains(daemons, pid) {
 			nameHolder(ctx, named, pid)
 		}
 	})
