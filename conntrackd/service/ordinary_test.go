@@ -17,5 +17,6 @@ var _ = rootless.LeftOut(
 	"TestInitScriptsOnDebian",
 	"TestProcessesOfOthersAreNotBelieved",
 	"TestReadsFromItsRoot",
+	"TestScriptNamesTheOtherDaemonOfItsNetwork",
 	"TestSystemdOnDebian",
 )

@@ -198,14 +198,9 @@ func (s *script) gone(ctx context.Context, ended error) error {
 // noDaemon explains a start after which there is no daemon with our file.
 func (s *script) noDaemon(ctx context.Context, ended error) error {
 	failed := s.failure(ActionRestart, ErrFailed, detailOf(ended), nil)
-	if others, err := processes(s.daemon.Binary); err == nil {
-		_, mounts, err := OwnNamespaces()
-		for _, p := range others {
-			if err == nil && p.mounts == mounts {
-				failed.Detail = fmt.Sprintf("a conntrackd with another file runs, process %d with %s; see CONFIG in /etc/default/conntrackd or /etc/conf.d/conntrackd", p.pid, p.config)
-				return failed
-			}
-		}
+	if p, ok := find(func(p process) bool { return !p.reads(s.daemon.Config) }); ok {
+		failed.Detail = fmt.Sprintf("a conntrackd with another file runs, process %d with %s; see CONFIG in /etc/default/conntrackd or /etc/conf.d/conntrackd", p.pid, p.config)
+		return failed
 	}
 	if binary, err := FindBinary(s.daemon.Binary); err == nil {
 		failed.Lines = DaemonLines(Messages(s.daemon.explain(ctx, binary)))
