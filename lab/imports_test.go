@@ -28,10 +28,11 @@ const module = "connsync/"
 // console line under the screens knows nothing of them, what is said knows no
 // screen, and the lab stands apart.
 var allowed = map[string][]string{
-	"trust":  {"shell"},
-	"outlet": {},
-	"plural": {},
-	"shell":  {},
+	"trust":   {"shell"},
+	"outlet":  {},
+	"stalled": {},
+	"plural":  {},
+	"shell":   {},
 
 	"conntrackd/hostfile": {"shell", "trust"},
 	"conntrackd/typed":    {"plural"},
@@ -90,7 +91,7 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "node/failoverlog", "tui", "tui/text", "tui/console", "trust", "outlet", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep", "cmd/connsync/call"),
+	"cmd/connsync": libraries("both", "", "node", "node/failoverlog", "tui", "tui/text", "tui/console", "trust", "outlet", "stalled", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep", "cmd/connsync/call"),
 
 	"cmd/connsync/fromfile":   {"conntrackd", "conntrackd/hostfile"},
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "conntrackd/service", "tui/text"},

@@ -19,6 +19,7 @@ import (
 	"connsync/conntrackd/hostfile"
 	"connsync/node"
 	"connsync/outlet"
+	"connsync/stalled"
 	"connsync/trust"
 	"connsync/tui/console"
 	"connsync/tui/text"
@@ -125,6 +126,11 @@ func (s streams) execute(ctx context.Context, args []string) (*cobra.Command, er
 		}
 	}
 	root.SetArgs(args)
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if cmd.HasParent() && cmd.Name() != "setup" { // else there may be a screen
+			go stalled.Tell(ctx, s.err, text.Clean)
+		}
+	}
 	return root.ExecuteContextC(ctx)
 }
 

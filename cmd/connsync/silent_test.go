@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,8 +16,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A file system that does not answer, as one over a network that is gone, keeps no
-// command that changes nothing from ending with a signal.
+// growing is what a program has printed so far.
+type growing struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (g *growing) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.text.Write(p)
+}
+
+func (g *growing) String() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.text.String()
+}
+
+func (g *growing) holds(text string) bool { return strings.Contains(g.String(), text) }
+
+// A file system that does not answer, as one over a network that is gone, is named, and keeps
+// no command that changes nothing from ending with a signal.
 func TestSignalsEndWhatAFileSystemHolds(t *testing.T) {
 	t.Parallel()
 	program, dir := build(t), t.TempDir()
@@ -51,12 +72,12 @@ func TestSignalsEndWhatAFileSystemHolds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, tt.args...)
-		var said strings.Builder
+		var said growing
 		cmd.Stdout, cmd.Stderr = &said, &said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for held := false; !held && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		for held := false; !(held && said.holds("waiting for "+dir)) && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
 			held = isHeld(cmd.Process.Pid)
 		}
 		_ = cmd.Process.Signal(tt.by)
