@@ -52,6 +52,18 @@ func TestAgreesWithKeepalived(t *testing.T) {
 		"conditions":         {"": instance("virtual_ipaddress {\n@node 10.9.9.7\n@other 10.9.9.8\n@^node 10.9.9.9\n@^other 10.9.9.10\n}")},
 		"includes":           {"": "include conf.d/*.conf\ninclude nowhere.conf\n", "conf.d/a.conf": instance("include vips\nnotify_backup \"/bin/true x\""), "conf.d/vips": "virtual_ipaddress {\n10.9.9.7\n}\n", "conf.d/b": "garbage {"},
 		"included elsewhere": {"": "include sub/a.conf\ninclude sub/b.conf\n", "sub/a.conf": "include deep/c.conf\n", "sub/b.conf": "", "sub/deep/c.conf": instance("virtual_ipaddress {\n10.9.9.7\n}")},
+		"tabs":               {"": "\tvrrp_instance\tV1\t{\n interface\teth0\n virtual_router_id\t5\n virtual_ipaddress\t{\n\t10.9.9.7/24\tbrd\t+\tdev eth0 scope global\n }\n notify\t\"/bin/true\ta\"\troot\n}\n"},
+		"a name that ends":   {"": "$P=/bin/true\n$A=failover\n$N=9\n" + instance("virtual_ipaddress {\n10.9.$N\n10.9.9.$N\n10.9.${N}.$N\n}\nnotify_master \"$P $A\" root\nnotify_backup \"/bin/true $A x\" root")},
+		"predefined":         {"": "include sub/a.conf\n" + instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master \"${_PWD}/script ${_INSTANCE} a${_HASH}b${_BANG}c\" root"), "script": "#!/bin/sh\n", "sub/a.conf": "vrrp_instance V6 {\ninterface eth0\nvirtual_router_id 6\nvirtual_ipaddress {\n10.9.9.8\n}\nnotify_backup ${_PWD}/script\n}\n", "sub/script": "#!/bin/sh\n"},
+		"outside quotes":     {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master /bin/true${_HASH}x root")},
+		"a comment's name":   {"": "$VIPS= \\\n10.9.9.11/32 \\\n10.9.9.12/32\n" + instance("virtual_ipaddress {\n10.9.9.7\n# $VIPS\n! ~SEQ(N,3) 10.9.9.$N\n}")},
+		"comments between":   {"": "$VIPS= \\\n10.9.9.11/32 \\ # one\n# two \\\n10.9.9.12/32 \\\n# three\n" + instance("virtual_ipaddress {\n$VIPS\n}")},
+		"sequences":          {"": "$E=4\n" + instance("virtual_ipaddress {\n~SEQ(A,1,3) 10.9.9.$A\n~SEQ(B, 9, -2, 4) 10.9.8.${B}\n~SEQ(C, 2, $E) 10.9.7.$C\n~SEQ(D,2) @node 10.9.6.$D\n~SEQ(D,2) @other 10.9.5.$D\n@node ~SEQ(F,2) 10.9.4.$F\n}")},
+		"sequences of six":   {"": instance("virtual_ipaddress {\n~SEQx(A,10,2,16) fe80::$A\n~SEQx (B,0x90,0x10,0xc0) ~SEQ(C,2) fe80::20:${B}:${C}\n}")},
+		"a sequence's lines": {"": "$S=~SEQ(N,1,3) $I\n$I= \\\nvrrp_instance V${N} { \\\ninterface eth0 \\\nvirtual_router_id $N \\\nvirtual_ipaddress { \\\n10.9.9.$N \\\n} \\\n}\n$S\n"},
+		"lists":              {"": instance("virtual_ipaddress {\n~LST( A , 1 , 5 ) 10.9.9.${A}/32\n~LST({B,C},{1,2},{3, 4}) 10.9.${B}.${C}\n~LST(D, 1, 2) ~SEQ(E,5,7) 10.8.${D}.${E}\n}")},
+		"a space":            {"": "include a b\n" + instance("virtual_ipaddress {\n10.9.9.7\n}"), "a": "vrrp_instance V7 {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {\n10.9.9.99\n}\n}\n"},
+		"an executable":      {"": "include script\n" + instance("virtual_ipaddress {\n10.9.9.7\n}"), "script": "vrrp_instance V7 {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {\n10.9.9.99\n}\n}\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +78,11 @@ func TestAgreesWithKeepalived(t *testing.T) {
 				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(path, []byte(programs.Replace(content)), 0o644); err != nil {
+				mode := os.FileMode(0o644)
+				if filepath.Base(path) == "script" {
+					mode = 0o755
+				}
+				if err := os.WriteFile(path, []byte(programs.Replace(content)), mode); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -137,7 +153,7 @@ func unlinked(t *testing.T, name string) string {
 }
 
 var (
-	dumpedAddress = regexp.MustCompile(`: {4,}([0-9a-f.:]+)(?:/[0-9]+)? dev `)
+	dumpedAddress = regexp.MustCompile(`: {4,}([0-9a-f.:]+)(?:/[0-9]+)? (?:brd [0-9.]+ )?dev `)
 	dumpedScript  = regexp.MustCompile(`(Master|Backup|Fault|Generic) state transition script = '([^']*)'(.*), uid`)
 	refusedScript = regexp.MustCompile(`Wrong file type found in script path|Script .* cannot be accessed|(?i)disabling .*script`)
 )

@@ -129,6 +129,9 @@ func TestLoadSaysWhatItCouldNotFollow(t *testing.T) {
 	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "program"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	itself := write("itself.conf", "")
 	write("itself.conf", "include "+itself+"\n")
 	for name, want := range map[string]string{
@@ -138,11 +141,23 @@ func TestLoadSaysWhatItCouldNotFollow(t *testing.T) {
 		"include " + itself + "\n":  "too many includes",
 		"include loop/*.conf\n":     "open " + dir + "/loop: too many levels of symbolic links",
 		"$A=$A x\nvrrp_instance $A": "the parameters in it never end",
+		"include 'a.conf'\n":        ":1: the include 'a.conf' is not understood here",
+		"include program\n":         ":1: keepalived reads no executable file: " + dir + "/program; take its x bits away (chmod a-x)",
+		"~FOR(N,1) x\n":             ":1: the line that begins with ~ is not understood here",
+		"~SEQ(N,1,1) x":             "",
+		"~SEQ(N,9,1,1) x":           ":1: ~SEQ(N,9,1,1) is not understood here",
+		"~SEQ(N,1,2,3,4) x":         ":1: ~SEQ(N,1,2,3,4) is not understood here",
+		"~SEQ(N,one) x":             ":1: ~SEQ(N,one) is not understood here",
+		"~LST({A,B},{1,2},{3}) x":   ":1: ~LST({A,B},{1,2},{3}) is not understood here",
+		"~LST(A) x":                 ":1: ~LST(A) is not understood here",
 	} {
 		c, err := Load(write("keepalived.conf", name), "", Habits{})
 		if err != nil || (want == "") != (c.Unread == nil) || !strings.Contains(strings.Join(c.Unread, "\n"), want) {
 			t.Errorf("%q: %v, %v; want %q", name, c, err, want)
 		}
+	}
+	if _, err := Load(filepath.Join(dir, "program"), "", Habits{}); err == nil || !strings.Contains(err.Error(), "keepalived reads no executable file") {
+		t.Errorf("an executable file: %v", err)
 	}
 	if _, err := Load(filepath.Join(dir, "nowhere"), "", Habits{}); !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)

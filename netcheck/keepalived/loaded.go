@@ -51,7 +51,7 @@ func (i Installation) NotLoaded(c *Config) (string, error) {
 	if !changed.After(info.ModTime()) {
 		return "", nil
 	}
-	if loaded, err := Load(held, i.ConfigID, c.Habits); err == nil && sameMoving(loaded, c) {
+	if loaded, err := loadWithin(held, i.ConfigID, c.Habits, maxSteps, maxBytes); err == nil && sameMoving(loaded, c) {
 		return "", nil
 	}
 	return fmt.Sprintf(has, i.PID, file), nil

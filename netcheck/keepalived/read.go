@@ -30,7 +30,18 @@ const (
 // further down is in Config.Unread. That is all there is of a configuration which
 // is larger, or grows larger by its parameters, than what is read.
 func Load(path, configID string, habits Habits) (*Config, error) {
+	if err := executable(path); err != nil {
+		return nil, err
+	}
 	return loadWithin(path, configID, habits, maxSteps, maxBytes)
+}
+
+// executable says why keepalived passes over a file of configuration.
+func executable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+		return fmt.Errorf("keepalived reads no executable file: %s; take its x bits away (chmod a-x)", path)
+	}
+	return nil
 }
 
 // loadWithin is Load with a budget.
@@ -39,7 +50,9 @@ func loadWithin(path, configID string, habits Habits, steps, most int) (*Config,
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{configID: configID, parameters: map[string]string{}, config: &Config{Habits: habits}, steps: steps, bytes: most}
+	// The predefined ones, but for _PWD, which is each file's, and _RANDOM.
+	parameters := map[string]string{"_INSTANCE": configID, "_HASH": "#", "_BANG": "!"}
+	r := &reader{configID: configID, parameters: parameters, config: &Config{Habits: habits}, steps: steps, bytes: most}
 	r.file(path, content, 0)
 	if r.gaveUp {
 		return &Config{Habits: habits, Files: r.config.Files, Unread: r.config.Unread[len(r.config.Unread)-1:]}, nil
@@ -114,19 +127,22 @@ func (r *reader) unread(file string, at int, format string, args ...any) {
 // file takes in a file line by line.
 func (r *reader) file(path string, content []byte, depth int) {
 	r.config.Files = append(r.config.Files, path)
+	before := r.parameters["_PWD"]
+	r.parameters["_PWD"] = trust.Directory(path)
+	defer func() { r.parameters["_PWD"] = before }()
 	at := 0
 	collecting := "" // the parameter whose definition goes over several lines
 	var collected []byte
 	for text := range bytes.Lines(content) {
 		at++
-		s := strings.TrimSpace(string(text))
+		s := uncommented(strings.TrimSpace(string(text)))
 		if !r.spend(path, at, 1, len(text)) {
 			return
 		}
 		if collecting != "" {
 			value, more := strings.CutSuffix(s, `\`)
 			collected = append(append(collected, '\n'), value...)
-			if !more && s != "" {
+			if !more && len(bytes.TrimSpace(text)) > 0 { // a comment ends it, a blank line does not
 				r.parameters[collecting], collecting = string(collected), ""
 			}
 			continue
@@ -147,10 +163,9 @@ func (r *reader) file(path string, content []byte, depth int) {
 }
 
 // includeLine is the include directive and its stricter variants.
-var includeLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^include[rmwba]?[ \t]+([^ \t#!]+)`) })
+var includeLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^include[rmwba]?[ \t]+(.+)$`) })
 
 func (r *reader) include(file string, at int, pattern string, depth int) {
-	pattern = strings.Trim(pattern, `"'`)
 	full := pattern
 	if !filepath.IsAbs(full) {
 		full = trust.Directory(file) + "/" + full // keepalived is in that directory then
@@ -160,7 +175,7 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 	}
 	found, err := filepath.Glob(full)
 	switch {
-	case err != nil, strings.ContainsAny(pattern, "{}"):
+	case err != nil, strings.ContainsAny(pattern, `{}"'`): // quotes are of the name since 2.2
 		r.unread(file, at, "the include %s is not understood here", pattern)
 	case len(found) == 0:
 		if err := hidden(full); err != nil {
@@ -173,6 +188,9 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 	}
 	for _, path := range found {
 		content, err := readFile(path)
+		if err == nil {
+			err = executable(path)
+		}
 		if err != nil {
 			r.unread(file, at, "%v", err)
 			continue
@@ -211,6 +229,10 @@ func (r *reader) line(file string, at int, s string, depth int) (goesOn string) 
 		if more {
 			return m[1]
 		}
+		return ""
+	}
+	if strings.HasPrefix(s, "~") {
+		r.repeat(file, at, s, depth)
 		return ""
 	}
 	// A parameter's value may hold parameters, conditions and whole lines.
@@ -261,17 +283,22 @@ var (
 // are not defined as they stand. size is that of the values; the result is not
 // whole where it is more than may still be read.
 func (r *reader) substitute(s string) (result string, size int) {
-	result = use().ReplaceAllStringFunc(s, func(found string) string {
+	var out strings.Builder
+	end := 0
+	for _, m := range use().FindAllStringSubmatchIndex(s, -1) {
+		found := s[m[0]:m[1]]
 		value, ok := r.parameters[strings.Trim(found, "${}")]
-		if !ok {
-			return found
+		// Without braces it is one only where its name ends as keepalived wants it.
+		if !ok || found[1] != '{' && m[1] < len(s) && strings.IndexByte(" \t,)", s[m[1]]) < 0 {
+			continue
 		}
 		if size += len(value); size > r.bytes {
-			return ""
+			break
 		}
-		return value
-	})
-	return result, size
+		out.WriteString(s[end:m[0]] + value)
+		end = m[1]
+	}
+	return out.String() + s[end:], size
 }
 
 // tree puts the lines into blocks. A brace that is not closed is closed at the

@@ -32,8 +32,11 @@ func TestLoadEnds(t *testing.T) {
 	for name, content := range map[string]string{
 		"a parameter of itself":      "$A= \\\n$A \\\n$A\n$A",
 		"two of each other":          "$A= \\\n$B \\\n$B\n$B= \\\n$A \\\n$A\n$A",
-		"a large one, often":         "$A=" + large + "\n" + strings.Repeat("$A", maxBytes/8),
+		"a large one, often":         "$A=" + large + "\n" + strings.Repeat("$A ", maxBytes/8),
 		"a large one, on many lines": "$A=" + large + "\n" + strings.Repeat("$A\n", 100),
+		"a long sequence":            "~SEQ(N,1000000000) x $N",
+		"sequences of sequences":     "~SEQ(A,9999) ~SEQ(B,9999) ~SEQ(C,9999) x",
+		"a sequence of itself":       "$A=~SEQ(N,2) $A\n$A",
 		"many lines":                 strings.Repeat("\n", maxSteps+1),
 		"many words":                 strings.Repeat("{", maxSteps+1),
 		"many includes":              strings.Repeat("include nowhere\n", maxFiles+1),
@@ -82,6 +85,7 @@ func FuzzLoad(f *testing.F) {
 	for _, s := range []string{
 		"", instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify \"/bin/echo 'a b' c\" root"), "$A= \\\n$A \\\n$A\n$A", "$A=$A x\nvrrp_instance $A",
 		"@node vrrp_instance ${B} {\n@^node }\n", "include *\n", "include keepalived.conf\n", "global_defs {\nscript_user a b\n}\n}{", "$A=${A}${A}\n$A{$A",
+		"~SEQ(N,9,-2,1) ~LST({A, B}, {1,2}) x$N ${A}\n$S=~SEQx(N,$M) $S\n$S\n",
 	} {
 		f.Add([]byte(s))
 	}

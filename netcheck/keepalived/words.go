@@ -2,6 +2,29 @@ package keepalived
 
 import "strings"
 
+// uncommented is a line without its comment: from a # or ! on that does not stand in
+// double quotes. A backslash before one counts for nothing outside of them; one at the end
+// of the line stays, since the next line belongs to this one. It is taken off before
+// parameters are looked at, which a comment may name too.
+func uncommented(s string) string {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && (quoted || i+1 == len(s) || s[i+1] != '#' && s[i+1] != '!'):
+			i++
+		case !quoted && (c == '#' || c == '!' || c == '\\'):
+			kept := strings.TrimRight(s[:i], " \t")
+			if strings.HasSuffix(s, `\`) {
+				kept += `\`
+			}
+			return kept
+		}
+	}
+	return s
+}
+
 // fields cuts a line into words: at white space, with " and ' around what
 // belongs together, up to a comment. Braces are words of their own. A line with a
 // quote that does not end has none. The words of a script keep their escapes where
