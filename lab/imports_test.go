@@ -81,12 +81,13 @@ var allowed = map[string][]string{
 	"node/dependents":   {"conntrackd/service", "netcheck/check"},
 	"node/firewallboot": {"trust"},
 	"node/hookscript":   {"trust"},
+	"node/install":      {"trust"},
 	"node/failoverlog":  {"conntrackd/failover", "conntrackd/hostfile", "outlet"},
 	"node/helpers":      {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/cthelper", "plural", "shell"},
 
 	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
-	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/failoverlog", "node/firewallboot", "node/helpers", "node/hookscript", "node/lifetime", "plural", "shell", "trust", "outlet"),
+	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/failoverlog", "node/firewallboot", "node/helpers", "node/hookscript", "node/install", "node/lifetime", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/apply", "conntrackd/control", "conntrackd/coverage", "conntrackd/events", "conntrackd/failover", "conntrackd/health", "conntrackd/service", "node"},
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},

@@ -17,6 +17,7 @@ import (
 	"connsync/netcheck/firewall"
 	"connsync/netcheck/spare"
 	"connsync/node/candidates"
+	"connsync/node/install"
 	"connsync/shell"
 )
 
@@ -175,7 +176,7 @@ func (n *Node) daemon() check.Check {
 			switch {
 			case errors.Is(err, service.ErrNotInstalled):
 				return check.Finding{Status: check.Failed, Detail: "conntrackd is not installed on this host", Err: err,
-					Remedy: "apt-get install conntrackd"}
+					Remedy: install.Command(install.Conntrackd, false)}
 			case err != nil:
 				return check.Finding{Status: check.Unknown, Detail: "conntrackd did not say its version: " + err.Error(), Err: err,
 					Remedy: "conntrackd -v"}
@@ -192,7 +193,7 @@ func (n *Node) daemon() check.Check {
 				return check.Finding{Status: check.Unknown, Err: err, Remedy: service.Unread(n.Service),
 					Detail: fmt.Sprintf("conntrackd %s is installed; %s could not be read: %v", version, service.Called(n.Service), err)}
 			case !state.Present:
-				return check.Finding{Status: check.Failed, Remedy: "apt-get install --reinstall conntrackd, or --service direct",
+				return check.Finding{Status: check.Failed, Remedy: install.Command(install.Conntrackd, true) + ", or --service direct",
 					Detail: fmt.Sprintf("conntrackd %s is installed, but there is no %s", version, service.Called(n.Service))}
 			}
 			if n.Unread != "" {

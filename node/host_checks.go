@@ -17,6 +17,7 @@ import (
 	"connsync/conntrackd/service"
 	"connsync/netcheck/check"
 	"connsync/node/dependents"
+	"connsync/node/install"
 	"connsync/plural"
 )
 
@@ -213,7 +214,7 @@ func (h *hostChecks) protocols(ctx context.Context) check.Finding {
 	if accept && len(unknown) == len(names) {
 		detail += ", and an empty Accept list lets nothing through"
 	}
-	return check.Finding{Status: check.Failed, Detail: detail, Remedy: "apt-get install netbase"}
+	return check.Finding{Status: check.Failed, Detail: detail, Remedy: install.Command(install.Netbase, false)}
 }
 
 // hashLimit looks at both sides of the limit: this node's table, and what the

@@ -20,7 +20,7 @@ import (
 
 // ErrNoNft is returned by [RunNft], [Try] and [TryFile] where the program nft is not
 // installed.
-var ErrNoNft = errors.New("nft is not installed: apt-get install nftables")
+var ErrNoNft = errors.New("nft is not installed: install the package nftables")
 
 // nftTimeout is how long nft may take; big sets take seconds.
 const nftTimeout = time.Minute
