@@ -166,27 +166,38 @@ func (r *reader) file(path string, content []byte, depth int) {
 var includeLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^include[rmwba]?[ \t]+(.+)$`) })
 
 func (r *reader) include(file string, at int, pattern string, depth int) {
-	full := pattern
-	if !filepath.IsAbs(full) {
-		full = trust.Directory(file) + "/" + full // keepalived is in that directory then
-	}
-	if real, err := trust.Absolute(full); err == nil {
-		full = real // Glob reads ".." as text
-	}
-	found, err := filepath.Glob(full)
-	switch {
-	case err != nil, strings.ContainsAny(pattern, `{}"'`): // quotes are of the name since 2.2
+	if strings.ContainsAny(pattern, `"'\`) { // quotes are of the name since 2.2
 		r.unread(file, at, "the include %s is not understood here", pattern)
-	case len(found) == 0:
-		if err := hidden(full); err != nil {
+		return
+	}
+	var found []string
+	patterns := braces(pattern, maxFiles+1)
+	for _, full := range patterns {
+		if !filepath.IsAbs(full) {
+			full = trust.Directory(file) + "/" + full // keepalived is in that directory then
+		}
+		if real, err := trust.Absolute(full); err == nil {
+			full = real // Glob reads ".." as text
+		}
+		paths, err := filepath.Glob(full)
+		if err != nil {
+			r.unread(file, at, "the include %s is not understood here", pattern)
+		} else if err := hidden(full); len(paths) == 0 && err != nil {
 			r.unread(file, at, "%v", err)
 		}
+		found = append(found, paths...)
+		if len(found) > maxFiles {
+			break
+		}
 	}
-	if r.includes += max(1, len(found)); r.includes > maxFiles || depth >= maxDepth {
+	if r.includes += max(len(patterns), len(found)); r.includes > maxFiles || depth >= maxDepth {
 		r.giveUp(file, at, "too many includes")
 		return
 	}
 	for _, path := range found {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			continue // keepalived passes over it
+		}
 		content, err := readFile(path)
 		if err == nil {
 			err = executable(path)
@@ -200,6 +211,43 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 		}
 		r.file(path, content, depth+1)
 	}
+}
+
+// braces are the patterns that one with "{a,b}" stands for, at most so many; "{" without
+// its "}" is text.
+func braces(pattern string, most int) []string {
+	for open := strings.IndexByte(pattern, '{'); open >= 0; {
+		depth, from, end := 0, open+1, -1
+		var parts []string
+		for i := open; i < len(pattern) && end < 0; i++ {
+			switch c := pattern[i]; {
+			case c == '{':
+				depth++
+			case c == ',' && depth == 1:
+				parts, from = append(parts, pattern[from:i]), i+1
+			case c == '}':
+				if depth--; depth == 0 {
+					parts, end = append(parts, pattern[from:i]), i+1
+				}
+			}
+		}
+		if end > 0 {
+			var all []string
+			for _, p := range parts {
+				if len(all) >= most {
+					break
+				}
+				all = append(all, braces(pattern[:open]+p+pattern[end:], most-len(all))...)
+			}
+			return all
+		}
+		next := strings.IndexByte(pattern[open+1:], '{')
+		if next < 0 {
+			break
+		}
+		open += 1 + next
+	}
+	return []string{pattern}
 }
 
 // hidden says why nobody can tell that a pattern matches no file: Glob passes

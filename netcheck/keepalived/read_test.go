@@ -39,6 +39,7 @@ func TestLoadEnds(t *testing.T) {
 		"a sequence of itself":       "$A=~SEQ(N,2) $A\n$A",
 		"many lines":                 strings.Repeat("\n", maxSteps+1),
 		"many words":                 strings.Repeat("{", maxSteps+1),
+		"many in braces":             "include " + strings.Repeat("{a,b}", 40) + "\n",
 		"many includes":              strings.Repeat("include nowhere\n", maxFiles+1),
 	} {
 		t.Run(name, func(t *testing.T) {
