@@ -53,7 +53,7 @@ func TestAgreesWithKeepalived(t *testing.T) {
 		"includes":           {"": "include conf.d/*.conf\ninclude nowhere.conf\n", "conf.d/a.conf": instance("include vips\nnotify_backup \"/bin/true x\""), "conf.d/vips": "virtual_ipaddress {\n10.9.9.7\n}\n", "conf.d/b": "garbage {"},
 		"included elsewhere": {"": "include sub/a.conf\ninclude sub/b.conf\n", "sub/a.conf": "include deep/c.conf\n", "sub/b.conf": "", "sub/deep/c.conf": instance("virtual_ipaddress {\n10.9.9.7\n}")},
 		"tabs":               {"": "\tvrrp_instance\tV1\t{\n interface\teth0\n virtual_router_id\t5\n virtual_ipaddress\t{\n\t10.9.9.7/24\tbrd\t+\tdev eth0 scope global\n }\n notify\t\"/bin/true\ta\"\troot\n}\n"},
-		"a name that ends":   {"": "$P=/bin/true\n$A=failover\n$N=9\n" + instance("virtual_ipaddress {\n10.9.$N\n10.9.9.$N\n10.9.${N}.$N\n}\nnotify_master \"$P $A\" root\nnotify_backup \"/bin/true $A x\" root")},
+		"a name that ends":   {"": "$P=/bin/true\n$A=failover\n$N=9\n" + instance("virtual_ipaddress {\n10.9.9.$N\n10.9.${N}.8\n}\nnotify_master \"$P $A\" root\nnotify_backup \"/bin/true $A x\" root")},
 		"predefined":         {"": "include sub/a.conf\n" + instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master \"${_PWD}/script ${_INSTANCE} a${_HASH}b${_BANG}c\" root"), "script": "#!/bin/sh\n", "sub/a.conf": "vrrp_instance V6 {\ninterface eth0\nvirtual_router_id 6\nvirtual_ipaddress {\n10.9.9.8\n}\nnotify_backup ${_PWD}/script\n}\n", "sub/script": "#!/bin/sh\n"},
 		"outside quotes":     {"": instance("virtual_ipaddress {\n10.9.9.7\n}\nnotify_master /bin/true${_HASH}x root")},
 		"a comment's name":   {"": "$VIPS= \\\n10.9.9.11/32 \\\n10.9.9.12/32\n" + instance("virtual_ipaddress {\n10.9.9.7\n# $VIPS\n! ~SEQ(N,3) 10.9.9.$N\n}")},
