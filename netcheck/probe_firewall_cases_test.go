@@ -9,6 +9,9 @@ import (
 func firewallCases() []firewallCase {
 	const drop = "type filter hook input priority 0; policy drop\n"
 	const open = "type filter hook input priority 0; policy accept\n"
+	mark := func(rules string) string {
+		return "chain pre { type filter hook prerouting priority -150\n udp dport 3780 " + rules + "\n}\n"
+	}
 	in := func(rules string) string { return "chain in {" + drop + rules + "\n}" }
 	return []firewallCase{
 		// Sets, maps and concatenations.
@@ -90,6 +93,27 @@ func firewallCases() []firewallCase {
 		{"another source is translated", "chain nat { type nat hook postrouting priority 100\n oifname eth1 snat @ to THIRD\n}\nchain late { type filter hook postrouting priority 300\n @ saddr OWN accept\n udp dport 3780 drop\n}", check.Unknown, "in chain late"},
 		{"another source is translated on the way in", "chain nat { type nat hook input priority 100\n udp dport 3780 snat @ to THIRD\n}\nchain late { type filter hook input priority 200\n @ saddr PEER accept\n udp dport 3780 drop\n}", check.Unknown, "in chain late"},
 		{"another source is translated later", "chain nat { type nat hook input priority 100\n udp dport 3780 snat @ to THIRD\n}\n" + in("@ saddr PEER accept"), check.Passed, ""},
+		{"the peer's address is written as the source", "chain out { type filter hook output priority -300\n udp dport 3780 @ saddr set PEER\n}", check.Unknown, "rule 1 in chain out"},
+		{"a source of another network is written", "chain out { type filter hook output priority -300\n udp dport 3780 @ saddr set FAR\n}", check.Unknown, "rule 1 in chain out"},
+		{"translated to the peer's address", "chain nat { type nat hook postrouting priority 100\n udp dport 3780 snat @ to PEER\n}", check.Unknown, "rule 1 in chain nat"},
+		{"translated to one of several addresses", "chain nat { type nat hook postrouting priority 100\n udp dport 3780 snat @ to PEER-THIRD\n}", check.Unknown, "rule 1 in chain nat"},
+		{"translated to Current IP", "chain nat { type nat hook postrouting priority 100\n udp dport 3780 snat @ to OWN\n}", check.Passed, ""},
+		// Marks that rules give are followed to the rules that ask for them.
+		{"a mark that was given", mark("meta mark set 7") + in("meta mark 7 accept"), check.Passed, ""},
+		{"another mark was given", mark("meta mark set 7") + in("meta mark 8 accept"), check.Failed, "policy drop"},
+		{"a mark that was given to others", "chain pre { type filter hook prerouting priority -300\n udp dport 3781 meta mark set 7\n}\n" + in("meta mark 7 accept"), check.Unknown, "rule 1"},
+		{"a mark that a limit gives", mark("limit rate 1/hour burst 1 packets meta mark set 7") + in("meta mark 7 accept"), check.Unknown, "rule 1"},
+		{"bits of a mark", mark("meta mark set 0x17") + in("meta mark & 0xf == 7 accept"), check.Passed, ""},
+		{"bits that were added to a mark", mark("meta mark set meta mark or 0x10") + in("meta mark & 0x10 == 0x10 accept"), check.Passed, ""},
+		{"bits beside those that were added", mark("meta mark set meta mark or 0x10") + in("meta mark 0x10 accept"), check.Unknown, "rule 1"},
+		{"a mark from a map", mark("meta mark set udp dport map { 22 : 1, 3780 : 7 }") + in("meta mark vmap { 1 : drop, 7 : accept }"), check.Passed, ""},
+		{"the mark of a connection", mark("ct mark set 5") + in("ct mark 5 accept"), check.Passed, ""},
+		{"the mark of a connection as a packet's", mark("ct mark set 5 meta mark set ct mark") + in("meta mark 5 accept"), check.Passed, ""},
+		{"a mark that a chain gives again", "chain sub { meta mark set 7\n}\n" + in("meta mark set 0 jump sub\n meta mark set 0 jump sub\n meta mark 7 accept"), check.Passed, ""},
+		{"a mark that was given on the way out", "chain out { type filter hook output priority -300\n udp dport 3780 meta mark set 7\n}\nchain late { type filter hook postrouting priority 0\n meta mark 7 drop\n}", check.Failed, "rule 1 in chain late"},
+		// Chains of the type nat see what is tracked.
+		{"dropped before translation, tracked", "chain nat { type nat hook prerouting priority -100\n udp dport 3780 drop\n}\nchain in { type filter hook input priority 0\n ct state established accept\n}", check.Failed, "rule 1 in chain nat"},
+		{"dropped before translation, not known to be tracked", "chain nat { type nat hook prerouting priority -100\n udp dport 3780 drop\n}", check.Unknown, "rule 1 in chain nat of table f counts only while this node tracks connections"},
 		// Families, hooks and priorities.
 		{"own family", "table @ f {\nchain in {" + drop + "udp dport 3780 accept\n}\n}", check.Passed, ""},
 		{"own family drops", "table @ f {\nchain in {" + drop + "}\n}", check.Failed, "policy drop"},

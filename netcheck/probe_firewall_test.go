@@ -106,7 +106,7 @@ func (n *testNet) firewallCase(t *testing.T, family int, c firewallCase) {
 	target := n.families[family]
 	other := map[int]string{4: "10.8.0.0/16", 6: "fd08::/16"}[family]
 	words := strings.NewReplacer("@ ", target.NftFamily()+" ", "PEER", target.Peer.Addr().String(), "OWN", target.Current.Addr().String(),
-		"THIRD", target.Peer.Addr().Next().String(), "NET", target.Peer.Masked().String(), "OTHER", other)
+		"THIRD", target.Peer.Addr().Next().String(), "NET", target.Peer.Masked().String(), "OTHER", other, "FAR", map[int]string{4: "198.51.100.9", 6: "2001:db8::9"}[family])
 	rules, detail := c.rules, c.detail
 	if family == 6 && strings.Contains(rules, "policy drop\n") && !strings.Contains(rules, "icmpv6") {
 		rules = strings.ReplaceAll(rules, "policy drop\n", "policy drop\n icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n")

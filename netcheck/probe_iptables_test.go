@@ -20,6 +20,7 @@ func TestFirewallOfIptables(t *testing.T) {
 	in := func(rules ...string) string {
 		return closed + "ND" + "-A INPUT " + strings.Join(rules, "\n-A INPUT ") + "\nCOMMIT\n"
 	}
+	mark := func(target string) string { return "*mangle\n-A PREROUTING -j " + target + "\nCOMMIT\n" }
 	cases := []firewallCase{
 		{"nothing", open + "COMMIT\n", check.Passed, ""},
 		{"policy drop", closed + "NDCOMMIT\n", check.Failed, "chain INPUT of table filter"},
@@ -72,6 +73,14 @@ func TestFirewallOfIptables(t *testing.T) {
 		{"another source is translated later", "*nat\n-A INPUT -p udp -j SNAT --to-source THIRD\nCOMMIT\n" + in("-s PEER -j ACCEPT"), check.Passed, ""},
 		{"another source is translated", "*nat\n-A POSTROUTING -p udp -j SNAT --to-source THIRD\nCOMMIT\n*filter\n:OUTPUT DROP\nNDOUT-A OUTPUT -s OWN -j ACCEPT\nCOMMIT\n", check.Passed, ""},
 		{"not translated", "*mangle\n-A INPUT -p udp -m conntrack ! --ctstate DNAT -j DROP\nCOMMIT\n", check.Failed, "table mangle"},
+		{"translated to the peer's address", "*nat\n-A POSTROUTING -p udp -j SNAT --to-source PEER\nCOMMIT\n", check.Unknown, "table nat"},
+		{"a mark that was given", mark("MARK --set-mark 7") + in("-m mark --mark 7 -j ACCEPT"), check.Passed, ""},
+		{"another mark was given", mark("MARK --set-mark 7") + in("-m mark --mark 8 -j ACCEPT"), check.Failed, "policy drop"},
+		{"not the mark that was given", mark("MARK --set-mark 7") + in("-m mark ! --mark 8 -j ACCEPT"), check.Passed, ""},
+		{"bits of a mark", mark("MARK --set-xmark 0x17/0x1f") + in("-m mark --mark 7/0xf -j ACCEPT"), check.Passed, ""},
+		{"the mark of a connection", mark("CONNMARK --set-mark 5") + in("-m connmark --mark 5 -j ACCEPT"), check.Passed, ""},
+		{"a mark that a connection keeps", "*mangle\n-A PREROUTING -j MARK --set-mark 7\n-A PREROUTING -j CONNMARK --save-mark\n-A PREROUTING -j MARK --set-mark 0\n-A PREROUTING -j CONNMARK --restore-mark\nCOMMIT\n" + in("-m mark --mark 7 -j ACCEPT"), check.Passed, ""},
+		{"a mark of some bits that a connection keeps", "*mangle\n-A PREROUTING -j MARK --set-mark 0x17\n-A PREROUTING -j CONNMARK --save-mark --nfmask 0xf --ctmask 0xf\nCOMMIT\n" + in("-m connmark --mark 7/0xf -j ACCEPT"), check.Passed, ""},
 		{"others are redirected", "*nat\n-A PREROUTING -p udp -m udp --dport 3781 -j REDIRECT --to-ports 9\nCOMMIT\n", check.Passed, ""},
 		{"like ufw", likeUFW, check.Failed, ""},
 		{"like ufw with its rule", strings.Replace(likeUFW, "-A ufw-user-input -p tcp", "-A ufw-user-input -i eth1 -p udp -m udp -s PEER -d OWN --dport 3780 -j ACCEPT\n-A ufw-user-input -p tcp", 1), check.Passed, ""},

@@ -2,9 +2,13 @@ package firewall
 
 import (
 	"encoding/binary"
+	"net"
+	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 
 	"connsync/netcheck/packet"
@@ -40,14 +44,102 @@ func (p *firstPacket) blank(h value, source, size int) {
 	}
 }
 
-// translate rewrites an address. A datagram to another destination is no longer
-// the daemon's; the source matters to the peer alone.
-func (p *firstPacket) translate(destination bool) (truth, *expr.Verdict) {
-	p.changed |= translated | otherSource
-	if destination {
+// translate rewrites the destination: the datagram is no longer the daemon's.
+func (p *firstPacket) translate() (truth, *expr.Verdict) {
+	p.changed |= translated | otherSource | astray
+	return yes, &expr.Verdict{Kind: expr.VerdictAccept}
+}
+
+// translateSource rewrites the source, to an address that is not valid where it is not known.
+func (p *firstPacket) translateSource(to netip.Addr) (truth, *expr.Verdict) {
+	p.changed |= translated
+	p.comesFrom(to)
+	return yes, &expr.Verdict{Kind: expr.VerdictAccept}
+}
+
+// comesFrom gives the packet another source. It matters to the peer alone, whose kernel drops
+// what cannot come from another host of the link, such as what comes from itself.
+func (p *firstPacket) comesFrom(source netip.Addr) {
+	p.changed |= otherSource
+	if p.in || p.protocol != unix.IPPROTO_UDP {
+		return
+	}
+	link := p.link.Current.Masked()
+	first := link.Addr()
+	last := first.AsSlice()
+	for i := link.Bits(); i >= 0 && i < len(last)*8; i++ {
+		last[i/8] |= 0x80 >> (i % 8)
+	}
+	broadcast, _ := netip.AddrFromSlice(last)
+	isHost := link.Contains(source) && (source == p.source || source != p.destination && source != p.link.Peer.Addr().Unmap() &&
+		(link.Addr().Is6() || link.Bits() > 30 || source != first && source != broadcast))
+	if !isHost && source != p.source {
 		p.changed |= astray
 	}
-	return yes, &expr.Verdict{Kind: expr.VerdictAccept}
+}
+
+// newSource is what a rule of nftables translates the source to, where that is known.
+func (ev *evaluation) newSource(e *expr.NAT) netip.Addr {
+	if e.RegAddrMin == 0 { // the port alone
+		return ev.flow.source
+	}
+	size := ev.flow.source.BitLen() / 8
+	from := ev.read(e.RegAddrMin, size)
+	if e.RegAddrMax != 0 && ev.read(e.RegAddrMax, size).equals(from.bytes) != yes {
+		return netip.Addr{}
+	}
+	return addressIn(from)
+}
+
+// addressIn is not valid where it is not known.
+func addressIn(v value) netip.Addr {
+	if !v.whole() {
+		return netip.Addr{}
+	}
+	a, _ := netip.AddrFromSlice(v.bytes)
+	return a
+}
+
+// snatSource is the same of iptables' target SNAT.
+func (p *firstPacket) snatSource(e *expr.Target) netip.Addr {
+	const mapsAddress = 1 // NF_NAT_RANGE_MAP_IPS
+	var flags uint32
+	var from, to net.IP
+	switch info := e.Info.(type) {
+	case *xt.NatIPv4MultiRangeCompat:
+		if len(*info) > 0 {
+			flags, from, to = uint32((*info)[0].Flags), (*info)[0].MinIP, (*info)[0].MaxIP
+		}
+	case *xt.Unknown: // struct nf_nat_range2
+		const size = 16
+		if b := []byte(*info); len(b) >= 4+2*size {
+			flags, from, to = binary.NativeEndian.Uint32(b), b[4:4+size], b[4+size:4+2*size]
+		}
+	}
+	a, ok := netip.AddrFromSlice(from)
+	switch {
+	case ok && flags&mapsAddress == 0: // the port alone
+		return p.source
+	case ok && from.Equal(to):
+		return a.Unmap()
+	}
+	return netip.Addr{}
+}
+
+// legacySource is the same in the words of iptables-save.
+func legacySource(words []string) netip.Addr {
+	i := slices.Index(words, "--to-source")
+	if i < 0 || i+1 >= len(words) {
+		return netip.Addr{}
+	}
+	if a, err := netip.ParseAddr(words[i+1]); err == nil {
+		return a
+	}
+	a, err := netip.ParseAddrPort(words[i+1]) // ranges are not known
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr()
 }
 
 // header is what is known of one of the headers.
@@ -83,6 +175,7 @@ func (ev *evaluation) payload(e *expr.Payload) {
 		return
 	}
 	written := ev.read(e.SourceRegister, int(e.Len))
+	rewritten := false
 	for i := range there.bytes {
 		at, matters := int(e.Offset)+i, there.known[i]
 		isSource, any := ev.flow.indifferent(e.Base, at)
@@ -92,29 +185,26 @@ func (ev *evaluation) payload(e *expr.Payload) {
 		if matters&^(there.known[i]&written.known[i]) == 0 && (there.bytes[i]^written.bytes[i])&matters == 0 {
 			continue // as it was
 		}
-		if isSource {
-			ev.flow.changed |= otherSource
-		}
+		rewritten = rewritten || isSource
 		if !isSource || ev.flow.in || ev.flow.protocol != unix.IPPROTO_UDP { // on the way out of what nobody answers it matters to the peer alone
 			ev.flow.changed |= astray
 		}
 	}
-}
-
-// marks is for a rule that gives the packet a mark: on the way out the kernel may choose
-// another route by that, where a policy rule asks for marks.
-func (w *follower) marks() {
-	chooses := w.base.Kind == "route" || w.base.program != "" && w.base.Table == "mangle" && w.base.Hook == hookOutput
-	if chooses && w.rules.marked != nil && w.rules.marked(w.flow.link.Family()) {
-		w.flow.changed |= astray
+	if !rewritten {
+		return
 	}
+	source := netip.Addr{}
+	if int(e.Len) == ev.flow.source.BitLen()/8 { // else some of its bytes alone
+		source = addressIn(written)
+	}
+	ev.flow.comesFrom(source)
 }
 
 // setMeta is for what rules set beside the packet.
 func (ev *evaluation) setMeta(e *expr.Meta) {
 	switch e.Key {
 	case expr.MetaKeyMARK:
-		ev.marks()
+		ev.setMark(ev.holds, markOf(ev.read(e.Register, 4)))
 		return
 	case expr.MetaKeyPRIORITY, expr.MetaKeyNFTRACE, expr.MetaKeySECMARK:
 		return

@@ -30,6 +30,7 @@ type firstPacket struct {
 	hopLimit            byte   // 0 where it is not known
 	tracked             tracking
 	changed             changes
+	marks
 	// spared says that it may not be needed: the peer may not have to ask, or no switch.
 	spared bool
 	// extended says that its IP header has options.

@@ -109,10 +109,12 @@ func (r *ruleset) follow(k *work, base *chain, p *firstPacket, skip func(rule) b
 // walk follows the rules of a chain.
 func (w *follower) walk(c *chain) fates {
 	if w.depth > maxJumps {
+		w.flow.marks = marks{}
 		return w.unclear("there are too many jumps in %v", c)
 	}
 	rules, err := w.rules.rules(c)
 	if err != nil {
+		w.flow.marks = marks{}
 		return w.unclear("the rules of %v could not be read: %v", c, err)
 	}
 	var ends fates
@@ -178,6 +180,7 @@ func (w *follower) verdict(c *chain, number int, v *expr.Verdict) (fates, bool) 
 	case expr.VerdictContinue, expr.VerdictBreak:
 		return 0, true
 	}
+	w.flow.marks = marks{}
 	return w.unclear("the effect of rule %d in %v is unknown", number, c), true
 }
 

@@ -17,7 +17,7 @@ type legacyRule []string
 // weigh reads the rule from left to right. An option that is not understood is
 // one that may not match.
 func (r legacyRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
-	holds, invert := yes, false
+	holds, invert, module := yes, false, ""
 	for i := 0; i < len(r); i++ {
 		if r[i] == "!" {
 			invert = true
@@ -36,9 +36,14 @@ func (r legacyRule) weigh(w *follower, c *chain) (truth, *expr.Verdict) {
 			return legacyTarget(w, c, holds, r[i] == "-g", argument, r[i+1:])
 		case "-m":
 			// Modules whose options are understood, or that match by themselves.
-			t = truthOr(slices.Contains([]string{"udp", "tcp", "comment", "conntrack", "state", "multiport", "icmp6", "icmp", "hl", "addrtype"}, argument))
+			module = argument
+			t = truthOr(slices.Contains([]string{"udp", "tcp", "comment", "conntrack", "state", "multiport", "icmp6", "icmp", "hl", "addrtype", "mark", "connmark"}, argument))
 			if argument == "rpfilter" && w.flow.in && w.flow.direct {
 				t = w.flow.ofSource(truthOf(!slices.Contains(r, "--invert")))
+			}
+		case "--mark":
+			if bits, mask, ok := maskedNumber(argument); ok && module != "" {
+				t, invert = w.isMarked(module, bits, mask, invert), false
 			}
 		default:
 			t = w.option(r[i], argument)
@@ -77,18 +82,21 @@ func legacyTarget(w *follower, c *chain, holds truth, goTo bool, name string, re
 	case name == "CT":
 		w.assign(holds)
 		return holds, nil
-	case name == "MARK" || name == "CONNMARK":
-		w.marks()
+	case slices.Contains([]string{"MARK", "CONNMARK", "HMARK", "SET"}, name):
+		w.legacyMark(holds, name, rest[1:])
 		return holds, nil
 	case w.flow.goesOn(name):
 		return holds, nil
-	case name == "SNAT" || name == "MASQUERADE":
-		_, verdict := w.flow.translate(false)
+	case name == "SNAT":
+		_, verdict := w.flow.translateSource(legacySource(rest))
+		return holds, verdict
+	case name == "MASQUERADE":
+		_, verdict := w.flow.translateSource(w.flow.source)
 		return holds, verdict
 	case w.rules.chains[chainName{c.Family, c.Table, name, c.program}] != nil:
 		return holds, &expr.Verdict{Kind: expr.VerdictJump, Chain: name}
 	}
-	w.flow.translate(false)
+	w.flow.changed |= translated | otherSource
 	return holds, &expr.Verdict{Kind: verdictUnknown}
 }
 

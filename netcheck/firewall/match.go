@@ -1,7 +1,6 @@
 package firewall
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -141,11 +140,14 @@ func (ev *evaluation) expr(e expr.Any) (truth, *expr.Verdict) {
 	case *expr.Numgen:
 		ev.load(e.Register, value{})
 	case *expr.NAT:
-		return ev.flow.translate(e.Type == expr.NATTypeDestNAT)
+		if e.Type == expr.NATTypeDestNAT {
+			return ev.flow.translate()
+		}
+		return ev.flow.translateSource(ev.newSource(e))
 	case *expr.Redir:
-		return ev.flow.translate(true)
+		return ev.flow.translate()
 	case *expr.Masq:
-		return ev.flow.translate(false)
+		return ev.flow.translateSource(ev.flow.source)
 	case *expr.Match:
 		return ev.match(e), nil
 	case *expr.Target:
@@ -221,6 +223,8 @@ func (ev *evaluation) meta(e *expr.Meta) truth {
 			return no
 		}
 		ev.load(e.Register, known([]byte{p.protocol}))
+	case expr.MetaKeyMARK:
+		ev.load(e.Register, p.packet.value())
 	case expr.MetaKeyNFPROTO:
 		ev.load(e.Register, known([]byte{p.nfproto()}))
 	case expr.MetaKeyPROTOCOL:
@@ -242,8 +246,11 @@ func (w *follower) hasDevice() bool {
 // else: no other question about it matches.
 func (ev *evaluation) ct(e *expr.Ct) truth {
 	if e.SourceRegister {
-		if e.Key == expr.CtKeyZONE {
+		switch e.Key {
+		case expr.CtKeyZONE:
 			ev.zone(ev.holds)
+		case expr.CtKeyMARK:
+			ev.setConnectionMark(ev.holds, markOf(ev.read(e.Register, 4)))
 		}
 		return yes
 	}
@@ -256,6 +263,8 @@ func (ev *evaluation) ct(e *expr.Ct) truth {
 		}
 		ev.load(e.Register, v)
 		return yes
+	case expr.CtKeyMARK:
+		v = p.connection.value()
 	case expr.CtKeyDIRECTION:
 		v = known([]byte{0}) // original
 	case expr.CtKeyPROTOCOL:
@@ -318,45 +327,6 @@ func (ev *evaluation) cmp(e *expr.Cmp) truth {
 
 func (ev *evaluation) inRange(e *expr.Range) truth {
 	return ev.read(e.Register, len(e.FromData)).within(e.FromData, e.ToData).notIf(e.Op == expr.CmpOpNeq)
-}
-
-// lookup looks a key up in a set, or in a map.
-func (ev *evaluation) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
-	in, found := maybe, (*nft.Element)(nil)
-	if set, err := ev.rules.set(ev.chain.Family, ev.chain.Table, e.SetName); err == nil {
-		in, found = set.look(ev.work, ev.read(e.SourceRegister, set.KeySize))
-	}
-	switch {
-	case e.Invert:
-		return in.not(), nil
-	case !e.IsDestRegSet || in == no:
-		return in, nil
-	case e.DestRegister == unix.NFT_REG_VERDICT && found != nil && found.Verdict != nil:
-		return in, found.Verdict
-	case e.DestRegister == unix.NFT_REG_VERDICT:
-		return maybe, &expr.Verdict{Kind: verdictUnknown}
-	case found != nil && found.Data != nil:
-		ev.load(e.DestRegister, known(bytes.Clone(found.Data)))
-	default:
-		ev.load(e.DestRegister, value{})
-	}
-	return in, nil
-}
-
-// dynset adds a key to a set, or deletes it. With a limit it may not match, nor where
-// the set is full.
-func (ev *evaluation) dynset(e *expr.Dynset) truth {
-	const deletes = 2 // NFT_DYNSET_OP_DELETE
-	set, err := ev.rules.set(ev.chain.Family, ev.chain.Table, e.SetName)
-	if err != nil {
-		return maybe
-	}
-	ev.rules.changed(set, e.Operation == deletes)
-	if len(e.Exprs) > 0 || e.Invert || set.Unsure {
-		return maybe
-	}
-	in, _ := set.look(ev.work, ev.read(e.SrcRegKey, set.KeySize))
-	return truthOr(e.Operation == deletes || in == yes || set.hasRoom())
 }
 
 // fib asks the routing tables.

@@ -3,6 +3,9 @@ package firewall
 import (
 	"bytes"
 
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
 	"connsync/netcheck/nft"
 )
 
@@ -137,4 +140,43 @@ func (s *nftSet) searchIntervals(key value) (truth, *nft.Element) {
 		return no, nil
 	}
 	return yes, best
+}
+
+// lookup looks a key up in a set, or in a map.
+func (ev *evaluation) lookup(e *expr.Lookup) (truth, *expr.Verdict) {
+	in, found := maybe, (*nft.Element)(nil)
+	if set, err := ev.rules.set(ev.chain.Family, ev.chain.Table, e.SetName); err == nil {
+		in, found = set.look(ev.work, ev.read(e.SourceRegister, set.KeySize))
+	}
+	switch {
+	case e.Invert:
+		return in.not(), nil
+	case !e.IsDestRegSet || in == no:
+		return in, nil
+	case e.DestRegister == unix.NFT_REG_VERDICT && found != nil && found.Verdict != nil:
+		return in, found.Verdict
+	case e.DestRegister == unix.NFT_REG_VERDICT:
+		return maybe, &expr.Verdict{Kind: verdictUnknown}
+	case found != nil && found.Data != nil:
+		ev.load(e.DestRegister, known(bytes.Clone(found.Data)))
+	default:
+		ev.load(e.DestRegister, value{})
+	}
+	return in, nil
+}
+
+// dynset adds a key to a set, or deletes it. With a limit it may not match, nor where
+// the set is full.
+func (ev *evaluation) dynset(e *expr.Dynset) truth {
+	const deletes = 2 // NFT_DYNSET_OP_DELETE
+	set, err := ev.rules.set(ev.chain.Family, ev.chain.Table, e.SetName)
+	if err != nil {
+		return maybe
+	}
+	ev.rules.changed(set, e.Operation == deletes)
+	if len(e.Exprs) > 0 || e.Invert || set.Unsure {
+		return maybe
+	}
+	in, _ := set.look(ev.work, ev.read(e.SrcRegKey, set.KeySize))
+	return truthOr(e.Operation == deletes || in == yes || set.hasRoom())
 }

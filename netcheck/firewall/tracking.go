@@ -1,6 +1,13 @@
 package firewall
 
-import "github.com/google/nftables"
+import (
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+
+	"connsync/netcheck/nft"
+)
 
 // tracking is what connection tracking knows of a packet.
 type tracking uint8
@@ -82,4 +89,50 @@ func (w *follower) prepare(holds truth, as tracking) {
 	default:
 		p.tracked = eitherWay
 	}
+}
+
+// tracks says whether something in the rules certainly makes this node track connections of
+// the packet's family. Where nothing does, chains of the type nat see no packet.
+func (r *ruleset) tracks(p *firstPacket) bool {
+	own := nftables.TableFamilyIPv4
+	if p.is6() {
+		own = nftables.TableFamilyIPv6
+	}
+	return slices.ContainsFunc(r.all, func(c *chain) bool {
+		if c.Family != own && c.Family != nftables.TableFamilyINet {
+			return false
+		}
+		rules, err := r.rules(c)
+		return err == nil && slices.ContainsFunc(rules, needsTracking)
+	})
+}
+
+// needsTracking says that a rule has connections tracked by being there.
+func needsTracking(r rule) bool {
+	switch r := r.(type) {
+	case legacyRule:
+		return slices.ContainsFunc(r, trackingModule) && !slices.Contains(r, "--comment") // whose text may be one of the names
+	case *nftRule:
+		return slices.ContainsFunc(r.Exprs, func(e nft.Expression) bool {
+			switch e := e.Decoded.(type) {
+			case *expr.Ct, *expr.NAT, *expr.Masq, *expr.Redir:
+				return true
+			case *expr.Match:
+				return trackingModule(e.Name)
+			case *expr.Target:
+				return trackingModule(e.Name)
+			}
+			return false
+		})
+	}
+	return false
+}
+
+// trackingModule says that a match or a target of iptables has connections tracked.
+func trackingModule(name string) bool {
+	switch name {
+	case "conntrack", "state", "connmark", "connlimit", "CONNMARK", "DNAT", "SNAT", "REDIRECT", "MASQUERADE", "NETMAP":
+		return true
+	}
+	return false
 }

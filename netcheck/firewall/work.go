@@ -36,14 +36,16 @@ type visit struct {
 	depth   int // of jumps, of which there may be too many
 	tracked tracking
 	changed changes
+	marks   marks
 	loose   bool
 }
 
-// outcome is what a chain does. It leaves the flow's state as it was: a state
-// that a chain changes does not come back, and so there is no second visit.
+// outcome is what a chain does. It leaves the flow's state as it was, but for the marks: a
+// state that a chain changes does not come back, and so there is no second visit.
 type outcome struct {
 	ends         fates
 	where, doubt string // blank where the chain added nothing
+	marks        marks
 }
 
 // chain follows a chain once in each state of the flow; from then on its
@@ -52,16 +54,17 @@ type outcome struct {
 func (w *follower) chain(c *chain) fates {
 	w.depth++
 	defer func() { w.depth-- }()
-	here := visit{c.key(), w.depth, w.flow.tracked, w.flow.changed, w.loose}
+	here := visit{c.key(), w.depth, w.flow.tracked, w.flow.changed, w.flow.marks, w.loose}
 	o, ok := w.known[here]
 	if !ok {
 		where, doubt := w.where, w.doubt
 		w.where, w.doubt = "", ""
 		ends := w.walk(c)
-		o = outcome{ends, w.where, w.doubt}
+		o = outcome{ends, w.where, w.doubt, w.flow.marks}
 		w.known[here] = o
 		w.where, w.doubt = where, doubt
 	}
+	w.flow.marks = o.marks
 	if o.where != "" {
 		w.where = o.where
 	}

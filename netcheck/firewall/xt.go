@@ -41,6 +41,8 @@ func (ev *evaluation) match(e *expr.Match) truth {
 			return ev.icmp6(*info)
 		case "icmp":
 			return no
+		case "mark", "connmark":
+			return ev.hasMark(e.Name, *info)
 		case "hl":
 			return ev.hopLimit(*info)
 		}
@@ -181,17 +183,19 @@ func (ev *evaluation) target(e *expr.Target) (truth, *expr.Verdict) {
 		}
 		return yes, nil
 	case "DNAT", "REDIRECT", "NETMAP":
-		return ev.flow.translate(true)
-	case "SNAT", "MASQUERADE":
-		return ev.flow.translate(false)
-	}
-	if e.Name == "MARK" || e.Name == "CONNMARK" {
-		ev.marks()
+		return ev.flow.translate()
+	case "SNAT":
+		return ev.flow.translateSource(ev.flow.snatSource(e))
+	case "MASQUERADE":
+		return ev.flow.translateSource(ev.flow.source)
+	case "MARK", "CONNMARK", "HMARK", "SET":
+		ev.markTarget(e)
+		return yes, nil
 	}
 	if ev.flow.goesOn(e.Name) {
 		return yes, nil
 	}
-	ev.flow.translate(false)
+	ev.flow.changed |= translated | otherSource
 	return maybe, &expr.Verdict{Kind: verdictUnknown}
 }
 
@@ -201,8 +205,8 @@ func (p *firstPacket) goesOn(target string) bool {
 		p.changed |= astray
 	}
 	switch target {
-	case "LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "SECMARK", "CONNSECMARK", "TOS", "DSCP", "TTL", "HL", "ECN", "CHECKSUM",
-		"CLASSIFY", "TRACE", "AUDIT", "RATEEST", "TEE", "SET", "HMARK", "LED", "IDLETIMER", "TCPMSS", "TCPOPTSTRIP":
+	case "LOG", "NFLOG", "ULOG", "SECMARK", "CONNSECMARK", "TOS", "DSCP", "TTL", "HL", "ECN", "CHECKSUM",
+		"CLASSIFY", "TRACE", "AUDIT", "RATEEST", "TEE", "LED", "IDLETIMER", "TCPMSS", "TCPOPTSTRIP":
 		return true
 	}
 	return false
