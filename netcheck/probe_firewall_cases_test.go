@@ -67,6 +67,8 @@ func firewallCases() []firewallCase {
 		{"untracked at the device", "chain early { type filter hook ingress device eth1 priority 0\n notrack\n}\n" + in("ct state new accept"), check.Failed, "policy drop"},
 		{"untracked, then in a zone", "chain raw { type filter hook prerouting priority -300\n notrack ct zone set 1\n}\n" + in("ct state untracked accept"), check.Failed, "policy drop"},
 		{"in a zone, not untracked", "chain raw { type filter hook prerouting priority -300\n ct zone set 1 notrack\n}\n" + in("ct state untracked accept"), check.Failed, "policy drop"},
+		{"untracked, in a zone too late, dropped before translation", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 notrack\n}\nchain early { type filter hook input priority 0\n udp dport 3780 ct zone set 1\n}\nchain nat { type nat hook input priority 100\n udp dport 3780 drop\n}", check.Unknown, "rule 1 in chain nat"},
+		{"untracked, in a zone too late", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 notrack\n}\nchain early { type filter hook input priority -10\n udp dport 3780 ct zone set 1\n}\n" + in("ct state untracked accept"), check.Unknown, "rule 1 in chain in"},
 		{"state in a zone", "chain raw { type filter hook prerouting priority -300\n ct zone set 1 ct state invalid accept\n udp dport 3780 drop\n}", check.Failed, "rule 2 in chain raw"},
 		{"a connection's mark is written before tracking", "chain raw { type filter hook prerouting priority -300\n udp dport 3780 ct mark set 7 drop\n}", check.Failed, "rule 1 in chain raw"},
 		{"a connection's events are written", in("udp dport 3780 ct event set new accept"), check.Passed, ""},

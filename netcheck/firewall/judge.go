@@ -114,7 +114,7 @@ func (r *ruleset) weighOnce(k *work, flows []*firstPacket, skip func(rule) bool)
 			if err := k.ctx.Err(); err != nil {
 				return nil, fmt.Errorf("follow the rules of %v: %w", at.chain, err)
 			}
-			if at.chain.Kind == "nat" && ends&drops != 0 && !r.tracks(p) {
+			if at.chain.Kind == "nat" && ends&drops != 0 && (p.tracked == eitherWay || !r.tracks(p)) {
 				ends |= accepts
 				where += " counts only while this node tracks connections"
 			}

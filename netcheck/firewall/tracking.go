@@ -83,6 +83,8 @@ func (w *follower) prepare(holds truth, as tracking) {
 		if c.incoming() {
 			p.tracked = eitherWay
 		}
+	case as == zoned && !c.beforeTracking() && (p.tracked == untracked || p.tracked == untrackable):
+		p.tracked = eitherWay // it looks tracked from there on, also to chains of the type nat
 	case !c.beforeTracking() && !(c.meetsFirst() && c.Priority == conntrackPriority):
 	case holds == yes && !w.loose && c.beforeTracking() && (as == untracked || p.tracked != untrackable):
 		p.tracked = as
