@@ -88,7 +88,7 @@ func refusedRoute(t Target, link Interface) (check.Finding, bool) {
 	if isDown(link.Name) { // its routes left with it
 		return down(link.Name), true
 	}
-	return v.judgeError(a.err, " through "+link.Name), true
+	return v.judgeError(a.err, " through "+link.Name, v.way(true, true)), true
 }
 
 // ping sends echo requests with pro-bing, and as many on a socket that hears the

@@ -19,7 +19,7 @@ func (v *routeView) judge() check.Finding {
 		return check.Finding{Status: check.Unknown, Remedy: t.ip("rule list"),
 			Detail: fmt.Sprintf("a policy rule chooses the way between %v and %v by the source port of the sync datagrams, which is any", t.Current.Addr().Unmap(), peer)}
 	case p.err != nil:
-		return v.judgeError(p.err, "")
+		return v.judgeError(p.err, "", v.way(peer.Is6() && peer.IsLinkLocalUnicast(), false))
 	case p.kind == unix.RTN_LOCAL:
 		return check.Fail("Peer IP: the other node's address", "the kernel takes %v for an address of this node", peer)
 	case p.kind != unix.RTN_UNICAST:
@@ -35,13 +35,14 @@ func (v *routeView) judge() check.Finding {
 	for _, other := range []struct {
 		answer routeAnswer
 		manner string
+		way    route.Way
 	}{
-		{v.out, " through " + t.Interface},
-		{v.from, fmt.Sprintf(" from %v", t.Current.Addr())},
-		{v.outFrom, fmt.Sprintf(" from %v through %s", t.Current.Addr(), t.Interface)},
+		{v.out, " through " + t.Interface, v.way(true, false)},
+		{v.from, fmt.Sprintf(" from %v", t.Current.Addr()), v.way(peer.Is6() && peer.IsLinkLocalUnicast(), true)},
+		{v.outFrom, fmt.Sprintf(" from %v through %s", t.Current.Addr(), t.Interface), v.way(true, true)},
 	} {
 		if other.answer.err != nil {
-			f := v.judgeError(other.answer.err, other.manner)
+			f := v.judgeError(other.answer.err, other.manner, other.way)
 			f.Mild = v.outFrom.err == nil // neither the daemon, which binds nothing, nor the probes meet it
 			return f
 		}
@@ -90,8 +91,20 @@ func (v *routeView) judgeSource() check.Finding {
 	return f
 }
 
+// way is that of a lookup through the interface, or from Current IP.
+func (v *routeView) way(through, from bool) route.Way {
+	w := route.Way{To: v.target.Peer.Addr().Unmap(), Port: v.target.Port}
+	if through {
+		w.Out = v.target.Interface
+	}
+	if from {
+		w.From = v.target.Current.Addr().Unmap()
+	}
+	return w
+}
+
 // judgeError explains an error of a lookup made in the given manner.
-func (v *routeView) judgeError(err error, manner string) check.Finding {
+func (v *routeView) judgeError(err error, manner string, way route.Way) check.Finding {
 	t, peer := v.target, v.target.Peer.Addr().Unmap()
 	var what string
 	switch {
@@ -101,13 +114,15 @@ func (v *routeView) judgeError(err error, manner string) check.Finding {
 		what = "a blackhole route or rule swallows"
 	case errors.Is(err, unix.EHOSTUNREACH):
 		what = "an unreachable route or rule refuses"
+	case errors.Is(err, unix.ENETUNREACH) && route.RefusedByRule(way):
+		what = "an unreachable policy rule refuses"
 	case errors.Is(err, unix.ENETUNREACH):
 		return check.Finding{Status: check.Failed, Err: err, Remedy: v.subnetRoute(),
 			Detail: fmt.Sprintf("there is no route to %v%s", peer, manner)}
 	default:
 		return check.CouldNotRun(err)
 	}
-	f := check.Fail(route.Forbidding(route.Way{To: peer, From: t.Current.Addr().Unmap(), Out: t.Interface, Port: t.Port}), "%s packets to %v%s", what, peer, manner)
+	f := check.Fail(route.Forbidding(way), "%s packets to %v%s", what, peer, manner)
 	if f.Remedy == "" {
 		f.Remedy = t.ip("route get %v", peer) + "; " + t.ip("rule list")
 	}

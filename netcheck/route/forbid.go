@@ -8,23 +8,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Way is where datagrams to a UDP port go. Of the interfaces one is blank: that through
-// which they come in, or through which they go out.
+// Way is where datagrams to a UDP port go. In is blank of what this node sends; From and Out
+// are zero where its sender asks for none.
 type Way struct {
 	To, From netip.Addr
 	In, Out  string
 	Port     uint16
 }
 
+// ip is the name of ip(8) for the family of a way, and the family's number.
+func (w Way) ip() (name string, family int) {
+	if w.To.Is6() {
+		return "ip -6", unix.AF_INET6
+	}
+	return "ip", unix.AF_INET
+}
+
+// RefusedByRule says whether a policy rule refuses the datagrams as unreachable, which the
+// kernel tells in the same way as that there is no route.
+func RefusedByRule(w Way) bool {
+	_, family := w.ip()
+	kind, _ := refusingRule(family, w)
+	return kind == unix.RTN_UNREACHABLE
+}
+
 // Forbidding returns the ip(8) command that removes what makes the kernel
 // refuse the datagrams: the first policy rule that does, else, on the way out, the most
 // specific route. "" when neither is found.
 func Forbidding(w Way) string {
-	ip, family := "ip", unix.AF_INET
-	if w.To.Is6() {
-		ip, family = "ip -6", unix.AF_INET6
-	}
-	switch rule := forbiddingRule(family, w); {
+	ip, family := w.ip()
+	switch _, rule := refusingRule(family, w); {
 	case rule != "":
 		return ip + " " + rule
 	case w.In != "":

@@ -103,23 +103,24 @@ func (r policyRule) takes(w Way) bool {
 	return ok
 }
 
-// forbiddingRule finds the first rule that refuses the packets of a way, as the words of ip(8)
-// that remove it and none of the same preference; blank where there is none.
-func forbiddingRule(family int, w Way) string {
+// refusingRule finds the kind of the first rule that refuses the packets of a way, and the words
+// of ip(8) that remove it and none of the same preference; zero where there is none.
+func refusingRule(family int, w Way) (kind int, words string) {
 	rules, err := policyRules(family)
 	i := slices.IndexFunc(rules, func(r policyRule) bool { return refuses(r.action) && r.takes(w) })
 	if err != nil || i < 0 {
-		return ""
+		return 0, ""
 	}
+	kind = rules[i].action
 	same := slices.DeleteFunc(slices.Clone(rules[:i]), func(r policyRule) bool { return r.pref != rules[i].pref })
 	alone := len(same) == 0 && (i+1 == len(rules) || rules[i+1].pref != rules[i].pref)
 	switch {
 	case alone:
-		return fmt.Sprintf("rule del pref %d", rules[i].pref)
+		return kind, fmt.Sprintf("rule del pref %d", rules[i].pref)
 	case slices.ContainsFunc(same, rules[i].isOf):
-		return "" // the kernel would remove that one, which is more special
+		return kind, "" // the kernel would remove that one, which is more special
 	}
-	return fmt.Sprintf("rule del pref %d %s%s", rules[i].pref, rules[i].selectors(), KindName(rules[i].action))
+	return kind, fmt.Sprintf("rule del pref %d %s%s", rules[i].pref, rules[i].selectors(), KindName(kind))
 }
 
 // isOf says whether the words that name r name another rule, too.
