@@ -16,10 +16,12 @@ func (r *randomRules) of(list ...string) string { return list[r.IntN(len(list))]
 
 func (r *randomRules) perhaps(percent int) bool { return r.IntN(100) < percent }
 
-// tables are some of nftables; what is connected is tracked in any case.
+// tables are some of nftables; mostly what is connected is tracked in any case.
 func (r *randomRules) tables() string {
 	var b strings.Builder
-	b.WriteString("table inet tracks {\nchain c { type filter hook forward priority 0\n ct state invalid counter\n}\n}\n")
+	if r.perhaps(70) {
+		b.WriteString("table inet tracks {\nchain c { type filter hook forward priority 0\n ct state invalid counter\n}\n}\n")
+	}
 	for i := range 1 + r.IntN(2) {
 		family := r.of("inet", "inet", "FAMILY", "FAMILY", "netdev")
 		fmt.Fprintf(&b, "table %s t%d {\n%s", family, i, randomElements)
@@ -94,7 +96,7 @@ func (r *randomRules) verdict(place string, sub int) string {
 			"udp dport vmap { 1-3779 : drop, 3780-4000 : %s, * : drop }", "numgen inc mod 2 vmap { 0 : %s, 1 : accept }"), r.of("accept", "drop", "continue", jump()))
 	case 4:
 		if strings.HasPrefix(place, "nat") {
-			return r.of("redirect to :9", "redirect", "dnat to OWN", "dnat to THIRD", "masquerade", "snat to OWN", "snat to THIRD")
+			return r.of("redirect to :9", "redirect", "dnat to OWN", "dnat to THIRD", "masquerade", "snat to OWN", "snat to THIRD", "snat to PEER")
 		}
 		return r.of("reject", "queue num 3 bypass", "tproxy to :9", "fwd to lo")
 	}
@@ -123,14 +125,14 @@ var randomMatches = []string{
 	"meta l4proto { tcp, udp }", "meta nfproto ipv4", "meta nfproto ipv6", "meta protocol { ip, ip6 }", "meta protocol arp", "ip protocol udp", "ip6 nexthdr udp", "ip ttl 64", "ip frag-off & 0x1fff == 0", "ip6 hoplimit 64", "ip6 hoplimit 255",
 	"ether type ip", "ether type ip6", "ether saddr 02:00:00:00:00:01", "vlan id 5", "ct state { new, untracked }", "ct state != new", "ct status dnat", "ct status != confirmed", "ct direction original", "ct direction reply",
 	"ct mark 0", "ct mark 7", "ct zone 1", "ct original FAMILY saddr PEER", "ct protocol udp", "ct expiration > 1s", "ct packets > 0", "ct helper ftp", "ct count over 1000", "ct label 1",
-	"meta mark 0", "meta mark 7", "meta pkttype host", "meta pkttype multicast", "meta skuid 0", "meta length < 2000", "meta random <= 1", "rt classid 0", "socket transparent 1",
+	"meta mark 0", "meta mark 7", "meta mark != 7", "meta mark & 0x6 == 0x6", "ct mark & 3 == 3", "meta pkttype host", "meta pkttype multicast", "meta skuid 0", "meta length < 2000", "meta random <= 1", "rt classid 0", "socket transparent 1",
 	"numgen inc mod 2 0", "jhash FAMILY saddr mod 1 == 0", "limit rate 1/hour burst 1 packets", "limit rate over 1000/second", "quota over 100 mbytes", "limit name l1", "quota name q1",
 	"exthdr frag missing", "exthdr hbh exists", "ip option rr exists", "ip option rr missing", "tcp option maxseg exists", "tcp option maxseg missing", "tcp dport 3780", "icmpv6 type nd-neighbor-solicit", "meta l4proto . th dport { udp . 3780 }",
 	"udp dport . meta mark { 3781 . 0 }", "FAMILY saddr . meta mark { THIRD . 7, PEER . 7 }", "arp operation request",
 }
 
 var randomStatements = []string{
-	"counter", "counter", "counter name c1", "meta mark set 7", "meta mark set ct mark", "ct mark set 7", "ct mark set meta mark", "meta priority set 1", "notrack", "notrack", "ct zone set 1", "ct event set new", "ct label set 1",
+	"counter", "counter", "counter name c1", "meta mark set 7", "meta mark set 0", "meta mark set meta mark or 0x6", "meta mark set meta mark xor 0x7", "ct mark set ct mark or 0x3", "meta mark set ct mark", "FAMILY saddr set PEER", "ct mark set 7", "ct mark set meta mark", "meta priority set 1", "notrack", "notrack", "ct zone set 1", "ct event set new", "ct label set 1",
 	"ip dscp set cs1", "ip ttl set 5", "ip6 hoplimit set 5", "add @seen { FAMILY saddr }", "update @seen { FAMILY saddr }", "add @seen { FAMILY daddr }", "delete @seen { FAMILY saddr }", "add @seen { FAMILY saddr limit rate 1/hour burst 1 packets }",
 	"meta pkttype set host", "meta pkttype set other", "udp dport set 3780", "udp dport set 9", "udp sport set 9", "FAMILY saddr set THIRD", "FAMILY daddr set OWN", "udp checksum set 0", "log", "tcp option maxseg size set 100", "reset tcp option sack-perm",
 	"meta mark set udp dport map @marks", "ct mark set udp dport map @marks", "meta mark set numgen inc mod 2", "ether daddr set 02:00:00:00:00:01", "ip id set 1", "ip protocol set 6",
@@ -171,7 +173,7 @@ func (r *randomRules) iptables(family int) string {
 			}
 			switch {
 			case t.name == "nat" && r.perhaps(50):
-				target = r.of("-j DNAT --to-destination THIRD", "-j REDIRECT", "-j REDIRECT --to-ports 9", "-j SNAT --to-source THIRD", "-j MASQUERADE")
+				target = r.of("-j DNAT --to-destination THIRD", "-j REDIRECT", "-j REDIRECT --to-ports 9", "-j SNAT --to-source THIRD", "-j SNAT --to-source PEER", "-j MASQUERADE")
 			case r.perhaps(30) && !strings.HasPrefix(c, "sub"):
 				target = r.of("-j sub0", "-j sub1", "-g sub0")
 			}
@@ -187,12 +189,12 @@ var randomOptions = []string{
 	"-p udp -m udp --dport 3780", "-p udp -m udp ! --dport 3780", "-p udp -m udp --dport 3000:4000", "-p udp -m udp ! --sport 3780", "-p udp -m udp --sport 1024:65535 ! --dport 3780", "-p udp -m multiport --dports 22,3780",
 	"-p udp -m multiport ! --dports 22,3780", "-p udp -m multiport --ports 3780", "-p udp -m multiport --dports 3000:4000,5000", "-m conntrack --ctstate NEW", "-m conntrack --ctstate NEW", "-m conntrack --ctstate RELATED,ESTABLISHED",
 	"-m conntrack --ctstate INVALID", "-m conntrack --ctstate UNTRACKED", "-m conntrack ! --ctstate NEW", "-m conntrack ! --ctstate DNAT", "-m conntrack --ctproto udp", "-m conntrack --ctdir REPLY", "-m conntrack --ctstate NEW --ctdir REPLY",
-	"-m state --state NEW", "-m state --state ESTABLISHED", "-m addrtype --dst-type LOCAL", "-m addrtype ! --dst-type LOCAL", "-m addrtype --src-type UNICAST", "-m mark --mark 0", "-m mark --mark 7", "-m connmark --mark 7", "-m owner --uid-owner 0",
+	"-m state --state NEW", "-m state --state ESTABLISHED", "-m addrtype --dst-type LOCAL", "-m addrtype ! --dst-type LOCAL", "-m addrtype --src-type UNICAST", "-m mark --mark 0", "-m mark --mark 7", "-m mark ! --mark 7", "-m mark --mark 6/6", "-m connmark --mark 7", "-m connmark --mark 3/3", "-m owner --uid-owner 0",
 	"-m iprange --src-range OWN-THIRD", "-m limit --limit 1/h --limit-burst 1", "-m string --algo bm --string -j", "-m statistic --mode random --probability 0.5", "-m length --length 1:100", "-m pkttype --pkt-type multicast", "-m mac ! --mac-source 02:00:00:00:00:01",
 	"-m rpfilter", "-m rpfilter --invert", "-m rpfilter --loose", "-m comment --comment -j", "-m hl --hl-eq 64", "-m ttl --ttl-eq 64",
 }
 
 var randomTargets = []string{
-	"-j ACCEPT", "-j ACCEPT", "-j ACCEPT", "-j DROP", "-j DROP", "-j REJECT", "-j RETURN", "", "-j MARK --set-mark 7", "-j CONNMARK --save-mark", "-j NOTRACK", "-j CT --notrack", "-j CT --notrack", "-j CT --zone 1", "-j CT --helper ftp", "-j LOG",
+	"-j ACCEPT", "-j ACCEPT", "-j ACCEPT", "-j DROP", "-j DROP", "-j REJECT", "-j RETURN", "", "-j MARK --set-mark 7", "-j MARK --or-mark 6", "-j CONNMARK --set-mark 7", "-j CONNMARK --save-mark", "-j CONNMARK --restore-mark", "-j CONNMARK --save-mark --nfmask 3 --ctmask 3", "-j NOTRACK", "-j CT --notrack", "-j CT --notrack", "-j CT --zone 1", "-j CT --helper ftp", "-j LOG",
 	"-j TTL --ttl-set 5", "-j HL --hl-set 5", "-j TOS --set-tos 0x10", "-j NFQUEUE --queue-num 3 --queue-bypass", "-j TPROXY --on-port 9",
 }
