@@ -85,7 +85,7 @@ var allowed = map[string][]string{
 	"node/failoverlog":  {"conntrackd/failover", "conntrackd/hostfile", "outlet"},
 	"node/helpers":      {"conntrackd", "conntrackd/control", "conntrackd/coverage", "conntrackd/mailbox", "netcheck/check", "netcheck/cthelper", "plural", "shell"},
 
-	"node/lifetime": {"conntrackd/refresh", "netcheck/check", "plural", "shell"},
+	"node/lifetime": {"conntrackd/coverage", "conntrackd/refresh", "netcheck/check", "plural", "shell"},
 
 	"node":         libraries("both", "", "netcheck/cthelper", "netcheck/spare", "node/asked", "node/candidates", "node/dependents", "node/failoverlog", "node/firewallboot", "node/helpers", "node/hookscript", "node/install", "node/lifetime", "plural", "shell", "trust", "outlet"),
 	"node/report":  {"conntrackd/apply", "conntrackd/control", "conntrackd/coverage", "conntrackd/events", "conntrackd/failover", "conntrackd/health", "conntrackd/service", "node"},

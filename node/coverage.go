@@ -13,12 +13,17 @@ import (
 	"connsync/conntrackd/events"
 	"connsync/conntrackd/failover"
 	"connsync/netcheck"
+	"connsync/node/lifetime"
 )
 
 // looker looks at the connections that a daemon which runs with the file has to
 // replicate.
 func (n *Node) looker(client *control.Client, file *conntrackd.File) *coverage.Looker {
-	return &coverage.Looker{Called: n.Called, Client: client, File: file, Role: n.role, Own: ownVirtual, Fixed: fixed,
+	lives := func() func(*coverage.Entry) time.Duration { return lifetime.Unrefreshed(n.RuntimeDir) }
+	if file.Mode() == "ALARM" { // which sends each state again and again
+		lives = nil
+	}
+	return &coverage.Looker{Lifetimes: lives, Called: n.Called, Client: client, File: file, Role: n.role, Own: ownVirtual, Fixed: fixed,
 		AsSaved: func(before time.Time) bool { return n.History().AsSaved(n.Config, before) }}
 }
 

@@ -94,7 +94,14 @@ type Coverage struct {
 	// nothing there takes them into the kernel at a failover; the caller knows, and takes
 	// them from Survive.
 	Uncommitted int
-	Settled     int // those of Survive that were in the cache for as long as [Told.SettledAfter] said
+	// Aged are those of Survive that began longer ago than their entry lives on the peer, where
+	// nothing is seen that keeps it alive there, and the peer has not counted it since; see
+	// [Looker.Lifetimes].
+	Aged int
+	// Unclear are those of Survive of which nothing shows that the peer still has them; the
+	// caller knows, and takes them from Survive.
+	Unclear int
+	Settled int // those of Survive that were in the cache for as long as [Told.SettledAfter] said
 	// BeginAgain are those of Survive whose kind continues at the peer only where its
 	// rules let a connection begin: GRE, and SCTP without TCPWindowTracking.
 	BeginAgain int
@@ -107,7 +114,9 @@ type Coverage struct {
 
 // Own is how many connections of this node need to survive. [Counts.Total] is without those
 // that were taken from Survive.
-func (c *Coverage) Own() int { return c.Total() + c.Unacknowledged + c.NotHeld + c.Uncommitted }
+func (c *Coverage) Own() int {
+	return c.Total() + c.Unacknowledged + c.NotHeld + c.Uncommitted + c.Unclear
+}
 
 // Here is how many connections this kernel holds, this node's and the peer's, that the
 // file does not keep out.

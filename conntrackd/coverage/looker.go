@@ -41,6 +41,10 @@ type Looker struct {
 	// Zoneless says that the daemon sends no zones, as before 1.4.7; it is asked where an entry
 	// has one. Nil means that it does.
 	Zoneless func(context.Context) bool
+	// Lifetimes is asked before each look at a node whose states go into the peer's kernel. It
+	// says how long an entry lives there without news, zero for as long as here. Nil, and what
+	// returns nil, mean that something sends news of each that is in use.
+	Lifetimes func() func(*Entry) time.Duration
 	// Most is how many entries of [Coverage.Sample] are kept; zero means 20.
 	Most int
 
@@ -187,8 +191,12 @@ func (p *pass) readCache(ctx context.Context, c *control.Client, settled time.Du
 		case e.parseText(line):
 			key := e.key(seed)
 			p.cache = append(p.cache, key)
-			if age, known := cachedFor(line); settled > 0 && (!known || age < settled) {
+			age, known := cachedFor(line)
+			if settled > 0 && (!known || age < settled) {
 				p.fresh = append(p.fresh, key)
+			}
+			if known && p.isOld(&e, age) {
+				p.old = append(p.old, key)
 			}
 			p.lasts.add(&e, key)
 		case len(line) > 0:
@@ -200,6 +208,7 @@ func (p *pass) readCache(ctx context.Context, c *control.Client, settled time.Du
 	}
 	slices.Sort(p.cache)
 	slices.Sort(p.fresh)
+	slices.Sort(p.old)
 	for _, keys := range p.lasts {
 		slices.Sort(keys)
 	}
@@ -268,6 +277,9 @@ func (l *Looker) prepare(ctx context.Context) (*pass, control.Tables, error) {
 	if tables.Direct {
 		p.fault = p.role == RoleUnknown && l.circumstances(ctx, p.role, tables).faulty()
 		p.injected = p.atMost(tables)
+		if l.Lifetimes != nil {
+			p.lives = l.Lifetimes()
+		}
 	}
 	if p.own, err = l.own(); err != nil {
 		return nil, tables, err

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,10 +16,12 @@ type pass struct {
 	filter   Filter
 	own      ownAddresses
 	cache    keySet
-	before   keySet      // not in the cache at the look before
-	cached   keySet      // in it then
-	lasts    lastings    // part of cache: those that it has in states that do not last
-	fresh    keySet      // part of cache
+	before   keySet   // not in the cache at the look before
+	cached   keySet   // in it then
+	lasts    lastings // part of cache: those that it has in states that do not last
+	fresh    keySet   // part of cache
+	old      keySet   // part of cache: those that began longer ago than lives says
+	lives    func(*Entry) time.Duration
 	first    bool        // there was no look before
 	flagged  bool        // the daemon marks TCP connections that it puts into the kernel
 	tells    func() bool // see tellsWritten
@@ -33,6 +36,7 @@ type pass struct {
 	ended        int // neither the node's own, nor to survive
 	toHere       int // of the peer's, those that end at this node
 	settled      int
+	aged         int
 	unsure       int // of the missing ones, those that may be the peer's
 	begun        int // not in the cache as they are, and this node's for sure
 	stale        int // of the missing ones, those that the cache has in a state that lasts less
@@ -130,6 +134,9 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 		if !p.fresh.has(key) {
 			p.settled++
 		}
+		if p.old.has(key) {
+			p.aged++
+		}
 		return survives, Rule{}
 	}
 	if rule, dropped := p.filter.Drops(e); dropped {
@@ -139,6 +146,16 @@ func (p *pass) judge(e *Entry, key uint64) (outcome, Rule) {
 		return missing, Rule{}
 	}
 	return young, Rule{}
+}
+
+// isOld says that an entry of an age has expired on the peer if no news of it came, and had not
+// when the peer counted what it has: what had by then is not in its count.
+func (p *pass) isOld(e *Entry, age time.Duration) bool {
+	if p.lives == nil {
+		return false
+	}
+	lives := p.lives(e)
+	return lives > 0 && age > lives && (!p.told.Known || age-p.told.SettledAfter <= lives)
 }
 
 // inVain says that no packet finds the entry at the peer, whatever is sent of it.
@@ -242,7 +259,7 @@ func (p *pass) atMost(t control.Tables) int {
 
 // finish sums up.
 func (p *pass) finish() Coverage {
-	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, ToHere: p.toHere, Settled: p.settled, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Zoned: p.zoned, Tied: p.tied, TiedTo: p.tiedTo, Sample: p.main.sample}
+	c := Coverage{Table: p.table, Ended: p.ended, Role: p.role, Peers: p.peers, ToHere: p.toHere, Settled: p.settled, Aged: p.aged, Unsure: min(p.unsure, max(p.injected, 0)), Begun: p.begun, Stale: p.stale, Zoned: p.zoned, Tied: p.tied, TiedTo: p.tiedTo, Sample: p.main.sample}
 	p.suspect = p.main.suspect
 	if p.beyond.count > 0 && p.peers+p.beyond.count <= p.injected {
 		c.Peers += p.beyond.count

@@ -9,6 +9,7 @@ type Report struct {
 	Unacknowledged int          `json:"unacknowledged"` // in conntrackd's cache, and not acknowledged by a peer that acknowledges nothing
 	NotHeld        int          `json:"not_on_peer"`    // in conntrackd's cache, and not on the peer, as it says
 	Uncommitted    int          `json:"uncommitted"`    // in the peer's external cache, and nothing there takes them into the kernel at a failover
+	Unclear        int          `json:"unclear"`        // in conntrackd's cache, and nothing shows that the peer still has them
 	BeginAgain     int          `json:"begin_anew"`     // of survive: GRE, and SCTP without TCPWindowTracking, go on only where the peer lets them begin
 	Peers          int          `json:"from_peer"`      // entries here that the peer's daemon has put into the kernel
 	Undecided      int          `json:"undecided"`      // entries here that the file keeps out, of this node or of the peer
@@ -31,7 +32,7 @@ func NewReport(c *Coverage, err error) *Report {
 		return nil
 	}
 	return &Report{
-		Counts: c.Counts, Total: c.Own(), Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, Uncommitted: c.Uncommitted, BeginAgain: c.BeginAgain, Peers: c.Peers, Undecided: c.Undecided, Table: c.Table,
+		Counts: c.Counts, Total: c.Own(), Unacknowledged: c.Unacknowledged, NotHeld: c.NotHeld, Uncommitted: c.Uncommitted, Unclear: c.Unclear, BeginAgain: c.BeginAgain, Peers: c.Peers, Undecided: c.Undecided, Table: c.Table,
 		Role: c.Role, Time: &c.Time, Seconds: c.Took.Seconds(), Pending: c.Pending,
 		Kinds: append([]Kind{}, c.Kinds...), Rules: append([]FilteredBy{}, c.Rules...),
 	}

@@ -312,6 +312,29 @@ func (e evidence) judgeUncommitted() judgement {
 		"on the peer, have what moves the addresses run connsync failover primary when they come; this is seen once connsync failover has run there"}
 }
 
+// takeFrom takes from those of the connections that survive what the peer does not hold, holds in
+// vain, and may not hold any more.
+func (h Holding) takeFrom(c *coverage.Coverage) {
+	c.NotHeld = h.Of - h.OnPeer
+	c.Survive -= c.NotHeld
+	if h.uncommitted() {
+		c.Uncommitted, c.Survive, c.BeginAgain = c.Survive, 0, 0
+	}
+	c.Unclear = c.Aged
+	if h.Unclear == UnclearRefused {
+		c.Unclear = max(c.Aged, int(h.Told.Refused))
+	}
+	c.Unclear = min(c.Unclear, c.Survive)
+	c.Survive -= c.Unclear
+	c.BeginAgain = min(c.BeginAgain, c.Survive)
+}
+
+// judgeAged is for connections that expire on the peer, where nobody says that they are there.
+func (e evidence) judgeAged() judgement {
+	return judgement{VerdictUnknown, fmt.Sprintf("%s longer ago than the peer's kernel keeps an entry of which it gets no news, and nothing is seen to refresh them there",
+		plural.Of(e.coverage.Unclear, "connection began", "connections began")), "run " + e.called.Command("refresh", "--every", "auto", "--background") + ", on both nodes"}
+}
+
 // judgeUnclear is for states that the peer's kernel refused, of which nobody knows whether
 // they are connections that need to survive.
 func (e evidence) judgeUnclear() judgement {

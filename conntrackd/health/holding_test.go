@@ -125,6 +125,8 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 		"told: refused, and all may be there": {edited(told(mailbox.CauseNotWritten, 1), func(e *evidence) {
 			e.coverage, e.holding.OnPeer, e.holding.Of, e.holding.Unclear = &coverage.Coverage{}, -1, -1, UnclearRefused
 		}), VerdictUnknown, "the peer's kernel refused 1 state, and what it reported does not show whether a connection of this node is among them -> on the peer, run connsync status", mailbox.CauseNone},
+		"nothing refreshes": {edited(direct(func(*evidence, *control.Counters) {}), func(e *evidence) { e.coverage = &coverage.Coverage{Unclear: 4} }), VerdictUnknown,
+			"4 connections began longer ago than the peer's kernel keeps an entry of which it gets no news, and nothing is seen to refresh them there -> run connsync refresh --every auto --background, on both nodes", mailbox.CauseNone},
 		"told: no cause":                   {told(mailbox.CauseNone, 0), VerdictPartial, "were removed or expired there, or were not sent since conntrackd was started here -> send them again (conntrackd -B), after every start", mailbox.CauseNone},
 		"told: nothing commits":            {uncommitted(mailbox.HookUnseen), VerdictUnknown, "the peer keeps 500 connections in its external cache, and nothing was seen there that commits them at a failover -> on the peer, have", mailbox.CauseNone},
 		"told: keepalived does not run it": {uncommitted(mailbox.HookFails), VerdictPartial, "its keepalived does not run connsync failover primary, which commits them at a failover -> on the peer, run connsync check", mailbox.CauseNone},
@@ -141,6 +143,31 @@ func TestJudgeWhatIsHeld(t *testing.T) {
 				t.Errorf("the peer is told %d, want %d", cause, tt.cause)
 			}
 		})
+	}
+}
+
+// What may not be on the peer any more does not count as surviving.
+func TestWhatMayNotBeThere(t *testing.T) {
+	refused := &mailbox.Told{Report: mailbox.Report{Direct: true, Refused: 113}}
+	for name, tt := range map[string]struct {
+		h                         Holding
+		aged                      int
+		survive, notHeld, unclear int
+	}{
+		"nothing told":                       {Holding{OnPeer: -1, Of: -1}, 0, 50, 0, 0},
+		"nothing told, some are old":         {Holding{OnPeer: -1, Of: -1}, 4, 46, 0, 4},
+		"some may have expired since":        {Holding{OnPeer: 50, Of: 50}, 4, 46, 0, 4},
+		"all are there":                      {Holding{OnPeer: 50, Of: 50}, 0, 50, 0, 0},
+		"some have expired":                  {Holding{OnPeer: 46, Of: 50}, 4, 42, 4, 4},
+		"more refused than there are":        {Holding{Told: refused, OnPeer: -1, Of: -1, Unclear: UnclearRefused}, 0, 0, 0, 50},
+		"one refused":                        {Holding{Told: &mailbox.Told{Report: mailbox.Report{Direct: true, Refused: 1}}, OnPeer: -1, Of: -1, Unclear: UnclearRefused}, 0, 49, 0, 1},
+		"a cache that it may have committed": {Holding{Told: &mailbox.Told{}, OnPeer: -1, Of: -1, Unclear: UnclearCommitted}, 0, 50, 0, 0},
+	} {
+		c := coverage.Coverage{Counts: coverage.Counts{Survive: 50}, Aged: tt.aged, BeginAgain: 50}
+		tt.h.takeFrom(&c)
+		if c.Survive != tt.survive || c.NotHeld != tt.notHeld || c.Unclear != tt.unclear || c.BeginAgain != tt.survive || c.Own() != 50 {
+			t.Errorf("%s: %d survive, %d not held, %d unclear, %d begin again, %d of all; want %d, %d, %d", name, c.Survive, c.NotHeld, c.Unclear, c.BeginAgain, c.Own(), tt.survive, tt.notHeld, tt.unclear)
+		}
 	}
 }
 

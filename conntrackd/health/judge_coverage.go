@@ -35,12 +35,8 @@ func (o *Observer) cover(ctx context.Context, e *evidence) {
 	e.coverage, e.holding, e.eventsOff = &c, o.holds(e, c), coverage.EventsOff()
 	if e.holding.Told != nil {
 		e.holding.Daemon = o.ownVersion(ctx, e.service)
-		c.NotHeld = e.holding.Of - e.holding.OnPeer
-		c.Survive -= c.NotHeld
-		if e.holding.uncommitted() {
-			c.Uncommitted, c.Survive, c.BeginAgain = c.Survive, 0, 0
-		}
 	}
+	e.holding.takeFrom(&c)
 }
 
 // judgeCoverage is for a sync that works both ways: the heartbeat is none of the
@@ -63,6 +59,8 @@ func (e evidence) judgeCoverage() (judgement, bool) {
 		return e.judgeTold(), true
 	case e.holding.Unclear == UnclearRefused:
 		return e.judgeUnclear(), true
+	case c.Unclear > 0:
+		return e.judgeAged(), true
 	case c.Undecided > 0:
 		return e.judgeUndecided(), true
 	case c.Uncommitted > 0: // a loss that is certain comes before one that may be

@@ -39,16 +39,19 @@ func survivors(h health.Health) string {
 	c := h.Coverage
 	of := plural.Of(c.Own(), "connection", "connections")
 	if !peerKnown(h) && !c.Pending {
-		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld+c.Uncommitted, of)
+		return fmt.Sprintf("%d of %s in conntrackd's cache; whether the peer has them is unknown", c.Survive+c.Unacknowledged+c.NotHeld+c.Uncommitted+c.Unclear, of)
 	}
 	if (h.Holding.Told == nil || h.Holding.Of <= 0) && !c.Pending && c.Survive > 0 { // none of them is older than the report
 		return fmt.Sprintf("%d of %s acknowledged by the peer", c.Survive, of)
 	}
-	unless := ""
+	least, unless := "", ""
+	if c.Unclear > 0 {
+		least = "at least "
+	}
 	if c.Uncommitted > 0 && h.Holding.Told != nil && h.Holding.Told.Hook == mailbox.HookUnseen {
 		unless = " unless a hook runs on the peer"
 	}
-	return fmt.Sprintf("%d of %s would survive a failover%s", c.Survive, of, unless)
+	return fmt.Sprintf("%s%d of %s would survive a failover%s", least, c.Survive, of, unless)
 }
 
 // covered are the reasons why others would not.
@@ -60,7 +63,7 @@ func covered(c *coverage.Coverage) []string {
 	}{
 		{c.Filtered, "filtered by the file"}, {c.Missing - c.Stale - c.Zoned - c.Tied, "not in conntrackd's cache"}, {c.Stale, "in conntrackd's cache in an earlier state"},
 		{c.Zoned, "sent without their zone"}, {c.Tied, "tied by NAT to an address that stays here"},
-		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Uncommitted, "only in the peer's external cache"}, {c.Young, "just began"},
+		{c.Unacknowledged, "not acknowledged by the peer"}, {c.NotHeld, "not on the peer"}, {c.Uncommitted, "only in the peer's external cache"}, {c.Unclear, "perhaps not on the peer"}, {c.Young, "just began"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.said))

@@ -51,6 +51,10 @@ func TestCoverage(t *testing.T) {
 			"0 of 50 connections would survive a failover unless a hook runs on the peer; 50 only in the peer's external cache"},
 		{health.Health{Verdict: health.VerdictPartial, Coverage: edited(counts(0, 0, 0, 0), func(c *coverage.Coverage) { c.Uncommitted = 50 }),
 			Holding: health.Holding{Told: &mailbox.Told{Report: mailbox.Report{Host: mailbox.Host{Hook: mailbox.HookFails}}}, Of: 50}}, "0 of 50 connections would survive a failover; 50 only in the peer's external cache"},
+		{health.Health{Verdict: health.VerdictUnknown, Coverage: edited(counts(46, 0, 0, 0), func(c *coverage.Coverage) { c.Unclear = 4 }), Holding: told},
+			"at least 46 of 50 connections would survive a failover; 4 perhaps not on the peer"},
+		{health.Health{Verdict: health.VerdictUnknown, Coverage: edited(counts(46, 0, 0, 0), func(c *coverage.Coverage) { c.Unclear = 4 })},
+			"50 of 50 connections in conntrackd's cache; whether the peer has them is unknown; 4 perhaps not on the peer"},
 		{health.Health{Verdict: health.VerdictUnknown, CoverageErr: errors.New("not\x1b[2J permitted")}, "connections could not be compared: not permitted"},
 	} {
 		if got := Coverage(tt.h); got != tt.want {

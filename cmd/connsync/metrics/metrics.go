@@ -87,7 +87,7 @@ func (m Measured) Metrics() []Metric {
 			{[]string{"class", "survive"}, float64(c.Survive)}, {[]string{"class", "young"}, float64(c.Young)},
 			{[]string{"class", "filtered"}, float64(c.Filtered)}, {[]string{"class", "missing"}, float64(c.Missing)},
 			{[]string{"class", "unacknowledged"}, float64(c.Unacknowledged)}, {[]string{"class", "not-on-peer"}, float64(c.NotHeld)},
-			{[]string{"class", "uncommitted"}, float64(c.Uncommitted)}, {[]string{"class", "peer"}, float64(c.Peers)},
+			{[]string{"class", "uncommitted"}, float64(c.Uncommitted)}, {[]string{"class", "unclear"}, float64(c.Unclear)}, {[]string{"class", "peer"}, float64(c.Peers)},
 		}}, single("connsync_coverage_seconds", Gauge, "How long it took to compare the connections.", c.Took.Seconds()))
 	}
 	all = append(all, holdingMetrics(m.Health)...)
