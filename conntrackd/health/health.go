@@ -85,6 +85,19 @@ func (h Health) Acknowledged() (int, bool) {
 	return h.Coverage.Survive + h.Coverage.Uncommitted, true
 }
 
+// FromPeer is how many of the peer's connections are here; false where it is not known. What the
+// external cache has beside them, such as the peer's reports, counts where the connections were not
+// looked at.
+func (h Health) FromPeer() (int, bool) {
+	switch {
+	case h.Coverage != nil && h.Direct:
+		return h.Coverage.Peers, true
+	case h.Coverage != nil:
+		return h.Holding.External, true
+	}
+	return int(h.External), !h.Direct && !h.Counters.Time.IsZero()
+}
+
 // Observer watches a running daemon and says how the sync is. Service, Client and
 // Settings must be given. Its methods are safe for concurrent use.
 type Observer struct {

@@ -28,12 +28,9 @@ func NewPairNumbers(h health.Health) PairNumbers {
 	n := PairNumbers{notKnown, notKnown, notKnown, notKnown, notKnown, "not yet"}
 	if c := h.Coverage; c != nil {
 		n.Connections = number(uint64(c.Own()))
-		if h.Direct {
-			n.FromPeer = number(uint64(c.Peers))
-		}
 	}
-	if !h.Direct && !h.Counters.Time.IsZero() {
-		n.FromPeer = number(h.External)
+	if peers, known := h.FromPeer(); known {
+		n.FromPeer = number(uint64(peers))
 	}
 	if acknowledged, known := h.Acknowledged(); known {
 		n.Acknowledged = number(uint64(acknowledged))
@@ -187,13 +184,9 @@ func NewPairReport(h health.Health, t conntrackd.SettingTable, s conntrackd.Sett
 	if c := h.Coverage; c != nil {
 		n := c.Own()
 		p.Connections = &n
-		if h.Direct {
-			p.FromPeer = &c.Peers
-		}
 	}
-	if !h.Direct && !h.Counters.Time.IsZero() {
-		external := int(h.External)
-		p.FromPeer = &external
+	if n, known := h.FromPeer(); known {
+		p.FromPeer = &n
 	}
 	if n, known := h.Acknowledged(); known {
 		p.Acknowledged = &n

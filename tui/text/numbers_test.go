@@ -31,20 +31,23 @@ func inSync(at time.Time) health.Health {
 func TestPairNumbers(t *testing.T) {
 	at := time.Date(2026, 11, 29, 14, 8, 0, 0, time.Local)
 	cached, silent, late := inSync(at), inSync(at), inSync(at)
-	cached.Direct = false
+	cached.Direct, cached.Holding.External = false, 5 // two of the seven are reports of the peer
+	uncounted := cached
+	uncounted.Coverage = nil
 	silent.Verdict, silent.Heard = health.VerdictSilent, at.Add(-12*time.Second)
 	late.Heard, late.Rates.SentPackets = at.Add(-65*time.Minute), 2.5e6
 	for name, tt := range map[string]struct {
 		h    health.Health
 		want PairNumbers
 	}{
-		"in sync":        {inSync(at), PairNumbers{"2542", "2540", "22", "249/s", "0.5/s", "just now"}},
-		"external cache": {cached, PairNumbers{"2542", "2540", "7", "249/s", "0.5/s", "just now"}},
-		"silent":         {silent, PairNumbers{"2542", "-", "22", "249/s", "0.5/s", "12 s ago"}},
-		"late":           {late, PairNumbers{"2542", "2540", "22", "2.5M/s", "0.5/s", "1 h 5 min ago"}},
-		"heard before":   {health.Health{HeardBefore: at.Add(-20 * time.Second), Counters: control.Counters{Time: at, PacketsRecv: 5, Direct: true}}, PairNumbers{"-", "-", "-", "-", "-", "before 14:07:40"}},
-		"heard days ago": {health.Health{HeardBefore: at.Add(-48 * time.Hour), Counters: control.Counters{Time: at, PacketsRecv: 5, Direct: true}}, PairNumbers{"-", "-", "-", "-", "-", "before 2026-11-27 14:08"}},
-		"nothing known":  {health.Health{}, PairNumbers{"-", "-", "-", "-", "-", "not yet"}},
+		"in sync":                       {inSync(at), PairNumbers{"2542", "2540", "22", "249/s", "0.5/s", "just now"}},
+		"external cache":                {cached, PairNumbers{"2542", "2540", "5", "249/s", "0.5/s", "just now"}},
+		"external cache, not looked at": {uncounted, PairNumbers{"-", "-", "7", "249/s", "0.5/s", "just now"}},
+		"silent":                        {silent, PairNumbers{"2542", "-", "22", "249/s", "0.5/s", "12 s ago"}},
+		"late":                          {late, PairNumbers{"2542", "2540", "22", "2.5M/s", "0.5/s", "1 h 5 min ago"}},
+		"heard before":                  {health.Health{HeardBefore: at.Add(-20 * time.Second), Counters: control.Counters{Time: at, PacketsRecv: 5, Direct: true}}, PairNumbers{"-", "-", "-", "-", "-", "before 14:07:40"}},
+		"heard days ago":                {health.Health{HeardBefore: at.Add(-48 * time.Hour), Counters: control.Counters{Time: at, PacketsRecv: 5, Direct: true}}, PairNumbers{"-", "-", "-", "-", "-", "before 2026-11-27 14:08"}},
+		"nothing known":                 {health.Health{}, PairNumbers{"-", "-", "-", "-", "-", "not yet"}},
 	} {
 		if diff := cmp.Diff(tt.want, NewPairNumbers(tt.h)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
