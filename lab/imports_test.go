@@ -92,7 +92,7 @@ var allowed = map[string][]string{
 	"tui/text":     libraries("both", "", "plural", "shell"),
 	"tui/console":  {"tui/console/keys"},
 	"tui":          libraries("both", "", "netcheck/likely", "plural", "shell", "tui/text", "tui/console"),
-	"cmd/connsync": libraries("both", "", "node", "node/failoverlog", "tui", "tui/text", "tui/console", "trust", "outlet", "stalled", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep", "cmd/connsync/call"),
+	"cmd/connsync": libraries("both", "", "conntrackd/typed", "node", "node/failoverlog", "tui", "tui/text", "tui/console", "trust", "outlet", "stalled", "plural", "shell", "cmd/connsync/fromfile", "cmd/connsync/completion", "cmd/connsync/flaghelp", "cmd/connsync/manpage", "cmd/connsync/metrics", "cmd/connsync/upkeep", "cmd/connsync/call"),
 
 	"cmd/connsync/fromfile":   {"conntrackd", "conntrackd/hostfile"},
 	"cmd/connsync/metrics":    {"conntrackd", "conntrackd/control", "conntrackd/health", "conntrackd/service", "tui/text"},
