@@ -3,6 +3,8 @@ package tui
 import (
 	"strings"
 	"testing"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // What has the focus is reversed: its mark on a line that may be slow, all of its
@@ -50,6 +52,16 @@ func TestUndoIsNamedWhereItUndoes(t *testing.T) {
 		press(t, m, tt.keys...)
 		if got := strings.Contains(m.View().Content, named); got != tt.named {
 			t.Errorf("after %v it is named: %v", tt.keys, got)
+		}
+	}
+}
+
+// A row that is as wide as the screen is whole where it has the focus too.
+func TestFocusCutsNothing(t *testing.T) {
+	for _, rich := range []bool{false, true} {
+		m := newModel(t, 40, 12, withSaved, func(o *Options) { o.Theme = ThemeOf(false, rich) })
+		if shown := ansi.Strip(m.View().Content); !strings.Contains(shown, "( ) Disable\n") {
+			t.Errorf("rich %v: the row with the focus is cut:\n%s", rich, shown)
 		}
 	}
 }

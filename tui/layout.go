@@ -73,7 +73,8 @@ func (e *env) focused(focus bool, width int, lines ...string) []string {
 	case !focus:
 	case e.theme.Bar:
 		for i := range lines {
-			lines[i] = e.theme.Focus.Render(pad(ansi.Strip(lines[i]), width-1))
+			line := ansi.Strip(lines[i]) // one may be as wide as the screen
+			lines[i] = e.theme.Focus.Render(pad(line, max(width-1, ansi.StringWidth(line))))
 		}
 	default:
 		before, after, _ := strings.Cut(lines[0], e.glyphs.Mark)
