@@ -174,7 +174,9 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 		t.proof(ctx)
 		return t.outcome(nil)
 	}
-	if err := t.startable(ctx); err != nil {
+	end := hostfile.Looking()
+	err = t.startable(ctx)
+	if end(); err != nil {
 		return t.outcome(err)
 	}
 	if err := t.write(ctx); err != nil {

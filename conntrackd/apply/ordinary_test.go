@@ -11,6 +11,7 @@ var _ = rootless.LeftOut(
 	"TestApplyDaemonThatDiesAfterItsStart",
 	"TestApplyDisableKeepsTheFile",
 	"TestApplyIPv6",
+	"TestApplyMayBeCutShortWhileItLooks",
 	"TestApplyNewCandidate",
 	"TestApplyOfWhatIsInForceDoesNothing",
 	"TestApplyOneWriterAtATime",

@@ -38,6 +38,7 @@ type transaction struct {
 	c       *conntrackd.Candidate
 	service service.Service // nil when it is left alone
 	replace func(access *hostfile.Access, path string, read, content []byte) error
+	first   func(access *hostfile.Access, path string, read, content []byte) error // replace, where nothing has changed yet
 	// changedAt returns the change time of a file.
 	changedAt func(path string) (time.Time, error)
 	each      func(step.Step)
@@ -71,9 +72,9 @@ func newTransaction(a *Applier, c *conntrackd.Candidate, each func(step.Step)) *
 	if _, alone := a.Service.(service.Unmanaged); !alone {
 		t.service = a.Service
 	}
-	t.replace = a.replace
-	if t.replace == nil {
-		t.replace = hostfile.ReplaceWith
+	t.replace, t.first = a.replace, a.replace
+	if a.replace == nil {
+		t.replace, t.first = hostfile.ReplaceWith, hostfile.ReplaceFirst
 	}
 	t.changedAt = a.changedAt
 	if t.changedAt == nil {
@@ -116,6 +117,7 @@ func (t *transaction) lock(ctx context.Context) (unlock func(), err error) {
 			return "", "", err
 		}
 		repaired, err := t.repairFirst(ctx)
+		defer hostfile.Looking()()
 		if err == nil {
 			err = t.lookBefore(ctx)
 		}
@@ -315,7 +317,7 @@ func (t *transaction) write(ctx context.Context) error {
 	return t.step(StepWrite, title, func() (step.Status, string, error) {
 		err := ctx.Err()
 		if err == nil {
-			err = t.replace(t.c.Access, t.c.Path, t.c.Old, t.c.New)
+			err = t.first(t.c.Access, t.c.Path, t.c.Old, t.c.New)
 		}
 		t.wrote = err == nil || errors.Is(err, hostfile.ErrNotDurable)
 		return step.Done, "", err
@@ -325,6 +327,7 @@ func (t *transaction) write(ctx context.Context) error {
 // keepOld opens the entry in the history, which keeps the old file.
 func (t *transaction) keepOld() error {
 	return t.step(StepBackup, "Back up the old file", func() (step.Status, string, error) {
+		defer hostfile.Looking()() // what is left of an entry changes nothing, and goes with the next start
 		if err := t.begin(); err != nil {
 			return "", "", fmt.Errorf("back up the old file: %w", err)
 		}

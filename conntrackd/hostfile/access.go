@@ -75,3 +75,23 @@ func ReplaceWith(access *Access, path string, read, content []byte) error {
 	fsys.access = access
 	return fsys.put(path, read, content)
 }
+
+// ReplaceFirst is [ReplaceWith] for a writer that has changed nothing else yet: until the new
+// content takes the place of the old one, it is [Looking].
+func ReplaceFirst(access *Access, path string, read, content []byte) error {
+	fsys := newFiles()
+	fsys.access = access
+	return fsys.first(path, read, content)
+}
+
+func (fsys files) first(path string, read, content []byte) error {
+	if content != nil { // else it is removed, which is one step
+		end, rename := Looking(), fsys.rename
+		defer end()
+		fsys.rename = func(from, to string) error {
+			end()
+			return rename(from, to)
+		}
+	}
+	return fsys.put(path, read, content)
+}

@@ -43,6 +43,13 @@ func Whole() (end func()) {
 	return sync.OnceFunc(func() { writing.Add(-1) })
 }
 
+// Looking has [Writing] not count the lock of a writer that has changed nothing yet, until end
+// is called: should a file system not answer meanwhile, the process may be cut short.
+func Looking() (end func()) {
+	writing.Add(-1)
+	return sync.OnceFunc(func() { writing.Add(1) })
+}
+
 // writerLock is the lock of one writer, as long as it is open.
 type writerLock struct {
 	file *os.File
