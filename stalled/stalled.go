@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a file system may take before that is told.
-const patience = 3 * time.Second
+const patience = 5 * time.Second
 
 // Tell prints what [Watch] says until ctx ends; clean takes out what a terminal would obey.
 func Tell(ctx context.Context, out io.Writer, clean func(string) string) {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -188,13 +189,13 @@ func Continued(line string, columns int) string {
 		return line
 	}
 	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-	whole := withValue.ReplaceAllString(line, "$1\x00$2")
+	whole := withValue().ReplaceAllString(line, "$1\x00$2")
 	parts := fill(whole, columns-len(indent)-len("    ")-len(` \`))
 	return strings.ReplaceAll(indent+strings.Join(parts, " \\\n"+indent+"    "), "\x00", " ")
 }
 
 // withValue is a flag and the beginning of its value, which stay in one line.
-var withValue = regexp.MustCompile(`(--[a-z-]+) ([^-|\s])`)
+var withValue = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(--[a-z-]+) ([^-|\s])`) })
 
 // fill breaks words into lines; a word that is longer has a line of its own. A line that
 // is short enough stays as it is.
