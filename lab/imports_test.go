@@ -197,11 +197,8 @@ func TestImportArrows(t *testing.T) {
 // The libraries could be published with trust, plural and shell alone, and the product holds nothing of the
 // lab nor of the tests' tools.
 func TestDependenciesOfTheProduct(t *testing.T) {
-	for _, p := range list(t, "./cmd/connsync", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...") {
+	for _, p := range product(t) {
 		name := strings.TrimPrefix(p.ImportPath, module)
-		if strings.HasSuffix(name, "test") {
-			continue
-		}
 		library, _, _ := strings.Cut(name, "/")
 		screen := library == "cmd" || library == "tui" && name != "tui/text"
 		alone := library == "conntrackd" || library == "netcheck"
@@ -227,6 +224,15 @@ func ours(imports []string) []string {
 		}
 	}
 	return names
+}
+
+// product are the packages that are not the lab, nor help tests alone.
+func product(t *testing.T) []goPackage {
+	t.Helper()
+	return slices.DeleteFunc(list(t, "./..."), func(p goPackage) bool {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		return name == "lab" || strings.HasPrefix(name, "lab/") || strings.HasSuffix(name, "test")
+	})
 }
 
 func list(t *testing.T, patterns ...string) []goPackage {

@@ -63,11 +63,8 @@ func TestPathsAreTheKernels(t *testing.T) {
 
 func eachProductFile(t *testing.T, do func(name, file string)) {
 	t.Helper()
-	for _, p := range list(t, "./cmd/...", "./node", "./tui/...", "./conntrackd/...", "./netcheck/...", "./trust") {
+	for _, p := range product(t) {
 		name := strings.TrimPrefix(p.ImportPath, module)
-		if strings.HasSuffix(name, "test") {
-			continue
-		}
 		files, err := filepath.Glob(filepath.Join("..", name, "*.go"))
 		if err != nil {
 			t.Fatal(err)
