@@ -65,7 +65,6 @@ type streams struct {
 	stage   func(tea.Model) tea.Model // puts something before the screens, in tests; may be nil
 	signals *console.Signals
 	hangUp  func() // ends the context: no output waits for its line any more
-	unready error  // why nothing can be done here; nil where it can
 }
 
 func (s streams) staged(model tea.Model) tea.Model {
@@ -79,9 +78,22 @@ func main() {
 	// What is written has the modes that it is given, whoever runs this.
 	syscall.Umask(0o022)
 	trust.SettleEnvironment()
-	unready := hostfile.SettleFiles()
 	program, _ := os.Executable() // blank where /proc is not there
-	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), program: program, unready: unready}))
+	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), program: program}
+	if err := hostfile.SettleFiles(); err != nil {
+		os.Exit(refuse(os.Args[1:], s, err))
+	}
+	os.Exit(run(os.Args[1:], s))
+}
+
+// refuse is for a process that may open no files. It opens none, as signals and a bounded
+// output would.
+func refuse(args []string, s streams, err error) int {
+	fmt.Fprintln(s.err, "connsync:", err)
+	if cmd, _, _ := newRoot(s, conntrackd.NewSettingTable()).Find(args); call.AsksJSON(cmd, args) {
+		_ = toldInJSON(s.out, cmd, args, err)
+	}
+	return exitRefused
 }
 
 // run is the program without its process: arguments in, exit status out.
@@ -111,15 +123,11 @@ func run(args []string, s streams) int {
 // execute runs the command that the arguments name. What guards the form alone reads no
 // flags, and is as small and as quick as that.
 func (s streams) execute(ctx context.Context, args []string) (*cobra.Command, error) {
-	if line, ok := s.line(); ok && s.unready == nil && len(args) == 0 && line.Kind() != console.Dumb && !console.Guarded() {
+	if line, ok := s.line(); ok && len(args) == 0 && line.Kind() != console.Dumb && !console.Guarded() {
 		return &cobra.Command{Use: "connsync"}, s.guarded(line, node.DefaultStateDir)
 	}
 	table := conntrackd.NewSettingTable()
 	root := newRoot(s, table)
-	if s.unready != nil {
-		cmd, _, _ := root.Find(args)
-		return cmd, s.unready
-	}
 	if call.AsksHelp(args) {
 		if cmd, err := call.Check(newRoot(s, table), args); err != nil {
 			return cmd, err
