@@ -97,14 +97,17 @@ func watchStoryOf(ctx context.Context, _ struct{}) (s watchStory, err error) {
 	if _, s.AfterBurst, err = wait("the MTU is 1400", func(i Interface) bool { return i.MTU == 1400 }); err != nil {
 		return s, err
 	}
-	if err = shell("for m in 1401 1402 1403; do ip link set dev w0 mtu $m; sleep 0.5; done"); err != nil {
-		return s, err
+	// What is late on a busy host is new in another round; what is kept for later never is.
+	for m := 1401; !s.Slow && m < 1500; m += 3 {
+		if err = shell(fmt.Sprintf("for m in %d %d %d; do ip link set dev w0 mtu $m; sleep 0.5; done", m, m+1, m+2)); err != nil {
+			return s, err
+		}
+		n, _, err := wait("the last MTU is there", func(i Interface) bool { return i.MTU == m+2 })
+		if err != nil {
+			return s, err
+		}
+		s.Slow = n == 1
 	}
-	n, _, err := wait("the MTU is 1403", func(i Interface) bool { return i.MTU == 1403 })
-	if err != nil {
-		return s, err
-	}
-	s.Slow = n == 1
 	cancel()
 	begin := time.Now()
 	for range lists {
