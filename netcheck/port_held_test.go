@@ -304,7 +304,11 @@ func TestSearchForTheHolderIsBounded(t *testing.T) {
 		t.Errorf("it goes on after its context: %s", h.who())
 	}
 	daemon := Target{Flow: firewall.Flow{Current: netip.MustParsePrefix("10.9.0.1/24"), Port: 3780}, DaemonPIDs: []int{71}}
-	if f := judgeHolders(daemon, []holder{h}, nil); f.Status != check.Failed {
+	held := check.Failed
+	if os.Geteuid() != 0 {
+		held = check.Unknown // what was not found may be the daemon's
+	}
+	if f := judgeHolders(daemon, []holder{h}, nil); f.Status != held {
 		t.Errorf("%v: %s", f.Status, f.Detail)
 	}
 }
