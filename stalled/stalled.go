@@ -1,5 +1,5 @@
-// Package stalled says which path this process waits for, where a file system does not answer:
-// what waits there cannot say so itself.
+// Package stalled says which path this process waits for, where a file system does not answer
+// or nobody has the other end of a named pipe: what waits there cannot say so itself.
 package stalled
 
 import (
@@ -18,17 +18,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a file system may take before that is told.
+// patience is how long a file may take before that is told.
 const patience = 5 * time.Second
 
 // Tell prints what [Watch] says until ctx ends; clean takes out what a terminal would obey.
 func Tell(ctx context.Context, out io.Writer, clean func(string) string) {
 	Watch(ctx, patience, func(path string) {
-		fmt.Fprintln(out, "connsync: "+clean(fmt.Sprintf("waiting for %s: its file system has not answered for %v", path, patience)))
+		fmt.Fprintln(out, "connsync: "+clean(fmt.Sprintf("waiting for %s, which has not answered for %v", path, patience)))
 	})
 }
 
-// Watch calls say, on a goroutine of its own, with each path that one system call of this
+// Watch calls say with each path that one system call of this
 // process has waited for longer than patience, once, until ctx ends.
 func Watch(ctx context.Context, patience time.Duration, say func(path string)) {
 	tick := time.NewTicker(patience / 5)

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a thread waits for by name or by descriptor is told, once; a pipe that is read is no file
-// system that does not answer.
+// What a thread waits for by name or by descriptor is told, once; a pipe without a name is not.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	pipe := func(name string) string {

@@ -170,6 +170,9 @@ func (r *reader) include(file string, at int, pattern string, depth int) {
 		r.unread(file, at, "the include %s is not understood here", pattern)
 		return
 	}
+	if !r.spend(file, at, len(pattern)*strings.Count(pattern, "{"), 0) {
+		return
+	}
 	var found []string
 	patterns := braces(pattern, maxFiles+1)
 	for _, full := range patterns {

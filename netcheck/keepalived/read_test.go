@@ -40,6 +40,7 @@ func TestLoadEnds(t *testing.T) {
 		"many lines":                 strings.Repeat("\n", maxSteps+1),
 		"many words":                 strings.Repeat("{", maxSteps+1),
 		"many in braces":             "include " + strings.Repeat("{a,b}", 40) + "\n",
+		"braces without an end":      "include " + strings.Repeat("{", 20000) + "\n",
 		"many includes":              strings.Repeat("include nowhere\n", maxFiles+1),
 	} {
 		t.Run(name, func(t *testing.T) {
