@@ -322,7 +322,7 @@ func (h Holding) takeFrom(c *coverage.Coverage) {
 	}
 	c.Unclear = c.Aged
 	if h.Unclear == UnclearRefused {
-		c.Unclear = max(c.Aged, int(h.Told.Refused))
+		c.Unclear += int(min(h.Told.Refused, 1<<30)) // they may be others
 	}
 	c.Unclear = min(c.Unclear, c.Survive)
 	c.Survive -= c.Unclear

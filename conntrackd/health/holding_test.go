@@ -161,6 +161,7 @@ func TestWhatMayNotBeThere(t *testing.T) {
 		"some have expired":                  {Holding{OnPeer: 46, Of: 50}, 4, 42, 4, 4},
 		"more refused than there are":        {Holding{Told: refused, OnPeer: -1, Of: -1, Unclear: UnclearRefused}, 0, 0, 0, 50},
 		"one refused":                        {Holding{Told: &mailbox.Told{Report: mailbox.Report{Direct: true, Refused: 1}}, OnPeer: -1, Of: -1, Unclear: UnclearRefused}, 0, 49, 0, 1},
+		"one refused, and others are old":    {Holding{Told: &mailbox.Told{Report: mailbox.Report{Direct: true, Refused: 1}}, OnPeer: -1, Of: -1, Unclear: UnclearRefused}, 4, 45, 0, 5},
 		"a cache that it may have committed": {Holding{Told: &mailbox.Told{}, OnPeer: -1, Of: -1, Unclear: UnclearCommitted}, 0, 50, 0, 0},
 	} {
 		c := coverage.Coverage{Counts: coverage.Counts{Survive: 50}, Aged: tt.aged, BeginAgain: 50}

@@ -11,11 +11,21 @@ import (
 )
 
 // Unrefreshed says how long entries of connections that are in use without changing their state
-// live on a peer whose kernel has them; nil where a refresh is seen to run here.
+// live on a peer whose kernel has them; nil where a refresh is seen to run here. One that looks
+// too seldom for some kinds refreshes the others, for which it says 0.
 func Unrefreshed(runtimeDir string) func(*coverage.Entry) time.Duration {
-	if s, err := refresh.Running(runtimeDir); err == nil && Judge(s, "", "").Status == check.Passed {
+	s, err := refresh.Running(runtimeDir)
+	if err != nil {
+		s = nil
+	}
+	return unrefreshed(s, refresh.Kind.Timeout)
+}
+
+func unrefreshed(s *refresh.Status, timeout func(refresh.Kind) (time.Duration, error)) func(*coverage.Entry) time.Duration {
+	if Judge(s, "", "").Status == check.Passed {
 		return nil
 	}
+	seldom := s != nil && judgeEvery(s, 2*s.Interval)
 	known := map[refresh.Kind]time.Duration{}
 	return func(e *coverage.Entry) time.Duration {
 		k := kindOf(e)
@@ -24,7 +34,10 @@ func Unrefreshed(runtimeDir string) func(*coverage.Entry) time.Duration {
 		}
 		t, read := known[k]
 		if !read {
-			t, _ = k.Timeout() // the kernel lacks the setting where it has no such entries
+			t, _ = timeout(k) // the kernel lacks the setting where it has no such entries
+			if seldom && 2*s.Interval <= t {
+				t = 0
+			}
 			known[k] = t
 		}
 		return t
@@ -56,4 +69,11 @@ func kindOf(e *coverage.Entry) refresh.Kind {
 		return refresh.KindICMPv6
 	}
 	return refresh.KindGeneric
+}
+
+// judgeEvery says whether a refresh keeps entries that live so long.
+func judgeEvery(s *refresh.Status, lifetime time.Duration) bool {
+	every := *s
+	every.Lifetime = lifetime
+	return Judge(&every, "", "").Status == check.Passed
 }

@@ -2,6 +2,7 @@ package lifetime
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -41,5 +42,28 @@ func TestUnrefreshed(t *testing.T) {
 		if got := lives(&coverage.Entry{Protocol: unix.IPPROTO_UDP}); got != want {
 			t.Errorf("UDP lives %v, want %v", got, want)
 		}
+	}
+}
+
+// A refresh that looks too seldom for entries of 30 s refreshes those that live longer.
+func TestRefreshThatLooksTooSeldom(t *testing.T) {
+	const short = 30 * time.Second
+	timeout := func(k refresh.Kind) (time.Duration, error) {
+		return map[refresh.Kind]time.Duration{refresh.KindUDP: short, refresh.KindTCP: time.Hour}[k], nil
+	}
+	udp, tcp := &coverage.Entry{Protocol: unix.IPPROTO_UDP}, &coverage.Entry{Protocol: unix.IPPROTO_TCP, State: 3, HasState: true, Seen: true}
+	seldom := refresh.Status{PID: 7, Interval: short, Lifetime: short, Looked: time.Now()}
+	lives := unrefreshed(&seldom, timeout)
+	if got := []time.Duration{lives(udp), lives(tcp)}; got[0] != short || got[1] != 0 {
+		t.Errorf("UDP lives %v and TCP %v; want %v and 0, which is refreshed", got[0], got[1], short)
+	}
+	failing := seldom
+	failing.Error = "operation not permitted"
+	if lives = unrefreshed(&failing, timeout); lives(tcp) == 0 {
+		t.Error("a refresh that fails refreshes TCP")
+	}
+	seldom.Interval = short / 2
+	if unrefreshed(&seldom, timeout) != nil {
+		t.Error("a refresh that looks often enough leaves something out")
 	}
 }
