@@ -114,6 +114,6 @@ func (n *Node) wasEnabled() bool {
 func (n *Node) RefreshReport(s conntrackd.Settings) refresh.Report {
 	r := refresh.NewReport(n.RuntimeDir)
 	r.Needed = s.Complete() && !s.ExternalCache
-	r.Installed, r.AtBoot = n.Preparer().RefreshInstalled()
+	r.Installed, r.AtBoot, r.Due = n.Preparer().RefreshInstalled()
 	return r
 }

@@ -215,22 +215,24 @@ func (p *Preparer) startState(c change) (ItemState, string) {
 	return ItemInPlace, ""
 }
 
-// RefreshInstalled says whether something on this host runs the refresh, or a save has started
-// it where nothing else would, and whether it does so at boot.
-func (p *Preparer) RefreshInstalled() (installed, atBoot bool) {
+// RefreshInstalled says whether there is a unit or a script on this host that runs the refresh,
+// or a save has started it where neither is; whether it starts at boot; and whether it is to run
+// now, since it starts at boot or a save has started it and nobody undid that.
+func (p *Preparer) RefreshInstalled() (installed, atBoot, due bool) {
+	if j, err := p.journal(); err == nil { // what cannot be read has started nothing that is known
+		_, due = j.Find(changeStart, refreshService)
+	}
 	manager := p.manager()
 	switch manager {
 	case managerSystemd:
 		installed = p.exists(refreshUnitFile) || p.exists("/usr/lib/systemd/system/"+refreshService+".service")
 	case managerOpenRC, managerSysV:
 		installed = p.exists(refreshScript)
-	case managerDirect: // what cannot be read has started nothing that is known
-		if j, err := p.journal(); err == nil {
-			_, installed = j.Find(changeStart, refreshService)
-		}
-		return installed, false
+	case managerDirect:
+		return due, false, due
 	}
-	return installed, installed && p.startsAtBoot(manager)
+	atBoot = installed && p.startsAtBoot(manager)
+	return installed, atBoot, due || atBoot
 }
 
 func (p *Preparer) startsAtBoot(manager string) bool {

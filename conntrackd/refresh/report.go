@@ -7,6 +7,7 @@ type Report struct {
 	Needed    bool       `json:"needed"`    // the peer's kernel has the states, so that they expire there
 	Installed bool       `json:"installed"` // there is a unit or a script that runs it, or a save has started it
 	AtBoot    bool       `json:"at_boot"`
+	Due       bool       `json:"-"`       // it is to run now: it starts at boot, or a save has started it
 	Running   *bool      `json:"running"` // null where it could not be read: Error says why
 	PID       int        `json:"pid,omitempty"`
 	LastRun   *time.Time `json:"last_run"` // when it last looked at the connections; null for not yet, or not running
@@ -17,9 +18,8 @@ type Report struct {
 	Error     string     `json:"error,omitempty"`
 }
 
-// Stopped reports whether a refresh that is needed, and that something is to run on this node,
-// does not run.
-func (r Report) Stopped() bool { return r.Needed && r.Installed && r.Running != nil && !*r.Running }
+// Stopped reports whether a refresh that is needed, and is to run on this node, does not run.
+func (r Report) Stopped() bool { return r.Needed && r.Due && r.Running != nil && !*r.Running }
 
 // NewReport says what runs on this node.
 func NewReport(runtimeDir string) Report {
