@@ -149,9 +149,16 @@ func (e Entry) left() string {
 }
 
 // changeTime is the change time of a file, since a file can be moved into place
-// with its old modification time.
+// with its old modification time, or that of a link to it, which may have led elsewhere before.
 func changeTime(path string) (time.Time, error) {
-	var st unix.Stat_t
-	err := unix.Stat(path, &st)
-	return time.Unix(int64(st.Ctim.Sec), int64(st.Ctim.Nsec)), err
+	var file, link unix.Stat_t
+	if err := unix.Stat(path, &file); err != nil {
+		return time.Time{}, err
+	}
+	err := unix.Lstat(path, &link)
+	at, linked := time.Unix(file.Ctim.Unix()), time.Unix(link.Ctim.Unix())
+	if linked.After(at) {
+		at = linked
+	}
+	return at, err
 }

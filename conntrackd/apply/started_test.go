@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"connsync/conntrackd/pairtest"
 )
 
@@ -106,5 +108,33 @@ func TestApplySeesAChangeThatTheClockHides(t *testing.T) {
 	c.New = c.Old
 	if o := applyOn(t.Context(), a, late, c); o.Err != nil || !strings.Contains(statuses(o), "restart=done") {
 		t.Errorf("%v, %s", o.Err, statuses(o))
+	}
+}
+
+// A link that leads elsewhere since the daemon's start is a change, however old the file behind
+// it is.
+func TestChangeTimeOfALink(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "old"), filepath.Join(dir, "conntrackd.conf")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	written, err := changeTime(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for linked := written; !linked.After(written); {
+		_ = os.Remove(link)
+		if err := os.Symlink(file, link); err != nil {
+			t.Fatal(err)
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(link, &st); err != nil {
+			t.Fatal(err)
+		}
+		linked = time.Unix(st.Ctim.Unix())
+	}
+	if at, err := changeTime(link); err != nil || !at.After(written) {
+		t.Errorf("the link has changed at %v (%v), its file at %v", at, err, written)
 	}
 }

@@ -13,9 +13,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -68,6 +70,12 @@ func openBus(ctx context.Context, addresses string) (*dbus.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if addresses != systemBus && addresses != systemdPrivate {
+		if err := listenerTrusted(raw, path); err != nil {
+			raw.Close()
+			return nil, err
+		}
+	}
 	conn, err := dbus.NewConn(newBusStream(raw), dbus.WithContext(ctx))
 	if err != nil {
 		raw.Close()
@@ -78,6 +86,23 @@ func openBus(ctx context.Context, addresses string) (*dbus.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// listenerTrusted refuses the socket of another user, which an environment that is not root's
+// may name.
+func listenerTrusted(conn net.Conn, path string) error {
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	if controlled := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); controlled != nil || err != nil {
+		return errors.Join(controlled, err)
+	}
+	if uid := int(peer.Uid); uid != 0 && uid != os.Geteuid() {
+		return fmt.Errorf("DBUS_SYSTEM_BUS_ADDRESS: %s is served by user %d, who is not root: unset that variable", path, uid)
+	}
+	return nil
 }
 
 // socketOf reads the server addresses of the D-Bus specification.

@@ -1,0 +1,5 @@
+package bus
+
+import "connsync/lab/rootless"
+
+var _ = rootless.LeftOut("TestBusOfAnotherUser")
