@@ -49,6 +49,7 @@ func TestStartOnDisk(t *testing.T) {
 // A unit that names another file, or the network of another namespace, is not started for
 // this one.
 func TestMisplacedByTheUnit(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "conntrackd.conf") // which no daemon of this host reads
 	start := func(words ...string) [][]any { return [][]any{{"/usr/sbin/conntrackd", words, false}} }
 	elsewhere := filepath.Join(t.TempDir(), "net")
 	if err := os.WriteFile(elsewhere, nil, 0o600); err != nil {
@@ -62,12 +63,12 @@ func TestMisplacedByTheUnit(t *testing.T) {
 		unit map[string]any
 		want string
 	}{
-		"the file":          {props("ExecStart", start("/usr/sbin/conntrackd", "-C", defaultConfig)), ""},
-		"another file":      {props("ExecStart", start("/usr/sbin/conntrackd", "-C", "/etc/ha/ct.conf")), "starts conntrackd with another file, /etc/ha/ct.conf, and not with " + defaultConfig},
+		"the file":          {props("ExecStart", start("/usr/sbin/conntrackd", "-C", config)), ""},
+		"another file":      {props("ExecStart", start("/usr/sbin/conntrackd", "-C", "/etc/ha/ct.conf")), "starts conntrackd with another file, /etc/ha/ct.conf, and not with " + config},
 		"a variable":        {props("ExecStart", start("/usr/sbin/conntrackd", "-C", "$CONFIG")), ""},
 		"its own network":   {props("PrivateNetwork", true), "PrivateNetwork="},
 		"another network":   {props("NetworkNamespacePath", elsewhere), "runs in " + elsewhere},
-		"an edited unit":    {props("ExecStart", start("/usr/sbin/conntrackd", "-C", defaultConfig)), "starts conntrackd with another file, /edited.conf, and not with " + defaultConfig + ", as soon as"},
+		"an edited unit":    {props("ExecStart", start("/usr/sbin/conntrackd", "-C", config)), "starts conntrackd with another file, /edited.conf, and not with " + config + ", as soon as"},
 		"this very network": {props("NetworkNamespacePath", "/proc/self/ns/net"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +77,7 @@ func TestMisplacedByTheUnit(t *testing.T) {
 				if name == "an edited unit" {
 					s.dirs = []string{edited}
 				}
-				err := Misplaced(t.Context(), s, State{}, defaultConfig)
+				err := Misplaced(t.Context(), s, State{}, config)
 				var other *ElsewhereError
 				switch {
 				case test.want == "" && err != nil:
