@@ -132,6 +132,8 @@ func ReadConfig(path string) ([]byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case errors.As(err, new(trust.NotRegularError)):
+		return nil, fmt.Errorf("read the configuration: %w: give the path of a file, or move what is there away", err)
 	case err != nil:
 		return nil, fmt.Errorf("read the configuration: %w", hostfile.Explain(path, err))
 	}

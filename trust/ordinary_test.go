@@ -3,6 +3,7 @@ package trust
 import "connsync/lab/rootless"
 
 var _ = rootless.LeftOut(
+	"TestOwnedBehindALinkOfAnotherUser",
 	"TestProgram",
 	"TestRemoveStale",
 	"TestRuns",

@@ -1,9 +1,11 @@
 package trust
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -26,15 +28,36 @@ func (e *OwnerError) Error() string {
 }
 
 // Owned says whether only root and the effective user can change what stands
-// at path, behind any link. The error is an *[OwnerError]; what is not there or
-// cannot be looked at is none, since reading it says so. In a directory whose sticky
-// bit is set others cannot change what is ours.
+// at path, and where the links on the way to it lead. The error is an *[OwnerError]; what is
+// not there or cannot be looked at is none, since reading it says so. In a directory whose
+// sticky bit is set others cannot change what is ours.
 func Owned(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil
 	}
+	var other *OwnerError
+	start := "."
+	if filepath.IsAbs(path) {
+		start = "/"
+	}
+	if _, err := (&walk{may: linkOwned}).resolve(start, path); errors.As(err, &other) {
+		return other
+	}
 	return OwnedInfo(path, info)
+}
+
+// linkOwned refuses a link of another user's, which that user can have lead elsewhere.
+func linkOwned(_, link, _ string) error {
+	info, err := os.Lstat(link)
+	if err != nil {
+		return err
+	}
+	uid := int(info.Sys().(*syscall.Stat_t).Uid)
+	if uid == 0 || uid == os.Geteuid() {
+		return nil
+	}
+	return &OwnerError{Path: link, UID: uid, Mode: info.Mode(), Remedy: shell.Line("chown", "-h", strconv.Itoa(os.Geteuid()), link)}
 }
 
 // OwnedInfo is [Owned] for what was seen of a file.

@@ -176,7 +176,8 @@ func (a *Applier) Apply(ctx context.Context, c *conntrackd.Candidate, each func(
 	}
 	end := hostfile.Looking()
 	err = t.startable(ctx)
-	if end(); err != nil {
+	end()
+	if err != nil {
 		return t.outcome(err)
 	}
 	if err := t.write(ctx); err != nil {

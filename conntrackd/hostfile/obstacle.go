@@ -85,6 +85,9 @@ func onlyRoot(path string, err error) error {
 // inTheWay finds the part of a path that keeps it from being a file or directory.
 func inTheWay(path string, errno error) (cause, remedy string) {
 	const other = "give another path, or "
+	if errors.Is(errno, unix.EISDIR) { // of a directory the path may end in a slash
+		path = filepath.Clean(path)
+	}
 	at, parts := "", strings.Split(path, "/")
 	for i, part := range parts {
 		if at += part; len(part) > maxName {
@@ -94,6 +97,11 @@ func inTheWay(path string, errno error) (cause, remedy string) {
 		info, err := os.Stat(at)
 		target, linkErr := trust.Target(at)
 		switch _, seen := os.Lstat(at); {
+		case err == nil && info.IsDir() && errors.Is(errno, unix.EISDIR) && last:
+			if names, err := os.ReadDir(at); err != nil || len(names) > 0 {
+				return at + " is a directory and not a file", "give another path"
+			}
+			return at + " is a directory and not a file", other + shell.Line("rmdir", at)
 		case part == "" || part == ".":
 		case errors.Is(err, unix.ELOOP):
 			return at + " is a symbolic link that leads back to itself", shell.Line("rm", at)
@@ -105,8 +113,6 @@ func inTheWay(path string, errno error) (cause, remedy string) {
 			return "there is no " + path, shell.Line("ls", filepath.Dir(path))
 		case err == nil && !info.IsDir() && (!last || errors.Is(errno, unix.ENOTDIR)):
 			return at + " is not a directory", other + "move that file away" // a command could be that for /etc/passwd
-		case err == nil && info.IsDir() && errors.Is(errno, unix.EISDIR) && last:
-			return at + " is a directory and not a file", other + shell.Line("rmdir", at)
 		}
 		at += "/"
 	}

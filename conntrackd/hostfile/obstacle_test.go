@@ -15,6 +15,7 @@ func TestPathThatLeadsNowhere(t *testing.T) {
 	replace := func(path string) error { return Replace(path, nil, []byte("new\n")) }
 	read := func(path string) error { _, err := Read(path); return err }
 	open := func(path string) error { _, err := os.Open(path); return Explain(path, err) }
+	readAll := func(path string) error { _, err := os.ReadFile(path); return Explain(path+"/", err) }
 	long := strings.Repeat("n", maxName+1)
 	for _, tt := range []struct {
 		path string // below DIR, where there are a file, an empty directory and links
@@ -34,6 +35,8 @@ func TestPathThatLeadsNowhere(t *testing.T) {
 		{"loop", "DIR/loop is a symbolic link that leads back to itself: rm DIR/loop", read, nil},
 		{"file/c.conf", "DIR/file is not a directory: give another path, or move that file away", read, nil},
 		{"none.conf", "there is no DIR/none.conf: ls DIR", open, nil},
+		{"directory", "DIR/directory is a directory and not a file: give another path, or rmdir DIR/directory", readAll, nil},
+		{"", "DIR is a directory and not a file: give another path", readAll, nil},
 		{"file", "DIR/file is not a directory: give another path, or move that file away", lock, LockObstacle},
 		{"file/run", "DIR/file is not a directory: give another path, or move that file away", lock, LockObstacle},
 		{"loop", "DIR/loop is a symbolic link that leads back to itself: rm DIR/loop", lock, LockObstacle},

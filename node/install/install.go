@@ -60,7 +60,7 @@ func command(p Package, again bool, has func(program string) bool) string {
 		if again {
 			words = m.again
 		}
-		return strings.Join([]string{words, name}, " ")
+		return words + " " + name
 	}
 	if p == Netbase {
 		return "add the protocol to /etc/protocols: its name, a blank and its number"

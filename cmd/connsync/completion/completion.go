@@ -69,6 +69,7 @@ func Complete(root *cobra.Command, t conntrackd.SettingTable, formats []string, 
 		})
 	}
 	register(root)
+	root.ValidArgsFunction = commandsBehindFlags
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" || cmd.Name() == "completion" {
 			continue
@@ -79,6 +80,23 @@ func Complete(root *cobra.Command, t conntrackd.SettingTable, formats []string, 
 			cmd.ValidArgsFunction = first(values)
 		}
 	}
+}
+
+// commandsBehindFlags offers the commands where switches of theirs stand before them: cobra
+// does so only where none does.
+func commandsBehindFlags(root *cobra.Command, args []string, typed string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+	switches := 0
+	root.Flags().Visit(func(f *pflag.Flag) {
+		if root.PersistentFlags().Lookup(f.Name) == nil {
+			switches++
+		}
+	})
+	for _, c := range root.Commands() {
+		if len(args) == 0 && switches > 0 && c.IsAvailableCommand() && strings.HasPrefix(c.Name(), typed) {
+			names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // first offers values for the first argument alone.
